@@ -1,0 +1,52 @@
+# Deep RC. `make` lists the targets.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+SITE ?= localhost
+ARGS ?=
+VENV := $(CURDIR)/.venv
+STAMP := $(VENV)/.installed
+# The first Python that every part supports (see requires-python).
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
+  $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+
+export VIRTUAL_ENV := $(VENV)
+export PATH := $(VENV)/bin:$(PATH)
+
+.PHONY: help install run test lint bench clean
+
+help: ## This list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F"|" '{printf "%-16s %s\n", $$1, $$2}'
+	@echo; echo "  make run SITE=frontera ARGS=-n     another site; more arguments for Snakemake"
+
+install: $(STAMP) ## Set up .venv with everything (nothing is done when nothing changed)
+
+$(STAMP): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 found; set one: make install PYTHON=/path/to/python3" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
+	@command -v cc >/dev/null || { echo "error: no C compiler (RADICAL-Pilot needs one to install); on Debian and Ubuntu: apt-get install gcc libc6-dev" >&2; exit 2; }
+	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || { echo "error: Python.h is missing (RADICAL-Pilot needs it to install); on Debian and Ubuntu: apt-get install python3-dev" >&2; exit 2; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version): a few minutes, about 3.5 GB"
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@python -m pip install --quiet --progress-bar off --editable '.[forecasting,hydrology,test,lint]'
+	@touch $@
+
+run: install ## Both pipelines on real data; ends with the path of the report
+	@snakemake --profile site/$(SITE) $(ARGS)
+	@test ! -f results/report.html || echo "Report: $(CURDIR)/results/report.html"
+
+test: install ## The whole test-suite; what the machine lacks is skipped, with its reason
+	python -m pytest $(ARGS)
+
+lint: install ## Style and format
+	ruff check .
+	ruff format --check .
+
+bench: install ## Frames and pilot, measured on this machine
+	deeprc bench frames --rows 1000000 --ranks 2
+	deeprc bench pilot --tasks 50
+
+clean: ## Remove what was made (results, caches of tools), not .venv
+	rm -rf results .deeprc .snakemake .pytest_cache .ruff_cache .hypothesis build app/*.egg-info
+	find app tests workflows -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,69 @@
+"""The command `deeprc`: each sub-command is a thin call into a package below."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deeprc.errors import DeepRCError
+from deeprc.sites import known_sites, load_site
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown"
+)
+bench = typer.Typer(no_args_is_help=True, help="Measure this machine.")
+app.add_typer(bench, name="bench")
+
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+@app.callback(invoke_without_command=True)
+def top(show_version: Annotated[bool, typer.Option("--version", help="print the version and leave")] = False) -> None:
+    """Data engineering and deep learning as one pipeline on any machine.
+
+    The pipelines themselves are started with Snakemake: `snakemake --profile site/localhost`.
+    """
+    if show_version:
+        typer.echo(f"deeprc {version('deeprc')}")
+        raise typer.Exit
+
+
+@app.command()
+def sites(as_json: Json = False) -> None:
+    """List the known sites. Example: `deeprc sites --json`."""
+    rows = [
+        {
+            "name": site.name,
+            "status": site.status,
+            "scheduler": site.scheduler,
+            "launcher": site.launcher,
+            "partitions": [p.model_dump() for p in site.partitions],
+            "interconnect": site.interconnect,
+            "description": site.description,
+        }
+        for site in map(load_site, known_sites())
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    table = Table("site", "status", "scheduler", "launcher", "cores", "memory", "GPUs", "interconnect")
+    for row in rows:
+        for part in row["partitions"]:
+            size = (str(part["cores"]), f"{part['memory_mb'] / 1000:.0f} GB", str(part["gpus"]))
+            label = row["name"] if len(row["partitions"]) == 1 else f"{row['name']}:{part['name']}"
+            table.add_row(label, row["status"], row["scheduler"], row["launcher"], *size, row["interconnect"])
+    Console().print(table)
+
+
+def main() -> None:
+    """Run the command line; a `DeepRCError` is printed as it is and gives the exit code."""
+    try:
+        app()
+    except DeepRCError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(error.exit_code) from None

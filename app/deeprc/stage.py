@@ -1,0 +1,37 @@
+"""How a stage (a step of a pipeline, started as `python -m deeprc.<application>.<stage>`) begins and fails."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+
+import typer
+
+from deeprc.errors import DeepRCError
+
+
+def run(main: Callable[..., None]) -> None:
+    """Run a stage's `main` with its command line read by typer.
+
+    A `DeepRCError` is printed as it is, without a traceback, and ends the stage with its exit code. In a world of
+    several ranks any failure ends all of them: a rank that waits for a dead one would wait for ever.
+    """
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+    app.command()(main)
+    try:
+        app()
+    except DeepRCError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        _leave(error.exit_code)
+    except Exception:
+        traceback.print_exc()
+        _leave(1)
+
+
+def _leave(code: int) -> None:
+    mpi = sys.modules.get("mpi4py.MPI")
+    if mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized() and mpi.COMM_WORLD.Get_size() > 1:
+        sys.stdout.flush(), sys.stderr.flush()
+        mpi.COMM_WORLD.Abort(code)
+    raise SystemExit(code)

@@ -1,0 +1,90 @@
+"""What the tests share: the real data, MPI ranks, and the rule for what a machine lacks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+def _can_mount() -> bool:
+    """Whether a small file system of our own can be mounted (to fill it up, or to make it read-only)."""
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True)
+        return mounted.returncode == 0 and subprocess.run(["umount", folder]).returncode == 0
+
+
+# name -> (whether this machine has it, how to get it)
+TOOLS = {
+    "chromium": (lambda: bool(shutil.which("chromium")), "install chromium (Debian: apt-get install chromium)"),
+    "tmpfs": (_can_mount, "run as root where mount is allowed"),
+    "shared-data": (SHARED_DATA.is_dir, "put the test data beside the checkout, in ../shared/data"),
+}
+REQUIRED = set(filter(None, os.environ.get("DEEPRC_REQUIRE", "").split(",")))
+
+
+def need(name: str) -> None:
+    """Skip the test where the machine lacks `name`; fail where DEEPRC_REQUIRE names it."""
+    present, cure = TOOLS[name]
+    if present():
+        return
+    if name in REQUIRED:
+        pytest.fail(f"DEEPRC_REQUIRE names {name}, which this machine lacks: {cure}")
+    pytest.skip(f"no {name} here: {cure}")
+
+
+@pytest.fixture(autouse=True)
+def _requirements(request: pytest.FixtureRequest) -> None:
+    for marker in request.node.iter_markers("requires"):
+        need(marker.args[0])
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of the real test data."""
+    need("shared-data")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def mpirun():
+    """A function that runs a Python program on MPI ranks: `mpirun(2, ["-m", "deeprc…", …])`."""
+
+    def start(ranks: int, argv: list[str], *, timeout: float = 120, env: dict | None = None, **options):
+        launcher = Path(sys.executable).parent / "mpiexec"
+        command = [str(launcher), "-n", str(ranks), sys.executable, *map(str, argv)]
+        environment = {**os.environ, "DEEPRC_RANKS": str(ranks), "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        environment |= env or {}
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, **options)
+
+    return start
+
+
+@pytest.fixture
+def tmpfs(tmp_path: Path):
+    """A function that mounts a file system of `size` at a new folder: `tmpfs("1m")`, `tmpfs("1m", "ro")`."""
+    need("tmpfs")
+    mounted: list[Path] = []
+
+    def mount(size: str, *options: str) -> Path:
+        folder = tmp_path / f"fs{len(mounted)}"
+        folder.mkdir()
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", *options]), "tmpfs", folder], check=True
+        )
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "-l", folder], check=True)

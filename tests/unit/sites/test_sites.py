@@ -1,0 +1,87 @@
+import os
+
+import pytest
+import yaml
+
+from deeprc.errors import ConfigError
+from deeprc.sites import detect, known_sites, load_site, sites_folder
+from deeprc.sites.model import Site
+from deeprc.validation import validate
+
+
+@pytest.fixture
+def facts():
+    return yaml.safe_load((sites_folder() / "localhost" / "site.yaml").read_text())
+
+
+def test_localhost_is_what_this_machine_has():
+    part = load_site("localhost").partition()
+    assert part.cores == detect.cores() <= len(os.sched_getaffinity(0))
+    assert part.memory_mb == detect.memory_mb()
+
+
+def test_a_site_is_found_by_name_file_and_folder():
+    folder = sites_folder() / "localhost"
+    assert load_site("localhost") == load_site(folder) == load_site(folder / "site.yaml")
+
+
+def test_unknown_site_names_the_nearest():
+    with pytest.raises(ConfigError, match="unknown site 'localhots'") as error:
+        load_site("localhots")
+    assert error.value.fix == "did you mean 'localhost'?"
+
+
+def test_missing_site_file():
+    with pytest.raises(ConfigError, match="no such site file"):
+        load_site("no/such/site.yaml")
+
+
+@pytest.mark.parametrize("name", known_sites())
+def test_every_shipped_site_is_valid_and_called_as_its_folder(name):
+    assert load_site(name).name == name
+
+
+def test_unknown_key_names_the_nearest(facts):
+    with pytest.raises(ConfigError) as error:
+        validate(Site, facts | {"schedular": "slurm"}, where="x/site.yaml")
+    assert str(error.value).splitlines()[0] == "x/site.yaml: unknown key 'schedular'"
+    assert error.value.fix == "did you mean 'scheduler'?"
+
+
+def test_unknown_key_of_a_partition(facts):
+    facts["partitions"][0]["core"] = 4
+    with pytest.raises(ConfigError, match=r"unknown key 'partitions\.0\.core'") as error:
+        validate(Site, facts, where="x/site.yaml")
+    assert error.value.fix == "did you mean 'cores'?"
+
+
+def test_missing_key(facts):
+    del facts["contact"]
+    with pytest.raises(ConfigError, match="the key 'contact' is missing"):
+        validate(Site, facts, where="x/site.yaml")
+
+
+def test_wrong_value(facts):
+    facts["partitions"][0]["cores"] = "many"
+    with pytest.raises(ConfigError, match=r"key 'partitions\.0\.cores'.*integer") as error:
+        validate(Site, facts, where="x/site.yaml")
+    assert error.value.found == "'many'"
+
+
+def test_unknown_partition():
+    with pytest.raises(ConfigError, match="unknown partition 'gpu'"):
+        load_site("localhost").partition("gpu")
+
+
+def test_cores_are_cut_to_the_control_groups_quota(tmp_path, monkeypatch):
+    monkeypatch.setattr(detect, "CGROUP", tmp_path)
+    (tmp_path / "cpu.max").write_text("100000 100000\n")
+    assert detect.cores() == 1
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert detect.cores() == len(os.sched_getaffinity(0))
+
+
+def test_memory_is_cut_to_the_control_groups_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(detect, "CGROUP", tmp_path)
+    (tmp_path / "memory.max").write_text("512000000\n")
+    assert detect.memory_mb() == 512
