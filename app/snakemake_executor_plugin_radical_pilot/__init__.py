@@ -1,0 +1,37 @@
+"""Snakemake executor that runs a workflow's jobs as tasks of one RADICAL-Pilot pilot: `--executor radical-pilot`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
+
+from snakemake_executor_plugin_radical_pilot.executor import Executor
+
+__all__ = ["Executor", "ExecutorSettings", "common_settings"]
+
+
+def _setting(default, help_text: str, kind: type = str):
+    return field(default=default, metadata={"help": help_text, "type": kind})
+
+
+@dataclass
+class ExecutorSettings(ExecutorSettingsBase):
+    """The settings `--radical-pilot-*`."""
+
+    site: str = _setting("localhost", "The site: the name of a known one, or the path of a site.yaml.")
+    partition: str | None = _setting(None, "The site's partition; its first one if not given.")
+    nodes: int = _setting(1, "Nodes of the pilot.", int)
+    cores: int | None = _setting(None, "Cores of a node to use, instead of all that the site file gives.", int)
+    runtime: int = _setting(240, "How long the pilot may live, minutes.", int)
+    folder: str = _setting(".deeprc", "Private folder, in the working directory, for all files of pilots and jobs.")
+    keep: bool = _setting(False, "Keep RADICAL-Pilot's files after a run without failures, too.", bool)
+
+
+common_settings = CommonSettings(
+    non_local_exec=True,
+    implies_no_shared_fs=False,
+    job_deploy_sources=False,
+    pass_envvar_declarations_to_cmd=True,
+    auto_deploy_default_storage_provider=False,
+)

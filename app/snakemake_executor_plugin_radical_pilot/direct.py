@@ -1,0 +1,85 @@
+"""The only module that touches parts of Snakemake which are not in its stable interface (tried with 9.27)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from snakemake.benchmark import BenchmarkRecord, write_benchmark_records
+from snakemake.shell import shell
+
+
+def is_direct(job: Any, workflow: Any) -> bool:
+    """Whether the job's shell command can be run by the ranks themselves, without a Snakemake of its own around it."""
+    if job.is_group() or not job.is_shell or job.rule.env_modules or job.conda_env_spec:
+        return False
+    cached = workflow.workflow_settings.cache is not None and job.rule.cache
+    files = [*job.input, *job.output]
+    return not cached and not any(file.is_storage for file in files)
+
+
+def prepare(job: Any, workflow: Any) -> None:
+    """Do what Snakemake does before it runs a job: old outputs removed, folders made, the shadow folder filled."""
+    # With a remote executor `{resources.tmpdir}` stands at `<TBD>`: the resources are expanded anew, for this machine.
+    job._resources = job.rule.expand_resources(
+        job.wildcards_dict, job.input, job.attempt, skip_evaluation=set()
+    )  # fmt: skip
+    job._params = None
+    workflow.async_run(job.prepare())
+
+
+def command(job: Any) -> str:
+    """The job's shell command with Snakemake's prefix (`set -euo pipefail`) and suffix."""
+    prefix = shell._get_process_prefix(shell_of(job))
+    return "\n".join(part.strip() for part in (prefix, job.shellcmd, shell._process_suffix) if part.strip()) + "\n"
+
+
+def shell_of(job: Any) -> str:
+    """The shell that runs the command."""
+    return job.resources.get("shell_exec") or shell.get_executable() or "/bin/sh"
+
+
+def tmpdir(job: Any) -> str | None:
+    """The job's temporary folder."""
+    return job.resources.get("tmpdir")
+
+
+def workdir(job: Any, workflow: Any) -> Path:
+    """The folder that the command runs in."""
+    return Path(job.shadow_dir or workflow.workdir_init).absolute()
+
+
+def has_benchmark(job: Any) -> bool:
+    """Whether the job's rule has a `benchmark:` directive."""
+    return not job.is_group() and job.benchmark is not None
+
+
+def repeats(job: Any) -> int:
+    """How often a benchmarked job runs."""
+    return job.benchmark_repeats if has_benchmark(job) else 1
+
+
+def label(job: Any) -> str:
+    """The job's name for people: its rule's message, else the rule's name with the wildcards."""
+    if job.is_group():
+        return f"group {job.groupid}"
+    wildcards = ", ".join(f"{name}={value}" for name, value in job.wildcards_dict.items())
+    return " ".join((job.message or f"{job.rule.name} {wildcards}").split())
+
+
+def write_benchmark(job: Any, seconds: list[float]) -> None:
+    """Write the file of the `benchmark:` directive, a row per run."""
+    records = []
+    for duration in seconds:
+        record = BenchmarkRecord(running_time=duration)
+        record.process_gone = True  # else Snakemake asks for figures that were not sampled
+        records.append(record)
+    target = Path(os.fspath(job.benchmark))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_benchmark_records(records, str(target), False)
+
+
+def count_jobs(dag: Any) -> int:
+    """How many jobs the executor has to run in all, as far as known."""
+    return sum(not job.is_local for job in dag.needrun_jobs(exclude_finished=False))

@@ -1,0 +1,48 @@
+"""What a person sees while the workflow runs: a line per finished stage, and who is running when it takes long."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+HEARTBEAT = 20.0  # seconds without a line after which the running stages are named
+
+
+class Progress:
+    """Plain lines on standard error, with the time since the start."""
+
+    def __init__(self, total) -> None:
+        self._began = self._last = time.monotonic()
+        self._total = total  # a function: a checkpoint adds jobs as it goes
+        self._done = 0
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self._last = time.monotonic()
+        minutes, seconds = divmod(int(self._last - self._began), 60)
+        print(f"[{minutes:2d}:{seconds:02d}] {text}", file=sys.stderr, flush=True)
+
+    def finished(self, label: str, seconds: float) -> None:
+        """A stage ended well."""
+        self._done += 1
+        total = str(self._total())
+        self.say(f"{self._done:>{len(total)}}/{total}  {label} ({seconds:.1f} s)")
+
+    def failed(self, label: str, why: str, tail: list[str], log: str) -> None:
+        """A stage failed: its name, the end of its log, and where the whole log is."""
+        self.say(f"FAILED: {label} ({why})")
+        rows = [*(f"  | {line}" for line in tail), f"  log: {log}"]
+        print("\n".join(rows), file=sys.stderr, flush=True)
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing was said for so long that a person wonders."""
+        return time.monotonic() - self._last > HEARTBEAT
+
+    def heartbeat(self, running: list[tuple[str, float]], waiting: int) -> None:
+        """Name what runs, with its seconds so far, and how many wait."""
+        if not (running or waiting):
+            return
+        names = ", ".join(f"{label} ({seconds:.0f} s)" for label, seconds in running[:4])
+        more = f" and {len(running) - 4} more" if len(running) > 4 else ""
+        self.say(f"running: {names or 'nothing yet'}{more}; waiting: {waiting}")

@@ -1,0 +1,77 @@
+"""A job's resources, in the names that users of the Slurm plugin know, as ranks, cores and accelerators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deeprc.errors import DeepRCError
+
+
+class PlacementError(DeepRCError):
+    """A request that the pilot can never satisfy, or that contradicts itself."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one job asks for; `memory_mb` is the whole job's, 0 where nothing is asked."""
+
+    ranks: int = 1
+    cores_per_rank: int = 1
+    gpus_per_rank: int = 0
+    memory_mb: int = 0
+
+    @property
+    def cores(self) -> int:
+        """Cores of the whole job."""
+        return self.ranks * self.cores_per_rank
+
+    @property
+    def gpus(self) -> int:
+        """Accelerators of the whole job."""
+        return self.ranks * self.gpus_per_rank
+
+
+def request(rule: str, resources: Mapping[str, object], threads: int) -> Request:
+    """Read a job's request.
+
+    ranks = `tasks`, or `nodes` x `tasks_per_node`; cores per rank = `cpus_per_task`, or the rule's threads; accelerators
+    per rank = `gpus_per_task`, or `gpu` (`gpus`), the job's total, over its ranks; memory = `mem_mb`, or
+    `mem_mb_per_cpu` x cores.
+    """
+
+    def number(name: str, default: int = 0) -> int:
+        value = resources.get(name, default)
+        if isinstance(value, str) and not value.isdigit():
+            return default  # `<TBD>`: not known yet
+        if int(value) < 0:
+            raise PlacementError(f"rule {rule}: the resource {name} is negative", found=value, expected="0 or more")
+        return int(value)
+
+    ranks = number("tasks") or number("nodes", 1) * number("tasks_per_node", 1) or 1
+    cores = number("cpus_per_task") or threads
+    total = number("gpu") or number("gpus")
+    if total % ranks:
+        raise PlacementError(
+            f"rule {rule}: {total} accelerators cannot be shared evenly by {ranks} ranks",
+            fix="ask for a multiple of the ranks, or use gpus_per_task",
+        )
+    memory = number("mem_mb") or number("mem_mb_per_cpu") * ranks * cores
+    return Request(ranks, cores, number("gpus_per_task") or total // ranks, memory)
+
+
+def check(rule: str, asked: Request, *, cores: int, gpus: int, memory_mb: int) -> None:
+    """Raise a PlacementError where `asked` is more than the whole pilot has."""
+    rows = (
+        ("cores", asked.cores, cores, f"{asked.ranks} ranks x {asked.cores_per_rank} cores", "--max-threads, `tasks`"),
+        ("accelerators", asked.gpus, gpus, f"{asked.ranks} ranks x {asked.gpus_per_rank}", "`gpu`, `gpus_per_task`"),
+        ("MB of memory", asked.memory_mb, memory_mb, f"{asked.memory_mb} MB", "`mem_mb`"),
+    )
+    for what, wanted, there, found, knob in rows:
+        if wanted > there:
+            raise PlacementError(
+                f"rule {rule} asks for {wanted} {what}, the pilot has {there}",
+                found=found,
+                expected=f"at most {there} {what}",
+                fix=f"ask for less ({knob}), or take a larger pilot (--radical-pilot-nodes, --radical-pilot-partition)",
+            )

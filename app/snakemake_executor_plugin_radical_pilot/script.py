@@ -1,0 +1,65 @@
+"""The scripts of a job: what each rank runs, and the environment that it runs in."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+# Set anew for each task by the launcher or the pilot: the client's own values must not hide them.
+LAUNCHERS_OWN = re.compile(
+    r"^(PMI|PMIX|OMPI|OPAL|HYDRA|HYDI|MPIR?|SLURM|PALS|FLUX|ALPS|LSB|JSM|PBS|RP|RADICAL)_|^(CUDA|ROCR|HIP)_VISIBLE_DEVICES$"
+    r"|^(BASH_FUNC_.*|DEEPRC_PILOT|HOSTNAME|PWD|OLDPWD|SHLVL|_)$"
+)
+THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR")
+
+
+def environment_text(environment: Mapping[str, str]) -> str:
+    """Shell lines that export `environment`, less what launchers set for each task."""
+    kept = {name: value for name, value in environment.items() if not LAUNCHERS_OWN.match(name) and name.isidentifier()}
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(kept.items()))
+
+
+def job_environment(*, threads: int, tmpdir: str | None, ranks: int, run: Path) -> dict[str, str]:
+    """The variables that differ from job to job."""
+    variables = {f"{library}_NUM_THREADS": str(threads) for library in THREADS}
+    if tmpdir:
+        variables |= dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), tmpdir)
+    return variables | {"DEEPRC_RANKS": str(ranks), "DEEPRC_RUN": str(run)}
+
+
+def job_text(
+    *, label: str, folder: Path, workdir: Path, shell: str, ranks: int, repeats: int, environment: Path,
+    variables: Mapping[str, str],
+) -> str:  # fmt: skip
+    """The script that every rank of a job runs.
+
+    `folder` holds the job's `command.sh` and receives `out.<rank>` and, from rank 0, `times` (a line with start and
+    stop, seconds since the epoch, for each of `repeats` runs). Hydra does not end a job when a rank that is no MPI
+    program fails: such a rank ends its own process group with a signal, which Hydra takes as the end of the job.
+    """
+    exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
+    lines = [
+        "#!/usr/bin/env bash",
+        "# " + label.replace("\n", " "),
+        f"here={shlex.quote(str(folder))}",
+        "rank=${RP_RANK:-0}",
+        'exec < /dev/null > "$here/out.$rank" 2>&1',
+        f". {shlex.quote(str(environment))}",
+        exports,
+        f"cd {shlex.quote(str(workdir))} || exit 1",
+        # The times are taken here, on the node, around the command alone. EPOCHREALTIME's comma or point follows LC_NUMERIC.
+        f"for ((i = 0; i < {repeats}; i++)); do",
+        "  start=${EPOCHREALTIME/,/.}",
+        '  [[ $rank == 0 ]] && echo "$start" > "$here/started"',
+        f'  {shlex.quote(shell)} "$here/command.sh"',
+        "  code=$?",
+        '  [[ $rank == 0 ]] && echo "$start ${EPOCHREALTIME/,/.}" >> "$here/times"',
+        '  [[ $code == 0 ]] || { echo "$code" > "$here/code.$rank"; break; }',
+        "done",
+    ]
+    if ranks > 1:
+        lines.append("[[ $code == 0 ]] || kill -TERM 0")
+    lines.append("exit $code")
+    return "\n".join(lines) + "\n"

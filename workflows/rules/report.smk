@@ -1,0 +1,21 @@
+# The report: one self-contained page, and the figures behind it as JSON.
+TARGETS += [f"{RESULTS}/metrics.json", f"{RESULTS}/run.json"]
+
+
+rule report:
+    input:
+        expand(f"{RESULTS}/{{pipeline}}/metrics.json", pipeline=CONFIG.pipelines),
+    output:
+        f"{RESULTS}/report.html",
+        f"{RESULTS}/metrics.json",
+        f"{RESULTS}/run.json",
+    log:
+        f"{RESULTS}/logs/report.log",
+    params:
+        folders=[f"--{pipeline}={RESULTS}/{pipeline}" for pipeline in CONFIG.pipelines],
+        config=CONFIG.model_dump_json(),
+        out=RESULTS,
+    message:
+        "write the report"
+    shell:
+        "python -m deeprc.reporting.render {params.folders:q} --config {params.config:q} --out {params.out:q} &> {log:q}"
