@@ -18,7 +18,7 @@ export PATH := $(VENV)/bin:$(PATH)
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F"|" '{printf "%-16s %s\n", $$1, $$2}'
-	@echo; echo "  make run SITE=frontera ARGS=-n     another site; more arguments for Snakemake"
+	@echo; echo "  make run ARGS=-n     only list what would run (ARGS goes to Snakemake)"
 
 install: $(STAMP) ## Set up .venv with everything (nothing is done when nothing changed)
 
@@ -42,6 +42,7 @@ test: install ## The whole test-suite; what the machine lacks is skipped, with i
 lint: install ## Style and format
 	ruff check .
 	ruff format --check .
+	snakefmt --check workflows
 
 bench: install ## Frames and pilot, measured on this machine
 	deeprc bench frames --rows 1000000 --ranks 2

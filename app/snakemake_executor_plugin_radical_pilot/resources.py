@@ -35,8 +35,8 @@ class Request:
 def request(rule: str, resources: Mapping[str, object], threads: int) -> Request:
     """Read a job's request.
 
-    ranks = `tasks`, or `nodes` x `tasks_per_node`; cores per rank = `cpus_per_task`, or the rule's threads; accelerators
-    per rank = `gpus_per_task`, or `gpu` (`gpus`), the job's total, over its ranks; memory = `mem_mb`, or
+    ranks = `tasks`, or `nodes` x `tasks_per_node`; cores per rank = `cpus_per_task`, or the rule's threads;
+    accelerators per rank = `gpus_per_task`, or `gpu` (`gpus`), the job's total, over its ranks; memory = `mem_mb`, or
     `mem_mb_per_cpu` x cores.
     """
 

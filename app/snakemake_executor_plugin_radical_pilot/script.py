@@ -49,7 +49,7 @@ def job_text(
         f". {shlex.quote(str(environment))}",
         exports,
         f"cd {shlex.quote(str(workdir))} || exit 1",
-        # The times are taken here, on the node, around the command alone. EPOCHREALTIME's comma or point follows LC_NUMERIC.
+        # The times are taken on the node, around the command alone; EPOCHREALTIME's comma or point follows LC_NUMERIC.
         f"for ((i = 0; i < {repeats}; i++)); do",
         "  start=${EPOCHREALTIME/,/.}",
         '  [[ $rank == 0 ]] && echo "$start" > "$here/started"',

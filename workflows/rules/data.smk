@@ -9,10 +9,10 @@ localrules:
 rule fetch:
     output:
         f"{RESULTS}/data/{{dataset}}.csv",
-    wildcard_constraints:
-        dataset="|".join(DATASETS),
     log:
         f"{RESULTS}/logs/fetch_{{dataset}}.log",
+    wildcard_constraints:
+        dataset="|".join(DATASETS),
     message:
         "fetch the {wildcards.dataset} data"
     shell:

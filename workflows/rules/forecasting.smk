@@ -33,10 +33,10 @@ rule forecasting_prepare:
         directory(f"{FORECASTING_RESULTS}/prepared"),
     log:
         f"{RESULTS}/logs/forecasting_prepare.log",  # the ranks' output, joined by the executor
-    params:
-        config=FORECASTING.data_json(),
     resources:
         tasks=FORECASTING.ranks,
+    params:
+        config=FORECASTING.data_json(),
     message:
         "prepare the air quality data"
     shell:
@@ -50,9 +50,9 @@ rule forecasting_train:
         directory(f"{FORECASTING_RESULTS}/models/{{model}}"),
     log:
         f"{RESULTS}/logs/forecasting_train_{{model}}.log",
+    threads: FORECASTING.threads
     params:
         config=lambda wildcards: FORECASTING.train_json(wildcards.model),
-    threads: FORECASTING.threads
     message:
         "train {wildcards.model}"
     shell:

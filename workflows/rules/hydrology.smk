@@ -29,10 +29,10 @@ rule hydrology_prepare:
         directory(f"{HYDROLOGY_RESULTS}/prepared"),
     log:
         f"{RESULTS}/logs/hydrology_prepare.log",  # the ranks' output, joined by the executor
-    params:
-        config=HYDROLOGY.data_json(),
     resources:
         tasks=HYDROLOGY.ranks,
+    params:
+        config=HYDROLOGY.data_json(),
     message:
         "prepare the river data"
     shell:
@@ -46,9 +46,9 @@ rule hydrology_train:
         directory(f"{HYDROLOGY_RESULTS}/model"),
     log:
         f"{RESULTS}/logs/hydrology_train.log",
+    threads: HYDROLOGY.threads
     params:
         config=HYDROLOGY.train_json(),
-    threads: HYDROLOGY.threads
     message:
         "train the rainfall-runoff LSTM"
     shell:

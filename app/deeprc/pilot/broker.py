@@ -18,7 +18,10 @@ import sys
 import threading
 from typing import Any, TextIO
 
+from deeprc.pilot.processes import MARK, sweep
+
 FINAL = {"DONE", "FAILED", "CANCELED"}
+CLOSING = 10.0  # seconds that a batch system's session may take to close
 
 
 class Broker:
@@ -34,8 +37,9 @@ class Broker:
             self._news.write(json.dumps(item) + "\n")
             self._news.flush()
 
-    def start(self, resource: str, nodes: int, cores: int, gpus: int, runtime: int) -> None:
-        """Open the session and submit the pilot; `runtime` in minutes."""
+    def start(self, resource: str, local: bool, nodes: int, cores: int, gpus: int, runtime: int) -> None:
+        """Open the session and submit the pilot; `runtime` in minutes, `local`: there is no batch system."""
+        self._local = local
         import radical.pilot as rp
 
         self._rp = rp
@@ -83,9 +87,16 @@ class Broker:
         self._tasks.cancel_tasks(uids)
 
     def close(self) -> None:
-        """Close the session, which ends the pilot."""
-        if self._session is not None:
-            self._session.close(download=False)
+        """End the pilot and every process that it started.
+
+        A pilot of a batch system is given back by closing the session, which may hang when the agent is dead already.
+        A local one has nothing to give back, and closing it takes 4 to 15 s: its processes are ended at once.
+        """
+        if self._session is not None and not self._local:
+            closing = threading.Thread(target=self._session.close, kwargs={"download": False}, daemon=True)
+            closing.start()
+            closing.join(timeout=CLOSING)
+        sweep(os.environ[MARK])
 
     def _on_task(self, task: Any, state: str) -> None:
         if state != "AGENT_EXECUTING" and state not in FINAL:
@@ -117,10 +128,7 @@ def main() -> None:
         raise
     finally:
         # Closing can hang when the agent is dead already; what is left after that, `processes.sweep` ends.
-        closing = threading.Thread(target=broker.close, daemon=True)
-        closing.start()
-        closing.join(timeout=10)
-        sys.stderr.flush()
+        broker.close()
         os._exit(0)
 
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deeprc.errors import DeepRCError
+from deeprc.pilot.broker import CLOSING
 from deeprc.pilot.processes import MARK, sweep
 from deeprc.pilot.resource import resource_config, write_resource_config
 from deeprc.sites import Site
@@ -109,7 +110,7 @@ class Pilot:
         )
         threading.Thread(target=self._listen, daemon=True).start()
         start = {"nodes": self.nodes, "cores": self.cores, "gpus": self.gpus, "runtime": self.runtime}
-        self._send(start={"resource": resource, **start})
+        self._send(start={"resource": resource, "local": self.site.scheduler == "fork", **start})
 
     def submit(self, tasks: list[Task]) -> None:
         """Hand tasks to the pilot; they wait there for free cores."""
@@ -137,7 +138,7 @@ class Pilot:
             try:
                 self._send(close=True)
                 self._broker.stdin.close()
-                self._broker.wait(timeout=12)
+                self._broker.wait(timeout=CLOSING + 5)
             except (BrokenPipeError, subprocess.TimeoutExpired):
                 self._broker.kill()
                 self._broker.wait()

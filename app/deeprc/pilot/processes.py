@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
+
 import psutil
 
 MARK = "DEEPRC_PILOT"
 
 
 def marked(mark: str) -> list[psutil.Process]:
-    """The running processes of this user whose environment holds MARK=`mark`."""
+    """The other running processes of this user whose environment holds MARK=`mark`."""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+            ours = process.pid != os.getpid() and process.environ().get(MARK) == mark
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except psutil.Error:  # it has just ended, or is another user's
             continue
@@ -20,7 +23,10 @@ def marked(mark: str) -> list[psutil.Process]:
 
 
 def sweep(mark: str, *, grace: float = 1.0) -> int:
-    """End every process that carries `mark`: SIGTERM, then SIGKILL after `grace` seconds. Returns how many there were."""
+    """End every other process that carries `mark`; return how many there were.
+
+    They get SIGTERM, and SIGKILL after `grace` seconds.
+    """
     first = left = marked(mark)
     for _ in range(5):  # killed shells may just have started something: look again
         if not left:

@@ -1,0 +1,81 @@
+"""The workflow's configuration: read before anything runs, so that a mistake costs nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from deeprc.files import StorageError, free_megabytes
+from deeprc.forecasting.config import ForecastingConfig
+from deeprc.hydrology.config import HydrologyConfig
+from deeprc.validation import validate
+
+Pipeline = Literal["forecasting", "hydrology"]
+
+
+class Config(BaseModel):
+    """What the workflow does.
+
+    Attributes
+    ----------
+    results
+        The folder that everything is written to.
+    min_free_mb
+        Free space, MB, that the file system of `results` must have before a run starts.
+    pipelines
+        The pipelines to run.
+    forecasting, hydrology
+        Their own options.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    results: str = Field("results", min_length=1)
+    min_free_mb: int = Field(500, ge=0)
+    pipelines: list[Pipeline] = Field(["forecasting", "hydrology"], min_length=1)
+    forecasting: ForecastingConfig = ForecastingConfig()
+    hydrology: HydrologyConfig = HydrologyConfig()
+
+    @field_validator("pipelines", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    def check_storage(self) -> None:
+        """Raise a StorageError where the results folder cannot be written or has too little space."""
+        folder = Path(self.results).absolute()
+        existing = next(path for path in [folder, *folder.parents] if path.exists())
+        if not existing.is_dir():
+            raise StorageError("is a file, where the results folder or a parent of it should be", where=existing)
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise StorageError(
+                "the results folder cannot be written",
+                where=folder,
+                fix="make it writable, or choose another one with `--config results=FOLDER`",
+            )
+        if (free := free_megabytes(existing)) < self.min_free_mb:
+            raise StorageError(
+                "too little space in the results folder",
+                where=folder,
+                found=f"{free} MB free",
+                expected=f"{self.min_free_mb} MB (key 'min_free_mb')",
+                fix="free some space, or choose another folder with `--config results=FOLDER`",
+            )
+
+
+def load_config(values: dict, *, where: object = "configuration") -> Config:
+    """The configuration in `values` (Snakemake's merged `config`), or a ConfigError for what is wrong in it."""
+    return validate(Config, values, where=where)
+
+
+def schema() -> dict:
+    """The JSON Schema of the configuration, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+
+
+if __name__ == "__main__":  # python -m deeprc.config > workflows/schemas/config.schema.json
+    print(json.dumps(schema(), indent=1))

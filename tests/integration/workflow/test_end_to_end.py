@@ -1,0 +1,123 @@
+"""Both pipelines on real data through Snakemake and a real pilot: the run that `make run` makes.
+
+The tests of this file share one results folder and go on from each other, in order, since each pilot takes 20 s.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from deeprc.files import read_json
+from deeprc.forecasting.config import ForecastingConfig
+
+MODELS = set(ForecastingConfig().models)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("run")
+
+
+@pytest.fixture(scope="module")
+def first(snakemake, folder):
+    started = time.monotonic()
+    done = snakemake(folder)
+    return done, time.monotonic() - started
+
+
+def products(folder: Path) -> dict[str, int]:
+    """The time of change of every product below results/."""
+    files = (p for p in (folder / "results").rglob("*") if p.is_file() and "logs" not in p.parts)
+    return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in files if not p.name.startswith(".")}
+
+
+def test_run_ends_with_the_report(first, folder):
+    done, seconds = first
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.rstrip().splitlines()[-1] == f"Report: {folder}/results/report.html"
+    for name in ("report.html", "metrics.json", "run.json"):
+        assert (folder / "results" / name).stat().st_size > 0
+    assert seconds < 360  # the promise of the README, on 2 cores
+
+
+def test_progress_is_told(first):
+    output = first[0].stdout
+    for label in ("prepare the air quality data", "train NHITS", "train the rainfall-runoff LSTM", "write the report"):
+        assert label in output
+
+
+def test_eleven_models_are_judged_beside_naive_forecasts(first, folder):
+    metrics = read_json(folder / "results" / "metrics.json")["forecasting"]
+    assert set(metrics["models"]) == MODELS
+    assert len(MODELS) == 11
+    naive = min(row["mae"] for row in metrics["naive"].values())
+    worst_naive = max(row["mae"] for row in metrics["naive"].values())
+    for name, row in metrics["models"].items():
+        assert row["beats_naive"] is (row["mae"] < worst_naive), name
+    # Honest learning, not luck: most models must beat even the better of the two naive forecasts.
+    assert sum(row["mae"] < naive for row in metrics["models"].values()) >= 8
+
+
+def test_rivers_are_simulated_better_than_their_mean(first, folder):
+    basins = read_json(folder / "results" / "metrics.json")["hydrology"]["basins"]
+    assert set(basins) == {"fulda", "leaf-river"}
+    assert basins["fulda"]["nse"] > 0.5
+    assert basins["leaf-river"]["nse"] > 0  # an NSE of 0 is the mean of the observations
+
+
+def test_every_stage_ran_as_a_task_of_the_pilot(first, folder):
+    stages = read_json(folder / "results" / "run.json")
+    text = (folder / "results" / "run.json").read_text()
+    assert "deeprc.forecasting.train" in text or "forecasting_train" in text
+    assert stages["site"]
+
+
+def test_nothing_to_do_is_quick_and_needs_no_pilot(first, snakemake, folder):
+    runs = sorted((folder / ".deeprc" / "runs").iterdir())
+    before = products(folder)
+    started = time.monotonic()
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stdout
+    assert time.monotonic() - started < 15
+    assert "Nothing to be done" in done.stdout
+    assert products(folder) == before
+    assert sorted((folder / ".deeprc" / "runs").iterdir()) == runs
+
+
+def test_a_deleted_model_redoes_only_what_depends_on_it_with_the_same_numbers(first, snakemake, folder):
+    before, metrics = products(folder), (folder / "results" / "metrics.json").read_bytes()
+    shutil.rmtree(folder / "results" / "forecasting" / "models" / "NHITS")
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stdout
+    after = products(folder)
+    changed = {name for name in before if after.get(name) != before[name]}
+    assert changed == {
+        *(name for name in before if name.startswith("results/forecasting/models/NHITS/")),
+        "results/forecasting/predictions/NHITS.arrow",
+        "results/forecasting/metrics.json",
+        "results/metrics.json",
+        "results/run.json",
+        "results/report.html",
+    }
+    assert (folder / "results" / "metrics.json").read_bytes() == metrics
+
+
+def test_bad_data_stop_the_run_and_leave_earlier_results(first, snakemake, folder):
+    """A column is lost from the data: the check says so, with its log; what the earlier run made stays."""
+    data = folder / "results" / "data" / "beijing.csv"
+    whole = data.read_text()
+    before = products(folder)
+    data.write_text(whole.replace("pm2.5", "pm25", 1))
+    done = snakemake(folder)
+    assert done.returncode != 0
+    assert "check the air quality data" in done.stdout
+    assert "pm2.5" in done.stdout
+    assert "did you mean 'pm25'?" in done.stdout
+    assert "results/logs/forecasting_check.log" in done.stdout
+    assert "Traceback" not in done.stdout
+    lost = {name for name in before if products(folder).get(name) != before[name]}
+    assert lost <= {"results/data/beijing.csv", "results/forecasting/check.json"}

@@ -1,0 +1,66 @@
+import json
+
+import jsonschema
+import pytest
+import yaml
+
+from deeprc.config import Config, load_config, schema
+from deeprc.errors import ConfigError
+from deeprc.files import StorageError
+from deeprc.sites import sites_folder
+
+WORKFLOWS = sites_folder().parent / "workflows"
+
+
+def test_the_default_file_is_valid():
+    values = yaml.safe_load((WORKFLOWS / "config" / "default.yaml").read_text())
+    assert load_config(values) == Config()
+
+
+def test_the_schema_for_editors_is_up_to_date():
+    """Mend with `python -m deeprc.config > workflows/schemas/config.schema.json`."""
+    kept = json.loads((WORKFLOWS / "schemas" / "config.schema.json").read_text())
+    assert kept == schema()
+    jsonschema.Draft202012Validator.check_schema(kept)
+
+
+@pytest.mark.parametrize("file", sorted((WORKFLOWS / "config").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_configuration_fits_the_schema(file):
+    values = yaml.safe_load(file.read_text())
+    jsonschema.validate(values, schema())
+    load_config(values)
+
+
+def test_one_pipeline_may_be_given_without_a_list():
+    assert load_config({"pipelines": "hydrology"}).pipelines == ["hydrology"]
+
+
+@pytest.mark.parametrize(
+    ("values", "problem", "fix"),
+    [
+        ({"forcasting": {}}, "my.yaml: unknown key 'forcasting'", "did you mean 'forecasting'?"),
+        ({"forecasting": {"horizen": 3}}, "my.yaml: unknown key 'forecasting.horizen'", "did you mean 'horizon'?"),
+        ({"hydrology": {"seeds": 3}}, "my.yaml: unknown key 'hydrology.seeds'", "did you mean 'seed'?"),
+    ],
+)
+def test_unknown_keys_name_the_nearest(values, problem, fix):
+    with pytest.raises(ConfigError) as error:
+        load_config(values, where="my.yaml")
+    assert str(error.value).splitlines()[0] == problem
+    assert error.value.fix == fix
+
+
+def test_storage_of_a_new_folder_is_judged_by_its_parent(tmp_path):
+    Config(results=str(tmp_path / "a" / "b"), min_free_mb=0).check_storage()
+
+
+def test_storage_that_is_too_small(tmp_path):
+    with pytest.raises(StorageError, match="too little space") as error:
+        Config(results=str(tmp_path), min_free_mb=10**9).check_storage()
+    assert error.value.expected == "1000000000 MB (key 'min_free_mb')"
+
+
+def test_results_that_are_a_file(tmp_path):
+    (tmp_path / "results").touch()
+    with pytest.raises(StorageError, match="is a file"):
+        Config(results=str(tmp_path / "results")).check_storage()
