@@ -12,7 +12,7 @@ LAUNCHERS_OWN = re.compile(
     r"^(PMI|PMIX|OMPI|OPAL|HYDRA|HYDI|MPIR?|SLURM|PALS|FLUX|ALPS|LSB|JSM|PBS|RP|RADICAL)_|^(CUDA|ROCR|HIP)_VISIBLE_DEVICES$"
     r"|^(BASH_FUNC_.*|DEEPRC_PILOT|HOSTNAME|PWD|OLDPWD|SHLVL|_)$"
 )
-THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR")
+THREADS = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
 
 
 def environment_text(environment: Mapping[str, str]) -> str:
@@ -23,7 +23,7 @@ def environment_text(environment: Mapping[str, str]) -> str:
 
 def job_environment(*, threads: int, tmpdir: str | None, ranks: int, run: Path) -> dict[str, str]:
     """The variables that differ from job to job."""
-    variables = {f"{library}_NUM_THREADS": str(threads) for library in THREADS}
+    variables = {f"{library}_THREADS": str(threads) for library in THREADS}
     if tmpdir:
         variables |= dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), tmpdir)
     return variables | {"DEEPRC_RANKS": str(ranks), "DEEPRC_RUN": str(run)}

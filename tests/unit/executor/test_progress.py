@@ -1,0 +1,34 @@
+import json
+
+from snakemake_executor_plugin_radical_pilot.events import Events
+from snakemake_executor_plugin_radical_pilot.progress import Progress
+
+
+def test_lines(capsys):
+    progress = Progress(lambda: 12)
+    progress.finished("train NHITS", 7.06)
+    progress.failed("train GRU", "exit code 1", ["one", "two"], "logs/gru.log")
+    progress.heartbeat([("a", 31.0), ("b", 2.0), ("c", 2.0), ("d", 1.0), ("e", 1.0)], 3)
+    assert capsys.readouterr().err == (
+        "[ 0:00]  1/12  train NHITS (7.1 s)\n"
+        "[ 0:00] FAILED: train GRU (exit code 1)\n"
+        "  | one\n"
+        "  | two\n"
+        "  log: logs/gru.log\n"
+        "[ 0:00] running: a (31 s), b (2 s), c (2 s), d (1 s) and 1 more; waiting: 3\n"
+    )
+
+
+def test_no_heartbeat_when_nothing_runs(capsys):
+    Progress(lambda: 1).heartbeat([], 0)
+    assert capsys.readouterr().err == ""
+
+
+def test_events_are_json_lines_that_are_there_at_once(tmp_path):
+    events = Events(tmp_path / "run" / "events.jsonl")
+    events.write("pilot", state="active")
+    events.write("job", label="µ")
+    first, second = map(json.loads, (tmp_path / "run" / "events.jsonl").read_text().splitlines())
+    assert (first["event"], first["state"]) == ("pilot", "active")
+    assert second["label"] == "µ"
+    assert first["time"] <= second["time"]

@@ -1,0 +1,140 @@
+import subprocess
+from pathlib import Path
+
+from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, tail
+from snakemake_executor_plugin_radical_pilot.script import environment_text, job_environment, job_text
+
+
+def test_environment_leaves_out_what_launchers_set_for_each_task():
+    environment = {
+        "PATH": "/bin",
+        "ODD": 'it\'s a "b"\n$c',
+        "PMI_RANK": "3",
+        "SLURM_PROCID": "3",
+        "CUDA_VISIBLE_DEVICES": "0",
+        "OMPI_COMM_WORLD_RANK": "1",
+        "RP_RANK": "1",
+        "BASH_FUNC_module%%": "() { :; }",
+        "SLURMISH": "kept",
+    }
+    assert environment_text(environment) == (
+        "export ODD='it'\"'\"'s a \"b\"\n$c'\nexport PATH=/bin\nexport SLURMISH=kept\n"
+    )
+
+
+def test_job_environment():
+    assert job_environment(threads=2, tmpdir="/t", ranks=4, run=Path("/r")) == {
+        "OMP_NUM_THREADS": "2",
+        "GOTO_NUM_THREADS": "2",
+        "OPENBLAS_NUM_THREADS": "2",
+        "MKL_NUM_THREADS": "2",
+        "VECLIB_MAXIMUM_THREADS": "2",
+        "NUMEXPR_NUM_THREADS": "2",
+        "TMPDIR": "/t",
+        "TMP": "/t",
+        "TEMPDIR": "/t",
+        "TEMP": "/t",
+        "DEEPRC_RANKS": "4",
+        "DEEPRC_RUN": "/r",
+    }
+
+
+def script(ranks: int = 1, **changes) -> str:
+    options = {
+        "label": "make\nit",
+        "folder": Path("/run/a job"),
+        "workdir": Path("/work dir"),
+        "shell": "/bin/bash",
+        "ranks": ranks,
+        "repeats": 1,
+        "environment": Path("/run/environment.sh"),
+        "variables": {"A": "b c"},
+    }
+    return job_text(**options | changes)
+
+
+def test_script_of_one_rank():
+    assert (
+        script()
+        == """\
+#!/usr/bin/env bash
+# make it
+here='/run/a job'
+rank=${RP_RANK:-0}
+exec < /dev/null > "$here/out.$rank" 2>&1
+. /run/environment.sh
+export A='b c'
+cd '/work dir' || exit 1
+for ((i = 0; i < 1; i++)); do
+  start=${EPOCHREALTIME/,/.}
+  [[ $rank == 0 ]] && echo "$start" > "$here/started"
+  /bin/bash "$here/command.sh"
+  code=$?
+  [[ $rank == 0 ]] && echo "$start ${EPOCHREALTIME/,/.}" >> "$here/times"
+  [[ $code == 0 ]] || { echo "$code" > "$here/code.$rank"; break; }
+done
+exit $code
+"""
+    )
+
+
+def test_script_of_several_ranks_ends_its_process_group_on_failure():
+    assert script(2).splitlines()[-2:] == ["[[ $code == 0 ]] || kill -TERM 0", "exit $code"]
+
+
+def run_script(tmp_path: Path, command: str, **changes) -> tuple[int, JobFiles]:
+    (tmp_path / "environment.sh").write_text("")
+    (tmp_path / "command.sh").write_text(command)
+    files = JobFiles(tmp_path)
+    files.script.write_text(
+        script(folder=tmp_path, workdir=tmp_path, environment=tmp_path / "environment.sh", **changes)
+    )
+    return subprocess.run(["bash", files.script], check=False).returncode, files
+
+
+def test_what_a_good_job_leaves(tmp_path):
+    code, files = run_script(tmp_path, "echo $A; sleep 0.2; echo oops >&2", repeats=2)
+    assert code == 0
+    assert files.output(1) == "b c\noops\nb c\noops\n"
+    assert len(files.times()) == 2
+    assert all(0.2 <= stop - start < 2 for start, stop in files.times())
+    assert files.exit_code() is None
+    assert files.failed_rank() is None
+
+
+def test_what_a_failed_job_leaves(tmp_path):
+    code, files = run_script(tmp_path, "exit 9", repeats=2)
+    assert code == files.exit_code() == 9
+    assert files.failed_rank() == 0
+    assert len(files.times()) == 1
+
+
+def test_nothing_is_known_of_a_job_that_did_not_start(tmp_path):
+    files = JobFiles(tmp_path)
+    assert (files.started(), files.times(), files.exit_code(), files.output(1)) == (None, [], None, "")
+
+
+def test_ranks_are_told_apart_in_the_joined_output(tmp_path):
+    (tmp_path / "out.0").write_text("a\nb\n")
+    (tmp_path / "out.1").write_text("c")
+    assert JobFiles(tmp_path).output(2) == "0: a\n0: b\n1: c\n"
+
+
+def test_tail_is_the_end_of_the_log_or_of_what_was_printed(tmp_path):
+    log = tmp_path / "x.log"
+    assert tail(log, "printed") == ["printed"]
+    log.write_text("")
+    assert tail(log, "printed") == ["printed"]
+    log.write_text("".join(f"{i}\n" for i in range(40)))
+    assert tail(log, "printed") == [str(i) for i in range(25, 40)]
+
+
+def test_only_the_newest_runs_are_kept(tmp_path):
+    for i in range(30):
+        (tmp_path / ".deeprc" / "runs" / f"20000101T0000{i:02d}-1").mkdir(parents=True)
+    run = RunFolder(tmp_path / ".deeprc")
+    run.create()
+    kept = sorted(path.name for path in run.path.parent.iterdir())
+    assert len(kept) == 20
+    assert kept[-1] == run.id
+    assert kept[0] == "20000101T000011-1"
