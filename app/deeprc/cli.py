@@ -60,6 +60,34 @@ def sites(as_json: Json = False) -> None:
     Console().print(table)
 
 
+@bench.command("pilot")
+def bench_pilot(
+    tasks: Annotated[int, typer.Option(min=1, help="short jobs in the workflow")] = 200,
+    as_json: Json = False,
+) -> None:
+    """Start-up, tasks per second, latency and close of a pilot, beside the local executor.
+
+    Example: `deeprc bench pilot --tasks 200 --json`
+    """
+    from deeprc.bench import pilot
+
+    show(pilot.run(tasks), as_json)
+
+
+def show(figures: dict, as_json: bool) -> None:
+    """Print figures as JSON, or as lines of `name value`, nested names joined by dots."""
+    if as_json:
+        typer.echo(json.dumps(figures, indent=1))
+        return
+    rows = [("", figures)]
+    while rows:
+        name, value = rows.pop(0)
+        if isinstance(value, dict):
+            rows = [(f"{name}.{key}".lstrip("."), inner) for key, inner in value.items()] + rows
+        else:
+            typer.echo(f"{name:<28} {value}")
+
+
 def main() -> None:
     """Run the command line; a `DeepRCError` is printed as it is and gives the exit code."""
     try:

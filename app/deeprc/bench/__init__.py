@@ -1,0 +1,1 @@
+"""Measurements of a machine, beside the alternatives that a user has."""
