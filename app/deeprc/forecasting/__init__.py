@@ -1,0 +1,1 @@
+"""Forecasting of hourly series with eleven neural models in PyTorch."""

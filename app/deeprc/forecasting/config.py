@@ -1,0 +1,139 @@
+"""The configuration of the forecasting pipeline (read by Snakemake at every start: nothing heavy is imported here)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from deeprc.errors import ConfigError
+from deeprc.forecasting.zoo import ZOO, check_options, entry
+
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class DataConfig(BaseModel):
+    """What `check` and `prepare` need.
+
+    Attributes
+    ----------
+    dataset
+        `beijing`: the hourly PM2.5 and weather of Beijing; `ett`: a csv file with `date` and numeric columns (ETTh1).
+    target
+        The column to forecast; the data set's own when left out (pm2.5, OT).
+    horizon, input_size
+        Hours ahead to forecast, and hours of the past to forecast from.
+    split
+        Fractions of the time that train and validate; what is left tests.
+    max_gap
+        Gaps of at most so many hours are interpolated; longer ones count in no loss and no metric.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    dataset: Literal["beijing", "ett"] = "beijing"
+    target: str | None = None
+    horizon: Positive = 24
+    input_size: Positive = 96
+    split: tuple[Fraction, Fraction] = (0.7, 0.1)
+    max_gap: Annotated[int, Field(ge=0)] = 6
+
+    @model_validator(mode="after")
+    def _something_is_left_to_test(self) -> Self:
+        if sum(self.split) >= 1:
+            raise ValueError(f"split {list(self.split)} leaves nothing to test: the two must add up to less than 1")
+        return self
+
+
+class ModelConfig(BaseModel):
+    """What may be changed of one model; what is left out is as in the zoo."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    steps: Positive | None = None
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    batch_size: Positive | None = None
+    options: dict[str, Any] = {}
+
+
+class TrainConfig(BaseModel):
+    """All that `train` needs of one model beside the prepared data."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    steps: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    batch_size: Positive
+    seed: Annotated[int, Field(ge=0)] = 1
+    options: dict[str, Any] = {}
+
+
+class ForecastingConfig(DataConfig):
+    """The key `forecasting` of the workflow's configuration.
+
+    Attributes
+    ----------
+    path
+        The csv file; left out, the Beijing data are fetched.
+    models
+        The models to train, a list of names or a mapping of names to changed options; all eleven when left out.
+    steps
+        Training steps of every model, instead of the zoo's.
+    seed
+        Of the initial weights, the order of the windows and the dropout.
+    ranks
+        MPI ranks of `prepare`.
+    threads
+        Threads of `train` and `predict`.
+    """
+
+    path: str | None = None
+    models: dict[str, ModelConfig] = Field({name: ModelConfig() for name in ZOO}, min_length=1)
+    steps: Positive | None = None
+    seed: Annotated[int, Field(ge=0)] = 1
+    ranks: Positive = 2
+    threads: Positive = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_become_a_mapping(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "models" not in data:
+            return data
+        models = data["models"]
+        if isinstance(models, str):
+            models = [models]
+        if isinstance(models, list):
+            models = {str(name): {} for name in models}
+        if not isinstance(models, dict):
+            return data
+        models = {name: options or {} for name, options in models.items()}
+        try:
+            for name, options in models.items():
+                entry(name)
+                if isinstance(options, dict) and isinstance(options.get("options"), dict):
+                    check_options(name, options["options"])
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return {**data, "models": models}
+
+    @model_validator(mode="after")
+    def _ett_is_not_fetched(self) -> Self:
+        if self.dataset == "ett" and self.path is None:
+            raise ValueError("dataset ett needs the key path: the csv file")
+        return self
+
+    def data_json(self) -> str:
+        """The `--config` of check and prepare."""
+        return self.model_dump_json(include=set(DataConfig.model_fields))
+
+    def train_json(self, model: str) -> str:
+        """The `--config` of train for one model."""
+        default, own = entry(model), self.models[model]
+        return TrainConfig(
+            steps=own.steps or self.steps or default.steps,
+            learning_rate=own.learning_rate or default.learning_rate,
+            batch_size=own.batch_size or default.batch_size,
+            seed=self.seed,
+            options={**default.options, **own.options},
+        ).model_dump_json()

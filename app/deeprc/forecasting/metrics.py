@@ -1,0 +1,47 @@
+"""Accuracy of forecasts. Hours that were not observed are left out by the caller."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def mae(y: np.ndarray, yhat: np.ndarray) -> float:
+    """Mean absolute error, mean |y - ŷ|, in the unit of y."""
+    return float(np.mean(np.abs(y - yhat)))
+
+
+def rmse(y: np.ndarray, yhat: np.ndarray) -> float:
+    """Root mean squared error, √mean (y - ŷ)², in the unit of y."""
+    return float(np.sqrt(np.mean((y - yhat) ** 2)))
+
+
+def smape(y: np.ndarray, yhat: np.ndarray) -> float:
+    """Symmetric mean absolute percentage error, 100 · mean 2|y - ŷ| / (|y| + |ŷ|), in percent (0 to 200).
+
+    Where both are zero the term is zero. Source: Makridakis 1993, doi:10.1016/0169-2070(93)90079-3.
+    """
+    size = np.abs(y) + np.abs(yhat)
+    terms = np.divide(2 * np.abs(y - yhat), size, out=np.zeros_like(size), where=size > 0)
+    return float(100 * np.mean(terms))
+
+
+def mase(y: np.ndarray, yhat: np.ndarray, scale: float) -> float | None:
+    """Mean absolute scaled error, mean |y - ŷ| / scale, without unit; None for a scale of zero.
+
+    Source: Hyndman and Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001. `scale` as from `seasonal_scale`.
+    """
+    return mae(y, yhat) / scale if scale > 0 else None
+
+
+def seasonal_scale(train: np.ndarray, season: int) -> float:
+    """Mean |y_t - y_(t-m)| over the training part, m = `season` steps: the in-sample error of the seasonal naive forecast.
+
+    `train` holds NaN where nothing was observed; pairs with a NaN are left out.
+    """
+    return float(np.nanmean(np.abs(train[season:] - train[:-season])))
+
+
+def scores(y: np.ndarray, yhat: np.ndarray, scale: float) -> dict[str, float | None]:
+    """All four, rounded to 6 significant digits so that they read well and compare exactly."""
+    values = {"mae": mae(y, yhat), "rmse": rmse(y, yhat), "smape": smape(y, yhat), "mase": mase(y, yhat, scale)}
+    return {name: None if value is None else float(f"{value:.6g}") for name, value in values.items()}

@@ -1,0 +1,131 @@
+"""The models: what each is called, what it is built with, and what it takes beside the series itself.
+
+To add one, add an entry here (see docs/add-a-model.md). Nothing heavy is imported: Snakemake reads this at every start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from deeprc.errors import unknown
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of the zoo.
+
+    Attributes
+    ----------
+    options
+        Arguments of the class. Only these can be set in the configuration.
+    future, history
+        Whether the class takes known future covariates (the calendar), and covariates of the past (the weather).
+    probabilistic
+        Whether it predicts a distribution one step ahead and is unrolled (DeepAR), and not all steps at once.
+    steps, learning_rate, batch_size
+        Of the training, unless the configuration says otherwise.
+    source
+        The paper.
+    """
+
+    options: dict[str, Any]
+    source: str
+    future: bool = False
+    history: bool = False
+    probabilistic: bool = False
+    steps: int = 300
+    learning_rate: float = 2e-3
+    batch_size: int = 64
+    module: str = field(default="neuralforecast.models")
+
+
+# Sized so that each trains within about 15 s on one core: a demo, not the papers' sizes.
+_TRANSFORMER = {"hidden_size": 32, "n_head": 4, "conv_hidden_size": 32, "encoder_layers": 1, "decoder_layers": 1}
+
+ZOO: dict[str, Entry] = {
+    "NBEATS": Entry(
+        {"n_blocks": [1, 1, 1], "mlp_units": [[128, 128]] * 3, "dropout_prob_theta": 0.1},
+        "Oreshkin et al. 2020, arXiv:1905.10437",
+        steps=600,
+    ),
+    "NHITS": Entry(
+        {"n_blocks": [1, 1, 1], "mlp_units": [[128, 128]] * 3, "dropout_prob_theta": 0.1},
+        "Challu et al. 2023, arXiv:2201.12886",
+        future=True,
+        history=True,
+        steps=600,
+    ),
+    "DeepAR": Entry(
+        {"lstm_n_layers": 1, "lstm_hidden_size": 48, "lstm_dropout": 0.0},
+        "Salinas et al. 2020, arXiv:1704.04110",
+        future=True,
+        probabilistic=True,
+    ),
+    "LSTM": Entry(
+        {"encoder_n_layers": 1, "encoder_hidden_size": 48, "decoder_layers": 2, "decoder_hidden_size": 48},
+        "Hochreiter and Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735",
+        future=True,
+        history=True,
+    ),
+    "GRU": Entry(
+        {"encoder_n_layers": 1, "encoder_hidden_size": 48, "decoder_layers": 2, "decoder_hidden_size": 48},
+        "Cho et al. 2014, arXiv:1406.1078",
+        future=True,
+        history=True,
+    ),
+    "TCN": Entry(
+        {
+            "kernel_size": 2,
+            "dilations": [1, 2, 4, 8, 16, 32],
+            "encoder_hidden_size": 32,
+            "decoder_layers": 2,
+            "decoder_hidden_size": 48,
+        },
+        "Bai et al. 2018, arXiv:1803.01271",
+        future=True,
+        history=True,
+    ),
+    "PatchTST": Entry(
+        {
+            "patch_len": 12,
+            "stride": 6,
+            "hidden_size": 32,
+            "n_heads": 4,
+            "linear_hidden_size": 64,
+            "encoder_layers": 2,
+            "dropout": 0.1,
+        },
+        "Nie et al. 2023, arXiv:2211.14730",
+    ),
+    "Autoformer": Entry(
+        {**_TRANSFORMER, "MovingAvg_window": 25}, "Wu et al. 2021, arXiv:2106.13008", future=True, steps=120
+    ),
+    "FEDformer": Entry(
+        {**_TRANSFORMER, "n_head": 8, "modes": 16, "MovingAvg_window": 25},
+        "Zhou et al. 2022, arXiv:2201.12740",
+        future=True,
+        steps=150,
+    ),
+    "TimesNet": Entry(
+        {"hidden_size": 16, "conv_hidden_size": 16, "encoder_layers": 1, "top_k": 2, "num_kernels": 2},
+        "Wu et al. 2023, arXiv:2210.02186",
+        future=True,
+        steps=150,
+    ),
+    "VanillaTransformer": Entry(dict(_TRANSFORMER), "Vaswani et al. 2017, arXiv:1706.03762", future=True, steps=120),
+}
+
+
+def entry(name: str) -> Entry:
+    """The model called `name`; an unknown one is refused with the nearest known name."""
+    if name not in ZOO:
+        raise unknown("model", name, ZOO)
+    return ZOO[name]
+
+
+def check_options(name: str, options: dict[str, Any]) -> None:
+    """Refuse an option that the model does not have."""
+    for key in options:
+        if key not in entry(name).options:
+            raise unknown(f"option of {name}", key, entry(name).options)
