@@ -1,0 +1,65 @@
+"""Stage `predict`: forecasts of the held-out time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deeprc.errors import InputError
+from deeprc.files import atomic, read_json
+from deeprc.stage import run
+
+BATCH = 512
+
+
+def main(
+    prepared: Annotated[Path, typer.Option(help="the prepared folder")],
+    model: Annotated[Path, typer.Option(help="the folder of the trained model")],
+    out: Annotated[Path, typer.Option(help="the Arrow file to write")],
+    threads: Annotated[int, typer.Option(min=1, help="threads to compute with")] = 1,
+) -> None:
+    """Forecast the test part, one horizon after the other, with the hours before each as its past.
+
+    Example: `python -m deeprc.forecasting.predict --prepared prepared --model models/NHITS --out NHITS.arrow`
+    """
+    import numpy as np
+    import pyarrow as pa
+    import torch
+
+    from deeprc.forecasting.network import Forecaster, windows
+    from deeprc.forecasting.series import load
+    from deeprc.learning.torch_loop import make_deterministic
+
+    about, series = read_json(model / "model.json"), load(prepared)
+    make_deterministic(about["seed"], threads)
+    network = Forecaster(about["name"], about["options"], series.meta)
+    network.load_state_dict(torch.load(model / "weights.pt", weights_only=True))
+    network.eval()
+    horizon = series.meta["horizon"]
+    origins = series.origins("test", stride=horizon)
+    rows = origins[:, None] + np.arange(horizon)
+    with torch.inference_mode():
+        parts = [network(windows(series, origins[i : i + BATCH])).numpy() for i in range(0, len(origins), BATCH)]
+    mean, deviation = series.scale
+    yhat = np.concatenate(parts).astype(np.float64) * deviation + mean
+    if not np.isfinite(yhat).all():
+        raise InputError(f"{about['name']} forecasts values that are not finite", where=model, fix="train it anew")
+    table = pa.table(
+        {
+            "origin": np.repeat(series.ds[origins], horizon),
+            "ds": series.ds[rows.ravel()],
+            "step": np.tile(np.arange(1, horizon + 1, dtype=np.int16), len(origins)),
+            "y": pa.array(series.y_raw[rows.ravel()], from_pandas=True),
+            "yhat": yhat.ravel(),
+        }
+    )
+    with atomic(out) as temporary, pa.OSFile(str(temporary), "wb") as sink:
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    print(f"{about['name']}: {len(origins)} forecasts of {horizon} steps")
+
+
+if __name__ == "__main__":
+    run(main)

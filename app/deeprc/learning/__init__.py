@@ -1,0 +1,1 @@
+"""Training loops: seeds, threads, schedules, and the best weights of a run."""
