@@ -75,6 +75,7 @@ rule hydrology_predict:
 rule hydrology_evaluate:
     input:
         prepared=rules.hydrology_prepare.output,
+        model=rules.hydrology_train.output,
         predictions=rules.hydrology_predict.output,
     output:
         f"{HYDROLOGY_RESULTS}/metrics.json",
@@ -83,5 +84,5 @@ rule hydrology_evaluate:
     message:
         "evaluate the simulated discharge"
     shell:
-        "python -m deeprc.hydrology.evaluate --prepared {input.prepared:q} --predictions {input.predictions:q}"
-        " --out {output:q} &> {log:q}"
+        "python -m deeprc.hydrology.evaluate --prepared {input.prepared:q} --model {input.model:q}"
+        " --predictions {input.predictions:q} --out {output:q} &> {log:q}"

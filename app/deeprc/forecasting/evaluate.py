@@ -10,7 +10,7 @@ import pyarrow as pa
 import typer
 
 from deeprc.errors import InputError
-from deeprc.files import read_json, write_json
+from deeprc.files import write_json
 from deeprc.forecasting.metrics import scores, seasonal_scale
 from deeprc.forecasting.series import Series, load
 from deeprc.stage import run
@@ -63,7 +63,9 @@ def main(
             raise InputError("these forecasts are of other times than the prepared test part", where=path)
         result = judge(table["yhat"].to_numpy().reshape(rows.shape))
         # Worse than both naive forecasts: the model has learned nothing of use, and the report says so.
-        models[path.stem] = {**result, "beats_naive": result["mae"] < max(row["mae"] for row in naive.values())}
+        useful = result["mae"] < max(row["mae"] for row in naive.values())
+        size = int(table.schema.metadata[b"parameters"])
+        models[path.stem] = {**result, "beats_naive": useful, "parameters": size}
     meta = {key: series.meta[key] for key in ("dataset", "target", "unit", "horizon", "input_size")}
     first, last = (np.datetime_as_string(series.ds[rows.ravel()[i]], unit="m") for i in (0, -1))
     write_json(

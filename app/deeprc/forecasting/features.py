@@ -1,4 +1,4 @@
-"""From raw columns to model inputs: calendar, gaps, scale. Pure functions of one rank's rows and its neighbours' edges."""
+"""From raw columns to model inputs: calendar, gaps, scale. Pure functions of one rank's rows and the others' edges."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def with_part(table: pl.DataFrame, grid: Grid) -> pl.DataFrame:
 
 
 def edges(table: pl.DataFrame, columns: list[str]) -> dict[str, pl.DataFrame]:
-    """The first and last known value of each column in each part: all that other ranks need to fill gaps at their ends."""
+    """The first and last known value of each column in each part: what other ranks need to fill gaps at their ends."""
     return {
         name: pl.concat([known.group_by("part").first(), known.group_by("part").last()]).select("row", "part", name)
         for name in columns

@@ -34,7 +34,7 @@ def mase(y: np.ndarray, yhat: np.ndarray, scale: float) -> float | None:
 
 
 def seasonal_scale(train: np.ndarray, season: int) -> float:
-    """Mean |y_t - y_(t-m)| over the training part, m = `season` steps: the in-sample error of the seasonal naive forecast.
+    """Mean |y_t - y_(t-m)| over the training part, m = `season` steps: the seasonal naive forecast's error in sample.
 
     `train` holds NaN where nothing was observed; pairs with a NaN are left out.
     """

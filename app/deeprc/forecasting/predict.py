@@ -53,11 +53,11 @@ def main(
             "step": np.tile(np.arange(1, horizon + 1, dtype=np.int16), len(origins)),
             "y": pa.array(series.y_raw[rows.ravel()], from_pandas=True),
             "yhat": yhat.ravel(),
-        }
+        },
+        metadata={"parameters": str(about["parameters"])},
     )
-    with atomic(out) as temporary, pa.OSFile(str(temporary), "wb") as sink:
-        with pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
+    with atomic(out) as temporary, pa.ipc.new_file(str(temporary), table.schema) as writer:
+        writer.write_table(table)
     print(f"{about['name']}: {len(origins)} forecasts of {horizon} steps")
 
 

@@ -5,7 +5,7 @@ To add one, add an entry here (see docs/add-a-model.md). Nothing heavy is import
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from deeprc.errors import unknown
@@ -27,6 +27,8 @@ class Entry:
         Of the training, unless the configuration says otherwise.
     source
         The paper.
+    module
+        Where the class is imported from.
     """
 
     options: dict[str, Any]
@@ -37,20 +39,21 @@ class Entry:
     steps: int = 300
     learning_rate: float = 2e-3
     batch_size: int = 64
-    module: str = field(default="neuralforecast.models")
+    module: str = "neuralforecast.models"
 
 
 # Sized so that each trains within about 15 s on one core: a demo, not the papers' sizes.
-_TRANSFORMER = {"hidden_size": 32, "n_head": 4, "conv_hidden_size": 32, "encoder_layers": 1, "decoder_layers": 1}
+_TRANSFORMER = {"hidden_size": 16, "n_head": 2, "conv_hidden_size": 16, "encoder_layers": 1, "decoder_layers": 1}
+_SMALL_STEPS = {"steps": 200, "learning_rate": 5e-3, "batch_size": 16}
 
 ZOO: dict[str, Entry] = {
     "NBEATS": Entry(
-        {"n_blocks": [1, 1, 1], "mlp_units": [[128, 128]] * 3, "dropout_prob_theta": 0.1},
+        {"n_blocks": [1, 1, 1], "mlp_units": [[128, 128]] * 3},
         "Oreshkin et al. 2020, arXiv:1905.10437",
         steps=600,
     ),
     "NHITS": Entry(
-        {"n_blocks": [1, 1, 1], "mlp_units": [[128, 128]] * 3, "dropout_prob_theta": 0.1},
+        {"n_blocks": [1, 1, 1], "mlp_units": [[128, 128]] * 3},
         "Challu et al. 2023, arXiv:2201.12886",
         future=True,
         history=True,
@@ -99,21 +102,23 @@ ZOO: dict[str, Entry] = {
         "Nie et al. 2023, arXiv:2211.14730",
     ),
     "Autoformer": Entry(
-        {**_TRANSFORMER, "MovingAvg_window": 25}, "Wu et al. 2021, arXiv:2106.13008", future=True, steps=120
+        {**_TRANSFORMER, "MovingAvg_window": 25}, "Wu et al. 2021, arXiv:2106.13008", future=True, **_SMALL_STEPS
     ),
     "FEDformer": Entry(
-        {**_TRANSFORMER, "n_head": 8, "modes": 16, "MovingAvg_window": 25},
+        {**_TRANSFORMER, "n_head": 8, "modes": 8, "MovingAvg_window": 25},
         "Zhou et al. 2022, arXiv:2201.12740",
         future=True,
-        steps=150,
+        **_SMALL_STEPS,
     ),
     "TimesNet": Entry(
         {"hidden_size": 16, "conv_hidden_size": 16, "encoder_layers": 1, "top_k": 2, "num_kernels": 2},
         "Wu et al. 2023, arXiv:2210.02186",
         future=True,
-        steps=150,
+        **_SMALL_STEPS,
     ),
-    "VanillaTransformer": Entry(dict(_TRANSFORMER), "Vaswani et al. 2017, arXiv:1706.03762", future=True, steps=120),
+    "VanillaTransformer": Entry(
+        dict(_TRANSFORMER), "Vaswani et al. 2017, arXiv:1706.03762", future=True, **_SMALL_STEPS
+    ),
 }
 
 

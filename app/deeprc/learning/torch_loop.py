@@ -32,7 +32,7 @@ class History:
 
 
 def make_deterministic(seed: int, threads: int) -> None:
-    """Seed every source of chance and fix the number of threads: same seed and threads, same weights to the last bit."""
+    """Seed every source of chance and fix the number of threads: same seed and threads, same weights, bit by bit."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # asked for by deterministic CUDA kernels
     random.seed(seed)
     np.random.seed(seed)

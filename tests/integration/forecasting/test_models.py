@@ -1,0 +1,142 @@
+"""Every model of the zoo learns from real windows; training and forecasts are the same at every run."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from deeprc.files import read_json
+from deeprc.forecasting.config import ForecastingConfig
+from deeprc.forecasting.network import Forecaster, windows
+from deeprc.forecasting.series import load
+from deeprc.forecasting.zoo import ZOO
+from deeprc.learning.torch_loop import make_deterministic
+
+
+def stage(name: str, *arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", f"deeprc.forecasting.{name}", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def series(prepared):
+    return load(prepared)
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_model_learns(series, name):
+    """Twenty steps on one batch must lower its loss; the forecast has a value for each window and hour."""
+    make_deterministic(1, 1)
+    network = Forecaster(name, ZOO[name].options, series.meta)
+    batch = windows(series, series.origins("train")[:320:10])
+    optimizer = torch.optim.Adam(network.parameters(), 5e-3)
+    network.eval()
+    with torch.inference_mode():
+        before = network.loss(batch).item()
+    network.train()
+    for _ in range(20):
+        optimizer.zero_grad()
+        network.loss(batch).backward()
+        optimizer.step()
+    network.eval()
+    with torch.inference_mode():
+        assert network.loss(batch).item() < before
+        forecast = network(batch)
+    assert forecast.shape == (32, 12)
+    assert torch.isfinite(forecast).all()
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_forecast_of_a_window_does_not_depend_on_the_others_nor_on_the_future(series, name):
+    make_deterministic(1, 1)
+    network = Forecaster(name, ZOO[name].options, series.meta).eval()
+    batch = windows(series, series.origins("train")[:8])
+    with torch.inference_mode():
+        together = network(batch)
+        alone = network({key: value[3:4] for key, value in batch.items()})
+        blind = network({**batch, "y": torch.full_like(batch["y"], 1e6)})
+    assert torch.allclose(together[3], alone[0], atol=1e-4)
+    assert torch.equal(together, blind)
+
+
+def test_windows_are_cut_as_promised(series):
+    origin = int(series.origins("train")[5])
+    batch = windows(series, np.array([origin]))
+    assert np.array_equal(batch["past"][0], series.y[origin - 36 : origin])
+    assert np.array_equal(batch["y"][0], series.y[origin : origin + 12])
+    assert np.array_equal(batch["mask"][0], series.usable[origin : origin + 12])
+    assert np.array_equal(batch["history"][0], series.history[origin - 36 : origin])
+    assert np.array_equal(batch["future"][0], series.future[origin - 36 : origin + 12])
+
+
+def test_parts_do_not_overlap_and_training_sees_no_later_part(series):
+    train, val, test = (series.origins(part) for part in ("train", "val", "test"))
+    first, second = series.meta["cuts"]
+    assert train[0] == 36
+    assert train[-1] + 12 == first == val[0]
+    assert val[-1] + 12 == second == test[0]
+    assert test[-1] + 12 <= series.meta["rows"]
+
+
+@pytest.fixture(scope="module")
+def trained(prepared, tmp_path_factory):
+    """Two quick models, trained, used and judged by the stages, twice with the same seed."""
+    folders = []
+    config = ForecastingConfig(models=["NHITS", "GRU"], steps=12)
+    for run in ("a", "b"):
+        base = tmp_path_factory.mktemp(run)
+        for name in config.models:
+            options = ["--prepared", prepared, "--model", name, "--config", config.train_json(name)]
+            done = stage("train", *options, "--out", base / "models" / name)
+            assert done.returncode == 0, done.stderr
+            options = ["--prepared", prepared, "--model", base / "models" / name]
+            done = stage("predict", *options, "--out", base / "predictions" / f"{name}.arrow")
+            assert done.returncode == 0, done.stderr
+        files = sorted((base / "predictions").iterdir())
+        done = stage("evaluate", "--prepared", prepared, "--out", base / "metrics.json", *files)
+        assert done.returncode == 0, done.stderr
+        folders.append(base)
+    return folders
+
+
+def test_a_second_run_gives_the_same_bits(trained):
+    a, b = trained
+    for name in ("metrics.json", "predictions/GRU.arrow", "predictions/NHITS.arrow", "models/GRU/model.json"):
+        assert (a / name).read_bytes() == (b / name).read_bytes()
+    weights = [torch.load(base / "models" / "GRU" / "weights.pt", weights_only=True) for base in trained]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_metrics_count_observed_hours_only(trained, series):
+    metrics = read_json(trained[0] / "metrics.json")
+    table = pa.ipc.open_file(str(trained[0] / "predictions" / "GRU.arrow")).read_all()
+    y, yhat = (table[name].to_numpy() for name in ("y", "yhat"))
+    known = ~np.isnan(y)
+    assert metrics["hours"] == known.sum() < len(y)
+    assert metrics["models"]["GRU"]["mae"] == pytest.approx(np.abs(y - yhat)[known].mean(), rel=1e-5)
+    assert metrics["windows"] * 12 == len(y)
+    assert set(metrics["naive"]) == {"last value", "seasonal naive"}
+    last = np.repeat(series.y[series.origins("test", stride=12) - 1] * series.scale[1] + series.scale[0], 12)
+    assert metrics["naive"]["last value"]["mae"] == pytest.approx(np.abs(y - last)[known].mean(), rel=1e-4)
+
+
+def test_forecasts_of_other_times_are_refused(trained, prepare, slice_of_beijing, tmp_path):
+    other = prepare(slice_of_beijing, ForecastingConfig(horizon=6, input_size=36).model_copy())
+    done = stage("evaluate", "--prepared", other, "--out", tmp_path / "m.json", trained[0] / "predictions/GRU.arrow")
+    assert done.returncode == 2
+    assert "of other times than the prepared test part" in done.stderr
+    assert not (tmp_path / "m.json").exists()
+
+
+def test_unknown_model_and_option_are_refused_before_anything_is_loaded(tmp_path):
+    config = json.loads(ForecastingConfig().train_json("GRU"))
+    options = ["--prepared", "no", "--out", tmp_path / "x"]
+    done = stage("train", *options, "--model", "GRUU", "--config", json.dumps(config))
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "  fix: did you mean 'GRU'?")
+    config["options"] = {"encoder_layers": 3}
+    done = stage("train", *options, "--model", "GRU", "--config", json.dumps(config))
+    assert (done.returncode, "unknown option of GRU 'encoder_layers'" in done.stderr) == (2, True)

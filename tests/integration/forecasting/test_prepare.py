@@ -1,0 +1,76 @@
+"""`prepare` on real MPI ranks: the same content for every number of ranks, and nothing of the future in the past."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from deeprc.files import read_json
+from deeprc.forecasting.config import DataConfig
+from deeprc.forecasting.data import read
+from deeprc.forecasting.series import load, read_arrow
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_the_number_of_ranks_does_not_show(prepare, prepared, slice_of_beijing, ranks):
+    other = prepare(slice_of_beijing, ranks=ranks)
+    for name in ("series.arrow", "monthly.arrow"):
+        assert read_arrow(other / name).combine_chunks() == read_arrow(prepared / name).combine_chunks()
+    assert read_json(other / "meta.json") == read_json(prepared / "meta.json")
+    assert len(list((other / "series.arrow").glob("part-*.arrow"))) == ranks
+
+
+def test_content_is_that_of_the_file(prepared, slice_of_beijing):
+    raw, series = read(slice_of_beijing, "beijing"), load(prepared)
+    assert np.array_equal(series.ds, raw["ds"].to_numpy())
+    assert np.array_equal(series.observed, raw["y"].is_not_null().to_numpy())
+    assert np.array_equal(series.y_raw[series.observed], raw["y"].drop_nulls().to_numpy())
+    mean, deviation = series.scale
+    back = series.y[series.observed] * deviation + mean
+    assert np.allclose(back, raw["y"].drop_nulls().to_numpy(), atol=1e-3)
+    assert np.isfinite(series.y).all()
+    assert np.isfinite(series.history).all()
+    assert (series.observed <= series.usable).all()
+    assert series.usable.sum() > series.observed.sum()  # short gaps were interpolated
+
+
+def test_scale_is_of_the_training_part_only(prepared):
+    series = load(prepared)
+    cut = series.meta["cuts"][0]
+    assert np.mean(series.y[:cut], dtype=np.float64) == pytest.approx(0, abs=1e-5)
+    assert np.std(series.y[:cut], dtype=np.float64) == pytest.approx(1, abs=1e-5)
+    assert abs(np.mean(series.y[cut:])) > 0.05
+
+
+def test_statistics_of_each_month(prepared, slice_of_beijing):
+    raw = read(slice_of_beijing, "beijing").with_columns(pl.col("ds").dt.truncate("1mo").alias("month"))
+    expected = raw.group_by("month").agg(
+        pl.col("y").count().alias("count"),
+        pl.col("y").mean().alias("mean"),
+        pl.col("y").min().alias("min"),
+        pl.col("y").max().alias("max"),
+    )
+    monthly = pl.from_arrow(read_arrow(prepared / "monthly.arrow"))
+    found = monthly.select("month", *(pl.col(f"y_{name}").alias(name) for name in ("count", "mean", "min", "max")))
+    pl.testing.assert_frame_equal(found, expected.sort("month"), check_dtypes=False)
+
+
+def test_etth1(prepare, shared_data):
+    config = DataConfig(dataset="ett")
+    series = load(prepare(shared_data / "ett" / "ETTh1.csv", config))
+    assert series.meta["rows"] == 17_420
+    assert series.history.shape == (17_420, 6)
+    assert series.observed.all()
+
+
+def test_an_error_ends_all_ranks_at_once_and_leaves_the_old_folder(mpirun, tmp_path, slice_of_beijing):
+    bad = tmp_path / "bad.csv"
+    bad.write_text(slice_of_beijing.read_text().replace("2010,1,3,5,", "2010,1,33,5,", 1))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "earlier").touch()
+    arguments = ["--data", bad, "--config", "{}", "--out", tmp_path / "out"]
+    done = mpirun(2, ["-m", "deeprc.forecasting.prepare", *arguments], timeout=60)
+    assert done.returncode != 0
+    assert "not a date" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir() if path.name != "bad.csv"] == ["out"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["earlier"]

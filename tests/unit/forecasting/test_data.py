@@ -1,0 +1,125 @@
+"""The reader: what it reads, and the exact error for everything that is wrong with a file."""
+
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from deeprc.errors import InputError
+from deeprc.forecasting.data import covariates, read
+
+HEADER = "No,year,month,day,hour,pm2.5,DEWP,TEMP,PRES,cbwd,Iws,Is,Ir\n"
+
+
+def rows(count: int = 4) -> list[str]:
+    return [f"{i},2010,1,1,{i},{10 + i},-21,-11,1021,NW,1.79,0,0" for i in range(count)]
+
+
+def write(tmp_path: Path, lines: list[str], header: str = HEADER) -> Path:
+    path = tmp_path / "b.csv"
+    path.write_text(header + "\n".join(lines) + "\n")
+    return path
+
+
+def fail(path: Path, **options) -> str:
+    with pytest.raises(InputError) as error:
+        read(path, options.pop("dataset", "beijing"), **options)
+    return str(error.value).replace(str(path), "b.csv")
+
+
+def test_beijing(tmp_path):
+    lines = rows()
+    lines[1] = "1,2010,1,1,1,NA,-21,-11,1021,cv,1.79,0,0"
+    table = read(write(tmp_path, lines), "beijing")
+    assert table["ds"].dtype == pl.Datetime("us")
+    assert table["ds"].to_list() == [datetime(2010, 1, 1, hour) for hour in range(4)]
+    assert table["y"].to_list() == [10.0, None, 12.0, 13.0]
+    assert table["cbwd_cv"].to_list() == [0.0, 1.0, 0.0, 0.0]
+    assert covariates(table) == ["DEWP", "TEMP", "PRES", "Iws", "Is", "Ir", "cbwd_NE", "cbwd_NW", "cbwd_SE", "cbwd_cv"]
+
+
+def test_another_target_takes_the_place_of_the_default_one(tmp_path):
+    table = read(write(tmp_path, rows()), "beijing", "TEMP")
+    assert table["y"].to_list() == [-11.0] * 4
+    assert "TEMP" not in covariates(table)
+
+
+def test_etth1(shared_data):
+    table = read(shared_data / "ett" / "ETTh1.csv", "ett")
+    assert table.shape == (17_420, 8)
+    assert table["ds"][0] == datetime(2016, 7, 1)
+    assert table["y"][0] == pytest.approx(30.531, abs=1e-3)
+    assert covariates(table) == ["HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL"]
+
+
+def test_missing_column(tmp_path):
+    assert fail(write(tmp_path, rows(), HEADER.replace("pm2.5", "pm25"))) == (
+        "b.csv: the column 'pm2.5' is missing\n"
+        "  found: No, year, month, day, hour, pm25, DEWP, TEMP, PRES, cbwd, Iws, Is, Ir\n"
+        "  expected: pm2.5\n  fix: did you mean 'pm25'? rename the column"
+    )
+
+
+def test_unknown_target(tmp_path):
+    assert fail(write(tmp_path, rows()), target="TEMPS").splitlines()[-1] == (
+        "  fix: did you mean 'TEMP'? rename the column"
+    )
+
+
+def test_date_that_cannot_be_read_is_named_with_its_line(tmp_path):
+    lines = rows()
+    lines[2] = lines[2].replace("2010,1,1,2", "2010,2,30,2")
+    assert fail(write(tmp_path, lines)) == (
+        "b.csv:4, column 'year-month-day-hour': not a date\n  found: '2010-2-30-2'\n"
+        "  expected: numbers that make a date: year, month, day, hour"
+    )
+
+
+def test_date_of_an_ett_file(tmp_path):
+    path = write(tmp_path, ["2016-07-01 00:00:00,1,2", "yesterday,1,2"], "date,a,OT\n")
+    assert fail(path, dataset="ett") == (
+        "b.csv:3, column 'date': not a date\n  found: 'yesterday'\n  expected: YYYY-MM-DD HH:MM:SS"
+    )
+
+
+def test_missing_date(tmp_path):
+    path = write(tmp_path, ["2016-07-01 00:00:00,1,2", ",1,2"], "date,a,OT\n")
+    assert "b.csv:3, column 'date': not a date" in fail(path, dataset="ett")
+
+
+def test_text_where_a_number_should_be(tmp_path):
+    lines = rows()
+    lines[0] = lines[0].replace(",10,", ",ten,")
+    lines[3] = lines[3].replace(",13,", ",many,")
+    assert fail(write(tmp_path, lines)) == (
+        "b.csv:2, column 'pm2.5': not a number (and 1 more)\n  found: 'ten'\n"
+        "  expected: a number, or NA where it is missing"
+    )
+
+
+def test_times_that_stand_twice(tmp_path):
+    lines = rows()
+    assert fail(write(tmp_path, [*lines, lines[1], lines[2]])) == (
+        "b.csv: 2 times stand more than once\n  found: 2010-01-01 01:00:00 on the lines 3, 6\n"
+        "  expected: one row per time\n  fix: remove the rows that are too many"
+    )
+
+
+def test_series_without_any_value(tmp_path):
+    lines = [line.replace(f",{10 + i},", ",NA,") for i, line in enumerate(rows())]
+    assert fail(write(tmp_path, lines)) == "b.csv, column 'pm2.5': the series has no value at all"
+
+
+def test_empty_file(tmp_path):
+    assert fail(write(tmp_path, [], "")) == "b.csv: the file is empty"
+
+
+def test_header_without_rows(tmp_path):
+    path = tmp_path / "b.csv"
+    path.write_text(HEADER)
+    assert fail(path) == "b.csv: the file has a header and no rows"
+
+
+def test_missing_file(tmp_path):
+    assert fail(tmp_path / "b.csv") == "b.csv: no such file\n  fix: check the key 'forecasting.path'"
