@@ -69,6 +69,14 @@ class TrainConfig(BaseModel):
     options: dict[str, Any] = {}
 
 
+def _names_or_mapping(schema: dict[str, Any]) -> None:
+    """Tell editors that models may be one name, a list of names, or a mapping whose values may be empty."""
+    mapping = {key: schema.pop(key) for key in ("type", "additionalProperties", "minProperties") if key in schema}
+    mapping["additionalProperties"] = {"anyOf": [mapping["additionalProperties"], {"type": "null"}]}
+    name = {"enum": list(ZOO)}
+    schema["anyOf"] = [name, {"type": "array", "items": name, "minItems": 1}, {**mapping, "propertyNames": name}]
+
+
 class ForecastingConfig(DataConfig):
     """The key `forecasting` of the workflow's configuration.
 
@@ -89,7 +97,9 @@ class ForecastingConfig(DataConfig):
     """
 
     path: str | None = None
-    models: dict[str, ModelConfig] = Field({name: ModelConfig() for name in ZOO}, min_length=1)
+    models: dict[str, ModelConfig] = Field(
+        {name: ModelConfig() for name in ZOO}, min_length=1, json_schema_extra=_names_or_mapping
+    )
     steps: Positive | None = None
     seed: Annotated[int, Field(ge=0)] = 1
     ranks: Positive = 2

@@ -1,0 +1,117 @@
+"""Observed and forecast values on the test part, and the error by lead time."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import plotly.graph_objects as go
+import polars as pl
+
+from deeprc.reporting.theme import OBSERVED, figure, series, text, value_axis
+
+LONGEST = 10_000  # steps drawn at most: beyond that, the page grows slow; the end of the test part is kept
+
+
+def step_of(frame: pl.DataFrame) -> timedelta:
+    """The time between two steps of a forecast."""
+    one = frame.filter(pl.col("origin") == frame["origin"][0]).sort("step")
+    if one.height == 1:
+        return one["ds"][0] - one["origin"][0]
+    return (one["ds"][-1] - one["ds"][0]) / (one["step"][-1] - one["step"][0])
+
+
+def on_grid(frame: pl.DataFrame, step: timedelta) -> pl.DataFrame:
+    """`ds`, `y`, `yhat` at every step from first to last, null where there is no forecast.
+
+    Where origins are closer than the horizon, a time has several forecasts: the one from the latest origin is kept.
+    """
+    frame = frame.sort("ds", "origin").unique("ds", keep="last", maintain_order=True)
+    first, last = frame["ds"][0], frame["ds"][-1]
+    grid = pl.select(ds=pl.datetime_range(first, last, step, time_unit="us")).with_columns(
+        pl.col("ds").cast(frame["ds"].dtype)
+    )
+    return grid.join(frame.select("ds", "y", "yhat"), on="ds", how="left", maintain_order="left")
+
+
+def forecasts(metrics: dict, predictions: dict[str, pl.DataFrame], shown: list[str]) -> tuple[go.Figure, str]:
+    """The observed series and a line for each model, and a note on what was left out (or nothing).
+
+    Parameters
+    ----------
+    shown
+        The models that are visible at first; the page's buttons show and hide the others.
+    """
+    step = step_of(next(iter(predictions.values())))
+    grids = {name: on_grid(frame, step) for name, frame in predictions.items()}
+    longest = max(grid.height for grid in grids.values())
+    grids = {name: grid.tail(LONGEST) for name, grid in grids.items()}
+    unit = text(metrics.get("unit", ""))
+    fig = figure(height=380, hovermode="x unified", dragmode="zoom")
+    look = series(_by_error(metrics, grids))
+    observed = next(iter(grids.values()))
+    fig.add_scatter(
+        uid=OBSERVED,
+        name="observed",
+        line={"width": 1.6, "color": "#888"},
+        hovertemplate="%{y:.4g}<extra>observed</extra>",
+        **_line(observed, "y", step),
+    )
+    for name, (colour, dash) in look.items():
+        fig.add_scatter(
+            name=text(name),
+            meta=name,
+            visible=name in shown,
+            line={"width": 1.6, "color": colour, "dash": dash},
+            hovertemplate=f"%{{y:.4g}}<extra>{text(name)}</extra>",
+            **_line(grids[name], "yhat", step),
+        )
+    fig.update_xaxes(type="date")
+    value_axis(fig, f"{text(metrics.get('target', ''))}, {unit}")
+    note = f"The last {LONGEST:,} of {longest:,} steps of the test part are drawn." if longest > LONGEST else ""
+    return fig, note
+
+
+def lead_time(metrics: dict, predictions: dict[str, pl.DataFrame], shown: list[str]) -> go.Figure:
+    """The mean absolute error of each model by how far ahead it looks."""
+    step = step_of(next(iter(predictions.values())))
+    hours = step / timedelta(hours=1)
+    leads = max(frame["step"].max() for frame in predictions.values())
+    fig = figure(height=300, hovermode="x unified")
+    for name, (colour, dash) in series(_by_error(metrics, predictions)).items():
+        error = (pl.col("y") - pl.col("yhat")).abs().fill_nan(None).mean()  # observed values only
+        rows = predictions[name].group_by("step").agg(error.alias("mae")).sort("step")
+        fig.add_scatter(
+            name=text(name),
+            meta=name,
+            visible=name in shown,
+            mode="lines+markers",
+            marker={"size": 5},
+            line={"width": 2, "color": colour, "dash": dash},
+            x=[lead * hours for lead in rows["step"]],
+            y=_rounded(rows["mae"]),
+            hovertemplate=f"%{{y:.4g}}<extra>{text(name)}</extra>",
+        )
+    fig.update_xaxes(
+        title_text="lead time, hours", fixedrange=True, rangemode="tozero", dtick=max(1, leads * hours // 8)
+    )
+    value_axis(fig, f"mean absolute error, {text(metrics.get('unit', ''))}")
+    return fig
+
+
+def _by_error(metrics: dict, named: dict) -> list[str]:
+    return sorted(named, key=lambda name: metrics["models"][name]["mae"])
+
+
+def _line(grid: pl.DataFrame, column: str, step: timedelta) -> dict:
+    first: datetime = grid["ds"][0]
+    return {
+        "x0": first.isoformat(),
+        "dx": step / timedelta(milliseconds=1),
+        "y": _rounded(grid[column]),
+        "mode": "lines",
+    }
+
+
+def _rounded(values: pl.Series) -> list[float | None]:
+    """Four digits: finer than a pixel, and a third of the page's size."""
+    return values.cast(pl.Float64).fill_nan(None).round_sig_figs(4).to_list()

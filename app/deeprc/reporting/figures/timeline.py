@@ -1,0 +1,85 @@
+"""Which task ran when on which cores."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from deeprc.reporting.events import Run, Task
+from deeprc.reporting.theme import OTHER, RED, STAGES, figure, text
+
+UNKNOWN = "cores not told"
+
+
+def colour(task: Task) -> str:
+    """The colour of a task's stage."""
+    return STAGES.get(task.stage, OTHER)
+
+
+def short(task: Task) -> str:
+    """What to write on a task's bar: its wildcards (the colour tells the stage), else the stage."""
+    return ", ".join(task.wildcards.values()) or task.stage
+
+
+def timeline(run: Run) -> go.Figure:
+    """A row for each core, a bar for each task on it; time in seconds from the start of the workflow."""
+    bars = [(f"core {core}", task) for task in run.tasks for core in task.cores]
+    bars += [(UNKNOWN, task) for task in run.tasks if not task.cores]
+    rows = sorted({row for row, _ in bars}, key=lambda row: (row == UNKNOWN, len(row), row))
+    thick = max(10, min(54, 640 // max(1, len(rows))))
+    fig = figure(height=84 + thick * max(1, len(rows)), barmode="overlay", bargap=0.14)
+    for failed in (False, True):
+        chosen = [(row, task) for row, task in bars if task.failed is failed]
+        if not chosen:
+            continue
+        crossed = {
+            "color": RED,
+            "pattern": {"shape": "x", "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.3)", "size": 7},
+        }
+        fig.add_bar(
+            orientation="h",
+            y=[row for row, _ in chosen],
+            base=[_ms(task.start - run.begin) for _, task in chosen],
+            x=[max(_ms(task.seconds), 1) for _, task in chosen],
+            text=[text(short(task)) for _, task in chosen],
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            insidetextfont={"color": "#fff", "size": 12},
+            marker={
+                "line": {"width": 1, "color": "rgba(128,128,128,0.6)"},
+                **(crossed if failed else {"color": [colour(task) for _, task in chosen]}),
+            },
+            customdata=[
+                [text(task.label), _ranks(task), f"{task.seconds:.1f} s, {'failed' if failed else 'done'}"]
+                for _, task in chosen
+            ],
+            hovertemplate="%{customdata[0]}<br>%{y}, %{customdata[1]}<br>%{customdata[2]}<extra></extra>",
+        )
+    starting, active = run.pilot.get("starting"), run.pilot.get("active")
+    if starting is not None and active is not None:
+        span = {"x0": _ms(starting - run.begin), "x1": _ms(active - run.begin)}
+        fig.add_vrect(**span, fillcolor=OTHER, opacity=0.16, line_width=0)
+        fig.add_annotation(
+            x=sum(span.values()) / 2, y=1, yref="paper", yanchor="bottom", text="pilot start-up", showarrow=False
+        )
+    fig.update_layout(uniformtext={"mode": "hide", "minsize": 10})
+    fig.update_xaxes(
+        type="date",
+        range=[0, _ms(max(run.end - run.begin, 1))],
+        tickformatstops=[
+            {"dtickrange": [None, 1000 * 3600 - 1], "value": "%-M:%S"},
+            {"dtickrange": [1000 * 3600, None], "value": "%-H:%M h"},
+        ],
+        title_text="minutes : seconds since the start",
+        fixedrange=True,
+    )
+    fig.update_yaxes(categoryorder="array", categoryarray=rows[::-1], showgrid=False, fixedrange=True, ticksuffix=" ")
+    return fig
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000)
+
+
+def _ranks(task: Task) -> str:
+    return "1 rank" if task.ranks == 1 else f"{task.ranks} ranks"

@@ -1,0 +1,96 @@
+"""The page: template, style, script, charts and plotly.js in one file that needs nothing else."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import plotly.graph_objects as go
+import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from deeprc.reporting import content, words
+from deeprc.reporting.events import Run, Task
+from deeprc.reporting.figures.forecasts import forecasts, lead_time
+from deeprc.reporting.figures.hydrographs import hydrograph, representative
+from deeprc.reporting.figures.ranking import LOOK, ranking
+from deeprc.reporting.figures.timeline import timeline
+from deeprc.reporting.load import Forecasting, Hydrology
+from deeprc.reporting.theme import BLUE, series
+
+HYDROGRAPHS = 6  # basins that are drawn
+
+
+def chart(fig: go.Figure) -> Markup:
+    """A figure as JSON that is safe within a `<script>` element: no `<` is left in it that could end the element."""
+    return Markup(fig.to_json(remove_uids=False).replace("<", "\\u003c"))
+
+
+def render(
+    *,
+    forecasting: Forecasting | None,
+    hydrology: Hydrology | None,
+    run: Run | None,
+    tasks: list[Task],
+    provenance: dict,
+) -> str:
+    """The whole page as HTML.
+
+    Parameters
+    ----------
+    run
+        The newest run, or None where no events were recorded.
+    tasks
+        The latest execution of each stage, whichever run it was in.
+    provenance
+        What run.json holds.
+    """
+    environment = Environment(
+        loader=PackageLoader("deeprc.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        name: getattr(words, name) for name in ("number", "fixed", "duration", "moment", "percent", "listing")
+    }
+    environment.globals |= {"count": words.count}
+    templates = files("deeprc.reporting") / "templates"
+    return environment.get_template("report.html.j2").render(
+        css=Markup((templates / "report.css").read_text(encoding="utf-8")),
+        js=Markup((templates / "report.js").read_text(encoding="utf-8")),
+        plotlyjs=Markup(get_plotlyjs()),
+        forecasting=_forecasting(forecasting, tasks) if forecasting else None,
+        hydrology=_hydrology(hydrology) if hydrology else None,
+        run=content.run_part(run, tasks) | {"timeline": chart(timeline(run))} if run else None,
+        provenance=provenance,
+    )
+
+
+def _forecasting(found: Forecasting, tasks: list[Task]) -> dict:
+    part = content.forecasting(found, tasks)
+    figures = {"ranking": ranking(found.metrics)}
+    note = ""
+    if found.predictions:
+        figures["forecasts"], note = forecasts(found.metrics, found.predictions, part["shown"])
+        figures["lead_time"] = lead_time(found.metrics, found.predictions, part["shown"])
+    chips = series(row["name"] for row in part["rows"] if row["name"] in found.predictions)
+    return part | {
+        "figures": {name: chart(figure) for name, figure in figures.items()},
+        "chips": [{"name": n, "colour": c, "dash": d, "shown": n in part["shown"]} for n, (c, d) in chips.items()],
+        "look": {kind: colour for kind, (colour, _) in LOOK.items()},
+        "note": note,
+    }
+
+
+def _hydrology(found: Hydrology) -> dict:
+    part = content.hydrology(found)
+    drawn = representative(found.metrics["basins"], HYDROGRAPHS) if found.predictions is not None else []
+    figures = {}
+    for basin in drawn:
+        rows = found.predictions.filter(pl.col("basin") == basin)
+        if rows.height:
+            figures[basin] = chart(hydrograph(rows, part["basins"][basin]["unit"]))
+    return part | {"figures": figures, "colour": BLUE}

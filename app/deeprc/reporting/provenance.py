@@ -1,0 +1,171 @@
+"""Where the numbers come from: run.json."""
+
+from __future__ import annotations
+
+import platform
+import socket
+import subprocess
+from collections.abc import Iterable
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from deeprc.datasets import sha256
+from deeprc.errors import ConfigError
+from deeprc.reporting.breakdown import breakdown
+from deeprc.reporting.events import Run, Task
+from deeprc.sites import detect, sites_folder
+
+PACKAGES = [
+    "deeprc",
+    "snakemake",
+    "snakemake-interface-executor-plugins",
+    "radical.pilot",
+    "mpi4py",
+    "mpich",
+    "numpy",
+    "polars",
+    "pyarrow",
+    "pydantic",
+    "torch",
+    "neuralforecast",
+    "tensorflow-cpu",
+    "tensorflow",
+    "plotly",
+    "jinja2",
+]
+PLACES = 3  # decimals of seconds
+
+
+def provenance(runs: list[Run], tasks: Iterable[Task], *, data: list[dict], config: object, site: Path | None) -> dict:
+    """What ran where, with which versions, and where the time went.
+
+    Parameters
+    ----------
+    runs
+        All recorded runs, the oldest first; the newest one's times are broken down.
+    tasks
+        The latest execution of each stage, whichever run it was in.
+    data
+        The files that were read: `pipeline`, `file`, `sha256`.
+    config
+        The workflow's configuration.
+    site
+        The site file; where it is left out, the one of the newest run's site.
+    """
+    run = runs[-1] if runs else None
+    return {
+        "run": run.id if run else None,
+        "site": site_of(run, site),
+        "host": run.host if run else socket.gethostname(),
+        "machine": machine(),
+        "command": run.command if run else [],
+        "git": commit(Path(__file__).parent),
+        "versions": versions() | (run.versions if run else {}),
+        "images": [],
+        "data": data,
+        "config": config,
+        "overhead": overhead(run) if run else None,
+        "tasks": [task_row(task) for task in tasks],
+    }
+
+
+def site_of(run: Run | None, file: Path | None) -> dict | None:
+    """The site's name, its file and the file's SHA-256; None where the workflow ran without a site."""
+    if file is None and run is not None:
+        try:
+            file = sites_folder() / run.site / "site.yaml"
+        except ConfigError:  # rendered elsewhere than it ran
+            file = None
+    known = file is not None and file.is_file()
+    name = run.site if run else file.absolute().parent.name if known else None
+    if name is None:
+        return None
+    return {"name": name, "file": str(file) if known else None, "sha256": sha256(file) if known else None}
+
+
+def machine() -> dict:
+    """This machine: the processor's name, the cores and the memory (MB) that this process may use, the system."""
+    try:
+        rows = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        rows = []
+    names = (row.partition(":")[2].strip() for row in rows if row.startswith("model name"))
+    return {
+        "cpu": next(names, platform.processor() or platform.machine()),
+        "cores": detect.cores(),
+        "memory_mb": detect.memory_mb(),
+        "system": platform.platform(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that the pipelines use, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def commit(folder: Path) -> dict | None:
+    """The git commit of the checkout that `folder` is tracked in, and whether tracked files differ from it, or None."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    # Tracked: an installation below somebody else's checkout (its .venv) is not part of it.
+    if not git("ls-files", "--", "."):
+        return None
+    return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain", "--untracked-files=no"))}
+
+
+def overhead(run: Run) -> dict:
+    """The breakdown of the run's time, seconds; `until_report` is true where the run was not over yet."""
+    parts = breakdown(run)
+    return {
+        "total": round(parts.total, PLACES),
+        "until_report": "closed" not in run.pilot,
+        "phases": {name: round(seconds, PLACES) for name, seconds in parts.phases.items()},
+        "tasks": parts.tasks,
+        "waits": {name: round(seconds, PLACES) for name, seconds in asdict(parts.waits).items()},
+        "cores": run.cores,
+        "core_utilisation": None if parts.utilisation is None else round(parts.utilisation, 4),
+    }
+
+
+def task_row(task: Task) -> dict:
+    """One task, as run.json tells it."""
+    row = asdict(task)
+    return {
+        key: row[key] for key in ("run", "label", "rule", "wildcards", "ranks", "cores", "argv", "output", "log")
+    } | {
+        "exit": task.exit,
+        "submit": task.submit,
+        "start": task.start,
+        "stop": task.stop,
+        "seconds": round(task.seconds, PLACES),
+    }
+
+
+def data_files(pipeline: str, check: dict) -> list[dict]:
+    """The files named with their SHA-256 in what the stage check wrote, at whatever depth: a string or a mapping."""
+    found: list[dict] = []
+
+    def walk(value: dict) -> None:
+        for key, inner in value.items():
+            if key == "sha256" and isinstance(inner, str):
+                found.append({"pipeline": pipeline, "file": value.get("file", value.get("path")), "sha256": inner})
+            elif key == "sha256":
+                found.extend({"pipeline": pipeline, "file": file, "sha256": hash_} for file, hash_ in inner.items())
+            elif isinstance(inner, dict):
+                walk(inner)
+
+    walk(check)
+    return found

@@ -1,0 +1,70 @@
+"""Stage report: the page, every model's metrics, and where the numbers come from."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deeprc.errors import ConfigError, InputError
+from deeprc.files import write_json, write_text
+from deeprc.reporting import page
+from deeprc.reporting.events import latest, read_runs
+from deeprc.reporting.load import read_forecasting, read_hydrology
+from deeprc.reporting.provenance import data_files, provenance
+from deeprc.stage import run
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="the folder for report.html, metrics.json and run.json")],
+    forecasting: Annotated[Path | None, typer.Option(help="the folder of the forecasting results")] = None,
+    hydrology: Annotated[Path | None, typer.Option(help="the folder of the hydrology results")] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option(help="a folder of runs, one run's folder or its events.jsonl; else the runs beside $DEEPRC_RUN"),
+    ] = None,
+    site_file: Annotated[Path | None, typer.Option(help="the site file; else the one of the run's site")] = None,
+    config: Annotated[str, typer.Option(help="the workflow's configuration as JSON, to be kept in run.json")] = "{}",
+) -> None:
+    """Write the report.
+
+    Example: `python -m deeprc.reporting.render --forecasting results/forecasting --events .deeprc/runs --out results`
+    """
+    forecast, rivers = read_forecasting(forecasting), read_hydrology(hydrology)
+    if forecast is None and rivers is None:
+        raise InputError(
+            "nothing to report",
+            where=out,
+            expected="metrics.json in the folder of --forecasting or of --hydrology",
+            fix="run a pipeline first",
+        )
+    try:
+        settings = json.loads(config)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"not JSON: {error.msg}", where="--config", found=config[:80]) from None
+    runs = read_runs(_events(events))
+    folders = [out, *(folder.parent for folder in (forecasting, hydrology) if folder is not None)]
+    tasks = latest(runs, folders)
+    parts = {name: part for name, part in (("forecasting", forecast), ("hydrology", rivers)) if part is not None}
+    data = [row for name, part in parts.items() for row in data_files(name, part.check)]
+    about = provenance(runs, tasks, data=data, config=settings, site=site_file)
+    html = page.render(
+        forecasting=forecast, hydrology=rivers, run=runs[-1] if runs else None, tasks=tasks, provenance=about
+    )
+    write_json(out / "metrics.json", {name: part.metrics for name, part in parts.items()})
+    write_json(out / "run.json", about)
+    write_text(out / "report.html", html)
+    print(f"{out / 'report.html'}: {len(html) / 1e6:.1f} MB")
+
+
+def _events(path: Path | None) -> Path:
+    if path is not None:
+        return path
+    return Path(os.environ["DEEPRC_RUN"]).parent if "DEEPRC_RUN" in os.environ else Path(".deeprc/runs")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,100 @@
+"use strict";
+(() => {
+  const DAY = 864e5;
+  const all = (query, root = document) => [...root.querySelectorAll(query)];
+  const touch = matchMedia("(pointer: coarse)").matches;
+  const config = { displayModeBar: false, responsive: true, doubleClick: false };
+  const time = (value) => (typeof value === "number" ? value : Date.parse(value.replace(" ", "T") + (value.length > 10 ? "Z" : "")));
+
+  // The scale of the values follows what is in sight, so that one old peak does not flatten the rest.
+  function fit(div) {
+    const [from, to] = div.layout.xaxis.range.map(time);
+    let top = 0;
+    for (const trace of div.data) {
+      if (trace.visible === false) continue;
+      const start = time(trace.x0);
+      const first = Math.max(0, Math.floor((from - start) / trace.dx));
+      const last = Math.min(trace.y.length - 1, Math.ceil((to - start) / trace.dx));
+      for (let i = first; i <= last; i++) if (trace.y[i] > top) top = trace.y[i];
+    }
+    return Plotly.relayout(div, { "yaxis.range": [0, top * 1.05 || 1] });
+  }
+
+  function extent(div) {
+    const spans = div.data.map((t) => [time(t.x0), time(t.x0) + t.dx * (t.y.length - 1)]);
+    return [Math.min(...spans.map((s) => s[0])), Math.max(...spans.map((s) => s[1]))];
+  }
+
+  function show(div, from, span) {
+    const [first, last] = extent(div);
+    const length = Math.min(span || Infinity, last - first);
+    const start = Math.max(first, Math.min(from, last - length));
+    const range = [start, start + length].map((t) => new Date(t).toISOString().slice(0, 19));
+    return Plotly.relayout(div, { "xaxis.range": range });
+  }
+
+  const drawn = all(".plot").map((div) => {
+    const { data, layout } = JSON.parse(document.getElementById(div.id + "-figure").textContent);
+    if (touch) layout.dragmode = false; // a finger scrolls the page
+    return Plotly.newPlot(div, data, layout, config).then(() => {
+      if (!("fit" in div.dataset)) return undefined;
+      div.on("plotly_relayout", (change) => {
+        if ("xaxis.range[0]" in change || "xaxis.range" in change) fit(div);
+      });
+      const chosen = document.querySelector(`[data-for="${div.id}"] [aria-pressed=true]`);
+      return show(div, -Infinity, chosen.dataset.days * DAY);
+    });
+  });
+  Promise.all(drawn).then(() => document.documentElement.setAttribute("data-drawn", drawn.length));
+
+  for (const bar of all(".spans")) {
+    const div = document.getElementById(bar.dataset.for);
+    bar.addEventListener("click", ({ target }) => {
+      const [from, to] = div.layout.xaxis.range.map(time);
+      if (target.dataset.step) show(div, from + target.dataset.step * (to - from) * 0.8, to - from);
+      if (!target.dataset.days) return;
+      all("[data-days]", bar).forEach((button) => button.setAttribute("aria-pressed", button === target));
+      show(div, from, target.dataset.days * DAY);
+    });
+  }
+
+  for (const bar of all(".chips")) {
+    bar.addEventListener("click", ({ target }) => {
+      const chip = target.closest("button");
+      if (!chip) return;
+      const on = chip.getAttribute("aria-pressed") !== "true";
+      chip.setAttribute("aria-pressed", on);
+      for (const div of all(`.plot[data-group="${bar.dataset.group}"]`)) {
+        const traces = div.data.flatMap((trace, index) => (trace.meta === chip.dataset.name ? [index] : []));
+        Plotly.restyle(div, { visible: on }, traces).then(() => "fit" in div.dataset && fit(div));
+      }
+    });
+  }
+
+  for (const table of all("table.sortable")) {
+    table.tHead.addEventListener("click", ({ target }) => {
+      const button = target.closest("button");
+      if (!button) return;
+      const head = button.parentElement;
+      const order = head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
+      all("th", table.tHead).forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", order);
+      const sign = order === "ascending" ? 1 : -1;
+      const key = (row) => {
+        const cell = row.cells[head.cellIndex];
+        return button.dataset.kind === "text" ? cell.textContent.trim() : parseFloat(cell.dataset.value);
+      };
+      const compare = (a, b) => {
+        if (typeof a === "string") return sign * a.localeCompare(b);
+        if (isNaN(a) || isNaN(b)) return isNaN(a) - isNaN(b); // what is not known comes last, either way
+        return sign * (a - b);
+      };
+      table.tBodies[0].append(...[...table.tBodies[0].rows].sort((a, b) => compare(key(a), key(b))));
+    });
+  }
+
+  // A chart does not follow the paper's width by itself.
+  const widths = (width) => all(".plot").forEach((div) => Plotly.relayout(div, width ? { width, autosize: false } : { width: null, autosize: true }));
+  addEventListener("beforeprint", () => widths(680));
+  addEventListener("afterprint", () => widths(0));
+})();

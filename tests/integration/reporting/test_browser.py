@@ -1,0 +1,197 @@
+"""The report in a real browser: it draws, fits the window, asks the network for nothing, and its buttons work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deeprc.reporting.browser import Page, chromium
+from samples.results import HOSTILE, MODELS, write_events, write_results
+
+pytestmark = pytest.mark.requires("chromium")
+PLOTS = 6
+READY = "document.documentElement.dataset.drawn"
+
+
+def render(root: Path) -> Path:
+    """The report of the results below `root`, made as the workflow makes it."""
+    command = [sys.executable, "-m", "deeprc.reporting.render", "--forecasting=results/forecasting"]
+    command += ["--hydrology=results/hydrology", "--out=results"]
+    environment = {key: value for key, value in os.environ.items() if key != "DEEPRC_RUN"}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return root / "results" / "report.html"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("report")
+    write_results(root)
+    write_events(root)
+    return render(root)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as page:
+        yield page
+
+
+@pytest.fixture
+def page(browser) -> Page:
+    browser.events.clear()
+    return browser
+
+
+def complaints(page: Page) -> list[dict]:
+    """What the browser's console got to hear: errors, warnings, refusals."""
+    return [
+        e
+        for e in page.events
+        if e["method"] in ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled")
+    ]
+
+
+def requests(page: Page) -> list[str]:
+    return [e["params"]["request"]["url"] for e in page.events if e["method"] == "Network.requestWillBeSent"]
+
+
+def visible(page: Page, plot: str) -> list[str]:
+    return page.evaluate(
+        f"document.getElementById('{plot}').data.filter(t => t.visible !== false && t.meta).map(t => t.meta)"
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_it_draws_fits_the_window_and_asks_for_nothing(page, report, width, scheme):
+    page.open(report, width=width, scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    assert page.evaluate("document.documentElement.clientWidth") == width
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(READY) == str(PLOTS)
+    # Each chart has marks, and none is wider than its frame.
+    marks = "[...document.querySelectorAll('.plot')].map(p => p.querySelectorAll('.js-line, .bars .point path').length)"
+    assert len(page.evaluate(marks)) == PLOTS
+    assert min(page.evaluate(marks)) > 0
+    too_wide = (
+        "[...document.querySelectorAll('.plot')].filter(p => p.querySelector('.main-svg').clientWidth > p.clientWidth)"
+    )
+    assert page.evaluate(f"{too_wide}.length") == 0
+    assert requests(page) == [report.as_uri()]
+    assert complaints(page) == []
+
+
+def test_the_observed_line_and_the_text_follow_the_colour_scheme(page, report):
+    seen = {}
+    page.open(report, width=800)
+    for scheme in ("light", "dark"):
+        page.scheme(scheme)
+        line = page.evaluate("getComputedStyle(document.querySelector('#forecasts .traceobserved .js-line')).stroke")
+        tick = page.evaluate("getComputedStyle(document.querySelector('#ranking .xtick text')).fill")
+        ink = page.evaluate("getComputedStyle(document.body).color")
+        assert line == ink
+        seen[scheme] = (ink, tick)
+    assert seen["light"][0] != seen["dark"][0]
+    assert seen["light"][1] != seen["dark"][1]
+
+
+def test_a_chip_shows_and_hides_a_model_in_both_charts(page, report):
+    page.open(report, width=1000)
+    assert visible(page, "forecasts") == visible(page, "lead-time") == MODELS[:2]
+    for expected in ([*MODELS[:2], "GRU"], MODELS[:2]):
+        page.evaluate("document.querySelector('.chip[data-name=GRU]').click()")
+        assert visible(page, "forecasts") == visible(page, "lead-time") == expected
+        pressed = "[...document.querySelectorAll('.chip[aria-pressed=true]')].map(c => c.dataset.name)"
+        assert page.evaluate(pressed) == expected
+
+
+def test_headings_sort_and_what_is_unknown_comes_last(page, report):
+    page.open(report, width=1000)
+    names = "[...document.querySelectorAll('#forecasting tbody tr')].map(r => r.cells[0].textContent)"
+    click = "document.querySelectorAll('#forecasting thead button')[{}].click()"
+    assert page.evaluate(names)[0] == "NBEATS"
+    page.evaluate(click.format(1))  # MAE, which is sorted already: the other way round
+    assert page.evaluate(names) == ["VanillaTransformer", "seasonal naive", "TimesNet", "last value", *MODELS[8::-1]]
+    page.evaluate(click.format(5))  # parameters: naive forecasts have none
+    assert page.evaluate(names) == [*MODELS, "last value", "seasonal naive"] or set(page.evaluate(names)[-2:]) == {
+        "last value",
+        "seasonal naive",
+    }
+    page.evaluate(click.format(0))
+    assert page.evaluate(names)[0] == "Autoformer"
+    assert page.evaluate("document.querySelectorAll('#forecasting [aria-sort]').length") == 1
+
+
+def test_stretches_of_time_are_chosen_and_moved_and_the_scale_follows(page, report):
+    page.open(report, width=1000)
+    days = "(([a, b]) => (new Date(b) - new Date(a)) / 864e5)(document.getElementById('forecasts').layout.xaxis.range)"
+    first = "document.getElementById('forecasts').layout.xaxis.range[0]"
+    assert page.evaluate(days) == 14
+    begin = page.evaluate(first)
+    page.evaluate("document.querySelector('[data-for=forecasts] [data-step=\"1\"]').click()")
+    assert page.evaluate(days) == 14
+    assert page.evaluate(first) > begin
+    page.evaluate("document.querySelector('[data-for=forecasts] [data-days=\"0\"]').click()")
+    assert page.evaluate(days) > 118
+    top = "document.getElementById('forecasts').layout.yaxis.range[1]"
+    highest = (
+        "Math.max(...document.getElementById('forecasts').data.filter(t => t.visible !== false).flatMap(t => t.y))"
+    )
+    assert page.evaluate(top) == pytest.approx(page.evaluate(highest) * 1.05)
+
+
+def test_the_keyboard_reaches_the_controls(page, report):
+    page.open(report, width=1000)
+    seen = set()
+    for _ in range(45):
+        for kind in ("keyDown", "keyUp"):
+            page.send("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
+        name = "e.dataset.name ?? e.textContent.trim().slice(0, 12)"
+        seen.add(page.evaluate(f"(e => e.className + '|' + ({name}))(document.activeElement)"))
+    assert "skip|Skip to the" in " ".join(seen)
+    assert {f"chip|{name}" for name in MODELS} <= seen
+    assert {"|MAE", "|1 week", "scroll|"} <= {entry if not entry.startswith("scroll") else "scroll|" for entry in seen}
+
+
+def test_hostile_names_run_no_script(page, tmp_path):
+    write_results(tmp_path, hostile=True, days=20)
+    write_events(tmp_path, host=HOSTILE, rules=(("forecasting_train", {"model": HOSTILE}),))
+    page.open(render(tmp_path), width=400)
+    page.evaluate("document.querySelectorAll('.chip[data-name]').forEach(chip => chip.click())")
+    assert page.evaluate("window.hacked === undefined && document.images.length === 0")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert len(visible(page, "forecasts")) == len(MODELS) - 2
+    assert complaints(page) == []
+
+
+def test_it_prints_within_the_paper(page, report):
+    page.open(report, width=1280)
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    widths = "[...document.querySelectorAll('.plot .main-svg')].map(svg => svg.clientWidth)"
+    assert set(page.evaluate(widths)) == {680}
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    page.wait("document.querySelector('.plot .main-svg').clientWidth > 900")
+
+
+def test_the_picture_for_the_readme(report, tmp_path):
+    picture = tmp_path / "report.png"
+    command = [
+        sys.executable,
+        "-m",
+        "deeprc.reporting.screenshot",
+        str(report),
+        str(picture),
+        "--width=1280",
+        "--height=800",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    data = picture.read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    assert (int.from_bytes(data[16:20]), int.from_bytes(data[20:24])) == (1280, 800)
+    assert len(data) > 20_000  # not a blank page

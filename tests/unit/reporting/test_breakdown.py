@@ -1,0 +1,94 @@
+"""Where the time went: parts that add up, whatever the run was like."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deeprc.reporting.breakdown import Waits, breakdown, covered, wait
+from deeprc.reporting.events import Run, _task, read_runs
+from samples.results import START, job, write_events
+
+
+def task(number, cores, submit, start, stop):
+    return _task("r", job(number, "forecasting_train", {}, "x", 1, cores, submit, start, stop))
+
+
+def run_of(tasks, pilot, end):
+    return Run(id="r", begin=0, end=end, site="s", host="h", cores=2, pilot=pilot, tasks=tasks)
+
+
+def test_a_run_by_hand():
+    tasks = [task(1, [0], 2, 12, 20), task(2, [1], 2, 12, 16), task(3, [1], 2, 17, 27)]
+    pilot = {"starting": 1, "active": 11, "closing": 30, "closed": 33}
+    found = breakdown(run_of(tasks, pilot, 34))
+    assert found.total == 34
+    assert found.phases == {
+        "workflow start": 1,
+        "pilot start-up": 10,
+        "tasks running": 15,  # 12 to 27
+        "no task running": 4,  # 11 to 12, 27 to 30
+        "pilot close": 3,
+        "after the pilot": 1,
+    }
+    assert found.waits == Waits(pilot=27, cores=5, launch=3, run=22)
+    assert found.utilisation == pytest.approx(22 / (2 * 19))
+
+
+def test_what_a_task_waited_for():
+    first = task(1, [0], 0, 10, 20)
+    second = task(2, [0, 1], 0, 20.5, 30)
+    other = task(3, [2], 0, 10, 20.4)
+    assert wait(second, 9, [first, second, other]) == Waits(pilot=9, cores=11, launch=0.5, run=9.5)
+    assert wait(first, 9, [first, second, other]) == Waits(pilot=9, cores=0, launch=1, run=10)
+    late = task(4, [0], 25, 26, 27)
+    assert wait(late, 9, [first, late]) == Waits(pilot=0, cores=0, launch=1, run=1)
+
+
+def test_a_pilot_that_never_came_up():
+    found = breakdown(run_of([], {"starting": 1}, 61))
+    assert found.phases == {"workflow start": 1, "pilot start-up": 60}
+    assert found.utilisation is None
+
+
+def test_without_events_of_a_pilot_there_is_only_the_workflow():
+    assert breakdown(run_of([], {}, 5)).phases == {"workflow start": 5}
+
+
+def test_a_run_that_is_not_over(tmp_path):
+    (run,) = read_runs(write_events(tmp_path))
+    for state in ("closing", "closed"):
+        del run.pilot[state]
+    run.end = START + 100
+    found = breakdown(run)
+    assert "pilot close" not in found.phases
+    assert sum(found.phases.values()) == pytest.approx(100)
+
+
+times = st.floats(0, 1000, allow_nan=False).map(lambda t: round(t, 3))
+
+
+@given(
+    st.lists(st.tuples(times, times, times, st.sets(st.integers(0, 3), min_size=1)), max_size=12),
+    st.lists(times, min_size=4, max_size=4),
+)
+def test_the_parts_add_up(rows, states):
+    starting, active, closing, closed = sorted(states)
+    tasks = [task(i, sorted(cores), *sorted(three)) for i, (*three, cores) in enumerate(rows)]
+    end = max([closed, *(t.stop for t in tasks)])
+    found = breakdown(
+        run_of(tasks, {"starting": starting, "active": active, "closing": closing, "closed": closed}, end)
+    )
+    assert sum(found.phases.values()) == pytest.approx(end)
+    assert all(seconds > 0 for seconds in found.phases.values())
+    for one in tasks:
+        parts = wait(one, active, tasks)
+        assert min(parts.pilot, parts.cores, parts.launch, parts.run) >= 0
+        assert parts.pilot + parts.cores + parts.launch + parts.run == pytest.approx(one.stop - one.submit)
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=8), st.integers(0, 40), st.integers(0, 40))
+def test_covered_counts_each_second_once(spans, begin, end):
+    seconds = {s for a, b in spans for s in range(a, b)} & set(range(begin, end))
+    assert covered(spans, begin, end) == len(seconds)

@@ -1,0 +1,175 @@
+"""The charts' data: what is drawn is what was measured, gaps stay gaps, colours can be told apart from the page."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from itertools import product
+
+import polars as pl
+import pytest
+
+from deeprc.reporting.events import read_runs
+from deeprc.reporting.figures.forecasts import LONGEST, lead_time, on_grid, step_of
+from deeprc.reporting.figures.forecasts import forecasts as forecasts_figure
+from deeprc.reporting.figures.hydrographs import hydrograph, representative
+from deeprc.reporting.figures.ranking import ranking, standing
+from deeprc.reporting.figures.timeline import timeline
+from deeprc.reporting.load import read_forecasting
+from deeprc.reporting.theme import OBSERVED, PAGES, SERIES, STAGES, series
+from samples.results import HOSTILE, MODELS, NAIVE, forecasts, write_events, write_results
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours: WCAG 2.1, 1.4.3."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize(("colour", "page"), list(product({*SERIES, *STAGES.values()}, PAGES.values())))
+def test_marks_stand_out_from_the_page_in_light_and_dark(colour, page):
+    assert contrast(colour, page) >= 3
+    assert contrast(colour, "#ffffff") >= 4.5  # the white text on a bar
+
+
+def test_more_series_than_colours_differ_by_their_dash():
+    looks = series(f"m{i}" for i in range(30))
+    assert len(set(looks.values())) == 30
+
+
+@pytest.mark.parametrize(("mae", "expected"), [(59.9, "both"), (60.0, "one"), (69.9, "one"), (70.0, "neither")])
+def test_standing_beside_the_naive_forecasts(mae, expected):
+    assert standing(mae, NAIVE) == expected
+
+
+def test_ranking_shows_every_model_with_its_mae_and_both_naive_forecasts(tmp_path):
+    metrics = read_forecasting(write_results(tmp_path) / "forecasting").metrics
+    figure = ranking(metrics)
+    drawn = {name: x for trace in figure.data for name, x in zip(trace.y, trace.x, strict=True)}
+    assert drawn == {name: row["mae"] for name, row in metrics["models"].items()}
+    assert [list(trace.y) for trace in figure.data][1:] == [["TimesNet"], ["VanillaTransformer"]]
+    assert len({trace.marker.pattern.shape for trace in figure.data}) == 3
+    assert [shape.x0 for shape in figure.layout.shapes] == [60.0, 70.0]
+    assert [note.text for note in figure.layout.annotations] == ["last value 60", "seasonal naive 70"]
+
+
+def test_skipped_origins_are_gaps_in_the_line():
+    grid = on_grid(forecasts(8, 1.0, skip=5), timedelta(hours=1))
+    assert grid.height == 8 * 24
+    gap = grid.filter(pl.col("yhat").is_null())["ds"]
+    assert (gap[0], gap[-1], len(gap)) == (datetime(2014, 1, 6, 1), datetime(2014, 1, 7, 0), 24)
+
+
+def test_of_overlapping_forecasts_the_latest_origin_is_drawn():
+    start = datetime(2020, 1, 1)
+    hour = timedelta(hours=1)
+    rows = [
+        {"origin": start + o * hour, "step": s, "ds": start + (o + s) * hour, "y": 0.0, "yhat": float(o)}
+        for o in range(3)
+        for s in (1, 2, 3)
+    ]
+    assert on_grid(pl.DataFrame(rows), hour)["yhat"].to_list() == [0, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("minutes", [15, 60, 1440])
+@pytest.mark.parametrize("horizon", [1, 4])
+def test_the_step_is_read_off_the_predictions(minutes, horizon):
+    step = timedelta(minutes=minutes)
+    start = datetime(2020, 1, 1)
+    frame = pl.DataFrame([{"origin": start, "step": s, "ds": start + s * step} for s in range(1, horizon + 1)])
+    assert step_of(frame) == step
+
+
+def test_forecasts_draw_the_observations_and_each_model_and_show_the_chosen(tmp_path):
+    found = read_forecasting(write_results(tmp_path, days=10) / "forecasting")
+    figure, note = forecasts_figure(found.metrics, found.predictions, ["GRU"])
+    assert note == ""
+    assert figure.data[0].uid == OBSERVED
+    assert [trace.meta for trace in figure.data[1:]] == MODELS  # by error
+    assert [trace.meta for trace in figure.data[1:] if trace.visible] == ["GRU"]
+    first = found.predictions["GRU"].sort("ds")
+    gru = next(trace for trace in figure.data if trace.meta == "GRU")
+    assert gru.x0 == first["ds"][0].isoformat()
+    assert gru.y[:24] == pytest.approx(first["yhat"][:24].to_list(), rel=1e-3)
+
+
+def test_a_very_long_test_part_is_cut_and_says_so(tmp_path):
+    found = read_forecasting(write_results(tmp_path, days=2) / "forecasting")
+    figure, note = forecasts_figure(found.metrics, {"GRU": forecasts(500, 1.0)}, [])
+    assert note == f"The last {LONGEST:,} of 12,000 steps of the test part are drawn."
+    assert {len(trace.y) for trace in figure.data} == {LONGEST}
+
+
+def test_lead_time_is_the_mae_of_each_step():
+    frame = forecasts(20, 10.0)
+    metrics = {"models": {"GRU": {"mae": 1}}}
+    (trace,) = lead_time(metrics, {"GRU": frame}, []).data
+    third = frame.filter(pl.col("step") == 3).select((pl.col("y") - pl.col("yhat")).abs().mean()).item()
+    assert list(trace.x) == list(range(1, 25))
+    assert trace.y[2] == pytest.approx(third, rel=1e-3)
+
+
+def test_hydrograph_marks_the_test_part_and_keeps_gaps():
+    days = [date(2000, 1, 1) + timedelta(days=d) for d in (0, 1, 3, 4)]
+    rows = pl.DataFrame(
+        {
+            "date": days,
+            "split": ["train", "val", "test", "test"],
+            "obs": [1.0, None, 3.0, 4.0],
+            "sim": [1.5, 2.5, 3.5, 4.5],
+        }
+    )
+    figure = hydrograph(rows, "mm/day")
+    assert [list(trace.y) for trace in figure.data] == [[1.0, None, None, 3.0, 4.0], [1.5, 2.5, None, 3.5, 4.5]]
+    (shape,) = figure.layout.shapes
+    assert (shape.x0, shape.x1) == ("2000-01-04", "2000-01-06")
+
+
+def test_many_basins_are_represented_from_best_to_worst():
+    basins = {f"b{i:03}": {"nse": None if i == 7 else 1 - i / 100} for i in range(100)}
+    assert representative(basins, 3) == ["b000", "b051", "b007"]
+    assert representative({"a": {"nse": 0.1}, "b": {"nse": 0.9}}, 3) == ["b", "a"]
+
+
+def test_timeline_draws_each_task_on_each_of_its_cores(tmp_path):
+    (run,) = read_runs(write_events(tmp_path))
+    (done,) = timeline(run).data
+    assert len(done.y) == sum(len(task.cores) for task in run.tasks)
+    assert set(done.y) == {"core 0", "core 1"}
+    for task in run.tasks:
+        assert round((task.start - run.begin) * 1000) in done.base
+    shape = timeline(run).layout.shapes[0]
+    assert (shape.x0, shape.x1) == (1000, 21000)  # the pilot's start-up
+
+
+def test_failed_tasks_are_crossed_and_tasks_without_cores_have_a_row(tmp_path):
+    (run,) = read_runs(write_events(tmp_path))
+    run.tasks = [
+        type(t)(**{**t.__dict__, "failed": t.job == 1, "cores": () if t.job == 2 else t.cores}) for t in run.tasks
+    ]
+    done, failed = timeline(run).data
+    assert len(failed.y) == 1
+    assert failed.marker.pattern.shape == "x"
+    assert "cores not told" in done.y
+
+
+def test_labels_cannot_bring_markup_into_a_chart(tmp_path):
+    found = read_forecasting(write_results(tmp_path, hostile=True, days=3) / "forecasting")
+    figures = [
+        ranking(found.metrics),
+        forecasts_figure(found.metrics, found.predictions, [])[0],
+        lead_time(found.metrics, found.predictions, []),
+    ]
+    (run,) = read_runs(write_events(tmp_path, label=HOSTILE, rules=(("forecasting_train", {"model": HOSTILE}),)))
+    for figure in [*figures, timeline(run)]:
+        for trace in figure.to_plotly_json()["data"]:
+            trace.pop("meta", None)  # a key of the page's script, never drawn
+            drawn = {key: value for key, value in trace.items() if key != "hovertemplate"}
+            assert "<img" not in str(drawn)
+            assert "<img" not in trace["hovertemplate"]
+        assert "<img" not in str(figure.layout)
