@@ -1,0 +1,150 @@
+"""The ranks of a world and what they say to each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from deeprc.errors import DeepRCError
+
+# MPI before version 4 counts in 32 bits. A larger message travels in pieces of this many bytes, whatever the version.
+PIECE = 2**30
+
+
+class Communicator:
+    """A group of MPI ranks.
+
+    Parameters
+    ----------
+    comm
+        An mpi4py communicator. Every method but `rank` and `size` is collective: all its ranks call it, in the same
+        order.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        self.comm = comm
+        self.rank: int = comm.Get_rank()
+        self.size: int = comm.Get_size()
+
+    @classmethod
+    def world(cls) -> Communicator:
+        """All ranks that the launcher started; a world of one without a launcher.
+
+        Raises
+        ------
+        DeepRCError
+            When there are not as many ranks as DEEPRC_RANKS says (the executor sets it).
+        """
+        from mpi4py import MPI  # importing it starts MPI: not before a communicator is asked for
+
+        world = cls(MPI.COMM_WORLD)
+        expected = os.environ.get("DEEPRC_RANKS")
+        if expected and int(expected) != world.size:
+            library = MPI.Get_library_version().splitlines()[0].strip("\x00 ")
+            alone = world.size == 1
+            raise DeepRCError(
+                "each rank is a world of its own" if alone else "the world has another size than the task",
+                found=f"{world.size} of the {expected} ranks, with {library}",
+                expected=f"{expected} ranks (DEEPRC_RANKS)",
+                fix="start the ranks with the launcher of this MPI library"
+                + (": another family's launcher starts them one by one" if alone else "")
+                + "; `deeprc plan` shows which one fits",
+            )
+        return world
+
+    def barrier(self) -> None:
+        """Wait until every rank is here."""
+        self.comm.Barrier()
+
+    def bcast(self, value: Any = None, root: int = 0) -> Any:
+        """The value that `root` passes, on every rank."""
+        return self.comm.bcast(value, root=root)
+
+    def allgather(self, value: Any) -> list:
+        """The values of all ranks, in rank order, on every rank."""
+        return self.comm.allgather(value)
+
+    def allreduce(self, value: Any, op: str = "sum") -> Any:
+        """The `sum`, `min` or `max` of a number over all ranks; an array can be summed, element by element."""
+        return self.comm.allreduce(value, op=self._operation(op))
+
+    def exscan(self, value: Any) -> Any:
+        """The sum of the values of the ranks before this one; 0 on the first."""
+        before = self.comm.exscan(value)
+        return value * 0 if self.rank == 0 else before
+
+    def alltoall(self, values: np.ndarray) -> np.ndarray:
+        """Send row `i` of an array (ranks × n) to rank `i`; row `i` of the result came from rank `i`."""
+        received = np.empty_like(values)
+        self.comm.Alltoall(np.ascontiguousarray(values), received)
+        return received
+
+    def alltoallv(self, values: np.ndarray, counts: np.ndarray, incoming: np.ndarray) -> np.ndarray:
+        """Send consecutive runs of an array to the ranks.
+
+        Parameters
+        ----------
+        values
+            One-dimensional and contiguous: the elements for rank 0, then those for rank 1, …
+        counts, incoming
+            How many elements go to each rank, and how many come from each.
+
+        Returns
+        -------
+        The elements from rank 0, then those from rank 1, …
+        """
+        received = np.empty(int(incoming.sum()), dtype=values.dtype)
+        largest = max(len(values), len(received)) * values.dtype.itemsize
+        if self.comm.allreduce(largest, op=self._operation("max")) <= PIECE:
+            self.comm.Alltoallv([values, counts.astype(np.int32)], [received, incoming.astype(np.int32)])
+        else:
+            self._alltoallv_in_pieces(values, counts, received, incoming)
+        return received
+
+    def _alltoallv_in_pieces(
+        self, values: np.ndarray, counts: np.ndarray, received: np.ndarray, incoming: np.ndarray
+    ) -> None:
+        piece = max(1, PIECE // values.dtype.itemsize)
+        start, stop = np.cumsum(counts) - counts, np.cumsum(counts)
+        into, end = np.cumsum(incoming) - incoming, np.cumsum(incoming)
+        received[into[self.rank] : end[self.rank]] = values[start[self.rank] : stop[self.rank]]
+        for step in range(1, self.size):
+            to, source = (self.rank + step) % self.size, (self.rank - step) % self.size
+            requests = [
+                self.comm.Irecv(received[at : min(at + piece, end[source])], source=source)
+                for at in range(into[source], end[source], piece)
+            ]
+            requests += [
+                self.comm.Isend(values[at : min(at + piece, stop[to])], dest=to)
+                for at in range(start[to], stop[to], piece)
+            ]
+            for request in requests:
+                request.Wait()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make a failure of the body on one rank a failure of every rank, instead of an endless wait for the dead one.
+
+        The body itself must not communicate. The failing rank raises its own error, the others a DeepRCError.
+        """
+        failure: Exception | None = None
+        try:
+            yield
+        except Exception as error:
+            failure = error
+        texts = self.allgather(None if failure is None else str(failure) or repr(failure))
+        if failure is not None:
+            raise failure
+        for rank, text in enumerate(texts):
+            if text is not None:
+                raise DeepRCError(f"rank {rank} of {self.size} failed: {text}")
+
+    @staticmethod
+    def _operation(name: str) -> Any:
+        from mpi4py import MPI
+
+        return {"sum": MPI.SUM, "min": MPI.MIN, "max": MPI.MAX}[name]

@@ -1,0 +1,135 @@
+"""Join: rows of equal keys meet on one rank, which joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from deeprc.errors import InputError, unknown
+from deeprc.frames.codes import Range, bits, encodable, encode, ranges, union
+from deeprc.frames.communicator import Communicator
+from deeprc.frames.partition import by_hash, row_hash
+from deeprc.frames.sort import sorted_by_codes
+
+HOW = ("inner", "left", "right", "full", "semi", "anti")
+SMALL = 2**16  # rows; up to here Polars' hash join stays in the processor's cache
+CODE, SEEN = "__code", "__seen"
+
+
+def join(
+    left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], how: str, suffix: str, comm: Communicator
+) -> pl.DataFrame:
+    """Join the rows of all ranks; columns and matches as Polars has them (null matches nothing, NaN matches NaN).
+
+    Raises
+    ------
+    InputError
+        When a key is missing on a side, or has another type there.
+    ConfigError
+        For an unknown `how`.
+    """
+    if how not in HOW:
+        raise unknown("join", how, HOW)
+    check_keys(left, right, on)
+    columns = left.clear().join(right.clear(), on=on, how=how, suffix=suffix).columns
+    # Rows without a key match nothing: they stay where they are, or do not travel at all.
+    if how in ("inner", "right", "semi"):
+        left = left.drop_nulls(on)
+    if how not in ("right", "full"):
+        right = right.drop_nulls(on)
+    left, right = by_hash(left, on, comm, nulls_stay=True), by_hash(right, on, comm, nulls_stay=True)
+    return local_join(left, right, on, how, suffix).select(columns)
+
+
+def check_keys(left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str]) -> None:
+    """Raise an InputError unless both sides have the keys, with the same types."""
+    for name in on:
+        for side, frame in (("left", left), ("right", right)):
+            if name not in frame.columns:
+                raise InputError(
+                    f"the {side} frame has no column {name!r} to join on",
+                    found=", ".join(frame.columns),
+                    expected=name,
+                )
+        if left.schema[name] != right.schema[name]:
+            raise InputError(
+                f"the key {name!r} has another type on each side",
+                found=f"{left.schema[name]} (left), {right.schema[name]} (right)",
+                expected="the same type",
+                fix=f"cast one of them: frame.with_columns(pl.col({name!r}).cast(pl.{left.schema[name]}))",
+            )
+
+
+def local_join(left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], how: str, suffix: str) -> pl.DataFrame:
+    """Join two local frames; the order of rows and columns is left open.
+
+    Polars' hash join of large frames misses the cache at every row. Keys that have codes are sorted first, which is
+    cheap for codes, and joined by merging; others are dealt by hash into buckets that fit the cache.
+    """
+    if left.height + right.height <= SMALL:
+        return left.join(right, on=on, how=how, suffix=suffix)
+    right = right.rename({name: name + suffix for name in right.columns if name in left.columns and name not in on})
+    if how == "right":
+        return _join(right, left, on, "left")
+    if how != "full":
+        return _join(left, right, on, how)
+    # A full join is a left join, and the rows of the right side that it left out; it keeps both sides' keys.
+    right = right.with_columns(pl.col(name).alias(name + suffix) for name in on)
+    alone = _join(right, left.select(on), on, "anti").drop(on)
+    return pl.concat([_join(left, right, on, "left"), alone], how="diagonal")
+
+
+def _join(left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], how: str) -> pl.DataFrame:
+    """An inner, left, semi or anti join of frames that have only the keys' names in common."""
+    without_key = left.filter(pl.any_horizontal(pl.col(on).is_null()))
+    left, right = left.drop_nulls(on), right.drop_nulls(on)
+    spans = None
+    if all(encodable(left.schema[name]) for name in on):
+        spans = union(*(ranges([frame[name] for name in on]) for frame in (left, right)))
+    joined = _merge(left, right, on, how, spans) if spans and bits(spans) <= 64 else _in_buckets(left, right, on, how)
+    if how in ("inner", "semi") or without_key.is_empty():
+        return joined
+    return pl.concat([joined, without_key], how="diagonal")
+
+
+def _merge(
+    left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], how: str, spans: Sequence[Range]
+) -> pl.DataFrame:
+    """Sort both sides by the codes of their keys, then let Polars merge them, as it does for one sorted number."""
+    left, key = _with_sorted_key(left, on, spans)
+    right, key = _with_sorted_key(right if how in ("inner", "left") else right.select(on), on, spans)
+    right = right.drop([name for name in on if name != key])
+    if how in ("semi", "anti"):
+        codes = right[key].to_physical().to_numpy()
+        first = np.append(True, codes[1:] != codes[:-1])[: len(codes)]
+        right = right.filter(pl.Series(first)).with_columns(pl.lit(True).alias(SEEN), pl.col(key).set_sorted())
+    joined = left.join(right, on=key, how="inner" if how in ("inner", "semi") else "left")
+    if how == "anti":
+        joined = joined.filter(pl.col(SEEN).is_null())
+    return joined.drop(CODE, SEEN, strict=False)
+
+
+def _with_sorted_key(df: pl.DataFrame, on: Sequence[str], spans: Sequence[Range]) -> tuple[pl.DataFrame, str]:
+    """The frame sorted by its keys, and the column to merge by: the key itself, or the codes of several."""
+    keys = [df[name] for name in on]
+    df, codes = sorted_by_codes(df, on, encode(keys, spans, [False] * len(on)), spans)
+    if len(on) == 1 and not keys[0].dtype.is_float() and keys[0].dtype != pl.Boolean:
+        return df.with_columns(pl.col(on[0]).set_sorted()), on[0]
+    return df.with_columns(pl.Series(CODE, codes).set_sorted()), CODE
+
+
+def _in_buckets(left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], how: str) -> pl.DataFrame:
+    count = 1 << min(8, ((left.height + right.height) // SMALL).bit_length())
+    pairs = zip(_buckets(left, on, count), _buckets(right, on, count), strict=True)
+    return pl.concat([a.join(b, on=on, how=how) for a, b in pairs])
+
+
+def _buckets(df: pl.DataFrame, on: Sequence[str], count: int) -> list[pl.DataFrame]:
+    """Rows parted by the lower bits of their keys' hash; the upper bits chose the rank."""
+    bucket = (row_hash(df, on) & np.uint64(count - 1)).astype(np.uint8)
+    ends = np.cumsum(np.bincount(bucket, minlength=count)).tolist()
+    order = np.argsort(bucket, kind="stable").astype(np.uint32 if df.height < 2**32 else np.uint64)
+    df = df.select(pl.all().gather(pl.Series(order)))
+    return [df[start:end] for start, end in zip([0, *ends], ends, strict=False)]

@@ -1,0 +1,145 @@
+"""Global sort: rows are dealt to the ranks by value, then every rank sorts its own. Stable, whatever the ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from deeprc.frames.codes import Range, argsort, bits, decode, encodable, encode, ranges
+from deeprc.frames.communicator import Communicator
+from deeprc.frames.partition import send
+
+SAMPLES_PER_RANK = 256  # the ranks' shares then differ by some ten percent
+FEW_RANKS = 16  # up to here a comparison with every splitter is faster than a binary search
+
+
+def sort(df: pl.DataFrame, by: Sequence[str], descending: Sequence[bool], comm: Communicator) -> pl.DataFrame:
+    """Sort the rows of all ranks; rank 0 ends up with the first ones.
+
+    Numbers, times and truth values take the fast way by codes (see `codes`), when those of all columns fit into
+    64 bits; other keys are sorted and compared by Polars.
+    """
+    keys = [df[name] for name in by]
+    if not all(encodable(key.dtype) for key in keys) or bits(spans := ranges(keys, comm)) > 64:
+        return _sort_any(df, by, descending, comm)
+    codes = encode(keys, spans, descending)
+    if comm.size > 1:
+        splitters = _splitters(codes, comm)
+        df = send(df, _destinations(codes, splitters, comm), comm)
+        keys = [df[name] for name in by]
+        codes = encode(keys, spans, descending)
+    ordered, _ = sorted_by_codes(df, by, codes, spans, decodable=not any(descending))
+    return ordered.with_columns(pl.col(by[0]).set_sorted(descending=descending[0]))
+
+
+def sorted_by_codes(
+    df: pl.DataFrame, by: Sequence[str], codes: np.ndarray, spans: Sequence[Range], *, decodable: bool = True
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """The frame in the order of its rows' codes, and the codes in order.
+
+    The keys are read off the codes where these are `decodable`: that is cheaper than a gather in random order.
+    """
+    order, in_order = argsort(codes, bits(spans))
+    keys = [df[name] for name in by]
+    read_off = decodable and not any(key.dtype.is_float() for key in keys)
+    rest = df.drop(by) if read_off else df
+    columns = {column.name: column for column in decode(in_order, keys, spans)} if read_off else {}
+    if rest.width:
+        columns |= rest.select(pl.all().gather(pl.Series(order))).to_dict()
+    return pl.DataFrame([columns[name] for name in df.columns]), in_order
+
+
+def _splitters(codes: np.ndarray, comm: Communicator) -> np.ndarray:
+    """The codes that part the ranks (one fewer than ranks), from a sample of every rank's rows by its size."""
+    total = comm.allreduce(len(codes))
+    wanted = max(8192, SAMPLES_PER_RANK * comm.size)
+    mine = min(len(codes), -(-wanted * len(codes) // max(total, 1)))
+    sample = codes[np.random.default_rng(comm.rank).integers(0, len(codes), mine)] if mine else codes
+    samples = np.sort(np.concatenate(comm.allgather(sample)))
+    if not len(samples):
+        return np.zeros(comm.size - 1, dtype=codes.dtype)
+    return samples[np.arange(1, comm.size) * len(samples) // comm.size]
+
+
+def _destinations(codes: np.ndarray, splitters: np.ndarray, comm: Communicator) -> np.ndarray:
+    if comm.size <= FEW_RANKS:
+        to = np.zeros(len(codes), dtype=np.uint8)
+        for splitter in splitters:
+            to += codes > splitter
+    else:
+        to = np.searchsorted(splitters, codes, side="left").astype(np.int64)
+    tied = np.flatnonzero(codes == splitters[np.minimum(to, comm.size - 2)])
+    return spread_ties(to, tied, np.searchsorted(splitters, splitters, side="right"), comm)
+
+
+def spread_ties(to: np.ndarray, tied: np.ndarray, last: np.ndarray, comm: Communicator) -> np.ndarray:
+    """Deal rows that equal a splitter evenly over the ranks on both its sides, in their global order.
+
+    A key of half the rows would otherwise go to one rank.
+
+    Parameters
+    ----------
+    to
+        The first rank that each row may go to.
+    tied
+        The rows that equal splitter number `to[row]`.
+    last
+        For each splitter, the last rank that rows equal to it may go to.
+    """
+    groups = to[tied].astype(np.int64)
+    counts = np.bincount(groups, minlength=comm.size - 1).astype(np.int64)
+    before, total = comm.exscan(counts), comm.allreduce(counts)
+    by_group = np.argsort(groups, kind="stable")
+    place = np.empty(len(tied), dtype=np.int64)
+    place[by_group] = np.arange(len(tied)) - (np.cumsum(counts) - counts)[groups[by_group]]
+    shares = last - np.arange(comm.size - 1) + 1
+    to[tied] = groups + (before[groups] + place) * shares[groups] // total[groups]
+    return to
+
+
+def _sort_any(df: pl.DataFrame, by: Sequence[str], descending: Sequence[bool], comm: Communicator) -> pl.DataFrame:
+    """Any columns: sort locally, cut where the splitters belong, exchange the pieces, sort again."""
+    options = {"by": list(by), "descending": list(descending), "maintain_order": True}
+    df = df.sort(**options)
+    if comm.size == 1:
+        return df
+    total = comm.allreduce(df.height)
+    wanted = min(df.height, -(-SAMPLES_PER_RANK * comm.size * df.height // max(total, 1)))
+    regular = (np.arange(wanted) * df.height // max(wanted, 1)).astype(np.uint32)
+    samples = pl.concat(comm.allgather(df.select(by)[regular])).sort(**options)
+    if samples.is_empty():
+        return df
+    splitters = samples[(np.arange(1, comm.size) * samples.height // comm.size).astype(np.uint32)]
+    last = splitters.with_row_index("last").select(pl.col("last").max().over(by) + 1).to_series().to_numpy()
+    to, tied = np.full(df.height, comm.size - 1, dtype=np.int64), []
+    start = 0
+    for index in range(comm.size - 1):
+        low, high = _equal_range(df, splitters[index], by, descending)
+        to[start:high] = index
+        if high > start:  # else an equal splitter came before
+            tied.append(np.arange(max(low, start), high))
+        start = max(start, high)
+    rows = np.concatenate(tied) if tied else np.empty(0, np.int64)
+    return send(df, spread_ties(to, rows, last.astype(np.int64), comm), comm).sort(**options)
+
+
+def _equal_range(df: pl.DataFrame, row: pl.DataFrame, by: Sequence[str], descending: Sequence[bool]) -> tuple[int, int]:
+    """Where the rows equal to `row` begin and end in a sorted frame; both the same when there are none."""
+    low, high = 0, df.height
+    for name, falling in zip(by, descending, strict=True):
+        column, value = (_comparable(frame[name]) for frame in (df, row))
+        piece = column.slice(low, high - low)
+        if piece.is_empty():
+            break
+        left, right = (piece.search_sorted(value, side=side, descending=falling)[0] for side in ("left", "right"))
+        low, high = low + left, low + right
+    return low, high
+
+
+def _comparable(column: pl.Series) -> pl.Series:
+    """Columns that Polars cannot search are searched as what they are ordered by."""
+    if column.dtype == pl.Categorical:
+        return column.cast(pl.String)
+    return column.to_physical() if column.dtype == pl.Enum or column.dtype.is_temporal() else column

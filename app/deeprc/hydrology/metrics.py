@@ -1,0 +1,67 @@
+"""Skill of simulated discharge; None where a figure is not defined, since JSON has no NaN."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+def nse(obs: np.ndarray, sim: np.ndarray) -> float | None:
+    """Nash-Sutcliffe efficiency: 1 - sum((sim - obs)^2) / sum((obs - mean(obs))^2).
+
+    1 is perfect, 0 as good as always saying the observed mean. Not defined for constant observations.
+    Source: Nash & Sutcliffe 1970, doi:10.1016/0022-1694(70)90255-6.
+    """
+    spread = np.sum((obs - obs.mean()) ** 2) if _varies(obs) else 0.0
+    return _finite(1 - np.sum((sim - obs) ** 2) / spread) if spread else None
+
+
+def kge(obs: np.ndarray, sim: np.ndarray) -> float | None:
+    """Kling-Gupta efficiency: 1 - sqrt((r - 1)^2 + (alpha - 1)^2 + (beta - 1)^2).
+
+    r is the linear correlation, alpha = std(sim) / std(obs), beta = mean(sim) / mean(obs). 1 is perfect; always saying
+    the observed mean gets about -0.41. Not defined where observations or simulation are constant, or the observed mean
+    is 0. Source: Gupta et al. 2009, eq. 9-10, doi:10.1016/j.jhydrol.2009.08.003.
+    """
+    if not (_varies(obs) and _varies(sim)) or obs.mean() == 0:
+        return None
+    r = np.corrcoef(obs, sim)[0, 1]
+    alpha, beta = sim.std() / obs.std(), sim.mean() / obs.mean()
+    return _finite(1 - math.sqrt((r - 1) ** 2 + (alpha - 1) ** 2 + (beta - 1) ** 2))
+
+
+def rmse(obs: np.ndarray, sim: np.ndarray) -> float | None:
+    """Root of the mean squared error, in the unit of the discharge."""
+    return _finite(math.sqrt(np.mean((sim - obs) ** 2))) if len(obs) else None
+
+
+def bias(obs: np.ndarray, sim: np.ndarray) -> float | None:
+    """mean(sim) - mean(obs), in the unit of the discharge: above 0 is too much water."""
+    return _finite(sim.mean() - obs.mean()) if len(obs) else None
+
+
+def skill(obs: np.ndarray, sim: np.ndarray) -> dict[str, float | int | None]:
+    """All figures over the days that have both values.
+
+    Parameters
+    ----------
+    obs, sim
+        Discharge per day, NaN where missing; shape (days,).
+
+    Returns
+    -------
+    `nse`, `kge`, `rmse`, `bias` and `days`, the number of days compared.
+    """
+    both = np.isfinite(obs) & np.isfinite(sim)
+    obs, sim = obs[both].astype(np.float64), sim[both].astype(np.float64)
+    figures = {measure.__name__: measure(obs, sim) for measure in (nse, kge, rmse, bias)}
+    return figures | {"days": int(both.sum())}
+
+
+def _varies(values: np.ndarray) -> bool:
+    return len(values) > 0 and bool(np.ptp(values) > 0)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,46 @@
+"""Stage predict: simulated discharge of every day that has a complete window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from deeprc.errors import InputError
+from deeprc.files import atomic, read_json
+from deeprc.hydrology.backend import keras, start
+from deeprc.hydrology.fit import simulate
+from deeprc.hydrology.prepared import read_prepared
+from deeprc.hydrology.samples import Scaler, make_samples
+from deeprc.stage import run
+
+
+def main(
+    prepared: Annotated[Path, typer.Option(help="the folder that prepare wrote")],
+    model: Annotated[Path, typer.Option(help="the folder that train wrote")],
+    out: Annotated[Path, typer.Option(help="the Arrow file to write: basin, date, split, obs, sim, quality")],
+    threads: Annotated[int, typer.Option(min=1, help="threads to compute with")] = 1,
+) -> None:
+    """Simulate the discharge of all basins.
+
+    Example: `python -m deeprc.hydrology.predict --prepared prepared --model model --out predictions.arrow`
+    """
+    data, trained = read_prepared(prepared), read_json(model / "model.json")
+    start(threads=threads, seed=trained["options"]["seed"])
+    frames = []
+    for network in trained["networks"]:
+        if strangers := set(network["basins"]) - set(data.basins):
+            raise InputError("the model was trained on other basins", where=model, found=", ".join(sorted(strangers)))
+        samples, _ = make_samples(data, network["basins"], Scaler(**network["weather"]))
+        loaded = keras.models.load_model(model / f"{network['name']}.keras")
+        days = samples.frame[samples.ends].select("basin", "date", "split", "obs", "quality")
+        sim = pl.Series("sim", simulate(loaded, samples, Scaler(**network["target"])))
+        frames.append(days.insert_column(4, sim))
+    with atomic(out) as temporary:
+        pl.concat(frames).sort("basin", "date").write_ipc(temporary, compression="uncompressed")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,65 @@
+"""Stage train: one network per group of alike basins."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deeprc.files import atomic, write_json
+from deeprc.hydrology.backend import keras, start
+from deeprc.hydrology.config import TrainConfig
+from deeprc.hydrology.fit import fit
+from deeprc.hydrology.network import build
+from deeprc.hydrology.prepared import read_prepared
+from deeprc.hydrology.samples import groups, make_samples
+from deeprc.stage import run
+from deeprc.validation import validate
+
+
+def main(
+    prepared: Annotated[Path, typer.Option(help="the folder that prepare wrote")],
+    config: Annotated[str, typer.Option(help="the training's options as JSON (TrainConfig)")],
+    out: Annotated[Path, typer.Option(help="the folder to write: model.json and one .keras file per network")],
+    threads: Annotated[int, typer.Option(min=1, help="threads to compute with")] = 1,
+) -> None:
+    """Train the networks.
+
+    Example: `python -m deeprc.hydrology.train --prepared prepared --config '{"epochs": 5}' --out model`
+    """
+    options = validate(TrainConfig, json.loads(config), where="--config")
+    data = read_prepared(prepared)
+    start(threads=threads, seed=options.seed)
+    with atomic(out) as folder:
+        folder.mkdir()
+        networks = []
+        for name, basins in groups(data).items():
+            began = time.monotonic()
+            keras.utils.set_random_seed(options.seed)  # so that a network does not depend on the ones before it
+            samples, weather = make_samples(data, basins)
+            model = build(options, samples.window, samples.width)
+            fitted = fit(model, samples, options, lambda line, name=name: print(f"{name}: {line}", flush=True))
+            model.save(folder / f"{name}.keras")
+            networks.append(
+                {
+                    "name": name,
+                    "basins": basins,
+                    "parameters": model.count_params(),
+                    "windows": {part: len(samples.of(part)) for part in ("train", "val")},
+                    "weather": vars(weather),
+                    "target": vars(fitted.target),
+                    "best_epoch": fitted.best_epoch + 1,
+                    "losses": fitted.losses,
+                }
+            )
+            print(f"{name}: kept epoch {fitted.best_epoch + 1}, {time.monotonic() - began:.1f} s", flush=True)
+        write_json(
+            folder / "model.json", {"options": options.model_dump(), "window": data.window, "networks": networks}
+        )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,131 @@
+"""The networks and the training loop, in TensorFlow, at tiny sizes."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from deeprc.hydrology.config import TrainConfig
+from deeprc.hydrology.metrics import nse
+from deeprc.hydrology.prepared import Prepared
+from deeprc.hydrology.samples import make_samples
+
+WINDOW = 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tensorflow():
+    from deeprc.hydrology.backend import start
+
+    start(threads=1, seed=1)
+
+
+def quiet(_line):
+    pass
+
+
+@pytest.fixture(scope="module")
+def reservoirs():
+    """Two linear reservoirs under the same kind of rain: q(t) = k * (storage + rain); one holds ten times the water."""
+    rng = np.random.default_rng(5)
+    days = np.arange("2000-01-01", "2001-07-01", dtype="datetime64[D]")
+    frames = []
+    for basin, scale in (("brook", 1.0), ("river", 10.0)):
+        rain = rng.gamma(0.4, 5.0, len(days))
+        storage, flow = 0.0, []
+        for water in rain:
+            storage += water
+            flow.append(0.4 * storage)
+            storage -= flow[-1]
+        frames.append(pl.DataFrame({"basin": basin, "date": days, "prcp": rain, "obs": np.array(flow) * scale}))
+    frame = pl.concat(frames).with_columns(
+        pl.when(pl.col("date") < pl.date(2001, 1, 1))
+        .then(pl.lit("train"))
+        .when(pl.col("date") < pl.date(2001, 4, 1))
+        .then(pl.lit("val"))
+        .otherwise(pl.lit("test"))
+        .alias("split")
+    )
+    about = {"unit": "mm/day", "inputs": {"prcp": "mm/day"}, "attributes": {}}
+    return Prepared(frame, {"window": WINDOW, "basins": {"brook": about, "river": about}})
+
+
+def trained(prepared, basins, **options):
+    from deeprc.hydrology.backend import keras
+    from deeprc.hydrology.fit import fit, simulate
+    from deeprc.hydrology.network import build
+
+    config = TrainConfig(**options)
+    keras.utils.set_random_seed(config.seed)
+    samples, _ = make_samples(prepared, basins)
+    model = build(config, samples.window, samples.width)
+    fitted = fit(model, samples, config, quiet)
+    return samples, model, fitted, simulate(model, samples, fitted.target)
+
+
+def test_the_lstm_learns_a_reservoir(reservoirs):
+    samples, _, fitted, sim = trained(
+        reservoirs, ["brook"], units=12, epochs=40, batch_size=32, learning_rate=0.02, dropout=0.0
+    )
+    test = (samples.frame["split"] == "test").to_numpy()[samples.ends]
+    assert nse(samples.obs[samples.ends][test], sim[test]) > 0.9
+    assert fitted.losses[fitted.best_epoch]["val"] == min(losses["val"] for losses in fitted.losses)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(reservoirs):
+    options = {"units": 4, "epochs": 2, "batch_size": 64}
+    (_, _, one, sim), (_, _, two, again), (*_, other) = (
+        trained(reservoirs, ["brook", "river"], seed=seed, **options) for seed in (1, 1, 2)
+    )
+    assert one.losses == two.losses
+    np.testing.assert_array_equal(sim, again)
+    assert np.abs(sim - other).max() > 0
+
+
+def test_training_stops_when_validation_gets_no_better(reservoirs):
+    _, _, fitted, _ = trained(reservoirs, ["brook"], units=2, epochs=50, learning_rate=1e-9, dropout=0.0, patience=3)
+    assert len(fitted.losses) < 50
+    assert len(fitted.losses) == fitted.best_epoch + 1 + 3
+
+
+def test_the_nse_loss_weighs_basins_by_their_own_spread(reservoirs):
+    from deeprc.hydrology.fit import weights
+
+    samples, _ = make_samples(reservoirs, ["brook", "river"])
+    train = samples.of("train")
+    brook, river = (samples.obs[train[samples.code[train] == code]].std() for code in (0, 1))
+    found = weights(samples, samples.obs, train, "nse")
+    np.testing.assert_allclose(found[samples.code == 0], 1 / (brook + 0.1) ** 2, rtol=1e-6)
+    np.testing.assert_allclose(found[samples.code == 1], 1 / (river + 0.1) ** 2, rtol=1e-6)
+    assert set(weights(samples, samples.obs, train, "mse")) == {1.0}
+
+
+def test_the_published_network():
+    """Dense 320, two LSTMs of 320, Dense 320 with selu, dropout and recurrent dropout 0.2."""
+    from deeprc.hydrology.config import VARIANTS
+    from deeprc.hydrology.network import build
+
+    defaults = {key: value for key, value in VARIANTS["paper"].items() if key != "window"}
+    model = build(TrainConfig(variant="paper", **defaults), window=21, width=34)
+    dense, first, second, last, out = model.layers[1:]
+    assert [layer.units for layer in model.layers[1:]] == [320, 320, 320, 320, 1]
+    assert all(layer.activation.__name__ == "selu" for layer in (dense, first, second, last))
+    assert all((layer.dropout, layer.recurrent_dropout) == (0.2, 0.2) for layer in (first, second))
+    lstm = 4 * 320 * (320 + 320 + 1)
+    assert model.count_params() == (34 * 320 + 320) + 2 * lstm + (320 * 320 + 320) + (320 + 1)
+    assert out.units == 1
+
+
+def test_the_published_network_trains(reservoirs):
+    _, _, fitted, sim = trained(reservoirs, ["brook", "river"], variant="paper", units=6, epochs=3, learning_rate=0.01)
+    assert fitted.losses[-1]["train"] < fitted.losses[0]["train"]
+    assert np.isfinite(sim).all()
+    assert (sim >= 0).all()
+
+
+def test_the_quick_network_is_one_that_cudnn_runs():
+    """The conditions of keras.layers.LSTM for the cuDNN kernel (keras.io/api/layers/recurrent_layers/lstm)."""
+    from deeprc.hydrology.network import build
+
+    lstm = build(TrainConfig(), window=5, width=3).layers[1]
+    assert (lstm.activation.__name__, lstm.recurrent_activation.__name__) == ("tanh", "sigmoid")
+    assert (lstm.recurrent_dropout, lstm.dropout, lstm.unroll, lstm.use_bias) == (0, 0.0, False, True)
