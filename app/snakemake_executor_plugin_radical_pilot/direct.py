@@ -7,7 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.benchmark import BenchmarkRecord, write_benchmark_records
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
 from snakemake.shell import shell
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from snakemake_executor_plugin_radical_pilot.records import Stage
+
+
+def hush(workflow: Any) -> None:
+    """Leave out the lines about Snakemake's rounds of scheduling too where `--quiet progress` is given."""
+    if Quietness.PROGRESS in (workflow.output_settings.quiet or ()):
+        logger.addFilter(
+            lambda record: (
+                record.msg != "Select jobs to execute..." and getattr(record, "event", None) != LogEvent.JOB_STARTED
+            )
+        )
 
 
 def is_direct(job: Any, workflow: Any) -> bool:
@@ -60,12 +75,27 @@ def repeats(job: Any) -> int:
     return job.benchmark_repeats if has_benchmark(job) else 1
 
 
-def label(job: Any) -> str:
-    """The job's name for people: its rule's message, else the rule's name with the wildcards."""
-    if job.is_group():
-        return f"group {job.groupid}"
-    wildcards = ", ".join(f"{name}={value}" for name, value in job.wildcards_dict.items())
-    return " ".join((job.message or f"{job.rule.name} {wildcards}").split())
+def rule_name(job: Any) -> str:
+    """The job's rule, or the group it stands for."""
+    return f"group {job.groupid}" if job.is_group() else job.rule.name
+
+
+def stage(job: Any) -> Stage:
+    """What people are told of a job. Its label is its rule's message, else the rule's name with the wildcards."""
+    single = not job.is_group()
+    wildcards = dict(job.wildcards_dict) if single else {}
+    plain = ", ".join(f"{name}={value}" for name, value in wildcards.items())
+    return Stage(
+        job=job.jobid,
+        rule=rule_name(job),
+        wildcards=wildcards,
+        label=" ".join((job.message or f"{job.rule.name} {plain}" if single else rule_name(job)).split()),
+        output=[str(path) for path in job.output],
+        logs=[str(path) for path in job.log],
+        attempt=job.attempt,
+        attempts=job.restart_times + 1,
+        jobs=1 if single else len(job.jobs),
+    )
 
 
 def write_benchmark(job: Any, seconds: list[float]) -> None:
@@ -80,6 +110,6 @@ def write_benchmark(job: Any, seconds: list[float]) -> None:
     write_benchmark_records(records, str(target), False)
 
 
-def count_jobs(dag: Any) -> int:
-    """How many jobs the executor has to run in all, as far as known."""
-    return sum(not job.is_local for job in dag.needrun_jobs(exclude_finished=False))
+def jobs_to_run(dag: Any) -> list:
+    """The jobs that the executor has to run in all, finished ones too, as far as known."""
+    return [job for job in dag.needrun_jobs(exclude_finished=False) if not job.is_local]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-HEARTBEAT = 20.0  # seconds without a line after which the running stages are named
+HEARTBEAT = 30.0  # seconds without a line after which the running stages are named
 
 
 class Progress:
@@ -22,14 +22,14 @@ class Progress:
         minutes, seconds = divmod(int(self._last - self._began), 60)
         print(f"[{minutes:2d}:{seconds:02d}] {text}", file=sys.stderr, flush=True)
 
-    def finished(self, label: str, seconds: float) -> None:
-        """A stage ended well."""
-        self._done += 1
+    def finished(self, label: str, seconds: float, running: int, jobs: int = 1) -> None:
+        """A stage of that many jobs ended well; `running` others run."""
+        self._done += jobs
         total = str(self._total())
-        self.say(f"{self._done:>{len(total)}}/{total}  {label} ({seconds:.1f} s)")
+        self.say(f"{self._done:>{len(total)}}/{total} done · {running} running · finished: {label} ({seconds:.1f} s)")
 
     def failed(self, label: str, why: str, tail: list[str], log: str) -> None:
-        """A stage failed: its name, the end of its log, and where the whole log is."""
+        """A stage failed: its name, the cause, the end of its log, and where the whole log is."""
         self.say(f"FAILED: {label} ({why})")
         rows = [*(f"  | {line}" for line in tail), f"  log: {log}"]
         print("\n".join(rows), file=sys.stderr, flush=True)
@@ -41,8 +41,6 @@ class Progress:
 
     def heartbeat(self, running: list[tuple[str, float]], waiting: int) -> None:
         """Name what runs, with its seconds so far, and how many wait."""
-        if not (running or waiting):
-            return
         names = ", ".join(f"{label} ({seconds:.0f} s)" for label, seconds in running[:4])
         more = f" and {len(running) - 4} more" if len(running) > 4 else ""
-        self.say(f"running: {names or 'nothing yet'}{more}; waiting: {waiting}")
+        self.say(f"running: {names or 'nothing'}{more} · {waiting} waiting")

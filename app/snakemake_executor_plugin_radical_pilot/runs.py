@@ -11,6 +11,7 @@ from pathlib import Path
 
 KEPT = 20  # runs whose events are kept
 TAIL = 15  # lines of a failed job's log that are shown
+TAIL_BYTES = 20_000  # and where they are looked for: a log may be large
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,14 @@ class JobFiles:
             return []
         return [(float(row.split()[0]), float(row.split()[1])) for row in rows if len(row.split()) == 2]
 
-    def exit_code(self) -> int | None:
-        """The command's exit code in the rank that failed first, or None where none did."""
-        codes = sorted(self.folder.glob("code.*"), key=lambda path: path.stat().st_mtime_ns)
-        return int(codes[0].read_text()) if codes else None
-
     def failed_rank(self) -> int | None:
-        """The rank that failed first, or None."""
+        """The rank whose command failed first, or None."""
         codes = sorted(self.folder.glob("code.*"), key=lambda path: path.stat().st_mtime_ns)
         return int(codes[0].suffix[1:]) if codes else None
+
+    def exit_code(self, rank: int) -> int:
+        """The exit code of the command in a rank that failed."""
+        return int((self.folder / f"code.{rank}").read_text())
 
     def output(self, ranks: int) -> str:
         """What the ranks wrote; with several of them each line begins with its rank."""
@@ -67,17 +67,24 @@ class RunFolder:
         self.path = folder.absolute() / "runs" / self.id
         self.host = socket.gethostname()
 
-    def create(self) -> None:
+    @property
+    def environment(self) -> Path:
+        """Shell lines with the environment that Snakemake was started in; every job reads them."""
+        return self.path / "environment.sh"
+
+    def create(self, environment: str) -> None:
         """Make the folder, readable by its owner only; drop the oldest runs beyond KEPT."""
         self.path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path.mkdir(parents=True)
+        self.path.mkdir(parents=True, mode=0o700)
+        self.environment.touch(mode=0o600)  # it may hold secrets
+        self.environment.write_text(environment)
         for old in sorted(self.path.parent.iterdir())[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
 
     def tidy(self) -> None:
         """Remove the jobs' files; the events stay."""
         shutil.rmtree(self.path / "jobs", ignore_errors=True)
-        (self.path / "environment.sh").unlink(missing_ok=True)
+        self.environment.unlink(missing_ok=True)
 
     def job(self, uid: str) -> JobFiles:
         """The folder of one job, made."""
@@ -86,10 +93,12 @@ class RunFolder:
         return files
 
 
-def tail(path: Path, text: str) -> list[str]:
-    """The last lines of the file `path`, or of `text` where the file is empty or missing."""
+def tail(path: Path) -> list[str]:
+    """The last lines of a file; none where it is missing."""
     try:
-        whole = path.read_text(errors="replace") or text
+        with path.open("rb") as handle:
+            handle.seek(max(0, path.stat().st_size - TAIL_BYTES))
+            text = handle.read().decode(errors="replace")
     except OSError:
-        whole = text
-    return whole.rstrip().splitlines()[-TAIL:]
+        return []
+    return text.rstrip().splitlines()[-TAIL:]

@@ -73,11 +73,11 @@ def encode(columns: Sequence[pl.Series], spans: Sequence[Range], descending: Seq
 
 def decode(codes: np.ndarray, columns: Sequence[pl.Series], spans: Sequence[Range]) -> list[pl.Series]:
     """The values that ascending codes stand for, under the columns' names and types (floats excepted)."""
-    decoded, codes = [], codes.copy()
-    for column, span in reversed(list(zip(columns, spans, strict=True))):
-        code = codes & np.uint64((1 << span.bits) - 1)
-        if span.bits < 64:
-            codes >>= np.uint64(span.bits)
+    decoded, above = [], bits(spans)
+    for column, span in zip(columns, spans, strict=True):
+        code, above = codes, above - span.bits
+        if len(columns) > 1:
+            code = (codes >> np.uint64(above)) & np.uint64((1 << span.bits) - 1)
         null = code == 0 if span.nulls else None
         values = code + np.uint64((span.low - span.nulls) & FULL)
         signed = column.dtype not in (pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
@@ -85,7 +85,7 @@ def decode(codes: np.ndarray, columns: Sequence[pl.Series], spans: Sequence[Rang
         if null is not None:
             series = series.set(pl.Series(null), None)
         decoded.append(_to_dtype(series, column.dtype))
-    return decoded[::-1]
+    return decoded
 
 
 def argsort(codes: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:

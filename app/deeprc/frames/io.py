@@ -27,7 +27,9 @@ def read_parquet(path: str | Path, columns: Sequence[str] | None, comm: Communic
         return [meta.row_group(index).num_rows for index in range(meta.num_row_groups)]
 
     def read(file: Path, groups: list[int]) -> pa.Table:
-        return pq.ParquetFile(file).read_row_groups(groups, columns=columns, use_threads=pl.thread_pool_size() > 1)
+        threads = pl.thread_pool_size() > 1
+        table = pq.ParquetFile(file).read_row_groups(groups, columns=columns, use_threads=threads)
+        return table if columns is None else table.select(columns)  # fails where a column is missing
 
     return _read(path, "*.parquet", pieces, read, comm)
 
@@ -94,9 +96,8 @@ def _read(
     with comm.together():
         mine = {index: _read_file(pieces, files[index]) for index in range(comm.rank, len(files), comm.size)}
     rows = {index: counts for share in comm.allgather(mine) for index, counts in share.items()}
-    deal = share_of(
-        [(file, group, count) for file in range(len(files)) for group, count in enumerate(rows[file])], comm
-    )
+    dealt = [(file, group, count) for file in range(len(files)) for group, count in enumerate(rows[file])]
+    deal = share_of(dealt, comm.rank, comm.size)
     with comm.together():
         tables = [_read_file(read, files[0], [])]  # the columns, also for a rank without rows
         for file in dict.fromkeys(file for file, _, _ in deal):
@@ -112,12 +113,12 @@ def _read(
     return pl.from_arrow(pa.concat_tables(tables), rechunk=True)
 
 
-def share_of(pieces: list[Piece], comm: Communicator) -> list[Piece]:
-    """This rank's pieces: consecutive ones, about as many rows as every other rank."""
+def share_of(pieces: list[Piece], rank: int, ranks: int) -> list[Piece]:
+    """A rank's pieces: consecutive ones, about as many rows as every other rank."""
     total, before, mine = sum(rows for _, _, rows in pieces), 0, []
     for piece in pieces:
         middle = before + piece[2] / 2
-        if total and min(int(middle * comm.size / total), comm.size - 1) == comm.rank:
+        if total and min(int(middle * ranks / total), ranks - 1) == rank:
             mine.append(piece)
         before += piece[2]
     return mine

@@ -10,7 +10,7 @@ import polars as pl
 from deeprc.errors import InputError, unknown
 from deeprc.frames.codes import Range, bits, encodable, encode, ranges, union
 from deeprc.frames.communicator import Communicator
-from deeprc.frames.partition import by_hash, row_hash
+from deeprc.frames.partition import by_hash, reorder, row_hash
 from deeprc.frames.sort import sorted_by_codes
 
 HOW = ("inner", "left", "right", "full", "semi", "anti")
@@ -130,6 +130,5 @@ def _buckets(df: pl.DataFrame, on: Sequence[str], count: int) -> list[pl.DataFra
     """Rows parted by the lower bits of their keys' hash; the upper bits chose the rank."""
     bucket = (row_hash(df, on) & np.uint64(count - 1)).astype(np.uint8)
     ends = np.cumsum(np.bincount(bucket, minlength=count)).tolist()
-    order = np.argsort(bucket, kind="stable").astype(np.uint32 if df.height < 2**32 else np.uint64)
-    df = df.select(pl.all().gather(pl.Series(order)))
+    df = reorder(df, bucket)
     return [df[start:end] for start, end in zip([0, *ends], ends, strict=False)]

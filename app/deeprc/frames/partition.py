@@ -10,27 +10,18 @@ import polars as pl
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.shuffle import shuffle
 
-SEED = 0x5DEECE66D  # Polars hashes alike in every process when the seed is fixed
-INTEGERS = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
+SEED = 0x5DEECE66D  # with a fixed seed Polars hashes alike in every process
+FEW_RANKS = 6  # up to here one filter per rank is faster than an ordering of the rows
 
 
 def row_hash(df: pl.DataFrame, on: Sequence[str]) -> np.ndarray:
     """A hash (uint64) of the key columns, the same for equal keys on every rank.
 
-    Integers are mixed by splitmix64's finaliser (Steele, Lea, Flood: Fast splittable pseudorandom number generators,
-    OOPSLA 2014); anything else is hashed by Polars. Dictionaries are hashed by their text, since their codes differ
-    between ranks.
+    Dictionaries are hashed by their text, since their codes differ between ranks.
     """
-    if len(on) == 1 and (df[on[0]].dtype in INTEGERS or df[on[0]].dtype.is_temporal()):
-        column = df[on[0]].to_physical()
-        values = (column.fill_null(0) if column.null_count() else column).to_numpy()
-        mixed = values.astype(np.int64 if values.dtype.kind == "i" else np.uint64, copy=False).view(np.uint64)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed ^= mixed >> np.uint64(27)
-        mixed *= np.uint64(0x94D049BB133111EB)
-        return mixed ^ (mixed >> np.uint64(31))
-    keys = df.select(pl.col(name).cast(pl.String) if _is_dictionary(df[name]) else pl.col(name) for name in on)
-    return keys.hash_rows(SEED).to_numpy()
+    keys = [df[name].cast(pl.String) if df.schema[name] in (pl.Categorical, pl.Enum) else df[name] for name in on]
+    hashes = keys[0].hash(SEED) if len(keys) == 1 else pl.DataFrame(keys).hash_rows(SEED)
+    return hashes.to_numpy()
 
 
 def by_hash(df: pl.DataFrame, on: Sequence[str], comm: Communicator, *, nulls_stay: bool = False) -> pl.DataFrame:
@@ -43,8 +34,9 @@ def by_hash(df: pl.DataFrame, on: Sequence[str], comm: Communicator, *, nulls_st
     """
     if comm.size == 1:
         return df
-    # The upper half of the hash, scaled to the number of ranks.
-    to = ((row_hash(df, on) >> np.uint64(32)) * np.uint64(comm.size)) >> np.uint64(32)
+    to = row_hash(df, on) >> np.uint64(32)  # the upper half of the hash, scaled to the number of ranks
+    to *= np.uint64(comm.size)
+    to >>= np.uint64(32)
     if nulls_stay:
         null = df.select(pl.any_horizontal(pl.col(on).is_null())).to_series()
         if null.any():
@@ -55,13 +47,16 @@ def by_hash(df: pl.DataFrame, on: Sequence[str], comm: Communicator, *, nulls_st
 def send(df: pl.DataFrame, to: np.ndarray, comm: Communicator) -> pl.DataFrame:
     """Send every row to the rank that `to` names for it; rows keep their order."""
     to = to.astype(np.uint8 if comm.size <= 2**8 else np.uint16 if comm.size <= 2**16 else np.uint32, copy=False)
-    counts = np.bincount(to, minlength=comm.size).astype(np.int64)
+    if comm.size <= FEW_RANKS:
+        ranks = pl.Series(to)
+        parts = [df.filter(ranks == rank) for rank in range(comm.size)]
+        return shuffle(pl.concat(parts), np.array([part.height for part in parts]), comm)
     if (to[1:] < to[:-1]).any():
-        # 8- and 16-bit numbers are sorted by radix: one or two passes.
-        order = np.argsort(to, kind="stable").astype(np.uint32 if len(to) < 2**32 else np.uint64)
-        df = df.select(pl.all().gather(pl.Series(order)))
-    return shuffle(df, counts, comm)
+        df = reorder(df, to)
+    return shuffle(df, np.bincount(to, minlength=comm.size), comm)
 
 
-def _is_dictionary(column: pl.Series) -> bool:
-    return column.dtype in (pl.Categorical, pl.Enum)
+def reorder(df: pl.DataFrame, groups: np.ndarray) -> pl.DataFrame:
+    """The rows in the order of their groups' numbers; those of 8 and 16 bits are sorted by radix, in linear time."""
+    order = np.argsort(groups, kind="stable").astype(np.uint32 if len(groups) < 2**32 else np.uint64)
+    return df.select(pl.all().gather(pl.Series(order)))

@@ -39,7 +39,7 @@ class CamelsUS(Dataset):
         if len(paths) != 1:
             raise InputError("camels-us is one folder", found=f"{len(paths)} paths", fix="name one folder")
         self._given = paths[0]
-        root = self._given if (self._given / "basin_mean_forcing").is_dir() else self._given / DOWNLOAD
+        root = self._given / DOWNLOAD if (self._given / DOWNLOAD).is_dir() else self._given
         products = sorted(path.name for path in _folder(root / "basin_mean_forcing").iterdir() if path.is_dir())
         if config.forcing not in products:
             raise unknown("forcing product", config.forcing, products, where=root / "basin_mean_forcing")

@@ -1,5 +1,5 @@
 """One allocation that tasks run in: RADICAL-Pilot behind a small interface."""
 
-from deeprc.pilot.client import Outcome, Pilot, PilotError, Task
+from deeprc.pilot.client import Outcome, Pilot, Task
 
-__all__ = ["Outcome", "Pilot", "PilotError", "Task"]
+__all__ = ["Outcome", "Pilot", "Task"]

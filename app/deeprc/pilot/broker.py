@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import sys
 import threading
+import traceback
 from typing import Any, TextIO
 
-from deeprc.pilot.processes import MARK, sweep
+from deeprc.pilot.processes import MARK, PATIENCE, sweep
 
 FINAL = {"DONE", "FAILED", "CANCELED"}
-CLOSING = 10.0  # seconds that a batch system's session may take to close
 
 
 class Broker:
@@ -29,7 +30,9 @@ class Broker:
 
     def __init__(self, news: TextIO) -> None:
         self._news, self._lock = news, threading.Lock()
+        self._closing = threading.Lock()
         self._session = self._tasks = None
+        self._local = True
 
     def tell(self, **item: Any) -> None:
         """Send one item of news."""
@@ -37,9 +40,12 @@ class Broker:
             self._news.write(json.dumps(item) + "\n")
             self._news.flush()
 
-    def start(self, resource: str, local: bool, nodes: int, cores: int, gpus: int, runtime: int) -> None:
-        """Open the session and submit the pilot; `runtime` in minutes, `local`: there is no batch system."""
-        self._local = local
+    def start(self, wanted: dict) -> None:
+        """Open the session and submit the pilot.
+
+        `wanted` is what RADICAL-Pilot's description of a pilot takes, and `local`: that there is no batch system.
+        """
+        self._local = wanted.pop("local")
         import radical.pilot as rp
 
         self._rp = rp
@@ -47,16 +53,8 @@ class Broker:
         pilots = rp.PilotManager(session=self._session)
         self.tell(pilot="SUBMITTING")
         pilot = pilots.submit_pilots(
-            rp.PilotDescription(
-                {
-                    "resource": resource,
-                    "nodes": nodes,
-                    "cores": cores,
-                    "gpus": gpus,
-                    "runtime": runtime,
-                    "exit_on_error": False,  # else RADICAL-Pilot ends this process with sys.exit in a thread
-                }
-            )
+            # exit_on_error: RADICAL-Pilot would end this process with sys.exit in a thread.
+            rp.PilotDescription({**wanted, "exit_on_error": False})
         )
         pilot.register_callback(lambda pilots: self.tell(pilot=pilots[0].state))
         # The agent boots meanwhile: what can be made ready beside it, is.
@@ -87,16 +85,18 @@ class Broker:
         self._tasks.cancel_tasks(uids)
 
     def close(self) -> None:
-        """End the pilot and every process that it started.
+        """End the pilot, every process that it started, and this one.
 
         A pilot of a batch system is given back by closing the session, which may hang when the agent is dead already.
         A local one has nothing to give back, and closing it takes 4 to 15 s: its processes are ended at once.
         """
-        if self._session is not None and not self._local:
-            closing = threading.Thread(target=self._session.close, kwargs={"download": False}, daemon=True)
-            closing.start()
-            closing.join(timeout=CLOSING)
-        sweep(os.environ[MARK])
+        with self._closing:  # whoever comes second waits here for the end
+            if self._session is not None and not self._local:
+                closing = threading.Thread(target=self._session.close, kwargs={"download": False}, daemon=True)
+                closing.start()
+                closing.join(timeout=PATIENCE)
+            sweep(os.environ[MARK], os.getsid(0))
+            os._exit(0)  # RADICAL-Pilot's threads would keep this process up
 
     def _on_task(self, task: Any, state: str) -> None:
         if state != "AGENT_EXECUTING" and state not in FINAL:
@@ -106,30 +106,36 @@ class Broker:
         self.tell(task=task.uid, state=state, code=task.exit_code, cores=cores, reason=reason)
 
 
+def listen(broker: Broker, source: TextIO, commands: queue.SimpleQueue) -> None:
+    """Pass on the commands; close at once when told to or when the input ends, whatever else goes on meanwhile."""
+    for line in source:
+        command, argument = next(iter(json.loads(line).items()))
+        if command == "close":
+            break
+        commands.put((command, argument))
+    broker.close()
+
+
 def main() -> None:
     """Serve commands until the input ends or says `close`."""
-    news = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever RADICAL-Pilot prints must not get between the news
+    # RADICAL-Pilot's processes must not read the commands or print between the news. Those that it forks close
+    # sys.stdin, and would wait for ever for its lock if a thread of ours were reading there.
+    source, news = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    broker = Broker(news)
+    broker, commands = Broker(news), queue.SimpleQueue()
+    threading.Thread(target=listen, args=(broker, source, commands), daemon=True).start()
+    serve = {"start": broker.start, "submit": broker.submit, "cancel": broker.cancel}
     try:
-        for line in sys.stdin:
-            command, argument = next(iter(json.loads(line).items()))
-            if command == "close":
-                break
-            if command == "start":
-                broker.start(**argument)
-            elif command == "submit":
-                broker.submit(argument)
-            elif command == "cancel":
-                broker.cancel(argument)
+        while True:
+            command, argument = commands.get()
+            serve[command](argument)
     except Exception as error:
-        broker.tell(pilot="FAILED", reason=f"{type(error).__name__}: {error}")
-        raise
+        traceback.print_exc()
+        broker.tell(pilot="FAILED", reason=f"{type(error).__name__}: {error}".partition("\n")[0])
     finally:
-        # Closing can hang when the agent is dead already; what is left after that, `processes.sweep` ends.
         broker.close()
-        os._exit(0)
 
 
 if __name__ == "__main__":

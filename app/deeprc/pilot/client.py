@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -14,17 +15,13 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deeprc.errors import DeepRCError
-from deeprc.pilot.broker import CLOSING
-from deeprc.pilot.processes import MARK, sweep
+from deeprc.errors import ConfigError
+from deeprc.launch import Layout, launcher
+from deeprc.pilot.processes import MARK, PATIENCE, sweep
 from deeprc.pilot.resource import resource_config, write_resource_config
 from deeprc.sites import Site
 
-
-class PilotError(DeepRCError):
-    """The pilot could not be started, or ended before its tasks."""
-
-    exit_code = 5
+GONE = "the process that holds RADICAL-Pilot has ended"
 
 
 @dataclass(frozen=True)
@@ -52,6 +49,9 @@ class Outcome:
 class Pilot:
     """One pilot on a site's partition.
 
+    `state` is NEW, STARTING, RADICAL-Pilot's own state of it (`active` once it runs tasks), FAILED or CLOSED; `running`
+    holds the tasks that run and since when (seconds since the epoch).
+
     Parameters
     ----------
     folder
@@ -64,6 +64,9 @@ class Pilot:
         self, site: Site, folder: Path, *, partition: str | None = None, nodes: int = 1, cores: int | None = None,
         runtime: int = 60,
     ) -> None:  # fmt: skip
+        for name, count in (("nodes", nodes), ("cores", cores), ("runtime", runtime)):
+            if count is not None and count < 1:
+                raise ConfigError(f"a pilot without {name}", found=f"{name} = {count}", expected="1 or more")
         self.site, self.partition = site, site.partition(partition)
         if cores is not None:
             self.partition = self.partition.model_copy(update={"cores": cores})
@@ -71,8 +74,11 @@ class Pilot:
         self.mark = uuid.uuid4().hex
         self.state = "NEW"
         self.reason: str | None = None
+        self.running: dict[str, float] = {}
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._broker: subprocess.Popen | None = None
+        self._sending = threading.Lock()
+        self._launchers = launcher("fork", Path(sys.prefix)), launcher(site.launcher, Path(sys.prefix))
 
     @property
     def cores(self) -> int:
@@ -85,12 +91,23 @@ class Pilot:
         return self.nodes * self.partition.gpus
 
     @property
+    def active(self) -> bool:
+        """Whether it runs tasks."""
+        return self.state == "PMGR_ACTIVE"
+
+    @property
     def ended(self) -> bool:
         """Whether no task can run any more."""
         return self.state in {"FAILED", "CANCELED", "DONE", "CLOSED"}
 
+    def launch_line(self, task: Task) -> list[str]:
+        """The whole command that starts a task."""
+        one, several = self._launchers
+        layout = Layout(task.ranks, task.cores_per_rank, task.gpus_per_rank)
+        return [*(one if task.ranks == 1 else several).command(layout), *task.argv]
+
     def start(self) -> None:
-        """Start the pilot and return at once; `state` becomes PMGR_ACTIVE when it runs tasks."""
+        """Start the pilot and return at once."""
         for name in ("", "home", "tmp", "log", "sandbox"):
             (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         config = resource_config(
@@ -104,13 +121,15 @@ class Pilot:
             env=os.environ | broker_environment(self.folder, self.mark),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=(self.folder / "log" / "broker.err").open("wb"),
-            start_new_session=True,  # a Ctrl-C in the terminal is for Snakemake, which then closes the pilot
+            stderr=(self.logs / "broker.err").open("wb"),
+            start_new_session=True,  # a Ctrl-C in the terminal is for Snakemake, which then calls close()
             text=True,
         )
         threading.Thread(target=self._listen, daemon=True).start()
-        start = {"nodes": self.nodes, "cores": self.cores, "gpus": self.gpus, "runtime": self.runtime}
-        self._send(start={"resource": resource, "local": self.site.scheduler == "fork", **start})
+        self._watch = threading.Thread(target=self._await_broker, daemon=True)
+        self._watch.start()
+        size = {"nodes": self.nodes, "cores": self.cores, "gpus": self.gpus, "runtime": self.runtime}
+        self._send(start={"resource": resource, "local": self.site.scheduler == "fork", **size})
 
     def submit(self, tasks: list[Task]) -> None:
         """Hand tasks to the pilot; they wait there for free cores."""
@@ -135,31 +154,36 @@ class Pilot:
         started = time.monotonic()
         self.state = "CLOSED"
         if self._broker is not None:
-            try:
-                self._send(close=True)
-                self._broker.stdin.close()
-                self._broker.wait(timeout=CLOSING + 5)
-            except (BrokenPipeError, subprocess.TimeoutExpired):
+            self._send(close=True)
+            self._watch.join(PATIENCE + 5)
+            if self._watch.is_alive():
                 self._broker.kill()
-                self._broker.wait()
-            sweep(self.mark)
+            # It leads the session of all that it started. Until it is waited for, no other process can get its number.
+            sweep(self.mark, self._broker.pid)
+            self._broker.wait()
+            with contextlib.suppress(BrokenPipeError):  # what it did not take before it died
+                self._broker.stdin.close()
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
         return time.monotonic() - started
 
+    @property
+    def logs(self) -> Path:
+        """The folder of RADICAL-Pilot's messages."""
+        return self.folder / "log"
+
     def fail(self, reason: str) -> None:
         """Give the pilot up: no task will end well any more."""
         if not self.ended:
-            self.state, self.reason = "FAILED", f"{reason}; RADICAL-Pilot's messages: {self.folder / 'log'}"
+            self.state, self.reason = "FAILED", reason
 
     def _send(self, **command: object) -> None:
-        if self._broker is None or self._broker.stdin.closed:
-            return
         try:
-            self._broker.stdin.write(json.dumps(command) + "\n")
-            self._broker.stdin.flush()
+            with self._sending:
+                self._broker.stdin.write(json.dumps(command) + "\n")
+                self._broker.stdin.flush()
         except BrokenPipeError:
-            self.fail("the process that holds RADICAL-Pilot has ended")
+            self.fail(GONE)
 
     def _listen(self) -> None:
         for line in self._broker.stdout:
@@ -168,10 +192,17 @@ class Pilot:
                 if not self.ended:
                     self.state = news["pilot"]
                     self.reason = news.get("reason", self.reason)
-            elif news["state"] != "AGENT_EXECUTING":
+            elif news["state"] == "AGENT_EXECUTING":
+                self.running[news["task"]] = time.time()
+            else:
+                self.running.pop(news["task"], None)
                 cores = [tuple(core) for core in news["cores"]]
                 self._outcomes.put(Outcome(news["task"], news["state"], news["code"], cores, news["reason"]))
-        self.fail("the process that holds RADICAL-Pilot has ended")
+
+    def _await_broker(self) -> None:
+        # Its output says nothing of its end: processes that RADICAL-Pilot has forked hold that open, too.
+        os.waitid(os.P_PID, self._broker.pid, os.WEXITED | os.WNOWAIT)
+        self.fail(GONE)
 
 
 def broker_environment(folder: Path, mark: str) -> dict[str, str]:

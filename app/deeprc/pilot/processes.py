@@ -1,48 +1,66 @@
-"""Finding and ending the processes of a pilot, by the mark that all of them inherit in their environment."""
+"""Finding and ending the processes of a pilot."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import psutil
 
-MARK = "DEEPRC_PILOT"
+MARK = "DEEPRC_PILOT"  # the environment variable that holds a pilot's mark
+TASK = "RP_TASK_ID"  # the one that RADICAL-Pilot gives to tasks
+PATIENCE = 10.0  # seconds that the session of a batch system's pilot may take to close
 
 
-def marked(mark: str) -> list[psutil.Process]:
-    """The other running processes of this user whose environment holds MARK=`mark`."""
-    found = []
+def members(mark: str, session: int) -> list[psutil.Process]:
+    """The other running processes of a pilot.
+
+    No one sign finds them all: a process that renames itself (RADICAL-Pilot's components do) writes over the
+    environment that holds MARK=`mark`, and a task may begin a session of its own. So these are the processes that carry
+    the mark, those of the `session` that the broker leads, and what these have started.
+    """
+    alive: dict[int, psutil.Process] = {}
+    parents: dict[int, int] = {}
+    found: set[int] = set()
     for process in psutil.process_iter():
         try:
-            ours = process.pid != os.getpid() and process.environ().get(MARK) == mark
-            if ours and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:  # it has just ended, or is another user's
+            with process.oneshot():
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                alive[process.pid], parents[process.pid] = process, process.ppid()
+            if os.getsid(process.pid) == session or process.environ().get(MARK) == mark:
+                found.add(process.pid)
+        except (psutil.Error, OSError):  # it has just ended, or is another user's
             continue
-    return found
+    new = found
+    while new := {pid for pid, parent in parents.items() if parent in new} - found:
+        found |= new
+    return [alive[pid] for pid in found - {os.getpid()}]
 
 
-def sweep(mark: str, *, grace: float = 1.0) -> int:
-    """End every other process that carries `mark`; return how many there were.
+def sweep(mark: str, session: int, *, grace: float = 1.0) -> int:
+    """End every other process of a pilot (see `members`); return how many there were.
 
-    They get SIGTERM, and SIGKILL after `grace` seconds.
+    Those of tasks get SIGTERM, and SIGKILL after `grace` seconds. RADICAL-Pilot's own get SIGKILL: there is nothing
+    that they have to bring to an end, and three dozen of them trying to would take seconds from everybody.
     """
-    first = left = marked(mark)
+    first = left = members(mark, session)
     for _ in range(5):  # killed shells may just have started something: look again
         if not left:
             break
         for process in left:
-            _try(process.terminate)
+            _end(process)
         _, alive = psutil.wait_procs(left, timeout=grace)
         for process in alive:
-            _try(process.kill)
+            _end(process, kill=True)
         psutil.wait_procs(alive, timeout=grace)
-        left = marked(mark)
+        left = members(mark, session)
     return len(first)
 
 
-def _try(action) -> None:
-    try:
-        action()
-    except psutil.Error:
-        return
+def _end(process: psutil.Process, *, kill: bool = False) -> None:
+    with contextlib.suppress(psutil.Error):  # it has just ended
+        if kill or TASK not in process.environ():
+            process.kill()
+        else:
+            process.terminate()

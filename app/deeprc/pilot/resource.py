@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deeprc.files import write_json
+from deeprc.launch import launcher
 from deeprc.sites import Partition, Site
 
 GROUP = "deeprc"  # the file resource_deeprc.json; RADICAL-Pilot calls a site in it `deeprc.<site>`
@@ -16,11 +17,11 @@ def resource_config(site: Site, partition: Partition, *, environment: Path, sand
     Parameters
     ----------
     environment
-        The virtual environment whose `mpiexec` launches the ranks. It is put first on the launcher's PATH: the mpiexec
-        of another MPI, found first, would start every rank as a world of its own.
+        The virtual environment that the ranks run in.
     sandbox
         The folder that the pilot's files go to.
     """
+    launchers = launcher("fork", environment), launcher(site.launcher, environment)  # one rank, several ranks
     return {
         "description": site.description,
         "default_schema": "local",
@@ -31,9 +32,8 @@ def resource_config(site: Site, partition: Partition, *, environment: Path, sand
         "agent_scheduler": "CONTINUOUS",
         "agent_spawner": "POPEN",
         "launch_methods": {
-            "order": ["FORK", site.launcher.upper()],
-            "FORK": {},
-            site.launcher.upper(): {"pre_exec_cached": [f"export PATH={environment}/bin:$PATH"]},
+            "order": [each.method for each in launchers],
+            **{each.method: each.pilot_settings() for each in launchers},
         },
         # The shipped local configuration makes up 8 cores; these are the real ones.
         "cores_per_node": partition.cores,

@@ -20,6 +20,7 @@ rule all:
         "odd name.txt",
         "environment.txt",
         "long.txt",
+        "grouped.txt",
         expand("sample-{sample}.txt", sample=["a", "b"]),
 
 
@@ -185,3 +186,23 @@ rule long_command:
         text="x" * 150_000,
     shell:
         "printf %s {params.text} | wc -c > {output}"
+
+
+rule group_begin:
+    output:
+        temp("group_begin.txt"),
+    group:
+        "pair"
+    shell:
+        "echo begun > {output}"
+
+
+rule group_end:
+    input:
+        "group_begin.txt",
+    output:
+        "grouped.txt",
+    group:
+        "pair"
+    shell:
+        "cat {input} > {output}; echo ended >> {output}"

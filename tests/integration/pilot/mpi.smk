@@ -1,4 +1,4 @@
-# Rules of several ranks, one that fails, and one that can never run.
+# Rules of several ranks, some that fail, some that can never run, and one to be interrupted.
 PROGRAM = "from mpi4py import MPI; c = MPI.COMM_WORLD; print('rank', c.rank, 'of', c.size)"
 
 
@@ -14,7 +14,7 @@ rule world:
 
 
 rule one_rank_fails:
-    """Rank 1 is no MPI program and fails; rank 0 would go on for 100 s."""
+    """Rank 1 is no MPI program and fails; rank 0 has printed more, and would go on for 100 s."""
     output:
         "never.txt",
     log:
@@ -24,14 +24,33 @@ rule one_rank_fails:
     message:
         "do what cannot be done"
     shell:
-        "touch {output}; if [ $RP_RANK = 1 ]; then echo the reason is this; exit 7; fi; sleep 100"
+        "touch {output}; if [ $RP_RANK = 0 ]; then seq 100; sleep 100; fi; sleep 1; echo the reason is this; exit 7"
+
+
+rule script_fails:
+    output:
+        "scripted.txt",
+    script:
+        "failing_script.py"
 
 
 rule too_large:
+    """What it needs is made first; that it can never run must be told before."""
+    input:
+        "world.txt",
     output:
         "large.txt",
     resources:
         tasks=1000,
+    shell:
+        "touch {output}"
+
+
+rule too_much_memory:
+    output:
+        "memory.txt",
+    resources:
+        mem_mb=10**9,
     shell:
         "touch {output}"
 
@@ -51,4 +70,4 @@ rule sleeper:
     message:
         "sleep"
     shell:
-        "sleep 86.5; touch {output}"
+        "touch {output}; sleep {config[seconds]}; echo whole > {output}"

@@ -6,22 +6,34 @@ from snakemake_executor_plugin_radical_pilot.progress import Progress
 
 def test_lines(capsys):
     progress = Progress(lambda: 12)
-    progress.finished("train NHITS", 7.06)
+    progress.finished("train NHITS", 7.06, running=2)
+    progress.finished("group g", 0.5, running=0, jobs=9)
     progress.failed("train GRU", "exit code 1", ["one", "two"], "logs/gru.log")
     progress.heartbeat([("a", 31.0), ("b", 2.0), ("c", 2.0), ("d", 1.0), ("e", 1.0)], 3)
+    progress.heartbeat([], 3)
     assert capsys.readouterr().err == (
-        "[ 0:00]  1/12  train NHITS (7.1 s)\n"
+        "[ 0:00]  1/12 done · 2 running · finished: train NHITS (7.1 s)\n"
+        "[ 0:00] 10/12 done · 0 running · finished: group g (0.5 s)\n"
         "[ 0:00] FAILED: train GRU (exit code 1)\n"
         "  | one\n"
         "  | two\n"
         "  log: logs/gru.log\n"
-        "[ 0:00] running: a (31 s), b (2 s), c (2 s), d (1 s) and 1 more; waiting: 3\n"
+        "[ 0:00] running: a (31 s), b (2 s), c (2 s), d (1 s) and 1 more · 3 waiting\n"
+        "[ 0:00] running: nothing · 3 waiting\n"
     )
 
 
-def test_no_heartbeat_when_nothing_runs(capsys):
-    Progress(lambda: 1).heartbeat([], 0)
-    assert capsys.readouterr().err == ""
+def test_silence_is_measured_from_the_last_line(monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    progress = Progress(lambda: 1)
+    now += 29
+    assert not progress.silent
+    progress.say("a line")
+    now += 29
+    assert not progress.silent
+    now += 2
+    assert progress.silent
 
 
 def test_events_are_json_lines_that_are_there_at_once(tmp_path):

@@ -98,20 +98,19 @@ def test_what_a_good_job_leaves(tmp_path):
     assert files.output(1) == "b c\noops\nb c\noops\n"
     assert len(files.times()) == 2
     assert all(0.2 <= stop - start < 2 for start, stop in files.times())
-    assert files.exit_code() is None
     assert files.failed_rank() is None
 
 
 def test_what_a_failed_job_leaves(tmp_path):
     code, files = run_script(tmp_path, "exit 9", repeats=2)
-    assert code == files.exit_code() == 9
     assert files.failed_rank() == 0
+    assert code == files.exit_code(0) == 9
     assert len(files.times()) == 1
 
 
 def test_nothing_is_known_of_a_job_that_did_not_start(tmp_path):
     files = JobFiles(tmp_path)
-    assert (files.started(), files.times(), files.exit_code(), files.output(1)) == (None, [], None, "")
+    assert (files.started(), files.times(), files.failed_rank(), files.output(1)) == (None, [], None, "")
 
 
 def test_ranks_are_told_apart_in_the_joined_output(tmp_path):
@@ -120,21 +119,31 @@ def test_ranks_are_told_apart_in_the_joined_output(tmp_path):
     assert JobFiles(tmp_path).output(2) == "0: a\n0: b\n1: c\n"
 
 
-def test_tail_is_the_end_of_the_log_or_of_what_was_printed(tmp_path):
+def test_tail_is_the_end_of_the_log(tmp_path):
     log = tmp_path / "x.log"
-    assert tail(log, "printed") == ["printed"]
-    log.write_text("")
-    assert tail(log, "printed") == ["printed"]
+    assert tail(log) == []
     log.write_text("".join(f"{i}\n" for i in range(40)))
-    assert tail(log, "printed") == [str(i) for i in range(25, 40)]
+    assert tail(log) == [str(i) for i in range(25, 40)]
+    log.write_bytes(b"x" * 10**6 + "\nµ \xff\n\n".encode("latin-1"))
+    assert tail(log)[-1] == "\N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}"
 
 
 def test_only_the_newest_runs_are_kept(tmp_path):
     for i in range(30):
         (tmp_path / ".deeprc" / "runs" / f"20000101T0000{i:02d}-1").mkdir(parents=True)
     run = RunFolder(tmp_path / ".deeprc")
-    run.create()
+    run.create("export A=1\n")
     kept = sorted(path.name for path in run.path.parent.iterdir())
     assert len(kept) == 20
     assert kept[-1] == run.id
     assert kept[0] == "20000101T000011-1"
+
+
+def test_what_a_run_holds_is_for_its_owner_only(tmp_path):
+    run = RunFolder(tmp_path / ".deeprc")
+    run.create("export SECRET=1\n")
+    assert (tmp_path / ".deeprc").stat().st_mode & 0o777 == 0o700
+    assert run.environment.stat().st_mode & 0o777 == 0o600
+    run.job("a.1")
+    run.tidy()
+    assert list(run.path.iterdir()) == []

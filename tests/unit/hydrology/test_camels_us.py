@@ -93,6 +93,7 @@ def test_an_unknown_basin_is_refused(camels_folder):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(InputError, match="this folder is missing") as caught:
         CamelsUS(CONFIG, [tmp_path])
+    assert caught.value.where == tmp_path / "basin_mean_forcing"
     assert caught.value.expected == "the layout of the CAMELS-US download: basin_mean_forcing/, usgs_streamflow/"
 
 

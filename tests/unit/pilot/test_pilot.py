@@ -1,12 +1,12 @@
-import os
-import subprocess
 import sys
 from pathlib import Path
 
-import psutil
+import pytest
 
+from deeprc.errors import ConfigError
+from deeprc.pilot import Pilot, Task
 from deeprc.pilot.client import broker_environment
-from deeprc.pilot.processes import MARK, marked, sweep
+from deeprc.pilot.processes import MARK
 from deeprc.pilot.resource import resource_config, write_resource_config
 from deeprc.sites import Partition, Site
 
@@ -22,8 +22,15 @@ SITE = Site(
 )
 
 
-def test_resource_configuration_has_the_real_counts_and_our_launcher():
-    config = resource_config(SITE, SITE.partition(), environment=Path("/env"), sandbox=Path("/run/sandbox"))
+@pytest.fixture
+def environment(tmp_path) -> Path:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "mpiexec").touch()
+    return tmp_path
+
+
+def test_resource_configuration_has_the_real_counts_and_our_launcher(environment):
+    config = resource_config(SITE, SITE.partition(), environment=environment, sandbox=Path("/run/sandbox"))
     assert config == {
         "description": "A laptop",
         "default_schema": "local",
@@ -36,7 +43,7 @@ def test_resource_configuration_has_the_real_counts_and_our_launcher():
         "launch_methods": {
             "order": ["FORK", "MPIEXEC"],
             "FORK": {},
-            "MPIEXEC": {"pre_exec_cached": ["export PATH=/env/bin:$PATH"]},
+            "MPIEXEC": {"pre_exec_cached": [f"export PATH={environment}/bin:$PATH"]},
         },
         "cores_per_node": 6,
         "gpus_per_node": 1,
@@ -64,20 +71,27 @@ def test_everything_that_radical_pilot_writes_goes_to_the_private_folder():
     assert environment["PATH"].startswith(f"{sys.prefix}/bin:")
 
 
-def test_sweep_ends_marked_processes_and_their_children_and_no_others():
-    mark = f"test-{os.getpid()}"
-    stubborn = "trap '' TERM; while :; do sleep 60; done"
-    ours = subprocess.Popen(["bash", "-c", stubborn], env={**os.environ, MARK: mark}, start_new_session=True)
-    other = subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: "another"})
-    try:
-        while len(marked(mark)) < 2:
-            assert ours.poll() is None
-        children = psutil.Process(ours.pid).children()
-        assert sweep(mark) >= 2
-        assert ours.poll() is not None
-        assert marked(mark) == []
-        assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
-        assert other.poll() is None
-    finally:
-        other.kill()
-        other.wait()
+def test_size_of_a_pilot(tmp_path):
+    pilot = Pilot(SITE, tmp_path, nodes=2, cores=3)
+    assert (pilot.cores, pilot.gpus, pilot.active, pilot.ended) == (6, 2, False, False)
+
+
+@pytest.mark.parametrize("wrong", [{"cores": 0}, {"nodes": 0}, {"runtime": -5}])
+def test_a_pilot_of_nothing_is_refused(tmp_path, wrong):
+    ((name, count),) = wrong.items()
+    with pytest.raises(ConfigError, match=f"a pilot without {name}") as error:
+        Pilot(SITE, tmp_path, **wrong)
+    assert error.value.found == f"{name} = {count}"
+
+
+def test_launch_line_of_a_task(tmp_path):
+    pilot = Pilot(SITE, tmp_path)
+    assert pilot.launch_line(Task("a", ["run", "it"])) == ["run", "it"]
+    several = pilot.launch_line(Task("b", ["run", "it"], ranks=3))
+    assert several == [f"{sys.prefix}/bin/mpiexec", "-np", "3", "run", "it"]
+
+
+def test_nothing_is_written_before_the_start(tmp_path):
+    pilot = Pilot(SITE, tmp_path / "pilot")
+    pilot.close()
+    assert list(tmp_path.iterdir()) == []

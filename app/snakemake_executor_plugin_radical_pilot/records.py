@@ -1,0 +1,130 @@
+"""What is written down of a job: its lines in the events file, and what a person is shown when it fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deeprc.pilot import Outcome
+from snakemake_executor_plugin_radical_pilot.resources import Request
+from snakemake_executor_plugin_radical_pilot.runs import JobFiles, tail
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A job, as far as people are concerned; `attempts` is how often it may be tried, `jobs` how many a group holds."""
+
+    job: int | str
+    rule: str
+    wildcards: dict[str, str]
+    label: str
+    output: list[str]
+    logs: list[str]
+    attempt: int
+    attempts: int
+    jobs: int = 1
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A stage that was handed to the pilot at `time` (seconds since the epoch)."""
+
+    stage: Stage
+    asked: Request
+    files: JobFiles
+    workdir: Path
+    argv: list[str]
+    time: float
+
+    def record(self) -> dict:
+        """The event of its submission."""
+        stage = self.stage
+        return {
+            "state": "submitted",
+            "job": stage.job,
+            "rule": stage.rule,
+            "wildcards": stage.wildcards,
+            "label": stage.label,
+            "ranks": self.asked.ranks,
+            "cores_per_rank": self.asked.cores_per_rank,
+            "submit": self.time,
+            "argv": self.argv,
+            "output": stage.output,
+            "attempt": stage.attempt,
+        }
+
+    def ended(self, outcome: Outcome) -> Ended:
+        """What became of it."""
+        failed = self.files.failed_rank()
+        code = outcome.code if failed is None else self.files.exit_code(failed)
+        return Ended(self, outcome, outcome.state != "DONE" or failed is not None, failed, code)
+
+    def join_output(self) -> None:
+        """Make the ranks' output the rule's log: a redirect that they share would mix their lines up.
+
+        Where the ranks printed nothing, the log is left alone: they may have written it themselves.
+        """
+        if self.asked.ranks > 1 and len(self.stage.logs) == 1:
+            text = self.files.output(self.asked.ranks)
+            log = self.workdir / self.stage.logs[0]
+            if text or not log.exists():
+                log.parent.mkdir(parents=True, exist_ok=True)
+                log.write_text(text)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A stage that ended; `rank` is the one that failed first, `code` its exit code, where these are known."""
+
+    of: Submitted
+    outcome: Outcome
+    failed: bool
+    rank: int | None
+    code: int | None
+
+    @property
+    def span(self) -> tuple[float | None, float | None]:
+        """Start and stop of the command on the node; None where it did not begin, or did not end by itself."""
+        times = self.of.files.times()
+        return (times[0][0], times[-1][1]) if times else (self.of.files.started(), None)
+
+    @property
+    def again(self) -> bool:
+        """Whether Snakemake tries it once more."""
+        return self.failed and self.of.stage.attempt < self.of.stage.attempts
+
+    def record(self, now: float) -> dict:
+        """The event of its end, noticed at `now`."""
+        start, stop = self.span
+        return self.of.record() | {
+            "state": "failed" if self.failed else "finished",
+            "cores": [core for _, core in self.outcome.cores],
+            "start": start,
+            "stop": stop if stop is not None or start is None else now,
+            "exit": self.code,
+            "log": self.log(),
+        }
+
+    def log(self) -> str:
+        """The log to show to a person: the rule's own where something stands in it, else what the job printed."""
+        own = [name for name in self.of.stage.logs if _has_text(self.of.workdir / name)]
+        return own[0] if own else str(self.of.files.folder / f"out.{self.rank or 0}")
+
+    def why(self) -> str:
+        """The cause of the failure, in a few words."""
+        again = f"; attempt {self.of.stage.attempt + 1} of {self.of.stage.attempts} follows" if self.again else ""
+        if self.code is None:
+            return (self.outcome.reason or f"it was {self.outcome.state.lower()}") + again
+        return f"exit code {self.code}" + (f" of rank {self.rank}" if self.of.asked.ranks > 1 else "") + again
+
+    def last_lines(self) -> list[str]:
+        """The end of the log; of several ranks, that of the one that failed."""
+        own = self.of.workdir / self.log()
+        if self.of.asked.ranks > 1 and self.rank is not None:
+            printed = self.of.files.folder / f"out.{self.rank}"
+            return tail(printed if _has_text(printed) else own)
+        return tail(own)
+
+
+def _has_text(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0

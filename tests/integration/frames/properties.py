@@ -1,0 +1,224 @@
+"""Frames against Polars; run by every rank: `mpiexec -n R python properties.py RESULTS [PROPERTY …]`.
+
+Rank 0 draws the examples and hands each to all ranks; it hears of every rank's failure, so that hypothesis shrinks it.
+RESULTS becomes a JSON file with one entry per property: null, or the failure with its example.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+from examples import VALUES, examples, key_columns, pools, same_order, same_rows
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deeprc.frames import Communicator, Frame, communicator, join, partition
+
+COMM = Communicator.world()
+EXAMPLES = int(os.environ.get("DEEPRC_EXAMPLES", "0"))  # more than the fixed ones of every run, drawn at random
+SETTINGS = settings(
+    max_examples=EXAMPLES or 30,
+    derandomize=not EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+PROPERTIES: dict[str, tuple[Callable, st.SearchStrategy]] = {}
+
+
+def holds(strategy: st.SearchStrategy) -> Callable:
+    """Register a property of the examples of a strategy."""
+
+    def register(check: Callable) -> Callable:
+        PROPERTIES[check.__name__] = check, strategy
+        return check
+
+    return register
+
+
+def gathered(frame: Frame) -> pl.DataFrame:
+    return pl.concat(COMM.allgather(frame.to_polars()))
+
+
+def frame_of(example) -> Frame:
+    return Frame.from_arrow(example.share(COMM.rank).to_arrow(), COMM)
+
+
+@st.composite
+def one_table(draw: st.DrawFn, values: tuple[str, ...] = tuple(VALUES)):
+    keys = draw(key_columns())
+    return draw(examples(COMM.size, keys, draw(pools(keys)), list(values))), list(keys)
+
+
+@st.composite
+def two_tables(draw: st.DrawFn):
+    keys = draw(key_columns())
+    pool = draw(pools(keys))
+    left, right = (examples(COMM.size, keys, pool, values) for values in (["number", "text"], ["whole", "text"]))
+    return draw(left), draw(right), list(keys), draw(st.sampled_from(join.HOW))
+
+
+@st.composite
+def sort_orders(draw: st.DrawFn):
+    example, by = draw(one_table())
+    return example, by, draw(st.lists(st.booleans(), min_size=len(by), max_size=len(by)))
+
+
+@holds(two_tables())
+def join_matches_polars(left, right, on, how) -> None:
+    found = gathered(frame_of(left).join(frame_of(right), on=on, how=how))
+    same_rows(found, left.table.join(right.table, on=on, how=how))
+
+
+@holds(sort_orders())
+def sort_matches_polars(example, by, descending) -> None:
+    frame = frame_of(example).sort(by, descending=descending)
+    same_order(gathered(frame), example.table.sort(by, descending=descending, maintain_order=True))
+
+
+@holds(one_table(("number", "whole", "truth", "text")))
+def groupby_matches_polars(example, by) -> None:
+    numbers = ["sum", "mean", "min", "max", "std", "var", "count", "len"]
+    spec = {"number": numbers, "whole": numbers, "truth": ["sum", "mean", "min"], "text": "max"}
+    expected = example.table.group_by(by).agg(
+        getattr(_wide(column, function), function)().alias(f"{column}_{function}")
+        for column, functions in spec.items()
+        for function in ([functions] if isinstance(functions, str) else functions)
+    )
+    found = gathered(frame_of(example).groupby(by).agg(spec))
+    same_rows(found, expected.with_columns(pl.col("^.*_(count|len)$").cast(pl.Int64)))
+
+
+def _wide(column: str, function: str) -> pl.Expr:
+    whole = column in ("whole", "truth")
+    return pl.col(column).cast(pl.Int64) if whole and function == "sum" else pl.col(column)
+
+
+@holds(one_table(("number", "text")))
+def groupby_of_whole_groups_matches_polars(example, by) -> None:
+    frame = frame_of(example).groupby(by)
+    expected = example.table.group_by(by).agg(
+        pl.col("number").median().alias("number_median"),
+        pl.col("text").n_unique().cast(pl.Int64).alias("text_n_unique"),
+    )
+    same_rows(gathered(frame.agg({"number": "median", "text": "n_unique"})), expected)
+    expected = example.table.group_by(by).agg(
+        pl.col("row").first().alias("row_first"), pl.col("text").last().alias("text_last")
+    )
+    same_rows(gathered(frame.agg({"row": "first", "text": "last"})), expected)
+
+
+@holds(one_table())
+def repartition_keeps_order_and_balances(example, by) -> None:
+    frame = frame_of(example).repartition()
+    heights = COMM.allgather(frame.to_polars().height)
+    assert max(heights) - min(heights) <= 1
+    same_order(gathered(frame), example.table)
+
+
+@holds(st.tuples(one_table(), st.integers(0, 5), st.integers(0, 5)))
+def halo_holds_the_neighbours_rows(table, before, after) -> None:
+    example, _ = table
+    frame = frame_of(example)
+    start = COMM.exscan(frame.to_polars().height)
+    earlier, later = frame.halo(before, after)
+    same_order(earlier, example.table[max(0, start - before) : start])
+    end = start + frame.to_polars().height
+    same_order(later, example.table[end : end + after])
+
+
+@holds(st.tuples(one_table(), st.sampled_from(["arrow", "parquet"])))
+def files_hold_what_was_written(table, kind) -> None:
+    example, _ = table
+    folder = Path(sys.argv[1]).with_suffix(".folder")
+    frame = frame_of(example)
+    getattr(frame, f"write_{kind}")(folder)
+    assert len(list(folder.iterdir())) == COMM.size
+    same_order(gathered(getattr(Frame, f"read_{kind}")(folder, COMM)), example.table)
+    COMM.barrier()
+
+
+@holds(one_table())
+def local_operations_match_polars(example, by) -> None:
+    frame = frame_of(example).filter(pl.col("number") > 0).with_columns(twice=pl.col("number") * 2).select(*by, "twice")
+    expected = example.table.filter(pl.col("number") > 0).select(*by, twice=pl.col("number") * 2)
+    same_order(gathered(frame), expected)
+    assert frame.rows() == expected.height
+
+
+def verdict(name: str, example: tuple, large: bool) -> str | None:
+    """Run on every rank: the failures of all ranks, if any.
+
+    Parameters
+    ----------
+    large
+        Take the ways of large tables and of many ranks: messages in pieces (of 16 bytes), joins in cache-sized buckets
+        or by merging, rows ordered by rank.
+    """
+    communicator.PIECE, join.SMALL, partition.FEW_RANKS = (16, 1, 1) if large else (2**30, 2**16, 6)
+    failure = None
+    try:
+        PROPERTIES[name][0](*example)
+    except Exception:
+        failure = traceback.format_exc()
+    failures = COMM.allgather(failure)
+    texts = [f"on rank {rank} of {COMM.size}:\n{text}" for rank, text in enumerate(failures) if text]
+    return "".join(texts) or None
+
+
+def test_of(name: str, last: Path) -> Callable[[], None]:
+    """The hypothesis test of a property, for rank 0; every example that it draws is run by all ranks."""
+
+    @SETTINGS
+    @given(PROPERTIES[name][1], st.booleans())
+    def test(example: tuple, large: bool) -> None:
+        last.write_text(f"{name}, large={large}: {example}")  # what is shown when the ranks never come back
+        hand_out((name, example, large))
+        failure = verdict(name, example, large)
+        assert failure is None, failure
+
+    return test
+
+
+def lead(names: list[str], results: Path) -> None:
+    """Rank 0: draw examples, hear the verdicts."""
+    found: dict[str, str | None] = {}
+    for name in names:
+        start = time.perf_counter()
+        try:
+            test_of(name, results.with_suffix(".last"))()
+            found[name] = None
+        except Exception as error:
+            found[name] = "".join(traceback.format_exception(error))
+        print(f"{name}: {time.perf_counter() - start:.1f} s", flush=True)
+    results.write_text(json.dumps(found))
+    hand_out(None)
+
+
+def hand_out(task: tuple | None) -> None:
+    for rank in range(1, COMM.size):
+        COMM.comm.send(task, dest=rank)
+
+
+def follow() -> None:
+    """The other ranks: run what rank 0 draws; asleep meanwhile, since ranks that wait in MPI take a core each."""
+    while True:
+        while not COMM.comm.iprobe(source=0):
+            time.sleep(0.0005)
+        if (task := COMM.comm.recv(source=0)) is None:
+            return
+        verdict(*task)
+
+
+if __name__ == "__main__":
+    if COMM.rank == 0:
+        lead(sys.argv[2:] or list(PROPERTIES), Path(sys.argv[1]))
+    else:
+        follow()

@@ -1,0 +1,115 @@
+"""Frames on real MPI ranks: properties against Polars, and what must hold when something is wrong."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+# Ranks outnumber the cores here: one that waits hands its core over at once.
+ENVIRONMENT = {"MPIR_CVAR_POLLS_BEFORE_YIELD": "1"}
+TIMEOUT = 240  # seconds; only ranks that wait for each other in vain take so long
+
+
+def functions(file: str, decorator: str | None = None) -> list[str]:
+    """The names of a file's test functions, without importing it: that would start MPI here."""
+    found = [node for node in ast.parse((HERE / file).read_text()).body if isinstance(node, ast.FunctionDef)]
+    return [
+        node.name
+        for node in found
+        if (any(ast.unparse(d).startswith(decorator) for d in node.decorator_list) if decorator else not node.args.args)
+    ]
+
+
+PROPERTIES = functions("properties.py", "holds")
+SCENARIOS = [name for name in functions("scenarios.py") if name != "main"]
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3, 4], ids=lambda ranks: f"{ranks}-ranks")
+def verdicts(request, mpirun, tmp_path_factory) -> dict[str, str | None]:
+    results = tmp_path_factory.mktemp("properties") / "results.json"
+    try:
+        done = mpirun(request.param, [HERE / "properties.py", results], timeout=TIMEOUT, env=ENVIRONMENT)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"the ranks did not come back from {results.with_suffix('.last').read_text()}")
+    if done.returncode:
+        pytest.fail(f"{results.with_suffix('.last').read_text()}\n{done.stdout}\n{done.stderr}")
+    return json.loads(results.read_text())
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_property(verdicts: dict[str, str | None], name: str) -> None:
+    if verdicts[name] is not None:
+        pytest.fail(verdicts[name], pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def held(mpirun, tmp_path_factory) -> tuple[list[str], str]:
+    folder = tmp_path_factory.mktemp("scenarios")
+    try:
+        done = mpirun(3, [HERE / "scenarios.py", folder], timeout=TIMEOUT, env=ENVIRONMENT)
+    except subprocess.TimeoutExpired as error:
+        return (error.stdout or b"").decode().split(), "the ranks did not come back"
+    return done.stdout.split(), done.stderr
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_scenario(held: tuple[list[str], str], name: str) -> None:
+    names, errors = held
+    if name not in names:
+        pytest.fail(f"held: {names}\n{errors}", pytrace=False)
+
+
+def test_a_rank_that_dies_leaves_no_folder(mpirun, tmp_path: Path) -> None:
+    program = """
+import os, sys, polars as pl
+from deeprc.frames import Communicator, Frame
+from deeprc.frames.io import _whole_folder
+comm = Communicator.world()
+with _whole_folder(__import__("pathlib").Path(sys.argv[1]), comm) as folder:
+    (folder / f"part-{comm.rank}").write_text("rows")
+    if comm.rank == 1:
+        os._exit(7)
+"""
+    done = mpirun(2, ["-c", program, tmp_path / "table.arrow"], timeout=60)
+    assert done.returncode != 0
+    assert not (tmp_path / "table.arrow").exists()
+
+
+def test_results_do_not_depend_on_the_number_of_ranks(mpirun) -> None:
+    figures = [
+        json.loads(mpirun(ranks, ["-m", "deeprc.bench.frames", "20000", "pipeline"], env=ENVIRONMENT).stdout)
+        for ranks in (1, 3)
+    ]
+    assert figures[0]["output_rows"] == figures[1]["output_rows"] > 5000
+    assert figures[0]["checksum"] == figures[1]["checksum"]
+
+
+@pytest.mark.parametrize("op", ["join", "sort", "groupby"])
+def test_bench_measures_what_polars_computes(op: str) -> None:
+    program = f"""
+import json, polars as pl
+from deeprc.bench.frames import checksum, run, table
+from deeprc.frames import Communicator, Frame
+comm = Communicator.world()
+rows, op = 20_000, {op!r}
+figures = run(rows, 2, op)
+left, right = table(rows, rows // 10 if op == "groupby" else rows, 1, comm), table(rows, rows, 3, comm, "other")
+expected = dict(
+    join=lambda: left.local.join(right.local, on="key"),
+    sort=lambda: left.local,
+    groupby=lambda: left.local.group_by("key").agg(pl.col("value").sum().alias("value_sum")),
+)[op]()
+assert figures["output_rows"] == expected.height, (figures, expected.height)
+assert figures["checksum"] == f"{{checksum(Frame(expected, comm)):016x}}"
+swapped = expected.with_columns(pl.last().shift(1, fill_value=0.0))
+assert figures["checksum"] != f"{{checksum(Frame(swapped, comm)):016x}}"
+assert figures["rows_per_second"] == rows / figures["seconds"] > 0 and figures["cpu_seconds"] > 0
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,3 @@
+"""Run by the rule `script_fails`."""
+
+raise ValueError("from the script")

@@ -1,0 +1,148 @@
+"""Ranks, what is told of failures, and ends that come too early; two workflows at once, and one after the other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from pilots import QUIET, events, finish, jobs_that_began, run, start, survivors, wait_for
+
+BEGIN = 240  # seconds that two pilots at once may take to start on a busy machine
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Two workflows at once: one is interrupted while it runs; the other has failures and goes on."""
+    ranks, sleeper = tmp_path_factory.mktemp("ranks"), tmp_path_factory.mktemp("sleeper")
+    failing = start(ranks, "mpi.smk", "--keep-going", *QUIET, "world.txt", "never.txt", "scripted.txt")
+    sleeping = start(sleeper, "mpi.smk", "--config", "seconds=86.5", *QUIET, "slept.txt")
+    try:
+        wait_for(lambda: jobs_that_began(sleeper), BEGIN)
+        interrupted = time.monotonic()
+        sleeping.send_signal(signal.SIGINT)
+        sleeping.communicate(timeout=30)
+        seconds, left = time.monotonic() - interrupted, survivors(sleeper)
+        result = finish(failing, BEGIN)
+    finally:
+        for process in (failing, sleeping):
+            process.kill()
+    return ranks, result, sleeper, sleeping.returncode, seconds, left
+
+
+def test_ranks_share_a_world_and_their_output_is_joined(two):
+    folder = two[0]
+    assert sorted((folder / "logs" / "world.log").read_text().splitlines()) == ["0: rank 0 of 2", "1: rank 1 of 2"]
+    assert [(folder / f"ranks.{rank}").read_text() for rank in (0, 1)] == ["2\n", "2\n"]
+    job = next(e for e in events(folder) if e["event"] == "job" and e["rule"] == "world")
+    assert job["argv"][0].endswith("/bin/mpiexec")
+    assert job["argv"][1:3] == ["-np", "2"]
+
+
+def test_one_rank_that_fails_ends_the_job_and_is_shown(two):
+    """The failure: its name for people, the code of the rank that failed, its words, its log; and no output left."""
+    folder, (code, output), *_ = two
+    assert code == 1, output
+    assert output.count("FAILED: do what cannot be done (exit code 7 of rank 1)") == 1
+    assert "  | the reason is this\n  log: logs/fails.log\n" in output
+    log = (folder / "logs" / "fails.log").read_text()
+    assert log == "".join(f"0: {i}\n" for i in range(1, 101)) + "1: the reason is this\n"
+    assert not (folder / "never.txt").exists()
+    job = next(e for e in events(folder) if e.get("rule") == "one_rank_fails" and e["state"] == "failed")
+    assert job["exit"] == 7
+    assert job["time"] - job["start"] < 10
+
+
+def test_a_script_that_fails_shows_its_error(two):
+    _, output = two[1]
+    assert "FAILED: script_fails (exit code 1)" in output
+    assert "ValueError: from the script" in output
+
+
+def test_what_was_written_stays_after_a_failure_and_its_place_is_told(two):
+    folder, (_, output), *_ = two
+    (kept,) = (folder / ".deeprc" / "runs").iterdir()
+    assert f"the files of the pilot and its jobs were kept: {kept}" in output
+    assert (kept / "pilot" / "log").is_dir()
+    assert survivors(folder) == {}
+
+
+def test_interrupt_ends_everything_quickly(two):
+    _, _, folder, code, seconds, left = two
+    assert code != 0
+    assert seconds < 10
+    assert left == {}
+    assert events(folder)[-1]["state"] == "closed"
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("large.txt", ["rule too_large asks for 1000 cores, the pilot has", "1000 ranks x 1 cores"]),
+        ("gpu.txt", ["rule accelerator asks for 1 accelerators, the pilot has 0"]),
+        ("memory.txt", ["rule too_much_memory asks for 1000000000 MB of memory, the pilot has"]),
+    ],
+)
+def test_impossible_requests_are_refused_before_anything_starts(tmp_path, target, expected):
+    code, output = run(tmp_path, "mpi.smk", *QUIET, target, timeout=60)
+    assert code == 1
+    for text in expected:
+        assert text in output
+    assert "Traceback" not in output
+    assert not (tmp_path / ".deeprc").exists()
+    assert not (tmp_path / "world.txt").exists()
+
+
+def test_a_killed_client_takes_its_pilot_along_and_the_next_run_goes_on(tmp_path):
+    """The next run, in the same folder, is asked to end (SIGTERM): Snakemake lets the running job finish."""
+    killed = start(tmp_path, "mpi.smk", "--config", "seconds=86.5", *QUIET, "slept.txt")
+    try:
+        wait_for((tmp_path / "slept.txt").exists, BEGIN)
+    finally:
+        killed.kill()
+        killed.wait()
+    wait_for(lambda: not survivors(tmp_path), 30)
+    assert (tmp_path / "slept.txt").read_text() == ""  # half a file, as a crash leaves it
+
+    again = start(tmp_path, "mpi.smk", "--unlock")
+    assert finish(again, 60)[0] == 0
+    asked = start(tmp_path, "mpi.smk", "--rerun-incomplete", "--config", "seconds=3", *QUIET, "slept.txt")
+    wait_for(lambda: len(jobs_that_began(tmp_path)) == 2, BEGIN)
+    asked.send_signal(signal.SIGTERM)
+    finish(asked, 60)
+    assert (tmp_path / "slept.txt").read_text() == "whole\n"
+    assert survivors(tmp_path) == {}
+
+
+def broker(folder) -> int | None:
+    """The number of the process that holds RADICAL-Pilot, once it runs."""
+    return next((pid for pid, arguments in survivors(folder).items() if "deeprc.pilot.broker" in arguments), None)
+
+
+def test_interrupt_during_the_start(tmp_path):
+    process = start(tmp_path, "mpi.smk", "--config", "seconds=86.5", *QUIET, "slept.txt")
+    wait_for(lambda: broker(tmp_path), 60)
+    time.sleep(3)  # in the midst of opening the session
+    interrupted = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    code, _ = finish(process, 30)
+    assert code != 0
+    assert time.monotonic() - interrupted < 10
+    assert survivors(tmp_path) == {}
+
+
+def test_a_lost_pilot_is_told_once_and_ends_the_run(tmp_path):
+    process = start(tmp_path, "mpi.smk", *QUIET, "world.txt", "never.txt")
+    wait_for(lambda: broker(tmp_path), 60)
+    time.sleep(3)
+    os.kill(broker(tmp_path), signal.SIGKILL)
+    code, output = finish(process, 30)
+    assert code == 1
+    assert output.count("FAILED") == 1
+    assert "FAILED: the pilot (the process that holds RADICAL-Pilot has ended)" in output
+    assert "Traceback" not in output
+    failed = [e for e in events(tmp_path) if e["event"] == "job" and e["state"] == "failed"]
+    assert {e["rule"] for e in failed} == {"world", "one_rank_fails"}
+    assert survivors(tmp_path) == {}

@@ -1,0 +1,103 @@
+"""The features that a job can have: the same files as with the local executor, and no litter."""
+
+from __future__ import annotations
+
+import pytest
+
+from pilots import QUIET, events, run, survivors, tree
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory):
+    """The workflow of features, run by the pilot and by the local executor; home and temporary folder are its own."""
+    base = tmp_path_factory.mktemp("features")
+    variables = {"DEEPRC_TEST_VARIABLE": "seen", "XDG_CACHE_HOME": str(base / "cache")}
+    for name, variable in (("home", "HOME"), ("tmp", "TMPDIR")):
+        (base / name).mkdir()
+        variables[variable] = str(base / name)
+    pilot = run(base / "pilot", "features.smk", *QUIET, **variables)
+    left = {name: sorted(path.name for path in (base / name).iterdir()) for name in ("home", "tmp")}
+    local = run(base / "local", "features.smk", "--cores", "2", executor="local", **variables)
+    assert local[0] == 0, local[1]
+    return base, pilot, left
+
+
+def test_every_feature_gives_the_same_files_as_the_local_executor(features):
+    base, (code, output), _ = features
+    assert code == 0, output
+    made, expected = tree(base / "pilot"), tree(base / "local")
+    bench = "bench.tsv"
+    rows = [line.split("\t") for line in made.pop(bench).splitlines()]
+    assert len(rows) == len(expected.pop(bench).splitlines()) == 3  # a header and two repeats
+    assert all(0.1 <= float(row[0]) < 5 for row in rows[1:])
+    for files, folder in ((made, "pilot"), (expected, "local")):
+        files["environment.txt"] = files["environment.txt"].replace(str(base / folder), "<workdir>")
+    assert made == expected
+
+
+def test_a_retry_is_told_and_counted(features):
+    base, (_, output), _ = features
+    attempts = [e for e in events(base / "pilot") if e["event"] == "job" and e["rule"] == "retried"]
+    assert [(e["attempt"], e["state"]) for e in attempts if e["state"] != "submitted"] == [
+        (1, "failed"),
+        (2, "finished"),
+    ]
+    assert "FAILED: retried (exit code 1; attempt 2 of 3 follows)" in output
+
+
+def test_events_hold_what_the_timeline_needs(features):
+    base, _, _ = features
+    first, *rest = events(base / "pilot")
+    assert first["event"] == "run"
+    assert first["site"] == "localhost"
+    assert first["versions"]["radical.pilot"]
+    assert [e["state"] for e in rest if e["event"] == "pilot"] == ["starting", "active", "closing", "closed"]
+    jobs = [e for e in rest if e["event"] == "job" and e["state"] != "submitted"]
+    assert len(jobs) == sum(e["event"] == "job" and e["state"] == "submitted" for e in rest)
+    for job in jobs:
+        assert job["submit"] <= job["start"] <= job["stop"] <= job["time"]
+        assert len(job["cores"]) == job["ranks"] * job["cores_per_rank"]
+    threads = next(job for job in jobs if job["rule"] == "threads")
+    assert threads["cores"] == [0, 1]
+    sample = next(job for job in jobs if job["wildcards"] == {"sample": "a"})
+    assert sample["label"] == "make sample a"
+    assert sample["log"] == "logs/a.log"
+    assert sample["output"] == ["sample-a.txt"]
+
+
+def test_progress_names_stages_and_counts_and_is_not_drowned(features):
+    _, (_, output), _ = features
+    assert "starting a pilot on localhost" in output
+    assert "the pilot is ready (" in output
+    assert " finished: make sample a (" in output
+    done = [line for line in output.splitlines() if " done · " in line]
+    count, total = done[-1].split("]")[1].split(" done")[0].split("/")
+    assert int(count) == int(total)  # every job, those of the group and of the checkpoint too
+    for noise in ("FutureWarning", "Select jobs", "Execute "):
+        assert noise not in output
+
+
+def test_nothing_is_left_outside_the_private_folder(features):
+    base, _, left = features
+    assert left == {"home": [], "tmp": []}
+    assert {path.name for path in (base / "pilot").iterdir() if path.name.startswith((".", "rp."))} == {
+        ".deeprc",
+        ".snakemake",
+    }
+    assert (base / "pilot" / ".deeprc").stat().st_mode & 0o077 == 0
+    assert survivors(base) == {}
+
+
+def test_nothing_to_do_starts_no_pilot(features):
+    base, _, _ = features
+    runs = list((base / "pilot" / ".deeprc" / "runs").iterdir())
+    code, output = run(base / "pilot", "features.smk", *QUIET, DEEPRC_TEST_VARIABLE="seen")
+    assert code == 0, output
+    assert "Nothing to be done" in output
+    assert list((base / "pilot" / ".deeprc" / "runs").iterdir()) == runs
+
+
+def test_dry_run_starts_no_pilot(tmp_path):
+    code, output = run(tmp_path, "features.smk", "-n")
+    assert code == 0, output
+    assert not (tmp_path / ".deeprc").exists()

@@ -1,0 +1,89 @@
+"""Running Snakemake workflows with a real pilot, and looking at what they leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+WORKFLOWS = Path(__file__).parent / "integration" / "pilot"
+QUIET = ["--quiet", "host", "progress", "reason", "rules", "--"]
+
+
+def start(folder: Path, snakefile: str, *arguments: str, executor: str = "radical-pilot", **environment: str):
+    """Start Snakemake in `folder`; its two outputs are joined in `stdout`."""
+    folder.mkdir(exist_ok=True)
+    command = [str(Path(sys.executable).parent / "snakemake"), "--snakefile", str(WORKFLOWS / snakefile)]
+    command += ["--executor", executor, "--jobs", "100", *arguments]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, "PATH": path, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen, timeout: float) -> tuple[int, str]:
+    """Exit code and output of a workflow that ends within `timeout` seconds."""
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    finally:
+        process.kill()
+    return process.returncode, output
+
+
+def run(*arguments, timeout: float = 240, **options) -> tuple[int, str]:
+    """Exit code and output of a workflow (see `start`)."""
+    return finish(start(*arguments, **options), timeout)
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every file that a workflow made, with its mode and content."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).parts[0][0] != ".")
+    return {str(p.relative_to(folder)): f"{p.stat().st_mode:o} {p.read_text()}" for p in files}
+
+
+def events(folder: Path) -> list[dict]:
+    """The events of the newest run in `folder`."""
+    *_, path = sorted(folder.glob(".deeprc/runs/*/events.jsonl"))
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def jobs_that_began(folder: Path) -> list[Path]:
+    """The marks of jobs whose command has begun, in any run."""
+    return list(folder.glob(".deeprc/runs/*/jobs/*/started"))
+
+
+def survivors(folder: Path) -> dict[int, list[str]]:
+    """The processes that work for a run in `folder`: their numbers and arguments.
+
+    A process that renames itself loses its arguments and environment, but not its working directory.
+    """
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            arguments = process.cmdline()
+            texts = [process.cwd(), *arguments, *process.environ().values()]
+            if process.status() != psutil.STATUS_ZOMBIE and any(str(folder) in text for text in texts):
+                found[process.pid] = arguments
+        except psutil.Error:  # it has just ended
+            continue
+    return found
+
+
+def wait_for(condition: Callable[[], object], seconds: float) -> None:
+    """Wait until `condition()` holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.1)

@@ -1,0 +1,150 @@
+from pathlib import Path
+
+import pytest
+
+from deeprc.pilot import Outcome
+from snakemake_executor_plugin_radical_pilot.records import Stage, Submitted
+from snakemake_executor_plugin_radical_pilot.resources import Request
+from snakemake_executor_plugin_radical_pilot.runs import JobFiles
+
+SUBMITTED = {
+    "state": "submitted",
+    "job": 7,
+    "rule": "train",
+    "wildcards": {"model": "GRU"},
+    "label": "train GRU",
+    "ranks": 2,
+    "cores_per_rank": 3,
+    "submit": 100.0,
+    "argv": ["mpiexec", "-np", "2", "job.sh"],
+    "output": ["gru.pt"],
+    "attempt": 1,
+}
+
+
+def submitted(folder: Path, *, ranks: int = 2, logs: tuple[str, ...] = ("logs/gru.log",), attempts: int = 1):
+    (folder / "job").mkdir()
+    return Submitted(
+        stage=Stage(7, "train", {"model": "GRU"}, "train GRU", ["gru.pt"], list(logs), 1, attempts),
+        asked=Request(ranks, 3),
+        files=JobFiles(folder / "job"),
+        workdir=folder / "work",
+        argv=["mpiexec", "-np", "2", "job.sh"],
+        time=100.0,
+    )
+
+
+def outcome(state: str = "DONE", code: int | None = 0, reason: str | None = None) -> Outcome:
+    return Outcome("train.1", state, code, [("node", 0), ("node", 1)], reason)
+
+
+def test_record_of_a_submission(tmp_path):
+    assert submitted(tmp_path).record() == SUBMITTED
+
+
+def test_record_of_a_stage_that_went_well(tmp_path):
+    stage = submitted(tmp_path)
+    (tmp_path / "job" / "times").write_text("101.5 103.25\n104.0 105.5\n")  # two repeats of a benchmark
+    assert stage.ended(outcome()).record(106.0) == SUBMITTED | {
+        "state": "finished",
+        "cores": [0, 1],
+        "start": 101.5,
+        "stop": 105.5,
+        "exit": 0,
+        "log": str(tmp_path / "job" / "out.0"),
+    }
+
+
+def test_record_of_a_rank_that_failed(tmp_path):
+    """Rank 1 fails, and rank 0 is ended with it: it leaves no end of its own."""
+    stage = submitted(tmp_path)
+    (tmp_path / "job" / "started").write_text("101.5\n")
+    (tmp_path / "job" / "code.1").write_text("7\n")
+    ended = stage.ended(outcome("FAILED", 143))
+    assert ended.record(106.0) == SUBMITTED | {
+        "state": "failed",
+        "cores": [0, 1],
+        "start": 101.5,
+        "stop": 106.0,
+        "exit": 7,
+        "log": str(tmp_path / "job" / "out.1"),
+    }
+    assert ended.why() == "exit code 7 of rank 1"
+
+
+def test_record_of_a_stage_that_never_began(tmp_path):
+    record = submitted(tmp_path).ended(outcome("CANCELED", None)).record(106.0)
+    assert (record["state"], record["start"], record["stop"], record["exit"]) == ("failed", None, None, None)
+
+
+def test_a_failed_rank_is_a_failure_whatever_the_launcher_says(tmp_path):
+    stage = submitted(tmp_path)
+    (tmp_path / "job" / "code.0").write_text("3\n")
+    ended = stage.ended(outcome("DONE", 0))
+    assert (ended.failed, ended.code, ended.rank) == (True, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [
+        (outcome("FAILED", 1), "exit code 1"),
+        (outcome("FAILED", None, "no such file"), "no such file"),
+        (outcome("CANCELED", None), "it was canceled"),
+    ],
+)
+def test_cause_in_words(tmp_path, of, expected):
+    stage = submitted(tmp_path, ranks=1, attempts=3)
+    ended = stage.ended(of)
+    assert ended.why() == f"{expected}; attempt 2 of 3 follows"
+    assert ended.again
+
+
+def test_nothing_follows_the_last_attempt(tmp_path):
+    assert not submitted(tmp_path).ended(outcome("FAILED", 1)).again
+
+
+def test_ranks_are_joined_in_the_rules_log(tmp_path):
+    stage = submitted(tmp_path)
+    (tmp_path / "job" / "out.0").write_text("a\nb\n")
+    (tmp_path / "job" / "out.1").write_text("c\n")
+    stage.join_output()
+    assert (tmp_path / "work/logs/gru.log").read_text() == "0: a\n0: b\n1: c\n"
+    assert stage.ended(outcome()).log() == "logs/gru.log"
+
+
+def test_a_log_that_the_ranks_wrote_themselves_stays(tmp_path):
+    log = tmp_path / "work" / "logs" / "gru.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("theirs\n")
+    submitted(tmp_path).join_output()
+    assert log.read_text() == "theirs\n"
+
+
+@pytest.mark.parametrize(("ranks", "logs"), [(1, ("one.log",)), (2, ()), (2, ("one.log", "two.log"))])
+def test_only_several_ranks_with_one_log_are_joined(tmp_path, ranks, logs):
+    stage = submitted(tmp_path, ranks=ranks, logs=logs)
+    (tmp_path / "job" / "out.0").write_text("a\n")
+    stage.join_output()
+    assert not (tmp_path / "work").exists()
+
+
+def test_the_rank_that_failed_is_shown_not_the_last_one(tmp_path):
+    """Rank 1 printed much and did not fail; the reason stands in rank 0's output."""
+    stage = submitted(tmp_path)
+    (tmp_path / "job" / "out.0").write_text("the reason\n")
+    (tmp_path / "job" / "out.1").write_text("noise\n" * 100)
+    (tmp_path / "job" / "code.0").write_text("1\n")
+    stage.join_output()
+    ended = stage.ended(outcome("FAILED", 1))
+    assert ended.last_lines() == ["the reason"]
+    assert ended.log() == "logs/gru.log"  # where all ranks' output is
+
+
+def test_an_empty_log_gives_way_to_what_was_printed(tmp_path):
+    stage = submitted(tmp_path, ranks=1)
+    (tmp_path / "work/logs").mkdir(parents=True)
+    (tmp_path / "work/logs/gru.log").touch()
+    (tmp_path / "job" / "out.0").write_text("printed\n")
+    ended = stage.ended(outcome("FAILED", 1))
+    assert ended.last_lines() == ["printed"]
+    assert ended.log() == str(tmp_path / "job" / "out.0")

@@ -1,0 +1,47 @@
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+
+import snakemake_executor_plugin_radical_pilot as plugin
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "executor.md"
+
+
+def test_snakemake_finds_the_plugin():
+    registry = ExecutorPluginRegistry()
+    assert registry.is_installed("radical-pilot")
+    found = registry.get_plugin("radical-pilot")
+    assert found.executor is plugin.Executor
+    assert found.settings_cls is plugin.ExecutorSettings
+    assert found.common_settings.non_local_exec
+    assert not found.common_settings.implies_no_shared_fs
+
+
+def test_defaults():
+    settings = plugin.ExecutorSettings()
+    assert {field.name: getattr(settings, field.name) for field in fields(settings)} == {
+        "site": "localhost",
+        "partition": None,
+        "nodes": 1,
+        "cores": None,
+        "runtime": 240,
+        "folder": ".deeprc",
+        "keep": False,
+    }
+
+
+def test_every_setting_has_help_and_is_documented():
+    text = DOCUMENT.read_text()
+    for field in fields(plugin.ExecutorSettings):
+        assert field.metadata["help"].endswith(".")
+        assert f"`--radical-pilot-{field.name}`" in text
+
+
+def test_importing_the_plugin_does_not_import_radical_pilot():
+    """Snakemake imports every installed plugin at each start."""
+    code = "import sys, snakemake_executor_plugin_radical_pilot; print('radical.pilot' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "False\n", done.stderr

@@ -1,0 +1,105 @@
+"""The local kernels on more rows than the property tests have: each way of doing it gives what Polars gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from polars.testing import assert_frame_equal
+
+from deeprc.frames import join, reduce
+from deeprc.frames.io import share_of
+from deeprc.frames.join import HOW, local_join
+from deeprc.frames.reduce import Reduction, reduce_groups
+from deeprc.frames.shuffle import _width
+
+ROWS = 20_000
+
+
+def table(kind: str, value: str, seed: int) -> pl.DataFrame:
+    """Random rows; a tenth of the keys is null."""
+    random = np.random.default_rng(seed)
+    numbers = pl.Series(random.integers(-5000, 5000, ROWS))
+    keys = {
+        "int": numbers,
+        "wide": numbers * 1_000_000_007_000_003,
+        "float": numbers / 7,
+        "text": numbers.cast(pl.String) + "ü",
+        "time": numbers.cast(pl.Datetime("ms")),
+        "bool": numbers > 4990,
+    }
+    null = pl.Series(random.random(ROWS) < 0.1)
+    return pl.DataFrame({"key": keys[kind].set(null, None), value: random.integers(0, 99, ROWS)}).with_row_index(
+        f"row_{value}"
+    )
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("kind", ["int", "wide", "float", "text", "time"])
+def test_joins_by_merging_and_in_buckets(kind: str, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, right = table(kind, "value", 1), table(kind, "value", 2).rename({"row_value": "row"})
+    expected = left.join(right, on="key", how=how)
+    monkeypatch.setattr(join, "SMALL", 500)
+    found = local_join(left, right, ["key"], how, "_right").select(expected.columns)
+    assert_frame_equal(found, expected, check_row_order=False)
+
+
+@pytest.mark.parametrize("kinds", [("int", "time"), ("int", "text"), ("bool", "int")])
+def test_joins_on_two_keys(kinds: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    left, right = (
+        table(kinds[0], "a", seed).with_columns(second=table(kinds[1], "b", seed + 10)["key"]).sample(5000, seed=seed)
+        for seed in (1, 2)
+    )
+    right = pl.concat([right, left.head(1000)])
+    expected = left.join(right, on=["key", "second"], how="full")
+    monkeypatch.setattr(join, "SMALL", 500)
+    found = local_join(left, right, ["key", "second"], "full", "_right").select(expected.columns)
+    assert_frame_equal(found, expected, check_row_order=False)
+
+
+@pytest.mark.parametrize("dtype", [pl.Float64, pl.Float32, pl.Int64, pl.Int32])
+def test_cells_and_hash_tables_reduce_alike(dtype: pl.DataType, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = table("int", "value", 3).with_columns(pl.col("value").cast(dtype))
+    if dtype.is_float():
+        rows = rows.with_columns(
+            pl.when(pl.col("value") == 7).then(float("nan")).otherwise(pl.col("value")).alias("value")
+        )
+    rows = rows.with_columns(pl.when(pl.col("value") != 9).then(pl.col("value")).alias("value"))
+    kinds = ["len", "count", "sum", "total", "min", "max", "squares"]
+    wanted = [Reduction(kind, kind, "value") for kind in kinds]
+    by_cells = reduce_groups(rows, ["key"], wanted)
+    monkeypatch.setattr(reduce, "CELLS_PER_ROW", 0)
+    by_hash = reduce_groups(rows, ["key"], wanted)
+    assert by_cells.height > 5000
+    assert_frame_equal(by_cells, by_hash, check_row_order=False)
+
+
+@pytest.mark.parametrize("cells", [0, 4])
+def test_parts_of_a_variance_merge(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reduce, "CELLS_PER_ROW", cells)
+    rows = table("int", "value", 4).with_columns(pl.col("key") % 50, pl.col("value") + 1e9)  # a large mean cancels
+    kinds = ["count", "total", "squares"]
+    parts = [reduce_groups(part, ["key"], [Reduction(k, k, "value") for k in kinds]) for part in rows.iter_slices(3000)]
+    merge = Reduction("squares", "merge_squares", "squares", ("count", "total"))
+    merged = reduce_groups(pl.concat(parts), ["key"], [Reduction("count", "sum", "count"), merge])
+    expected = rows.group_by("key").agg(count=pl.col("value").count(), var=pl.col("value").var())
+    found = merged.select("key", pl.col("count").cast(pl.UInt32), var=pl.col("squares") / (pl.col("count") - 1))
+    assert_frame_equal(found, expected, check_row_order=False)
+
+
+def test_pieces_are_dealt_by_rows() -> None:
+    pieces = [(0, 0, 10), (0, 1, 10), (1, 0, 60), (2, 0, 10), (2, 1, 10)]
+    assert [share_of(pieces, rank, 3) for rank in range(3)] == [pieces[:2], pieces[2:3], pieces[3:]]
+    assert [share_of([(0, 0, 0)], rank, 2) for rank in range(2)] == [[], []]
+    assert [piece for rank in range(8) for piece in share_of(pieces, rank, 8)] == pieces
+
+
+def test_bytes_of_a_value() -> None:
+    assert [_width(kind) for kind in (pa.int8(), pa.date32(), pa.timestamp("us", "UTC"), pa.decimal128(9, 2))] == [
+        1,
+        4,
+        8,
+        16,
+    ]
+    assert [_width(kind) for kind in (pa.list_(pa.int8()), pa.large_string(), pa.struct([]))] == [0, 0, 0]

@@ -1,0 +1,108 @@
+"""Ending what a pilot started, with real processes that hide in the ways that tasks and RADICAL-Pilot's parts do."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from deeprc.pilot.processes import MARK, TASK, members, sweep
+
+STUBBORN = "trap '' TERM; while :; do sleep 60; done"
+# What RADICAL-Pilot's components do: the new name is written over the environment, and so over the mark.
+RENAMED = "import setproctitle, time; setproctitle.setproctitle('renamed' * 3000); time.sleep(60)"
+
+
+@pytest.fixture
+def broker():
+    """A process that leads a session and starts, by its input, what a pilot starts; with its mark."""
+    mark = f"test-{os.getpid()}-{time.monotonic_ns()}"
+    leader = subprocess.Popen(
+        [sys.executable, "-c", LEADER],
+        env={**os.environ, MARK: mark},
+        start_new_session=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    yield mark, leader
+    leader.kill()
+    leader.wait()
+
+
+LEADER = """
+import json, os, subprocess, sys
+for line in sys.stdin:
+    argv, session = json.loads(line)
+    print(subprocess.Popen(argv, start_new_session=session).pid, flush=True)
+"""
+
+
+def begin(leader, argv: list[str], *, session: bool) -> psutil.Process:
+    leader.stdin.write(json.dumps([argv, session]) + "\n")
+    leader.stdin.flush()
+    return psutil.Process(int(leader.stdout.readline()))
+
+
+def until(condition) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_over(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("orphans", [False, True], ids=["leader alive", "leader dead"])
+def test_sweep_ends_all_that_a_pilot_started_and_nothing_else(broker, orphans):
+    mark, leader = broker
+    other = subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: "another"})
+    try:
+        stubborn = ["env", f"{TASK}=a.1", "bash", "-c", STUBBORN]
+        marked = begin(leader, stubborn, session=True)  # found by its mark alone
+        renamed = begin(leader, [sys.executable, "-c", RENAMED], session=False)  # by its session alone
+        until(lambda: MARK not in renamed.environ() and len(marked.children()) == 1)
+        expected = {marked, renamed, *marked.children()}
+        if orphans:
+            leader.kill()
+        else:
+            hidden = begin(leader, [sys.executable, "-c", RENAMED], session=True)  # by its parent alone
+            until(lambda: MARK not in hidden.environ())
+            expected |= {hidden, psutil.Process(leader.pid)}
+        until(lambda: set(members(mark, leader.pid)) == expected)
+        assert sweep(mark, leader.pid) == len(expected)
+        assert all(is_over(process) for process in expected)
+        assert members(mark, leader.pid) == []
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_tasks_may_clean_up(broker, tmp_path):
+    mark, leader = broker
+    said = tmp_path / "said"
+    command = f"trap 'echo cleaned up > {said}; exit' TERM; touch {said}; while :; do sleep 0.1; done"
+    begin(leader, ["env", f"{TASK}=a.1", "bash", "-c", command], session=True)
+    until(said.exists)
+    sweep(mark, leader.pid)
+    assert said.read_text() == "cleaned up\n"
+
+
+def test_a_broker_whose_client_goes_ends_itself():
+    """Its input ends before anything was asked of it: no RADICAL-Pilot is needed to see that it leaves."""
+    done = subprocess.run(
+        [sys.executable, "-m", "deeprc.pilot.broker"],
+        env={**os.environ, MARK: f"test-{os.getpid()}"},
+        start_new_session=True,
+        input="",
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
