@@ -60,6 +60,23 @@ def sites(as_json: Json = False) -> None:
     Console().print(table)
 
 
+@bench.command("frames")
+def bench_frames(
+    rows: Annotated[int, typer.Option(min=1, help="rows of each table, over all ranks")] = 1_000_000,
+    ranks: Annotated[int, typer.Option(min=1, help="MPI ranks on this machine")] = 2,
+    op: Annotated[str, typer.Option(help="join, sort, groupby or pipeline")] = "join",
+    engine: Annotated[str, typer.Option(help="arrow")] = "arrow",
+    as_json: Json = False,
+) -> None:
+    """Rows per second of an operation of the distributed dataframes.
+
+    Example: `deeprc bench frames --rows 5000000 --ranks 2 --op join --json`
+    """
+    from deeprc.bench import frames
+
+    show(frames.run(rows, ranks, op, engine), as_json)
+
+
 @bench.command("pilot")
 def bench_pilot(
     tasks: Annotated[int, typer.Option(min=1, help="short jobs in the workflow")] = 200,

@@ -20,6 +20,7 @@ from deeprc.errors import DeepRCError, unknown
 from deeprc.frames import Communicator, Frame
 
 ENGINES = ("arrow",)
+OPERATIONS = ("join", "sort", "groupby", "pipeline")
 REPEATS = 3
 TIMEOUT = 3600  # seconds
 ARGSORT_ROWS = 50_000_000  # up to here the unit of the time is measured, too
@@ -67,7 +68,7 @@ def operation(op: str, rows: int, comm: Communicator) -> Callable[[], Frame]:
             .sort("key")
             .with_columns(pl.col("value_sum", "other_sum") + 1)
         )
-    raise unknown("operation", op, ("join", "sort", "groupby", "pipeline"))
+    raise unknown("operation", op, OPERATIONS)
 
 
 def checksum(frame: Frame) -> int:
@@ -129,12 +130,14 @@ def run(rows: int, ranks: int, op: str, engine: str = "arrow") -> dict:
     Raises
     ------
     ConfigError
-        For an unknown engine.
+        For an unknown engine or operation.
     DeepRCError
         When the ranks fail.
     """
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
+    if op not in OPERATIONS:
+        raise unknown("operation", op, OPERATIONS)
     beside = Path(sys.executable).with_name("mpiexec")  # where the mpich wheel puts it
     launcher = str(beside) if beside.exists() else shutil.which("mpiexec")
     if launcher is None:
