@@ -52,7 +52,7 @@ def run(tasks: int) -> dict:
 def summarize(events: list[dict]) -> dict:
     """The figures of one run from its events."""
     at = {e["state"]: e["time"] for e in events if e["event"] == "pilot"}
-    jobs = sorted((e for e in events if e["event"] == "job"), key=lambda e: e["start"])
+    jobs = sorted((e for e in events if e["event"] == "job" and e["state"] == "finished"), key=lambda e: e["start"])
     free: dict[int, float] = {}
     latency = []
     for job in jobs:
@@ -65,7 +65,9 @@ def summarize(events: list[dict]) -> dict:
         "startup_s": round(at["active"] - at["starting"], 2),
         "tasks_per_s": round(len(jobs) / busy, 2),
         "latency_median_s": round(statistics.median(latency), 3) if latency else None,
-        "latency_p95_s": round(statistics.quantiles(latency, n=20)[-1], 3) if len(latency) > 1 else None,
+        "latency_p95_s": round(statistics.quantiles(latency, n=20, method="inclusive")[-1], 3)
+        if len(latency) > 1
+        else None,
         "close_s": round(at["closed"] - at["closing"], 2),
     }
 

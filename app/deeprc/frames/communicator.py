@@ -83,7 +83,11 @@ class Communicator:
         self.comm.Alltoall(np.ascontiguousarray(values), received)
         return received
 
-    def alltoallv(self, values: np.ndarray, counts: np.ndarray, incoming: np.ndarray) -> np.ndarray:
+    def needs_pieces(self, size: int) -> bool:
+        """Whether any rank has a buffer of more bytes than MPI may count; `size` is this rank's largest."""
+        return self.allreduce(size, "max") > PIECE
+
+    def alltoallv(self, values: np.ndarray, counts: np.ndarray, incoming: np.ndarray, in_pieces: bool) -> np.ndarray:
         """Send consecutive runs of an array to the ranks.
 
         Parameters
@@ -92,17 +96,18 @@ class Communicator:
             One-dimensional and contiguous: the elements for rank 0, then those for rank 1, …
         counts, incoming
             How many elements go to each rank, and how many come from each.
+        in_pieces
+            What `needs_pieces` says of `values` and of the result; the same on every rank.
 
         Returns
         -------
         The elements from rank 0, then those from rank 1, …
         """
         received = np.empty(int(incoming.sum()), dtype=values.dtype)
-        largest = max(len(values), len(received)) * values.dtype.itemsize
-        if self.comm.allreduce(largest, op=self._operation("max")) <= PIECE:
-            self.comm.Alltoallv([values, counts.astype(np.int32)], [received, incoming.astype(np.int32)])
-        else:
+        if in_pieces:
             self._alltoallv_in_pieces(values, counts, received, incoming)
+        else:
+            self.comm.Alltoallv([values, counts.astype(np.int32)], [received, incoming.astype(np.int32)])
         return received
 
     def _alltoallv_in_pieces(

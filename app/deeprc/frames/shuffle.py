@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,7 @@ from deeprc.frames.communicator import Communicator
 
 OLDEST = pl.CompatLevel.oldest()  # strings as offsets and bytes, not as views into scattered buffers
 WORD = 62  # flags per 64-bit number
+WIDEST = 16  # bytes of the widest number, a decimal
 
 
 class SchemaError(DeepRCError):
@@ -43,12 +45,12 @@ def shuffle(df: pl.DataFrame, counts: np.ndarray, comm: Communicator) -> pl.Data
     dtypes = {name: dtype for name, dtype in df.schema.items() if dtype in (pl.Categorical, pl.Enum)}
     table = df.cast(dict.fromkeys(dtypes, pl.String)).to_arrow(compat_level=OLDEST).combine_chunks()
     incoming, with_nulls = _announce(df.schema, table, counts, comm)
+    wire = Wire(comm, counts, incoming, comm.needs_pieces(WIDEST * max(df.height, int(incoming.sum()))))
     arrays = [
-        _exchange(column.chunk(0) if column.num_chunks else pa.array([], column.type), nulls, counts, incoming, comm)
+        wire.exchange(column.chunk(0) if column.num_chunks else pa.array([], column.type), nulls)
         for column, nulls in zip(table.columns, with_nulls, strict=True)
     ]
-    received = pa.Table.from_arrays(arrays, schema=table.schema)
-    frame = pl.from_arrow(received) if arrays else pl.DataFrame()
+    frame = pl.from_arrow(pa.Table.from_arrays(arrays, schema=table.schema))
     return frame.cast({name: df.schema[name] for name in df.columns if frame.schema[name] != df.schema[name]})
 
 
@@ -74,98 +76,103 @@ def _announce(
     schema: pl.Schema, table: pa.Table, counts: np.ndarray, comm: Communicator
 ) -> tuple[np.ndarray, list[bool]]:
     """Rows that come from each rank, and which columns hold nulls on any rank; one message to each rank."""
-    words = -(-table.num_columns // WORD)
-    flags = [0] * words
+    flags = [0] * -(-table.num_columns // WORD)
     for index, column in enumerate(table.columns):
         flags[index // WORD] |= bool(column.null_count) << index % WORD
     check = zlib.crc32("\n".join(map(_field, schema.items())).encode())
-    message = np.empty((comm.size, 2), dtype=np.int64)
-    message[:, 0] = counts
-    message[:, 1] = check
-    heads = comm.alltoall(message)
-    # Checked before anything whose length depends on the columns is sent.
+    # The columns' check has to come first: the length of the flags depends on the number of columns.
+    heads = comm.alltoall(np.column_stack([counts, np.full(comm.size, check)]))
     if (heads[:, 1] != check).any():
         require_same_schema(schema, comm)
     every = np.bitwise_or.reduce(comm.alltoall(np.tile(np.array(flags, np.int64), (comm.size, 1))), axis=0)
     return heads[:, 0], [bool(every[i // WORD] >> i % WORD & 1) for i in range(table.num_columns)]
 
 
-def _exchange(array: pa.Array, nulls: bool, counts: np.ndarray, incoming: np.ndarray, comm: Communicator) -> pa.Array:
-    """One column: its values, and which of them are null if any rank has nulls in it."""
-    kind, rows = array.type, int(incoming.sum())
-    if pa.types.is_null(kind):
-        return pa.nulls(rows)
-    width = 1 if pa.types.is_boolean(kind) else _width(kind)
-    variable = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
-    if not width and not variable:
-        return _exchange_ipc(array, counts, comm)
-    valid = _valid(array, counts, incoming, comm) if nulls else None
-    if variable:
-        buffers = _exchange_bytes(array, counts, incoming, comm)
-    elif pa.types.is_boolean(kind):
-        bits = _bits(array.buffers()[1], array.offset, len(array))
-        received = comm.alltoallv(bits, counts, incoming)
-        buffers = [pa.py_buffer(np.packbits(received, bitorder="little"))]
-    else:
+@dataclass(frozen=True)
+class Wire:
+    """What is the same for all columns of a shuffle.
+
+    Parameters
+    ----------
+    counts, incoming
+        Rows to each rank, and rows from each.
+    in_pieces
+        Whether a column of numbers is too large for one message (see `Communicator.alltoallv`).
+    """
+
+    comm: Communicator
+    counts: np.ndarray
+    incoming: np.ndarray
+    in_pieces: bool
+
+    def exchange(self, array: pa.Array, nulls: bool) -> pa.Array:
+        """One column: its values, and which of them are null if any rank has nulls in it."""
+        kind, rows = array.type, int(self.incoming.sum())
+        if pa.types.is_null(kind):
+            return pa.nulls(rows)
+        boolean, width = pa.types.is_boolean(kind), value_width(kind)
+        variable = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
+        if not (boolean or width or variable):
+            return self._streams(array)
+        valid = self._bits(array.buffers()[0], array) if nulls else None
+        if variable:
+            return pa.Array.from_buffers(kind, rows, [valid, *self._strings(array)])
+        values = self._bits(array.buffers()[1], array) if boolean else self._numbers(array, width)
+        return pa.Array.from_buffers(kind, rows, [valid, values])
+
+    def _numbers(self, array: pa.Array, width: int) -> pa.Buffer:
         unit = np.dtype(f"u{min(width, 8)}")
         per_row = width // unit.itemsize  # decimals have 16 bytes: two numbers
         values = np.frombuffer(array.buffers()[1] or b"", unit)[array.offset * per_row :][: len(array) * per_row]
-        buffers = [pa.py_buffer(comm.alltoallv(values, counts * per_row, incoming * per_row))]
-    return pa.Array.from_buffers(kind, rows, [valid, *buffers])
+        return pa.py_buffer(self.comm.alltoallv(values, self.counts * per_row, self.incoming * per_row, self.in_pieces))
+
+    def _bits(self, bitmap: pa.Buffer | None, array: pa.Array) -> pa.Buffer:
+        """A bitmap, which travels as one byte per row; none at all means that every bit is set."""
+        if bitmap is None:
+            bits = np.ones(len(array), dtype=np.uint8)
+        else:
+            bits = np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little")
+            bits = bits[array.offset : array.offset + len(array)]
+        received = self.comm.alltoallv(bits, self.counts, self.incoming, self.in_pieces)
+        return pa.py_buffer(np.packbits(received, bitorder="little"))
+
+    def _strings(self, array: pa.Array) -> list[pa.Buffer]:
+        """Offsets and bytes; how long each string is travels first."""
+        _, offset_buffer, data = array.buffers()
+        offsets = np.zeros(1, np.int64)
+        if len(array):
+            offsets = np.frombuffer(offset_buffer, np.int64)[array.offset : array.offset + len(array) + 1]
+        lengths = self.comm.alltoallv(np.diff(offsets), self.counts, self.incoming, self.in_pieces)
+        received = np.append(0, np.cumsum(lengths))
+        content = np.frombuffer(data or b"", np.uint8)[offsets[0] : offsets[-1]]
+        sizes = np.diff(offsets[np.cumsum(self.counts)], prepend=offsets[0])
+        incoming = np.diff(received[np.cumsum(self.incoming)], prepend=0)
+        in_pieces = self.comm.needs_pieces(max(len(content), int(received[-1])))
+        return [pa.py_buffer(received), pa.py_buffer(self.comm.alltoallv(content, sizes, incoming, in_pieces))]
+
+    def _streams(self, array: pa.Array) -> pa.Array:
+        """Any other type (lists, structs): as Arrow IPC streams."""
+        schema = pa.schema([("column", array.type)])
+        messages, start = [], 0
+        for count in self.counts.tolist():
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, schema) as stream:
+                stream.write_batch(pa.record_batch([array.slice(start, count)], schema=schema))
+            messages.append(np.frombuffer(sink.getvalue(), np.uint8))
+            start += count
+        sizes = np.array([len(message) for message in messages], np.int64)
+        incoming = self.comm.alltoall(sizes.reshape(-1, 1)).ravel()
+        in_pieces = self.comm.needs_pieces(max(int(sizes.sum()), int(incoming.sum())))
+        received = self.comm.alltoallv(np.concatenate(messages), sizes, incoming, in_pieces)
+        ends = np.cumsum(incoming)
+        tables = [
+            pa.ipc.open_stream(pa.py_buffer(received[end - size : end])).read_all()
+            for size, end in zip(incoming, ends, strict=True)
+        ]
+        return pa.concat_tables(tables).combine_chunks().column(0).chunk(0)
 
 
-def _width(kind: pa.DataType) -> int:
+def value_width(kind: pa.DataType) -> int:
     """Bytes per value of a type whose values stand in one plain buffer, else 0."""
     plain = (pa.types.is_integer, pa.types.is_floating, pa.types.is_temporal, pa.types.is_decimal)
     return kind.bit_width // 8 if any(test(kind) for test in plain) else 0
-
-
-def _bits(buffer: pa.Buffer | None, offset: int, length: int) -> np.ndarray:
-    """A bitmap as one byte per row."""
-    if buffer is None:
-        return np.ones(length, dtype=np.uint8)
-    return np.unpackbits(np.frombuffer(buffer, np.uint8), bitorder="little")[offset : offset + length]
-
-
-def _valid(array: pa.Array, counts: np.ndarray, incoming: np.ndarray, comm: Communicator) -> pa.Buffer:
-    bits = _bits(array.buffers()[0] if array.null_count else None, array.offset, len(array))
-    return pa.py_buffer(np.packbits(comm.alltoallv(bits, counts, incoming), bitorder="little"))
-
-
-def _exchange_bytes(array: pa.Array, counts: np.ndarray, incoming: np.ndarray, comm: Communicator) -> list[pa.Buffer]:
-    """Strings: how long each is, then their bytes."""
-    _, offset_buffer, data = array.buffers()
-    offsets = np.zeros(1, np.int64)
-    if len(array):
-        offsets = np.frombuffer(offset_buffer, np.int64)[array.offset : array.offset + len(array) + 1]
-    lengths = comm.alltoallv(np.diff(offsets), counts, incoming)
-    received = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=received[1:])
-    ends, incoming_ends = offsets[np.cumsum(counts)], received[np.cumsum(incoming)]
-    sizes = np.diff(ends, prepend=offsets[0])
-    content = np.frombuffer(data or b"", np.uint8)[offsets[0] : offsets[-1]]
-    return [
-        pa.py_buffer(received),
-        pa.py_buffer(comm.alltoallv(content, sizes, np.diff(incoming_ends, prepend=0))),
-    ]
-
-
-def _exchange_ipc(array: pa.Array, counts: np.ndarray, comm: Communicator) -> pa.Array:
-    """Any other type (lists, structs): as Arrow IPC streams."""
-    schema = pa.schema([("column", array.type)])
-    messages, start = [], 0
-    for count in counts.tolist():
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, schema) as stream:
-            stream.write_batch(pa.record_batch([array.slice(start, count)], schema=schema))
-        messages.append(np.frombuffer(sink.getvalue(), np.uint8))
-        start += count
-    sizes = np.array([len(message) for message in messages], np.int64)
-    incoming = comm.alltoall(sizes.reshape(-1, 1)).ravel()
-    received = comm.alltoallv(np.concatenate(messages), sizes, incoming)
-    ends = np.cumsum(incoming)
-    tables = [
-        pa.ipc.open_stream(pa.py_buffer(received[end - size : end])).read_all()
-        for size, end in zip(incoming, ends, strict=True)
-    ]
-    return pa.concat_tables(tables).combine_chunks().column(0).chunk(0)

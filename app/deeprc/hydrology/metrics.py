@@ -60,7 +60,8 @@ def skill(obs: np.ndarray, sim: np.ndarray) -> dict[str, float | int | None]:
 
 
 def _varies(values: np.ndarray) -> bool:
-    return len(values) > 0 and bool(np.ptp(values) > 0)
+    # Rounding gives a constant a variance; values of 1e-200 vary, but their squares are 0.
+    return len(values) > 0 and bool(np.ptp(values) > 0 and values.var() > np.finfo(np.float64).tiny)
 
 
 def _finite(value: float) -> float | None:

@@ -102,7 +102,9 @@ def messages_arrive_whole_in_pieces_of_any_size() -> None:
         expected = np.concatenate([messages[source][COMM.rank] for source in range(COMM.size)])
         for communicator.PIECE in (1, 7, 64, 2**30):
             values = np.concatenate(messages[COMM.rank])
-            found = COMM.alltoallv(values, counts[COMM.rank], counts[:, COMM.rank])
+            in_pieces = COMM.needs_pieces(max(values.nbytes, expected.nbytes))
+            assert in_pieces == (communicator.PIECE < 2**30)
+            found = COMM.alltoallv(values, counts[COMM.rank], counts[:, COMM.rank], in_pieces)
             assert found.dtype == dtype and found.tolist() == expected.tolist()
 
 

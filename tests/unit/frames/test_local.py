@@ -12,7 +12,7 @@ from deeprc.frames import join, reduce
 from deeprc.frames.io import share_of
 from deeprc.frames.join import HOW, local_join
 from deeprc.frames.reduce import Reduction, reduce_groups
-from deeprc.frames.shuffle import _width
+from deeprc.frames.shuffle import value_width
 
 ROWS = 20_000
 
@@ -96,10 +96,10 @@ def test_pieces_are_dealt_by_rows() -> None:
 
 
 def test_bytes_of_a_value() -> None:
-    assert [_width(kind) for kind in (pa.int8(), pa.date32(), pa.timestamp("us", "UTC"), pa.decimal128(9, 2))] == [
+    assert [value_width(kind) for kind in (pa.int8(), pa.date32(), pa.timestamp("us", "UTC"), pa.decimal128(9, 2))] == [
         1,
         4,
         8,
         16,
     ]
-    assert [_width(kind) for kind in (pa.list_(pa.int8()), pa.large_string(), pa.struct([]))] == [0, 0, 0]
+    assert [value_width(kind) for kind in (pa.list_(pa.int8()), pa.large_string(), pa.struct([]))] == [0, 0, 0]

@@ -42,6 +42,11 @@ def test_constant_observations_have_neither():
     assert rmse(constant, constant) == 0
 
 
+def test_a_variance_too_small_to_be_a_number_is_none():
+    assert nse(np.array([0.0, 1e-200, 0.0]), SIM[:3]) is None
+    assert kge(OBS, np.array([0.0, 1e-200, 0.0, 0.0])) is None
+
+
 def test_days_without_both_values_are_left_out():
     obs = np.append(OBS, [np.nan, 5.0])
     sim = np.append(SIM, [1.0, np.nan])
