@@ -45,12 +45,17 @@ class Config(BaseModel):
     def _one_is_a_list_of_one(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
 
-    def check_storage(self) -> None:
-        """Raise a StorageError where the results folder cannot be written or has too little space."""
+    def existing_folder(self) -> Path:
+        """The results folder, or the nearest parent that exists; a StorageError where that is a file."""
         folder = Path(self.results).absolute()
         existing = next(path for path in [folder, *folder.parents] if path.exists())
         if not existing.is_dir():
             raise StorageError("is a file, where the results folder or a parent of it should be", where=existing)
+        return existing
+
+    def check_storage(self) -> None:
+        """Raise a StorageError where the results folder cannot be written or has too little space."""
+        folder, existing = Path(self.results).absolute(), self.existing_folder()
         if not os.access(existing, os.W_OK | os.X_OK):
             raise StorageError(
                 "the results folder cannot be written",

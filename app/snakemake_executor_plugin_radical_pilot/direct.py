@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,22 @@ def write_benchmark(job: Any, seconds: list[float]) -> None:
     target = Path(os.fspath(job.benchmark))
     target.parent.mkdir(parents=True, exist_ok=True)
     write_benchmark_records(records, str(target), False)
+
+
+class JobCount:
+    """How many jobs the workflow has for the executor, as far as known; calling it costs nothing most of the time.
+
+    The jobs that once were to be run are remembered: after a checkpoint Snakemake forgets those that are done.
+    """
+
+    def __init__(self, dag: Any) -> None:
+        self._dag, self._known, self._counted = dag, set(), 0.0
+
+    def __call__(self) -> int:
+        if time.monotonic() - self._counted > 1:  # with 10,000 jobs a look takes milliseconds
+            self._known |= {(job.rule.name, *map(str, job.output)) for job in jobs_to_run(self._dag)}
+            self._counted = time.monotonic()
+        return len(self._known)
 
 
 def jobs_to_run(dag: Any) -> list:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import sys
@@ -37,12 +38,17 @@ class Executor(RemoteExecutor):
 
     def __post_init__(self) -> None:
         self._run = RunFolder(Path(self.workflow.executor_settings.folder))
-        self._progress = Progress(lambda: len(direct.jobs_to_run(self.dag)))
+        self._progress = Progress(direct.JobCount(self.dag))
         self._events: Events | None = None
         self._jobs: dict[str, tuple[SubmittedJobInfo, Submitted]] = {}  # those with the pilot, by their task's name
         self._numbers = itertools.count(1)
         self._failed = self._announced = False
         direct.hush(self.workflow)
+        # What is wrong with the site or a request is told here, before any job runs, local ones neither.
+        try:
+            self._planned = self._plan()
+        except DeepRCError as error:
+            raise WorkflowError(str(error)) from None
 
     # A property, since an assignment in __post_init__ would come too late for the polling thread.
     @property
@@ -66,7 +72,8 @@ class Executor(RemoteExecutor):
             raise WorkflowError(str(error)) from None
         self._pilot.submit(tasks)
 
-    def _start_pilot(self) -> None:
+    def _plan(self) -> Pilot:
+        """The pilot that will be started, if a job needs it; it has all that any job asks for."""
         settings = self.workflow.executor_settings
         pilot = Pilot(
             load_site(settings.site),
@@ -76,11 +83,17 @@ class Executor(RemoteExecutor):
             cores=settings.cores,
             runtime=settings.runtime,
         )
-        self._check_all(pilot)
+        for job in direct.jobs_to_run(self.dag):
+            # A resource that is computed from a file which is not there yet is checked when the job's turn comes.
+            with contextlib.suppress(WorkflowError):
+                _asked(job, pilot)
+        return pilot
+
+    def _start_pilot(self) -> None:
         self._run.create(environment_text(os.environ))
         self._events = Events(self._run.path / "events.jsonl")
         self._began = time.time()
-        self._pilot = pilot
+        self._pilot = pilot = self._planned
         self._events.write(
             "run",
             run=self._run.id,
@@ -93,14 +106,6 @@ class Executor(RemoteExecutor):
         self._progress.say(f"starting a pilot on {pilot.site.name}: {pilot.cores} cores")
         self._tell_pilot("starting")
         pilot.start()
-
-    def _check_all(self, pilot: Pilot) -> None:
-        """Refuse now what can never run, not when its turn comes, hours later."""
-        for job in direct.jobs_to_run(self.dag):
-            try:
-                _asked(job, pilot)
-            except WorkflowError:  # a resource that is computed from a file which is not there yet
-                continue
 
     def _task(self, job) -> Task:
         self.run_job_pre(job)

@@ -25,7 +25,7 @@ class Progress:
     def finished(self, label: str, seconds: float, running: int, jobs: int = 1) -> None:
         """A stage of that many jobs ended well; `running` others run."""
         self._done += jobs
-        total = str(self._total())
+        total = str(max(self._total(), self._done))
         self.say(f"{self._done:>{len(total)}}/{total} done · {running} running · finished: {label} ({seconds:.1f} s)")
 
     def failed(self, label: str, why: str, tail: list[str], log: str) -> None:

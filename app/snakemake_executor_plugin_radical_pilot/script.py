@@ -10,7 +10,7 @@ from pathlib import Path
 # Set anew for each task by the launcher or the pilot: the client's own values must not hide them.
 LAUNCHERS_OWN = re.compile(
     r"^(PMI|PMIX|OMPI|OPAL|HYDRA|HYDI|MPIR?|SLURM|PALS|FLUX|ALPS|LSB|JSM|PBS|RP|RADICAL)_|^(CUDA|ROCR|HIP)_VISIBLE_DEVICES$"
-    r"|^(BASH_FUNC_.*|DEEPRC_PILOT|HOSTNAME|PWD|OLDPWD|SHLVL|_)$"
+    r"|^(BASH_FUNC_.*|DEEPRC_PILOT|DEEPRC_LOOPBACK|HOSTNAME|PWD|OLDPWD|SHLVL|_)$"
 )
 THREADS = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
 
@@ -18,7 +18,8 @@ THREADS = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "
 def environment_text(environment: Mapping[str, str]) -> str:
     """Shell lines that export `environment`, less what launchers set for each task."""
     kept = {name: value for name, value in environment.items() if not LAUNCHERS_OWN.match(name) and name.isidentifier()}
-    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(kept.items()))
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(kept.items()))
+    return "unset PYTHONPATH DEEPRC_LOOPBACK\n" + exports  # they change RADICAL-Pilot's Python, not the jobs'
 
 
 def job_environment(*, threads: int, tmpdir: str | None, ranks: int, run: Path) -> dict[str, str]:

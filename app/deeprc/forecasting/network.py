@@ -13,6 +13,7 @@ import torch
 from deeprc.forecasting.series import Series
 from deeprc.forecasting.zoo import entry
 
+BATCH = 512  # windows that are forecast at once
 SMALLEST_SPREAD = 0.1  # of a window, in standard deviations of the series: a flat night must not blow up the rest
 
 
@@ -117,6 +118,15 @@ def _build(name: str, arguments: dict[str, Any], probabilistic: bool) -> torch.n
         module = getattr(models, name)(**arguments)
         torch.set_rng_state(state)
     return module
+
+
+def forecast(network: Forecaster, series: Series, origins: np.ndarray) -> np.ndarray:
+    """Forecasts [origins, horizon], scaled, that start at the rows `origins`; each as if it were the only one."""
+    batch = 1 if network.entry.mixes else BATCH
+    network.eval()
+    with torch.inference_mode():
+        parts = [network(windows(series, origins[i : i + batch])).numpy() for i in range(0, len(origins), batch)]
+    return np.concatenate(parts)
 
 
 def windows(series: Series, origins: np.ndarray) -> dict[str, torch.Tensor]:

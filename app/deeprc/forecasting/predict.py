@@ -11,8 +11,6 @@ from deeprc.errors import InputError
 from deeprc.files import atomic, read_json
 from deeprc.stage import run
 
-BATCH = 512
-
 
 def main(
     prepared: Annotated[Path, typer.Option(help="the prepared folder")],
@@ -28,7 +26,7 @@ def main(
     import pyarrow as pa
     import torch
 
-    from deeprc.forecasting.network import Forecaster, windows
+    from deeprc.forecasting.network import Forecaster, forecast
     from deeprc.forecasting.series import load
     from deeprc.learning.torch_loop import make_deterministic
 
@@ -36,14 +34,11 @@ def main(
     make_deterministic(about["seed"], threads)
     network = Forecaster(about["name"], about["options"], series.meta)
     network.load_state_dict(torch.load(model / "weights.pt", weights_only=True))
-    network.eval()
     horizon = series.meta["horizon"]
     origins = series.origins("test", stride=horizon)
     rows = origins[:, None] + np.arange(horizon)
-    with torch.inference_mode():
-        parts = [network(windows(series, origins[i : i + BATCH])).numpy() for i in range(0, len(origins), BATCH)]
     mean, deviation = series.scale
-    yhat = np.concatenate(parts).astype(np.float64) * deviation + mean
+    yhat = forecast(network, series, origins).astype(np.float64) * deviation + mean
     if not np.isfinite(yhat).all():
         raise InputError(f"{about['name']} forecasts values that are not finite", where=model, fix="train it anew")
     table = pa.table(

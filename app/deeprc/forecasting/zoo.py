@@ -23,6 +23,9 @@ class Entry:
         Whether the class takes known future covariates (the calendar), and covariates of the past (the weather).
     probabilistic
         Whether it predicts a distribution one step ahead and is unrolled (DeepAR), and not all steps at once.
+    mixes
+        Whether a forecast depends on the other windows of its batch (TimesNet takes its periods from their mean
+        spectrum): such windows are forecast one by one, so that none knows of a later one.
     steps, learning_rate, batch_size
         Of the training, unless the configuration says otherwise.
     source
@@ -36,6 +39,7 @@ class Entry:
     future: bool = False
     history: bool = False
     probabilistic: bool = False
+    mixes: bool = False
     steps: int = 300
     learning_rate: float = 2e-3
     batch_size: int = 64
@@ -114,6 +118,7 @@ ZOO: dict[str, Entry] = {
         {"hidden_size": 16, "conv_hidden_size": 16, "encoder_layers": 1, "top_k": 2, "num_kernels": 2},
         "Wu et al. 2023, arXiv:2210.02186",
         future=True,
+        mixes=True,
         **_SMALL_STEPS,
     ),
     "VanillaTransformer": Entry(

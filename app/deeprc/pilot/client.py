@@ -21,6 +21,7 @@ from deeprc.pilot.processes import MARK, PATIENCE, sweep
 from deeprc.pilot.resource import resource_config, write_resource_config
 from deeprc.sites import Site
 
+HOOKS = Path(__file__).with_name("hooks")  # of RADICAL-Pilot's processes
 GONE = "the process that holds RADICAL-Pilot has ended"
 
 
@@ -114,11 +115,12 @@ class Pilot:
             self.site, self.partition, environment=Path(sys.prefix), sandbox=self.folder / "sandbox"
         )
         resource = write_resource_config(self.folder, self.site, config)
+        local = self.site.scheduler == "fork"
         self.state = "STARTING"
         self._broker = subprocess.Popen(
             [sys.executable, "-m", "deeprc.pilot.broker"],
             cwd=self.folder,
-            env=os.environ | broker_environment(self.folder, self.mark),
+            env=os.environ | broker_environment(self.folder, self.mark, local=local),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(self.logs / "broker.err").open("wb"),
@@ -129,7 +131,7 @@ class Pilot:
         self._watch = threading.Thread(target=self._await_broker, daemon=True)
         self._watch.start()
         size = {"nodes": self.nodes, "cores": self.cores, "gpus": self.gpus, "runtime": self.runtime}
-        self._send(start={"resource": resource, "local": self.site.scheduler == "fork", **size})
+        self._send(start={"resource": resource, "local": local, **size})
 
     def submit(self, tasks: list[Task]) -> None:
         """Hand tasks to the pilot; they wait there for free cores."""
@@ -205,7 +207,7 @@ class Pilot:
         self.fail(GONE)
 
 
-def broker_environment(folder: Path, mark: str) -> dict[str, str]:
+def broker_environment(folder: Path, mark: str, *, local: bool) -> dict[str, str]:
     """What the broker, and so the agent and its tasks, find in their environment beside the client's own.
 
     HOME and TMPDIR are private folders, since RADICAL-Pilot and PSI/J write there; a task that is to see the user's own
@@ -218,6 +220,8 @@ def broker_environment(folder: Path, mark: str) -> dict[str, str]:
         "TMPDIR": str(folder / "tmp"),
         "VIRTUAL_ENV": sys.prefix,
         "PATH": f"{sys.prefix}/bin{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(HOOKS), os.environ.get("PYTHONPATH")])),
+        "DEEPRC_LOOPBACK": "1" if local else "",
         "RADICAL_BASE": str(folder),
         "RADICAL_CONFIG_USER_DIR": str(folder),
         "RADICAL_LOG_TGT": str(folder / "log" / "radical.log"),

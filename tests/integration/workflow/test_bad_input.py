@@ -23,7 +23,7 @@ CASES = {
     ),
     "wrong value": (
         ["forecasting={horizon: -1}"],
-        ["key 'forecasting.horizon'", "found: -1"],
+        ["key 'forecasting.horizon'", "greater than 0"],
     ),
     "too little space": (
         ["min_free_mb=1000000000"],

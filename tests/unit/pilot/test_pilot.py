@@ -5,7 +5,7 @@ import pytest
 
 from deeprc.errors import ConfigError
 from deeprc.pilot import Pilot, Task
-from deeprc.pilot.client import broker_environment
+from deeprc.pilot.client import HOOKS, broker_environment
 from deeprc.pilot.processes import MARK
 from deeprc.pilot.resource import resource_config, write_resource_config
 from deeprc.sites import Partition, Site
@@ -64,11 +64,18 @@ def test_resource_configuration_is_written_where_radical_pilot_looks(tmp_path):
 
 
 def test_everything_that_radical_pilot_writes_goes_to_the_private_folder():
-    environment = broker_environment(Path("/run/pilot"), "m")
+    environment = broker_environment(Path("/run/pilot"), "m", local=True)
     for name in ("HOME", "TMPDIR", "PWD", "RADICAL_BASE", "RADICAL_CONFIG_USER_DIR", "RADICAL_LOG_TGT"):
         assert environment[name].startswith("/run/pilot")
     assert environment[MARK] == "m"
     assert environment["PATH"].startswith(f"{sys.prefix}/bin:")
+
+
+def test_only_a_pilot_of_this_machine_listens_on_loopback_alone(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/mine")
+    local, remote = (broker_environment(Path("/p"), "m", local=local) for local in (True, False))
+    assert (local["DEEPRC_LOOPBACK"], remote["DEEPRC_LOOPBACK"]) == ("1", "")
+    assert remote["PYTHONPATH"] == f"{HOOKS}:/mine"
 
 
 def test_size_of_a_pilot(tmp_path):

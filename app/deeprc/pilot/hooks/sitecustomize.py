@@ -1,0 +1,100 @@
+"""Changes to RADICAL-Pilot's processes; Python imports this file as they start (PYTHONPATH names its folder).
+
+RADICAL-Pilot 1.103's message queues answer a request for work at once, also when there is none, so that every reader
+asks again a hundred times a second: together the idle pilot takes 0.8 of a core, and on a laptop that is the user's.
+Here a request waits until there is something to answer. And where the pilot is of one machine ($DEEPRC_LOOPBACK), its
+sockets listen on that machine's loopback interface only, instead of on every network.
+
+It stands alone: it is read before anything else, in environments that may have no deeprc, and must never fail there.
+"""
+
+import importlib.abc
+import importlib.util
+import os
+import sys
+import threading
+from collections import defaultdict, deque
+
+LONG = 1000  # ms until a waiting bridge looks whether it is to end
+
+
+def queue(module):
+    """Hold requests in `radical.utils.zmq.queue` until there are messages."""
+    zmq, pack = module.zmq, module.to_msgpack
+
+    def initialize(self):
+        self._lock, self._ctx = threading.Lock(), zmq.Context()
+        # ROUTER instead of REP: a request that waits must not keep those for other names of the queue waiting.
+        self._put, self._get = self._ctx.socket(zmq.PULL), self._ctx.socket(zmq.ROUTER)
+        for socket in (self._put, self._get):
+            socket.linger, socket.hwm = module._LINGER_TIMEOUT, module._HIGH_WATER_MARK
+        self._addr_put, self._addr_get = module.zmq_bind(self._put), module.zmq_bind(self._get)
+
+    def work(self):
+        poller = zmq.Poller()
+        poller.register(self._put, zmq.POLLIN)
+        poller.register(self._get, zmq.POLLIN)
+        messages, readers = defaultdict(list), defaultdict(deque)
+        while not self._term.is_set():
+            for socket, _ in poller.poll(LONG):
+                name, *rest = reversed(socket.recv_multipart())
+                if socket is self._put:
+                    messages[module.as_string(module.from_msgpack(rest[0]))] += module.from_msgpack(name)
+                else:
+                    readers[module.as_string(name) or "default"].append(rest[-1])
+            for name, waiting in readers.items():
+                while waiting and messages[name]:
+                    bulk = messages[name][: self._bulk_size]
+                    del messages[name][: self._bulk_size]
+                    self._get.send_multipart([waiting.popleft(), b"", pack(name), pack(bulk)])
+
+    module.Queue._bridge_initialize, module.Queue._bridge_work = initialize, work
+
+
+def pubsub(module):
+    """Let the bridges of `radical.utils.zmq.pubsub` sleep until something arrives."""
+
+    def work(self):
+        while not self._term.is_set():
+            for socket, _ in self._poll.poll(LONG):
+                other = self._xsub if socket is self._xpub else self._xpub
+                other.send(socket.recv())
+
+    module.PubSub._bridge_work = work
+
+
+def host(module):
+    """Give loopback as the address of this machine."""
+    module.get_hostip = lambda req=None, log=None: "127.0.0.1"
+
+
+def sockets(module):
+    """Bind `zmq` sockets that are meant for every interface to loopback."""
+    bind = module.Socket.bind
+    module.Socket.bind = lambda self, address: bind(self, address.replace("tcp://*:", "tcp://127.0.0.1:"))
+
+
+HOOKS = {"radical.utils.zmq.queue": queue, "radical.utils.zmq.pubsub": pubsub}
+if os.environ.get("DEEPRC_LOOPBACK"):
+    HOOKS |= {"radical.utils.host": host, "zmq": sockets}
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    """Calls the hook of a module right after it was imported."""
+
+    def find_spec(self, name, path=None, target=None):
+        hook = HOOKS.pop(name, None)
+        spec = importlib.util.find_spec(name) if hook else None
+        if spec is None:
+            return None
+        load = spec.loader.exec_module
+
+        def exec_module(module):
+            load(module)
+            hook(module)
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+sys.meta_path.insert(0, Finder())

@@ -1,0 +1,92 @@
+"""RADICAL-Pilot's real message channels, with and without the changes in `hooks/`."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from deeprc.pilot.client import HOOKS
+
+COUNT = 200
+PROGRAM = f"""
+import json, sys, threading, time
+import radical.utils as ru
+
+work, news = ru.zmq.Queue("work"), ru.zmq.PubSub("news")
+for bridge in (work, news):
+    bridge.start()
+url = lambda address: str(address)
+got, lock = {{"a": [], "b": []}}, threading.Lock()
+
+def read(name):
+    getter = ru.zmq.Getter("work", url=url(work.addr_get))
+    while time.monotonic() < end:
+        messages = getter.get_nowait(qname=name, timeout=200)
+        with lock:
+            got[name] += messages or []
+
+end = time.monotonic() + 4
+readers = [threading.Thread(target=read, args=(name,)) for name in ("a", "a", "b")]
+heard = []
+hear = lambda topic, message: heard.append(message)
+subscriber = ru.zmq.Subscriber("news", url=url(news.addr_sub), topic="t", cb=hear)
+publisher = ru.zmq.Publisher("news", url=url(news.addr_pub))
+putter = ru.zmq.Putter("work", url=url(work.addr_put))
+for reader in readers:
+    reader.start()
+time.sleep(0.5)
+before = time.process_time()
+time.sleep(1.5)
+idle = time.process_time() - before
+for number in range({COUNT}):
+    putter.put([number], qname="ab"[number % 2])
+    publisher.put("t", [number])
+for reader in readers:
+    reader.join()
+addresses = [url(a) for a in (work.addr_put, work.addr_get, news.addr_pub, news.addr_sub)]
+print(json.dumps({{"idle": idle, "a": got["a"], "b": got["b"], "heard": heard, "addresses": addresses}}))
+sys.stdout.flush()
+import os; os._exit(0)
+"""
+
+
+def talk(tmp_path, **environment) -> dict:
+    variables = {**os.environ, "RADICAL_BASE": str(tmp_path), "HOME": str(tmp_path), **environment}
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def hooked(tmp_path_factory):
+    return talk(tmp_path_factory.mktemp("hooked"), PYTHONPATH=str(HOOKS), DEEPRC_LOOPBACK="1")
+
+
+def test_every_message_arrives_once_and_under_its_name(hooked):
+    assert sorted(hooked["a"]) == list(range(0, COUNT, 2))
+    assert hooked["b"] == list(range(1, COUNT, 2))  # of one reader: in order
+    assert hooked["heard"] == [[number] for number in range(COUNT)]
+
+
+def test_waiting_costs_a_tenth_of_what_it_did(hooked, tmp_path):
+    plain = talk(tmp_path)
+    assert sorted(plain["a"]) == sorted(hooked["a"])
+    assert hooked["idle"] < 0.1 * plain["idle"]
+
+
+def test_a_pilot_of_one_machine_listens_on_loopback(hooked):
+    assert [address.rpartition(":")[0].removesuffix("/") for address in hooked["addresses"]] == ["tcp://127.0.0.1"] * 4
+
+
+def test_other_programs_do_not_notice(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", "import json, zmq; print(zmq.Context, json.dumps([1]))"],
+        env={**os.environ, "PYTHONPATH": str(HOOKS)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("[1]\n")
