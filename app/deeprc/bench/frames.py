@@ -154,7 +154,7 @@ def run(rows: int, ranks: int, op: str, engine: str = "arrow") -> dict:
         "rows": rows,
         "ranks": ranks,
         "repeats": REPEATS,
-        "rows_per_second": rows / measured["seconds"],
+        "rows_per_second": round(rows / measured["seconds"]),
         **measured,
         "argsort_seconds": _argsort_seconds(rows),
         "machine": describe(("deeprc", "polars", "pyarrow", "numpy", "mpi4py", "mpich")),

@@ -26,7 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "dropout": 0.4,
         "patience": 10,
     },
-    # The published model (../shared/notes/learning.md): 671 basins on accelerators; slow on a CPU.
+    # The model that the Deep RC paper (JSSPP 2025) trains on CAMELS-US: 671 basins on accelerators; slow on a CPU.
     "paper": {
         "window": 21,
         "units": 320,

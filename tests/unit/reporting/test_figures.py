@@ -55,7 +55,7 @@ def test_ranking_shows_every_model_with_its_mae_and_both_naive_forecasts(tmp_pat
     assert [list(trace.y) for trace in figure.data][1:] == [["TimesNet"], ["VanillaTransformer"]]
     assert len({trace.marker.pattern.shape for trace in figure.data}) == 3
     assert [shape.x0 for shape in figure.layout.shapes] == [60.0, 70.0]
-    assert [note.text for note in figure.layout.annotations] == ["last value 60", "seasonal naive 70"]
+    assert [note.text for note in figure.layout.annotations] == ["last value 60.0", "seasonal naive 70.0"]
 
 
 def test_skipped_origins_are_gaps_in_the_line():

@@ -30,7 +30,7 @@ def ranking(metrics: dict) -> go.Figure:
             orientation="h",
             y=[name for name, _ in chosen],
             x=[mae for _, mae in chosen],
-            text=[f"{mae:.3g}" for _, mae in chosen],
+            text=[f"{mae:#.3g}" for _, mae in chosen],
             textposition="inside",
             insidetextanchor="end",
             textangle=0,
@@ -50,7 +50,7 @@ def ranking(metrics: dict) -> go.Figure:
             yanchor="bottom",
             yshift=17 * (index % 2),  # the lines are often close: one label above the other
             xanchor="right",
-            text=f"{text(name)} {row['mae']:.3g}",
+            text=f"{text(name)} {row['mae']:#.3g}",
             showarrow=False,
         )
     widest = max(row["mae"] for row in (*metrics["models"].values(), *metrics["naive"].values()))
