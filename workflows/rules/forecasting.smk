@@ -1,6 +1,7 @@
 # Forecasting: check -> prepare (MPI ranks) -> train each model -> predict -> evaluate.
 FORECASTING = CONFIG.forecasting
 FORECASTING_DATA = FORECASTING.path or expand(rules.fetch.output, dataset=FORECASTING.dataset)
+SUBJECT = {"beijing": "air quality data", "ett": "transformer data"}[FORECASTING.dataset]
 FORECASTING_RESULTS = f"{RESULTS}/forecasting"
 
 TARGETS += [
@@ -20,7 +21,7 @@ rule forecasting_check:
     params:
         config=FORECASTING.data_json(),
     message:
-        "check the air quality data"
+        f"check the {SUBJECT}"
     shell:
         "python -m deeprc.forecasting.check --data {input:q} --config {params.config:q} --out {output:q} &> {log:q}"
 
@@ -38,7 +39,7 @@ rule forecasting_prepare:
     params:
         config=FORECASTING.data_json(),
     message:
-        "prepare the air quality data"
+        f"prepare the {SUBJECT}"
     shell:
         "python -m deeprc.forecasting.prepare --data {input.data:q} --config {params.config:q} --out {output:q}"
 
