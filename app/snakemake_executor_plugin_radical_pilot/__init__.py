@@ -1,7 +1,5 @@
 """Snakemake executor that runs a workflow's jobs as tasks of one RADICAL-Pilot pilot: `--executor radical-pilot`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
@@ -11,8 +9,8 @@ from snakemake_executor_plugin_radical_pilot.executor import Executor
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
 
-def _setting(default, help_text: str, kind: type = str):
-    return field(default=default, metadata={"help": help_text, "type": kind})
+def _setting(default, help_text: str, kind: type | None = str):
+    return field(default=default, metadata={"help": help_text} | ({"type": kind} if kind else {}))
 
 
 @dataclass
@@ -25,7 +23,7 @@ class ExecutorSettings(ExecutorSettingsBase):
     cores: int | None = _setting(None, "Cores of a node to use, instead of all that the site file gives.", int)
     runtime: int = _setting(240, "How long the pilot may live, minutes.", int)
     folder: str = _setting(".deeprc", "Private folder, in the working directory, for all files of pilots and jobs.")
-    keep: bool = _setting(False, "Keep RADICAL-Pilot's files after a run without failures, too.", bool)
+    keep: bool = _setting(False, "Keep RADICAL-Pilot's files after a run without failures, too.", None)
 
 
 common_settings = CommonSettings(

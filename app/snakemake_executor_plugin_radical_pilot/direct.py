@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from pathlib import Path
@@ -99,12 +100,14 @@ def stage(job: Any) -> Stage:
     )
 
 
-def write_benchmark(job: Any, seconds: list[float]) -> None:
-    """Write the file of the `benchmark:` directive, a row per run."""
+def write_benchmark(job: Any, seconds: list[float], samples: list[dict[str, float]]) -> None:
+    """Write the file of the `benchmark:` directive, a row per run; figures that were not sampled are `NA` in it."""
     records = []
-    for duration in seconds:
-        record = BenchmarkRecord(running_time=duration)
-        record.process_gone = True  # else Snakemake asks for figures that were not sampled
+    for duration, sample in itertools.zip_longest(seconds, samples[: len(seconds)], fillvalue={}):
+        record = BenchmarkRecord(running_time=duration, **sample)
+        if sample:
+            record.cpu_usage = 100 * record.cpu_time  # over the running time: the mean load in percent
+        record.data_collected, record.process_gone = bool(sample), not sample
         records.append(record)
     target = Path(os.fspath(job.benchmark))
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -114,7 +114,16 @@ class Executor(RemoteExecutor):
         uid = f"{stage.rule.replace(' ', '-')}.{next(self._numbers)}"
         files = self._run.job(uid)
         workdir = self._write_script(job, stage.label, files, asked)
-        task = Task(uid, ["/bin/bash", str(files.script)], asked.ranks, asked.cores_per_rank, asked.gpus_per_rank)
+        task = Task(
+            uid,
+            ["/bin/bash", str(files.script)],
+            asked.ranks,
+            asked.cores_per_rank,
+            asked.gpus_per_rank,
+            asked.warm,
+            timeout=asked.minutes * 60 or None,
+            sample=str(files.sample) if direct.has_benchmark(job) else None,
+        )
         submitted = Submitted(stage, asked, files, workdir, self._pilot.launch_line(task), time.time())
         info = SubmittedJobInfo(job, external_jobid=uid)
         self._jobs[uid] = info, submitted
@@ -199,7 +208,8 @@ class Executor(RemoteExecutor):
             self.report_job_error(info, ended=ended)
             return
         if direct.has_benchmark(info.job) and direct.is_direct(info.job, self.workflow):
-            direct.write_benchmark(info.job, [stop - start for start, stop in submitted.files.times()])
+            seconds = [stop - start for start, stop in submitted.files.times()]
+            direct.write_benchmark(info.job, seconds, submitted.files.samples())
         self._progress.finished(stage.label, record["stop"] - record["start"], len(self._pilot.running), stage.jobs)
         self.report_job_success(info)
 

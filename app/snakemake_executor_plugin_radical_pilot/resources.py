@@ -14,12 +14,14 @@ class PlacementError(DeepRCError):
 
 @dataclass(frozen=True)
 class Request:
-    """What one job asks for; `memory_mb` is the whole job's, 0 where nothing is asked."""
+    """What one job asks for; `memory_mb` is the whole job's, 0 where nothing is asked, and so is `minutes`."""
 
     ranks: int = 1
     cores_per_rank: int = 1
     gpus_per_rank: int = 0
     memory_mb: int = 0
+    minutes: int = 0
+    warm: tuple[str, ...] = ()
 
     @property
     def cores(self) -> int:
@@ -37,7 +39,7 @@ def request(rule: str, resources: Mapping[str, object], threads: int) -> Request
 
     ranks = `tasks`, or `nodes` x `tasks_per_node`; cores per rank = `cpus_per_task`, or the rule's threads;
     accelerators per rank = `gpus_per_task`, or `gpu` (`gpus`), the job's total, over its ranks; memory = `mem_mb`, or
-    `mem_mb_per_cpu` x cores.
+    `mem_mb_per_cpu` x cores; `runtime` is in minutes; `warm` names modules, separated by commas.
     """
 
     def number(name: str, default: int = 0) -> int:
@@ -57,7 +59,10 @@ def request(rule: str, resources: Mapping[str, object], threads: int) -> Request
             fix="ask for a multiple of the ranks, or use gpus_per_task",
         )
     memory = number("mem_mb") or number("mem_mb_per_cpu") * ranks * cores
-    return Request(ranks, cores, number("gpus_per_task") or total // ranks, memory)
+    warm = tuple(filter(None, str(resources.get("warm", "")).replace(" ", "").split(",")))
+    if warm and ranks > 1:
+        raise PlacementError(f"rule {rule}: only a job of one rank can be warm", found=f"{ranks} ranks")
+    return Request(ranks, cores, number("gpus_per_task") or total // ranks, memory, number("runtime"), warm)
 
 
 def check(rule: str, asked: Request, *, cores: int, gpus: int, memory_mb: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -39,6 +40,15 @@ class JobFiles:
         except OSError:
             return []
         return [(float(row.split()[0]), float(row.split()[1])) for row in rows if len(row.split()) == 2]
+
+    @property
+    def sample(self) -> Path:
+        """Where a worker writes the figures of a benchmark."""
+        return self.folder / "sample.json"
+
+    def samples(self) -> list[dict[str, float]]:
+        """The figures of each repeat, as far as there are any."""
+        return json.loads(self.sample.read_text()) if self.sample.exists() else []
 
     def failed_rank(self) -> int | None:
         """The rank whose command failed first, or None."""

@@ -10,7 +10,7 @@ from pathlib import Path
 # Set anew for each task by the launcher or the pilot: the client's own values must not hide them.
 LAUNCHERS_OWN = re.compile(
     r"^(PMI|PMIX|OMPI|OPAL|HYDRA|HYDI|MPIR?|SLURM|PALS|FLUX|ALPS|LSB|JSM|PBS|RP|RADICAL)_|^(CUDA|ROCR|HIP)_VISIBLE_DEVICES$"
-    r"|^(BASH_FUNC_.*|DEEPRC_PILOT|DEEPRC_LOOPBACK|HOSTNAME|PWD|OLDPWD|SHLVL|_)$"
+    r"|^(BASH_FUNC_.*|DEEPRC_WARM.*|DEEPRC_PILOT|DEEPRC_LOOPBACK|HOSTNAME|PWD|OLDPWD|SHLVL|_)$"
 )
 THREADS = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
 
@@ -49,6 +49,7 @@ def job_text(
         'exec < /dev/null > "$here/out.$rank" 2>&1',
         f". {shlex.quote(str(environment))}",
         exports,
+        "[[ -z ${DEEPRC_WARM_PATH-} ]] || PATH=$DEEPRC_WARM_PATH:$PATH",
         f"cd {shlex.quote(str(workdir))} || exit 1",
         # The times are taken on the node, around the command alone; EPOCHREALTIME's comma or point follows LC_NUMERIC.
         f"for ((i = 0; i < {repeats}; i++)); do",

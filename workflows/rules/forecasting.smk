@@ -52,6 +52,8 @@ rule forecasting_train:
     log:
         f"{RESULTS}/logs/forecasting_train_{{model}}.log",
     threads: FORECASTING.threads
+    resources:
+        warm="neuralforecast.models,polars,pyarrow",  # imported once per core, not once per model
     params:
         config=lambda wildcards: FORECASTING.train_json(wildcards.model),
     message:
@@ -70,6 +72,8 @@ rule forecasting_predict:
     log:
         f"{RESULTS}/logs/forecasting_predict_{{model}}.log",
     threads: FORECASTING.threads
+    resources:
+        warm="neuralforecast.models,polars,pyarrow",  # imported once per core, not once per model
     message:
         "forecast with {wildcards.model}"
     shell:

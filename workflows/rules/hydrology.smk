@@ -47,6 +47,8 @@ rule hydrology_train:
     log:
         f"{RESULTS}/logs/hydrology_train.log",
     threads: HYDROLOGY.threads
+    resources:
+        warm="tensorflow,polars,pyarrow",
     params:
         config=HYDROLOGY.train_json(),
     message:
@@ -65,6 +67,8 @@ rule hydrology_predict:
     log:
         f"{RESULTS}/logs/hydrology_predict.log",
     threads: HYDROLOGY.threads
+    resources:
+        warm="tensorflow,polars,pyarrow",
     message:
         "simulate the discharge"
     shell:

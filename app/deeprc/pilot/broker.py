@@ -63,7 +63,7 @@ class Broker:
         self._tasks.add_pilots(pilot)
 
     def submit(self, tasks: list[dict]) -> None:
-        """Hand tasks (see `client.Task`) to the pilot."""
+        """Hand tasks (see `tasks.Task`) to the pilot."""
         self._tasks.submit_tasks(
             [
                 self._rp.TaskDescription(
@@ -74,6 +74,7 @@ class Broker:
                         "ranks": task["ranks"],
                         "cores_per_rank": task["cores_per_rank"],
                         "gpus_per_rank": task["gpus_per_rank"],
+                        "timeout": task["timeout"] or 0.0,
                     }
                 )
                 for task in tasks
@@ -102,7 +103,7 @@ class Broker:
         if state != "AGENT_EXECUTING" and state not in FINAL:
             return
         cores = [[slot["node_name"], core.index] for slot in task.slots or [] for core in slot["cores"]]
-        reason = task.exception or (task.stderr or "")[-1000:] if state == "FAILED" else None
+        reason = ((task.stderr or "").strip().split("\n")[-1] or task.exception) if state == "FAILED" else None
         self.tell(task=task.uid, state=state, code=task.exit_code, cores=cores, reason=reason)
 
 

@@ -12,39 +12,19 @@ import sys
 import threading
 import time
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from deeprc.errors import ConfigError
 from deeprc.launch import Layout, launcher
 from deeprc.pilot.processes import MARK, PATIENCE, sweep
 from deeprc.pilot.resource import resource_config, write_resource_config
+from deeprc.pilot.tasks import Outcome, Task
+from deeprc.pilot.workers import Workers
 from deeprc.sites import Site
 
 HOOKS = Path(__file__).with_name("hooks")  # of RADICAL-Pilot's processes
 GONE = "the process that holds RADICAL-Pilot has ended"
-
-
-@dataclass(frozen=True)
-class Task:
-    """A command that the pilot runs on `ranks` ranks."""
-
-    uid: str
-    argv: list[str]
-    ranks: int = 1
-    cores_per_rank: int = 1
-    gpus_per_rank: int = 0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a task ended: DONE, FAILED or CANCELED; `cores` are the (node, core) pairs that it had."""
-
-    uid: str
-    state: str
-    code: int | None
-    cores: list[tuple[str, int]]
-    reason: str | None
 
 
 class Pilot:
@@ -78,6 +58,9 @@ class Pilot:
         self.running: dict[str, float] = {}
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._broker: subprocess.Popen | None = None
+        self._workers: Workers | None = None
+        self._several: dict[str, Task] = {}  # those of several ranks, which RADICAL-Pilot starts one by one
+        self._cancelled: set[str] = set()
         self._sending = threading.Lock()
         self._launchers = launcher("fork", Path(sys.prefix)), launcher(site.launcher, Path(sys.prefix))
 
@@ -130,16 +113,32 @@ class Pilot:
         threading.Thread(target=self._listen, daemon=True).start()
         self._watch = threading.Thread(target=self._await_broker, daemon=True)
         self._watch.start()
+        self._workers = Workers(
+            self.cores,
+            self.gpus,
+            self.folder,
+            local=local,
+            launch=self._launch,
+            report=self._report,
+            began=lambda uid: self.running.update({uid: time.time()}),
+        )
         size = {"nodes": self.nodes, "cores": self.cores, "gpus": self.gpus, "runtime": self.runtime}
         self._send(start={"resource": resource, "local": local, **size})
 
     def submit(self, tasks: list[Task]) -> None:
         """Hand tasks to the pilot; they wait there for free cores."""
-        self._send(submit=[asdict(task) for task in tasks])
+        self._workers.submit(tasks)
+        several = [task for task in tasks if task.ranks > 1]
+        self._several |= {task.uid: task for task in several}
+        if several:
+            self._launch(several)
 
     def cancel(self, uids: list[str]) -> None:
         """End tasks that wait or run."""
-        self._send(cancel=uids)
+        others = self._workers.cancel(uids)
+        self._cancelled |= {*others}
+        if others:
+            self._send(cancel=others)
 
     def outcomes(self) -> list[Outcome]:
         """The tasks that ended since the last call."""
@@ -155,6 +154,8 @@ class Pilot:
         """
         started = time.monotonic()
         self.state = "CLOSED"
+        if self._workers is not None:
+            self._workers.close()
         if self._broker is not None:
             self._send(close=True)
             self._watch.join(PATIENCE + 5)
@@ -194,12 +195,29 @@ class Pilot:
                 if not self.ended:
                     self.state = news["pilot"]
                     self.reason = news.get("reason", self.reason)
-            elif news["state"] == "AGENT_EXECUTING":
-                self.running[news["task"]] = time.time()
             else:
-                self.running.pop(news["task"], None)
-                cores = [tuple(core) for core in news["cores"]]
-                self._outcomes.put(Outcome(news["task"], news["state"], news["code"], cores, news["reason"]))
+                self._hear(news["task"], news["state"], news["code"], list(map(tuple, news["cores"])), news["reason"])
+
+    def _hear(self, uid: str, state: str, code: int | None, cores: list, reason: str | None) -> None:
+        """News of a worker, or of a task of several ranks."""
+        self._workers.news(uid, state, cores, reason)
+        task = self._several.get(uid)
+        if task is None:
+            return
+        if state == "AGENT_EXECUTING":
+            self.running[uid] = time.time()
+            return
+        del self._several[uid]
+        if state == "CANCELED" and uid not in self._cancelled and task.timeout:
+            state, reason = "FAILED", f"ended after its runtime of {task.timeout / 60:g} min"
+        self._report(Outcome(uid, state, code, cores, reason))
+
+    def _launch(self, tasks: list[Task]) -> None:
+        self._send(submit=[asdict(task) for task in tasks])
+
+    def _report(self, outcome: Outcome) -> None:
+        self.running.pop(outcome.uid, None)
+        self._outcomes.put(outcome)
 
     def _await_broker(self) -> None:
         # Its output says nothing of its end: processes that RADICAL-Pilot has forked hold that open, too.

@@ -65,6 +65,7 @@ rank=${RP_RANK:-0}
 exec < /dev/null > "$here/out.$rank" 2>&1
 . /run/environment.sh
 export A='b c'
+[[ -z ${DEEPRC_WARM_PATH-} ]] || PATH=$DEEPRC_WARM_PATH:$PATH
 cd '/work dir' || exit 1
 for ((i = 0; i < 1; i++)); do
   start=${EPOCHREALTIME/,/.}

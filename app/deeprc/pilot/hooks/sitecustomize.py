@@ -3,7 +3,8 @@
 RADICAL-Pilot 1.103's message queues answer a request for work at once, also when there is none, so that every reader
 asks again a hundred times a second: together the idle pilot takes 0.8 of a core, and on a laptop that is the user's.
 Here a request waits until there is something to answer. And where the pilot is of one machine ($DEEPRC_LOOPBACK), its
-sockets listen on that machine's loopback interface only, instead of on every network.
+sockets listen on that machine's loopback interface only, instead of on every network. A task's cores are told when it
+starts, since those of a worker are the cores of its jobs.
 
 It stands alone: it is read before anything else, in environments that may have no deeprc, and must never fail there.
 """
@@ -63,6 +64,19 @@ def pubsub(module):
     module.PubSub._bridge_work = work
 
 
+def executing(module):
+    """Tell the client a task's cores when it starts (`radical.pilot.agent.executing.base`), not when it has ended."""
+    component = module.AgentExecutingComponent
+    advance = component.advance_tasks
+
+    def advance_tasks(self, tasks, state, *rest, **options):
+        for task in tasks if isinstance(tasks, list) else [tasks]:
+            task["$all"] = True
+        advance(self, tasks, state, *rest, **options)
+
+    component.advance_tasks = advance_tasks
+
+
 def host(module):
     """Give loopback as the address of this machine."""
     module.get_hostip = lambda req=None, log=None: "127.0.0.1"
@@ -74,7 +88,11 @@ def sockets(module):
     module.Socket.bind = lambda self, address: bind(self, address.replace("tcp://*:", "tcp://127.0.0.1:"))
 
 
-HOOKS = {"radical.utils.zmq.queue": queue, "radical.utils.zmq.pubsub": pubsub}
+HOOKS = {
+    "radical.utils.zmq.queue": queue,
+    "radical.utils.zmq.pubsub": pubsub,
+    "radical.pilot.agent.executing.base": executing,
+}
 if os.environ.get("DEEPRC_LOOPBACK"):
     HOOKS |= {"radical.utils.host": host, "zmq": sockets}
 

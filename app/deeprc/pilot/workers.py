@@ -1,0 +1,226 @@
+"""The near side of the workers: starts them, hands them jobs, hears what became of these.
+
+A job of one rank goes to a worker (`worker/`), a long task that holds its cores and runs one job after the other: a job
+costs a fork then, where a task of RADICAL-Pilot costs 0.1 CPU-seconds and 0.2 s of latency. Workers are started as
+jobs need them and end when they have been idle for a while, or at once when others need their cores.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import socket
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+
+from deeprc.pilot import schedule
+from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING
+from deeprc.pilot.tasks import Outcome, Shape, Task
+
+PROGRAM = Path(__file__).with_name("worker")
+PREFIX = "worker."  # of the names of workers among the pilot's tasks
+KEPT = 5.0  # seconds that an idle worker keeps its cores where nobody asks for them
+TRIES = 2  # workers of one shape that may fail to start in a row
+LIBRARIES = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
+
+
+class Worker(schedule.Worker):
+    """A worker, and the line to it. It is idle once it has called and the pilot has told its cores."""
+
+    client: Connection | None = None
+    cores: list[tuple[str, int]] | None = None
+    task: Task | None = None
+    since = 0.0
+
+    def rest(self) -> None:
+        """Wait for a job."""
+        if self.state != LEAVING and self.client is not None and self.cores is not None:
+            self.state, self.since = IDLE, time.monotonic()
+
+    def tell(self, **command: object) -> None:
+        """Send a command; that the worker is gone is noticed by the thread that listens to it."""
+        with contextlib.suppress(OSError, AttributeError):  # or that it has not called yet
+            self.client.send_bytes(json.dumps(command).encode())
+
+    def leave(self) -> None:
+        """End as soon as possible."""
+        self.state = LEAVING
+        self.tell(leave=True)
+
+
+class Workers:
+    """All workers of a pilot.
+
+    Parameters
+    ----------
+    cores, gpus
+        Those of the whole pilot.
+    folder
+        Private: holds the key with which a worker proves that it is ours.
+    local
+        Whether all workers run on this machine: they then call through a socket that no other machine can reach.
+    launch
+        Hands tasks to RADICAL-Pilot.
+    report
+        Takes the outcome of a job.
+    began
+        Takes the name of a job that was sent to a worker.
+    """
+
+    def __init__(
+        self, cores: int, gpus: int, folder: Path, *, local: bool, launch: Callable[[list[Task]], None],
+        report: Callable[[Outcome], None], began: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._cores, self._gpus = cores, gpus
+        self._launch, self._report, self._began = launch, report, began
+        self._lock = threading.RLock()
+        self._waiting: dict[str, Task] = {}  # in the order that they came
+        self._several: dict[str, Task] = {}  # the running ones of several ranks
+        self._workers: dict[str, Worker] = {}
+        self._started, self._failed = 0, defaultdict(int)
+        self._closed = False
+        key = secrets.token_bytes(32)
+        self._keyfile = folder / "key"
+        self._keyfile.touch(mode=0o600)
+        self._keyfile.write_bytes(key)
+        name = f"deeprc-{secrets.token_hex(16)}"  # in no folder: a path may be too long for a socket's name
+        self._listener = Listener(f"\0{name}" if local else ("", 0), authkey=key, backlog=128)
+        self._address = f"@{name}" if local else f"{socket.getfqdn()}:{self._listener.address[1]}"
+        for loop in (self._accept, self._retire):
+            threading.Thread(target=loop, daemon=True).start()
+
+    def submit(self, tasks: list[Task]) -> None:
+        """Queue tasks; those of several ranks are RADICAL-Pilot's, and only reckoned with here."""
+        with self._lock:
+            self._waiting |= {task.uid: task for task in tasks}
+            self._go_on()
+
+    def cancel(self, uids: list[str]) -> list[str]:
+        """End jobs that wait or run; return the names of those that are not here."""
+        others = []
+        with self._lock:
+            at_work = {worker.task.uid: worker for worker in self._workers.values() if worker.task}
+            for uid in uids:
+                if uid in at_work:
+                    at_work[uid].tell(cancel=uid)
+                elif uid in self._waiting and self._waiting[uid].ranks == 1:
+                    del self._waiting[uid]
+                    self._report(Outcome(uid, "CANCELED", None, [], None))
+                else:
+                    others.append(uid)
+        return others
+
+    def news(self, uid: str, state: str, cores: list[tuple[str, int]], reason: str | None) -> None:
+        """What RADICAL-Pilot tells of a worker, or of a task of several ranks."""
+        runs = state == "AGENT_EXECUTING"
+        with self._lock:
+            if uid in self._workers:
+                worker = self._workers[uid]
+                if runs:
+                    worker.cores = cores
+                    worker.rest()
+                else:
+                    del self._workers[uid]
+                    if worker.state == STARTING:
+                        self._never_came(worker.shape, reason or f"the pilot says: {state.lower()}")
+            else:
+                task = self._waiting.pop(uid, None) or self._several.pop(uid, None)
+                if runs and task is not None:
+                    self._several[uid] = task
+            self._go_on()
+
+    def close(self) -> None:
+        """Let all go; what they run ends with them."""
+        with self._lock:
+            self._closed = True
+            for worker in self._workers.values():
+                worker.leave()
+        # Closing a listener does not wake the thread that waits in it for callers.
+        with contextlib.suppress(OSError):
+            self._listener._listener._socket.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _go_on(self) -> None:
+        if self._closed:
+            return
+        held = [worker.shape for worker in self._workers.values()]
+        held += [task.shape for task in self._several.values() for _ in range(task.ranks)]
+        free = self._cores - sum(s.cores for s in held), self._gpus - sum(s.gpus for s in held)
+        decision = schedule.decide(self._waiting.values(), self._workers.values(), *free)
+        for worker, task in decision.assign:
+            del self._waiting[task.uid]
+            worker.task, worker.state = task, BUSY
+            self._began(task.uid)
+            worker.tell(run={"uid": task.uid, "argv": task.argv, "timeout": task.timeout, "sample": task.sample})
+        for worker in decision.dismiss:
+            worker.leave()
+        if decision.start:
+            self._launch([self._start(shape) for shape in decision.start])
+
+    def _start(self, shape: Shape) -> Task:
+        self._started += 1
+        name = f"{PREFIX}{self._started}"
+        self._workers[name] = Worker(name, shape)
+        threads = [f"{library}_THREADS={shape.cores}" for library in LIBRARIES]  # read when modules are imported
+        clean = ["/usr/bin/env", "-u", "PYTHONPATH", "-u", "DEEPRC_LOOPBACK", *threads]
+        program = [sys.executable, str(PROGRAM), self._address, str(self._keyfile), name, *shape.warm]
+        return Task(name, clean + program, cores_per_rank=shape.cores, gpus_per_rank=shape.gpus)
+
+    def _accept(self) -> None:
+        while not self._closed:
+            # An error is somebody without the key, or the end.
+            with contextlib.suppress(Exception):
+                client = self._listener.accept()
+                threading.Thread(target=self._listen, args=(client,), daemon=True).start()
+
+    def _listen(self, client: Connection) -> None:
+        """Serve one worker."""
+        worker = None
+        with contextlib.suppress(OSError, EOFError, KeyError):
+            name = json.loads(client.recv_bytes())["hello"]
+            with self._lock:
+                worker = self._workers[name]
+                worker.client = client
+                self._failed[worker.shape] = 0
+                worker.rest()
+                self._go_on()
+            while True:
+                news = json.loads(client.recv_bytes())
+                with self._lock:
+                    self._ended(worker, news["code"], news["why"])
+                    self._go_on()
+        with self._lock:
+            if worker is not None:
+                worker.state = LEAVING
+                if worker.task is not None:
+                    self._ended(worker, None, "its worker has ended")
+
+    def _ended(self, worker: Worker, code: int | None, why: str | None) -> None:
+        task, worker.task = worker.task, None
+        worker.rest()
+        state = "CANCELED" if why == "cancel" else "DONE" if code == 0 and why is None else "FAILED"
+        if why == "timeout":
+            code, why = None, f"ended after its runtime of {task.timeout / 60:g} min"
+        self._report(Outcome(task.uid, state, code, worker.cores, why))
+
+    def _never_came(self, shape: Shape, reason: str) -> None:
+        """A worker has failed to start: try again, but not for ever."""
+        self._failed[shape] += 1
+        if self._failed[shape] >= TRIES:
+            for task in [t for t in self._waiting.values() if t.ranks == 1 and t.shape == shape]:
+                del self._waiting[task.uid]
+                self._report(Outcome(task.uid, "FAILED", None, [], reason))
+
+    def _retire(self) -> None:
+        while not self._closed:
+            time.sleep(KEPT / 5)
+            with self._lock:
+                for worker in self._workers.values():
+                    if worker.state == IDLE and time.monotonic() - worker.since > KEPT:
+                        worker.leave()
