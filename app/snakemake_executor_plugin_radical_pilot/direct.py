@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,22 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_executor_plugin_radical_pilot.records import Stage
 
 
-def hush(workflow: Any) -> None:
-    """Leave out the lines about Snakemake's rounds of scheduling too where `--quiet progress` is given."""
-    if Quietness.PROGRESS in (workflow.output_settings.quiet or ()):
-        logger.addFilter(
-            lambda record: (
-                record.msg != "Select jobs to execute..." and getattr(record, "event", None) != LogEvent.JOB_STARTED
-            )
-        )
+def hush(workflow: Any, failed: Callable[[str, list[str]], None]) -> None:
+    """Leave out the lines about Snakemake's rounds of scheduling too where `--quiet progress` is given.
+
+    With `--quiet rules` Snakemake does not tell either which local job failed: `failed` is called with its rule and its
+    logs.
+    """
+    quiet = workflow.output_settings.quiet or ()
+
+    def look(record: Any) -> bool:
+        event = getattr(record, "event", None)
+        if event == LogEvent.JOB_ERROR and Quietness.RULES in quiet:
+            failed(record.rule_name, list(map(str, record.log)))
+        noise = record.msg == "Select jobs to execute..." or event == LogEvent.JOB_STARTED
+        return not (noise and Quietness.PROGRESS in quiet)
+
+    logger.addFilter(look)
 
 
 def is_direct(job: Any, workflow: Any) -> bool:

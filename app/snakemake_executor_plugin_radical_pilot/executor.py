@@ -24,7 +24,7 @@ from snakemake_executor_plugin_radical_pilot.events import Events
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 from snakemake_executor_plugin_radical_pilot.records import Ended, Submitted
 from snakemake_executor_plugin_radical_pilot.resources import Request, check, request
-from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder
+from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, tail
 from snakemake_executor_plugin_radical_pilot.script import environment_text, job_environment, job_text
 
 PACKAGES = ("deeprc", "snakemake", "radical.pilot", "mpi4py", "mpich", "polars", "pyarrow", "torch", "tensorflow-cpu")
@@ -43,7 +43,7 @@ class Executor(RemoteExecutor):
         self._jobs: dict[str, tuple[SubmittedJobInfo, Submitted]] = {}  # those with the pilot, by their task's name
         self._numbers = itertools.count(1)
         self._failed = self._announced = False
-        direct.hush(self.workflow)
+        direct.hush(self.workflow, self._local_failed)
         # What is wrong with the site or a request is told here, before any job runs, local ones neither.
         try:
             self._planned = self._plan()
@@ -224,6 +224,10 @@ class Executor(RemoteExecutor):
             outcome = Outcome(info.external_jobid, "FAILED", None, [], reason)
             self._events.write("job", **submitted.ended(outcome).record(time.time()))
             self.report_job_error(info)
+
+    def _local_failed(self, rule: str, logs: list[str]) -> None:
+        own = next((name for name in logs if tail(Path(name))), "")
+        self._progress.failed(rule, "it ran beside the pilot", tail(Path(own)) if own else [], own or "none")
 
     def print_job_error(
         self, job_info: SubmittedJobInfo, msg: str | None = None, *, ended: Ended | None = None, **kwargs

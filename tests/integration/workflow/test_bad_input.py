@@ -66,3 +66,13 @@ def test_dry_run_needs_neither_space_nor_pilot(snakemake, tmp_path):
     assert done.returncode == 0, done.stdout
     assert "forecasting_train" in done.stdout
     assert not (tmp_path / ".deeprc").exists()
+
+
+@pytest.mark.requires("tmpfs")
+def test_disk_that_fills_up_is_named_with_the_file_that_did_not_fit(snakemake, tmp_path, tmpfs):
+    disk = tmpfs("1m")
+    done = snakemake(tmp_path, "--config", f"results={disk}/results", "min_free_mb=0", timeout=120)
+    assert done.returncode != 0
+    assert f"  | error: {disk}/results/data/beijing.csv: no space left to write this file" in done.stdout
+    assert f"  log: {disk}/results/logs/fetch_beijing.log" in done.stdout
+    assert not (disk / "results" / "data" / "beijing.csv").exists()
