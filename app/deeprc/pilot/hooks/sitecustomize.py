@@ -77,6 +77,24 @@ def executing(module):
     component.advance_tasks = advance_tasks
 
 
+def component_manager(module):
+    """Fork the bridges and components that `radical.pilot.utils.component_manager` starts."""
+    from deeprc_forks import Forks
+
+    module.ru = _Utilities(module.ru)
+    module.ru.sh_callout = Forks(module.ru.sh_callout).sh_callout
+
+
+class _Utilities:
+    """The package `radical.utils`, of which one module sees a part changed."""
+
+    def __init__(self, package):
+        self._package = package
+
+    def __getattr__(self, name):
+        return getattr(self._package, name)
+
+
 def host(module):
     """Give loopback as the address of this machine."""
     module.get_hostip = lambda req=None, log=None: "127.0.0.1"
@@ -92,6 +110,7 @@ HOOKS = {
     "radical.utils.zmq.queue": queue,
     "radical.utils.zmq.pubsub": pubsub,
     "radical.pilot.agent.executing.base": executing,
+    "radical.pilot.utils.component_manager": component_manager,
 }
 if os.environ.get("DEEPRC_LOOPBACK"):
     HOOKS |= {"radical.utils.host": host, "zmq": sockets}
