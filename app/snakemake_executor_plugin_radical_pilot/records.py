@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import signal
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deeprc.pilot import Outcome
@@ -55,8 +56,14 @@ class Submitted:
 
     def ended(self, outcome: Outcome) -> Ended:
         """What became of it."""
-        failed = self.files.failed_rank()
+        ended_from_outside = outcome.code is None and outcome.reason is not None
+        failed = None if ended_from_outside else self.files.failed_rank()
         code = outcome.code if failed is None else self.files.exit_code(failed)
+        missing = self.files.missing_ranks(self.asked.ranks) if outcome.state == "DONE" and failed is None else []
+        if missing:
+            names = ", ".join(map(str, missing))
+            reason = f"a world of the wrong size: of {self.asked.ranks} ranks {names} never ran"
+            return Ended(self, replace(outcome, reason=reason), True, None, None)
         return Ended(self, outcome, outcome.state != "DONE" or failed is not None, failed, code)
 
     def join_output(self) -> None:
@@ -115,7 +122,10 @@ class Ended:
         again = f"; attempt {self.of.stage.attempt + 1} of {self.of.stage.attempts} follows" if self.again else ""
         if self.code is None:
             return (self.outcome.reason or f"it was {self.outcome.state.lower()}") + again
-        return f"exit code {self.code}" + (f" of rank {self.rank}" if self.of.asked.ranks > 1 else "") + again
+        number = -self.code if self.code < 0 else self.code - 128
+        by_signal = {int(each): f", {each.name}" for each in signal.Signals}.get(number, "")
+        of_rank = f" of rank {self.rank}" if self.of.asked.ranks > 1 else ""
+        return f"exit code {self.code}{by_signal}{of_rank}{again}"
 
     def last_lines(self) -> list[str]:
         """The end of the log; of several ranks, that of the one that failed."""

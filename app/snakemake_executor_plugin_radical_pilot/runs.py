@@ -50,6 +50,10 @@ class JobFiles:
         """The figures of each repeat, as far as there are any."""
         return json.loads(self.sample.read_text()) if self.sample.exists() else []
 
+    def missing_ranks(self, ranks: int) -> list[int]:
+        """The ranks that have never run: the launcher did not number them as it should."""
+        return [rank for rank in range(ranks) if not (self.folder / f"out.{rank}").exists()]
+
     def failed_rank(self) -> int | None:
         """The rank whose command failed first, or None."""
         codes = sorted(self.folder.glob("code.*"), key=lambda path: path.stat().st_mtime_ns)

@@ -7,11 +7,14 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+import deeprc.pilot
+
 # Set anew for each task by the launcher or the pilot: the client's own values must not hide them.
 LAUNCHERS_OWN = re.compile(
     r"^(PMI|PMIX|OMPI|OPAL|HYDRA|HYDI|MPIR?|SLURM|PALS|FLUX|ALPS|LSB|JSM|PBS|RP|RADICAL)_|^(CUDA|ROCR|HIP)_VISIBLE_DEVICES$"
     r"|^(BASH_FUNC_.*|DEEPRC_WARM.*|DEEPRC_PILOT|DEEPRC_LOOPBACK|HOSTNAME|PWD|OLDPWD|SHLVL|_)$"
 )
+RANKS = Path(deeprc.pilot.__file__).with_name("ranks")  # what Python reads first in each of several ranks
 THREADS = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
 
 
@@ -62,6 +65,7 @@ def job_text(
         "done",
     ]
     if ranks > 1:
+        lines.insert(7, f"export PYTHONPATH={shlex.quote(str(RANKS))}${{PYTHONPATH:+:$PYTHONPATH}}")
         lines.append("[[ $code == 0 ]] || kill -TERM 0")
     lines.append("exit $code")
     return "\n".join(lines) + "\n"

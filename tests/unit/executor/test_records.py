@@ -45,6 +45,8 @@ def test_record_of_a_submission(tmp_path):
 def test_record_of_a_stage_that_went_well(tmp_path):
     stage = submitted(tmp_path)
     (tmp_path / "job" / "times").write_text("101.5 103.25\n104.0 105.5\n")  # two repeats of a benchmark
+    for rank in (0, 1):
+        (tmp_path / "job" / f"out.{rank}").touch()
     assert stage.ended(outcome()).record(106.0) == SUBMITTED | {
         "state": "finished",
         "cores": [0, 1],
@@ -72,6 +74,13 @@ def test_record_of_a_rank_that_failed(tmp_path):
     assert ended.why() == "exit code 7 of rank 1"
 
 
+def test_ranks_that_never_ran_are_a_failure_though_the_launcher_says_that_all_is_well(tmp_path):
+    stage = submitted(tmp_path)
+    (tmp_path / "job" / "out.0").touch()
+    ended = stage.ended(outcome("DONE", 0))
+    assert (ended.failed, ended.why()) == (True, "a world of the wrong size: of 2 ranks 1 never ran")
+
+
 def test_record_of_a_stage_that_never_began(tmp_path):
     record = submitted(tmp_path).ended(outcome("CANCELED", None)).record(106.0)
     assert (record["state"], record["start"], record["stop"], record["exit"]) == ("failed", None, None, None)
@@ -88,6 +97,8 @@ def test_a_failed_rank_is_a_failure_whatever_the_launcher_says(tmp_path):
     ("of", "expected"),
     [
         (outcome("FAILED", 1), "exit code 1"),
+        (outcome("FAILED", 137), "exit code 137, SIGKILL"),
+        (outcome("FAILED", -15), "exit code -15, SIGTERM"),
         (outcome("FAILED", None, "no such file"), "no such file"),
         (outcome("CANCELED", None), "it was canceled"),
     ],

@@ -18,6 +18,8 @@ from snakemake_executor_plugin_radical_pilot.resources import PlacementError, Re
         ({"mem_mb": 2000}, 1, Request(memory_mb=2000)),
         ({"mem_mb_per_cpu": 100, "tasks": 2}, 3, Request(2, 3, 0, 600)),
         ({"mem_mb": "<TBD>"}, 1, Request()),
+        ({"runtime": 90}, 1, Request(minutes=90)),
+        ({"warm": "torch, polars"}, 1, Request(warm=("torch", "polars"))),
     ],
 )
 def test_request(resources, threads, expected):
@@ -27,6 +29,11 @@ def test_request(resources, threads, expected):
 def test_accelerators_that_cannot_be_shared_evenly():
     with pytest.raises(PlacementError, match="rule r: 3 accelerators cannot be shared evenly by 2 ranks"):
         request("r", {"gpu": 3, "tasks": 2}, 1)
+
+
+def test_only_one_rank_can_be_warm():
+    with pytest.raises(PlacementError, match="rule r: only a job of one rank can be warm"):
+        request("r", {"warm": "torch", "tasks": 2}, 1)
 
 
 def test_a_negative_request_is_refused():

@@ -1,0 +1,47 @@
+# Jobs that go wrong in odd ways, and jobs that are warm or measured; one run with --keep-going takes them all.
+rule killed:
+    output:
+        "killed.txt",
+    shell:
+        "kill -9 $$"
+
+
+rule leaves_children:
+    """Two that stay behind: one in the background, one in a session of its own."""
+    output:
+        "children.txt",
+    shell:
+        "sleep 1000 & echo $! > {output}; setsid sh -c 'echo $$ >> {output}; exec sleep 1000' & sleep 0.5"
+
+
+rule wrong_world:
+    """Each rank opens a world of its own, as a library of another MPI would; every one exits with 0."""
+    output:
+        touch("world.txt"),
+    resources:
+        tasks=2,
+    shell:
+        "env -u PMI_FD -u PMI_RANK -u PMI_SIZE -u PMI_PORT python -c 'from mpi4py import MPI; print(MPI.COMM_WORLD.size)'"
+
+
+rule measured:
+    output:
+        touch("measured.txt"),
+    benchmark:
+        "measured.tsv"
+    shell:
+        "python -c \"import time; block = b'x' * 200_000_000; end = time.time() + 1.5\nwhile time.time() < end: pass\""
+
+
+rule warm:
+    """`json` is there already, `tomllib` is not; redirections, pipes and exit codes are those of any command."""
+    output:
+        "warm.{case}.txt",
+    resources:
+        warm="json,tomllib",
+    shell:
+        "python -c 'import sys; print(\"json\" in sys.modules, sys.argv, __name__)' a b | cat > {output}; "
+        "echo '{wildcards.case}' | python -c 'print(input())' >> {output}; "
+        "python -c 'import os, sys; sys.exit(3)' || echo $? >> {output}; "
+        "python -c 'import os; os.abort()' || echo $? >> {output}; "
+        "python -m this | tail -1 >> {output}"

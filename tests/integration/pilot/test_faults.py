@@ -1,0 +1,67 @@
+"""Jobs that go wrong in odd ways: each is told as what it is, and the others go on."""
+
+from __future__ import annotations
+
+import psutil
+import pytest
+
+from pilots import QUIET, events, run, survivors
+
+TARGETS = ("killed.txt", "children.txt", "world.txt", "measured.txt", "warm.a.txt", "warm.b.txt")
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faults")
+    return folder, *run(folder, "faults.smk", "--keep-going", *QUIET, *TARGETS)
+
+
+def test_a_job_that_is_killed_by_a_signal(faults):
+    _, code, output = faults
+    assert code == 1
+    assert "FAILED: killed (exit code 137, SIGKILL)" in output
+
+
+def test_what_a_job_leaves_behind_ends_with_it(faults):
+    folder, _, output = faults
+    assert "finished: leaves_children" in output
+    left = [int(line) for line in (folder / "children.txt").read_text().split()]
+    assert len(left) == 2
+    assert not any(psutil.pid_exists(pid) for pid in left)
+
+
+def test_a_world_of_the_wrong_size_is_a_failure(faults):
+    folder, _, output = faults
+    assert "FAILED: wrong_world (exit code 70 of rank " in output
+    assert "  | error: the MPI world has 1 ranks, the job 2\n" in output
+    assert "MPICH Version" in output
+    assert not (folder / "world.txt").exists()
+
+
+def test_memory_and_cpu_of_a_benchmark_are_those_of_the_command(faults):
+    folder, _, output = faults
+    header, row = (line.split("\t") for line in (folder / "measured.tsv").read_text().splitlines())
+    figures = dict(zip(header, row, strict=True))
+    assert 1.4 < float(figures["s"]) < 10, output
+    assert 190 < float(figures["max_rss"]) < 600  # MB; the block alone is 191
+    assert 1.0 < float(figures["cpu_time"]) < 5
+
+
+@pytest.mark.parametrize("case", ["a", "b"])
+def test_a_warm_program_is_as_any_other(faults, case):
+    folder, _, output = faults
+    lines = (folder / f"warm.{case}.txt").read_text().splitlines()
+    assert lines[:2] == ["True ['-c', 'a', 'b'] __main__", case], output
+    assert lines[2:4] == ["3", "134"]
+    assert lines[4] == "Namespaces are one honking great idea -- let's do more of those!"
+
+
+def test_two_warm_jobs_share_a_worker_or_run_side_by_side(faults):
+    folder, *_ = faults
+    jobs = [e for e in events(folder) if e["event"] == "job" and e["rule"] == "warm" and e["state"] == "finished"]
+    assert len(jobs) == 2
+    assert all(len(job["cores"]) == 1 for job in jobs)
+
+
+def test_nothing_is_left(faults):
+    assert survivors(faults[0]) == {}
