@@ -138,6 +138,8 @@ class Workers:
     def close(self) -> None:
         """Let all go; what they run ends with them."""
         with self._lock:
+            if self._closed:
+                return
             self._closed = True
             for worker in self._workers.values():
                 worker.leave()
