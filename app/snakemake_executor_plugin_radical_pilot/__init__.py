@@ -22,6 +22,11 @@ class ExecutorSettings(ExecutorSettingsBase):
     nodes: int = _setting(1, "Nodes of the pilot.", int)
     cores: int | None = _setting(None, "Cores of a node to use, instead of all that the site file gives.", int)
     runtime: int = _setting(240, "How long the pilot may live, minutes.", int)
+    pilots: int = _setting(
+        1,
+        "Pilots that may be taken one after the other, where one is lost or its time is over before all is done.",
+        int,
+    )
     folder: str = _setting(".deeprc", "Private folder, in the working directory, for all files of pilots and jobs.")
     keep: bool = _setting(False, "Keep RADICAL-Pilot's files after a run without failures, too.", None)
 

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import sys
+import threading
 import time
 from collections.abc import AsyncGenerator
 from importlib.metadata import PackageNotFoundError, version
@@ -28,6 +29,7 @@ from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, ta
 from snakemake_executor_plugin_radical_pilot.script import environment_text, job_environment, job_text
 
 PACKAGES = ("deeprc", "snakemake", "radical.pilot", "mpi4py", "mpich", "polars", "pyarrow", "torch", "tensorflow-cpu")
+LAST_WORDS = 15.0  # seconds after the end of a worker in which its pilot's end may become known
 STARTUP_LIMIT = 300.0  # seconds that a pilot without a queue may take to become active
 
 
@@ -43,6 +45,10 @@ class Executor(RemoteExecutor):
         self._jobs: dict[str, tuple[SubmittedJobInfo, Submitted]] = {}  # those with the pilot, by their task's name
         self._numbers = itertools.count(1)
         self._failed = self._announced = False
+        self._taken, self._replacing = 0, False  # pilots
+        self._held: list[Task] = []  # for the next pilot, since this one does not live long enough
+        self._lost: dict[str, tuple[Outcome, float]] = {}  # with what ran them, and when: did the pilot end, too?
+        self._lock = threading.RLock()  # Snakemake submits in one thread and looks in another
         direct.hush(self.workflow, self._local_failed)
         # What is wrong with the site or a request is told here, before any job runs, local ones neither.
         try:
@@ -62,22 +68,29 @@ class Executor(RemoteExecutor):
 
     def run_jobs(self, jobs: list) -> None:
         """Submit the jobs that are ready, all in one message to the pilot."""
-        try:
-            if self._pilot is None:
-                self._start_pilot()
-            elif self._pilot.ended:
-                raise WorkflowError("the pilot has ended: no more jobs can run")
-            tasks = [self._task(job) for job in jobs]
-        except DeepRCError as error:
-            raise WorkflowError(str(error)) from None
-        self._pilot.submit(tasks)
+        with self._lock:
+            try:
+                if self._pilot is None:
+                    self._begin()
+                elif self._pilot.ended and not self._may_replace:
+                    raise WorkflowError("the pilot has ended: no more jobs can run")
+                tasks = [self._task(job) for job in jobs]
+            except DeepRCError as error:
+                raise WorkflowError(str(error)) from None
+            self._submit(tasks)
+
+    def _submit(self, tasks: list[Task]) -> None:
+        """Hand tasks to the pilot, less those that it would not live to see the end of."""
+        late = [task for task in tasks if task.timeout and task.timeout > self._pilot.remaining]
+        self._held += late
+        self._pilot.submit([task for task in tasks if task not in late])
 
     def _plan(self) -> Pilot:
         """The pilot that will be started, if a job needs it; it has all that any job asks for."""
         settings = self.workflow.executor_settings
         pilot = Pilot(
             load_site(settings.site),
-            self._run.path / "pilot",
+            self._run.path / f"pilot-{self._taken + 1}",
             partition=settings.partition,
             nodes=settings.nodes,
             cores=settings.cores,
@@ -89,11 +102,15 @@ class Executor(RemoteExecutor):
                 _asked(job, pilot)
         return pilot
 
-    def _start_pilot(self) -> None:
+    @property
+    def _may_replace(self) -> bool:
+        return self._taken < self.workflow.executor_settings.pilots
+
+    def _begin(self) -> None:
+        """Write down the run and start the first pilot."""
         self._run.create(environment_text(os.environ))
         self._events = Events(self._run.path / "events.jsonl")
-        self._began = time.time()
-        self._pilot = pilot = self._planned
+        pilot = self._planned
         self._events.write(
             "run",
             run=self._run.id,
@@ -103,12 +120,44 @@ class Executor(RemoteExecutor):
             versions=_versions(),
             command=sys.argv,
         )
+        self._start(pilot)
+
+    def _start(self, pilot: Pilot) -> None:
+        self._pilot, self._began, self._announced = pilot, time.time(), False
+        self._taken += 1
         self._progress.say(f"starting a pilot on {pilot.site.name}: {pilot.cores} cores")
         self._tell_pilot("starting")
         pilot.start()
 
-    def _task(self, job) -> Task:
-        self.run_job_pre(job)
+    def _replace(self, reason: str) -> None:
+        """Take another pilot, and hand it what the last one did not finish.
+
+        In a thread of its own: Snakemake prepares jobs in an event loop, and this one looks in the midst of another.
+        """
+        with self._lock:
+            try:
+                self._hand_over(reason)
+            except Exception as error:
+                self._lose_jobs(f"{reason}; no other one could be taken: {error}")
+            self._replacing = False
+
+    def _hand_over(self, reason: str) -> None:
+        again = [(info, submitted) for info, submitted in self._jobs.values()]
+        self._progress.say(f"the pilot has ended ({reason}): taking another one for {len(again)} jobs")
+        for info, submitted in again:
+            outcome = Outcome(info.external_jobid, "LOST", None, [], reason)
+            self._events.write("job", **submitted.ended(outcome).record(time.time()))
+        self._tell_pilot("closing")
+        self._pilot.close(keep=True)
+        self._tell_pilot("closed")
+        for waiting in (self._jobs, self._held, self._lost):
+            waiting.clear()
+        self._start(self._plan())
+        self._submit([self._task(info.job, again=True) for info, _ in again])
+
+    def _task(self, job, *, again: bool = False) -> Task:
+        if not again:
+            self.run_job_pre(job)
         stage = direct.stage(job)
         asked = _asked(job, self._pilot)
         uid = f"{stage.rule.replace(' ', '-')}.{next(self._numbers)}"
@@ -129,7 +178,8 @@ class Executor(RemoteExecutor):
         self._jobs[uid] = info, submitted
         self._events.write("job", **submitted.record())
         # Not RemoteExecutor's: it keeps a list that is walked at every look, 10,000 waiting jobs or not.
-        RealExecutor.report_job_submission(self, info)
+        if not again:
+            RealExecutor.report_job_submission(self, info)
         return task
 
     def _write_script(self, job, label: str, files: JobFiles, asked: Request) -> Path:
@@ -167,14 +217,39 @@ class Executor(RemoteExecutor):
             return
         if not self._announced:
             self._announce()
-        for outcome in self._pilot.outcomes():
-            self._end(outcome)
-        if self._pilot.ended and self._jobs:
-            self._lose_jobs()
-        if self._progress.silent and self._jobs:
+        with self._lock:
+            if not self._replacing:
+                self._look()
+        if self._progress.silent and self._jobs and not self._replacing:
             self._heartbeat()
         for info in active_jobs:
             yield info
+
+    def _look(self) -> None:
+        """Take note of what ended."""
+        now = time.monotonic()
+        for outcome in self._pilot.outcomes():
+            if outcome.state == "LOST":
+                self._lost[outcome.uid] = outcome, now
+            else:
+                self._end(outcome)
+        only_held = self._held and len(self._held) == len(self._jobs)
+        if only_held and not self._may_replace:
+            self._pilot.fail(
+                f"it lives for {self._pilot.remaining / 60:.0f} min more, less than the runtime of its jobs"
+            )
+        if self._jobs and (self._pilot.ended or only_held):
+            reason = self._pilot.reason or f"RADICAL-Pilot says: {self._pilot.state}"
+            if self._may_replace:
+                why = "what is left to do takes longer than it lives" if only_held else reason
+                self._replacing = True
+                threading.Thread(target=self._replace, args=(why,), daemon=True).start()
+                return
+            self._lose_jobs(reason)
+        for uid, (outcome, since) in list(self._lost.items()):
+            if now - since > LAST_WORDS:
+                del self._lost[uid]
+                self._end(outcome)
 
     def _announce(self) -> None:
         """Tell when the pilot has become active, and give it up when that takes too long."""
@@ -213,13 +288,13 @@ class Executor(RemoteExecutor):
         self._progress.finished(stage.label, record["stop"] - record["start"], len(self._pilot.running), stage.jobs)
         self.report_job_success(info)
 
-    def _lose_jobs(self) -> None:
+    def _lose_jobs(self, reason: str) -> None:
         """The pilot ended before its jobs: say so once, and give them up."""
         self._failed = True
-        reason = self._pilot.reason or f"RADICAL-Pilot says: {self._pilot.state}"
         self._progress.failed("the pilot", reason, [], str(self._pilot.logs))
         lost = list(self._jobs.values())
-        self._jobs.clear()
+        for waiting in (self._jobs, self._held, self._lost):
+            waiting.clear()
         for info, submitted in lost:
             outcome = Outcome(info.external_jobid, "FAILED", None, [], reason)
             self._events.write("job", **submitted.ended(outcome).record(time.time()))
@@ -269,7 +344,8 @@ def _asked(job, pilot: Pilot) -> Request:
     """What a job asks for; an error where that is more than the pilot has."""
     rule = direct.rule_name(job)
     asked = request(rule, job.resources, job.threads)
-    check(rule, asked, cores=pilot.cores, gpus=pilot.gpus, memory_mb=pilot.nodes * pilot.partition.memory_mb)
+    memory = pilot.nodes * pilot.partition.memory_mb
+    check(rule, asked, cores=pilot.cores, gpus=pilot.gpus, memory_mb=memory, minutes=pilot.runtime)
     return asked
 
 

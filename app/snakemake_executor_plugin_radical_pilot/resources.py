@@ -65,18 +65,21 @@ def request(rule: str, resources: Mapping[str, object], threads: int) -> Request
     return Request(ranks, cores, number("gpus_per_task") or total // ranks, memory, number("runtime"), warm)
 
 
-def check(rule: str, asked: Request, *, cores: int, gpus: int, memory_mb: int) -> None:
+def check(rule: str, asked: Request, *, cores: int, gpus: int, memory_mb: int, minutes: int) -> None:
     """Raise a PlacementError where `asked` is more than the whole pilot has."""
     rows = (
         ("cores", asked.cores, cores, f"{asked.ranks} ranks x {asked.cores_per_rank} cores", "--max-threads, `tasks`"),
         ("accelerators", asked.gpus, gpus, f"{asked.ranks} ranks x {asked.gpus_per_rank}", "`gpu`, `gpus_per_task`"),
+        ("minutes", asked.minutes, minutes, f"runtime = {asked.minutes}", "`runtime`"),
         ("MB of memory", asked.memory_mb, memory_mb, f"{asked.memory_mb} MB", "`mem_mb`"),
     )
     for what, wanted, there, found, knob in rows:
         if wanted > there:
+            settings = ("runtime",) if what == "minutes" else ("nodes", "partition")
+            pilot = ", ".join(f"--radical-pilot-{name}" for name in settings)
             raise PlacementError(
                 f"rule {rule} asks for {wanted} {what}, the pilot has {there}",
                 found=found,
                 expected=f"at most {there} {what}",
-                fix=f"ask for less ({knob}), or take a larger pilot (--radical-pilot-nodes, --radical-pilot-partition)",
+                fix=f"ask for less ({knob}), or take a larger pilot ({pilot})",
             )

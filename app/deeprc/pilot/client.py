@@ -58,6 +58,7 @@ class Pilot:
         self.running: dict[str, float] = {}
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._broker: subprocess.Popen | None = None
+        self._active_since: float | None = None
         self._workers: Workers | None = None
         self._several: dict[str, Task] = {}  # those of several ranks, which RADICAL-Pilot starts one by one
         self._cancelled: set[str] = set()
@@ -78,6 +79,12 @@ class Pilot:
     def active(self) -> bool:
         """Whether it runs tasks."""
         return self.state == "PMGR_ACTIVE"
+
+    @property
+    def remaining(self) -> float:
+        """Seconds that the pilot may still live."""
+        lived = time.monotonic() - self._active_since if self._active_since is not None else 0.0
+        return self.runtime * 60 - lived
 
     @property
     def ended(self) -> bool:
@@ -194,6 +201,8 @@ class Pilot:
             if "pilot" in news:
                 if not self.ended:
                     self.state = news["pilot"]
+                    if self.active and self._active_since is None:
+                        self._active_since = time.monotonic()
                     self.reason = news.get("reason", self.reason)
             else:
                 self._hear(news["task"], news["state"], news["code"], list(map(tuple, news["cores"])), news["reason"])

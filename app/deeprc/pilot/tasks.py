@@ -45,7 +45,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended: DONE, FAILED or CANCELED; `cores` are the (node, core) pairs that it had."""
+    """How a task ended: DONE, FAILED, CANCELED, or LOST: what ran it has ended, which says nothing of the task itself.
+
+    `cores` are the (node, core) pairs that it had.
+    """
 
     uid: str
     state: str

@@ -207,6 +207,8 @@ class Workers:
         task, worker.task = worker.task, None
         worker.rest()
         state = "CANCELED" if why == "cancel" else "DONE" if code == 0 and why is None else "FAILED"
+        if code is None:
+            state = "LOST"
         if why == "timeout":
             code, why = None, f"ended after its runtime of {task.timeout / 60:g} min"
         self._report(Outcome(task.uid, state, code, worker.cores, why))

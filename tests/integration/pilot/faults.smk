@@ -45,3 +45,29 @@ rule warm:
         "python -c 'import os, sys; sys.exit(3)' || echo $? >> {output}; "
         "python -c 'import os; os.abort()' || echo $? >> {output}; "
         "python -m this | tail -1 >> {output}"
+
+
+rule short:
+    output:
+        "short.txt",
+    shell:
+        "touch {output}"
+
+
+rule takes_a_minute:
+    """At most, that is: its pilot must live as long."""
+    input:
+        "short.txt",
+    output:
+        "minute.txt",
+    resources:
+        runtime=1,
+    shell:
+        "echo done > {output}"
+
+
+rule outlives_its_pilot:
+    output:
+        "late.txt",
+    shell:
+        "touch {output}; sleep {config[seconds]}; echo whole > {output}"

@@ -65,7 +65,7 @@ def test_what_was_written_stays_after_a_failure_and_its_place_is_told(two):
     folder, (_, output), *_ = two
     (kept,) = (folder / ".deeprc" / "runs").iterdir()
     assert f"the files of the pilot and its jobs were kept: {kept}" in output
-    assert (kept / "pilot" / "log").is_dir()
+    assert (kept / "pilot-1" / "log").is_dir()
     assert survivors(folder) == {}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from pilots import QUIET, events, run, survivors
+from pilots import QUIET, events, finish, run, start, survivors, wait_for
 
 TARGETS = ("killed.txt", "children.txt", "world.txt", "measured.txt", "warm.a.txt", "warm.b.txt")
 
@@ -65,3 +65,35 @@ def test_two_warm_jobs_share_a_worker_or_run_side_by_side(faults):
 
 def test_nothing_is_left(faults):
     assert survivors(faults[0]) == {}
+
+
+def test_a_job_that_its_pilot_would_not_live_to_see_the_end_of_gets_another(tmp_path):
+    options = ("--radical-pilot-runtime", "1", "--radical-pilot-pilots", "2")
+    code, output = run(tmp_path, "faults.smk", *options, *QUIET, "minute.txt")
+    assert code == 0, output
+    assert (
+        "the pilot has ended (what is left to do takes longer than it lives): taking another one for 1 jobs" in output
+    )
+    assert (tmp_path / "minute.txt").read_text() == "done\n"
+    assert sum(e["event"] == "pilot" and e["state"] == "starting" for e in events(tmp_path)) == 2
+
+
+def test_what_runs_when_the_pilots_time_is_over_is_incomplete(tmp_path):
+    options = ("--radical-pilot-runtime", "1", "--config", "seconds=300")
+    code, output = run(tmp_path, "faults.smk", *options, *QUIET, "late.txt")
+    assert code == 1
+    assert output.count("FAILED: the pilot (") == 1, output
+    assert not (tmp_path / "late.txt").exists()  # as after every failure: half a file is none
+    assert survivors(tmp_path) == {}
+
+
+def test_a_killed_agent_is_replaced_where_another_pilot_may_be_taken(tmp_path):
+    process = start(tmp_path, "faults.smk", "--radical-pilot-pilots", "2", "--config", "seconds=3", *QUIET, "late.txt")
+    wait_for(lambda: (tmp_path / "late.txt").exists(), 120)
+    agent = next(pid for pid, arguments in survivors(tmp_path).items() if "rp.agent.0" in " ".join(arguments))
+    psutil.Process(agent).kill()
+    code, output = finish(process, 120)
+    assert code == 0, output
+    assert "taking another one for 1 jobs" in output
+    assert (tmp_path / "late.txt").read_text() == "whole\n"
+    assert survivors(tmp_path) == {}

@@ -46,14 +46,15 @@ def test_a_negative_request_is_refused():
     [
         (Request(9, 8), "rule r asks for 72 cores, the pilot has 56\n  found: 9 ranks x 8 cores"),
         (Request(2, 1, 4), "rule r asks for 8 accelerators, the pilot has 4\n  found: 2 ranks x 4"),
+        (Request(minutes=90), "rule r asks for 90 minutes, the pilot has 60\n  found: runtime = 90"),
         (Request(memory_mb=2000), "rule r asks for 2000 MB of memory, the pilot has 1000\n  found: 2000 MB"),
     ],
 )
 def test_more_than_the_pilot_has(asked, expected):
     with pytest.raises(PlacementError) as error:
-        check("r", asked, cores=56, gpus=4, memory_mb=1000)
+        check("r", asked, cores=56, gpus=4, memory_mb=1000, minutes=60)
     assert str(error.value).startswith(expected)
 
 
 def test_all_that_the_pilot_has_is_allowed():
-    check("r", Request(56, 1, 0, 1000), cores=56, gpus=0, memory_mb=1000)
+    check("r", Request(56, 1, 0, 1000), cores=56, gpus=0, memory_mb=1000, minutes=60)

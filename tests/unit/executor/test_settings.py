@@ -28,6 +28,7 @@ def test_defaults():
         "nodes": 1,
         "cores": None,
         "runtime": 240,
+        "pilots": 1,
         "folder": ".deeprc",
         "keep": False,
     }
