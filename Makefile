@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || { echo "error: Python.h is missing (RADICAL-Pilot needs it to install); on Debian and Ubuntu: apt-get install python3-dev" >&2; exit 2; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version): a few minutes, about 3.5 GB"
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@python -m pip install --quiet --progress-bar off --editable '.[forecasting,hydrology,test,lint]'
+	@python -m pip install --quiet --progress-bar off --editable '.[forecasting,hydrology,test,bench,lint]'
 	@touch $@
 
 run: install ## Both pipelines on real data; ends with the path of the report

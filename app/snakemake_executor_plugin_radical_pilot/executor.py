@@ -220,6 +220,8 @@ class Executor(RemoteExecutor):
         with self._lock:
             if not self._replacing:
                 self._look()
+        if self._announced:
+            self._show_status()
         if self._progress.silent and self._jobs and not self._replacing:
             self._heartbeat()
         for info in active_jobs:
@@ -239,7 +241,7 @@ class Executor(RemoteExecutor):
                 f"it lives for {self._pilot.remaining / 60:.0f} min more, less than the runtime of its jobs"
             )
         if self._jobs and (self._pilot.ended or only_held):
-            reason = self._pilot.reason or f"RADICAL-Pilot says: {self._pilot.state}"
+            reason = self._pilot.why
             if self._may_replace:
                 why = "what is left to do takes longer than it lives" if only_held else reason
                 self._replacing = True
@@ -260,6 +262,11 @@ class Executor(RemoteExecutor):
             self._progress.say(f"the pilot is ready ({seconds:.0f} s)")
         elif seconds > STARTUP_LIMIT and self._pilot.site.scheduler == "fork":
             self._pilot.fail(f"it did not start within {STARTUP_LIMIT:.0f} s")
+
+    def _show_status(self) -> None:
+        running = [self._jobs[uid][1].asked for uid in list(self._pilot.running) if uid in self._jobs]
+        used = sum(asked.cores for asked in running)
+        self._progress.status(len(running), len(self._jobs) - len(running), f"{used} of {self._pilot.cores} cores")
 
     def _heartbeat(self) -> None:
         if not self._announced:

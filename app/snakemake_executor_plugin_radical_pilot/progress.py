@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+BLANK = "\r\x1b[2K"  # clears the terminal's line
 HEARTBEAT = 30.0  # seconds without a line after which the running stages are named
 
 
@@ -14,13 +15,25 @@ class Progress:
     def __init__(self, total) -> None:
         self._began = self._last = time.monotonic()
         self._total = total  # a function: a checkpoint adds jobs as it goes
-        self._done = 0
+        self._done = self._failures = 0
+        self._live = sys.stderr.isatty()
+        self._shown = 0.0
 
     def say(self, text: str) -> None:
         """One line."""
         self._last = time.monotonic()
         minutes, seconds = divmod(int(self._last - self._began), 60)
-        print(f"[{minutes:2d}:{seconds:02d}] {text}", file=sys.stderr, flush=True)
+        clear = BLANK if self._live else ""
+        print(f"{clear}[{minutes:2d}:{seconds:02d}] {text}", file=sys.stderr, flush=True)
+
+    def status(self, running: int, waiting: int, cores: str) -> None:
+        """One line below all others that is kept up to date; only on a terminal."""
+        now = time.monotonic()
+        if self._live and now - self._shown > 0.5:
+            self._shown = now
+            minutes, seconds = divmod(int(now - self._began), 60)
+            counts = f"{running} running · {waiting} waiting · {self._done} done · {self._failures} failed · {cores}"
+            print(f"{BLANK}[{minutes:2d}:{seconds:02d}] {counts}", end="\r", file=sys.stderr, flush=True)
 
     def finished(self, label: str, seconds: float, running: int, jobs: int = 1) -> None:
         """A stage of that many jobs ended well; `running` others run."""
@@ -30,6 +43,7 @@ class Progress:
 
     def failed(self, label: str, why: str, tail: list[str], log: str) -> None:
         """A stage failed: its name, the cause, the end of its log, and where the whole log is."""
+        self._failures += 1
         self.say(f"FAILED: {label} ({why})")
         rows = [*(f"  | {line}" for line in tail), f"  log: {log}"]
         print("\n".join(rows), file=sys.stderr, flush=True)

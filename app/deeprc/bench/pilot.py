@@ -1,7 +1,8 @@
-"""`deeprc bench pilot`: a workflow of short jobs by the pilot, and by Snakemake's local executor in the same run."""
+"""`deeprc bench pilot`: a workflow of short jobs by the pilot, by the local executor, and with nested Snakemakes."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import statistics
@@ -14,6 +15,7 @@ from pathlib import Path
 from deeprc.bench.machine import describe
 from deeprc.errors import DeepRCError
 
+NESTED = 8  # jobs that are enough to know what a Snakemake for each costs
 SNAKEFILE = """\
 rule all:
     input: expand("out/{{i}}", i=range({tasks}))
@@ -32,7 +34,9 @@ def run(tasks: int) -> dict:
     dict
         `pilot`: `startup_s` (from the first submission to the pilot being active), `tasks_per_s` (once active),
         `latency_median_s` and `latency_p95_s` (from a job's end to the next start on the same core), `close_s`,
-        `total_s`; `local`: `tasks_per_s`, `total_s`; `ratio_total` (pilot over local); `machine`.
+        `total_s`; `local`: `tasks_per_s`, `total_s`; `nested` the same for NESTED jobs by the cluster-generic executor,
+        each with a Snakemake of its own, null where it is not installed; `ratio_total` (pilot over local);
+        `ratio_nested` (the pilot's tasks per second over the nested ones'); `machine`.
     """
     with tempfile.TemporaryDirectory(prefix="deeprc-bench-") as folder:
         pilot_s = _snakemake(Path(folder, "pilot"), tasks, "--executor", "radical-pilot", "--jobs", "1000000")
@@ -40,11 +44,14 @@ def run(tasks: int) -> dict:
         pilot = summarize([json.loads(line) for line in path.read_text().splitlines()])
         cores = str(len(os.sched_getaffinity(0)))
         local_s = _snakemake(Path(folder, "local"), tasks, "--executor", "local", "--cores", cores)
+        nested = _nested(Path(folder, "nested"), cores)
     return {
         "tasks": tasks,
         "pilot": {**pilot, "total_s": round(pilot_s, 2)},
         "local": {"tasks_per_s": round(tasks / local_s, 2), "total_s": round(local_s, 2)},
+        "nested": nested,
         "ratio_total": round(pilot_s / local_s, 2),
+        "ratio_nested": nested and round(pilot["tasks_per_s"] / nested["tasks_per_s"], 1),
         "machine": describe(["deeprc", "radical.pilot", "snakemake"]),
     }
 
@@ -72,8 +79,21 @@ def summarize(events: list[dict]) -> dict:
     }
 
 
-def _snakemake(folder: Path, tasks: int, *arguments: str) -> float:
+def _nested(folder: Path, cores: str) -> dict | None:
+    """The figures of the cluster-generic executor, with a batch system that starts every job at once."""
+    if importlib.util.find_spec("snakemake_executor_plugin_cluster_generic") is None:
+        return None
     folder.mkdir()
+    submit = folder / "submit.sh"
+    submit.write_text('bash "$1" > /dev/null 2>&1 &\necho $!\n')
+    command = ["--executor", "cluster-generic", "--cluster-generic-submit-cmd", f"bash {submit}", "--jobs", cores]
+    command += ["--seconds-between-status-checks", "1"]
+    seconds = _snakemake(folder, NESTED, *command)
+    return {"tasks": NESTED, "tasks_per_s": round(NESTED / seconds, 2), "total_s": round(seconds, 2)}
+
+
+def _snakemake(folder: Path, tasks: int, *arguments: str) -> float:
+    folder.mkdir(exist_ok=True)
     (folder / "Snakefile").write_text(SNAKEFILE.format(tasks=tasks))
     command = [str(Path(sys.executable).parent / "snakemake"), *arguments, "--scheduler", "greedy", "--quiet", "all"]
     started = time.monotonic()

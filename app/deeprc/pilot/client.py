@@ -87,6 +87,13 @@ class Pilot:
         return self.runtime * 60 - lived
 
     @property
+    def why(self) -> str:
+        """Why it has ended."""
+        if self.reason is None and self.remaining < 15:
+            return f"its time of {self.runtime} min is over"
+        return self.reason or f"RADICAL-Pilot says: {self.state}"
+
+    @property
     def ended(self) -> bool:
         """Whether no task can run any more."""
         return self.state in {"FAILED", "CANCELED", "DONE", "CLOSED"}

@@ -82,7 +82,7 @@ def test_what_runs_when_the_pilots_time_is_over_is_incomplete(tmp_path):
     options = ("--radical-pilot-runtime", "1", "--config", "seconds=300")
     code, output = run(tmp_path, "faults.smk", *options, *QUIET, "late.txt")
     assert code == 1
-    assert output.count("FAILED: the pilot (") == 1, output
+    assert output.count("FAILED: the pilot (its time of 1 min is over)") == 1, output
     assert not (tmp_path / "late.txt").exists()  # as after every failure: half a file is none
     assert survivors(tmp_path) == {}
 

@@ -23,6 +23,20 @@ def test_lines(capsys):
     )
 
 
+def test_a_terminal_has_a_line_that_is_kept_up_to_date(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    progress = Progress(lambda: 2)
+    progress.failed("a", "exit code 1", [], "log")
+    progress.status(1, 7, "2 of 4 cores")
+    progress.status(1, 7, "2 of 4 cores")  # at most twice a second
+    progress.say("more")
+    assert capsys.readouterr().err == (
+        "\r\x1b[2K[ 0:00] FAILED: a (exit code 1)\n  log: log\n"
+        "\r\x1b[2K[ 0:00] 1 running · 7 waiting · 0 done · 1 failed · 2 of 4 cores\r"
+        "\r\x1b[2K[ 0:00] more\n"
+    )
+
+
 def test_silence_is_measured_from_the_last_line(monkeypatch):
     now = 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)
