@@ -2,9 +2,20 @@
 shell.prefix("set -euo pipefail; ")
 
 
+envvars:
+    "DEEPRC_TEST_VARIABLE",
+
+
+localrules:
+    near,
+
+
 rule all:
     default_target: True
     input:
+        "piped.txt",
+        "near.txt",
+        "updated.txt",
         "params.txt",
         "threads.txt",
         "bench.tsv",
@@ -24,6 +35,45 @@ rule all:
         expand("sample-{sample}.txt", sample=["a", "b"]),
 
 
+rule into_pipe:
+    output:
+        pipe("stream"),
+    shell:
+        "seq 5 > {output}"
+
+
+rule out_of_pipe:
+    input:
+        "stream",
+    output:
+        "piped.txt",
+    shell:
+        "cat {input} > {output}"
+
+
+rule near:
+    output:
+        "near.txt",
+    shell:
+        "echo beside the pilot > {output}"
+
+
+rule first_line:
+    output:
+        "first.txt",
+    shell:
+        "echo first > {output}"
+
+
+rule updated:
+    input:
+        "first.txt",
+    output:
+        update("updated.txt"),
+    shell:
+        "echo once more >> {output}"
+
+
 rule sample:
     output:
         "sample-{sample}.txt",
@@ -41,7 +91,7 @@ rule params:
     output:
         "params.txt",
     params:
-        quoted="it's \"$HOME\" & more",
+        quoted='it\'s "$HOME" & more',
         computed=lambda wildcards, input: len(input),
     shell:
         "echo {params.quoted:q} {params.computed} > {output}"
@@ -176,7 +226,7 @@ rule environment:
     output:
         "environment.txt",
     shell:
-        "echo \"$DEEPRC_TEST_VARIABLE $HOME $TMPDIR\" > {output}; pwd -P >> {output}"
+        'echo "$DEEPRC_TEST_VARIABLE $HOME $TMPDIR" > {output}; pwd -P >> {output}'
 
 
 rule long_command:

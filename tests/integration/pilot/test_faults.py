@@ -87,10 +87,21 @@ def test_what_runs_when_the_pilots_time_is_over_is_incomplete(tmp_path):
     assert survivors(tmp_path) == {}
 
 
+def listens(pid: int) -> set[str]:
+    """The addresses on which a process listens for others."""
+    try:
+        sockets = psutil.Process(pid).net_connections(kind="inet")
+    except psutil.NoSuchProcess:  # it has just ended
+        return set()
+    return {each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN}
+
+
 def test_a_killed_agent_is_replaced_where_another_pilot_may_be_taken(tmp_path):
+    """And all of its processes, three dozen of them, listen on loopback only."""
     process = start(tmp_path, "faults.smk", "--radical-pilot-pilots", "2", "--config", "seconds=3", *QUIET, "late.txt")
     wait_for(lambda: (tmp_path / "late.txt").exists(), 120)
     agent = next(pid for pid, arguments in survivors(tmp_path).items() if "rp.agent.0" in " ".join(arguments))
+    assert {address for pid in survivors(tmp_path) for address in listens(pid)} == {"127.0.0.1"}
     psutil.Process(agent).kill()
     code, output = finish(process, 120)
     assert code == 0, output

@@ -98,6 +98,6 @@ def test_nothing_to_do_starts_no_pilot(features):
 
 
 def test_dry_run_starts_no_pilot(tmp_path):
-    code, output = run(tmp_path, "features.smk", "-n")
+    code, output = run(tmp_path, "features.smk", "-n", "--cores", "2", DEEPRC_TEST_VARIABLE="seen")
     assert code == 0, output
     assert not (tmp_path / ".deeprc").exists()
