@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 
@@ -24,7 +25,7 @@ class Progress:
         self._last = time.monotonic()
         minutes, seconds = divmod(int(self._last - self._began), 60)
         clear = BLANK if self._live else ""
-        print(f"{clear}[{minutes:2d}:{seconds:02d}] {text}", file=sys.stderr, flush=True)
+        _print(f"{clear}[{minutes:2d}:{seconds:02d}] {text}")
 
     def status(self, running: int, waiting: int, cores: str) -> None:
         """One line below all others that is kept up to date; only on a terminal."""
@@ -33,7 +34,7 @@ class Progress:
             self._shown = now
             minutes, seconds = divmod(int(now - self._began), 60)
             counts = f"{running} running · {waiting} waiting · {self._done} done · {self._failures} failed · {cores}"
-            print(f"{BLANK}[{minutes:2d}:{seconds:02d}] {counts}", end="\r", file=sys.stderr, flush=True)
+            _print(f"{BLANK}[{minutes:2d}:{seconds:02d}] {counts}", end="\r")
 
     def finished(self, label: str, seconds: float, running: int, jobs: int = 1) -> None:
         """A stage of that many jobs ended well; `running` others run."""
@@ -46,7 +47,7 @@ class Progress:
         self._failures += 1
         self.say(f"FAILED: {label} ({why})")
         rows = [*(f"  | {line}" for line in tail), f"  log: {log}"]
-        print("\n".join(rows), file=sys.stderr, flush=True)
+        _print("\n".join(rows))
 
     @property
     def silent(self) -> bool:
@@ -58,3 +59,9 @@ class Progress:
         names = ", ".join(f"{label} ({seconds:.0f} s)" for label, seconds in running[:4])
         more = f" and {len(running) - 4} more" if len(running) > 4 else ""
         self.say(f"running: {names or 'nothing'}{more} · {waiting} waiting")
+
+
+def _print(text: str, end: str = "\n") -> None:
+    # Whoever read it may be gone (`snakemake … 2>&1 | head`): the run goes on without being watched.
+    with contextlib.suppress(OSError):
+        print(text, end=end, file=sys.stderr, flush=True)

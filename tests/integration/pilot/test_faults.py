@@ -99,11 +99,14 @@ def listens(pid: int) -> set[str]:
 def test_a_killed_agent_is_replaced_where_another_pilot_may_be_taken(tmp_path):
     """And all of its processes, three dozen of them, listen on loopback only."""
     process = start(tmp_path, "faults.smk", "--radical-pilot-pilots", "2", "--config", "seconds=3", *QUIET, "late.txt")
-    wait_for(lambda: (tmp_path / "late.txt").exists(), 120)
-    agent = next(pid for pid, arguments in survivors(tmp_path).items() if "rp.agent.0" in " ".join(arguments))
-    assert {address for pid in survivors(tmp_path) for address in listens(pid)} == {"127.0.0.1"}
-    psutil.Process(agent).kill()
-    code, output = finish(process, 120)
+    try:
+        wait_for(lambda: (tmp_path / "late.txt").exists(), 120)
+        agent = next(pid for pid, arguments in survivors(tmp_path).items() if "rp.agent.0" in " ".join(arguments))
+        assert {address for pid in survivors(tmp_path) for address in listens(pid)} == {"127.0.0.1"}
+        psutil.Process(agent).kill()
+        code, output = finish(process, 120)
+    finally:
+        process.kill()
     assert code == 0, output
     assert "taking another one for 1 jobs" in output
     assert (tmp_path / "late.txt").read_text() == "whole\n"

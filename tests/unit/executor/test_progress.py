@@ -1,4 +1,7 @@
 import json
+import os
+
+import pytest
 
 from snakemake_executor_plugin_radical_pilot.events import Events
 from snakemake_executor_plugin_radical_pilot.progress import Progress
@@ -58,3 +61,14 @@ def test_events_are_json_lines_that_are_there_at_once(tmp_path):
     assert (first["event"], first["state"]) == ("pilot", "active")
     assert second["label"] == "µ"
     assert first["time"] <= second["time"]
+
+
+def test_a_reader_that_is_gone_does_no_harm(monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    gone = os.fdopen(writer, "w")
+    monkeypatch.setattr("sys.stderr", gone)
+    Progress(lambda: 1).say("nobody hears this")
+    monkeypatch.undo()
+    with pytest.raises(BrokenPipeError):  # what stderr itself says of it
+        gone.close()
