@@ -24,7 +24,7 @@ from snakemake_executor_plugin_radical_pilot import direct
 from snakemake_executor_plugin_radical_pilot.events import Events
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 from snakemake_executor_plugin_radical_pilot.records import Ended, Submitted
-from snakemake_executor_plugin_radical_pilot.resources import Request, check, request
+from snakemake_executor_plugin_radical_pilot.resources import Request, check, request, without_effect
 from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, tail
 from snakemake_executor_plugin_radical_pilot.script import environment_text, job_environment, job_text
 
@@ -96,10 +96,14 @@ class Executor(RemoteExecutor):
             cores=settings.cores,
             runtime=settings.runtime,
         )
+        vain: dict[str, str] = {}
         for job in direct.jobs_to_run(self.dag):
+            vain |= {name: direct.rule_name(job) for name in without_effect(job.resources)}
             # A resource that is computed from a file which is not there yet is checked when the job's turn comes.
             with contextlib.suppress(WorkflowError):
                 _asked(job, pilot)
+        for name, rule in vain.items():
+            self._progress.say(f"rule {rule}: {name} has no effect, the pilot has its own for the whole workflow")
         return pilot
 
     @property

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from deeprc.errors import DeepRCError
 
+# The pilot's own, for the whole workflow: a rule cannot change them.
+OF_THE_PILOT = ("slurm_account", "slurm_partition", "qos", "constraint", "gpu_model")
+
 
 class PlacementError(DeepRCError):
     """A request that the pilot can never satisfy, or that contradicts itself."""
@@ -63,6 +66,11 @@ def request(rule: str, resources: Mapping[str, object], threads: int) -> Request
     if warm and ranks > 1:
         raise PlacementError(f"rule {rule}: only a job of one rank can be warm", found=f"{ranks} ranks")
     return Request(ranks, cores, number("gpus_per_task") or total // ranks, memory, number("runtime"), warm)
+
+
+def without_effect(resources: Mapping[str, object]) -> list[str]:
+    """The resources that a rule names in vain."""
+    return [f"{name}={resources[name]}" for name in OF_THE_PILOT if name in resources]
 
 
 def check(rule: str, asked: Request, *, cores: int, gpus: int, memory_mb: int, minutes: int) -> None:

@@ -71,3 +71,18 @@ rule outlives_its_pilot:
         "late.txt",
     shell:
         "touch {output}; sleep {config[seconds]}; echo whole > {output}"
+
+
+rule appears_late:
+    """As on a slow file system: somebody else sees to it that the file is there, after the job has ended."""
+    output:
+        "appeared.txt",
+    shell:
+        "true"
+
+
+rule never_appears:
+    output:
+        "never.txt",
+    shell:
+        "true"

@@ -218,8 +218,11 @@ rule ran:
 rule odd:
     output:
         "odd name.txt",
+        "ödd 'quotes' \"and\" $HOME & more; (brackets) *.txt",
+    resources:
+        qos="debug",
     shell:
-        "echo 'a b' > {output:q}"
+        "echo 'a b' > {output[0]:q}; echo 'c d' > {output[1]:q}"
 
 
 rule environment:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import psutil
 import pytest
 
@@ -85,6 +87,30 @@ def test_what_runs_when_the_pilots_time_is_over_is_incomplete(tmp_path):
     assert output.count("FAILED: the pilot (its time of 1 min is over)") == 1, output
     assert not (tmp_path / "late.txt").exists()  # as after every failure: half a file is none
     assert survivors(tmp_path) == {}
+
+
+def test_outputs_are_waited_for_but_not_for_ever(tmp_path):
+    targets = ("appeared.txt", "never.txt")
+    process = start(tmp_path, "faults.smk", "--keep-going", "--latency-wait", "6", *QUIET, *targets)
+    try:
+        wait_for(lambda: finished(tmp_path, "appears_late"), 120)
+        time.sleep(2)
+        (tmp_path / "appeared.txt").touch()
+        code, output = finish(process, 120)
+    finally:
+        process.kill()
+    assert code == 1
+    assert "MissingOutputException" in output
+    assert "never.txt" in output
+    assert "appeared.txt (missing" not in output
+    assert (tmp_path / "appeared.txt").exists()
+
+
+def finished(folder, rule: str) -> bool:
+    """Whether a rule's job has ended well, as far as the pilot is concerned."""
+    if not list(folder.glob(".deeprc/runs/*/events.jsonl")):
+        return False
+    return any(e.get("rule") == rule and e["state"] == "finished" for e in events(folder))
 
 
 def listens(pid: int) -> set[str]:

@@ -45,6 +45,11 @@ def test_a_retry_is_told_and_counted(features):
     assert "FAILED: retried (exit code 1; attempt 2 of 3 follows)" in output
 
 
+def test_what_a_rule_cannot_choose_is_told_once(features):
+    _, (_, output), _ = features
+    assert output.count("rule odd: qos=debug has no effect, the pilot has its own for the whole workflow") == 1
+
+
 def test_events_hold_what_the_timeline_needs(features):
     base, _, _ = features
     first, *rest = events(base / "pilot")

@@ -1,6 +1,6 @@
 import pytest
 
-from snakemake_executor_plugin_radical_pilot.resources import PlacementError, Request, check, request
+from snakemake_executor_plugin_radical_pilot.resources import PlacementError, Request, check, request, without_effect
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,10 @@ def test_accelerators_that_cannot_be_shared_evenly():
 def test_only_one_rank_can_be_warm():
     with pytest.raises(PlacementError, match="rule r: only a job of one rank can be warm"):
         request("r", {"warm": "torch", "tasks": 2}, 1)
+
+
+def test_what_only_the_pilot_can_have_is_named():
+    assert without_effect({"qos": "debug", "tasks": 2, "slurm_account": "me"}) == ["slurm_account=me", "qos=debug"]
 
 
 def test_a_negative_request_is_refused():
