@@ -325,7 +325,11 @@ class Executor(RemoteExecutor):
     def cancel(self) -> None:
         """End all jobs and the pilot (Ctrl-C)."""
         self._failed = True
-        self.cancel_jobs([info for info, _ in list(self._jobs.values())])
+        with self._lock:
+            for uid in [uid for uid in list(self._pilot.running) if uid in self._jobs] if self._pilot else []:
+                outcome = Outcome(uid, "CANCELED", None, [], "the workflow was interrupted")
+                self._events.write("job", **self._jobs[uid][1].ended(outcome).record(time.time()))
+            self._jobs.clear()  # nobody wants to hear of each of 10,000
         self.shutdown()
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
