@@ -1,0 +1,143 @@
+"""The catalog: one entry per hardware variant, with every fact that decides where an image may run."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from deeprc.errors import ConfigError, unknown
+from deeprc.validation import read_yaml, validate
+
+Architecture = Literal["x86_64", "aarch64", "ppc64le"]
+Stage = Literal["frames", "torch", "tensorflow", "cylon"]
+Version = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)*$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ImageMpi(_Strict):
+    """The MPI that lies in the image.
+
+    Attributes
+    ----------
+    implementation
+        Its name, for example `mpich`.
+    version
+        Its release. A host's MPI bound over it may not be older; a host's launcher that starts it may not be newer.
+    family
+        The ABI: `mpich` programs load libmpi.so.12, `openmpi` programs load libmpi.so.40.
+    standard_abi
+        Whether the image's programs also run on MPI 5's libmpi_abi.so.1, of whatever family the host is.
+    """
+
+    implementation: str
+    version: Version
+    family: Literal["mpich", "openmpi"]
+    standard_abi: bool = False
+
+
+class ImageAccelerator(_Strict):
+    """The accelerator that the image is compiled for, and the oldest driver that it runs with."""
+
+    vendor: Literal["nvidia", "amd", "intel"]
+    toolkit: Literal["cuda", "rocm", "oneapi"]
+    version: Version
+    minimum_driver: Version | None = None
+
+
+class Image(_Strict):
+    """A hardware variant.
+
+    Attributes
+    ----------
+    name
+        The variant, as sites and `deeprc plan --image` name it.
+    architectures
+        Processor architectures that it is built for.
+    pmi
+        What the MPI in it can speak to a launcher outside.
+    fabrics
+        What its own MPI can use without the host's libraries.
+    collectives
+        The libraries of collective operations in it, with versions.
+    stages
+        The stages that it can run.
+    route
+        The template that its definition is made from.
+    uri
+        Where it is published (`oras://…`); None where nothing is.
+    digests
+        The SHA-256 of the SIF file, by architecture.
+    key
+        The fingerprint of the key that it must be signed with; None where unsigned images are accepted.
+    """
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    description: str
+    architectures: list[Architecture] = Field(min_length=1)
+    mpi: ImageMpi
+    pmi: list[Literal["hydra", "pmi1", "pmi2", "pmix", "prrte"]] = Field(min_length=1)
+    accelerator: ImageAccelerator | None = None
+    glibc: Version
+    fabrics: list[Literal["shm", "tcp", "ucx", "ofi", "cxi", "efa"]]
+    collectives: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+( \d+(\.\d+)*)?$")]] = []
+    stages: list[Stage] = Field(min_length=1)
+    route: Literal["wheel", "spack", "cylon"]
+    uri: Annotated[str, StringConstraints(pattern=r"^oras://[^/@\s]+/[^@\s]+$")] | None = None
+    digests: dict[Architecture, Digest] = {}
+    key: Fingerprint | None = None
+
+    @model_validator(mode="after")
+    def _digests_of_built_architectures(self) -> Image:
+        if strange := sorted(set(self.digests) - set(self.architectures)):
+            raise ValueError(f"digests for {', '.join(strange)}, which is not among its architectures")
+        return self
+
+
+class Catalog(_Strict):
+    """The images that there are, in the order of preference."""
+
+    images: list[Image] = Field(min_length=1)
+
+    @field_validator("images")
+    @classmethod
+    def _each_name_once(cls, images: list[Image]) -> list[Image]:
+        if twice := sorted(name for name, n in Counter(image.name for image in images).items() if n > 1):
+            raise ValueError(f"{', '.join(twice)}: listed more than once")
+        return images
+
+    def image(self, name: str) -> Image:
+        """The image called `name`; an error with the nearest name where there is none."""
+        by_name = {image.name: image for image in self.images}
+        if name not in by_name:
+            raise unknown("image", name, by_name, where="image catalog")
+        return by_name[name]
+
+
+def catalog_path() -> Path:
+    """The catalog's file: $DEEPRC_CATALOG, else `containers/catalog.yaml` here, else the checkout's."""
+    named = os.environ.get("DEEPRC_CATALOG")
+    checkout = Path(__file__).resolve().parents[3]
+    here = Path("containers/catalog.yaml").absolute()
+    for path in [Path(named)] if named else [here, checkout / "containers" / "catalog.yaml"]:
+        if path.is_file():
+            return path
+    raise ConfigError(
+        "no image catalog",
+        found=named or "no `containers/catalog.yaml` in the working directory",
+        fix="run from the repository's root, or set DEEPRC_CATALOG to its containers/catalog.yaml",
+    )
+
+
+def load_catalog(path: str | Path | None = None) -> Catalog:
+    """The catalog in `path`, or in the file that `catalog_path` finds."""
+    path = Path(path) if path else catalog_path()
+    return validate(Catalog, read_yaml(path), where=path)
