@@ -48,6 +48,7 @@ class Executor(RemoteExecutor):
         self._taken, self._replacing = 0, False  # pilots
         self._held: list[Task] = []  # for the next pilot, since this one does not live long enough
         self._lost: dict[str, tuple[Outcome, float]] = {}  # with what ran them, and when: did the pilot end, too?
+        self._vain: set[tuple[str, str]] = set()  # rules and what they ask for without effect, told already
         self._lock = threading.RLock()  # Snakemake submits in one thread and looks in another
         direct.hush(self.workflow, self._local_failed)
         # What is wrong with the site or a request is told here, before any job runs, local ones neither.
@@ -96,15 +97,23 @@ class Executor(RemoteExecutor):
             cores=settings.cores,
             runtime=settings.runtime,
         )
-        vain: dict[str, str] = {}
         for job in direct.jobs_to_run(self.dag):
-            vain |= {name: direct.rule_name(job) for name in without_effect(job.resources)}
             # A resource that is computed from a file which is not there yet is checked when the job's turn comes.
             with contextlib.suppress(WorkflowError):
-                _asked(job, pilot)
-        for name, rule in vain.items():
-            self._progress.say(f"rule {rule}: {name} has no effect, the pilot has its own for the whole workflow")
+                self._asked(job, pilot)
         return pilot
+
+    def _asked(self, job, pilot: Pilot) -> Request:
+        """What a job asks for; an error where that is more than the pilot has."""
+        rule = direct.rule_name(job)
+        asked = request(rule, job.resources, job.threads)
+        memory = pilot.nodes * pilot.partition.memory_mb
+        check(rule, asked, cores=pilot.cores, gpus=pilot.gpus, memory_mb=memory, minutes=pilot.runtime)
+        for vain in without_effect(job.resources):
+            if (rule, vain) not in self._vain:
+                self._vain.add((rule, vain))
+                self._progress.say(f"rule {rule}: {vain} has no effect, the pilot has its own for the whole workflow")
+        return asked
 
     @property
     def _may_replace(self) -> bool:
@@ -163,7 +172,7 @@ class Executor(RemoteExecutor):
         if not again:
             self.run_job_pre(job)
         stage = direct.stage(job)
-        asked = _asked(job, self._pilot)
+        asked = self._asked(job, self._pilot)
         uid = f"{stage.rule.replace(' ', '-')}.{next(self._numbers)}"
         files = self._run.job(uid)
         workdir = self._write_script(job, stage.label, files, asked)
@@ -353,15 +362,6 @@ class Executor(RemoteExecutor):
 
     def _tell_pilot(self, state: str) -> None:
         self._events.write("pilot", state=state, cores=self._pilot.cores)
-
-
-def _asked(job, pilot: Pilot) -> Request:
-    """What a job asks for; an error where that is more than the pilot has."""
-    rule = direct.rule_name(job)
-    asked = request(rule, job.resources, job.threads)
-    memory = pilot.nodes * pilot.partition.memory_mb
-    check(rule, asked, cores=pilot.cores, gpus=pilot.gpus, memory_mb=memory, minutes=pilot.runtime)
-    return asked
 
 
 def _versions() -> dict[str, str]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from deeprc.errors import DeepRCError
 
 # The pilot's own, for the whole workflow: a rule cannot change them.
 OF_THE_PILOT = ("slurm_account", "slurm_partition", "qos", "constraint", "gpu_model")
+
+
+class Resources(Protocol):
+    """What is asked of a job's resources. Snakemake's are a list of values with names: `name in …` looks at values."""
+
+    def get(self, name: str, default: object = None, /) -> object:
+        """The value of that name."""
 
 
 class PlacementError(DeepRCError):
@@ -37,7 +44,7 @@ class Request:
         return self.ranks * self.gpus_per_rank
 
 
-def request(rule: str, resources: Mapping[str, object], threads: int) -> Request:
+def request(rule: str, resources: Resources, threads: int) -> Request:
     """Read a job's request.
 
     ranks = `tasks`, or `nodes` x `tasks_per_node`; cores per rank = `cpus_per_task`, or the rule's threads;
@@ -68,9 +75,9 @@ def request(rule: str, resources: Mapping[str, object], threads: int) -> Request
     return Request(ranks, cores, number("gpus_per_task") or total // ranks, memory, number("runtime"), warm)
 
 
-def without_effect(resources: Mapping[str, object]) -> list[str]:
+def without_effect(resources: Resources) -> list[str]:
     """The resources that a rule names in vain."""
-    return [f"{name}={resources[name]}" for name in OF_THE_PILOT if name in resources]
+    return [f"{name}={value}" for name in OF_THE_PILOT if (value := resources.get(name)) is not None]
 
 
 def check(rule: str, asked: Request, *, cores: int, gpus: int, memory_mb: int, minutes: int) -> None:

@@ -1,4 +1,5 @@
 import pytest
+from snakemake.iocontainers import ResourceList
 
 from snakemake_executor_plugin_radical_pilot.resources import PlacementError, Request, check, request, without_effect
 
@@ -23,7 +24,7 @@ from snakemake_executor_plugin_radical_pilot.resources import PlacementError, Re
     ],
 )
 def test_request(resources, threads, expected):
-    assert request("r", resources, threads) == expected
+    assert request("r", ResourceList(fromdict=resources), threads) == expected
 
 
 def test_accelerators_that_cannot_be_shared_evenly():
@@ -37,7 +38,11 @@ def test_only_one_rank_can_be_warm():
 
 
 def test_what_only_the_pilot_can_have_is_named():
-    assert without_effect({"qos": "debug", "tasks": 2, "slurm_account": "me"}) == ["slurm_account=me", "qos=debug"]
+    """Of Snakemake's own kind of resources, whose `in` looks at the values."""
+    asked = ResourceList(
+        fromdict={"qos": "debug", "tasks": 2, "slurm_account": "me", "constraint": None, "x": "gpu_model"}
+    )
+    assert without_effect(asked) == ["slurm_account=me", "qos=debug"]
 
 
 def test_a_negative_request_is_refused():
