@@ -7,16 +7,18 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from deeprc.errors import DeepRCError
-from deeprc.sites import known_sites, load_site
+from deeprc.launch.cli import plan
+from deeprc.sites.cli import site_app, sites
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown"
 )
 bench = typer.Typer(no_args_is_help=True, help="Measure this machine.")
+app.command()(sites)
+app.command()(plan)
+app.add_typer(site_app, name="site")
 app.add_typer(bench, name="bench")
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
@@ -31,33 +33,6 @@ def top(show_version: Annotated[bool, typer.Option("--version", help="print the 
     if show_version:
         typer.echo(f"deeprc {version('deeprc')}")
         raise typer.Exit
-
-
-@app.command()
-def sites(as_json: Json = False) -> None:
-    """List the known sites. Example: `deeprc sites --json`."""
-    rows = [
-        {
-            "name": site.name,
-            "status": site.status,
-            "scheduler": site.scheduler,
-            "launcher": site.launcher,
-            "partitions": [p.model_dump() for p in site.partitions],
-            "interconnect": site.interconnect,
-            "description": site.description,
-        }
-        for site in map(load_site, known_sites())
-    ]
-    if as_json:
-        typer.echo(json.dumps(rows, indent=1))
-        return
-    table = Table("site", "status", "scheduler", "launcher", "cores", "memory", "GPUs", "interconnect")
-    for row in rows:
-        for part in row["partitions"]:
-            size = (str(part["cores"]), f"{part['memory_mb'] / 1000:.0f} GB", str(part["gpus"]))
-            label = row["name"] if len(row["partitions"]) == 1 else f"{row['name']}:{part['name']}"
-            table.add_row(label, row["status"], row["scheduler"], row["launcher"], *size, row["interconnect"])
-    Console().print(table)
 
 
 @bench.command("frames")

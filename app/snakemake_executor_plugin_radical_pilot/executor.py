@@ -107,7 +107,7 @@ class Executor(RemoteExecutor):
         """What a job asks for; an error where that is more than the pilot has."""
         rule = direct.rule_name(job)
         asked = request(rule, job.resources, job.threads)
-        memory = pilot.nodes * pilot.partition.memory_mb
+        memory = pilot.nodes * (pilot.partition.memory_mb or sys.maxsize)  # where nobody has told, anything goes
         check(rule, asked, cores=pilot.cores, gpus=pilot.gpus, memory_mb=memory, minutes=pilot.runtime)
         for vain in without_effect(job.resources):
             if (rule, vain) not in self._vain:
@@ -186,7 +186,7 @@ class Executor(RemoteExecutor):
             timeout=asked.minutes * 60 or None,
             sample=str(files.sample) if direct.has_benchmark(job) else None,
         )
-        submitted = Submitted(stage, asked, files, workdir, self._pilot.launch_line(task), time.time())
+        submitted = Submitted(stage, asked, files, workdir, self._pilot.plan(task).argv, time.time())
         info = SubmittedJobInfo(job, external_jobid=uid)
         self._jobs[uid] = info, submitted
         self._events.write("job", **submitted.record())
@@ -273,7 +273,7 @@ class Executor(RemoteExecutor):
             self._announced = True
             self._tell_pilot("active")
             self._progress.say(f"the pilot is ready ({seconds:.0f} s)")
-        elif seconds > STARTUP_LIMIT and self._pilot.site.scheduler == "fork":
+        elif seconds > STARTUP_LIMIT and self._pilot.site.scheduler.name == "fork":
             self._pilot.fail(f"it did not start within {STARTUP_LIMIT:.0f} s")
 
     def _show_status(self) -> None:

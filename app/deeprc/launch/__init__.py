@@ -1,6 +1,6 @@
-"""The launch line: how a site starts a command on several ranks. One file per launcher, found by its name."""
+"""The launch line: how a site starts a command on several ranks, in an image that fits it."""
 
-from deeprc.launch import fork, mpiexec  # noqa: F401  each registers itself
-from deeprc.launch.base import Launcher, Layout, launcher
+from deeprc.launch.launchers import Layout, launcher
+from deeprc.launch.plan import Plan, compose
 
-__all__ = ["Launcher", "Layout", "launcher"]
+__all__ = ["Layout", "Plan", "compose", "launcher"]

@@ -12,11 +12,12 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from deeprc.errors import ConfigError
-from deeprc.launch import Layout, launcher
+from deeprc.launch import Layout, Plan, compose
 from deeprc.pilot.processes import MARK, PATIENCE, sweep
 from deeprc.pilot.resource import resource_config, write_resource_config
 from deeprc.pilot.tasks import Outcome, Task
@@ -50,7 +51,7 @@ class Pilot:
                 raise ConfigError(f"a pilot without {name}", found=f"{name} = {count}", expected="1 or more")
         self.site, self.partition = site, site.partition(partition)
         if cores is not None:
-            self.partition = self.partition.model_copy(update={"cores": cores})
+            self.partition = self.partition.model_copy(update={"cores": cores, "reserved_cores": []})
         self.nodes, self.runtime, self.folder = nodes, runtime, folder.absolute()
         self.mark = uuid.uuid4().hex
         self.state = "NEW"
@@ -63,12 +64,11 @@ class Pilot:
         self._several: dict[str, Task] = {}  # those of several ranks, which RADICAL-Pilot starts one by one
         self._cancelled: set[str] = set()
         self._sending = threading.Lock()
-        self._launchers = launcher("fork", Path(sys.prefix)), launcher(site.launcher, Path(sys.prefix))
 
     @property
     def cores(self) -> int:
         """Cores of the whole pilot."""
-        return self.nodes * self.partition.cores
+        return self.nodes * self.partition.usable_cores
 
     @property
     def gpus(self) -> int:
@@ -98,11 +98,11 @@ class Pilot:
         """Whether no task can run any more."""
         return self.state in {"FAILED", "CANCELED", "DONE", "CLOSED"}
 
-    def launch_line(self, task: Task) -> list[str]:
-        """The whole command that starts a task."""
-        one, several = self._launchers
-        layout = Layout(task.ranks, task.cores_per_rank, task.gpus_per_rank)
-        return [*(one if task.ranks == 1 else several).command(layout), *task.argv]
+    def plan(self, task: Task) -> Plan:
+        """How a task is started: what `deeprc plan` prints, with the nodes left to the pilot."""
+        nodes = -(-task.ranks * task.cores_per_rank // self.partition.usable_cores)
+        layout = Layout(task.ranks, task.cores_per_rank, task.gpus_per_rank, nodes)
+        return compose(self.site, self.partition, layout, task.argv, placed=True)
 
     def start(self) -> None:
         """Start the pilot and return at once."""
@@ -112,12 +112,12 @@ class Pilot:
             self.site, self.partition, environment=Path(sys.prefix), sandbox=self.folder / "sandbox"
         )
         resource = write_resource_config(self.folder, self.site, config)
-        local = self.site.scheduler == "fork"
+        local = self.site.scheduler.name == "fork"
         self.state = "STARTING"
         self._broker = subprocess.Popen(
             [sys.executable, "-m", "deeprc.pilot.broker"],
             cwd=self.folder,
-            env=os.environ | broker_environment(self.folder, self.mark, local=local),
+            env=passed_on(os.environ) | broker_environment(self.folder, self.mark, local=local),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(self.logs / "broker.err").open("wb"),
@@ -239,6 +239,15 @@ class Pilot:
         # Its output says nothing of its end: processes that RADICAL-Pilot has forked hold that open, too.
         os.waitid(os.P_PID, self._broker.pid, os.WEXITED | os.WNOWAIT)
         self.fail(GONE)
+
+
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """The part of the client's environment that RADICAL-Pilot can hand to its agent.
+
+    It writes `export NAME="value"` into scripts, where a shell expands what looks like an expansion, and fails or even
+    runs it: `make` exports `MAKEOVERRIDES=${-*-command-variables-*-}`. The jobs' scripts set the whole environment.
+    """
+    return {name: value for name, value in environment.items() if not {"$", "`"} & set(value)}
 
 
 def broker_environment(folder: Path, mark: str, *, local: bool) -> dict[str, str]:

@@ -21,13 +21,14 @@ def resource_config(site: Site, partition: Partition, *, environment: Path, sand
     sandbox
         The folder that the pilot's files go to.
     """
-    launchers = launcher("fork", environment), launcher(site.launcher, environment)  # one rank, several ranks
+    # For one rank, and for several.
+    launchers = launcher(site, partition, environment, "fork"), launcher(site, partition, environment)
     return {
         "description": site.description,
         "default_schema": "local",
         "schemas": {"local": {"job_manager_endpoint": "fork://localhost/", "filesystem_endpoint": "file://localhost/"}},
         "default_remote_workdir": str(sandbox),
-        "resource_manager": site.scheduler.upper(),
+        "resource_manager": site.scheduler.name.upper(),
         "agent_config": "default",
         "agent_scheduler": "CONTINUOUS",
         "agent_spawner": "POPEN",
@@ -36,9 +37,9 @@ def resource_config(site: Site, partition: Partition, *, environment: Path, sand
             **{each.method: each.pilot_settings() for each in launchers},
         },
         # The shipped local configuration makes up 8 cores; these are the real ones.
-        "cores_per_node": partition.cores,
+        "cores_per_node": partition.usable_cores,
         "gpus_per_node": partition.gpus,
-        "mem_per_node": partition.memory_mb,
+        "mem_per_node": partition.memory_mb or 0,
         "lfs_path_per_node": str(sandbox),
         "lfs_size_per_node": 0,
         "virtenv_mode": "local",

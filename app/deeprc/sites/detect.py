@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 
 import psutil
@@ -28,3 +29,8 @@ def memory_mb() -> int:
     except OSError:
         limit = "max"
     return (total if limit == "max" else min(total, int(limit))) // 10**6
+
+
+def architecture() -> str:
+    """The processor's architecture, as image labels name it."""
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())

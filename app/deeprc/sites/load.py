@@ -40,4 +40,39 @@ def load_site(name: str | Path) -> Site:
         if str(name) not in known_sites():
             raise unknown("site", str(name), known_sites(), where=sites_folder())
         path = sites_folder() / str(name) / "site.yaml"
-    return validate(Site, read_yaml(path), where=path)
+    return validate(Site, with_hardware(read_yaml(path), path), where=path)
+
+
+def with_hardware(data: object, path: Path) -> object:
+    """A site file's content, each partition filled up with the keys of the hardware that it names."""
+    partitions = data.get("partitions") if isinstance(data, dict) else None
+    if not isinstance(partitions, list):
+        return data
+    beside = path.resolve().parent.parent / "hardware"
+    folder = beside if beside.is_dir() else sites_folder() / "hardware"
+    return data | {"partitions": [_filled(partition, folder, path) for partition in partitions]}
+
+
+def _filled(partition: object, folder: Path, path: Path) -> object:
+    name = partition.get("hardware") if isinstance(partition, dict) else None
+    if not isinstance(name, str):
+        return partition
+    known = {file.stem: file for file in folder.glob("*.yaml")}
+    if name not in known:
+        raise unknown("hardware", name, known, where=path)
+    shared = read_yaml(known[name])
+    if not isinstance(shared, dict):
+        raise ConfigError("not a mapping of keys to values", where=known[name])
+    return {**shared, **partition}
+
+
+def site_schema() -> dict:
+    """The JSON Schema of site files, for editors. What a partition's hardware may bring is not required in it."""
+    schema = Site.model_json_schema()
+    partition = schema["$defs"]["Partition"]
+    brought = {"architecture", "cores"}
+    partition["anyOf"] = [{"required": ["hardware"]}, {"required": sorted(brought)}]
+    partition["required"] = [key for key in partition["required"] if key not in brought]
+    for key in ("cores", "memory_mb", "architecture"):  # `detect` stands for what this machine has
+        partition["properties"][key] = {"anyOf": [partition["properties"][key], {"const": "detect"}]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Deep RC site file", **schema}

@@ -1,59 +1,129 @@
-"""The site file's model. Unknown keys are refused, so that a misspelt fact cannot pass for an absent one."""
+"""The site file's model."""
 
 from __future__ import annotations
 
+import datetime
+import re
+from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from deeprc.errors import unknown
-from deeprc.sites import detect
+from deeprc.sites.fact import Fact, facts_in
+from deeprc.sites.hardware import Partition
+from deeprc.sites.setting import Bind, Setting
+from deeprc.sites.software import Family, Interconnect, LauncherFact, Module, Mpi, Runtime, Scheduler
+
+Translator = Literal["wi4mpi", "mpitrampoline"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Status(Fact):
+    """Whether the machine is in service; a retired one has a date, and most often a successor."""
+
+    state: Literal["active", "retired"] = "active"
+    retired: datetime.date | None = None
+    successor: str | None = None
+
+    @model_validator(mode="after")
+    def _dated(self) -> Status:
+        if (self.state == "retired") != (self.retired is not None):
+            raise ValueError("a retired site has the date `retired`, and no other site has")
+        return self
 
 
-class Partition(_Strict):
-    """Nodes of one kind. `detect` in the file stands for what this machine has.
+class Identity(Fact):
+    """How to know that this is the machine: any of these variables (a regular expression each), or of these names of
+    hosts. Without either, every machine is it.
+    """
+
+    environment: dict[str, str] = Field(default_factory=dict)
+    hostnames: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _patterns(self) -> Identity:
+        for pattern in [*self.environment.values(), *self.hostnames]:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        return self
+
+
+class Binds(Fact):
+    """Paths of the host that every container sees."""
+
+    paths: list[Bind] = Field(default_factory=list)
+
+
+class Storage(Fact):
+    """Where files go; `$NAME` is a variable of the user's.
 
     Attributes
     ----------
-    cores
-        Cores of a node that ranks may use.
-    memory_mb
-        Memory of a node, MB (10^6 bytes).
-    gpus
-        Accelerators of a node.
+    images
+        Images that the facility shares, looked into first; read-only.
+    image_cache
+        The user's own images.
     """
 
-    name: str
-    nodes: PositiveInt = 1
-    cores: PositiveInt
-    memory_mb: PositiveInt
-    gpus: int = Field(0, ge=0)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _detect(cls, data: object) -> object:
-        found = {"cores": detect.cores, "memory_mb": detect.memory_mb}
-        if not isinstance(data, dict):
-            return data
-        return {k: found[k]() if v == "detect" and k in found else v for k, v in data.items()}
+    scratch: str | None = None
+    node_local: str | None = None
+    images: str | None = None
+    image_cache: str = "$HOME/.cache/deeprc/images"
 
 
-class Site(_Strict):
-    """A machine, as its site file says."""
+class Site(Fact):
+    """A machine, as its site file says.
 
-    name: str
+    Attributes
+    ----------
+    images
+        Variants of the catalog in the order of preference; where empty, those that fit in the catalog's order.
+    translators
+        Layers that let an image use an MPI of another family.
+    glibc
+        The host's C library.
+    settings
+        What tasks need under conditions, see `Setting`.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     description: str
-    status: Literal["active", "retired"] = "active"
+    status: Status = Field(default_factory=Status)
     contact: str
     url: str
-    scheduler: Literal["fork"]
-    launcher: Literal["mpiexec"]
-    interconnect: str
+    identity: Identity = Field(default_factory=Identity)
+    scheduler: Scheduler
+    launcher: LauncherFact
+    interconnect: Interconnect
+    mpi: list[Mpi] = Field(min_length=1)
+    runtime: Runtime
+    binds: Binds = Field(default_factory=Binds)
+    modules: list[Module] = Field(default_factory=list)
+    settings: list[Setting] = Field(default_factory=list)
+    storage: Storage = Field(default_factory=Storage)
+    images: list[str] = Field(default_factory=list)
+    translators: list[Translator] = Field(default_factory=list)
+    glibc: str | None = None
     partitions: list[Partition] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Site:
+        names = [partition.name for partition in self.partitions]
+        if len(names) != len(set(names)):
+            raise ValueError(f"partitions: a name stands twice in {', '.join(names)}")
+        for setting in self.settings:
+            for name in set(setting.when.partitions or []) - set(names):
+                raise unknown("partition", name, names, where=f"site {self.name}, settings")
+            if self.scheduler.name == "slurm" and self.interconnect.fabric == "slingshot":
+                # HPE shs-ccl-docs README: a single-node step has no VNI, and NCCL fails where NCCL_NET insists on it.
+                named = {"NCCL_NET", "NCCL_NET_PLUGIN"} & setting.environment.keys()
+                if named and setting.when.nodes != "several":
+                    raise ValueError(
+                        f"{', '.join(sorted(named))} on Slingshot under Slurm is for `nodes: several` only"
+                    )
+        return self
 
     def partition(self, name: str | None = None) -> Partition:
         """The partition called `name`; the first one where no name is given."""
@@ -63,3 +133,12 @@ class Site(_Strict):
         if name not in by_name:
             raise unknown("partition", name, by_name, where=f"site {self.name}")
         return by_name[name]
+
+    @property
+    def families(self) -> list[Family]:
+        """The ABI families of its MPIs, the default first."""
+        return list(dict.fromkeys(mpi.family for mpi in self.mpi))
+
+    def facts(self) -> Iterator[tuple[str, Fact]]:
+        """All facts, with their places in the file."""
+        return facts_in(self)

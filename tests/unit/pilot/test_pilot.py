@@ -5,21 +5,12 @@ import pytest
 
 from deeprc.errors import ConfigError
 from deeprc.pilot import Pilot, Task
-from deeprc.pilot.client import HOOKS, broker_environment
+from deeprc.pilot.client import HOOKS, broker_environment, passed_on
 from deeprc.pilot.processes import MARK
 from deeprc.pilot.resource import resource_config, write_resource_config
-from deeprc.sites import Partition, Site
+from samples.sites import laptop
 
-SITE = Site(
-    name="laptop",
-    description="A laptop",
-    contact="me",
-    url="none",
-    scheduler="fork",
-    launcher="mpiexec",
-    interconnect="shared memory",
-    partitions=[Partition(name="local", cores=6, memory_mb=9000, gpus=1)],
-)
+SITE = laptop()
 
 
 @pytest.fixture
@@ -71,6 +62,11 @@ def test_everything_that_radical_pilot_writes_goes_to_the_private_folder():
     assert environment["PATH"].startswith(f"{sys.prefix}/bin:")
 
 
+def test_what_a_shell_would_expand_is_kept_from_radical_pilots_scripts():
+    odd = {"MAKEOVERRIDES": "${-*-command-variables-*-}", "PS1": "$(whoami)> ", "OLD": "`date`"}
+    assert passed_on({"LANG": "C.UTF-8", "EMPTY": "", **odd}) == {"LANG": "C.UTF-8", "EMPTY": ""}
+
+
 def test_only_a_pilot_of_this_machine_listens_on_loopback_alone(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/mine")
     local, remote = (broker_environment(Path("/p"), "m", local=local) for local in (True, False))
@@ -93,9 +89,9 @@ def test_a_pilot_of_nothing_is_refused(tmp_path, wrong):
 
 def test_launch_line_of_a_task(tmp_path):
     pilot = Pilot(SITE, tmp_path)
-    assert pilot.launch_line(Task("a", ["run", "it"])) == ["run", "it"]
-    several = pilot.launch_line(Task("b", ["run", "it"], ranks=3))
-    assert several == [f"{sys.prefix}/bin/mpiexec", "-np", "3", "run", "it"]
+    assert pilot.plan(Task("a", ["run", "it"])).argv == ["run", "it"]
+    several = pilot.plan(Task("b", ["run", "it"], ranks=3))
+    assert several.argv == [f"{sys.prefix}/bin/mpiexec", "-np", "3", "-f", "{hostfile}", "run", "it"]
 
 
 def test_nothing_is_written_before_the_start(tmp_path):

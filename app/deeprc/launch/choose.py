@@ -1,0 +1,63 @@
+"""Which partition and which image a task gets where nobody says."""
+
+from __future__ import annotations
+
+from deeprc.errors import ConfigError
+from deeprc.images.catalog import Catalog, Image
+from deeprc.launch.launchers import Layout
+from deeprc.launch.verdict import Verdict, judge
+from deeprc.sites import Partition, Site
+
+
+def choose_partition(site: Site, gpus: int = 0) -> Partition:
+    """The site's first partition, or the first with that many accelerators per node."""
+    fitting = [partition for partition in site.partitions if partition.gpus >= gpus]
+    if not fitting:
+        there = ", ".join(f"{partition.name}: {partition.gpus}" for partition in site.partitions)
+        raise ConfigError(
+            f"{gpus} accelerators per node, but no partition of {site.name} has them", found=there, fix="ask for fewer"
+        )
+    return fitting[0]
+
+
+def make_layout(
+    partition: Partition, *, nodes: int = 1, ranks: int | None = None, cores: int | None = None, gpus: int = 0
+) -> Layout:
+    """A layout; a node's ranks share its usable cores where nothing is said of them."""
+    ranks = ranks or nodes
+    per_node = -(-ranks // nodes)
+    return Layout(ranks, cores or max(1, partition.usable_cores // per_node), gpus, nodes)
+
+
+def candidates(
+    catalog: Catalog, site: Site, partition: Partition, *, nodes: int = 1, gpus: bool = False
+) -> list[tuple[Image, Verdict]]:
+    """Every image of the catalog with its verdict, the best first.
+
+    Ranks without accelerators take an image without them where it runs as well. Among equals the site's own order
+    decides, then the catalog's.
+    """
+    order = {name: number for number, name in enumerate(site.images)}
+    judged = [(image, judge(image, site, partition, nodes=nodes, gpus=gpus)) for image in catalog.images]
+
+    def key(pair: tuple[Image, Verdict]) -> tuple:
+        image, verdict = pair
+        special = image.stages == ["cylon"]
+        return (
+            verdict.rank >= 100,
+            special,
+            verdict.rank,
+            not gpus and image.accelerator is not None,
+            order.get(image.name, 99),
+        )
+
+    return sorted(judged, key=key)
+
+
+def choose_image(
+    catalog: Catalog, site: Site, partition: Partition, *, nodes: int = 1, gpus: bool = False
+) -> Image | None:
+    """The image that fits best; None where the site runs no images. Where none fits, the one that comes nearest."""
+    if site.runtime.kind == "none":
+        return None
+    return candidates(catalog, site, partition, nodes=nodes, gpus=gpus)[0][0]

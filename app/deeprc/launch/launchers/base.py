@@ -1,0 +1,119 @@
+"""What every launcher has, and the register that it is found in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from deeprc.errors import unknown
+from deeprc.sites import Partition, Site
+
+_LAUNCHERS: dict[str, type[Launcher]] = {}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a task lies on its nodes."""
+
+    ranks: int = 1
+    cores_per_rank: int = 1
+    gpus_per_rank: int = 0
+    nodes: int = 1
+
+    @property
+    def ranks_per_node(self) -> int:
+        """Ranks of the fullest node."""
+        return -(-self.ranks // self.nodes)
+
+    @property
+    def gpus_per_node(self) -> int:
+        """Accelerators of the fullest node."""
+        return self.ranks_per_node * self.gpus_per_rank
+
+
+class Launcher(ABC):
+    """A program that starts ranks.
+
+    `method` is RADICAL-Pilot's name for it, `binds_gpus` whether it tells each rank its accelerators itself,
+    `local_rank` the variable in which a rank finds its number on its node, `rank` the one with its number in the world.
+
+    Parameters
+    ----------
+    environment
+        The virtual environment that ranks run in where there is no container.
+    """
+
+    name: ClassVar[str]
+    method: ClassVar[str]
+    binds_gpus: ClassVar[bool] = False
+    local_rank: ClassVar[str]
+    rank: ClassVar[str]
+
+    def __init__(self, site: Site, partition: Partition, environment: Path) -> None:
+        self.site, self.partition, self.environment = site, partition, environment
+
+    @property
+    def program(self) -> str:
+        """What is called; a site may name one of several by its path."""
+        return self.site.launcher.program or self.name.partition("-")[0]
+
+    @abstractmethod
+    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str]) -> list[str]:
+        """The options that lay the ranks out.
+
+        Parameters
+        ----------
+        pmi
+            What to speak to the ranks, where that is not the launcher's own choice.
+        exports
+            Variables that the ranks must see, for launchers that pass on none by themselves.
+        """
+
+    def placement(self, layout: Layout, *, placed: bool) -> list[str]:
+        """The options that choose nodes; `placed`: a pilot has chosen them, and fills in `{hosts}`, `{hostfile}`
+        (a line for each rank), `{offset}` (ranks of the allocation before the first one).
+        """
+        return []
+
+    def variables(self, layout: Layout) -> dict[str, str]:
+        """Variables that the launcher itself reads."""
+        return {}
+
+    def command(
+        self, layout: Layout, *, pmi: str | None = None, exports: Sequence[str] = (), extra: Sequence[str] = (),
+        placed: bool = False,
+    ) -> list[str]:  # fmt: skip
+        """What stands before the command that the ranks run."""
+        options = self.options(layout, pmi=pmi, exports=exports)
+        return [self.program, *options, *self.placement(layout, placed=placed), *self.site.launcher.options, *extra]
+
+    def pilot_settings(self) -> dict:
+        """This launcher's entry in RADICAL-Pilot's resource configuration."""
+        return {}
+
+
+def register(name: str) -> Callable[[type[Launcher]], type[Launcher]]:
+    """Make a launcher known as `name`, the word for it in site files."""
+
+    def add(cls: type[Launcher]) -> type[Launcher]:
+        cls.name = name
+        _LAUNCHERS[name] = cls
+        return cls
+
+    return add
+
+
+def known_launchers() -> list[str]:
+    """The names that a site file may give as its launcher."""
+    return sorted(_LAUNCHERS)
+
+
+def launcher(site: Site, partition: Partition, environment: Path, name: str | None = None) -> Launcher:
+    """The launcher called `name`; the partition's own, else the site's, where no name is given."""
+    name = name or partition.launcher or site.launcher.name
+    if name not in _LAUNCHERS:
+        raise unknown("launcher", name, _LAUNCHERS, where=f"site {site.name}")
+    return _LAUNCHERS[name](site, partition, environment)

@@ -1,0 +1,60 @@
+"""Hydra: the launcher of MPICH (`mpiexec`) and of Intel MPI (`mpirun`)."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from deeprc.errors import ConfigError
+from deeprc.launch.launchers.base import Launcher, Layout, register
+
+
+@register("mpiexec-hydra")
+class Hydra(Launcher):
+    """MPICH's `mpiexec`: the site's, where it names one, else that of the `mpich` wheel in the environment.
+
+    Always named by its path: another MPI's would start each rank as a world of its own.
+    """
+
+    method = "MPIEXEC"
+    local_rank, rank = "MPI_LOCALRANKID", "PMI_RANK"
+
+    @property
+    def program(self) -> str:
+        """The path of `mpiexec`."""
+        if self.site.launcher.program:
+            return self.site.launcher.program
+        path = self.environment / "bin" / "mpiexec"
+        if not path.is_file():
+            raise ConfigError("the environment has no mpiexec", found=f"no {path}", fix="pip install mpich")
+        return str(path)
+
+    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str]) -> list[str]:
+        """Ranks, and ranks per node where there are several; Hydra passes on all variables by itself."""
+        several = ["-ppn", str(layout.ranks_per_node)] if layout.nodes > 1 else []
+        return ["-np", str(layout.ranks), *several]
+
+    def placement(self, layout: Layout, *, placed: bool) -> list[str]:
+        """The hosts that a pilot has chosen."""
+        return ["-f", "{hostfile}"] if placed else []
+
+    def pilot_settings(self) -> dict:
+        """RADICAL-Pilot takes the first `mpiexec` on its launcher's PATH, which does not hold the environment."""
+        return {"pre_exec_cached": [f"export PATH={shlex.quote(str(Path(self.program).parent))}:$PATH"]}
+
+
+@register("mpirun-intelmpi")
+class IntelMpi(Hydra):
+    """Intel MPI's `mpirun`, which its module puts on the PATH."""
+
+    method = "MPIRUN"
+
+    @property
+    def program(self) -> str:
+        """`mpirun`, or what the site names."""
+        return self.site.launcher.program or "mpirun"
+
+    def pilot_settings(self) -> dict:
+        """The module is loaded before the pilot starts."""
+        return {}

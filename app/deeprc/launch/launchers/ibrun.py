@@ -1,0 +1,35 @@
+"""TACC's launcher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deeprc.launch.launchers.base import Launcher, Layout, register
+
+
+@register("ibrun")
+class Ibrun(Launcher):
+    """`ibrun`, around the mpiexec of the MPI whose module is loaded; `-n` and `-o` as in TACC's frontera.md:624-685.
+
+    `task_affinity` binds each rank to its cores (the same page). Ranks per node come from the allocation, or from
+    IBRUN_TASKS_PER_NODE (E3SM's config_machines.xml, vista-gh).
+    """
+
+    method = "IBRUN"
+    local_rank, rank = "MPI_LOCALRANKID", "PMI_RANK"
+
+    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str]) -> list[str]:
+        """The number of ranks."""
+        return ["-n", str(layout.ranks)]
+
+    def placement(self, layout: Layout, *, placed: bool) -> list[str]:
+        """The rank of the allocation to begin with."""
+        return ["-o", "{offset}" if placed else "0"]
+
+    def variables(self, layout: Layout) -> dict[str, str]:
+        """Ranks per node."""
+        return {"IBRUN_TASKS_PER_NODE": str(layout.ranks_per_node)}
+
+    def command(self, layout: Layout, **options: object) -> list[str]:
+        """`ibrun … task_affinity`."""
+        return [*super().command(layout, **options), "task_affinity"]

@@ -1,0 +1,26 @@
+"""IBM's launcher under LSF."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deeprc.launch.launchers.base import Launcher, Layout, register
+
+
+@register("jsrun")
+class Jsrun(Launcher):
+    """`jsrun`: a resource set for each rank (OLCF summit_user_guide.rst)."""
+
+    method = "JSRUN"
+    binds_gpus = True
+    local_rank, rank = "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_RANK"
+
+    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str]) -> list[str]:
+        """Resource sets; Spectrum MPI handles memory of accelerators with `--smpiargs=-gpu` only."""
+        options = [f"--nrs={layout.ranks}", "--tasks_per_rs=1", f"--cpu_per_rs={layout.cores_per_rank}"]
+        options += [f"--gpu_per_rs={layout.gpus_per_rank}", f"--rs_per_host={layout.ranks_per_node}"]
+        return [
+            *options,
+            f"--bind=packed:{layout.cores_per_rank}",
+            *(["--smpiargs=-gpu"] if layout.gpus_per_rank else []),
+        ]

@@ -1,0 +1,28 @@
+"""Open MPI's launcher; NVIDIA's HPC-X and IBM's Spectrum MPI have the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deeprc.launch.launchers.base import Launcher, Layout, register
+
+
+@register("mpirun-openmpi")
+class OpenMpi(Launcher):
+    """`mpirun` of Open MPI 4 or 5.
+
+    It passes on no variables but its own to other nodes, hence `-x`. Hosts and ranks per node: `ppr`.
+    """
+
+    method = "MPIRUN"
+    local_rank, rank = "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_RANK"
+
+    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str]) -> list[str]:
+        """Ranks, ranks per node and cores of each; the variables that they must see."""
+        mapping = f"ppr:{layout.ranks_per_node}:node:PE={layout.cores_per_rank}"
+        options = ["-np", str(layout.ranks), "--map-by", mapping, "--bind-to", "core"]
+        return [*options, *(word for name in exports for word in ("-x", name))]
+
+    def placement(self, layout: Layout, *, placed: bool) -> list[str]:
+        """The hosts that a pilot has chosen."""
+        return ["--hostfile", "{hostfile}"] if placed else []

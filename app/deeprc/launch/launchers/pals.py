@@ -1,0 +1,35 @@
+"""HPE's PALS under PBS: ALCF Polaris and Aurora."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deeprc.launch.launchers.base import Launcher, Layout, register
+
+
+@register("mpiexec-pals")
+class Pals(Launcher):
+    """PALS's `mpiexec`.
+
+    Ranks are bound by depth (Polaris), or, where the system keeps cores for itself, by an explicit list of them
+    (Aurora, running-jobs-aurora.md:285-296,409).
+    """
+
+    method = "MPIEXEC"
+    local_rank, rank = "PALS_LOCAL_RANKID", "PALS_RANKID"
+
+    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str]) -> list[str]:
+        """Ranks, ranks per node, cores of each."""
+        options = ["-n", str(layout.ranks), "--ppn", str(layout.ranks_per_node)]
+        blocks = self.partition.core_blocks(layout.ranks_per_node, layout.cores_per_rank)
+        if self.partition.reserved_cores and blocks:
+            return [*options, "--cpu-bind", "list:" + ":".join(_span(block) for block in blocks)]
+        return [*options, "--depth", str(layout.cores_per_rank), "--cpu-bind", "depth"]
+
+    def placement(self, layout: Layout, *, placed: bool) -> list[str]:
+        """The allocation's own file of hosts, or the pilot's."""
+        return ["--hostfile", "{hostfile}" if placed else "$PBS_NODEFILE"]
+
+
+def _span(block: range) -> str:
+    return str(block[0]) if len(block) == 1 else f"{block[0]}-{block[-1]}"

@@ -1,0 +1,228 @@
+"""The plan of a task: its launch line and all that belongs to it. `deeprc plan` prints it, the pilot uses it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deeprc.errors import ConfigError
+from deeprc.images.catalog import Image
+from deeprc.launch.conditions import Gathered, gather
+from deeprc.launch.launchers import Launcher, Layout, launcher
+from deeprc.launch.runtimes import HOST_MPI, Inside, container
+from deeprc.launch.verdict import Verdict, judge
+from deeprc.launch.visibility import tell_ranks
+from deeprc.sites import Partition, Site
+from deeprc.sites.setting import Comm
+
+NATIVE = "no container: ranks and launcher use the same installation of MPI"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a task is started on a site.
+
+    The launch line is `launcher + binding + runtime + command`. `$NAME` in the first three, and in the values of
+    `environment`, is a variable of the job, see `deeprc.launch.text`.
+    """
+
+    site: str
+    partition: str
+    layout: Layout
+    image: str | None
+    verdict: str
+    reason: str
+    fix: str | None = None
+    launcher: list[str] = field(default_factory=list)
+    binding: list[str] = field(default_factory=list)
+    runtime: list[str] = field(default_factory=list)
+    command: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    modules: list[str] = field(default_factory=list)
+    binds: list[str] = field(default_factory=list)
+    scheduler_options: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+    @property
+    def refused(self) -> bool:
+        """Whether it cannot run."""
+        return self.verdict == "refuse"
+
+    @property
+    def argv(self) -> list[str]:
+        """The whole launch line; empty where it is refused."""
+        return [] if self.refused else [*self.launcher, *self.binding, *self.runtime, *self.command]
+
+    def record(self) -> dict:
+        """What `--json` prints."""
+        return {
+            "site": self.site,
+            "partition": self.partition,
+            "image": self.image,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "fix": self.fix,
+            "argv": self.argv,
+            "env": self.environment,
+            "modules": self.modules,
+            "binds": self.binds,
+            "scheduler_options": self.scheduler_options,
+            "nodes": self.layout.nodes,
+            "ranks": self.layout.ranks,
+            "cores_per_rank": self.layout.cores_per_rank,
+            "gpus_per_rank": self.layout.gpus_per_rank,
+            "warnings": self.warnings,
+            "unverified": self.doubts,
+        }
+
+
+def compose(
+    site: Site, partition: Partition, layout: Layout, command: list[str], *, image: Image | None = None,
+    image_path: str | None = None, comm: Comm = "mpi", model: str | None = None, placed: bool = False,
+    environment: Path | None = None,
+) -> Plan:  # fmt: skip
+    """The plan of `command` on `layout.ranks` ranks.
+
+    Parameters
+    ----------
+    image
+        The image of the catalog to run in; without one the command runs in `environment`.
+    image_path
+        Where its file is; where the site keeps images, if not given.
+    comm
+        What ranks talk through: MPI, NCCL/RCCL/oneCCL (`ccl`), or both.
+    model
+        Allows only this way for the image's MPI: bind, hybrid or translate.
+    placed
+        Whether a pilot chooses the nodes, see `Launcher.placement`.
+
+    Raises
+    ------
+    ConfigError
+        For a layout that the partition does not have room for.
+    """
+    if site.status.state == "retired":
+        successor = f"; its successor is {site.status.successor}" if site.status.successor else ""
+        reason = f"{site.name} was retired on {site.status.retired}{successor}"
+        fix = "deeprc sites lists the machines in service"
+        return Plan(site.name, partition.name, layout, image and image.name, "refuse", reason, fix)
+    check_layout(site, partition, layout)
+    starter = launcher(site, partition, environment or Path(sys.prefix), "fork" if _alone(site, layout) else None)
+    if image is None:
+        verdict = Verdict("bind", NATIVE, mpi=site.mpi[0])
+    else:
+        verdict = judge(image, site, partition, nodes=layout.nodes, gpus=layout.gpus_per_rank > 0, model=model)
+    plan = Plan(
+        site.name, partition.name, layout, image and image.name, verdict.kind, verdict.reason, verdict.fix,
+        doubts=doubts(site, partition),
+    )  # fmt: skip
+    return (
+        plan
+        if plan.refused
+        else _filled(plan, site, partition, starter, verdict, command, image, image_path, comm, placed)
+    )
+
+
+def _filled(
+    plan: Plan, site: Site, partition: Partition, starter: Launcher, verdict: Verdict, command: list[str],
+    image: Image | None, image_path: str | None, comm: Comm, placed: bool,
+) -> Plan:  # fmt: skip
+    layout = plan.layout
+    gathered = gather(site, partition, layout, comm, verdict, contained=image is not None)
+    environment = {"OMP_NUM_THREADS": str(layout.cores_per_rank), **starter.variables(layout), **gathered.environment}
+    binds, runtime, extra = list(gathered.binds), [], list(gathered.launcher_options)
+    if image is not None:
+        host = verdict.mpi
+        if verdict.kind in ("bind", "translate") and host and host.library:
+            binds.append(f"{host.library}:{HOST_MPI}:ro")
+        inside = Inside(
+            image_path or default_path(site, image),
+            vendor=partition.accelerator.vendor if layout.gpus_per_rank and partition.accelerator else None,
+            binds=binds,
+            flags=[*site.runtime.flags, *gathered.flags],
+            variables=_inside_variables(verdict, gathered),
+            model=verdict.kind,
+            pmi=verdict.pmi,
+            family=image.mpi.family,
+            ccl=comm != "mpi" and layout.nodes > 1,
+            shares=layout.ranks_per_node > 1,
+            home=site.runtime.home,
+            clean_environment=site.runtime.clean_environment,
+        )
+        box = container(site.runtime.kind)
+        runtime, environment = box.wrap(inside), environment | box.variables(inside)
+        extra = [*box.launcher_options(inside), *extra]
+    speak = verdict.pmi if verdict.pmi and verdict.pmi != next(iter(site.launcher.pmi), None) else None
+    line = starter.command(layout, pmi=speak, exports=sorted(environment), extra=extra, placed=placed)
+    binding = [] if placed or starter.binds_gpus else tell_ranks(partition.accelerator, layout, starter.local_rank)
+    return Plan(
+        plan.site, plan.partition, layout, plan.image, plan.verdict, plan.reason, plan.fix,
+        launcher=line, binding=binding, runtime=runtime, command=command, environment=environment,
+        modules=gathered.modules, binds=binds, scheduler_options=gathered.scheduler_options,
+        warnings=[*verdict.warnings, *gathered.warnings(site, layout, comm, image)], doubts=plan.doubts,
+    )  # fmt: skip
+
+
+def check_layout(site: Site, partition: Partition, layout: Layout) -> None:
+    """Raise a ConfigError where the partition has no room for it."""
+    where = f"site {site.name}, partition {partition.name}"
+    rows = (
+        ("nodes", layout.nodes, partition.nodes, f"{layout.nodes} nodes", "fewer nodes"),
+        (
+            "usable cores per node",
+            layout.ranks_per_node * layout.cores_per_rank,
+            partition.usable_cores,
+            f"{layout.ranks_per_node} ranks per node x {layout.cores_per_rank} cores",
+            "fewer ranks or cores per rank, or more nodes",
+        ),
+        (
+            "accelerators per node",
+            layout.gpus_per_node,
+            partition.gpus,
+            f"{layout.ranks_per_node} ranks per node x {layout.gpus_per_rank}",
+            "fewer ranks or accelerators per rank, or more nodes",
+        ),
+    )
+    if layout.nodes > layout.ranks:
+        raise ConfigError(f"{layout.ranks} ranks cannot lie on {layout.nodes} nodes", where=where, fix="give --ranks")
+    for what, wanted, there, found, fix in rows:
+        if wanted > there:
+            raise ConfigError(
+                f"{wanted} {what}: more than there are", where=where, found=found, expected=f"at most {there}", fix=fix
+            )
+
+
+def default_path(site: Site, image: Image) -> str:
+    """Where the site keeps an image: the facility's shared folder, else the user's own."""
+    return f"{site.storage.images or site.storage.image_cache}/{image.name}.sif"
+
+
+def _alone(site: Site, layout: Layout) -> bool:
+    """On this machine one rank needs no launcher; within an allocation it does, to get to its node."""
+    return site.scheduler.name == "fork" and layout.ranks == 1
+
+
+def _inside_variables(verdict: Verdict, gathered: Gathered) -> dict[str, str]:
+    variables = dict(gathered.container)
+    host = verdict.mpi
+    if verdict.kind in ("bind", "translate") and host:
+        folders = [HOST_MPI] if host.library else list(host.path)
+        if folders:
+            own = variables.get("LD_LIBRARY_PATH")
+            variables["LD_LIBRARY_PATH"] = ":".join([*folders, *([own] if own else [])])
+        if host.library:
+            variables["MPI4PY_LIBMPI"] = f"{HOST_MPI}/{host.library_name}"
+    return variables
+
+
+def doubts(site: Site, partition: Partition) -> list[str]:
+    """The facts of the site, and of this partition, that nobody has verified, or that sources disagree on."""
+    own = f"partitions.{partition.name}"
+    return [
+        f"{place}: {line}"
+        for place, fact in site.facts()
+        if not place.startswith("partitions.") or place == own
+        for line in fact.doubts
+    ]

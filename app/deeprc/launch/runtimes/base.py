@@ -1,0 +1,85 @@
+"""What every container runtime has, and the register that it is found in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from deeprc.errors import unknown
+from deeprc.sites.hardware import Vendor
+
+_RUNTIMES: dict[str, type[Container]] = {}
+HOST_MPI = "/opt/host-mpi"  # where the host's MPI is seen in a container
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What a task needs to find in its container.
+
+    Attributes
+    ----------
+    image
+        The path or the name of the image.
+    vendor
+        Whose accelerators its ranks have; None for ranks without.
+    variables
+        Set in the container only.
+    model
+        How its MPI comes to it: bind, hybrid or translate; `pmi` what it then speaks to the launcher; `family` the ABI
+        of the MPI that is in the image.
+    ccl
+        Whether NCCL, RCCL or oneCCL is used over several nodes.
+    shares
+        Whether several ranks of it lie on one node.
+    """
+
+    image: str
+    vendor: Vendor | None = None
+    binds: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+    model: str = "hybrid"
+    pmi: str | None = None
+    family: str = "mpich"
+    ccl: bool = False
+    shares: bool = False
+    home: bool = False
+    clean_environment: bool = False
+
+
+class Container(ABC):
+    """A program that runs a command in an image."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def wrap(self, inside: Inside) -> list[str]:
+        """What stands between the launcher and the command."""
+
+    def launcher_options(self, inside: Inside) -> list[str]:
+        """What the launcher is told, where it starts the container itself."""
+        return []
+
+    def variables(self, inside: Inside) -> dict[str, str]:
+        """Variables of the host that set those in the container; `wrap` may do that instead."""
+        return {}
+
+
+def register(kind: str) -> Callable[[type[Container]], type[Container]]:
+    """Make a runtime known as `kind`, the word for it in site files."""
+
+    def add(cls: type[Container]) -> type[Container]:
+        cls.kind = kind
+        _RUNTIMES[kind] = cls
+        return cls
+
+    return add
+
+
+def container(kind: str) -> Container:
+    """The runtime of that kind."""
+    if kind not in _RUNTIMES:
+        raise unknown("container runtime", kind, _RUNTIMES)
+    return _RUNTIMES[kind]()

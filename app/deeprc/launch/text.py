@@ -1,0 +1,64 @@
+"""A plan as text: for people, and as lines of shell."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from deeprc.launch.plan import Plan
+
+_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
+_SPECIAL = re.compile(r'([\\"`$])')
+
+
+def shell_word(text: str) -> str:
+    """`text` as one word of shell in which `$NAME` is a variable, and nothing else is special."""
+    if not _VARIABLE.search(text):
+        return shlex.quote(text)
+    parts, end = [], 0
+    for match in _VARIABLE.finditer(text):
+        parts += [_SPECIAL.sub(r"\\\1", text[end : match.start()]), match.group()]
+        end = match.end()
+    parts.append(_SPECIAL.sub(r"\\\1", text[end:]))
+    return f'"{"".join(parts)}"'
+
+
+def launch_line(plan: Plan) -> str:
+    """The launch line as shell. The command's own words stand for themselves; so does the binding's script."""
+    outside = [shell_word(word) for word in plan.launcher]
+    return " ".join(
+        [*outside, *map(shlex.quote, plan.binding), *map(shell_word, plan.runtime), *map(shlex.quote, plan.command)]
+    )
+
+
+def exports(plan: Plan) -> list[str]:
+    """Lines that load the modules and set the environment."""
+    lines = [f"module {module}" if module.startswith("use ") else f"module load {module}" for module in plan.modules]
+    return lines + [f"export {name}={shell_word(value)}" for name, value in plan.environment.items()]
+
+
+def as_text(plan: Plan) -> str:
+    """The plan for people."""
+    layout = plan.layout
+    size = f"{layout.nodes} x {layout.ranks_per_node} ranks" if layout.nodes > 1 else f"{layout.ranks} ranks"
+    shape = f"{size}, {layout.cores_per_rank} cores" + (
+        f" and {layout.gpus_per_rank} GPUs" if layout.gpus_per_rank else ""
+    )
+    rows = [
+        f"site       {plan.site}, partition {plan.partition}",
+        f"layout     {shape} each",
+        f"image      {plan.image or 'none'}",
+        f"verdict    {plan.verdict}: {plan.reason}",
+    ]
+    if plan.refused:
+        return "\n".join([*rows, f"fix        {plan.fix}"]) + "\n"
+    rows += [f"warning    {line}" for line in plan.warnings]
+    for title, lines in (
+        ("scheduler", plan.scheduler_options),
+        ("environment", exports(plan)),
+        ("launch", [launch_line(plan)]),
+        ("not verified", plan.doubts),
+    ):
+        if lines:
+            rows += ["", title, *(f"  {line}" for line in lines)]
+    return "\n".join(rows) + "\n"

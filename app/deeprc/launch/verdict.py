@@ -1,0 +1,162 @@
+"""Whether an image can run on a site, and how its MPI then meets the host's: decided before anything queues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from deeprc.images.catalog import Image
+from deeprc.sites import Partition, Site
+from deeprc.sites.software import SONAMES, Mpi
+
+Kind = Literal["bind", "hybrid", "translate", "refuse"]
+# What an image's own MPI must be able to use for a site's network; anything else falls back to TCP without a word.
+OWN_FABRIC = {"cxi": {"cxi"}, "efa": {"efa"}, "mlx5": {"ucx", "ofi"}, "psm2": {"ofi"}, "tcp": {"tcp"}, "shm": {"shm"}}
+SLOW = "12 to 34 times slower (CSCS, resource-hook.md)"
+PMI_OF_IMAGE = {"hydra": "pmi1"}  # Hydra speaks PMI-1
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an image runs on a site.
+
+    Attributes
+    ----------
+    kind
+        bind: the host's MPI replaces the image's. hybrid: the image's own MPI, started by the host's launcher.
+        translate: the host's MPI behind a layer that speaks the image's ABI. refuse: not at all.
+    reason
+        One sentence.
+    fix
+        What to do about a refusal.
+    mpi
+        The host's MPI that was chosen.
+    pmi
+        What launcher and ranks then speak, for `hybrid`.
+    layer
+        The layer of `translate`.
+    """
+
+    kind: Kind
+    reason: str
+    fix: str | None = None
+    mpi: Mpi | None = None
+    pmi: str | None = None
+    layer: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def rank(self) -> int:
+        """Order of preference; an MPI that cannot use the network comes after all that can."""
+        slow = 10 if self.warnings else 0
+        return slow + ("bind", "hybrid", "translate", "refuse").index(self.kind) + (100 if self.kind == "refuse" else 0)
+
+
+def version(text: str | None) -> tuple[int, ...] | None:
+    """The numbers of a version; None where there is none."""
+    numbers = [int(part) for part in (text or "").split(".") if part.isdigit()]
+    return tuple(numbers) or None
+
+
+def release(text: str | None) -> tuple[int, ...] | None:
+    """Major and minor: what an ABI grows by."""
+    numbers = version(text)
+    return numbers and numbers[:2]
+
+
+def judge(
+    image: Image, site: Site, partition: Partition, *, nodes: int = 1, gpus: bool = False, model: Kind | None = None
+) -> Verdict:
+    """The best way in which `image` runs on `partition`; `model` allows only that one.
+
+    The rules (design, rule 2): bind wants host >= container, hybrid container >= host and a PMI that both speak;
+    different families want a layer that translates.
+    """
+    for why, fix in _obstacles(image, site, partition, gpus=gpus):
+        return Verdict("refuse", why, fix)
+    ways = [way for mpi in site.mpi for way in _ways(image, site, mpi, nodes) if model in (None, way.kind)]
+    return min(ways, key=lambda way: way.rank) if ways else _refusal(image, site)
+
+
+def _obstacles(image: Image, site: Site, partition: Partition, *, gpus: bool) -> Iterator[tuple[str, str]]:
+    where = f"{site.name}, partition {partition.name}"
+    if site.runtime.kind == "none":
+        yield f"{site.name} has no container runtime", "run without an image, or take another site file"
+    if partition.architecture not in image.architectures:
+        yield (
+            f"image {image.name} is built for {', '.join(image.architectures)}; {where}, is {partition.architecture}",
+            f"take an image for {partition.architecture} (deeprc image list --site {site.name})",
+        )
+    needs, has = image.accelerator, partition.accelerator
+    if not gpus:
+        return
+    if needs is None or has is None or needs.vendor != has.vendor:
+        own = f"{needs.vendor} accelerators" if needs else "processors only"
+        there = f"{has.vendor} {has.model}" if has else "no accelerators"
+        yield (
+            f"image {image.name} is built for {own}; {where}, has {there}",
+            f"deeprc image list --site {site.name} shows those that fit",
+        )
+    elif needs.minimum_driver and has.driver and version(has.driver) < version(needs.minimum_driver):
+        yield (
+            f"{needs.toolkit} {needs.version} of image {image.name} needs driver {needs.minimum_driver} or newer; "
+            f"{where}, has {has.driver}",
+            f"take an image with an older {needs.toolkit}",
+        )
+
+
+def _ways(image: Image, site: Site, mpi: Mpi, nodes: int) -> Iterator[Verdict]:
+    """Every way in which the image's programs can run beside this MPI of the host."""
+    own = f"the image's {image.mpi.implementation} {image.mpi.version}"
+    theirs = f"the host's {mpi.title}"
+    here, there = release(image.mpi.version), release(mpi.abi_version or mpi.version)
+    if image.mpi.family == mpi.family:
+        abi = f"{image.mpi.family} family, {mpi.library_name}"
+        # What is bound in runs on the image's C library.
+        too_new = site.glibc is not None and version(site.glibc) > version(image.glibc)
+        if mpi.bindable and there is not None and there >= here and not too_new:
+            yield Verdict("bind", f"{theirs} replaces {own}: {abi}, and not older", mpi=mpi)
+        pmi = _common_pmi(image, site, mpi)
+        if pmi and (there is None or here >= there):
+            slow = _slow(image, site, nodes)
+            reason = f"{own} is started by the host's {site.launcher.name} through {pmi}: not older than {theirs}"
+            yield Verdict("hybrid", reason, mpi=mpi, pmi=pmi, warnings=slow)
+    elif image.mpi.standard_abi and mpi.standard_abi:
+        reason = f"{theirs} replaces {own}: both have the standard ABI of MPI 5 (libmpi_abi.so.1)"
+        yield Verdict("translate", reason, mpi=mpi, layer="mpi-abi")
+    else:
+        for layer in site.translators:
+            reason = f"{layer} translates {own} ({image.mpi.family} family) to {theirs} ({mpi.family} family)"
+            yield Verdict("translate", reason, mpi=mpi, layer=layer)
+
+
+def _common_pmi(image: Image, site: Site, mpi: Mpi) -> str | None:
+    spoken = {PMI_OF_IMAGE.get(pmi, pmi) for pmi in image.pmi}
+    offered = [*mpi.pmi, *site.launcher.pmi]
+    return next((pmi for pmi in offered if pmi in spoken), None)
+
+
+def _slow(image: Image, site: Site, nodes: int) -> list[str]:
+    provider = site.interconnect.provider
+    if nodes == 1 or OWN_FABRIC[provider] & set(image.fabrics):
+        return []
+    network = f"{site.interconnect.fabric} ({provider})"
+    return [f"the MPI in image {image.name} cannot use {network}: between nodes it falls back to TCP, {SLOW}"]
+
+
+def _refusal(image: Image, site: Site) -> Verdict:
+    hosts = ", ".join(f"{mpi.title} ({mpi.family} family, {mpi.library_name})" for mpi in site.mpi)
+    own = f"{image.mpi.implementation} {image.mpi.version} ({image.mpi.family} family, {SONAMES[image.mpi.family]})"
+    if image.mpi.family not in site.families:
+        return Verdict(
+            "refuse",
+            f"image {image.name} holds {own}, {site.name} has {hosts}: different ABI families, and no layer translates",
+            f"take an image of the {' or '.join(site.families)} family (deeprc image list --site {site.name})",
+        )
+    return Verdict(
+        "refuse",
+        f"image {image.name} holds {own}, {site.name} has {hosts}: the host's is too old to be bound in, "
+        "and no PMI is common to both",
+        f"take an image with an older {image.mpi.family} (deeprc image list --site {site.name})",
+    )

@@ -1,0 +1,72 @@
+"""`deeprc sites` and `deeprc site …`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deeprc.files import write_json
+from deeprc.sites.load import known_sites, load_site, site_schema
+from deeprc.sites.model import Site
+
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+site_app = typer.Typer(no_args_is_help=True, help="What this machine is, and what site files may hold.")
+
+
+def sites(as_json: Json = False) -> None:
+    """List the known sites. Example: `deeprc sites --json`."""
+    known = [load_site(name) for name in known_sites()]
+    if as_json:
+        typer.echo(json.dumps([_row(site) for site in known], indent=1))
+        return
+    table = Table(
+        "site", "status", "scheduler", "launcher", "cores", "accelerators", "interconnect", "MPI", "images by"
+    )
+    for site in known:
+        for number, part in enumerate(site.partitions):
+            gpus = f"{part.gpus} x {part.accelerator.model}" if part.accelerator else ""
+            label = site.name if len(site.partitions) == 1 else f"{site.name}:{part.name}"
+            state = f"retired {site.status.retired}" if site.status.retired else "active"
+            shared = (state, site.scheduler.name, part.launcher or site.launcher.name)
+            rest = (site.interconnect.description, ", ".join(site.families), site.runtime.kind)
+            table.add_row(label, *shared, str(part.usable_cores), gpus, *(rest if number == 0 else ("", "", "")))
+    Console().print(table)
+
+
+def _row(site: Site) -> dict:
+    return {
+        "name": site.name,
+        "description": site.description,
+        "status": site.status.state,
+        "retired": str(site.status.retired) if site.status.retired else None,
+        "successor": site.status.successor,
+        "scheduler": site.scheduler.name,
+        "launcher": site.launcher.name,
+        "accelerators": sorted({part.accelerator.model for part in site.partitions if part.accelerator}),
+        "interconnect": site.interconnect.description,
+        "fabric": site.interconnect.fabric,
+        "mpi_family": site.families[0],
+        "mpi_families": site.families,
+        "runtime": site.runtime.kind,
+        "partitions": [
+            {"name": p.name, "nodes": p.nodes, "cores": p.usable_cores, "memory_mb": p.memory_mb, "gpus": p.gpus}
+            | {"architecture": p.architecture, "accelerator": p.accelerator.model if p.accelerator else None}
+            for p in site.partitions
+        ],
+    }
+
+
+@site_app.command("schema")
+def schema(
+    out: Annotated[Path | None, typer.Option(help="the file to write; standard output, if not given")] = None,
+) -> None:
+    """The JSON Schema of site files, for editors. Example: `deeprc site schema --out site.schema.json`."""
+    if out is None:
+        typer.echo(json.dumps(site_schema(), indent=1))
+    else:
+        write_json(out, site_schema())

@@ -1,0 +1,139 @@
+"""Nodes: their cores, accelerators and network cards."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from deeprc.sites import detect
+from deeprc.sites.fact import Fact, Strict
+
+Architecture = Literal["x86_64", "aarch64", "ppc64le"]
+Vendor = Literal["nvidia", "amd", "intel"]
+VISIBLE = {"nvidia": "CUDA_VISIBLE_DEVICES", "amd": "ROCR_VISIBLE_DEVICES", "intel": "ZE_AFFINITY_MASK"}
+
+
+class Accelerator(Strict):
+    """The accelerators of a node.
+
+    Attributes
+    ----------
+    count
+        As many as a node's tasks see: GCDs of AMD MI250X, tiles of Intel Max.
+    arch
+        What compilers call it: `sm_90`, `gfx90a`.
+    memory_gb
+        Memory of one, GB.
+    driver
+        Version of the host's driver.
+    reversed
+        Whether the last one is nearest to the first cores (ALCF Polaris, NERSC Perlmutter).
+    """
+
+    vendor: Vendor
+    model: str
+    arch: str | None = None
+    count: PositiveInt
+    memory_gb: PositiveInt | None = None
+    driver: str | None = None
+    reversed: bool = False
+
+    @property
+    def visible(self) -> str:
+        """The environment variable that tells a rank which accelerators are its own."""
+        return VISIBLE[self.vendor]
+
+
+class Nics(Strict):
+    """The network cards of a node, for instance four `hsn` interfaces of 200 Gb/s."""
+
+    count: PositiveInt
+    model: str
+    interfaces: list[str] = Field(default_factory=list)
+    gbit: PositiveInt | None = None
+
+
+class Partition(Fact):
+    """Nodes of one kind. `detect` in the file stands for what this machine has.
+
+    Attributes
+    ----------
+    hardware
+        The name of a file in `site-configs/hardware/`, whose keys this partition takes over where it has none.
+    queue
+        What the scheduler calls it; the partition's own name where nothing is given.
+    nodes
+        Nodes that a job may have at most.
+    cores
+        Physical cores of a node.
+    reserved_cores
+        The numbers of those that the system keeps for itself.
+    sockets
+        Sockets, or NUMA domains, that a rank's cores should not straddle.
+    memory_mb
+        Memory of a node, MB (10^6 bytes); None where nobody has told.
+    scheduler_options
+        What an allocation of it needs; `{nodes}`, `{ranks_per_node}` and `{gpus}` (of a node) are filled in.
+    """
+
+    name: str
+    description: str | None = None
+    hardware: str | None = None
+    queue: str | None = None
+    nodes: PositiveInt = 1
+    architecture: Architecture
+    cores: PositiveInt
+    reserved_cores: list[int] = Field(default_factory=list)
+    sockets: PositiveInt = 1
+    cpu: str | None = None
+    memory_mb: PositiveInt | None = None
+    accelerator: Accelerator | None = None
+    nics: Nics | None = None
+    modules: list[str] = Field(default_factory=list)
+    scheduler_options: list[str] = Field(default_factory=list)
+    launcher: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _detect(cls, data: object) -> object:
+        found = {"cores": detect.cores, "memory_mb": detect.memory_mb, "architecture": detect.architecture}
+        if not isinstance(data, dict):
+            return data
+        return {k: found[k]() if v == "detect" and k in found else v for k, v in data.items()}
+
+    @model_validator(mode="after")
+    def _reserved_exist(self) -> Partition:
+        if any(not 0 <= core < self.cores for core in self.reserved_cores) or len(self.reserved_cores) >= self.cores:
+            raise ValueError(f"reserved_cores must be some of the cores 0-{self.cores - 1}, not all of them")
+        return self
+
+    @property
+    def usable_cores(self) -> int:
+        """Cores of a node that ranks may use."""
+        return self.cores - len(set(self.reserved_cores))
+
+    @property
+    def gpus(self) -> int:
+        """Accelerators of a node."""
+        return self.accelerator.count if self.accelerator else 0
+
+    def core_blocks(self, ranks: int, cores_per_rank: int) -> list[range]:
+        """Consecutive usable cores for each of a node's ranks, none across two sockets; empty where that cannot be."""
+        each, blocks = self.cores // self.sockets, []
+        for socket in range(self.sockets):
+            here, start = [], socket * each
+            while start + cores_per_rank <= (socket + 1) * each:
+                block = range(start, start + cores_per_rank)
+                taken = [core for core in self.reserved_cores if core in block]
+                if taken:
+                    start = taken[-1] + 1
+                else:
+                    here.append(block)
+                    start = block.stop
+            blocks.append(here)
+        share = -(-ranks // self.sockets)
+        chosen = [block for here in blocks for block in here[:share]][:ranks]
+        if len(chosen) < ranks:
+            chosen = [block for here in blocks for block in here][:ranks]
+        return chosen if len(chosen) == ranks else []

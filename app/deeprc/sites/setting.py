@@ -1,0 +1,101 @@
+"""What a task needs under a condition: environment, modules, binds and options that belong together."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from deeprc.sites.fact import Fact, Strict
+from deeprc.sites.software import Module
+
+Comm = Literal["mpi", "ccl", "both"]
+Environment = dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], str]
+
+
+def _string_values(data: object) -> object:
+    """YAML reads 1 and true where a variable's text is meant."""
+    if not isinstance(data, dict):
+        return data
+    words = {True: "true", False: "false"}
+    return {
+        k: words[v] if isinstance(v, bool) else str(v) if isinstance(v, int | float) else v for k, v in data.items()
+    }
+
+
+def _absolute(bind: str) -> str:
+    if not bind.startswith(("/", "$")) or "," in bind:
+        raise ValueError(f"{bind!r} is not `/path`, `/path:/inside` or `/path:/inside:ro`")
+    return bind
+
+
+Bind = Annotated[str, AfterValidator(_absolute)]  # `/path`, `/path:/inside`, `/path:/inside:ro`; may begin with $NAME
+
+
+class When(Strict):
+    """A condition; what is left out does not matter.
+
+    Attributes
+    ----------
+    comm
+        What ranks talk through: MPI, NCCL/RCCL/oneCCL (`ccl`), or both.
+    nodes
+        Whether the task lies on one node or on several.
+    gpus
+        Whether its ranks have accelerators.
+    model
+        How its image gets its MPI, see `deeprc.launch.verdict`.
+    """
+
+    comm: list[Comm] | None = None
+    nodes: Literal["one", "several"] | None = None
+    gpus: bool | None = None
+    model: list[Literal["bind", "hybrid", "translate"]] | None = None
+    partitions: list[str] | None = None
+
+
+class Setting(Fact):
+    """What a task needs `when` the condition holds.
+
+    Attributes
+    ----------
+    environment
+        Variables of the launcher and the ranks. `$NAME` in a value is the variable as it stands in the job.
+    container
+        Variables that are set within the container only; LD_LIBRARY_PATH adds to what other settings give it.
+    launcher_options, scheduler_options, flags
+        Options of the launcher, of the allocation, of the container runtime.
+    """
+
+    description: str | None = None
+    when: When = Field(default_factory=When)
+    environment: Environment = Field(default_factory=dict)
+    container: Environment = Field(default_factory=dict)
+    modules: list[Module] = Field(default_factory=list)
+    binds: list[Bind] = Field(default_factory=list)
+    launcher_options: list[str] = Field(default_factory=list)
+    scheduler_options: list[str] = Field(default_factory=list)
+    flags: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _texts(cls, data: object) -> object:
+        if not isinstance(data, dict):
+            return data
+        return {k: _string_values(v) if k in ("environment", "container") else v for k, v in data.items()}
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Setting:
+        """Rules that hold on every machine."""
+        alternative = self.environment.get("FI_CXI_RDZV_PROTO") == "alt_read"
+        disabled = any("disable_rdzv_get" in option for option in self.scheduler_options)
+        if alternative != disabled:
+            # OLCF frontier_user_guide.rst: one without the other hangs or fails.
+            raise ValueError(
+                "FI_CXI_RDZV_PROTO=alt_read and the scheduler's disable_rdzv_get come together or not at all"
+            )
+        if self.environment.get("FI_MR_CACHE_MONITOR") == "memhooks" and self.when.comm != ["mpi"]:
+            raise ValueError(
+                "FI_MR_CACHE_MONITOR=memhooks deadlocks with NCCL and RCCL: it may stand for comm: [mpi] only"
+            )
+        return self

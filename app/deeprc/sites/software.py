@@ -1,0 +1,142 @@
+"""What runs on the nodes: scheduler, launcher, MPI, container runtime."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from deeprc.sites.fact import Fact
+
+Family = Literal["mpich", "openmpi", "mpi-abi"]
+SONAMES = {"mpich": "libmpi.so.12", "openmpi": "libmpi.so.40", "mpi-abi": "libmpi_abi.so.1"}
+
+
+def _module(text: str) -> str:
+    if not re.fullmatch(r"(use /\S+|[\w.+/-]+)", text) or re.search(r"[;&|`$<>\\'\"]", text):
+        raise ValueError(f"{text!r} is neither the name of a module nor `use /a/folder`")
+    return text
+
+
+Module = Annotated[str, AfterValidator(_module)]  # `name`, `name/version`, or `use /a/folder`
+Pmi = Literal["pmi1", "pmi2", "pmix", "cray", "pals", "orte", "prrte", "jsm", "pspmix"]
+
+
+class Scheduler(Fact):
+    """The batch system; `options` go with every allocation."""
+
+    name: Literal["fork", "slurm", "pbspro", "lsf"]
+    options: list[str] = Field(default_factory=list)
+
+
+class LauncherFact(Fact):
+    """What starts ranks.
+
+    Attributes
+    ----------
+    name
+        One of `deeprc.launch`.
+    program
+        What to call instead of the launcher's own name: the path of one of several `mpirun`, say.
+    options
+        Given to it for every task.
+    pmi
+        What it can speak to ranks, its own choice first.
+    alternatives
+        Other launchers, to try where this one does not work (`deeprc doctor` does).
+    """
+
+    name: str
+    program: str | None = None
+    options: list[str] = Field(default_factory=list)
+    pmi: list[Pmi] = Field(default_factory=list)
+    alternatives: list[str] = Field(default_factory=list)
+
+
+class Mpi(Fact):
+    """An MPI of the host.
+
+    Attributes
+    ----------
+    implementation
+        `mpich`, `cray-mpich`, `intel-mpi`, `openmpi`, `mvapich`, `parastation`, `spectrum-mpi`…
+    version
+        Its own version.
+    abi_version
+        The version of MPICH or Open MPI whose ABI it has, where that is not `version` (Cray MPICH 8.1.30: 3.4).
+    family
+        Its ABI: what a program that was built with another member of the family can load instead.
+    standard_abi
+        Whether it has the standard ABI of MPI 5 (`libmpi_abi.so.1`) as well.
+    soname
+        The library's name, where that is not the family's own.
+    library
+        The folder on the host that holds it, to be bound into a container; None where a module or a bind brings it.
+    path
+        Folders that the container's LD_LIBRARY_PATH needs for it, where no folder is bound; may name variables that
+        the modules set (`$CRAY_LD_LIBRARY_PATH`).
+    bindable
+        Whether it may be bound into containers.
+    """
+
+    implementation: str
+    version: str | None = None
+    abi_version: str | None = None
+    family: Family
+    standard_abi: bool = False
+    soname: str | None = None
+    modules: list[Module] = Field(default_factory=list)
+    prefix: str | None = None
+    library: str | None = None
+    path: list[str] = Field(default_factory=list)
+    bindable: bool = True
+    pmi: list[Pmi] = Field(default_factory=list)
+
+    @property
+    def library_name(self) -> str:
+        """Its soname."""
+        return self.soname or SONAMES[self.family]
+
+    @property
+    def title(self) -> str:
+        """For people: `cray-mpich 8.1.30`."""
+        return f"{self.implementation} {self.version}" if self.version else self.implementation
+
+
+class Interconnect(Fact):
+    """The network between nodes.
+
+    Attributes
+    ----------
+    provider
+        What MPI and libfabric, UCX call the right way through it: `cxi`, `efa`, `psm2`, `mlx5`, `shm`. Any other one
+        that is found in use is a fallback.
+    """
+
+    fabric: Literal["infiniband", "slingshot", "efa", "omnipath", "ethernet", "shared-memory"]
+    description: str
+    provider: Literal["cxi", "efa", "psm2", "mlx5", "tcp", "shm"]
+
+
+class Runtime(Fact):
+    """What runs images.
+
+    Attributes
+    ----------
+    where
+        `compute`: it exists on compute nodes only, so that pulling and converting are tasks too.
+    flags
+        Given to it for every task (`--fakeroot`).
+    home, clean_environment
+        Whether containers see the user's home folder; whether the host's variables stay outside. The latter hides what
+        a launcher tells its ranks, and is for machines without MPI only.
+    """
+
+    kind: Literal["none", "apptainer", "singularity", "podman-hpc", "shifter", "container-engine"]
+    where: Literal["everywhere", "compute"] = "everywhere"
+    version: str | None = None
+    modules: list[Module] = Field(default_factory=list)
+    flags: list[str] = Field(default_factory=list)
+    home: bool = False
+    clean_environment: bool = False
