@@ -103,8 +103,9 @@ def write_events(
     host: str = "node-1",
     label: str = "train {}",
     rules: tuple = (),
+    active: float = 21.0,
 ) -> Path:
-    """Events of a run on 2 cores: a pilot that takes 20 s, then the stages, one after the other on each core.
+    """Events of a run on 2 cores: a pilot that is ready at `active`, then the stages, one after the other on each core.
 
     `rules`: pairs of rule and wildcards; left out, all stages of both pipelines.
     """
@@ -122,9 +123,9 @@ def write_events(
             "command": ["snakemake"],
         },
         {"event": "pilot", "time": begin + 1, "state": "starting", "cores": 2},
-        {"event": "pilot", "time": begin + 21, "state": "active", "cores": 2},
+        {"event": "pilot", "time": begin + active, "state": "active", "cores": 2},
     ]
-    free = [begin + 21.0, begin + 21.0]
+    free = [begin + active, begin + active]
     for number, (rule, wildcards) in enumerate(rules or _all_stages(), 1):
         ranks = 2 if rule.endswith("prepare") else 1
         core = int(np.argmin(free))

@@ -100,6 +100,23 @@ def test_the_observed_line_and_the_text_follow_the_colour_scheme(page, report):
     assert seen["light"][1] != seen["dark"][1]
 
 
+def test_tasks_of_the_first_seconds_are_drawn_too(page, tmp_path):
+    """Every task's bar lies within the timeline, those of a quick pilot's first seconds as well."""
+    write_results(tmp_path, days=20)
+    write_events(tmp_path, active=2.0)
+    page.open(render(tmp_path), width=1000)
+    tasks = page.evaluate("document.getElementById('timeline').data.flatMap(t => t.y).length")
+    assert tasks > 30
+    boxes = (
+        "[...document.querySelectorAll('#timeline {}')].map(e => e.getBoundingClientRect()).map(b => [b.left, b.right])"
+    )
+    bars = page.evaluate(boxes.format(".bars .point path"))
+    ((_, ready),) = page.evaluate(boxes.format(".shapelayer path"))  # the shaded start-up of the pilot
+    ((_, end), *_) = page.evaluate(boxes.format(".main-svg"))
+    assert len(bars) == tasks
+    assert all(ready < left < right <= end for left, right in bars)
+
+
 def test_a_chip_shows_and_hides_a_model_in_both_charts(page, report):
     page.open(report, width=1000)
     assert visible(page, "forecasts") == visible(page, "lead-time") == MODELS[:2]

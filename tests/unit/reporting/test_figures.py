@@ -141,10 +141,11 @@ def test_timeline_draws_each_task_on_each_of_its_cores(tmp_path):
     (done,) = timeline(run).data
     assert len(done.y) == sum(len(task.cores) for task in run.tasks)
     assert set(done.y) == {"core 0", "core 1"}
+    began = [(datetime.fromisoformat(base) - datetime(1970, 1, 1)).total_seconds() for base in done.base]
     for task in run.tasks:
-        assert round((task.start - run.begin) * 1000) in done.base
+        assert round(task.start - run.begin, 3) in began
     shape = timeline(run).layout.shapes[0]
-    assert (shape.x0, shape.x1) == (1000, 21000)  # the pilot's start-up
+    assert (shape.x0, shape.x1) == ("1970-01-01 00:00:01.000", "1970-01-01 00:00:21.000")  # the pilot's start-up
 
 
 def test_failed_tasks_are_crossed_and_tasks_without_cores_have_a_row(tmp_path):

@@ -32,7 +32,7 @@ def ranking(metrics: dict) -> go.Figure:
             x=[mae for _, mae in chosen],
             text=[f"{mae:#.3g}" for _, mae in chosen],
             textposition="inside",
-            insidetextanchor="end",
+            insidetextanchor="start",  # where no line of a naive forecast crosses it
             textangle=0,
             insidetextfont={"color": "#fff"},
             marker={

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import plotly.graph_objects as go
 
 from deeprc.reporting.events import Run, Task
@@ -38,7 +40,7 @@ def timeline(run: Run) -> go.Figure:
         fig.add_bar(
             orientation="h",
             y=[row for row, _ in chosen],
-            base=[_ms(task.start - run.begin) for _, task in chosen],
+            base=[_moment(task.start - run.begin) for _, task in chosen],
             x=[max(_ms(task.seconds), 1) for _, task in chosen],
             text=[text(short(task)) for _, task in chosen],
             textposition="inside",
@@ -57,15 +59,15 @@ def timeline(run: Run) -> go.Figure:
         )
     starting, active = run.pilot.get("starting"), run.pilot.get("active")
     if starting is not None and active is not None:
-        span = {"x0": _ms(starting - run.begin), "x1": _ms(active - run.begin)}
-        fig.add_vrect(**span, fillcolor=OTHER, opacity=0.16, line_width=0)
+        span = starting - run.begin, active - run.begin
+        fig.add_vrect(x0=_moment(span[0]), x1=_moment(span[1]), fillcolor=OTHER, opacity=0.16, line_width=0)
         fig.add_annotation(
-            x=sum(span.values()) / 2, y=1, yref="paper", yanchor="bottom", text="pilot start-up", showarrow=False
+            x=_moment(sum(span) / 2), y=1, yref="paper", yanchor="bottom", text="pilot start-up", showarrow=False
         )
     fig.update_layout(uniformtext={"mode": "hide", "minsize": 10})
     fig.update_xaxes(
         type="date",
-        range=[0, _ms(max(run.end - run.begin, 1))],
+        range=[_moment(0), _moment(max(run.end - run.begin, 1))],
         tickformatstops=[
             {"dtickrange": [None, 1000 * 3600 - 1], "value": "%-M:%S"},
             {"dtickrange": [1000 * 3600, None], "value": "%-H:%M h"},
@@ -75,6 +77,11 @@ def timeline(run: Run) -> go.Figure:
     )
     fig.update_yaxes(categoryorder="array", categoryarray=rows[::-1], showgrid=False, fixedrange=True, ticksuffix=" ")
     return fig
+
+
+def _moment(seconds: float) -> str:
+    # As text: on an axis of times Plotly takes a number below 10,000 for a year, not for milliseconds.
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 def _ms(seconds: float) -> float:
