@@ -229,7 +229,7 @@ rule environment:
     output:
         "environment.txt",
     shell:
-        'echo "$DEEPRC_TEST_VARIABLE $HOME $TMPDIR" > {output}; pwd -P >> {output}'
+        'echo "$DEEPRC_TEST_VARIABLE $HOME $TMPDIR $DEEPRC_TEST_ODD" > {output}; pwd -P >> {output}'
 
 
 rule long_command:

@@ -12,6 +12,8 @@ def features(tmp_path_factory):
     """The workflow of features, run by the pilot and by the local executor; home and temporary folder are its own."""
     base = tmp_path_factory.mktemp("features")
     variables = {"DEEPRC_TEST_VARIABLE": "seen", "XDG_CACHE_HOME": str(base / "cache")}
+    # As `make` exports it: a shell that expands it fails, or runs the rest of it.
+    variables["DEEPRC_TEST_ODD"] = "${-*-command-variables-*-} $(touch $TMPDIR/expanded) `touch $TMPDIR/expanded` \"'\\"
     for name, variable in (("home", "HOME"), ("tmp", "TMPDIR")):
         (base / name).mkdir()
         variables[variable] = str(base / name)
