@@ -29,3 +29,39 @@ LAPTOP = {
 def laptop() -> Site:
     """One node without a scheduler or containers, six cores and a GPU."""
     return Site.model_validate(LAPTOP)
+
+
+CLUSTER = {
+    "name": "cluster",
+    "description": "A cluster",
+    "contact": "its owner",
+    "url": "none",
+    "scheduler": {"name": "slurm"},
+    "launcher": {"name": "srun", "pmi": ["cray", "pmi2"]},
+    "interconnect": {"fabric": "slingshot", "description": "Slingshot-11", "provider": "cxi"},
+    "mpi": [
+        {
+            "implementation": "cray-mpich",
+            "version": "8.1",
+            "abi_version": "3.4",
+            "family": "mpich",
+            "library": "/opt/mpi",
+        }
+    ],
+    "runtime": {"kind": "apptainer"},
+    "partitions": [
+        {
+            "name": "gpu",
+            "nodes": 100,
+            "architecture": "x86_64",
+            "cores": 64,
+            "accelerator": {"vendor": "amd", "model": "MI250X", "arch": "gfx90a", "count": 8},
+        }
+    ],
+}
+
+
+def cluster(*, partition: dict | None = None, **parts: object) -> Site:
+    """A Slurm cluster with Slingshot, Cray MPICH and Apptainer; keys of it, or of its partition, may be replaced."""
+    merged = {**CLUSTER["partitions"][0], **(partition or {})}
+    return Site.model_validate({**CLUSTER, "partitions": [merged], **parts})

@@ -7,7 +7,7 @@ import shlex
 
 from deeprc.launch.plan import Plan
 
-_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
+_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})", re.ASCII)
 _SPECIAL = re.compile(r'([\\"`$])')
 
 

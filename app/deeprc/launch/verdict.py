@@ -154,9 +154,24 @@ def _refusal(image: Image, site: Site) -> Verdict:
             f"image {image.name} holds {own}, {site.name} has {hosts}: different ABI families, and no layer translates",
             f"take an image of the {' or '.join(site.families)} family (deeprc image list --site {site.name})",
         )
+    why = "; ".join(_why_not(image, site, mpi) for mpi in site.mpi if mpi.family == image.mpi.family)
     return Verdict(
         "refuse",
-        f"image {image.name} holds {own}, {site.name} has {hosts}: the host's is too old to be bound in, "
-        "and no PMI is common to both",
-        f"take an image with an older {image.mpi.family} (deeprc image list --site {site.name})",
+        f"image {image.name} holds {own}, {site.name} has {hosts}: {why}",
+        f"take another image of the {image.mpi.family} family (deeprc image list --site {site.name})",
     )
+
+
+def _why_not(image: Image, site: Site, mpi: Mpi) -> str:
+    """Why neither bind nor hybrid is possible with an MPI of the image's own family."""
+    here, there = release(image.mpi.version), release(mpi.abi_version or mpi.version)
+    if not mpi.bindable:
+        bind = "the site does not allow it"
+    elif there is None:
+        bind = "its version is not known"
+    elif there < here:
+        bind = "it is older"
+    else:
+        bind = f"its C library {site.glibc} is newer than the image's {image.glibc}"
+    hybrid = "the image's is older" if there is not None and here < there else "they have no PMI in common"
+    return f"{mpi.title} cannot be bound in ({bind}), nor start the image's own ({hybrid})"

@@ -1,0 +1,135 @@
+"""Each launcher's exact line."""
+
+from pathlib import Path
+
+import pytest
+
+from deeprc.errors import ConfigError
+from deeprc.launch.launchers import Layout, known_launchers, launcher
+from samples.sites import cluster
+
+ONE = Layout(ranks=4, cores_per_rank=2)
+SEVERAL = Layout(ranks=32, cores_per_rank=7, gpus_per_rank=1, nodes=4)
+SRUN_SEVERAL = (
+    "srun --nodes=4 --ntasks=32 --ntasks-per-node=8 --cpus-per-task=7 --gpus-per-task=1 --gpu-bind=closest "
+    "--kill-on-bad-exit=1"
+)
+
+
+@pytest.fixture
+def environment(tmp_path) -> Path:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "mpiexec").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "layout", "expected", "method"),
+    [
+        ("fork", Layout(), "", "FORK"),
+        ("srun", ONE, "srun --nodes=1 --ntasks=4 --cpus-per-task=2 --kill-on-bad-exit=1", "SRUN"),
+        ("srun", SEVERAL, SRUN_SEVERAL, "SRUN"),
+        ("ibrun", SEVERAL, "ibrun -n 32 -o 0 task_affinity", "IBRUN"),
+        (
+            "jsrun",
+            SEVERAL,
+            "jsrun --nrs=32 --tasks_per_rs=1 --cpu_per_rs=7 --gpu_per_rs=1 --rs_per_host=8 --bind=packed:7 "
+            "--smpiargs=-gpu",
+            "JSRUN",
+        ),
+        (
+            "mpiexec-pals",
+            SEVERAL,
+            "mpiexec -n 32 --ppn 8 --depth 7 --cpu-bind depth --hostfile $PBS_NODEFILE",
+            "MPIEXEC",
+        ),
+        ("mpiexec-hydra", ONE, "{env}/bin/mpiexec -np 4", "MPIEXEC"),
+        ("mpiexec-hydra", SEVERAL, "{env}/bin/mpiexec -np 32 -ppn 8", "MPIEXEC"),
+        ("mpirun-intelmpi", SEVERAL, "mpirun -np 32 -ppn 8", "MPIRUN"),
+        (
+            "mpirun-openmpi",
+            SEVERAL,
+            "mpirun -np 32 --map-by ppr:8:node:PE=7 --bind-to core -x A -x B",
+            "MPIRUN",
+        ),
+    ],
+)
+def test_line(environment, name, layout, expected, method):
+    site = cluster()
+    found = launcher(site, site.partition(), environment, name)
+    assert " ".join(found.command(layout, exports=["A", "B"])) == expected.format(env=environment)
+    assert (found.name, found.method) == (name, method)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("srun", "--nodelist={hosts}"),
+        ("ibrun", "-o {offset}"),
+        ("mpiexec-pals", "--hostfile {hostfile}"),
+        ("mpiexec-hydra", "-f {hostfile}"),
+        ("mpirun-openmpi", "--hostfile {hostfile}"),
+    ],
+)
+def test_a_pilot_chooses_the_nodes(environment, name, expected):
+    site = cluster()
+    line = " ".join(launcher(site, site.partition(), environment, name).command(SEVERAL, placed=True))
+    assert expected in line
+    assert "$PBS_NODEFILE" not in line
+
+
+def test_a_pmi_that_is_not_the_launchers_own_choice():
+    site = cluster()
+    srun = launcher(site, site.partition(), Path("/env"), "srun")
+    assert "--mpi=pmi2" in srun.command(ONE, pmi="pmi2")
+    assert "--mpi=cray_shasta" in srun.command(ONE, pmi="cray")
+    assert not any(option.startswith("--mpi") for option in srun.command(ONE))
+
+
+def test_ranks_per_node_of_ibrun_come_by_a_variable():
+    site = cluster()
+    ibrun = launcher(site, site.partition(), Path("/env"), "ibrun")
+    assert ibrun.variables(SEVERAL) == {"IBRUN_TASKS_PER_NODE": "8"}
+
+
+def test_the_sites_own_options_and_program():
+    site = cluster(
+        launcher={"name": "mpirun-openmpi", "program": "/opt/ompi/bin/mpirun", "options": ["--mca", "a", "b"]}
+    )
+    line = launcher(site, site.partition(), Path("/env")).command(ONE, extra=["--more"])
+    assert line[0] == "/opt/ompi/bin/mpirun"
+    assert line[-4:] == ["--mca", "a", "b", "--more"]
+
+
+def test_a_partition_may_have_a_launcher_of_its_own():
+    site = cluster(partition={"launcher": "ibrun"})
+    assert launcher(site, site.partition(), Path("/env")).name == "ibrun"
+
+
+def test_auroras_documented_binding():
+    """ALCF running-jobs-aurora.md: 12 ranks of 8 cores, none on the reserved cores 0 and 52."""
+    site = cluster(partition={"cores": 104, "sockets": 2, "reserved_cores": [0, 52]})
+    pals = launcher(site, site.partition(), Path("/env"), "mpiexec-pals")
+    line = pals.command(Layout(ranks=24, cores_per_rank=8, nodes=2))
+    documented = "list:1-8:9-16:17-24:25-32:33-40:41-48:53-60:61-68:69-76:77-84:85-92:93-100"
+    assert line[line.index("--cpu-bind") + 1] == documented
+
+
+def test_unknown_launcher_names_the_known_ones():
+    site = cluster(launcher={"name": "srum"})
+    with pytest.raises(ConfigError, match="unknown launcher 'srum'") as error:
+        launcher(site, site.partition(), Path("/env"))
+    assert error.value.expected == "one of " + ", ".join(known_launchers())
+    assert error.value.fix == "did you mean 'srun'?"
+
+
+def test_mpiexec_is_never_taken_from_elsewhere(tmp_path, monkeypatch):
+    """Another MPI's mpiexec on the PATH is no substitute for the environment's own."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "mpiexec").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(other))
+    site = cluster()
+    with pytest.raises(ConfigError, match="the environment has no mpiexec") as error:
+        launcher(site, site.partition(), tmp_path, "mpiexec-hydra").command(Layout(ranks=2))
+    assert error.value.fix == "pip install mpich"

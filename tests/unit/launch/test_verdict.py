@@ -1,0 +1,142 @@
+"""Which image runs where, and why not."""
+
+import pytest
+
+from deeprc.images.catalog import Image
+from deeprc.launch.verdict import judge
+from samples.sites import cluster, laptop
+
+OPENMPI_HOST = {"implementation": "openmpi", "version": "5.0.6", "family": "openmpi", "pmi": ["pmix"]}
+
+
+def image(family: str = "mpich", version: str = "3.4.3", pmi: tuple = ("pmi1",), **more) -> Image:
+    mpi = {"implementation": family, "version": version, "family": family, "standard_abi": more.pop("standard", False)}
+    facts = {
+        "name": "test",
+        "description": "",
+        "architectures": ["x86_64"],
+        "mpi": mpi,
+        "pmi": list(pmi),
+        "glibc": "2.36",
+    }
+    return Image.model_validate({**facts, "fabrics": ["shm", "tcp"], "stages": ["frames"], "route": "wheel", **more})
+
+
+def verdict(what: Image, site=None, **options):
+    site = site or cluster()
+    return judge(what, site, site.partition(), **options)
+
+
+def test_bind_where_the_host_is_not_older():
+    found = verdict(image())
+    assert found.kind == "bind"
+    assert found.reason == (
+        "the host's cray-mpich 8.1 replaces the image's mpich 3.4.3: mpich family, libmpi.so.12, and not older"
+    )
+
+
+def test_no_bind_where_the_host_is_older_but_hybrid_through_a_common_pmi():
+    found = verdict(image(version="5.0.2", pmi=("pmi1", "pmi2")))
+    assert (found.kind, found.pmi) == ("hybrid", "pmi2")
+
+
+def test_hybrid_wants_a_pmi_that_both_speak():
+    found = verdict(image(version="5.0.2", pmi=("pmi1",)))
+    assert found.kind == "refuse"
+    assert found.reason.endswith(
+        ": cray-mpich 8.1 cannot be bound in (it is older), nor start the image's own (they have no PMI in common)"
+    )
+
+
+def test_hydra_speaks_pmi1():
+    site = cluster(launcher={"name": "mpirun-intelmpi", "pmi": ["pmi1"]})
+    assert verdict(image(version="5.0.2", pmi=("hydra",)), site).pmi == "pmi1"
+
+
+def test_hybrid_wants_a_container_that_is_not_older():
+    site = cluster(mpi=[{**OPENMPI_HOST, "bindable": False}])
+    assert verdict(image("openmpi", "5.0.11", ("pmix",)), site).kind == "hybrid"
+    assert verdict(image("openmpi", "4.1.6", ("pmix",)), site).kind == "refuse"
+
+
+@pytest.mark.parametrize(
+    ("family", "hosts"), [("openmpi", None), ("mpich", [OPENMPI_HOST])], ids=["openmpi-on-mpich", "mpich-on-openmpi"]
+)
+def test_different_families_are_refused_and_both_are_named(family, hosts):
+    site = cluster(mpi=hosts) if hosts else cluster()
+    found = verdict(image(family, "5.0.6", ("pmix", "pmi2")), site)
+    assert found.kind == "refuse"
+    assert "libmpi.so.12" in found.reason
+    assert "libmpi.so.40" in found.reason
+    assert "different ABI families" in found.reason
+    assert found.fix.startswith(f"take an image of the {'openmpi' if hosts else 'mpich'} family")
+
+
+@pytest.mark.parametrize("layer", ["wi4mpi", "mpitrampoline"])
+def test_a_layer_translates(layer):
+    found = verdict(image("openmpi", "5.0.6", ("pmix",)), cluster(translators=[layer]))
+    assert (found.kind, found.layer) == ("translate", layer)
+
+
+def test_the_standard_abi_on_both_sides_translates():
+    host = {**OPENMPI_HOST, "version": "6.0", "standard_abi": True}
+    assert verdict(image("mpich", "5.0.2", standard=True), cluster(mpi=[host])).layer == "mpi-abi"
+    assert verdict(image("mpich", "5.0.2", standard=False), cluster(mpi=[host])).kind == "refuse"
+
+
+def test_the_second_mpi_of_a_host_counts_too():
+    mpich = {"implementation": "mvapich", "version": "4.1", "family": "mpich"}
+    found = verdict(image(), cluster(mpi=[OPENMPI_HOST, mpich]))
+    assert found.mpi.implementation == "mvapich"
+
+
+def test_bound_libraries_need_a_c_library_that_is_new_enough():
+    assert verdict(image(), cluster(glibc="2.36")).kind == "bind"
+    found = verdict(image(), cluster(glibc="2.39"))
+    assert found.kind == "refuse"
+    assert "its C library 2.39 is newer than the image's 2.36" in found.reason
+
+
+def test_wrong_architecture():
+    found = verdict(image(), cluster(partition={"architecture": "aarch64"}))
+    assert found.reason == "image test is built for x86_64; cluster, partition gpu, is aarch64"
+
+
+ROCM = {"vendor": "amd", "toolkit": "rocm", "version": "6.4", "minimum_driver": "6.0"}
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "driver", "gpus", "kind"),
+    [
+        (ROCM, None, True, "bind"),
+        (ROCM, "6.0.3", True, "bind"),
+        (ROCM, "5.7", True, "refuse"),
+        (ROCM, "5.7", False, "bind"),  # ranks without accelerators do not need the driver
+        (None, None, True, "refuse"),
+        (None, None, False, "bind"),
+        ({"vendor": "nvidia", "toolkit": "cuda", "version": "12.8"}, None, True, "refuse"),
+    ],
+)
+def test_accelerator_and_driver(accelerator, driver, gpus, kind):
+    own = {"vendor": "amd", "model": "MI250X", "count": 8, "driver": driver}
+    site = cluster(partition={"accelerator": own})
+    assert verdict(image(accelerator=accelerator), site, gpus=gpus).kind == kind
+
+
+def test_an_own_mpi_that_cannot_use_the_network_is_told_between_nodes_only():
+    what = image(version="5.0.2", pmi=("pmi2",))
+    assert verdict(what, nodes=1).warnings == []
+    (warning,) = verdict(what, nodes=2).warnings
+    assert warning.startswith("the MPI in image test cannot use slingshot (cxi): between nodes it falls back to TCP")
+    assert verdict(image(version="5.0.2", pmi=("pmi2",), fabrics=["cxi"]), nodes=2).warnings == []
+
+
+def test_only_one_way_may_be_asked_for():
+    what = image(pmi=("pmi2",))
+    assert verdict(what).kind == "bind"
+    assert verdict(what, model="hybrid").kind == "hybrid"
+    assert verdict(what, model="translate").kind == "refuse"
+
+
+def test_a_site_without_a_runtime():
+    assert verdict(image(), laptop()).reason == "laptop has no container runtime"
