@@ -95,6 +95,11 @@ class Image(_Strict):
     digests: dict[Architecture, Digest] = {}
     key: Fingerprint | None = None
 
+    @property
+    def for_binding(self) -> bool:
+        """Whether a machine with a fast network must bind its own MPI in: the one inside reaches none."""
+        return set(self.fabrics) <= {"shm", "tcp"}
+
     @model_validator(mode="after")
     def _digests_of_built_architectures(self) -> Image:
         if strange := sorted(set(self.digests) - set(self.architectures)):

@@ -1,0 +1,88 @@
+"""The program `apptainer`: found, called, and its failures told."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from deeprc.images.errors import ImageError
+
+PROGRAMS = ("apptainer", "singularity")
+
+
+def available() -> bool:
+    """Whether this machine has a runtime."""
+    return any(map(shutil.which, PROGRAMS))
+
+
+def run(*arguments: str | Path, what: str, timeout: float | None = None, **environment: str) -> str:
+    """The standard output of `apptainer ARGUMENTS`; an ImageError that says `what` failed, with the end of its log."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        raise ImageError(
+            f"{what}: no container runtime here",
+            found="neither apptainer nor singularity on PATH",
+            fix="load the site's module of Apptainer, or do this on a compute node if only those have it",
+        )
+    command = [program, *map(str, arguments)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout, env={**os.environ, **environment}, input=""
+        )
+    except subprocess.TimeoutExpired:
+        raise ImageError(f"{what}: no end after {timeout:.0f} s", found=" ".join(command)) from None
+    if done.returncode:
+        raise ImageError(f"{what}: apptainer ended with {done.returncode}", found=_end(done.stderr or done.stdout))
+    return done.stdout
+
+
+def labels(path: Path) -> dict[str, str]:
+    """The labels of an image."""
+    text = run("inspect", "--json", "--labels", path, what=f"reading the labels of {path.name}", timeout=120)
+    return json.loads(text)["data"]["attributes"]["labels"] or {}
+
+
+def signers(path: Path, keyring: Path | None = None) -> list[dict]:
+    """Who signed the parts of an image: `Fingerprint`, `KeyCheck` and `DataCheck` of each; empty where nobody did.
+
+    A part that was changed after it was signed has `DataCheck` false. Keys are looked for on this machine only.
+    """
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        run("version", what=f"verifying the signature of {path.name}")
+    environment = {**os.environ, **({"APPTAINER_KEYSDIR": str(keyring)} if keyring else {})}
+    command = [program, "verify", "--local", "--json", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)  # rc 255: not valid
+    try:
+        return [row["Signer"] for row in json.loads(done.stdout)["SignerKeys"] or []]
+    except ValueError:
+        raise ImageError(
+            f"verifying the signature of {path.name}: apptainer ended with {done.returncode}", found=_end(done.stderr)
+        ) from None
+
+
+def key_index(fingerprint: str) -> str:
+    """The number by which `apptainer sign` knows the secret key with that fingerprint."""
+    index, known = None, []
+    for line in run("key", "list", "--secret", what="listing the secret keys", timeout=60).splitlines():
+        head, _, value = line.strip().partition(")" if line[:1].isdigit() else ":")
+        if head.isdigit():
+            index = head
+        elif head == "Fingerprint":
+            known.append(value.strip())
+            if known[-1] == fingerprint:
+                return index
+    raise ImageError(
+        "no such secret key",
+        found=", ".join(known) or "no secret key at all",
+        expected=fingerprint,
+        fix="make one with `apptainer key newpair`, or name the folder of keys in APPTAINER_KEYSDIR",
+    )
+
+
+def _end(log: str, lines: int = 12) -> str:
+    shown = [line[:300] for line in log.strip().splitlines()[-lines:]]
+    return "\n    ".join(["the end of its log:", *shown]) if shown else "no message"

@@ -1,0 +1,195 @@
+"""Building an image: the base, the wheels, the definition, Apptainer, and the signature."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deeprc.errors import unknown
+from deeprc.images import apptainer, definition, labels, sif, wheels
+from deeprc.images.catalog import Image
+from deeprc.images.errors import ImageError
+from deeprc.images.store import Held, Store, cannot_write
+
+# zstd: quicker to pack and to start from than gzip; level 6 packs in seconds what the default level takes minutes for.
+PACKING = ["--mksquashfs-args", "-comp zstd -Xcompression-level 6"]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is to be built.
+
+    Attributes
+    ----------
+    image
+        The catalog entry.
+    stages
+        The stages that it is for: all of the entry's, or some, for a smaller image.
+    spack, micromamba
+        What the routes `spack` and `cylon` need: a Spack checkout, the program micromamba.
+    """
+
+    image: Image
+    stages: list[str] = field(default_factory=list)
+    spack: Path | None = None
+    spack_env: Path | None = None
+    micromamba: Path | None = None
+
+    def __post_init__(self) -> None:
+        for stage in self.stages:
+            if stage not in self.image.stages:
+                raise unknown("stage", stage, self.image.stages, where=f"image {self.image.name}")
+        chosen = [stage for stage in self.image.stages if stage in self.stages]
+        object.__setattr__(self, "stages", chosen or list(self.image.stages))
+
+    @property
+    def name(self) -> str:
+        """The variant; with the stages, where it is built for some only."""
+        return "-".join([self.image.name, *(self.stages if self.stages != self.image.stages else [])])
+
+    def inputs(self) -> dict[str, str]:
+        """What the route's template needs besides the image; an error that says what is missing."""
+        needed = {"wheel": (), "spack": ("spack", "spack_env"), "cylon": ("micromamba",)}[self.image.route]
+        for name in needed:
+            path = getattr(self, name)
+            if path is None or not path.exists():
+                raise ImageError(
+                    f"image {self.image.name} is made by the {self.image.route} route, which needs {name}",
+                    found=path,
+                    fix=f"give it with --{name.replace('_', '-')} PATH",
+                )
+        return {name: str(getattr(self, name).absolute()) for name in needed}
+
+    def content(self) -> str:
+        """The hash of everything that goes in: an image with the same one need not be built again."""
+        folder = definition.templates()
+        parts = [definition.base(), self.image.model_dump_json(exclude={"uri", "digests", "key"}), *self.stages]
+        parts += [(folder / name).read_text("utf-8") for name in (f"{self.image.route}.def.j2", "selftest.py")]
+        parts += [_month(), platform.machine(), *map(str, self.inputs().values())]
+        if self.image.route != "cylon":
+            parts += [wheels.source_hash(), *wheels.requirements(self.image, self.stages), *wheels.constraints()]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def render(self, *, base: str = "base.sif", context: str = ".") -> str:
+        """The definition."""
+        version = wheels.project()["version"]
+        found = labels.of(
+            self.image,
+            stages=self.stages,
+            architecture=platform.machine(),
+            version=version,
+            content=self.content(),
+        )
+        extra = wheels.requirements(self.image, self.stages) if self.image.route == "spack" else ()
+        values = {"base": base, "context": context, "stages": self.stages, "version": version, "labels": found}
+        return definition.render(self.image, **values, **self.inputs(), wheels=extra)
+
+
+def build(
+    recipe: Recipe, store: Store, *, mirror: str | None = None, sign: str | None = None, say: Say = lambda _: None
+) -> Held:
+    """Build an image, test it and put it into the store; the one that is there is taken where nothing changed.
+
+    Parameters
+    ----------
+    mirror
+        Debian's mirror; the first one of this machine's apt sources where None.
+    sign
+        The fingerprint of the secret key to sign it with.
+    """
+    image, architecture, content = recipe.image, platform.machine(), recipe.content()
+    if architecture not in image.architectures:
+        raise ImageError(f"image {image.name} is not made for {architecture}", expected=", ".join(image.architectures))
+    with store.lock(f"build-{content[:16]}"):
+        if (held := store.built(content)) and held.signed_by == sign:
+            say(f"{held.path.name}: nothing changed since it was built")
+            return store.unchanged(held)
+        with tempfile.TemporaryDirectory(prefix="deeprc-image-") as folder:
+            context, temporary = Path(folder), store.folder / f".{recipe.name}.{os.getpid()}.tmp"
+            base = base_image(store, mirror=mirror, say=say)
+            _fill(context, recipe, architecture, say)
+            file = context / "image.def"
+            file.write_text(recipe.render(base=str(base), context=folder), encoding="utf-8")
+            say(f"{recipe.name}: building and testing")
+            try:
+                _apptainer_build(temporary, file, recipe.name)
+                if sign:
+                    index = apptainer.key_index(sign)
+                    apptainer.run("sign", "--keyidx", index, temporary, what=f"signing {recipe.name}", timeout=600)
+                facts = {"source": "built", "content": content, "stages": recipe.stages, "signed_by": sign}
+                return store.adopt(temporary, recipe.name, architecture, sif.digest(temporary), **facts)
+            except OSError as error:
+                raise cannot_write(error, store.folder) from error
+            finally:
+                temporary.unlink(missing_ok=True)
+
+
+def base_image(store: Store, *, mirror: str | None = None, say: Say = lambda _: None) -> Path:
+    """The Debian that images start from: made once a month, so that security updates arrive."""
+    text = definition.base()
+    key = hashlib.sha256(f"{text}\0{_month()}\0{platform.machine()}".encode()).hexdigest()[:16]
+    path = store.bases / f"debian-{key}.sif"
+    with store.lock(f"base-{key}"):
+        if path.is_file():
+            return path
+        say("base: Debian, by debootstrap")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="deeprc-base-") as folder:
+            file, temporary = Path(folder) / "base.def", path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            file.write_text(text, encoding="utf-8")
+            try:
+                _apptainer_build(temporary, file, "the base", "--build-arg", f"mirror={mirror or apt_mirror()}")
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+    return path
+
+
+def apt_mirror(sources: Path = Path("/etc/apt")) -> str:
+    """The mirror that this machine takes Debian from: no address needs to be known here."""
+    for file in [*sorted(sources.glob("sources.list.d/debian.sources")), sources / "sources.list"]:
+        for line in file.read_text("utf-8").splitlines() if file.is_file() else []:
+            words = [word for word in line.split() if not (word.startswith("[") or word.endswith("]"))]
+            if len(words) > 1 and words[0] in ("URIs:", "deb"):
+                return words[1]
+    raise ImageError(
+        "no mirror of Debian in this machine's apt sources",
+        where=sources,
+        fix="name one with --mirror (any machine can build; Debian's is only where the packages come from)",
+    )
+
+
+def _fill(context: Path, recipe: Recipe, architecture: str, say: Say) -> None:
+    """Put into `context` what the definition copies from it."""
+    image, packages = recipe.image, {}
+    if image.route != "cylon":
+        say(f"{recipe.name}: wheels")
+        packages = wheels.collect(context / "wheels", image, recipe.stages, architecture)
+    facts = image.model_dump(mode="json", include={"name", "glibc", "mpi"}) | {
+        "architecture": architecture,
+        "stages": recipe.stages,
+        "packages": packages if image.route == "wheel" else {},
+        "bound": image.for_binding,
+        "host_libraries": definition.HOST_LIBRARIES,
+    }
+    (context / "image.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    shutil.copy(definition.templates() / "selftest.py", context)
+
+
+def _apptainer_build(target: Path, file: Path, name: str, *options: str) -> None:
+    fakeroot = ["--fakeroot"]  # root needs it, too, for %post (see docs/images.md)
+    arguments = ["build", *fakeroot, *PACKING, *options, target, file]
+    apptainer.run(*arguments, what=f"building {name}", timeout=4 * 3600)
+
+
+def _month() -> str:
+    return time.strftime("%Y-%m", time.gmtime())

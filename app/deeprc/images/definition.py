@@ -1,0 +1,65 @@
+"""Definitions: the templates of `containers/`, filled with a catalog entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import jinja2
+
+from deeprc.errors import ConfigError
+from deeprc.images.catalog import Image, catalog_path
+
+SUITE = "bookworm"
+# Verbs are the kernel's interface and safe to have inside; UCX and libfabric reach InfiniBand and RoCE through them.
+PACKAGES = ("python3", "libstdc++6", "libibverbs1", "ibverbs-providers", "librdmacm1")
+# What a host's MPI brings along. A copy in an image would be found first and not fit the host's kernel or daemons.
+HOST_LIBRARIES = ("libfabric", "libcxi", "libpmi", "libpmi2", "libpals", "libxpmem")
+PYCYLON = "0.4.0"  # the newest that is published as a conda package
+
+
+def templates() -> Path:
+    """The folder of the templates: the catalog's own."""
+    return catalog_path().parent
+
+
+def base() -> str:
+    """The definition of the Debian that every image starts from."""
+    return _render("debian.def.j2", {"suite": SUITE, "packages": PACKAGES})
+
+
+def render(
+    image: Image,
+    *,
+    base: str,
+    context: str,
+    stages: list[str],
+    version: str,
+    labels: Mapping[str, str],
+    **inputs: object,
+) -> str:
+    """The definition of an image.
+
+    Parameters
+    ----------
+    base, context
+        The base's SIF file, and the folder with `wheels/`, `pip.whl`, `image.json` and `selftest.py`.
+    stages
+        The stages that it is built for: the catalog entry's, or some of them.
+    inputs
+        What a route needs besides: `spack` and `spack_env` (folders), `micromamba` (a program).
+    """
+    names = {"image": image, "base": base, "context": context, "stages": stages, "version": version, "labels": labels}
+    fixed = {"bound": image.for_binding, "host_libraries": HOST_LIBRARIES, "pycylon": PYCYLON, "wheels": ()}
+    return _render(f"{image.route}.def.j2", fixed | names | inputs)
+
+
+def _render(name: str, values: dict) -> str:
+    loader = jinja2.FileSystemLoader(templates())
+    environment = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    try:
+        return environment.get_template(name).render(values)
+    except jinja2.UndefinedError as error:
+        raise ConfigError(f"the template needs a value: {error.message}", where=templates() / name) from None
+    except jinja2.TemplateNotFound:
+        raise ConfigError("no such template", where=templates() / name) from None

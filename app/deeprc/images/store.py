@@ -1,0 +1,207 @@
+"""The images that this machine holds: facility folders that are only read, and the user's own.
+
+An image lies under a name that holds its digest, so a new one never replaces an old one that a run may be using.
+Beside it stands a record (JSON); a file without one is not (or no longer) an image of the store.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from deeprc.errors import DeepRCError
+from deeprc.files import StorageError, read_json, write_json
+from deeprc.images import sif
+from deeprc.images.catalog import Image, Stage
+from deeprc.images.errors import ImageError
+from deeprc.validation import validate
+
+RECORD = ".json"
+LEFTOVER = 24 * 3600  # seconds after which an unfinished file belongs to nobody any more
+OLD_BASE = 31 * 24 * 3600  # seconds after which a Debian that images are made from is made anew (see build.py)
+
+
+class Held(BaseModel):
+    """An image that the store holds, and where it came from."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)  # ignore: a newer version's records are readable
+
+    name: str
+    architecture: str
+    digest: str
+    path: Path
+    size: int
+    mtime_ns: int = 0
+    created: float
+    source: str  # "built", or the address it was pulled from
+    content: str | None = None  # the hash of what went into a build
+    stages: list[Stage] = []
+    signed_by: str | None = None
+    shared: bool = False
+
+
+class Store:
+    """The folders of images.
+
+    Parameters
+    ----------
+    folder
+        The user's own; $DEEPRC_IMAGES, else `deeprc/images` in the user's cache folder.
+    shared
+        Facility folders that are looked in first and never written; $DEEPRC_SHARED_IMAGES (separated by colons).
+    """
+
+    def __init__(self, folder: str | Path | None = None, shared: Iterable[str | Path] | None = None) -> None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        self.folder = Path(folder or os.environ.get("DEEPRC_IMAGES") or cache / "deeprc" / "images").absolute()
+        named = os.environ.get("DEEPRC_SHARED_IMAGES", "").split(":") if shared is None else shared
+        self.shared = [Path(path).absolute() for path in named if str(path)]
+
+    @property
+    def bases(self) -> Path:
+        """The folder of what images are made from."""
+        return self.folder / "bases"
+
+    def held(self) -> list[Held]:
+        """All images, the shared ones first, and the newest of each folder first."""
+        found = []
+        for folder in [*self.shared, self.folder]:
+            rows = [self._read(path, folder) for path in folder.glob(f"*.sif{RECORD}")]
+            found += sorted(filter(None, rows), key=lambda held: -held.created)
+        return found
+
+    def find(self, image: Image | str, architecture: str) -> Held | None:
+        """The image to run: the one that the catalog pins, else the newest of that name; None where it is not here.
+
+        Raises
+        ------
+        ImageError
+            When the file is no longer what it was when it was put here.
+        """
+        name, pinned = (image, None) if isinstance(image, str) else (image.name, image.digests.get(architecture))
+        for held in self.held():
+            if (held.name, held.architecture) == (name, architecture) and pinned in (None, held.digest):
+                return self.unchanged(held)
+        return None
+
+    def built(self, content: str) -> Held | None:
+        """The image that was built here from exactly that."""
+        return next((held for held in self.held() if held.content == content and not held.shared), None)
+
+    def unchanged(self, held: Held, *, read: bool = False) -> Held:
+        """`held`, once its file is known to be what it was: by size and time, or (`read`) by its digest."""
+        state = held.path.stat()
+        if not read and (state.st_size, state.st_mtime_ns) == (held.size, held.mtime_ns):
+            return held
+        if (found := sif.digest(held.path)) != held.digest:
+            raise ImageError(
+                "this image was changed after it was put here",
+                where=held.path,
+                found=found,
+                expected=held.digest,
+                fix=f"remove it, then `deeprc image pull {held.name}`",
+            )
+        return held
+
+    def path(self, name: str, architecture: str, digest: str) -> Path:
+        """Where an image lies, or would lie, in the user's own folder."""
+        return self.folder / f"{name}_{architecture}_{digest.removeprefix('sha256:')[:16]}.sif"
+
+    def adopt(self, temporary: Path, name: str, architecture: str, digest: str, **facts: object) -> Held:
+        """Take in a finished file of this folder under its name; what stood there under other names stays.
+
+        `NAME.sif` is a link to the one that was taken in last, for people and for paths that name no digest.
+        """
+        path = self.path(name, architecture, digest)
+        temporary.chmod(0o755)  # as Apptainer makes them: an image can be started by its name
+        temporary.replace(path)
+        state = path.stat()
+        held = Held(
+            name=name,
+            architecture=architecture,
+            digest=digest,
+            path=path,
+            size=state.st_size,
+            mtime_ns=state.st_mtime_ns,
+            created=time.time(),
+            **facts,
+        )
+        write_json(path.with_name(path.name + RECORD), held.model_dump(mode="json", exclude={"path", "shared"}))
+        link = self.folder / f".{name}.{os.getpid()}.link"
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.name)
+        link.replace(self.folder / f"{name}.sif")
+        return held
+
+    def remove(self, held: Held) -> None:
+        """Remove an image of the user's own folder, its record first."""
+        held.path.with_name(held.path.name + RECORD).unlink(missing_ok=True)
+        held.path.unlink(missing_ok=True)
+        link = self.folder / f"{held.name}.sif"
+        if link.is_symlink() and not link.exists():
+            link.unlink()
+
+    def prune(self, keep: Iterable[Held]) -> list[Path]:
+        """Remove the user's own images that are not among `keep`, and what unfinished pulls and builds left behind."""
+        kept, removed = {held.path for held in keep}, []
+        for held in self.held():
+            if not held.shared and held.path not in kept:
+                self.remove(held)
+                removed.append(held.path)
+        known = {held.path for held in self.held()}
+        for path in [*self.folder.glob(".*.part"), *self.folder.glob(".*.tmp"), *self.folder.glob("*_*.sif")]:
+            if path not in known and _age(path) > LEFTOVER:
+                path.unlink()
+                removed.append(path)
+        for path in self.bases.glob("*.sif"):
+            if _age(path) > OLD_BASE:
+                path.unlink()
+                removed.append(path)
+        return removed
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[bool]:
+        """Let one process at a time do what `name` names, on every node that shares the folder; False without locks.
+
+        Some parallel file systems have none. Files are complete before they get their names, so the worst is then that
+        the same is done twice.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle = (self.folder / f".{name}.lock").open("w")
+        except OSError as error:
+            raise cannot_write(error, self.folder) from error
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            except OSError:
+                yield False
+            else:
+                yield True
+
+    def _read(self, record: Path, folder: Path) -> Held | None:
+        path = record.with_name(record.name.removesuffix(RECORD))
+        try:
+            return validate(Held, {**read_json(record), "path": path, "shared": folder != self.folder}, where=record)
+        except (OSError, ValueError, DeepRCError):  # being removed, or written by something else: no image of ours
+            return None
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
+
+
+def cannot_write(error: OSError, folder: Path) -> DeepRCError:
+    """The error for a folder of images that cannot be written, or whose disk is full."""
+    return StorageError(
+        "cannot write images here",
+        where=folder,
+        found=error.strerror,
+        fix="free some space there, or name another folder in DEEPRC_IMAGES (`deeprc image prune` removes old images)",
+    )

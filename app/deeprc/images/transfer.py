@@ -1,0 +1,209 @@
+"""Between the store and a registry: pull by digest, push, and the check of an image against its catalog entry."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+
+from deeprc.images import apptainer, labels, sif
+from deeprc.images.catalog import Image, catalog_path
+from deeprc.images.errors import ImageError, RegistryError
+from deeprc.images.registry import Address, Registry
+from deeprc.images.store import Held, Store, cannot_write
+
+Progress = Callable[[int, int], None]  # bytes so far, bytes in all
+BLOCK = 2**20
+ATTEMPTS = 3  # of a transfer that breaks off but goes on when asked again
+
+
+def tag(architecture: str, digest: str) -> str:
+    """The tag that a push gives an image: its digest stays readable, and architectures stay apart."""
+    return f"{architecture}-{digest.removeprefix('sha256:')[:16]}"
+
+
+def pull(
+    image: Image,
+    store: Store,
+    architecture: str,
+    *,
+    source: str | None = None,
+    digest: str | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Held:
+    """The image, from where it lies already or else from its registry; checked before it gets its name.
+
+    Safe to call many times at once and again after a break: bytes that have arrived are kept. `source` and `digest`
+    stand for the catalog's.
+    """
+    if architecture not in image.architectures:
+        raise ImageError(
+            f"image {image.name} does not exist for {architecture}", expected=" or ".join(image.architectures)
+        )
+    digest, source = digest or image.digests.get(architecture), source or image.uri
+    if digest is None:
+        raise ImageError(
+            f"image {image.name}: the catalog pins no digest for {architecture}",
+            fix=f"build it (`deeprc image build {image.name}`), or name one with --digest sha256:…",
+        )
+    pinned = image.model_copy(update={"digests": {architecture: digest}})
+    if held := store.find(pinned, architecture):
+        return held
+    if source is None:
+        raise ImageError(
+            f"image {image.name} is published nowhere", fix=f"`deeprc image build {image.name}`, or --from"
+        )
+    with store.lock(f"pull-{digest.removeprefix('sha256:')[:16]}") as alone:
+        if held := store.find(pinned, architecture):  # another process was faster
+            return held
+        own = "" if alone else f".{os.uname().nodename}.{os.getpid()}"
+        part = store.folder / f".{digest.removeprefix('sha256:')}{own}.part"
+        download(Registry(Address.parse(source)), digest, part, progress)
+        with _dropped_on_refusal(part):
+            signed_by = check(part, pinned, architecture)
+        return store.adopt(
+            part, image.name, architecture, digest, source=source, signed_by=signed_by, stages=list(image.stages)
+        )
+
+
+def download(registry: Registry, digest: str, part: Path, progress: Progress) -> None:
+    """Bring `part` to the whole of the file with that digest; what is there already is not fetched again."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            before = part.stat().st_size if part.exists() else 0
+            found = _fetch(registry, digest, part, progress)
+            break
+        except RegistryError as error:
+            # Bytes came before it broke off: it is worth going on. Nothing came: the registry is down.
+            if attempt == ATTEMPTS or not part.exists() or part.stat().st_size == before:
+                raise error
+    if found != digest:
+        part.unlink()
+        raise ImageError(
+            "what the registry sent is not the image that was asked for; it was thrown away",
+            where=registry.address,
+            found=found,
+            expected=digest,
+            fix="try again; if it stays so, tell whoever runs the registry",
+        )
+
+
+def _fetch(registry: Registry, digest: str, part: Path, progress: Progress) -> str:
+    done, total, found = 0, 0, hashlib.sha256()
+    if part.exists():
+        with part.open("rb") as handle:
+            while block := handle.read(BLOCK):
+                found.update(block)
+                done += len(block)
+        if f"sha256:{found.hexdigest()}" == digest:
+            return digest
+    try:
+        with registry.blob(digest, done) as answer:
+            if done and answer.status != 206:  # a registry without ranges: from the start
+                done, found = 0, hashlib.sha256()
+            total = done + int(answer.headers.get("Content-Length", 0))
+            _require_space(part.parent, total - done)
+            with _writable(part, "ab" if done else "wb") as handle:
+                while block := answer.read(BLOCK):
+                    try:
+                        handle.write(block)
+                    except OSError as error:
+                        raise cannot_write(error, part.parent) from error
+                    found.update(block)
+                    done += len(block)
+                    progress(done, total)
+    except (OSError, HTTPException) as error:
+        raise RegistryError(
+            "the transfer broke off",
+            where=registry.address,
+            found=error,
+            expected=f"{total} bytes; {done} have arrived",
+            fix="try again: it goes on from there",
+        ) from None
+    if done < total:
+        raise RegistryError("the transfer broke off", where=registry.address, found=f"{done} of {total} bytes")
+    return f"sha256:{found.hexdigest()}"
+
+
+def check(path: Path, image: Image, architecture: str) -> str | None:
+    """Refuse a file that is not `image`: architecture, labels, and the signature where the catalog names a key.
+
+    Returns the fingerprint that it is signed with, where the catalog asks for one.
+    """
+    if (found := sif.architecture(path)) != architecture:
+        raise ImageError(
+            f"image {image.name} is for another architecture", where=path, found=found, expected=architecture
+        )
+    signed_by = check_signature(path, image.key) if image.key else None
+    if apptainer.available():
+        labels.check(apptainer.labels(path), image, where=path)
+    return signed_by
+
+
+def check_signature(path: Path, key: str) -> str:
+    """Refuse an image that is not signed, wholly and unchanged since, with the key of that fingerprint."""
+    published = catalog_path().parent / "keys" / f"{key}.asc"
+    with tempfile.TemporaryDirectory(prefix="deeprc-keys-") as folder:
+        keyring = None
+        if published.is_file():  # a keyring with this key alone; the user's own stays as it is
+            keyring = Path(folder)
+            keyring.chmod(0o700)
+            what = f"reading the key {published}"
+            apptainer.run("key", "import", published, what=what, timeout=60, APPTAINER_KEYSDIR=folder)
+        signers = apptainer.signers(path, keyring)
+    expected = f"signed with the key {key}"
+    if not signers:
+        found = "no signature by a key that is known here"
+        fix = f"put the public key in {published}, or `apptainer key import` it; else do not use this image"
+        raise ImageError("the image is not signed", where=path, found=found, expected=expected, fix=fix)
+    if changed := [row["Partition"] for row in signers if not row["DataCheck"]]:
+        found = f"other content than was signed in {', '.join(changed)}"
+        raise ImageError("the image was changed after it was signed", where=path, found=found, expected=expected)
+    if others := sorted({row["Fingerprint"].upper() for row in signers} - {key}):
+        raise ImageError("the image is signed with another key", where=path, found=", ".join(others), expected=expected)
+    if not all(row["KeyCheck"] for row in signers):
+        raise ImageError("the signature cannot be trusted", where=path, found="a key that failed its check")
+    return key
+
+
+def push(held: Held, destination: str) -> str:
+    """Publish an image; returns the address that it then has, with its tag."""
+    address = Address.parse(destination)
+    if address.tag is None:
+        address = Address(address.host, address.repository, tag(held.architecture, held.digest))
+    options = ["--no-https"] if address.plain else []  # loopback registries have no certificate
+    apptainer.run("push", *options, held.path, address, what=f"pushing {held.path.name} to {address}", timeout=3600)
+    published, _ = Registry(address).digest(address.tag)
+    if published != held.digest:
+        raise RegistryError("the registry holds something else now", found=published, expected=held.digest)
+    return str(address)
+
+
+def _require_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        error = OSError(0, f"{free / 1e6:.0f} MB free, {needed / 1e6:.0f} MB needed")
+        raise cannot_write(error, folder)
+
+
+def _writable(path: Path, mode: str):
+    try:
+        return path.open(mode)
+    except OSError as error:
+        raise cannot_write(error, path.parent) from error
+
+
+@contextmanager
+def _dropped_on_refusal(part: Path):
+    """Remove a file that is refused for what it is: to keep it would only have it refused again."""
+    try:
+        yield
+    except ImageError:
+        if apptainer.available():  # without a runtime it was not judged yet, and need not be fetched again
+            part.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,87 @@
+"""Proves, inside an image, that it is what its labels say; `apptainer test IMAGE` runs it, and so does every build.
+
+It needs Python's standard library only, from 3.8 on, since it is in images that hold no deeprc.
+"""
+
+import importlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+FACTS = "/opt/deeprc/image.json"
+IMPORTS = {
+    "frames": ["deeprc.frames", "mpi4py", "polars", "pyarrow"],
+    "torch": ["torch", "neuralforecast"],
+    "tensorflow": ["tensorflow"],
+    "cylon": ["pycylon", "mpi4py"],
+}
+SONAME = {"mpich": "libmpi.so.12", "openmpi": "libmpi.so.40"}
+
+
+def imports(facts):
+    """The versions are those that were put in, and every package of its stages can be imported."""
+    for name, wanted in facts["packages"].items():  # first: ray puts packages of its own before others on the path
+        equal(f"the version of {name}", version(name), wanted)
+    for name in dict.fromkeys(name for stage in facts["stages"] for name in IMPORTS[stage]):
+        importlib.import_module(name)
+
+
+def processor(facts):
+    """The processor and the C library are the ones of the labels."""
+    equal("the architecture", platform.machine(), facts["architecture"])
+    equal("glibc", platform.libc_ver()[1], facts["glibc"])
+
+
+def mpi(facts):
+    """MPI starts, is of the family and version that the labels name, and the other family is absent."""
+    wanted = facts["mpi"]
+    script = "from mpi4py import MPI; print(MPI.Get_library_version()); print(MPI.COMM_WORLD.Get_size())"
+    found = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True, timeout=120)
+    text = found.stdout.decode()
+    for word in (wanted["version"], {"mpich": "MPICH", "openmpi": "Open MPI"}[wanted["implementation"]]):
+        if word not in text:
+            fail(f"MPI's own name has no {word!r}: {text.splitlines()[0]}")
+    for family, name in SONAME.items():
+        equal(f"whether {name} can be loaded", loads(name), family == wanted["family"])
+    equal("whether libmpi_abi.so.1 can be loaded", loads("libmpi_abi.so.1"), wanted["standard_abi"])
+
+
+def host_libraries(facts):
+    """Libraries that a host's MPI brings are not where they would be found instead of the host's."""
+    folders = ["/lib", "/usr/lib", "/usr/local/lib", "/opt/view/lib", *map(str, Path("/usr/lib").glob("*-linux-gnu"))]
+    folders += ["/opt/software"] if facts["bound"] else []
+    for folder in folders:
+        for path, inner, files in os.walk(folder):
+            if folder != "/opt/software":
+                inner.clear()
+            for file in files:
+                if any(file.startswith(name + ".so") for name in facts["host_libraries"]):
+                    fail(f"{path}/{file} would hide the host's")
+
+
+def loads(name):
+    """Whether the loader finds the library; in a process of its own, since two MPIs in one would clash."""
+    script = f"import ctypes; ctypes.CDLL({name!r})"
+    return subprocess.run([sys.executable, "-c", script], stderr=subprocess.DEVNULL, timeout=60).returncode == 0
+
+
+def equal(what, found, wanted):
+    """Fail unless the two are the same."""
+    if found != wanted:
+        fail(f"{what}: found {found}, expected {wanted}")
+
+
+def fail(problem):
+    """Say what is wrong, and leave."""
+    sys.exit(f"this image does not work: {problem}")
+
+
+if __name__ == "__main__":
+    facts = json.loads(Path(FACTS).read_text())
+    for check in (processor, imports, mpi, host_libraries):
+        check(facts)
+    print(f"{facts['name']}: imports, MPI, versions and libraries are as its labels say")
