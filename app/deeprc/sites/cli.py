@@ -24,18 +24,18 @@ def sites(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps([_row(site) for site in known], indent=1))
         return
-    table = Table(
-        "site", "status", "scheduler", "launcher", "cores", "accelerators", "interconnect", "MPI", "images by"
-    )
+    table = Table("site", "cores", "accelerators", "launcher", "interconnect", "MPI", "images by")
     for site in known:
         for number, part in enumerate(site.partitions):
-            gpus = f"{part.gpus} x {part.accelerator.model}" if part.accelerator else ""
             label = site.name if len(site.partitions) == 1 else f"{site.name}:{part.name}"
-            state = f"retired {site.status.retired}" if site.status.retired else "active"
-            shared = (state, site.scheduler.name, part.launcher or site.launcher.name)
-            rest = (site.interconnect.description, ", ".join(site.families), site.runtime.kind)
-            table.add_row(label, *shared, str(part.usable_cores), gpus, *(rest if number == 0 else ("", "", "")))
-    Console().print(table)
+            gpus = f"{part.gpus} x {part.accelerator.model}" if part.accelerator else ""
+            machine = (str(part.usable_cores), gpus, part.launcher or site.launcher.name)
+            retired = f"retired {site.status.retired}" if site.status.retired else None
+            shared = (site.interconnect.description, ", ".join(site.families), retired or site.runtime.kind)
+            table.add_row(label, *machine, *(shared if number == 0 else ("", "", "")))
+    # Piped into a file or a pager, the table is as wide as it needs to be.
+    console = Console()
+    Console(width=console.width if console.is_terminal else 160).print(table)
 
 
 def _row(site: Site) -> dict:

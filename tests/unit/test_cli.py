@@ -1,0 +1,108 @@
+"""The command line, run as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+DEEPRC = Path(sys.executable).parent / "deeprc"
+ROOT = Path(__file__).parents[2]
+
+
+def deeprc(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [DEEPRC, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+
+
+def test_plan_as_json_has_the_documented_keys():
+    done = deeprc(
+        "plan", "--site", "frontera", "--nodes", "2", "--ranks", "112", "--json", "--", "python", "-m", "stage"
+    )
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    kinds = {"site": str, "partition": str, "image": str, "verdict": str, "reason": str, "argv": list, "env": dict}
+    kinds |= {"modules": list, "binds": list, "scheduler_options": list}
+    assert {key: type(plan[key]) for key in kinds} == kinds
+    assert plan["argv"][0] == "ibrun"
+    assert plan["argv"][-3:] == ["python", "-m", "stage"]
+
+
+def test_a_plan_that_cannot_work_ends_with_3_and_its_reason():
+    done = deeprc("plan", "--site", "frontier", "--image", "cpu-openmpi", "--json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["verdict"] == "refuse"
+    assert json.loads(done.stdout)["argv"] == []
+    assert "different ABI families" in done.stderr
+    assert "fix: take an image of the mpich family" in done.stderr
+
+
+def test_a_plan_takes_less_than_a_second():
+    times = []
+    for _ in range(5):  # the best of five: this machine may be busy with other things
+        start = time.monotonic()
+        assert (
+            deeprc("plan", "--site", "frontier", "--nodes", "4", "--ranks", "32", "--gpus-per-rank", "1").returncode
+            == 0
+        )
+        times.append(time.monotonic() - start)
+    assert min(times) < 1, times
+
+
+def test_a_plan_runs_nothing_and_writes_nothing(tmp_path):
+    env_sites = ROOT / "site-configs" / "frontera" / "site.yaml"
+    done = deeprc(
+        "plan", "--site", str(env_sites), "--image", "none", "--", "touch", str(tmp_path / "ran"), folder=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--site", "fronterra"], "did you mean 'frontera'?"),
+        (["--site", "frontera", "--partition", "clz"], "did you mean 'clx'?"),
+        (["--site", "frontera", "--image", "cpu-mpch"], "did you mean 'cpu-mpich'?"),
+        (["--site", "frontera", "--ranks", "57"], "57 usable cores per node: more than there are"),
+        (["--site", "frontera", "--nodes", "4", "--ranks", "2"], "2 ranks cannot lie on 4 nodes"),
+        (
+            ["--site", "frontera", "--gpus-per-rank", "5"],
+            "5 accelerators per node, but no partition of frontera has them",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_for(arguments, message):
+    done = deeprc("plan", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+def test_sites_as_json():
+    rows = {row["name"]: row for row in json.loads(deeprc("sites", "--json").stdout)}
+    frontera = rows["frontera"]
+    assert (frontera["status"], frontera["scheduler"], frontera["launcher"]) == ("active", "slurm", "ibrun")
+    assert frontera["accelerators"] == ["Quadro RTX 5000"]
+    assert frontera["mpi_family"] == "mpich"
+    assert "InfiniBand" in frontera["interconnect"]
+
+
+def test_the_schema_for_editors_accepts_every_shipped_site_and_refuses_an_unknown_key():
+    schema = json.loads(deeprc("site", "schema").stdout)
+    check = jsonschema.Draft202012Validator(schema)
+    for path in sorted((ROOT / "site-configs").glob("*/site.yaml")):
+        facts = json.loads(json.dumps(yaml.safe_load(path.read_text()), default=str))
+        assert [error.message for error in check.iter_errors(facts)] == [], path
+    assert not check.is_valid({**facts, "schedular": "slurm"})
