@@ -1,0 +1,126 @@
+"""Which variant a site's partition needs, and which layers take the place of the variant's own there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from deeprc.errors import ConfigError
+from deeprc.images.catalog import Catalog, Image
+from deeprc.sites import Partition, Site
+from deeprc.spack.externals import EXTERNAL_MPI, mpi_external
+from deeprc.spack.tree import Variant, find_variant, layers, values_of
+
+# What the text of `cpu` in a site file tells of the processor; the first that matches. Zen 4 runs what Zen 3 does.
+TARGETS = [
+    (r"EPYC 7\w*3\w?\b|EPYC 9\d\d4|Zen ?[34]|Milan|Genoa|Trento", "zen3"),
+    (r"Xeon (CPU )?Max|Sapphire Rapids|Xeon \w* ?8[45]\d\d\b", "sapphirerapids"),
+    (r"Grace|Neoverse[- ]V2", "neoverse_v2"),
+]
+PORTABLE = {"x86_64": "x86_64_v3", "aarch64": "neoverse_v2"}
+# Site file's MPI -> the layers of it, by the provider of the site's network; None stands for any other provider.
+MPI_LAYERS = {
+    "cray-mpich": {None: "cray-mpich"},
+    "intel-mpi": {None: "intel-oneapi-mpi"},
+    "mvapich": {None: "mvapich"},
+    "mpich": {"cxi": "mpich-ofi-cxi", None: "mpich"},
+    "openmpi": {"mlx5": "openmpi-ucx", "cxi": "openmpi-ofi", "efa": "openmpi-ofi", None: "openmpi-ucx"},
+    "hpcx": {None: "openmpi-ucx"},
+}
+ARCHITECTURE_KEYS = {"nvidia": ("nccl", "cuda_arch"), "amd": ("rccl", "amdgpu_target")}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A partition's variant.
+
+    Attributes
+    ----------
+    layers
+        Names of layers by what they stand for (`mpi`, `target`, `gpu`); those that the variant has itself are left out.
+    gpu
+        The GPU's architecture in Spack's words, where no layer of the tree has it.
+    """
+
+    variant: Variant
+    layers: dict[str, str]
+    gpu: tuple[str, str] | None = None
+
+
+def choose(site: Site, partition: Partition, catalog: Catalog, folder: Path) -> Choice:
+    """The variant for a partition.
+
+    Raises
+    ------
+    ConfigError
+        Where the catalog has no image of the partition's architecture, accelerator and MPI family.
+    """
+    variant = find_variant(_variant_name(_image(site, partition, catalog), partition), folder)
+    swaps: dict[str, str] = {}
+    family = next(iter(site.families))
+    for mpi in site.mpi:
+        if mpi.family == family and mpi.implementation in MPI_LAYERS:
+            by_provider = MPI_LAYERS[mpi.implementation]
+            name = by_provider.get(site.interconnect.provider, by_provider[None])
+            if name in EXTERNAL_MPI and mpi_external(site, partition, mpi) is None:
+                continue  # neither version nor place are known: the variant's own MPI is built
+            swaps["mpi"] = f"mpi/{name}"
+            break
+    swaps["target"] = f"target/{target(partition)}"
+    gpu = _gpu_layer(partition, variant, folder)
+    if gpu and gpu[0]:
+        swaps["gpu"] = gpu[0]
+    own = {layer.name for layer in variant.layers}
+    swaps = {kind: name for kind, name in swaps.items() if name not in own}
+    return Choice(variant, swaps, gpu[1] if gpu and not gpu[0] else None)
+
+
+def target(partition: Partition) -> str:
+    """The processor that Spack compiles for on a partition."""
+    for pattern, name in TARGETS:
+        if partition.cpu and re.search(pattern, partition.cpu):
+            return name
+    return PORTABLE[partition.architecture]
+
+
+def _image(site: Site, partition: Partition, catalog: Catalog) -> Image:
+    vendor = partition.accelerator.vendor if partition.accelerator else None
+    order = {name: number for number, name in enumerate(site.images)}
+    families = {family: number for number, family in enumerate(site.families)}
+    fitting = [
+        image
+        for image in catalog.images
+        if image.route != "cylon"
+        and partition.architecture in image.architectures
+        and (image.accelerator.vendor if image.accelerator else None) == vendor
+        and image.mpi.family in families
+    ]
+    if not fitting:
+        raise ConfigError(
+            f"no Spack variant for partition {partition.name} of {site.name}",
+            found=f"{partition.architecture}, {vendor or 'no accelerators'}, MPI of the family {', '.join(families)}",
+            expected="an entry of the image catalog with these",
+            fix="add an image to containers/catalog.yaml and its variant to spack-env/variants",
+        )
+    return min(fitting, key=lambda image: (order.get(image.name, len(order)), families[image.mpi.family]))
+
+
+def _variant_name(image: Image, partition: Partition) -> str:
+    return image.name if partition.architecture == "x86_64" else f"{image.name}-{partition.architecture}"
+
+
+def _gpu_layer(partition: Partition, variant: Variant, folder: Path) -> tuple[str | None, tuple[str, str]] | None:
+    """The layer for the partition's GPUs and their architecture in Spack's words; no layer where none has it."""
+    if not partition.accelerator or not partition.accelerator.arch:
+        return None
+    if partition.accelerator.vendor not in ARCHITECTURE_KEYS:
+        return None
+    package, key = ARCHITECTURE_KEYS[partition.accelerator.vendor]
+    wanted = partition.accelerator.arch.removeprefix("sm_")
+    candidates = [*variant.layers, *(layer for layer in layers(folder) if layer.name.startswith("accel/"))]
+    for layer in candidates:  # the variant's own first
+        required = layer.data.get("packages", {}).get(package, {}).get("require", [])
+        if any(wanted in values_of(text, key) for text in required if isinstance(text, str)):
+            return layer.name, (key, wanted)
+    return None, (key, wanted)
