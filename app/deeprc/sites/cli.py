@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from deeprc.files import write_json
+from deeprc.sites.detect_cli import detect
 from deeprc.sites.load import known_sites, load_site, site_schema
 from deeprc.sites.model import Site
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 site_app = typer.Typer(no_args_is_help=True, help="What this machine is, and what site files may hold.")
+site_app.command("detect")(detect)
 
 
 def sites(as_json: Json = False) -> None:

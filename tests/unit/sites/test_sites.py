@@ -73,15 +73,17 @@ def test_unknown_partition():
         load_site("localhost").partition("gpu")
 
 
-def test_cores_are_cut_to_the_control_groups_quota(tmp_path, monkeypatch):
-    monkeypatch.setattr(detect, "CGROUP", tmp_path)
-    (tmp_path / "cpu.max").write_text("100000 100000\n")
-    assert detect.cores() == 1
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert detect.cores() == len(os.sched_getaffinity(0))
+def test_cores_are_cut_to_the_control_groups_quota(tmp_path):
+    group = tmp_path / "sys" / "fs" / "cgroup"
+    group.mkdir(parents=True)
+    (group / "cpu.max").write_text("100000 100000\n")
+    assert detect.cores(tmp_path) == 1
+    (group / "cpu.max").write_text("max 100000\n")
+    assert detect.cores(tmp_path) == len(os.sched_getaffinity(0))
 
 
-def test_memory_is_cut_to_the_control_groups_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(detect, "CGROUP", tmp_path)
-    (tmp_path / "memory.max").write_text("512000000\n")
-    assert detect.memory_mb() == 512
+def test_memory_is_cut_to_the_control_groups_limit(tmp_path):
+    group = tmp_path / "sys" / "fs" / "cgroup"
+    group.mkdir(parents=True)
+    (group / "memory.max").write_text("512000000\n")
+    assert detect.memory_mb(tmp_path) == 512

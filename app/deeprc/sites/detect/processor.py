@@ -1,0 +1,71 @@
+"""Cores, memory and architecture, as far as this process may use them; and the processor that they belong to."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from deeprc.sites.detect.ask import read
+
+ROOT = Path("/")
+# Processors of Arm's have no name in /proc/cpuinfo: implementer and part (Arm's MIDR_EL1).
+ARM_PARTS = {("0x41", "0xd4f"): "Neoverse V2", ("0x41", "0xd40"): "Neoverse V1", ("0x41", "0xd0c"): "Neoverse N1"}
+ARM_PARTS |= {("0x46", "0x001"): "Fujitsu A64FX", ("0x41", "0xd49"): "Neoverse N2"}
+
+
+@dataclass(frozen=True)
+class Processor:
+    """The processors of this machine, whether this process may use all of them or not."""
+
+    model: str | None
+    sockets: int
+    physical_cores: int
+
+
+def cores(root: Path = ROOT) -> int:
+    """Cores that this process may use: the affinity mask, cut to the control group's quota where one is set."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = (root / "sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return allowed
+    return allowed if quota == "max" else max(1, min(allowed, int(quota) // int(period)))
+
+
+def memory_mb(root: Path = ROOT) -> int:
+    """Memory that this process may use, MB: the machine's, cut to the control group's limit where one is set."""
+    total = psutil.virtual_memory().total
+    limit = read(root / "sys/fs/cgroup/memory.max") or "max"
+    return (total if limit == "max" else min(total, int(limit))) // 10**6
+
+
+def architecture() -> str:
+    """The processor's architecture, as image labels name it."""
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+
+
+def processor(root: Path = ROOT) -> Processor:
+    """The processors, from /proc/cpuinfo and the topology in /sys."""
+    info = read(root / "proc/cpuinfo") or ""
+    places = set()
+    for topology in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/topology"):
+        places.add((read(topology / "physical_package_id"), read(topology / "core_id")))
+    if not places:
+        return Processor(model_name(info), 1, psutil.cpu_count(logical=False) or os.cpu_count() or 1)
+    return Processor(model_name(info), len({package for package, _ in places}), len(places))
+
+
+def model_name(cpuinfo: str) -> str | None:
+    """The processor's name in /proc/cpuinfo."""
+    fields = {
+        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in cpuinfo.splitlines()) if value
+    }
+    name = fields.get("model name") or fields.get("cpu")
+    if name:
+        return re.sub(r"\s+", " ", name)
+    return ARM_PARTS.get((fields.get("CPU implementer", ""), fields.get("CPU part", "")))
