@@ -21,14 +21,16 @@ MPI_PACKAGES = {
     "spectrum-mpi": "spectrum-mpi",
 }
 EXTERNAL_MPI = {"cray-mpich", "intel-oneapi-mpi", "hpcx-mpi", "spectrum-mpi"}  # Spack cannot build these, or should not
+ROCM = [
+    *("hip", "hsa-rocr-dev", "llvm-amdgpu", "rocm-core", "comgr", "rccl", "rocblas", "rocrand", "rocprim", "hipblas"),
+    *("hipblaslt", "hipcub", "hipfft", "hiprand", "hipsolver", "hipsparse", "rocfft", "rocsolver", "rocsparse"),
+    *("rocthrust", "rocprofiler-dev", "roctracer-dev", "rocm-smi-lib", "miopen-hip"),
+]
 # Modules that stand for packages: the name of the module -> Spack's packages.
 MODULE_PACKAGES = {
     "cuda": ["cuda"],
     "cudatoolkit": ["cuda"],
-    "rocm": """
-        hip hsa-rocr-dev llvm-amdgpu rocm-core comgr rccl rocblas rocrand rocprim hipblas hipblaslt hipcub hipfft hiprand
-        hipsolver hipsparse rocfft rocsolver rocsparse rocthrust rocprofiler-dev roctracer-dev rocm-smi-lib miopen-hip
-    """.split(),
+    "rocm": ROCM,
     "libfabric": ["libfabric"],
     "ucx": ["ucx"],
     "slurm": ["slurm"],
@@ -36,7 +38,7 @@ MODULE_PACKAGES = {
     "openpmix": ["pmix"],
     "nccl": ["nccl"],
     "rccl": ["rccl"],
-}  # fmt: skip
+}
 
 
 @dataclass
