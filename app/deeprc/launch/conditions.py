@@ -61,7 +61,7 @@ def gather(
     same name, but for the container's LD_LIBRARY_PATH, to which it is added.
     """
     got = Gathered(modules=[*site.modules, *partition.modules, *(verdict.mpi.modules if verdict.mpi else [])])
-    got.scheduler_options = [*site.scheduler.options, *_filled(partition, layout)]
+    got.scheduler_options = [*site.scheduler.options, *partition.allocation(layout.nodes, layout.ranks_per_node)]
     if contained:
         got.modules += site.runtime.modules
         got.binds += site.binds.paths
@@ -82,8 +82,3 @@ def gather(
     for name in ("modules", "binds", "launcher_options", "scheduler_options", "flags"):
         setattr(got, name, list(dict.fromkeys(getattr(got, name))))
     return got
-
-
-def _filled(partition: Partition, layout: Layout) -> list[str]:
-    names = {"nodes": layout.nodes, "ranks_per_node": layout.ranks_per_node, "gpus": partition.gpus}
-    return [option.format(**names) for option in partition.scheduler_options]

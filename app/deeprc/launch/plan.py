@@ -23,8 +23,9 @@ NATIVE = "no container: ranks and launcher use the same installation of MPI"
 class Plan:
     """How a task is started on a site.
 
-    The launch line is `launcher + binding + runtime + command`. `$NAME` in the first three, and in the values of
-    `environment`, is a variable of the job, see `deeprc.launch.text`.
+    The launch line is `launcher + binding + runtime + command`. `$NAME` in the first three, in the values of
+    `environment` and in the paths of `files`, which are written before, is a variable of the job, see
+    `deeprc.launch.text`.
     """
 
     site: str
@@ -42,6 +43,7 @@ class Plan:
     modules: list[str] = field(default_factory=list)
     binds: list[str] = field(default_factory=list)
     scheduler_options: list[str] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
@@ -69,6 +71,7 @@ class Plan:
             "modules": self.modules,
             "binds": self.binds,
             "scheduler_options": self.scheduler_options,
+            "files": self.files,
             "nodes": self.layout.nodes,
             "ranks": self.layout.ranks,
             "cores_per_rank": self.layout.cores_per_rank,
@@ -132,8 +135,9 @@ def _filled(
     layout = plan.layout
     gathered = gather(site, partition, layout, comm, verdict, contained=image is not None)
     environment = {"OMP_NUM_THREADS": str(layout.cores_per_rank), **starter.variables(layout), **gathered.environment}
-    binds, runtime, extra = list(gathered.binds), [], list(gathered.launcher_options)
-    if image is not None:
+    binds, runtime, files, extra = list(gathered.binds), [], {}, list(gathered.launcher_options)
+    box = container(site.runtime.kind) if image is not None else None
+    if image is not None and box is not None:
         host = verdict.mpi
         if verdict.kind in ("bind", "translate") and host and host.library:
             binds.append(f"{host.library}:{HOST_MPI}:ro")
@@ -148,19 +152,24 @@ def _filled(
             family=image.mpi.family,
             ccl=comm != "mpi" and layout.nodes > 1,
             shares=layout.ranks_per_node > 1,
+            gpu_aware=comm == "mpi",  # beside NCCL it can deadlock (CSCS, nccl.md)
+            passes=list(environment),
             home=site.runtime.home,
             clean_environment=site.runtime.clean_environment,
         )
-        box = container(site.runtime.kind)
-        runtime, environment = box.wrap(inside), environment | box.variables(inside)
+        runtime, environment, files = box.wrap(inside), environment | box.variables(inside), box.files(inside)
         extra = [*box.launcher_options(inside), *extra]
     speak = verdict.pmi if verdict.pmi and verdict.pmi != next(iter(site.launcher.pmi), None) else None
-    line = starter.command(layout, pmi=speak, exports=sorted(environment), extra=extra, placed=placed)
-    binding = [] if placed or starter.binds_gpus else tell_ranks(partition.accelerator, layout, starter.local_rank)
+    shared = box is not None and box.one_per_node
+    line = starter.command(
+        layout, pmi=speak, exports=sorted(environment), extra=extra, placed=placed, shared_gpus=shared
+    )
+    binds_itself = placed or (starter.binds_gpus and not shared)
+    binding = [] if binds_itself else tell_ranks(partition.accelerator, layout, starter.local_rank)
     return Plan(
         plan.site, plan.partition, layout, plan.image, plan.verdict, plan.reason, plan.fix,
         launcher=line, binding=binding, runtime=runtime, command=command, environment=environment,
-        modules=gathered.modules, binds=binds, scheduler_options=gathered.scheduler_options,
+        modules=gathered.modules, binds=binds, scheduler_options=gathered.scheduler_options, files=files,
         warnings=[*verdict.warnings, *gathered.warnings(site, layout, comm, image)], doubts=plan.doubts,
     )  # fmt: skip
 
@@ -195,8 +204,8 @@ def check_layout(site: Site, partition: Partition, layout: Layout) -> None:
 
 
 def default_path(site: Site, image: Image) -> str:
-    """Where the site keeps an image: the facility's shared folder, else the user's own."""
-    return f"{site.storage.images or site.storage.image_cache}/{image.name}.sif"
+    """Where the site keeps an image (the facility's shared folder, else the user's own), or what it calls it."""
+    return container(site.runtime.kind).address(site.storage.images or site.storage.image_cache, image.name)
 
 
 def _alone(site: Site, layout: Layout) -> bool:

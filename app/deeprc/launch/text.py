@@ -56,9 +56,10 @@ def as_text(plan: Plan) -> str:
     for title, lines in (
         ("scheduler", plan.scheduler_options),
         ("environment", exports(plan)),
+        *((f"file {path}", text.splitlines()) for path, text in plan.files.items()),
         ("launch", [launch_line(plan)]),
         ("not verified", plan.doubts),
     ):
         if lines:
-            rows += ["", title, *(f"  {line}" for line in lines)]
+            rows += ["", title, *(f"  {line}".rstrip() for line in lines)]
     return "\n".join(rows) + "\n"

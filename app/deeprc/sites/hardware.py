@@ -54,6 +54,15 @@ class Nics(Strict):
     gbit: PositiveInt | None = None
 
 
+class Queue(Strict):
+    """A queue that takes jobs of some size on a partition's nodes; what an allocation in it needs beside."""
+
+    name: str
+    min_nodes: PositiveInt = 1
+    nodes: PositiveInt
+    scheduler_options: list[str] = Field(default_factory=list)
+
+
 class Partition(Fact):
     """Nodes of one kind. `detect` in the file stands for what this machine has.
 
@@ -63,10 +72,14 @@ class Partition(Fact):
         The name of a file in `site-configs/hardware/`, whose keys this partition takes over where it has none.
     queue
         What the scheduler calls it; the partition's own name where nothing is given.
+    queues
+        Where the size of a job decides on its queue: the first that takes so many nodes, `{queue}` in the options.
     nodes
         Nodes that a job may have at most.
     cores
         Physical cores of a node.
+    threads_per_core
+        What the scheduler counts as processors of a core: 2 where it is to be told of hardware threads (NERSC).
     reserved_cores
         The numbers of those that the system keeps for itself.
     sockets
@@ -74,16 +87,19 @@ class Partition(Fact):
     memory_mb
         Memory of a node, MB (10^6 bytes); None where nobody has told.
     scheduler_options
-        What an allocation of it needs; `{nodes}`, `{ranks_per_node}` and `{gpus}` (of a node) are filled in.
+        What an allocation of it needs; `{nodes}`, `{ranks_per_node}`, `{gpus}` (of a node) and `{queue}` are filled
+        in.
     """
 
     name: str
     description: str | None = None
     hardware: str | None = None
     queue: str | None = None
+    queues: list[Queue] = Field(default_factory=list)
     nodes: PositiveInt = 1
     architecture: Architecture
     cores: PositiveInt
+    threads_per_core: PositiveInt = 1
     reserved_cores: list[int] = Field(default_factory=list)
     sockets: PositiveInt = 1
     cpu: str | None = None
@@ -117,6 +133,13 @@ class Partition(Fact):
     def gpus(self) -> int:
         """Accelerators of a node."""
         return self.accelerator.count if self.accelerator else 0
+
+    def allocation(self, nodes: int, ranks_per_node: int = 1) -> list[str]:
+        """The scheduler's options for an allocation of that many nodes."""
+        fitting = [queue for queue in self.queues if queue.min_nodes <= nodes <= queue.nodes] or self.queues
+        queue = fitting[0] if fitting else Queue(name=self.queue or self.name, nodes=self.nodes)
+        names = {"nodes": nodes, "ranks_per_node": ranks_per_node, "gpus": self.gpus, "queue": queue.name}
+        return [option.format(**names) for option in [*self.scheduler_options, *queue.scheduler_options]]
 
     def core_blocks(self, ranks: int, cores_per_rank: int) -> list[range]:
         """Consecutive usable cores for each of a node's ranks, none across two sockets; empty where that cannot be."""

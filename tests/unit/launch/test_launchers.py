@@ -11,8 +11,8 @@ from samples.sites import cluster
 ONE = Layout(ranks=4, cores_per_rank=2)
 SEVERAL = Layout(ranks=32, cores_per_rank=7, gpus_per_rank=1, nodes=4)
 SRUN_SEVERAL = (
-    "srun --nodes=4 --ntasks=32 --ntasks-per-node=8 --cpus-per-task=7 --gpus-per-task=1 --gpu-bind=closest "
-    "--kill-on-bad-exit=1"
+    "srun --nodes=4 --ntasks=32 --ntasks-per-node=8 --cpus-per-task=7 --kill-on-bad-exit=1 "
+    "--gpus-per-task=1 --gpu-bind=closest"
 )
 
 
@@ -76,6 +76,25 @@ def test_a_pilot_chooses_the_nodes(environment, name, expected):
     line = " ".join(launcher(site, site.partition(), environment, name).command(SEVERAL, placed=True))
     assert expected in line
     assert "$PBS_NODEFILE" not in line
+
+
+def test_where_slurm_counts_hardware_threads_ranks_are_bound_to_whole_cores():
+    site = cluster(partition={"threads_per_core": 2})
+    line = " ".join(launcher(site, site.partition(), Path("/env"), "srun").command(ONE))
+    assert "--cpus-per-task=4 --cpu-bind=cores" in line
+
+
+def test_ranks_in_one_container_all_get_the_nodes_accelerators():
+    site = cluster()
+    line = launcher(site, site.partition(), Path("/env"), "srun").command(SEVERAL, shared_gpus=True)
+    assert line[-2:] == ["--gpus-per-node=8", "--gpu-bind=none"]
+
+
+def test_ibrun_numbers_ranks_as_the_mpi_below_it_does():
+    intel, ompi = cluster(), cluster(mpi=[{"implementation": "openmpi", "version": "5.0", "family": "openmpi"}])
+    numbers = [launcher(site, site.partition(), Path("/env"), "ibrun") for site in (intel, ompi)]
+    assert [one.local_rank for one in numbers] == ["MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK"]
+    assert [one.rank for one in numbers] == ["PMI_RANK", "OMPI_COMM_WORLD_RANK"]
 
 
 def test_a_pmi_that_is_not_the_launchers_own_choice():

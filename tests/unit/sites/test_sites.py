@@ -7,6 +7,7 @@ from deeprc.errors import ConfigError
 from deeprc.sites import detect, known_sites, load_site, sites_folder
 from deeprc.sites.model import Site
 from deeprc.validation import validate
+from samples.sites import cluster
 
 
 @pytest.fixture
@@ -87,3 +88,20 @@ def test_memory_is_cut_to_the_control_groups_limit(tmp_path):
     group.mkdir(parents=True)
     (group / "memory.max").write_text("512000000\n")
     assert detect.memory_mb(tmp_path) == 512
+
+
+def test_the_size_of_a_job_decides_on_its_queue():
+    queues = [
+        {"name": "small", "nodes": 2},
+        {"name": "normal", "min_nodes": 3, "nodes": 512, "scheduler_options": ["--exclusive"]},
+    ]
+    options = ["--partition={queue}", "--nodes={nodes}", "--gpus={gpus}"]
+    partition = cluster(partition={"queues": queues, "nodes": 512, "scheduler_options": options}).partition()
+    assert partition.allocation(2) == ["--partition=small", "--nodes=2", "--gpus=8"]
+    assert partition.allocation(3) == ["--partition=normal", "--nodes=3", "--gpus=8", "--exclusive"]
+
+
+def test_a_partition_without_queues_is_its_own():
+    assert cluster(partition={"scheduler_options": ["-q {queue}"]}).partition().allocation(4) == ["-q gpu"]
+    named = cluster(partition={"queue": "q", "scheduler_options": ["-q {queue}"]}).partition()
+    assert named.allocation(4) == ["-q q"]

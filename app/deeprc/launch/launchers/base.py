@@ -49,8 +49,8 @@ class Launcher(ABC):
     name: ClassVar[str]
     method: ClassVar[str]
     binds_gpus: ClassVar[bool] = False
-    local_rank: ClassVar[str]
-    rank: ClassVar[str]
+    local_rank: str
+    rank: str
 
     def __init__(self, site: Site, partition: Partition, environment: Path) -> None:
         self.site, self.partition, self.environment = site, partition, environment
@@ -72,6 +72,13 @@ class Launcher(ABC):
             Variables that the ranks must see, for launchers that pass on none by themselves.
         """
 
+    def accelerators(self, layout: Layout, *, shared: bool) -> list[str]:
+        """The options that give ranks their accelerators, for launchers that do so (`binds_gpus`).
+
+        `shared`: all of a node's to each of its ranks, which are in one container and choose among them there.
+        """
+        return []
+
     def placement(self, layout: Layout, *, placed: bool) -> list[str]:
         """The options that choose nodes; `placed`: a pilot has chosen them, and fills in `{hosts}`, `{hostfile}`
         (a line for each rank), `{offset}` (ranks of the allocation before the first one).
@@ -84,10 +91,12 @@ class Launcher(ABC):
 
     def command(
         self, layout: Layout, *, pmi: str | None = None, exports: Sequence[str] = (), extra: Sequence[str] = (),
-        placed: bool = False,
+        placed: bool = False, shared_gpus: bool = False,
     ) -> list[str]:  # fmt: skip
         """What stands before the command that the ranks run."""
         options = self.options(layout, pmi=pmi, exports=exports)
+        if layout.gpus_per_rank:
+            options += self.accelerators(layout, shared=shared_gpus)
         return [self.program, *options, *self.placement(layout, placed=placed), *self.site.launcher.options, *extra]
 
     def pilot_settings(self) -> dict:

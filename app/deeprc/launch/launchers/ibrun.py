@@ -16,7 +16,16 @@ class Ibrun(Launcher):
     """
 
     method = "IBRUN"
-    local_rank, rank = "MPI_LOCALRANKID", "PMI_RANK"
+
+    @property
+    def local_rank(self) -> str:
+        """A rank's number on its node, as the MPI that `ibrun` calls tells it: Intel MPI's, or Open MPI's (Vista)."""
+        return "OMPI_COMM_WORLD_LOCAL_RANK" if self.site.mpi[0].family == "openmpi" else "MPI_LOCALRANKID"
+
+    @property
+    def rank(self) -> str:
+        """A rank's number in the world, likewise (vista.md: OMPI_COMM_WORLD_RANK)."""
+        return "OMPI_COMM_WORLD_RANK" if self.site.mpi[0].family == "openmpi" else "PMI_RANK"
 
     def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str]) -> list[str]:
         """The number of ranks."""

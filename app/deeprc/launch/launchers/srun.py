@@ -13,7 +13,9 @@ PMI = {"cray": "cray_shasta"}  # the name of the plugin, where it is another one
 class Srun(Launcher):
     """`srun`, with long options.
 
-    `--gpu-bind=closest` and `--gpus-per-task` as OLCF's pytorch_frontier.rst has them. A step does not inherit
+    `--gpu-bind=closest` and `--gpus-per-task` as OLCF's pytorch_frontier.rst has them. `--cpus-per-task` counts what
+    Slurm takes for a processor, which may be a hardware thread; ranks are then bound to whole cores (docs.nersc.gov,
+    jobs/affinity). A step does not inherit
     `--cpus-per-task` from the allocation since Slurm 22.05. One rank that fails ends the step (`--kill-on-bad-exit`).
     """
 
@@ -26,12 +28,19 @@ class Srun(Launcher):
         options = [f"--nodes={layout.nodes}", f"--ntasks={layout.ranks}"]
         if layout.nodes > 1:
             options.append(f"--ntasks-per-node={layout.ranks_per_node}")
-        options.append(f"--cpus-per-task={layout.cores_per_rank}")
-        if layout.gpus_per_rank:
-            options += [f"--gpus-per-task={layout.gpus_per_rank}", "--gpu-bind=closest"]
+        threads = self.partition.threads_per_core
+        options.append(f"--cpus-per-task={layout.cores_per_rank * threads}")
+        if threads > 1:
+            options.append("--cpu-bind=cores")
         if pmi:
             options.append(f"--mpi={PMI.get(pmi, pmi)}")
         return [*options, "--kill-on-bad-exit=1"]
+
+    def accelerators(self, layout: Layout, *, shared: bool) -> list[str]:
+        """Each rank those nearest to its cores, or all of a node's to all of its ranks."""
+        if shared:
+            return [f"--gpus-per-node={self.partition.gpus}", "--gpu-bind=none"]
+        return [f"--gpus-per-task={layout.gpus_per_rank}", "--gpu-bind=closest"]
 
     def placement(self, layout: Layout, *, placed: bool) -> list[str]:
         """The nodes that a pilot has chosen."""

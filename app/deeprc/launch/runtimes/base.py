@@ -33,6 +33,10 @@ class Inside:
         Whether NCCL, RCCL or oneCCL is used over several nodes.
     shares
         Whether several ranks of it lie on one node.
+    gpu_aware
+        Whether its MPI is to read and write the accelerators' memory.
+    passes
+        Names of the job's variables that ranks must see, for runtimes that hide them.
     """
 
     image: str
@@ -45,14 +49,24 @@ class Inside:
     family: str = "mpich"
     ccl: bool = False
     shares: bool = False
+    gpu_aware: bool = False
+    passes: list[str] = field(default_factory=list)
     home: bool = False
     clean_environment: bool = False
 
 
 class Container(ABC):
-    """A program that runs a command in an image."""
+    """A program that runs a command in an image.
+
+    `one_per_node`: a node's ranks are in one container, which holds all accelerators of the node.
+    """
 
     kind: ClassVar[str]
+    one_per_node: ClassVar[bool] = False
+
+    def address(self, folder: str, name: str) -> str:
+        """What it calls the image of that name, which a site keeps in `folder` if it is a file."""
+        return f"{folder}/{name}.sif"
 
     @abstractmethod
     def wrap(self, inside: Inside) -> list[str]:
@@ -61,6 +75,10 @@ class Container(ABC):
     def launcher_options(self, inside: Inside) -> list[str]:
         """What the launcher is told, where it starts the container itself."""
         return []
+
+    def files(self, inside: Inside) -> dict[str, str]:
+        """Files that must be written before, each path with its text."""
+        return {}
 
     def variables(self, inside: Inside) -> dict[str, str]:
         """Variables of the host that set those in the container; `wrap` may do that instead."""

@@ -9,6 +9,10 @@ from deeprc.launch.runtimes.base import Container, Inside, register
 class Shifter(Container):
     """`shifter`, whose modules bring libraries of the host (udiRoot.conf of NERSC/shifter)."""
 
+    def address(self, folder: str, name: str) -> str:
+        """An image that its gateway has pulled."""
+        return f"deeprc/{name}:latest"
+
     def wrap(self, inside: Inside) -> list[str]:
         """`shifter --image=… --module=… <volumes> <variables>`."""
         modules = ["gpu"] if inside.vendor else []
