@@ -8,7 +8,7 @@ from deeprc.images.catalog import Image
 from deeprc.launch.launchers import Layout
 from deeprc.launch.verdict import Verdict
 from deeprc.sites import Partition, Site
-from deeprc.sites.setting import Comm, When
+from deeprc.sites.setting import Comm, Setting, When
 
 
 @dataclass
@@ -52,6 +52,11 @@ def holds(when: When, partition: Partition, layout: Layout, comm: Comm, verdict:
     return all(answers)
 
 
+def applying(site: Site, partition: Partition, layout: Layout, comm: Comm, verdict: Verdict) -> list[Setting]:
+    """The site's settings whose condition holds for a task."""
+    return [setting for setting in site.settings if holds(setting.when, partition, layout, comm, verdict)]
+
+
 def gather(
     site: Site, partition: Partition, layout: Layout, comm: Comm, verdict: Verdict, *, contained: bool
 ) -> Gathered:
@@ -65,9 +70,7 @@ def gather(
     if contained:
         got.modules += site.runtime.modules
         got.binds += site.binds.paths
-    for setting in site.settings:
-        if not holds(setting.when, partition, layout, comm, verdict):
-            continue
+    for setting in applying(site, partition, layout, comm, verdict):
         got.environment |= setting.environment
         paths = [got.container.get("LD_LIBRARY_PATH"), setting.container.get("LD_LIBRARY_PATH")]
         got.container |= setting.container

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from deeprc.errors import ConfigError
 from deeprc.images.catalog import Image
-from deeprc.launch.conditions import Gathered, gather
+from deeprc.launch.conditions import Gathered, applying, gather
 from deeprc.launch.launchers import Launcher, Layout, launcher
 from deeprc.launch.runtimes import HOST_MPI, Inside, container
 from deeprc.launch.verdict import Verdict, judge
 from deeprc.launch.visibility import tell_ranks
 from deeprc.sites import Partition, Site
-from deeprc.sites.setting import Comm
+from deeprc.sites.setting import Comm, Setting
 
 NATIVE = "no container: ranks and launcher use the same installation of MPI"
 
@@ -119,7 +120,7 @@ def compose(
         verdict = judge(image, site, partition, nodes=layout.nodes, gpus=layout.gpus_per_rank > 0, model=model)
     plan = Plan(
         site.name, partition.name, layout, image and image.name, verdict.kind, verdict.reason, verdict.fix,
-        doubts=doubts(site, partition),
+        doubts=doubts(site, partition, applying(site, partition, layout, comm, verdict)),
     )  # fmt: skip
     return (
         plan
@@ -226,12 +227,13 @@ def _inside_variables(verdict: Verdict, gathered: Gathered) -> dict[str, str]:
     return variables
 
 
-def doubts(site: Site, partition: Partition) -> list[str]:
-    """The facts of the site, and of this partition, that nobody has verified, or that sources disagree on."""
-    own = f"partitions.{partition.name}"
+def doubts(site: Site, partition: Partition, settings: Sequence[Setting]) -> list[str]:
+    """What nobody has verified, or sources disagree on, of the site, of this partition and of these settings."""
+    others = [part for part in site.partitions if part is not partition]
+    others += [setting for setting in site.settings if not any(setting is used for used in settings)]
     return [
         f"{place}: {line}"
         for place, fact in site.facts()
-        if not place.startswith("partitions.") or place == own
+        if not any(fact is other for other in others)
         for line in fact.doubts
     ]

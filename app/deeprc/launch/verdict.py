@@ -15,6 +15,7 @@ Kind = Literal["bind", "hybrid", "translate", "refuse"]
 OWN_FABRIC = {"cxi": {"cxi"}, "efa": {"efa"}, "mlx5": {"ucx", "ofi"}, "psm2": {"ofi"}, "tcp": {"tcp"}, "shm": {"shm"}}
 SLOW = "12 to 34 times slower (CSCS, resource-hook.md)"
 PMI_OF_IMAGE = {"hydra": "pmi1"}  # Hydra speaks PMI-1
+PMI_OF_LAUNCHER = {"pspmix": "pmix", "orte": "pmix"}  # ParaStation's plugin of Slurm, and Open MPI 4, speak PMIx
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def judge(
     """
     for why, fix in _obstacles(image, site, partition, gpus=gpus):
         return Verdict("refuse", why, fix)
-    ways = [way for mpi in site.mpi for way in _ways(image, site, mpi, nodes) if model in (None, way.kind)]
+    ways = [way for mpi in site.mpi for way in _ways(image, site, partition, mpi, nodes) if model in (None, way.kind)]
     return min(ways, key=lambda way: way.rank) if ways else _refusal(image, site)
 
 
@@ -106,7 +107,7 @@ def _obstacles(image: Image, site: Site, partition: Partition, *, gpus: bool) ->
         )
 
 
-def _ways(image: Image, site: Site, mpi: Mpi, nodes: int) -> Iterator[Verdict]:
+def _ways(image: Image, site: Site, partition: Partition, mpi: Mpi, nodes: int) -> Iterator[Verdict]:
     """Every way in which the image's programs can run beside this MPI of the host."""
     own = f"the image's {image.mpi.implementation} {image.mpi.version}"
     theirs = f"the host's {mpi.title}"
@@ -120,7 +121,8 @@ def _ways(image: Image, site: Site, mpi: Mpi, nodes: int) -> Iterator[Verdict]:
         pmi = _common_pmi(image, site, mpi)
         if pmi and (there is None or here >= there):
             slow = _slow(image, site, nodes)
-            reason = f"{own} is started by the host's {site.launcher.name} through {pmi}: not older than {theirs}"
+            starter = partition.launcher or site.launcher.name
+            reason = f"{own} is started by the host's {starter} through {pmi}: not older than {theirs}"
             yield Verdict("hybrid", reason, mpi=mpi, pmi=pmi, warnings=slow)
     elif image.mpi.standard_abi and mpi.standard_abi:
         reason = f"{theirs} replaces {own}: both have the standard ABI of MPI 5 (libmpi_abi.so.1)"
@@ -134,7 +136,7 @@ def _ways(image: Image, site: Site, mpi: Mpi, nodes: int) -> Iterator[Verdict]:
 def _common_pmi(image: Image, site: Site, mpi: Mpi) -> str | None:
     spoken = {PMI_OF_IMAGE.get(pmi, pmi) for pmi in image.pmi}
     offered = [*mpi.pmi, *site.launcher.pmi]
-    return next((pmi for pmi in offered if pmi in spoken), None)
+    return next((pmi for pmi in offered if PMI_OF_LAUNCHER.get(pmi, pmi) in spoken), None)
 
 
 def _slow(image: Image, site: Site, nodes: int) -> list[str]:

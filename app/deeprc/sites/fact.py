@@ -53,19 +53,29 @@ class Fact(Strict):
         lines = []
         if self.mark in ("U", "!"):
             lines.append(f"[{self.mark}] {self.note or MARKS[self.mark]}")
-        lines += [f"[U] {key} = {getattr(self, key, None)}" for key in self.unverified]
+        lines += [f"[U] {key} = {_words(getattr(self, key, None))}" for key in self.unverified]
         return lines
 
 
+def _words(value: object) -> str:
+    """A value of a site file for people."""
+    if isinstance(value, Strict):
+        value = value.model_dump(exclude_defaults=True)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_words(inner)}" for key, inner in value.items())
+    return " ".join(map(_words, value)) if isinstance(value, list) else str(value)
+
+
 def facts_in(part: Strict, path: str = "") -> Iterator[tuple[str, Fact]]:
-    """All facts in `part`, with their places in the file: `mpi.0`, `partitions.clx`."""
+    """All facts in `part`, with their places in the file: `mpi.openmpi`, `partitions.clx`, `settings.<description>`."""
     for name in type(part).model_fields:
         value = getattr(part, name)
         members = value if isinstance(value, list) else [value]
         for number, member in enumerate(members):
             if not isinstance(member, Strict):
                 continue
-            label = getattr(member, "name", None) or getattr(member, "implementation", None) or str(number)
+            names = (getattr(member, key, None) for key in ("name", "implementation", "description"))
+            label = next(filter(None, names), str(number))
             place = f"{path}{name}.{label}" if isinstance(value, list) else f"{path}{name}"
             if isinstance(member, Fact):
                 yield place, member

@@ -140,3 +140,14 @@ def test_only_one_way_may_be_asked_for():
 
 def test_a_site_without_a_runtime():
     assert verdict(image(), laptop()).reason == "laptop has no container runtime"
+
+
+def test_pmix_under_the_name_of_parastations_plugin():
+    site = cluster(launcher={"name": "srun", "pmi": ["pspmix"]}, mpi=[{**OPENMPI_HOST, "bindable": False, "pmi": []}])
+    found = verdict(image("openmpi", "5.0.11", ("prrte", "pmix")), site)
+    assert (found.kind, found.pmi) == ("hybrid", "pspmix")
+
+
+def test_the_reason_names_the_partitions_own_launcher():
+    site = cluster(partition={"launcher": "mpirun-openmpi"}, mpi=[{**OPENMPI_HOST, "bindable": False}])
+    assert "by the host's mpirun-openmpi through pmix" in verdict(image("openmpi", "5.0.11", ("pmix",)), site).reason
