@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from deeprc.doctor.cli import doctor
 from deeprc.errors import DeepRCError
 from deeprc.launch.cli import plan
 from deeprc.sites.cli import site_app, sites
@@ -18,6 +19,7 @@ app = typer.Typer(
 bench = typer.Typer(no_args_is_help=True, help="Measure this machine.")
 app.command()(sites)
 app.command()(plan)
+app.command()(doctor)
 app.add_typer(site_app, name="site")
 app.add_typer(bench, name="bench")
 

@@ -12,8 +12,7 @@ from rich.table import Table
 
 from deeprc.sites.detect.machine import Machine, find_out
 from deeprc.sites.draft import write_draft
-from deeprc.sites.identity import looked_for, match
-from deeprc.sites.load import known_sites, load_site
+from deeprc.sites.identity import here_among_known, looked_for
 from deeprc.sites.model import Site
 
 
@@ -28,7 +27,7 @@ def detect(
     Example: `deeprc site detect --draft site-configs`
     """
     machine = find_out()
-    fitting = match([load_site(name) for name in known_sites()])
+    fitting, broken = here_among_known()
     path = write_draft(machine, draft) if draft else None
     if as_json:
         record = machine.record() | {"sites": [site.name for site in fitting], "draft": str(path) if path else None}
@@ -37,6 +36,8 @@ def detect(
     console = Console(soft_wrap=True)
     console.print(table(machine))
     console.print(verdict(fitting))
+    for problem in broken:
+        console.print(f"left out, since its file cannot be used: {problem}", style="yellow")
     if path:
         console.print(f"draft written: {path} (every guess in it is marked U: see docs/add-a-site.md)")
 

@@ -19,7 +19,7 @@ from deeprc.validation import validate
 FILL_IN = "FILL IN"
 LAUNCHERS = {"slurm": "srun", "pbspro": "mpiexec-pals", "lsf": "jsrun", "fork": "mpiexec-hydra"}
 HEAD = """# {name}: a draft, made by `deeprc site detect`. Marks: V read in the facility's own documents, V2 in another
-# project's configuration, U unverified, ! the sources disagree. Everything below is a guess from one node until somebody
+# project's configuration, U unverified, ! the sources disagree. Everything below is a guess from one node until someone
 # has read it in the facility's documents: replace each `mark: U` by what you have found, with its source.
 """
 NETWORKS = {

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from deeprc.errors import ConfigError
+from deeprc.sites.load import known_sites, load_site
 from deeprc.sites.model import Site
 
 CHOICE = "DEEPRC_SITE"  # a user who knows better names the site in it
@@ -54,7 +55,9 @@ def require(site: Site, environment: Mapping[str, str] | None = None, hostname: 
     )
 
 
-def match(sites: Sequence[Site], environment: Mapping[str, str] | None = None, hostname: str | None = None) -> list:
+def match(
+    sites: Sequence[Site], environment: Mapping[str, str] | None = None, hostname: str | None = None
+) -> list[Site]:
     """Those of `sites` that this is, the ones that are told by a sign before those that every machine is."""
     fitting = [site for site in sites if matches(site, environment, hostname)]
     chosen = (os.environ if environment is None else environment).get(CHOICE)
@@ -63,6 +66,17 @@ def match(sites: Sequence[Site], environment: Mapping[str, str] | None = None, h
         return site.name != chosen, not (site.identity.environment or site.identity.hostnames)
 
     return sorted(fitting, key=vague)
+
+
+def here_among_known() -> tuple[list[Site], list[str]]:
+    """The shipped sites that this is, the likeliest first; and what is wrong with files that cannot be read."""
+    sites, broken = [], []
+    for name in known_sites():
+        try:
+            sites.append(load_site(name))
+        except ConfigError as error:  # one broken file is no reason not to know this machine
+            broken.append(f"{error.where}: {error.problem}")
+    return match(sites), broken
 
 
 def host_names(patience: float = 3.0) -> list[str]:

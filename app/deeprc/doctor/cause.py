@@ -1,0 +1,102 @@
+"""Why ranks did not become one world: the cause in a sentence, and what to do."""
+
+from __future__ import annotations
+
+import re
+
+from deeprc.doctor.launch import MODULE_FAILED, Output
+from deeprc.sites.detect.mpi import what_it_is
+
+# What a launcher offers is told by the variables that it sets; what a library wants by its name.
+OFFERS = (
+    ("PMIX_RANK", "PMIx"),
+    ("PALS_RANKID", "PALS"),
+    ("PMI_RANK", "PMI-1 or PMI-2"),
+    ("PMI_FD", "PMI-1 or PMI-2"),
+)
+WANTS = (
+    ("Open MPI", "PMIx"),
+    ("CRAY MPICH", "Cray PMI"),
+    ("Intel(R) MPI", "PMI-1 or PMI-2"),
+    ("MPICH", "PMI-1 or PMI-2"),
+)
+SAME = "start the ranks with the launcher of the same installation as the library (launcher.program in the site file)"
+SIGNS = (  # what launchers and libraries say when they give up: pattern, cause, fix
+    (
+        r"unsupported PMI version PMIx",
+        "the launcher speaks PMIx (Open MPI's, or Slurm's pmix), the ranks' MPICH wants PMI-1 or PMI-2",
+        f"{SAME}; under Slurm `--mpi=pmi2`",
+    ),
+    (r"OMPI was not built with SLURM's PMI|not built with.*PMI", "Open MPI was built without the PMI that srun offers",
+     "`srun --mpi=pmix`, if `srun --mpi=list` has it, or mpirun"),
+    (r"[Ii]nvalid MPI type|cannot find mpi plugin|Couldn't find the specified plugin name for mpi",
+     "srun has no plugin for the PMI that the site file asks for",
+     "take one that `srun --mpi=list` names (launcher.pmi)"),
+    (r"(libmpi\w*\.so[.\d]*): cannot open shared object", "the MPI library is not found",
+     "load its module, or put its folder on LD_LIBRARY_PATH (mpi.path in the site file)"),
+    (r"cannot load MPI library|libmpi[^\n]*not found", "the MPI library is not found",
+     "load its module, or put its folder on LD_LIBRARY_PATH (mpi.path in the site file)"),
+    (r"There are not enough slots available", "Open MPI counts fewer cores than the ranks want",
+     "fewer ranks, or `--oversubscribe` in launcher.options"),
+    (r"(?:mpirun|mpiexec|prterun).*run as root", "Open MPI's launcher refuses to run as root",
+     "run as another user, or set OMPI_ALLOW_RUN_AS_ROOT=1 and OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"),
+    (r"No module named '?(\w+)", "a Python package is missing on the ranks", "install Deep RC where the ranks run"),
+    (r"Unable to allocate resources|Job request does not match", "Slurm gives no nodes for it",
+     "run the doctor within an allocation (salloc)"),
+)  # fmt: skip
+
+
+def of_failure(done: Output) -> tuple[str, str | None]:
+    """Cause and fix where the launcher failed, or took too long."""
+    if done.code is None:
+        return (
+            f"it hung, and was ended after {done.seconds:.0f} s",
+            "ranks wait for each other: the network's interface may be the wrong one, or launcher and MPI differ",
+        )
+    for pattern, cause, fix in SIGNS:
+        if match := re.search(pattern, done.all):
+            named = f" ({match.group(1)})" if match.groups() and match.group(1) else ""
+            return f"{cause}{named}", fix
+    if done.code == MODULE_FAILED:
+        return last_words(done), "is the module's name in the site file right? (module avail)"
+    if done.code == 127:
+        return last_words(done), "the launcher is not on the PATH: load the module that brings it"
+    return f"exit code {done.code}: {last_words(done)}", None
+
+
+def of_wrong_world(ranks: list[dict], expected: int, launcher: str) -> tuple[str, str | None]:
+    """Cause and fix where ranks came up, but not as one world of `expected`."""
+    sizes = sorted({rank["size"] for rank in ranks})
+    if sizes != [1]:
+        found = f"{len(ranks)} ranks came up, with a world of {', '.join(map(str, sizes))}"
+        return f"{found}; {expected} were asked for", "does the allocation hold as many tasks? (scheduler_options)"
+    library = ranks[0]["library"]
+    told = ranks[0]["told"]
+    offered = next((name for variable, name in OFFERS if variable in told), None)
+    wanted = next((name for word, name in WANTS if word.lower() in library.lower()), None)
+    head = f"{len(ranks)} worlds of one rank instead of one of {expected}, and exit code 0"
+    if offered and wanted and offered != wanted:
+        return f"{head}: {launcher} speaks {offered}, the ranks' library ({title(library)}) wants {wanted}", SAME
+    if not offered and "SLURM_PROCID" in told:
+        return (
+            f"{head}: srun offers the ranks no PMI",
+            "`--mpi=pmi2`, or what else `srun --mpi=list` names and the library speaks (launcher.pmi)",
+        )
+    if not told:
+        return (
+            f"{head}: the ranks see nothing of {launcher}",
+            "is the environment wiped on the way (--cleanenv, --export=NONE), or is it the launcher of another MPI?",
+        )
+    return f"{head}: {launcher} and the ranks' library ({title(library)}) do not speak to each other", SAME
+
+
+def title(library: str) -> str:
+    """A short name for what MPI_Get_library_version said."""
+    name, version, _ = what_it_is(library)
+    return f"{name} {version}" if name else library[:40].strip()
+
+
+def last_words(done: Output) -> str:
+    """The last lines that say something."""
+    lines = [line.strip() for line in (done.err.strip() or done.out).splitlines() if re.search(r"\w", line)]
+    return " / ".join(lines[-3:])[-400:] or "nothing was printed"

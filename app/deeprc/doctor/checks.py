@@ -1,0 +1,219 @@
+"""The checks, each of which returns what it has found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+from deeprc.doctor import cause
+from deeprc.doctor.compare import compare
+from deeprc.doctor.launch import Case, Output, plan, start
+from deeprc.doctor.logs import LOGGING, judge_provider, uses
+from deeprc.doctor.outcome import Outcome, Status
+from deeprc.doctor.probe.say import heard
+from deeprc.errors import ConfigError
+from deeprc.launch.text import launch_line
+from deeprc.sites import Site
+from deeprc.sites.detect.machine import Machine
+from deeprc.sites.identity import looked_for, matches
+
+ALLOCATIONS = {"slurm": "SLURM_JOB_ID", "pbspro": "PBS_JOBID", "lsf": "LSB_JOBID"}
+BACKENDS = {"nvidia": "nccl", "amd": "nccl", "intel": "xccl"}
+
+
+def machine(case: Case, found: Machine) -> list[Outcome]:
+    """Compare what is here with the site file."""
+    site = case.site
+    right = matches(site)
+    text = f"this is {site.name}" if right else f"this is {', '.join(found.hosts)}; looked for {looked_for(site)}"
+    fix = None if right else f"take the site file of this machine (deeprc site detect), or set DEEPRC_SITE={site.name}"
+    outcomes = [Outcome("machine", "identity", "ok" if right else "failed", text, fix)]
+    on_node = within_allocation(site)
+    if not on_node:
+        why = "not within a job: what a login node has says nothing of the partitions"
+        outcomes.append(Outcome("machine", "nodes", "not run", why, allocate(case)))
+    for line in compare(found, site, case.partition, on_node=on_node):
+        status: Status = {True: "ok", None: "not run", False: "failed" if line.grave else "warning"}[line.same]
+        text = line.found if line.same else f"found {line.found}; site file: {line.says}"
+        outcomes.append(Outcome("machine", line.subject, status, text, line.fix))
+    return outcomes
+
+
+def world(case: Case) -> list[Outcome]:
+    """Whether the launcher's ranks are one world."""
+    ran = _run("world", "world size", case, "world", [])
+    if isinstance(ran, Outcome):
+        return [ran]
+    outcome = _world(case, ran)
+    others = case.site.launcher.alternatives if outcome.status == "failed" else []
+    return [outcome, *(_alternative(case, name) for name in others)]
+
+
+def _alternative(case: Case, name: str) -> Outcome:
+    """Another launcher of the site's, where its own does not work."""
+    subject = f"by {name}"
+    case = case.with_launcher(name)
+    ran = _run("world", subject, case, "world", [])
+    outcome = ran if isinstance(ran, Outcome) else _world(case, ran)
+    works = outcome.status in ("ok", "warning")
+    fix = f"set launcher.name to {name} in the site file" if works else outcome.fix
+    return replace(outcome, subject=subject, status=outcome.status if works else "warning", fix=fix)
+
+
+def allreduce(case: Case) -> list[Outcome]:
+    """Whether sums over all ranks are right, how fast they are, and how fast messages between two ranks."""
+    ran = _run("allreduce", "MPI", case, "world", ["speed"])
+    if isinstance(ran, Outcome):
+        return [ran]
+    size = _world(case, ran)
+    if size.status == "failed":
+        return [Outcome("allreduce", "MPI", "not run", "there is no world to sum over", size.fix)]
+    return [_sums("allreduce", "MPI", ran)]
+
+
+def provider(case: Case) -> list[Outcome]:
+    """Which fabric MPI really uses, from the logs of its libraries."""
+    ran = _run("provider", "MPI", case, "world", [], logging=LOGGING)
+    if isinstance(ran, Outcome):
+        return [ran]
+    return [_provider("MPI", case, ran)]
+
+
+def torch(case: Case) -> list[Outcome]:
+    """torch.distributed: gloo, and what the accelerators have."""
+    outcomes = _torch(case, "gloo")
+    accelerator = case.partition.accelerator
+    if accelerator is None:
+        return outcomes
+    return outcomes + _torch(case.with_gpus(1), BACKENDS[accelerator.vendor])
+
+
+CHECKS: dict[str, Callable[[Case], list[Outcome]]] = {
+    "world": world,
+    "allreduce": allreduce,
+    "provider": provider,
+    "torch": torch,
+}
+
+
+def within_allocation(site: Site) -> bool:
+    """Whether ranks can be started at once: in a job, or where there is no scheduler."""
+    name = site.scheduler.name
+    return name == "fork" or ALLOCATIONS[name] in os.environ
+
+
+def allocate(case: Case) -> str:
+    """How to get an allocation for the checks, and run them in it."""
+    try:
+        options = plan(case, "world", []).scheduler_options
+    except ConfigError:  # the launcher is not here; it may be there
+        options = []
+    again = f"deeprc doctor --site {case.site.name} --nodes {case.layout.nodes}"
+    ask = {"slurm": "salloc", "pbspro": "qsub -I", "lsf": "bsub -Is"}[case.site.scheduler.name]
+    return f"{' '.join([ask, *options])}, and there: {again}"
+
+
+def _torch(case: Case, backend: str) -> list[Outcome]:
+    subject = f"torch {backend}"
+    logging = LOGGING if backend != "gloo" else None
+    ran = _run(
+        "torch", subject, case, "tensors", [backend], comm="mpi" if backend == "gloo" else "ccl", logging=logging
+    )
+    if isinstance(ran, Outcome):
+        return [ran]
+    absent = [said["why"] for said in heard(ran.out) if said["kind"] == "absent"]
+    if absent:
+        return [Outcome("torch", subject, "not run", absent[0])]
+    size = _world(case, ran)
+    if size.status == "failed":
+        return [Outcome("torch", subject, "failed", size.text, size.fix, launch_line=ran.line)]
+    outcomes = [_sums("torch", subject, ran)]
+    return outcomes if backend == "gloo" else [*outcomes, _provider(subject, case, ran)]
+
+
+def _run(
+    check: str, subject: str, case: Case, module: str, words: list[str], *, comm: str = "mpi",
+    logging: dict | None = None,
+) -> Outcome | Output:  # fmt: skip
+    """Start a probe; an outcome where that cannot be."""
+    try:
+        made = plan(case, module, words, comm=comm, logging=logging)
+    except ConfigError as error:
+        return Outcome(check, subject, "failed", f"{error.problem} ({error.found})", error.fix)
+    if made.refused:
+        return Outcome(check, subject, "failed", made.reason, made.fix)
+    if not matches(case.site):
+        return Outcome(check, subject, "not run", f"this is not {case.site.name}", launch_line=launch_line(made))
+    if not within_allocation(case.site):
+        return Outcome(check, subject, "not run", "not within a job", allocate(case), launch_line=launch_line(made))
+    if case.layout.ranks < 2:
+        return Outcome(check, subject, "not run", "one rank has nobody to talk to", "give --ranks 2 or more")
+    return start(made, case.patience)
+
+
+def _world(case: Case, ran: Output) -> Outcome:
+    ranks = [said for said in heard(ran.out) if said["kind"] == "rank"]
+    expected, launcher = case.layout.ranks, ran.line.split()[0]
+    numbers = {rank["rank"] for rank in ranks}
+    right = len(ranks) == expected == len(numbers) and {rank["size"] for rank in ranks} == {expected}
+    if right and ran.code == 0:
+        hosts = len({rank["host"] for rank in ranks})
+        by = f" ({cause.title(ranks[0]['library'])})" if "library" in ranks[0] else ""
+        text = f"{expected} ranks on {hosts} node{'s' * (hosts > 1)} are one world{by}"
+        if hosts != case.layout.nodes:
+            return Outcome(
+                "world", "world size", "warning", f"{text}; {case.layout.nodes} nodes were asked for",
+                "does the allocation have as many? (scheduler_options)", launch_line=ran.line,
+            )  # fmt: skip
+        return Outcome("world", "world size", "ok", text, launch_line=ran.line)
+    alone = ranks and not right and {rank["size"] for rank in ranks} == {1} and "told" in ranks[0]
+    failed = ran.code != 0 and not alone
+    why, fix = cause.of_failure(ran) if failed or not ranks else cause.of_wrong_world(ranks, expected, launcher)
+    return Outcome("world", "world size", "failed", why, fix, launch_line=ran.line)
+
+
+def _sums(check: str, subject: str, ran: Output) -> Outcome:
+    said = heard(ran.out)
+    wrong = [text for one in said if one["kind"] == "allreduce" for text in one["wrong"]]
+    figures = [_figures(one) for one in said if one["kind"] == "speed"]
+    if wrong:
+        fix = "do not compute here: check the network, and try another provider or MPI"
+        return Outcome(check, subject, "failed", "allreduce is wrong: " + "; ".join(wrong), fix, figures, ran.line)
+    if not any(one["kind"] == "allreduce" for one in said):
+        return Outcome(check, subject, "failed", *cause.of_failure(ran), launch_line=ran.line)
+    small, large = figures[0], figures[-1]
+    text = f"sums are right; {small['allreduce_us']:g} µs for 8 B, {large['allreduce_mb_s']:g} MB/s for 4 MiB"
+    return Outcome(check, subject, "ok", text, figures=figures, launch_line=ran.line)
+
+
+def _figures(said: dict) -> dict:
+    row = {"bytes": said["bytes"]}
+    for name in ("allreduce", "message"):
+        if name in said:
+            row[f"{name}_us"] = round(said[name] * 1e6, 1)
+            row[f"{name}_mb_s"] = round(said["bytes"] / said[name] / 1e6, 1)
+    return row
+
+
+def _provider(subject: str, case: Case, ran: Output) -> Outcome:
+    if ran.code != 0:
+        return Outcome("provider", subject, "failed", *cause.of_failure(ran), launch_line=ran.line)
+    ranks = [said for said in heard(ran.out) if said["kind"] == "rank"]
+    hosts = len({rank["host"] for rank in ranks})
+    if ranks and ranks[0]["size"] == 1:
+        return Outcome("provider", subject, "not run", "there is no world that talks", launch_line=ran.line)
+    expected = case.site.interconnect.provider
+    finding = judge_provider(expected, uses(ran.all), max(hosts, 1))
+    statuses: dict[str, Status] = {"right": "ok", "fallback": "failed", "other": "warning", "unknown": "warning"}
+    fixes = {
+        "fallback": "the MPI or NCCL in use cannot reach the network: bind the host's in, or add the site's settings"
+        f" for {expected} (deeprc plan shows what is set)",
+        "other": "correct interconnect.provider in the site file, or choose the provider in its settings",
+        "unknown": "the library's own documents say how to make it tell",
+        "unused": "run within an allocation of two nodes: deeprc doctor --nodes 2" if expected != "shm" else None,
+    }
+    return Outcome(
+        "provider", subject, statuses.get(finding.state, "not run"), finding.text, fixes.get(finding.state),
+        launch_line=ran.line,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What runs on the ranks: small programs that print what they found, one JSON object a line."""
