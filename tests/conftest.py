@@ -28,6 +28,14 @@ def _can_mount() -> bool:
 TOOLS = {
     "chromium": (lambda: bool(shutil.which("chromium")), "install chromium (Debian: apt-get install chromium)"),
     "tmpfs": (_can_mount, "run as root where mount is allowed"),
+    "apptainer": (
+        lambda: bool(shutil.which("apptainer")) and bool(shutil.which("debootstrap")),
+        "install apptainer and debootstrap (on Debian 12 with ../shared/tools/install-apptainer)",
+    ),
+    "registry": (
+        lambda: bool(shutil.which("docker-registry")),
+        "install a registry (Debian: apt-get install docker-registry)",
+    ),
     "shared-data": (SHARED_DATA.is_dir, "put the test data beside the checkout, in ../shared/data"),
 }
 REQUIRED = set(filter(None, os.environ.get("DEEPRC_REQUIRE", "").split(",")))

