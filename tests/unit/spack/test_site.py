@@ -1,0 +1,275 @@
+"""What a site file becomes: externals, a variant with its layers, and the commands that build it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+from typer.testing import CliRunner
+
+from deeprc.errors import ConfigError
+from deeprc.images.catalog import load_catalog
+from deeprc.sites import Site, known_sites, load_site
+from deeprc.spack.build import Build, overrides, prepare, requirements, script
+from deeprc.spack.choose import choose, target
+from deeprc.spack.cli import app
+from deeprc.spack.externals import externals
+from deeprc.spack.tree import read_variant, spack_folder
+
+CATALOG, TREE = load_catalog(), spack_folder()
+FACTS = {
+    "cray-mpich": {"implementation": "cray-mpich", "family": "mpich"},
+    "openmpi": {"implementation": "openmpi", "family": "openmpi"},
+}
+SLINGSHOT = {"fabric": "slingshot", "description": "Slingshot-11", "provider": "cxi"}
+INFINIBAND = {"fabric": "infiniband", "description": "HDR", "provider": "mlx5"}
+
+
+def site(mpi: dict, *, net: dict = INFINIBAND, modules: list[str] = (), **partition) -> Site:
+    """A site with one partition."""
+    part = {"name": "main", "architecture": "x86_64", "cores": 64} | partition
+    return Site.model_validate(
+        {
+            "name": "example",
+            "description": "a made-up site",
+            "contact": "nobody",
+            "url": "docs/sites.md",
+            "scheduler": {"name": "slurm"},
+            "launcher": {"name": "srun"},
+            "interconnect": net,
+            "mpi": [mpi],
+            "runtime": {"kind": "apptainer"},
+            "modules": list(modules),
+            "partitions": [part],
+        }
+    )
+
+
+def written(where: Site) -> dict:
+    part = where.partitions[0]
+    return yaml.safe_load(externals(where, part).text(where, part))["packages"]
+
+
+def test_externals_exactly() -> None:
+    where = site(
+        FACTS["cray-mpich"]
+        | {"version": "8.1.32", "prefix": "/opt/cray/pe/mpich/8.1.32", "modules": ["cray-mpich/8.1.32"]},
+        net=SLINGSHOT,
+        modules=["use /soft/modulefiles", "cudatoolkit/24.11_12.6", "libfabric/1.22.0"],
+    )
+    assert (
+        externals(where, where.partitions[0]).text(where, where.partitions[0])
+        == """\
+# What example (partition main) has already. Written by `deeprc spack externals`.
+# Before Spack is started: module use /soft/modulefiles
+packages:
+  cray-mpich:
+    buildable: false
+    'require:':
+    - '@=8.1.32'
+    externals:
+    - spec: cray-mpich@8.1.32
+      prefix: /opt/cray/pe/mpich/8.1.32
+      modules:
+      - cray-mpich/8.1.32
+  mpi:
+    buildable: false
+    'require:':
+    - cray-mpich
+  cuda:
+    buildable: false
+    'require:':
+    - '@=12.6'
+    externals:
+    - spec: cuda@12.6
+      modules:
+      - cudatoolkit/24.11_12.6
+  libfabric:
+    buildable: false
+    'require:':
+    - '@=1.22.0'
+    externals:
+    - spec: libfabric@1.22.0 fabrics=cxi
+      modules:
+      - libfabric/1.22.0
+"""
+    )
+
+
+def test_a_version_may_come_from_the_module() -> None:
+    packages = written(site(FACTS["openmpi"] | {"modules": ["gcc/11.2.0", "openmpi/4.1.6"]}))
+    assert packages["openmpi"]["externals"] == [{"spec": "openmpi@4.1.6", "modules": ["gcc/11.2.0", "openmpi/4.1.6"]}]
+    assert packages["mpi"] == {"buildable": False, "require:": ["openmpi"]}
+
+
+@pytest.mark.parametrize(
+    ("mpi", "said"),
+    [
+        (FACTS["openmpi"] | {"modules": ["openmpi"]}, "openmpi: the site file names no version of it"),
+        (FACTS["openmpi"] | {"version": "5.0.5"}, "openmpi 5.0.5: the site file names no module or prefix of it"),
+        (
+            {"implementation": "parastation", "version": "5.10", "family": "mpich", "modules": ["psmpi"]},
+            "no such package",
+        ),
+    ],
+)
+def test_what_is_not_enough_is_left_out_and_told(mpi: dict, said: str) -> None:
+    where = site(mpi)
+    found = externals(where, where.partitions[0])
+    assert found.packages == {}
+    assert said in found.text(where, where.partitions[0])
+
+
+def test_rocm_is_never_rebuilt() -> None:
+    packages = written(site(FACTS["openmpi"], modules=["rocm/6.2.4"]))
+    assert {"hip", "rccl", "rocblas", "llvm-amdgpu", "miopen-hip"} <= packages.keys()
+    assert all(p["buildable"] is False and p["externals"][0]["modules"] == ["rocm/6.2.4"] for p in packages.values())
+
+
+@pytest.mark.parametrize("name", known_sites())
+def test_externals_of_shipped_sites_have_the_form(name: str) -> None:
+    definitions = json.loads((TREE / "schema.json").read_text())["definitions"]
+    validator = Draft7Validator({"$ref": "#/definitions/packages", "definitions": definitions})
+    where = load_site(name)
+    for part in where.partitions:
+        packages = yaml.safe_load(externals(where, part).text(where, part))["packages"]
+        assert list(validator.iter_errors(packages)) == []
+
+
+NVIDIA = {"vendor": "nvidia", "model": "A100", "arch": "sm_80", "count": 4}
+CRAY = FACTS["cray-mpich"] | {"version": "8.1.32", "modules": ["cray-mpich/8.1.32"]}
+CHOICES = [
+    (site(FACTS["openmpi"]), "cpu-openmpi", {}),
+    (site({"implementation": "mpich", "family": "mpich"}, net=SLINGSHOT), "cpu-mpich", {"mpi": "mpi/mpich-ofi-cxi"}),
+    (site(CRAY, net=SLINGSHOT, accelerator=NVIDIA, cpu="AMD EPYC 7763"), "cuda12-mpich-ofi",
+     {"mpi": "mpi/cray-mpich", "target": "target/zen3"}),
+    # Neither place nor version of Cray MPICH are known: the variant's own MPI is built, in the same ABI family.
+    (site(FACTS["cray-mpich"], net=SLINGSHOT, accelerator=NVIDIA), "cuda12-mpich-ofi", {}),
+    (site(FACTS["openmpi"], accelerator=NVIDIA | {"arch": "sm_70"}), "cuda12-openmpi-ucx",
+     {"gpu": "accel/nvidia-volta-turing"}),
+    (site(FACTS["openmpi"], net={"fabric": "efa", "description": "EFA", "provider": "efa"}, accelerator=NVIDIA),
+     "cuda12-openmpi-ucx", {"mpi": "mpi/openmpi-ofi"}),
+    (site(FACTS["openmpi"], architecture="aarch64", accelerator=NVIDIA | {"arch": "sm_90"}),
+     "cuda12-openmpi-ucx-aarch64", {}),
+    (site(CRAY, net=SLINGSHOT, accelerator={"vendor": "amd", "model": "MI250X", "arch": "gfx90a", "count": 8}),
+     "rocm6-mpich-ofi", {"mpi": "mpi/cray-mpich"}),
+    (site({"implementation": "mpich", "family": "mpich"}, net=SLINGSHOT, cpu="Intel Xeon CPU Max 9470C",
+          accelerator={"vendor": "intel", "model": "Max 1550", "count": 6}), "oneapi-mpich",
+     {"target": "target/sapphirerapids"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "variant", "layers"), CHOICES, ids=[f"{c[1]}-{n}" for n, c in enumerate(CHOICES)])
+def test_variant_and_layers(where: Site, variant: str, layers: dict) -> None:
+    choice = choose(where, where.partitions[0], CATALOG, TREE)
+    assert (choice.variant.name, choice.layers, choice.gpu) == (variant, layers, None)
+
+
+def test_a_gpu_that_no_layer_names_gets_one(tmp_path: Path) -> None:
+    where = site(FACTS["openmpi"], accelerator=NVIDIA | {"arch": "sm_86", "model": "A40"})
+    choice = choose(where, where.partitions[0], CATALOG, TREE)
+    assert choice.gpu == ("cuda_arch", "86")
+    build = Build(where, where.partitions[0], choice, tmp_path, TREE, TREE.parent)
+    prepare(build)
+    layer = yaml.safe_load(Path(overrides(build)["DEEPRC_SPACK_GPU"]).read_text())
+    assert layer["packages"]["nccl"] == {"require": ["cuda_arch=86"]}
+
+
+def test_no_variant_for_what_the_catalog_has_not() -> None:
+    where = site({"implementation": "spectrum-mpi", "family": "openmpi"}, architecture="ppc64le")
+    with pytest.raises(ConfigError, match="no Spack variant") as error:
+        choose(where, where.partitions[0], CATALOG, TREE)
+    assert "ppc64le" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "name"),
+    [
+        ("AMD EPYC 7A53", "zen3"),
+        ("AMD EPYC 7543P", "zen3"),
+        ("AMD EPYC 9454", "zen3"),
+        ("AMD EPYC 7742", "x86_64_v3"),
+        ("Intel Xeon Platinum 8280", "x86_64_v3"),
+        ("Intel Xeon Platinum 8468", "sapphirerapids"),
+        (None, "x86_64_v3"),
+    ],
+)
+def test_target(cpu: str | None, name: str) -> None:
+    assert target(site(FACTS["openmpi"], cpu=cpu).partitions[0]) == name
+
+
+def test_prefix_has_the_tree_with_the_site_and_no_locks(tmp_path: Path) -> None:
+    where = site(CRAY, net=SLINGSHOT, accelerator=NVIDIA)
+    build = Build(
+        where, where.partitions[0], choose(where, where.partitions[0], CATALOG, TREE), tmp_path, TREE, TREE.parent
+    )
+    prepare(build)
+    assert not list(tmp_path.rglob("spack.lock"))
+    values = overrides(build)
+    assert set(values) == {"DEEPRC_SPACK_SITE", "DEEPRC_SPACK_MPI"}
+    assert all(Path(path).exists() for path in values.values())
+    assert read_variant(build.environment / "spack.yaml").name == "cuda12-mpich-ofi"
+
+
+def test_script_is_valid_shell_and_complete(tmp_path: Path) -> None:
+    where = site(FACTS["openmpi"], modules=["use /soft/modulefiles"])
+    prefix = tmp_path / "a folder"  # with a space: every word must be quoted
+    build = Build(
+        where, where.partitions[0], choose(where, where.partitions[0], CATALOG, TREE), prefix, TREE, TREE.parent
+    )
+    text = script(build)
+    assert subprocess.run(["bash", "-n"], input=text, text=True).returncode == 0
+    # What it does, with every program replaced by one that tells how it was called.
+    stubs = tmp_path / "stubs"
+    for folder, names in {
+        stubs: ["git"],
+        prefix / "spack" / "bin": ["spack"],
+        build.environment / ".spack-env" / "view" / "bin": ["python3"],
+        build.venv / "bin": ["pip"],
+    }.items():
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / name).write_text(f'#!/bin/sh\necho {name} "$@" >> "{tmp_path}/calls"\n')
+            (folder / name).chmod(0o755)
+    env = {"PATH": f"{stubs}:/usr/bin:/bin", "BASH_FUNC_module%%": f'() {{ echo module "$@" >> "{tmp_path}/calls"; }}'}
+    # The stub of git prints no commit, so that the pinned one is missed: nothing may be built from anything else.
+    assert subprocess.run(["bash", "-c", text], env=env).returncode != 0
+    pins = yaml.safe_load((TREE / "versions.yaml").read_text())
+    commits = f"*/spack) echo {pins['spack']['commit']};; */spack-packages) echo {pins['packages']['commit']};;"
+    (stubs / "git").write_text(f'#!/bin/sh\ncase "$2" in {commits} esac\n')
+    assert subprocess.run(["bash", "-c", text], env=env).returncode == 0
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert [" ".join(call.replace(str(tmp_path), "").split()[:2]) for call in calls[-6:]] == [
+        "module use",
+        "spack -C",
+        "spack -C",
+        "python3 -m",
+        "pip install",
+        "pip install",
+    ]
+    assert "concretize" in calls[-5]
+    assert "install --fail-fast" in calls[-4]
+
+
+def test_pip_leaves_alone_what_spack_has_built() -> None:
+    names = {text.split("=")[0].split("<")[0].split(">")[0] for text in requirements()}
+    assert {"snakemake", "radical.pilot", "polars", "neuralforecast"} <= names
+    assert not names & {"torch", "tensorflow-cpu", "numpy", "pyarrow", "mpi4py", "mpich", "pytest", "ruff"}
+
+
+def test_command_line(tmp_path: Path) -> None:
+    run = CliRunner()
+    assert run.invoke(app, ["variant", "--site", "localhost"]).output == "cpu-mpich\n"
+    out = tmp_path / "packages.yaml"
+    assert run.invoke(app, ["externals", "--site", "localhost", "--out", str(out)]).exit_code == 0
+    assert "packages" in yaml.safe_load(out.read_text())
+    printed = run.invoke(app, ["build", "--site", "localhost", "--prefix", str(tmp_path / "p")]).output
+    assert "concretize" in printed
+    assert not (tmp_path / "p").exists()  # printing does nothing
+    assert "no fault" in run.invoke(app, ["check"]).output
+    assert os.environ.get("SPACK_ROOT") or "git clone" in printed
