@@ -205,10 +205,18 @@ def _provider(subject: str, case: Case, ran: Output) -> Outcome:
         return Outcome("provider", subject, "not run", "there is no world that talks", launch_line=ran.line)
     expected = case.site.interconnect.provider
     finding = judge_provider(expected, uses(ran.all), max(hosts, 1))
-    statuses: dict[str, Status] = {"right": "ok", "fallback": "failed", "other": "warning", "unknown": "warning"}
+    statuses: dict[str, Status] = {
+        "right": "ok",
+        "fallback": "failed",
+        "slow node": "failed",
+        "other": "warning",
+        "unknown": "warning",
+    }
     fixes = {
         "fallback": "the MPI or NCCL in use cannot reach the network: bind the host's in, or add the site's settings"
         f" for {expected} (deeprc plan shows what is set)",
+        "slow node": "does a variable forbid shared memory (UCX_TLS), is /dev/shm small, or is each rank in a namespace"
+        " of its own (apptainer: --sharens)?",
         "other": "correct interconnect.provider in the site file, or choose the provider in its settings",
         "unknown": "the library's own documents say how to make it tell",
         "unused": "run within an allocation of two nodes: deeprc doctor --nodes 2" if expected != "shm" else None,

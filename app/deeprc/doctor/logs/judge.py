@@ -11,9 +11,11 @@ from deeprc.launch.verdict import SLOW
 
 @dataclass(frozen=True)
 class Finding:
-    """`fallback`: TCP in place of the site's network, which costs much and crashes nothing."""
+    """`fallback`: TCP in place of the site's network, and `slow node`: in place of shared memory; both cost much, and
+    crash nothing.
+    """
 
-    state: Literal["right", "fallback", "other", "unknown", "unused"]
+    state: Literal["right", "fallback", "slow node", "other", "unknown", "unused"]
     text: str
 
 
@@ -21,6 +23,9 @@ def judge_provider(expected: str, used: list[Use], nodes: int) -> Finding:
     """Compare the site file's provider with what the logs tell of a run on `nodes` nodes."""
     if not used:
         return Finding("unknown", "no library told what it uses: its log may be off, or go elsewhere")
+    inside = {use.provider for use in used if use.scope == "node"}
+    if inside == {"tcp"} and expected != "tcp":
+        return Finding("slow node", f"ranks of one node talk through TCP ({_names(used)}), not through shared memory")
     if expected == "shm":
         return _within(used)
     beyond = [use for use in used if use.scope != "node" and use.provider != "shm"]
@@ -43,8 +48,6 @@ def _within(used: list[Use]) -> Finding:
     inside = [use for use in used if use.scope == "node"]
     if any(use.provider == "shm" for use in inside):
         return Finding("right", f"{_names([use for use in inside if use.provider == 'shm'])}: shared memory")
-    if inside:
-        return Finding("fallback", f"ranks of one node talk through TCP ({_names(inside)}), not through shared memory")
     return Finding("unused", f"{_names(used)} was opened for other nodes; how ranks of one node talk, no library told")
 
 

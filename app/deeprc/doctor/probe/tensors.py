@@ -9,6 +9,7 @@ import socket
 import sys
 
 from deeprc.doctor.probe.clock import SIZES, seconds_per_call
+from deeprc.doctor.probe.rank import introduce
 from deeprc.doctor.probe.say import say
 
 
@@ -27,15 +28,17 @@ def main(patience: int, backend: str) -> None:
     if why := lacking(torch, backend):
         say(kind="absent", why=why)
         return
+    introduce(world)
+    if world.size == 1:
+        return
     local = group_environment(world)
     device = {"gloo": "cpu", "xccl": f"xpu:{local}"}.get(backend, f"cuda:{local}")
     if backend != "gloo":
         (torch.xpu if backend == "xccl" else torch.cuda).set_device(local)
     group.init_process_group(backend, timeout=datetime.timedelta(seconds=patience))
-    say(kind="rank", rank=group.get_rank(), size=group.get_world_size(), host=socket.gethostname(), device=device)
     check(torch, group, world, device)
     if world.rank == 0:
-        say(kind="library", torch=torch.__version__, backend=backend)
+        say(kind="group", size=group.get_world_size(), torch=torch.__version__)
     for size in SIZES:
         data = torch.ones(size // 4, dtype=torch.float32, device=device)
         seconds = measure(torch, group, world, data)

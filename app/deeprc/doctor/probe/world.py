@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import sys
 
 from deeprc.doctor.probe.clock import SIZES, seconds_per_call
+from deeprc.doctor.probe.rank import introduce
 from deeprc.doctor.probe.say import say
 
-# Variables by which launchers tell ranks of their world: which of them are there says what the launcher speaks.
-TELLING = (
-    "PMI_RANK",
-    "PMI_SIZE",
-    "PMI_FD",
-    "PMIX_RANK",
-    "PALS_RANKID",
-    "OMPI_COMM_WORLD_SIZE",
-    "SLURM_PROCID",
-    "SLURM_NTASKS",
-)
 LENGTHS = (1, 1000, 131075)  # one element, one message, several of them with a remainder
 
 
@@ -30,15 +18,14 @@ def main(patience: int, speed: bool) -> None:
     from mpi4py import MPI
 
     world = MPI.COMM_WORLD
-    library = " ".join(MPI.Get_library_version().split())[:120]
-    told = {name: os.environ[name] for name in TELLING if name in os.environ}
-    say(kind="rank", rank=world.rank, size=world.size, host=socket.gethostname(), library=library, told=told)
+    introduce(world)
     if world.size == 1:
         return
     wrong = allreduce_errors(world)
     if world.rank == 0:
         say(kind="allreduce", wrong=wrong)
     if speed:
+        allreduce(world, SIZES[0])  # warms up: the first calls of a program are no measure
         for size in SIZES:
             both = {"allreduce": allreduce(world, size), "message": messages(world, size)}
             if world.rank == 0:

@@ -1,0 +1,64 @@
+"""Detection and the doctor on a real Slurm."""
+
+import json
+
+import yaml
+
+from deeprc.sites import load_site
+
+PARTITION = {"name": "debug", "nodes": 2, "architecture": "detect", "cores": 4}
+OPTIONS = ["--partition=debug", "--nodes={nodes}", "--ntasks-per-node={ranks_per_node}"]
+SALLOC = ["salloc", "--quiet", "--nodes=1", "--ntasks=4", "--time=5"]
+
+
+def facts(pmi):
+    return {
+        "name": "testbed",
+        "scheduler": {"name": "slurm"},
+        "launcher": {"name": "srun", "pmi": pmi, "options": [f"--mpi={pmi[0]}"] if pmi else []},
+        "partitions": [PARTITION | {"scheduler_options": OPTIONS}],
+    }
+
+
+def test_the_scheduler_is_detected_and_drafted(deeprc, slurm, tmp_path):
+    done = deeprc("site", "detect", "--json", "--draft", tmp_path, env=slurm)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    batch = found["scheduler"]
+    assert (batch["name"], batch["cluster"], batch["remark"]) == ("slurm", "testbed", None)
+    assert batch["queues"] == [{"name": "debug", "nodes": 2, "cores": 4, "memory_mb": 4194, "gres": None}]
+    srun = next(one for one in found["launchers"] if one["launcher"] == "srun")
+    assert "pmi2" in srun["pmi"] and srun["version"]
+    site = load_site(tmp_path / "testbed" / "site.yaml")
+    assert (site.scheduler.name, site.launcher.name, site.partition("debug").cores) == ("slurm", "srun", 4)
+    content = yaml.safe_load((tmp_path / "testbed" / "site.yaml").read_text())
+    assert content["scheduler"]["mark"] == content["partitions"][0]["mark"] == "U"
+
+
+def test_ranks_are_a_world_through_srun(deeprc, slurm, site):
+    path = site(**facts(["pmi2"]))
+    done = deeprc(
+        "doctor", "--site", path, "--ranks", 2, "--checks", "machine,world,allreduce,provider", "--json", env=slurm,
+        before=SALLOC,
+    )  # fmt: skip
+    found = {(one["check"], one["subject"]): one for one in json.loads(done.stdout)["checks"]}
+    assert found["world", "world size"]["status"] == "ok", done.stdout
+    assert found["world", "world size"]["launch_line"].startswith("srun --nodes=1 --ntasks=2 ")
+    assert found["allreduce", "MPI"]["status"] == found["provider", "MPI"]["status"] == "ok"
+    assert found["machine", "scheduler"]["status"] == found["machine", "PMI"]["status"] == "ok"
+    assert done.returncode == 0
+
+
+def test_srun_without_pmi_is_a_world_of_one_each(deeprc, slurm, site):
+    """The cluster's default is --mpi=none, as on many a machine."""
+    done = deeprc("doctor", "--site", site(**facts([])), "--checks", "world", "--json", env=slurm, before=SALLOC)
+    world = json.loads(done.stdout)["checks"][0]
+    assert done.returncode == 1 and world["status"] == "failed"
+    assert world["text"].endswith("srun offers the ranks no PMI") and "--mpi=pmi2" in world["fix"]
+
+
+def test_outside_of_a_job_the_doctor_says_how_to_get_one(deeprc, slurm, site):
+    done = deeprc("doctor", "--site", site(**facts(["pmi2"])), "--checks", "world", "--json", env=slurm)
+    world = json.loads(done.stdout)["checks"][0]
+    assert (done.returncode, world["status"]) == (0, "not run")
+    assert world["fix"].startswith("salloc --partition=debug --nodes=1 --ntasks-per-node=2, and there: deeprc doctor")
