@@ -65,7 +65,7 @@ class Image(_Strict):
     pmi
         What the MPI in it can speak to a launcher outside.
     fabrics
-        What its own MPI can use without the host's libraries.
+        What its own MPI can use without the host's libraries; empty where it needs those to start at all.
     collectives
         The libraries of collective operations in it, with versions.
     stages
@@ -97,8 +97,8 @@ class Image(_Strict):
 
     @property
     def for_binding(self) -> bool:
-        """Whether a machine with a fast network must bind its own MPI in: the one inside reaches none."""
-        return set(self.fabrics) <= {"shm", "tcp"}
+        """Whether the host's MPI and libfabric must be bound in: the MPI inside uses no network without them."""
+        return not self.fabrics
 
     @model_validator(mode="after")
     def _digests_of_built_architectures(self) -> Image:

@@ -49,8 +49,16 @@ def render(
     inputs
         What a route needs besides: `spack` and `spack_env` (folders), `micromamba` (a program).
     """
+    # spack-env has a variant per processor, since its compiler targets differ.
+    processor = labels["deeprc.architecture"]
+    fixed = {
+        "variant": image.name if processor == "x86_64" else f"{image.name}-{processor}",
+        "bound": image.for_binding,
+        "host_libraries": HOST_LIBRARIES,
+        "pycylon": PYCYLON,
+        "wheels": (),
+    }
     names = {"image": image, "base": base, "context": context, "stages": stages, "version": version, "labels": labels}
-    fixed = {"bound": image.for_binding, "host_libraries": HOST_LIBRARIES, "pycylon": PYCYLON, "wheels": ()}
     return _render(f"{image.route}.def.j2", fixed | names | inputs)
 
 
