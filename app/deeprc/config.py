@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from deeprc.errors import ConfigError
 from deeprc.files import StorageError, free_megabytes
 from deeprc.forecasting.config import ForecastingConfig
 from deeprc.hydrology.config import HydrologyConfig
@@ -52,6 +53,21 @@ class Config(BaseModel):
         if not existing.is_dir():
             raise StorageError("is a file, where the results folder or a parent of it should be", where=existing)
         return existing
+
+    def check_data(self) -> None:
+        """Raise a ConfigError where the own data of a pipeline are not there.
+
+        Snakemake minds a missing file only where it must read it: with results of other data in place, it would say
+        that nothing is to be done.
+        """
+        own = {
+            "forecasting": [self.forecasting.path] if self.forecasting.path else [],
+            "hydrology": self.hydrology.paths,
+        }
+        for pipeline in self.pipelines:
+            for path in own[pipeline]:
+                if not Path(path).exists():
+                    raise ConfigError(f"key '{pipeline}.path': no such file or folder", found=path)
 
     def check_storage(self) -> None:
         """Raise a StorageError where the results folder cannot be written or has too little space."""

@@ -61,7 +61,8 @@ def _explain(model: type[BaseModel], issue: Any, where: object) -> ConfigError:
         return ConfigError(f"the key {dotted!r} is missing", where=where, fix=f"add {dotted!r}")
     message = issue["msg"].removeprefix("Value error, ")
     head = f"key {dotted!r}: " if dotted else ""
-    return ConfigError(f"{head}{message}", where=where, found=repr(issue["input"]) if dotted else None)
+    told = "\n" in message  # by an error of ours, with its own lines below
+    return ConfigError(f"{head}{message}", where=where, found=repr(issue["input"]) if dotted and not told else None)
 
 
 def _fields(model: type[BaseModel], path: list[object]) -> set[str]:

@@ -64,3 +64,24 @@ def test_results_that_are_a_file(tmp_path):
     (tmp_path / "results").touch()
     with pytest.raises(StorageError, match="is a file"):
         Config(results=str(tmp_path / "results")).check_storage()
+
+
+def test_own_data_must_be_there(tmp_path):
+    (tmp_path / "a.csv").touch()
+    there, gone = str(tmp_path / "a.csv"), str(tmp_path / "b.csv")
+    load_config({}).check_data()
+    load_config({"forecasting": {"path": there}, "hydrology": {"path": [there]}}).check_data()
+    load_config({"forecasting": {"path": gone}, "pipelines": ["hydrology"]}).check_data()
+    for values, key in (
+        ({"forecasting": {"path": gone}}, "forecasting"),
+        ({"hydrology": {"path": [there, gone]}}, "hydrology"),
+    ):
+        with pytest.raises(ConfigError, match=f"key '{key}.path': no such file or folder") as error:
+            load_config(values).check_data()
+        assert error.value.found == gone
+
+
+def test_an_error_from_within_is_told_once():
+    with pytest.raises(ConfigError) as error:
+        load_config({"forecasting": {"models": ["NHITZ"]}})
+    assert str(error.value).count("found:") == 1

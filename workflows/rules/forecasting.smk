@@ -15,7 +15,7 @@ rule forecasting_check:
     input:
         FORECASTING_DATA,
     output:
-        f"{FORECASTING_RESULTS}/check.json",
+        update(f"{FORECASTING_RESULTS}/check.json"),  # what an earlier run found stays where this one fails
     log:
         f"{RESULTS}/logs/forecasting_check.log",
     params:
@@ -29,7 +29,7 @@ rule forecasting_check:
 rule forecasting_prepare:
     input:
         data=FORECASTING_DATA,
-        check=rules.forecasting_check.output,
+        check=ancient(rules.forecasting_check.output),  # only its order counts: new data are an input themselves
     output:
         directory(f"{FORECASTING_RESULTS}/prepared"),
     log:

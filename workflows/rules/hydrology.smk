@@ -10,7 +10,7 @@ rule hydrology_check:
     input:
         HYDROLOGY_DATA,
     output:
-        f"{HYDROLOGY_RESULTS}/check.json",
+        update(f"{HYDROLOGY_RESULTS}/check.json"),  # what an earlier run found stays where this one fails
     log:
         f"{RESULTS}/logs/hydrology_check.log",
     params:
@@ -24,7 +24,7 @@ rule hydrology_check:
 rule hydrology_prepare:
     input:
         data=HYDROLOGY_DATA,
-        check=rules.hydrology_check.output,
+        check=ancient(rules.hydrology_check.output),  # only its order counts: new data are an input themselves
     output:
         directory(f"{HYDROLOGY_RESULTS}/prepared"),
     log:

@@ -25,6 +25,10 @@ CASES = {
         ["forecasting={horizon: -1}"],
         ["key 'forecasting.horizon'", "greater than 0"],
     ),
+    "own data that are not there": (
+        ["hydrology={path: no-such-file.csv}"],
+        ["key 'hydrology.path': no such file or folder", "no-such-file.csv"],
+    ),
     "too little space": (
         ["min_free_mb=1000000000"],
         ["too little space in the results folder", "1000000000 MB"],
@@ -71,7 +75,7 @@ def test_dry_run_needs_neither_space_nor_pilot(snakemake, tmp_path):
 @pytest.mark.requires("tmpfs")
 def test_disk_that_fills_up_is_named_with_the_file_that_did_not_fit(snakemake, tmp_path, tmpfs):
     disk = tmpfs("1m")
-    done = snakemake(tmp_path, "--config", f"results={disk}/results", "min_free_mb=0", timeout=120)
+    done = snakemake(tmp_path, "--config", f"results={disk}/results", "min_free_mb=0", timeout=300)
     assert done.returncode != 0
     assert f"  | error: {disk}/results/data/beijing.csv: no space left to write this file" in done.stdout
     assert f"  log: {disk}/results/logs/fetch_beijing.log" in done.stdout
