@@ -18,6 +18,7 @@ from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 from deeprc.errors import DeepRCError
+from deeprc.files import free_megabytes
 from deeprc.pilot import Outcome, Pilot, Task
 from deeprc.sites import load_site
 from snakemake_executor_plugin_radical_pilot import direct
@@ -25,11 +26,12 @@ from snakemake_executor_plugin_radical_pilot.events import Events
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 from snakemake_executor_plugin_radical_pilot.records import Ended, Submitted
 from snakemake_executor_plugin_radical_pilot.resources import Request, check, request, without_effect
-from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, tail
+from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, last_words, tail
 from snakemake_executor_plugin_radical_pilot.script import environment_text, job_environment, job_text
 
 PACKAGES = ("deeprc", "snakemake", "radical.pilot", "mpi4py", "mpich", "polars", "pyarrow", "torch", "tensorflow-cpu")
 LAST_WORDS = 15.0  # seconds after the end of a worker in which its pilot's end may become known
+FULL = 5  # MB of free space below which a pilot's folder counts as full
 STARTUP_LIMIT = 300.0  # seconds that a pilot without a queue may take to become active
 
 
@@ -311,7 +313,10 @@ class Executor(RemoteExecutor):
     def _lose_jobs(self, reason: str) -> None:
         """The pilot ended before its jobs: say so once, and give them up."""
         self._failed = True
-        self._progress.failed("the pilot", reason, [], str(self._pilot.logs))
+        words, log = last_words(self._pilot.folder) if self._pilot.reason is None else ([], self._pilot.logs)
+        if free_megabytes(self._pilot.folder) < FULL:
+            reason = f"{reason}; no space is left in {self._pilot.folder}"
+        self._progress.failed("the pilot", reason, words, str(log))
         lost = list(self._jobs.values())
         for waiting in (self._jobs, self._held, self._lost):
             waiting.clear()

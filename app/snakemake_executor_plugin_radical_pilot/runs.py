@@ -116,3 +116,12 @@ def tail(path: Path) -> list[str]:
     except OSError:
         return []
     return text.rstrip().splitlines()[-TAIL:]
+
+
+def last_words(folder: Path) -> tuple[list[str], Path]:
+    """The end of what a pilot wrote of its failure, and the file of it: the agent's words, else those of its start."""
+    for name in ("agent_0.err", "bootstrap_0.err", "broker.err"):  # other processes' files hold notes, not failures
+        for path in folder.rglob(name):
+            if words := tail(path):
+                return words, path
+    return [], folder

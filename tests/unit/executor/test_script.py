@@ -1,7 +1,7 @@
 import subprocess
 from pathlib import Path
 
-from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, tail
+from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, last_words, tail
 from snakemake_executor_plugin_radical_pilot.script import environment_text, job_environment, job_text
 
 
@@ -149,3 +149,13 @@ def test_what_a_run_holds_is_for_its_owner_only(tmp_path):
     run.job("a.1")
     run.tidy()
     assert list(run.path.iterdir()) == []
+
+
+def test_last_words_are_the_agents_else_those_of_its_start(tmp_path):
+    assert last_words(tmp_path) == ([], tmp_path)
+    (tmp_path / "log").mkdir()
+    for name, text in (("log/broker.err", "lost\n"), ("queue.err", "a note\n"), ("agent_0.err", "")):
+        (tmp_path / name).write_text(text)
+    assert last_words(tmp_path) == (["lost"], tmp_path / "log" / "broker.err")
+    (tmp_path / "agent_0.err").write_text("first\nwhy\n")
+    assert last_words(tmp_path) == (["first", "why"], tmp_path / "agent_0.err")
