@@ -93,8 +93,9 @@ rule params:
     params:
         quoted='it\'s "$HOME" & more',
         computed=lambda wildcards, input: len(input),
+        chosen=config.get("chosen", "plain"),
     shell:
-        "echo {params.quoted:q} {params.computed} > {output}"
+        "echo {params.quoted:q} {params.computed} {params.chosen} > {output}"
 
 
 rule threads:
@@ -229,7 +230,7 @@ rule environment:
     output:
         "environment.txt",
     shell:
-        'echo "$DEEPRC_TEST_VARIABLE $HOME $TMPDIR $DEEPRC_TEST_ODD" > {output}; pwd -P >> {output}'
+        'echo "$DEEPRC_TEST_VARIABLE $HOME $TMPDIR {resources.tmpdir} $DEEPRC_TEST_ODD" > {output}; pwd -P >> {output}'
 
 
 rule long_command:

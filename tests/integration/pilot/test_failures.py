@@ -23,7 +23,7 @@ def two(tmp_path_factory):
         wait_for(lambda: jobs_that_began(sleeper), BEGIN)
         interrupted = time.monotonic()
         sleeping.send_signal(signal.SIGINT)
-        sleeping.communicate(timeout=30)
+        sleeping.communicate(timeout=60)
         seconds, left = time.monotonic() - interrupted, survivors(sleeper)
         result = finish(failing, BEGIN)
     finally:
@@ -72,7 +72,7 @@ def test_what_was_written_stays_after_a_failure_and_its_place_is_told(two):
 def test_interrupt_ends_everything_quickly(two):
     _, _, folder, code, seconds, left = two
     assert code != 0
-    assert seconds < 10
+    assert seconds < 20  # 2 to 3 s on an idle machine; the job itself would take 86.5 s
     assert left == {}
     assert events(folder)[-1]["state"] == "closed"
 
@@ -86,7 +86,7 @@ def test_interrupt_ends_everything_quickly(two):
     ],
 )
 def test_impossible_requests_are_refused_before_anything_starts(tmp_path, target, expected):
-    code, output = run(tmp_path, "mpi.smk", *QUIET, target, timeout=60)
+    code, output = run(tmp_path, "mpi.smk", *QUIET, target, timeout=120)
     assert code == 1
     for text in expected:
         assert text in output
@@ -107,11 +107,11 @@ def test_a_killed_client_takes_its_pilot_along_and_the_next_run_goes_on(tmp_path
     assert (tmp_path / "slept.txt").read_text() == ""  # half a file, as a crash leaves it
 
     again = start(tmp_path, "mpi.smk", "--unlock")
-    assert finish(again, 60)[0] == 0
+    assert finish(again, 120)[0] == 0
     asked = start(tmp_path, "mpi.smk", "--rerun-incomplete", "--config", "seconds=3", *QUIET, "slept.txt")
     wait_for(lambda: len(jobs_that_began(tmp_path)) == 2, BEGIN)
     asked.send_signal(signal.SIGTERM)
-    finish(asked, 60)
+    finish(asked, 120)
     assert (tmp_path / "slept.txt").read_text() == "whole\n"
     assert survivors(tmp_path) == {}
 
@@ -123,22 +123,22 @@ def broker(folder) -> int | None:
 
 def test_interrupt_during_the_start(tmp_path):
     process = start(tmp_path, "mpi.smk", "--config", "seconds=86.5", *QUIET, "slept.txt")
-    wait_for(lambda: broker(tmp_path), 60)
+    wait_for(lambda: broker(tmp_path), 120)
     time.sleep(3)  # in the midst of opening the session
     interrupted = time.monotonic()
     process.send_signal(signal.SIGINT)
-    code, _ = finish(process, 30)
+    code, _ = finish(process, 60)
     assert code != 0
-    assert time.monotonic() - interrupted < 10
+    assert time.monotonic() - interrupted < 20  # the start is not waited for, nor its limit of 300 s
     assert survivors(tmp_path) == {}
 
 
 def test_a_lost_pilot_is_told_once_and_ends_the_run(tmp_path):
     process = start(tmp_path, "mpi.smk", *QUIET, "world.txt", "never.txt")
-    wait_for(lambda: broker(tmp_path), 60)
+    wait_for(lambda: broker(tmp_path), 120)
     time.sleep(3)
     os.kill(broker(tmp_path), signal.SIGKILL)
-    code, output = finish(process, 30)
+    code, output = finish(process, 60)
     assert code == 1
     assert output.count("FAILED") == 1
     assert "FAILED: the pilot (the process that holds RADICAL-Pilot has ended)" in output

@@ -44,9 +44,9 @@ def test_memory_and_cpu_of_a_benchmark_are_those_of_the_command(faults):
     folder, _, output = faults
     header, row = (line.split("\t") for line in (folder / "measured.tsv").read_text().splitlines())
     figures = dict(zip(header, row, strict=True))
-    assert 1.4 < float(figures["s"]) < 10, output
+    assert 1.5 <= float(figures["s"]) < 60, output  # its 1.5 s of CPU take longer on a busy machine
     assert 190 < float(figures["max_rss"]) < 600  # MB; the block alone is 191
-    assert 1.0 < float(figures["cpu_time"]) < 5
+    assert 1.0 < float(figures["cpu_time"]) < 5  # the last look may be a quarter of a second before the end
 
 
 @pytest.mark.parametrize("case", ["a", "b"])
@@ -91,9 +91,9 @@ def test_what_runs_when_the_pilots_time_is_over_is_incomplete(tmp_path):
 
 def test_outputs_are_waited_for_but_not_for_ever(tmp_path):
     targets = ("appeared.txt", "never.txt")
-    process = start(tmp_path, "faults.smk", "--keep-going", "--latency-wait", "6", *QUIET, *targets)
+    process = start(tmp_path, "faults.smk", "--keep-going", "--latency-wait", "12", *QUIET, *targets)
     try:
-        wait_for(lambda: finished(tmp_path, "appears_late"), 120)
+        wait_for(lambda: finished(tmp_path, "appears_late"), 240)
         time.sleep(2)
         (tmp_path / "appeared.txt").touch()
         code, output = finish(process, 120)
@@ -126,16 +126,29 @@ def listens(pid: int) -> set[str]:
 
 def test_a_killed_agent_is_replaced_where_another_pilot_may_be_taken(tmp_path):
     """And all of its processes, three dozen of them, listen on loopback only."""
-    process = start(tmp_path, "faults.smk", "--radical-pilot-pilots", "2", "--config", "seconds=3", *QUIET, "late.txt")
+    process = start(tmp_path, "faults.smk", "--radical-pilot-pilots", "2", "--config", "seconds=10", *QUIET, "late.txt")
     try:
-        wait_for(lambda: (tmp_path / "late.txt").exists(), 120)
+        wait_for(lambda: (tmp_path / "late.txt").exists(), 240)
         agent = next(pid for pid, arguments in survivors(tmp_path).items() if "rp.agent.0" in " ".join(arguments))
         assert {address for pid in survivors(tmp_path) for address in listens(pid)} == {"127.0.0.1"}
         psutil.Process(agent).kill()
-        code, output = finish(process, 120)
+        code, output = finish(process, 240)
     finally:
         process.kill()
     assert code == 0, output
     assert "taking another one for 1 jobs" in output
     assert (tmp_path / "late.txt").read_text() == "whole\n"
+    assert survivors(tmp_path) == {}
+
+
+@pytest.mark.requires("tmpfs")
+def test_a_pilot_that_cannot_start_says_why(tmp_path, tmpfs):
+    """Its folder is on a disk that is soon full."""
+    disk = tmpfs("1200k")
+    code, output = run(tmp_path, "faults.smk", "--radical-pilot-folder", str(disk / "private"), *QUIET, "short.txt")
+    assert code == 1
+    (told,) = [line for line in output.splitlines() if "] FAILED: the pilot (" in line]
+    assert f"; no space is left in {disk}/private/runs/" in told
+    assert f"  log: {disk}/private/runs/" in output
+    assert "Traceback" not in output
     assert survivors(tmp_path) == {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
-from pilots import QUIET, events, run, survivors, tree
+from pilots import QUIET, WORKFLOWS, events, run, survivors, tree
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +110,42 @@ def test_dry_run_starts_no_pilot(tmp_path):
     code, output = run(tmp_path, "features.smk", "-n", "--cores", "2", DEEPRC_TEST_VARIABLE="seen")
     assert code == 0, output
     assert not (tmp_path / ".deeprc").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("param", "params have changed since last execution:\n        params\n"),
+        (
+            "code",
+            "code has changed since last execution:\n        protect, scripted\n",
+        ),  # the copied script lies elsewhere
+        ("input", "updated input files:\n        updated\n"),
+        ("output", "output files have to be generated:\n        touched\n"),
+    ],
+)
+def test_what_a_change_redoes_is_as_with_the_local_executor(features, tmp_path, change, expected):
+    """Only the last two cases change the folders, each what no case before it looks at."""
+    base, *_ = features
+    snakefile, options = WORKFLOWS / "features.smk", ["-n", "--cores", "2"]
+    if change == "param":
+        options += ["--config", "chosen=fancy"]
+    elif change == "code":
+        shutil.copy(WORKFLOWS / "features_script.py", tmp_path)
+        text = snakefile.read_text()
+        snakefile = tmp_path / "features.smk"
+        snakefile.write_text(
+            text.replace('echo kept > {output}"\n\n\nrule touched', 'echo more > {output}"\n\n\nrule touched')
+        )
+        assert snakefile.read_text() != text
+    reasons = {}
+    for name, executor in (("pilot", "radical-pilot"), ("local", "local")):
+        if change == "input":
+            (base / name / "first.txt").write_text("another\n")
+        elif change == "output":
+            (base / name / "touched").unlink()
+        code, output = run(base / name, str(snakefile), *options, executor=executor, DEEPRC_TEST_VARIABLE="seen")
+        assert code == 0, output
+        reasons[name] = output.partition("Reasons:")[2].partition("This was a dry-run")[0]
+    assert expected in reasons["pilot"]
+    assert reasons["pilot"] == reasons["local"]
