@@ -161,7 +161,7 @@ def _filled(
         runtime, environment, files = box.wrap(inside), environment | box.variables(inside), box.files(inside)
         extra = [*box.launcher_options(inside), *extra]
     speak = verdict.pmi if verdict.pmi and verdict.pmi != next(iter(site.launcher.pmi), None) else None
-    shared = box is not None and box.one_per_node
+    shared = site.launcher.gpus == "variable" or (box is not None and box.one_per_node)
     line = starter.command(
         layout, pmi=speak, exports=sorted(environment), extra=extra, placed=placed, shared_gpus=shared
     )

@@ -29,6 +29,8 @@ class Accelerator(Strict):
         Version of the host's driver.
     reversed
         Whether the last one is nearest to the first cores (ALCF Polaris, NERSC Perlmutter).
+    order
+        Their numbers in the order of the cores that they are nearest to, where it is neither rising nor falling.
     """
 
     vendor: Vendor
@@ -38,6 +40,13 @@ class Accelerator(Strict):
     memory_gb: PositiveInt | None = None
     driver: str | None = None
     reversed: bool = False
+    order: list[int] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Accelerator:
+        if self.order and sorted(self.order) != list(range(self.count)):
+            raise ValueError(f"order must hold each of 0-{self.count - 1} once")
+        return self
 
     @property
     def visible(self) -> str:

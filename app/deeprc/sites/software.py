@@ -43,6 +43,9 @@ class LauncherFact(Fact):
         Given to it for every task.
     pmi
         What it can speak to ranks, its own choice first.
+    gpus
+        Who tells ranks their accelerators: the launcher, where it can, or a `variable`: where the launcher's control
+        groups keep a rank from the accelerators of the others, these cannot talk to each other directly.
     alternatives
         Other launchers, to try where this one does not work (`deeprc doctor` does).
     """
@@ -51,6 +54,7 @@ class LauncherFact(Fact):
     program: str | None = None
     options: list[str] = Field(default_factory=list)
     pmi: list[Pmi] = Field(default_factory=list)
+    gpus: Literal["launcher", "variable"] = "launcher"
     alternatives: list[str] = Field(default_factory=list)
 
 
