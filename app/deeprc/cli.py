@@ -11,6 +11,7 @@ import typer
 from deeprc.doctor.cli import doctor
 from deeprc.errors import DeepRCError
 from deeprc.launch.cli import plan
+from deeprc.launch.pages import page, pages
 from deeprc.sites.cli import site_app, sites
 
 app = typer.Typer(
@@ -20,6 +21,8 @@ bench = typer.Typer(no_args_is_help=True, help="Measure this machine.")
 app.command()(sites)
 app.command()(plan)
 app.command()(doctor)
+site_app.command()(page)
+site_app.command()(pages)
 app.add_typer(site_app, name="site")
 app.add_typer(bench, name="bench")
 

@@ -1,0 +1,49 @@
+"""`deeprc site page` and `deeprc site pages`: they show a plan, so they are above `deeprc.sites`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deeprc.launch.cli import make_plan
+from deeprc.launch.text import as_text
+from deeprc.sites import Site, known_sites, load_site
+from deeprc.sites.page import overview, render
+
+
+def example(site: Site) -> str | None:
+    """A plan over two nodes, on accelerators where there are some; None where it depends on the reader's machine."""
+    if site.scheduler.name == "fork":
+        return None
+    part = next((part for part in site.partitions if part.gpus), site.partition())
+    nodes = min(2, part.nodes)
+    options = {"partition": part.name, "nodes": nodes, "ranks": nodes * (part.gpus or part.usable_cores)}
+    options |= {"gpus_per_rank": 1, "comm": "ccl"} if part.gpus else {}
+    command = ["python", "-m", "deeprc.forecasting.fit" if part.gpus else "deeprc.forecasting.prepare"]
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    line = " ".join(["$ deeprc plan", "--site", site.name, *words, "--", *command])
+    return f"{line}\n{as_text(make_plan(site.name, command, **options))}"
+
+
+def write_pages(out: Path) -> list[Path]:
+    """A page for each known site, and the overview."""
+    out.mkdir(parents=True, exist_ok=True)
+    sites = [load_site(name) for name in known_sites()]
+    texts = {f"{site.name}.md": render(site, example(site)) for site in sites} | {"README.md": overview(sites)}
+    for name, text in texts.items():
+        (out / name).write_text(text)
+    return [out / name for name in texts]
+
+
+def page(name: Annotated[str, typer.Argument(help="a known site")]) -> None:
+    """Print a site's page, as docs/sites has it. Example: `deeprc site page frontier`."""
+    site = load_site(name)
+    typer.echo(render(site, example(site)), nl=False)
+
+
+def pages(out: Annotated[Path, typer.Option(help="the folder to write to")] = Path("docs/sites")) -> None:
+    """Write the pages of all sites. Example: `deeprc site pages --out docs/sites`."""
+    for path in write_pages(out):
+        typer.echo(path)
