@@ -31,7 +31,8 @@ class Gathered:
         if comm != "mpi" and layout.nodes > 1 and layout.gpus_per_rank and wanted:
             names = {"NCCL_NET", "NCCL_NET_PLUGIN", "CCL_ATL_TRANSPORT"}
             inside = image is not None and any("ofi" in name for name in image.collectives)
-            if not names & self.environment.keys() and not inside:
+            brought = any("aws_ofi_nccl" in flag for flag in self.flags)  # by a hook of the container runtime
+            if not names & self.environment.keys() and not inside and not brought:
                 found.append(
                     f"nothing here selects {wanted} for {site.interconnect.description}: NCCL falls back to TCP"
                 )

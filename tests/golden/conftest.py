@@ -1,0 +1,9 @@
+"""`pytest tests/golden --update-golden` writes the outputs anew; the difference is then for a reader."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden files' outputs anew")
