@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+import deeprc
 from deeprc.images.catalog import Image
 from deeprc.launch import Layout, Plan, compose
 from deeprc.launch.text import exports, launch_line
@@ -22,6 +23,7 @@ from deeprc.sites.setting import Comm, Setting
 
 GRACE = 5.0  # seconds between asking a launcher to end and ending all that is left of it
 SAID = 4_000_000  # characters of a log that are kept; libfabric at its most talkative writes some hundred thousand
+PACKAGE, INSIDE = Path(deeprc.__file__).parent, "/opt/deeprc-doctor"
 MODULE_FAILED = 90  # exit code
 
 
@@ -67,10 +69,13 @@ class Output:
 
 def plan(case: Case, module: str, words: list[str], *, comm: Comm = "mpi", logging: dict | None = None) -> Plan:
     """The plan of a probe, `logging` being variables for its ranks: the real one, made as for any task."""
-    site = case.site
-    if logging:  # as a setting of the site they get to the ranks on the way that the site's own variables take
-        told = Setting(description="the doctor's", environment=logging)
-        site = site.model_copy(update={"settings": [*site.settings, told]})
+    # As a setting of the site, what the probes need gets to the ranks on the way that the site's own settings take.
+    needs = Setting(description="the doctor's", environment=logging or {})
+    if case.image:  # which may be older than this doctor: its own package is bound in, and found before the image's
+        needs = needs.model_copy(
+            update={"binds": [f"{PACKAGE}:{INSIDE}/deeprc:ro"], "container": {"PYTHONPATH": INSIDE}}
+        )
+    site = case.site.model_copy(update={"settings": [*case.site.settings, needs]})
     python = "python" if case.image else sys.executable
     command = [python, "-m", f"deeprc.doctor.probe.{module}", str(int(case.patience)), *words]
     return compose(

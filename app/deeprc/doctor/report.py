@@ -26,7 +26,8 @@ def show(outcomes: list[Outcome], console: Console) -> None:
     for outcome in outcomes:
         if outcome.figures:
             console.print(_figures(outcome))
-    for line in dict.fromkeys(outcome.launch_line for outcome in outcomes if outcome.launch_line):
+    lines = list(dict.fromkeys(outcome.launch_line for outcome in outcomes if outcome.launch_line))
+    for line in lines[:1]:  # those of the other checks differ in what they run; --json has them all
         console.print(f"[dim]launch line: {escape(line)}[/]", soft_wrap=True)
     counts = {status: sum(one.status == status for one in outcomes) for status in COLOURS}
     console.print(", ".join(f"[{COLOURS[status]}]{count} {status}[/]" for status, count in counts.items() if count))

@@ -69,6 +69,8 @@ class Use:
 def provider_of(name: str) -> str | None:
     """The site files' word for a library's; None for what is no way between ranks (`self`, copies to a GPU)."""
     lower = name.lower()
+    if lower == "sm":  # Open MPI's shared memory; part of too many words to be looked for in them
+        return "shm"
     return next((provider for part, provider in FAMILIES if part in lower), None)
 
 
@@ -125,7 +127,7 @@ def _openmpi(line: str) -> Iterator[tuple[str, str, Scope]]:
     if match := re.search(r"select: init of component (\w+) returned success", line):
         name = match.group(1)
         if name in ("sm", "vader"):
-            yield "Open MPI", "vader", "node"
+            yield "Open MPI", name, "node"
         elif name in ("tcp", "openib", "usnic"):
             yield "Open MPI", "ib" if name == "openib" else name, "network"
 
