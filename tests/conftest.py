@@ -13,6 +13,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
+LMOD = Path("/usr/share/lmod/lmod/init/bash")
+
+
+def tcl_modules() -> Path | None:
+    """Environment Modules' program, unpacked: Debian's package cannot be installed beside Lmod's."""
+    return next((ROOT / ".cache" / "environment-modules").glob("usr/lib/*/modulecmd.tcl"), None)
 
 
 def _can_mount() -> bool:
@@ -35,6 +41,16 @@ TOOLS = {
     "registry": (
         lambda: bool(shutil.which("docker-registry")),
         "install a registry (Debian: apt-get install docker-registry)",
+    ),
+    "lmod": (lambda: LMOD.is_file(), "install Lmod (Debian: apt-get install lmod)"),
+    "tcl-modules": (
+        lambda: bool(tcl_modules()) and bool(shutil.which("tclsh")),
+        "unpack Environment Modules beside Lmod: apt-get download environment-modules, dpkg -x it into "
+        ".cache/environment-modules; and install tcl",
+    ),
+    "spack": (
+        lambda: "SPACK_ROOT" in os.environ and "DEEPRC_SPACK_PACKAGES" in os.environ,
+        "set SPACK_ROOT to a checkout of Spack and DEEPRC_SPACK_PACKAGES to one of spack-packages (docs/spack.md)",
     ),
     "shared-data": (SHARED_DATA.is_dir, "put the test data beside the checkout, in ../shared/data"),
 }

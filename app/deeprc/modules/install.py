@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import subprocess
 import sys
 from pathlib import Path
 
 from deeprc.errors import ConfigError, DeepRCError
 from deeprc.files import storage_error
-from deeprc.modules.release import PARTS, Release, System, lay_out, publish, set_default
+from deeprc.modules.release import PARTS, Release, System, lay_out, publish, readable, set_default
 from deeprc.sites import Site
 
 EXTRAS = "forecasting,hydrology"
@@ -56,10 +55,10 @@ def install(
     if release.folder.exists():  # an earlier try that did not come to its end
         shutil.rmtree(release.folder)
     try:
-        release.folder.mkdir(parents=True)
+        release.make()
         python = _environment(release, source, environment)
         lay_out(release, python, source, copy=True, own=own)
-        _readable(release.folder)
+        readable(release.folder)
         written = publish(release, site, systems)
     except OSError as error:
         shutil.rmtree(release.folder, ignore_errors=True)
@@ -88,12 +87,3 @@ def _environment(release: Release, source: Path, given: Path | None) -> Path:
         if (done := subprocess.run(command)).returncode:
             raise DeepRCError("the environment could not be made", where=venv, found=f"exit code {done.returncode}")
     return venv / "bin" / "python"
-
-
-def _readable(folder: Path) -> None:
-    """Let everybody read it and nobody but its owner change it."""
-    for path in [folder, *folder.rglob("*")]:
-        if not path.is_symlink():
-            mode = path.stat().st_mode
-            search = 0o111 if path.is_dir() or mode & stat.S_IXUSR else 0
-            path.chmod((stat.S_IMODE(mode) | 0o444 | search) & ~0o022)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -45,6 +46,13 @@ class Release:
     def folder(self) -> Path:
         return self.prefix / "releases" / self.version
 
+    def make(self) -> None:
+        """Make its folder."""
+        if not self.prefix.exists():  # one that stands there already keeps the access that its facility chose
+            self.prefix.mkdir(parents=True)
+            self.prefix.chmod(0o755)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
     @property
     def modulefiles(self) -> dict[System, Path]:
         """Lmod prefers the Lua file where both are there; Tcl modules sees the other one only."""
@@ -73,13 +81,14 @@ def lay_out(release: Release, python: Path, source: Path, *, copy: bool, own: Pa
     """
     folder = release.folder
     try:
+        release.make()
         (folder / "bin").mkdir(parents=True, exist_ok=True)
         for part in PARTS:
             _place(source / part, folder / part, copy=copy)
         if own is not None:
             _place(own, folder / "site-configs" / own.name, copy=copy)
-        # Snakemake looks for a profile `site/NAME` in the folder `snakemake` of the first of $XDG_CONFIG_DIRS, and takes
-        # `../../workflows` in it by its letters, not through the link.
+        # Snakemake looks for a profile `site/NAME` in the folder `snakemake` of the first of $XDG_CONFIG_DIRS, and
+        # takes `../../workflows` in it by its letters, not through the link.
         profiles = folder / "profiles" / "snakemake"
         profiles.mkdir(parents=True, exist_ok=True)
         for name, target in (("site", "site-configs"), ("workflows", "workflows")):
@@ -128,7 +137,19 @@ def publish(release: Release, site: Site, systems: list[System]) -> list[Path]:
     for system in systems:
         with atomic(release.modulefiles[system]) as path:
             path.write_text(text[system](release.version, release.folder, release.prefix / "images", site))
+    for path in (release.folder.parent, release.prefix / "images"):
+        path.chmod(path.stat().st_mode | 0o555)
+    readable(release.prefix / "modulefiles")
     return [release.modulefiles[system] for system in systems]
+
+
+def readable(folder: Path) -> None:
+    """Let everybody read it and nobody but its owner change it, whatever the umask was."""
+    for path in [folder, *folder.rglob("*")]:
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            search = 0o111 if path.is_dir() or mode & stat.S_IXUSR else 0
+            path.chmod((stat.S_IMODE(mode) | 0o444 | search) & ~0o022)
 
 
 def versions(prefix: Path) -> list[str]:
@@ -171,6 +192,7 @@ def _switch(prefix: Path, history: list[str]) -> None:
     # Both module systems read `.version`. A rename replaces it: whoever loads meanwhile gets the one or the other.
     with atomic(prefix / "modulefiles" / "deeprc" / ".version") as path:
         path.write_text(f'#%Module1.0\nset ModulesVersion "{history[-1]}"\n')
+        path.chmod(0o644)
     with atomic(prefix / "releases" / "defaults") as path:
         path.write_text("".join(f"{version}\n" for version in history))
 

@@ -1,0 +1,190 @@
+"""What a facility publishes, loaded in fresh login shells by Lmod and by Environment Modules."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+NEW, OLD = "0.2.0", "0.1.0"
+
+
+def test_available_with_its_default(shell, prefix):
+    done = shell.run(f"module use {prefix}/modulefiles; module -t avail deeprc; module load deeprc; module -t list")
+    lines = done.stdout.split()
+    assert f"deeprc/{OLD}" in lines
+    assert any(line.startswith(f"deeprc/{NEW}") for line in lines)
+    assert lines[-1] == f"deeprc/{NEW}"
+
+
+def test_help_and_whatis(shell, prefix):
+    done = shell.run(f"module use {prefix}/modulefiles; module whatis deeprc/{OLD}; module help deeprc/{OLD}")
+    assert "data engineering and deep learning" in done.stdout
+    assert "snakemake --profile site/localhost" in done.stdout
+
+
+def test_load_and_unload_leave_no_trace(shell, prefix):
+    script = f"""
+        module use {prefix}/modulefiles
+        show() {{ env | grep -E '^(PATH|DEEPRC_|XDG_)' | sort > "$1"; }}
+        show before; module load deeprc; show loaded; module unload deeprc; show after
+        diff before after && echo same
+    """
+    assert shell.run(script).stdout.strip() == "same"
+    loaded = dict(line.split("=", 1) for line in (shell.home / "loaded").read_text().splitlines())
+    release = f"{prefix}/releases/{NEW}"
+    assert loaded["PATH"].startswith(f"{release}/bin:")
+    assert {name: value for name, value in loaded.items() if name.startswith("DEEPRC_")} == {
+        "DEEPRC_SITE": "localhost",
+        "DEEPRC_SITES": f"{release}/site-configs",
+        "DEEPRC_CATALOG": f"{release}/containers/catalog.yaml",
+        "DEEPRC_SPACK_ENV": f"{release}/spack-env",
+        "DEEPRC_PROFILES": f"{release}/profiles",
+        "DEEPRC_SHARED_IMAGES": f"{prefix}/images",
+    }
+
+
+def test_swap_and_a_second_version(shell, prefix):
+    done = shell.run(
+        f"module use {prefix}/modulefiles; module load deeprc; module swap deeprc deeprc/{OLD}; command -v deeprc"
+    )
+    assert done.stdout.splitlines()[-1] == f"{prefix}/releases/{OLD}/bin/deeprc"
+    done = shell.run(
+        f"module use {prefix}/modulefiles; module load deeprc/{OLD}; module load deeprc/{NEW}; module -t list"
+    )
+    loaded = [line for line in done.stdout.splitlines() if line.startswith("deeprc/")]
+    if shell.system == "lmod":  # changes to the second one, and says so
+        assert "reloaded with a version change" in done.stdout
+        assert loaded == [f"deeprc/{NEW}"]
+    else:  # refuses the second one
+        assert "conflict" in done.stdout
+        assert loaded == [f"deeprc/{OLD}"]
+
+
+def test_commands_work_from_an_empty_folder(shell, prefix):
+    """With the variables that another Python's module sets, which would break ours."""
+    done = shell.run(
+        f"module use {prefix}/modulefiles; module load deeprc; export PYTHONPATH=/nowhere PYTHONHOME=/nowhere\n"
+        "deeprc sites | grep -c localhost && snakemake --profile site/localhost -n && echo planned"
+    )
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1] == "planned"
+    assert "forecasting_train" in done.stdout
+
+
+def test_a_user_runs_a_pipeline_with_nothing_else(shell, prefix):
+    """Data fetched and prepared through a pilot; nothing below the prefix can be written by the user."""
+    if os.geteuid() == 0 and not shutil.which("setpriv"):
+        pytest.skip("root without setpriv can write everywhere")
+    before = {path: path.lstat().st_mtime_ns for path in prefix.rglob("*")}
+    owned = [path for path in [prefix, *prefix.rglob("*")] if not path.is_symlink()]
+    if os.geteuid() == 0:
+        for path in owned:
+            os.chown(path, 65533, 65533)
+    else:
+        for path in owned:
+            path.chmod(path.stat().st_mode & ~0o222)
+    try:
+        done = shell.run(
+            f"touch {prefix}/mine; module use {prefix}/modulefiles; module load deeprc\n"
+            "snakemake --profile site/localhost --config pipelines='[forecasting]' --until forecasting_prepare",
+            timeout=300,
+            powerless=True,
+        )
+    finally:
+        for path in owned:
+            if os.geteuid() == 0:
+                os.chown(path, 0, 0)
+            else:
+                path.chmod(path.stat().st_mode | 0o200)
+    assert "Permission denied" in done.stdout.splitlines()[0]
+    assert done.returncode == 0, done.stdout
+    assert (shell.home / "results" / "forecasting" / "prepared" / "meta.json").is_file()
+    assert {path: path.lstat().st_mtime_ns for path in prefix.rglob("*")} == before
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A site whose modules are `use` of a folder and a module in it."""
+    folder = tmp_path / "sites" / "example"
+    folder.mkdir(parents=True)
+    data = {
+        "name": "example",
+        "description": 'quotes " and $HOME and [brackets] and {braces} and \\',
+        "contact": "nobody",
+        "url": "docs/facility.md",
+        "scheduler": {"name": "fork"},
+        "launcher": {"name": "mpiexec"},
+        "interconnect": {"fabric": "shared-memory", "description": "memory", "provider": "shm"},
+        "mpi": [{"implementation": "mpich", "version": "5.0", "family": "mpich"}],
+        "runtime": {"kind": "none"},
+        "modules": [f"use {tmp_path}/modules", "toolchain/12"],
+        "partitions": [{"name": "local", "architecture": "x86_64", "cores": 2}],
+    }
+    (folder / "site.yaml").write_text(yaml.safe_dump(data))
+    (folder / "config.yaml").write_text("jobs: 1\n")
+    return folder
+
+
+@pytest.fixture
+def published(site: Path, tmp_path: Path, deeprc) -> Path:
+    """That site's prefix, its modulefiles written for the Deep RC that runs the tests."""
+    done = deeprc("write", "--site", site, "--prefix", tmp_path / "apps")
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "apps"
+
+
+def test_a_module_that_is_missing_is_named(shell, published):
+    done = shell.run(f"module use {published}/modulefiles; module load deeprc; command -v deeprc || echo none")
+    assert "toolchain/12" in done.stdout
+    assert done.stdout.splitlines()[-1] == "none"
+
+
+def test_modules_of_the_site_come_and_go(shell, published, tmp_path):
+    folder = tmp_path / "modules" / "toolchain"
+    folder.mkdir(parents=True)
+    (folder / "12").write_text("#%Module1.0\nsetenv TOOLCHAIN 12\n")
+    done = shell.run(
+        f"module use {published}/modulefiles; module load deeprc; echo ${{TOOLCHAIN-none}}\n"
+        "module unload deeprc; echo ${TOOLCHAIN-none}"
+    )
+    assert [word for word in done.stdout.split() if word in ("12", "none")] == ["12", "none"]
+    done = shell.run(f"module use {published}/modulefiles; module help deeprc")
+    assert 'quotes " and $HOME and [brackets] and {braces} and \\' in done.stdout
+
+
+def test_profile_of_a_site_of_ones_own(shell, published, tmp_path):
+    (tmp_path / "modules" / "toolchain").mkdir(parents=True)
+    (tmp_path / "modules" / "toolchain" / "12").write_text("#%Module1.0\n")
+    (shell.home / "Snakefile").write_text("rule one:\n    output: 'x'\n    shell: 'touch x'\n")
+    done = shell.run(
+        f"module use {published}/modulefiles; module load deeprc; snakemake --profile site/example --executor dryrun"
+    )
+    assert "Using profile site/example" in done.stdout
+
+
+def test_switch_while_users_load(shell, deeprc, tmp_path):
+    """A default changes from one moment to the next: no shell that loads meanwhile fails."""
+    folder = tmp_path / "apps"
+    for version in (OLD, NEW):
+        assert deeprc("write", "--site", "localhost", "--prefix", folder, "--version", version).returncode == 0
+    loads = "; ".join(["module load deeprc; echo $DEEPRC_SITE; module purge"] * 8)
+    switch = f"""
+        for i in 1 2 3 4; do
+          {sys.executable} -c 'import sys; from pathlib import Path; from deeprc.modules import release
+for version in ("{OLD}", "{NEW}") * 50: release.set_default(Path(sys.argv[1]), version)' {folder}
+        done & module use {folder}/modulefiles; {loads}; wait
+    """
+    done = shell.run(switch)
+    assert done.stdout.split() == ["localhost"] * 8
+    assert deeprc("default", OLD, "--prefix", folder).returncode == 0
+    assert f"deeprc/{NEW} is the default again" in deeprc("rollback", "--prefix", folder).stdout
+    assert (
+        shell.run(f"module use {folder}/modulefiles; module load deeprc; module -t list")
+        .stdout.split()[-1]
+        .endswith(NEW)
+    )
