@@ -76,7 +76,7 @@ def survivors(folder: Path) -> dict[int, list[str]]:
             texts = [process.cwd(), *arguments, *process.environ().values()]
             if process.status() != psutil.STATUS_ZOMBIE and any(str(folder) in text for text in texts):
                 found[process.pid] = arguments
-        except psutil.Error:  # it has just ended
+        except (psutil.Error, OSError):  # it has just ended
             continue
     return found
 

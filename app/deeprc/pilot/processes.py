@@ -59,7 +59,7 @@ def sweep(mark: str, session: int, *, grace: float = 1.0) -> int:
 
 
 def _end(process: psutil.Process, *, kill: bool = False) -> None:
-    with contextlib.suppress(psutil.Error):  # it has just ended
+    with contextlib.suppress(psutil.Error, OSError):  # it has just ended, as psutil tells it or /proc does
         if kill or TASK not in process.environ():
             process.kill()
         else:

@@ -119,7 +119,7 @@ def listens(pid: int) -> set[str]:
     """The addresses on which a process listens for others."""
     try:
         sockets = psutil.Process(pid).net_connections(kind="inet")
-    except psutil.NoSuchProcess:  # it has just ended
+    except (psutil.Error, OSError):  # it has just ended
         return set()
     return {each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN}
 

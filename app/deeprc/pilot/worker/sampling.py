@@ -43,14 +43,14 @@ class Sampler:
         sums = dict.fromkeys(("max_rss", "max_vms", "max_uss", "max_pss"), 0.0)
         try:
             family = [self._process, *self._process.children(recursive=True)]
-        except psutil.Error:
+        except (psutil.Error, OSError):
             return
         for process in family[1:] if len(family) > 1 else family:  # the first is the script around the command
             try:
                 with process.oneshot():
                     memory, cpu = process.memory_full_info(), process.cpu_times()
                     read, written = process.io_counters()[2:4]
-            except psutil.Error:  # it has just ended
+            except (psutil.Error, OSError):  # it has just ended
                 continue
             for name in sums:
                 sums[name] += getattr(memory, name[4:]) / MB
