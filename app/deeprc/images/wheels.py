@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def checkout() -> Path:
     return CHECKOUT
 
 
+@cache
 def project() -> dict:
     """The table `project` of pyproject.toml."""
     return tomllib.loads((checkout() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -55,6 +57,7 @@ def requirements(image: Image, stages: list[str]) -> list[str]:
     return wanted
 
 
+@cache
 def constraints() -> list[str]:
     """The versions of this environment, so that an image gives the results that were tested outside of it.
 

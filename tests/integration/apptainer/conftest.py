@@ -213,10 +213,14 @@ def world(tmp_path: Path, seven: Path, monkeypatch) -> World:
 
 
 @pytest.fixture(scope="session")
-def build_store() -> Store:
+def build_store():
     """Where the real images are kept from session to session: what did not change is not built again."""
     need("apptainer")
-    return Store(Path(__file__).resolve().parents[3] / ".cache" / "images", [])
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    store = Store(cache / "deeprc" / "test-images", [])
+    yield store
+    newest = {held.name: held for held in reversed(store.held())}
+    store.prune(newest.values())
 
 
 @pytest.fixture(scope="session")
