@@ -1,0 +1,57 @@
+"""`deeprc bench …`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Measure this machine.")
+
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+@app.command("frames")
+def bench_frames(
+    rows: Annotated[int, typer.Option(min=1, help="rows of each table, over all ranks")] = 1_000_000,
+    ranks: Annotated[int, typer.Option(min=1, help="MPI ranks on this machine")] = 2,
+    op: Annotated[str, typer.Option(help="join, sort, groupby or pipeline")] = "join",
+    engine: Annotated[str, typer.Option(help="arrow")] = "arrow",
+    as_json: Json = False,
+) -> None:
+    """Rows per second of an operation of the distributed dataframes.
+
+    Example: `deeprc bench frames --rows 5000000 --ranks 2 --op join --json`
+    """
+    from deeprc.bench import frames
+
+    show(frames.run(rows, ranks, op, engine), as_json)
+
+
+@app.command("pilot")
+def bench_pilot(
+    tasks: Annotated[int, typer.Option(min=1, help="short jobs in the workflow")] = 200,
+    as_json: Json = False,
+) -> None:
+    """Start-up, tasks per second, latency and close of a pilot, beside the local executor.
+
+    Example: `deeprc bench pilot --tasks 200 --json`
+    """
+    from deeprc.bench import pilot
+
+    show(pilot.run(tasks), as_json)
+
+
+def show(figures: dict, as_json: bool) -> None:
+    """Print figures as JSON, or as lines of `name value`, nested names joined by dots."""
+    if as_json:
+        typer.echo(json.dumps(figures, indent=1))
+        return
+    rows = [("", figures)]
+    while rows:
+        name, value = rows.pop(0)
+        if isinstance(value, dict):
+            rows = [(f"{name}.{key}".lstrip("."), inner) for key, inner in value.items()] + rows
+        else:
+            typer.echo(f"{name:<28} {value}")
