@@ -41,6 +41,9 @@ SIGNS = (  # what launchers and libraries say when they give up: pattern, cause,
     (r"(?:mpirun|mpiexec|prterun).*run as root", "Open MPI's launcher refuses to run as root",
      "run as another user, or set OMPI_ALLOW_RUN_AS_ROOT=1 and OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"),
     (r"No module named '?(\w+)", "a Python package is missing on the ranks", "install Deep RC where the ranks run"),
+    (r"Job step creation (?:temporarily|still) disabled",
+     "srun waits for the resources of this very shell, which is a step of the job itself",
+     "run the doctor in the shell of salloc, not in one of `srun --pty`"),
     (r"Unable to allocate resources|Job request does not match", "Slurm gives no nodes for it",
      "run the doctor within an allocation (salloc)"),
 )  # fmt: skip
@@ -48,15 +51,15 @@ SIGNS = (  # what launchers and libraries say when they give up: pattern, cause,
 
 def of_failure(done: Output) -> tuple[str, str | None]:
     """Cause and fix where the launcher failed, or took too long."""
+    for pattern, cause, fix in SIGNS:
+        if match := re.search(pattern, done.all):
+            named = f" ({match.group(1)})" if match.groups() and match.group(1) else ""
+            return f"{cause}{named}", fix
     if done.code is None:
         return (
             f"it hung, and was ended after {done.seconds:.0f} s",
             "ranks wait for each other: the network's interface may be the wrong one, or launcher and MPI differ",
         )
-    for pattern, cause, fix in SIGNS:
-        if match := re.search(pattern, done.all):
-            named = f" ({match.group(1)})" if match.groups() and match.group(1) else ""
-            return f"{cause}{named}", fix
     if done.code == MODULE_FAILED:
         return last_words(done), "is the module's name in the site file right? (module avail)"
     if done.code == 127:

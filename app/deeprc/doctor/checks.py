@@ -15,16 +15,16 @@ from deeprc.doctor.probe.say import heard
 from deeprc.errors import ConfigError
 from deeprc.launch.text import launch_line
 from deeprc.sites import Site
-from deeprc.sites.detect.machine import Machine
+from deeprc.sites.detect.machine import find_out
 from deeprc.sites.identity import looked_for, matches
 
 ALLOCATIONS = {"slurm": "SLURM_JOB_ID", "pbspro": "PBS_JOBID", "lsf": "LSB_JOBID"}
 BACKENDS = {"nvidia": "nccl", "amd": "nccl", "intel": "xccl"}
 
 
-def machine(case: Case, found: Machine) -> list[Outcome]:
+def machine(case: Case) -> list[Outcome]:
     """Compare what is here with the site file."""
-    site = case.site
+    site, found = case.site, find_out()
     right = matches(site)
     text = f"this is {site.name}" if right else f"this is {', '.join(found.hosts)}; looked for {looked_for(site)}"
     fix = None if right else f"take the site file of this machine (deeprc site detect), or set DEEPRC_SITE={site.name}"
@@ -90,6 +90,7 @@ def torch(case: Case) -> list[Outcome]:
 
 
 CHECKS: dict[str, Callable[[Case], list[Outcome]]] = {
+    "machine": machine,
     "world": world,
     "allreduce": allreduce,
     "provider": provider,

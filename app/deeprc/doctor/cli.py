@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from deeprc.doctor import checks
-from deeprc.doctor.launch import Case, here
-from deeprc.doctor.outcome import Outcome
-from deeprc.doctor.report import show
-from deeprc.errors import ConfigError, unknown
-from deeprc.images.catalog import Image, load_catalog
-from deeprc.images.store import Store
-from deeprc.launch.choose import choose_image, make_layout
-from deeprc.launch.plan import check_layout, default_path
-from deeprc.sites import Partition, Site, load_site
-from deeprc.sites.detect.machine import find_out
-from deeprc.sites.identity import here_among_known
+from deeprc.errors import unknown
+from deeprc.sites import load_site
 
 FAILED = 1  # exit code
-NAMES = ["machine", *checks.CHECKS]
+NAMES = ["machine", "world", "allreduce", "provider", "torch"]  # in the order in which they run
 
 
 def doctor(
@@ -48,21 +36,24 @@ def doctor(
 
     Exit code 1 where a check failed.
     """
+    from deeprc.doctor import checks  # not for every `deeprc plan`
+    from deeprc.doctor.case import choose, make_case, this_site
+    from deeprc.doctor.report import show
+
     wanted = [name.strip() for name in only.split(",") if name.strip()]
     for name in wanted:
         if name not in NAMES:
             raise unknown("check", name, NAMES)
-    where = load_site(site) if site else _this()
-    part = _partition(where, partition)
-    case, remark = _case(where, part, nodes, ranks, image, patience)
-    check_layout(where, part, case.layout)
-    outcomes = [remark] if remark else []
+    where = load_site(site) if site else this_site()
+    part = choose(where, partition)
+    case, remark = make_case(where, part, nodes, ranks, image, patience)
     began = time.monotonic()
+    outcomes = [remark] if remark else []
     for name in NAMES:
-        if name not in wanted:
-            continue
-        outcomes += checks.machine(case, find_out()) if name == "machine" else checks.CHECKS[name](case)
+        if name in wanted:
+            outcomes += checks.CHECKS[name](case)
     failed = any(outcome.status == "failed" for outcome in outcomes)
+    run = f"image {case.image.name}" if case.image else "no image"
     if as_json:
         head = {"site": where.name, "partition": part.name, "image": case.image and case.image.name}
         record = {**head, "failed": failed, "seconds": round(time.monotonic() - began, 1)}
@@ -70,55 +61,8 @@ def doctor(
     else:
         console = Console(width=None if Console().is_terminal else 120)
         layout = case.layout
-        run = f"image {case.image.name}" if case.image else "no image"
-        console.print(
-            f"site {where.name}, partition {part.name}: {layout.ranks} ranks on {layout.nodes} node(s), {run}"
-        )
+        nodes_of = "one node" if layout.nodes == 1 else f"{layout.nodes} nodes"
+        console.print(f"site {where.name}, partition {part.name}: {layout.ranks} ranks on {nodes_of}, {run}")
         show(outcomes, console)
     if failed:
         raise typer.Exit(FAILED)
-
-
-def _this() -> Site:
-    """The site that this machine is."""
-    fitting, _ = here_among_known()
-    if not fitting:
-        raise ConfigError("this is none of the known sites", fix="deeprc site detect --draft site-configs")
-    return fitting[0]
-
-
-def _partition(site: Site, name: str | None) -> Partition:
-    """The one that is named, else that of the job that this is."""
-    if name is None and (queue := os.environ.get("SLURM_JOB_PARTITION") or os.environ.get("PBS_QUEUE")):
-        return next((part for part in site.partitions if queue in (part.queue, part.name)), site.partitions[0])
-    return site.partition(name)
-
-
-def _file(site: Site, image: Image, part: Partition) -> str:
-    """Where its file is: where the site says, else where `deeprc image pull` has put it."""
-    path = here(default_path(site, image))
-    held = None if Path(path).exists() else Store().find(image, part.architecture)
-    return str(held.path) if held else path
-
-
-def _case(
-    site: Site, part: Partition, nodes: int | None, ranks: int | None, image: str | None, patience: float
-) -> tuple[Case, Outcome | None]:
-    """The layout and the image; a remark where the image that would be right is not here."""
-    nodes = nodes or int(os.environ.get("SLURM_JOB_NUM_NODES", 0)) or 1
-    ranks = ranks or nodes * min(2, part.usable_cores)
-    layout = make_layout(part, nodes=nodes, ranks=ranks)
-    catalog = load_catalog()
-    if image == "none" or (image is None and site.runtime.kind == "none"):
-        return Case(site, part, layout, patience=patience), None
-    chosen = catalog.image(image) if image else choose_image(catalog, site, part, nodes=nodes, gpus=part.gpus > 0)
-    if chosen is None:
-        return Case(site, part, layout, patience=patience), None
-    path = _file(site, chosen, part)
-    if Path(path).exists():
-        return Case(site, part, layout, chosen, path, patience), None
-    fix = f"deeprc image pull {chosen.name}"
-    if image:
-        raise ConfigError(f"image {image} is not here", where=path, fix=fix)
-    text = f"{chosen.name} is not here ({path}): ranks run in this environment, without a container"
-    return Case(site, part, layout, patience=patience), Outcome("image", chosen.name, "warning", text, fix)

@@ -28,6 +28,11 @@ def ranks(library, told, size=1, count=2):
         (1, "There are not enough slots available in the system", "counts fewer cores"),
         (1, "srun: error: Couldn't find the specified plugin name for mpi/pmix looking at all files", "has no plugin"),
         (127, "bash: line 3: ibrun: command not found", "ibrun: command not found"),
+        (
+            None,
+            "srun: Job step creation temporarily disabled, retrying (Requested nodes are busy)",
+            "a step of the job",
+        ),
         (90, "deeprc: module load impi/9 failed", "module load impi/9 failed"),
         (5, "one\ntwo\nthree\nfour\n", "exit code 5: two / three / four"),
         (5, "", "nothing was printed"),
