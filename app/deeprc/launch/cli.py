@@ -66,9 +66,11 @@ def plan(
         site, command or [], partition=partition, nodes=nodes, ranks=ranks, gpus_per_rank=gpus_per_rank,
         cores_per_rank=cores_per_rank, comm=comm, image=image, model=model,
     )  # fmt: skip
-    typer.echo(json.dumps(made.record(), indent=1) if as_json else as_text(made), nl=as_json)
+    if as_json or not made.refused:
+        typer.echo(json.dumps(made.record(), indent=1) if as_json else as_text(made), nl=as_json)
     if made.refused:
-        raise Refusal(made.reason, fix=made.fix)
+        where = f"{made.site}, partition {made.partition}" + (f", image {made.image}" if made.image else "")
+        raise Refusal(f"refused: {made.reason}", where=where, fix=made.fix)
 
 
 class Refusal(DeepRCError):
