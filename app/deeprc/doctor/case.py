@@ -64,7 +64,7 @@ def make_case(
     path = _file(site, chosen, part)
     if Path(path).exists():
         return Case(site, part, layout, chosen, path, patience), None
-    fix = f"deeprc image pull {chosen.name}"
+    fix = f"deeprc image pull {chosen.name} (or build)"
     if image:
         raise ConfigError(f"image {image} is not here", where=path, fix=fix)
     text = f"{chosen.name} is not here ({path}): ranks run in this environment, without a container"

@@ -33,7 +33,7 @@ def detect(
         record = machine.record() | {"sites": [site.name for site in fitting], "draft": str(path) if path else None}
         typer.echo(json.dumps(record, indent=1))
         return
-    console = Console(soft_wrap=True)
+    console = Console(width=None if Console().is_terminal else 120)
     console.print(table(machine))
     console.print(verdict(fitting))
     for problem in broken:
@@ -48,12 +48,9 @@ def verdict(fitting: list[Site]) -> str:
     if told:
         return f"this is the site {told[0].name}: {looked_for(told[0])}"
     rest = ", ".join(site.name for site in fitting)
-    known = "none of the known sites is told by this machine's variables or host name"
-    return (
-        f"{known}; {rest} fits every machine\na new site begins with: deeprc site detect --draft site-configs"
-        if rest
-        else known
-    )
+    known = "this machine's variables and host name are those of no known site"
+    also = f" (every machine is {rest})" if rest else ""
+    return f"{known}{also}\na new site begins with: deeprc site detect --draft site-configs"
 
 
 def table(machine: Machine) -> Table:
@@ -68,15 +65,12 @@ def table(machine: Machine) -> Table:
 def lines_of(machine: Machine) -> list[tuple[str, list[str]]]:
     """The same as names and lines of text."""
     batch = machine.scheduler
+    sockets = f"{machine.sockets} socket{'s' * (machine.sockets > 1)}"
+    chips = f"{machine.cpu or 'unknown'}, {machine.architecture}, {sockets}"
+    cores = f"{machine.physical_cores} cores, {machine.cores} of them usable"
     return [
         ("host", [", ".join(machine.hosts)] + [f"{name}={value}" for name, value in machine.variables.items()]),
-        (
-            "processor",
-            [
-                f"{machine.cpu or 'unknown'}, {machine.architecture}, {machine.sockets} sockets, "
-                f"{machine.physical_cores} cores, {machine.cores} of them usable, {machine.memory_mb} MB"
-            ],
-        ),
+        ("processor", [f"{chips}, {cores}, {machine.memory_mb} MB"]),
         (
             "accelerators",
             [
