@@ -49,7 +49,7 @@ def slurm(tmp_path_factory):
     """The environment in which Slurm's commands talk to a cluster called testbed: two nodes of 4 cores each."""
     daemons = [shutil.which(name) for name in ("munged", "slurmctld", "slurmd")]
     if not all(daemons) or os.geteuid() != 0:
-        if "slurm" in os.environ.get("DEEPRC_REQUIRE", ""):
+        if "slurm" in os.environ.get("DEEPRC_REQUIRE", "").split(","):
             pytest.fail("DEEPRC_REQUIRE names slurm: install slurm-wlm and munge, and run as root")
         pytest.skip("no Slurm here: install slurm-wlm and munge (Debian), and run as root")
     munged, slurmctld, slurmd = daemons

@@ -1,5 +1,5 @@
-"""Providers from logs. Those of MPICH, UCX, libfabric and Open MPI are excerpts of runs on this project's test machine;
-those of NCCL and Intel MPI, for which it lacks the hardware, are written in the libraries' formats.
+"""Providers from logs. UCX_SHM, UCX_TCP, FI_TCP and OPENMPI are excerpts of runs on this project's test machine; those
+with a network in them, and those of NCCL and Intel MPI, for which it lacks the hardware, are in the libraries' formats.
 """
 
 import pytest
@@ -27,6 +27,7 @@ libfabric:6733:1795569485::core:core:fi_fabric_():1588<info> Opened fabric: 192.
 libfabric:6733:1795569485::core:core:fi_fabric_():1595<info> Using sockets provider 2.5, path:lib/mpich/libfabric.so.1
 """
 FI_CXI = FI_TCP.replace("sockets provider", "cxi provider")
+FI_OLD = "libfabric:81:1650000000::core:core:fi_fabric_():1501<info> Opened fabric: cxi"
 OPENMPI = """
 [vm:31001] select: initializing btl component self
 [vm:31001] select: init of component self returned success
@@ -65,6 +66,7 @@ INTEL_MLX = "[0] MPI startup(): libfabric version: 1.13.0-impi\n[0] MPI startup(
         (UCX_OLD, {("UCX", "dc_mlx5", "mlx5", "any")}),
         (FI_TCP, {("libfabric", "sockets", "tcp", "any")}),
         (FI_CXI, {("libfabric", "cxi", "cxi", "any")}),
+        (FI_OLD, {("libfabric", "cxi", "cxi", "any")}),
         (OPENMPI, {("Open MPI", "sm", "shm", "node"), ("Open MPI", "tcp", "tcp", "network")}),
         (NCCL_IB, {("NCCL", "IB", "mlx5", "network")}),
         (NCCL_SOCKET, {("NCCL", "Socket", "tcp", "network")}),

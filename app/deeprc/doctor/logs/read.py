@@ -97,9 +97,13 @@ def _ucx(line: str) -> Iterator[tuple[str, str, Scope]]:
 
 
 def _libfabric(line: str) -> Iterator[tuple[str, str, Scope]]:
-    """`core:core:fi_fabric_():1595<info> Using cxi provider 2.5, path:…`: what a program opened, not what was there."""
-    if match := re.search(r"libfabric:.*<info> Using (\S+) provider", line):
-        yield "libfabric", match.group(1), "any"
+    """`core:core:fi_fabric_():1595<info> Using cxi provider 2.5, path:…`: what a program opened, not what was there.
+
+    Older releases print the fabric alone, which is called as the provider is on fast networks.
+    """
+    opened = r"libfabric:.*<info> (?:Using (\S+) provider|Opened fabric: (cxi|efa|psm2|opx))"
+    if match := re.search(opened, line, re.I):
+        yield "libfabric", (match.group(1) or match.group(2)).lower(), "any"
 
 
 def _nccl(line: str) -> Iterator[tuple[str, str, Scope]]:

@@ -32,6 +32,8 @@ def main(patience: int, backend: str) -> None:
     if world.size == 1:
         return
     local = group_environment(world)
+    if backend != "gloo":  # a launcher may show each rank no accelerator but its own
+        local %= (torch.xpu if backend == "xccl" else torch.cuda).device_count()
     device = {"gloo": "cpu", "xccl": f"xpu:{local}"}.get(backend, f"cuda:{local}")
     if backend != "gloo":
         (torch.xpu if backend == "xccl" else torch.cuda).set_device(local)
@@ -63,7 +65,7 @@ def lacking(torch, backend: str) -> str | None:
 
 
 def group_environment(world) -> int:
-    """Set what torch reads; the device of this rank among those that it sees."""
+    """Set what torch reads; this rank's number on its node."""
     from mpi4py import MPI
 
     node = world.Split_type(MPI.COMM_TYPE_SHARED)
@@ -75,8 +77,7 @@ def group_environment(world) -> int:
     values = {"RANK": world.rank, "WORLD_SIZE": world.size, "MASTER_ADDR": address, "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in values.items()})
     os.environ.update(LOCAL_RANK=str(node.rank), LOCAL_WORLD_SIZE=str(node.size))
-    seen = os.environ.get("CUDA_VISIBLE_DEVICES") or os.environ.get("ROCR_VISIBLE_DEVICES")
-    return 0 if seen and "," not in seen else node.rank  # a launcher that gave each rank one shows it as number 0
+    return node.rank
 
 
 def check(torch, group, world, device: str) -> None:
