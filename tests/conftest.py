@@ -42,6 +42,10 @@ TOOLS = {
         lambda: bool(shutil.which("docker-registry")),
         "install a registry (Debian: apt-get install docker-registry)",
     ),
+    "slurm": (
+        lambda: os.geteuid() == 0 and all(map(shutil.which, ("sbatch", "srun", "slurmctld", "slurmd", "munged"))),
+        "install Slurm and run as root (Debian: apt-get install slurm-wlm munge)",
+    ),
     "lmod": (lambda: LMOD.is_file(), "install Lmod (Debian: apt-get install lmod)"),
     "tcl-modules": (
         lambda: bool(tcl_modules()) and bool(shutil.which("tclsh")),
