@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deeprc.sites import sites_folder
+
 AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
@@ -130,3 +132,14 @@ def test_bad_usage(deeprc, options, words):
     done = deeprc("doctor", *(options if "--site" in options else ["--site", "localhost", *options]))
     assert done.returncode == 2
     assert words in done.stderr
+
+
+def test_a_broken_site_file_is_no_reason_not_to_know_this_machine(deeprc, tmp_path):
+    for name, text in (("localhost", (sites_folder() / "localhost/site.yaml").read_text()), ("broken", "name: [")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "site.yaml").write_text(text)
+    env = {"DEEPRC_SITES": str(tmp_path)}
+    found = deeprc("site", "detect", env=env)
+    assert found.returncode == 0 and "(every machine is localhost)" in found.stdout
+    assert "left out, since its file cannot be used" in found.stdout and "broken/site.yaml" in found.stdout
+    assert deeprc("doctor", "--checks", "machine", env=env).returncode == 0
