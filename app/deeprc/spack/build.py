@@ -69,7 +69,7 @@ def prepare(build: Build) -> None:
         site = folder / "sites" / build.site.name
         site.mkdir(parents=True, exist_ok=True)
         if not (site / "packages.yaml").exists():  # a facility's own, kept in the tree, counts more
-            found = externals(build.site, build.partition)
+            found = externals(build.site, build.partition, build.choice.family)
             (site / "packages.yaml").write_text(found.text(build.site, build.partition))
         if build.choice.gpu:
             (site / "gpu.yaml").write_text(gpu_layer(*build.choice.gpu))

@@ -10,7 +10,7 @@ from pathlib import Path
 from jsonschema import Draft7Validator
 
 from deeprc.images.catalog import Catalog, Image
-from deeprc.spack.tree import OVERRIDES, TARGETS, Variant, layers, package_of, values_of, variants, version_of
+from deeprc.spack.tree import OVERRIDES, RDMA, TARGETS, Variant, layers, package_of, values_of, variants, version_of
 from deeprc.validation import read_yaml
 
 # Spack's package of an MPI -> its ABI family.
@@ -27,7 +27,6 @@ FAMILIES = {
 # Collective operations need to know the GPUs: package -> the variant that says which.
 ARCHITECTURES = {"nccl": "cuda_arch", "rccl": "amdgpu_target"}
 LAYERS = ("common", "accel", "mpi", "target", "sites")
-RDMA = {"cxi", "efa"}  # the fabrics that NCCL reaches through libfabric only
 
 
 def check(folder: Path, catalog: Catalog) -> list[str]:

@@ -10,7 +10,7 @@ from deeprc.errors import ConfigError
 from deeprc.images.catalog import Catalog, Image
 from deeprc.sites import Partition, Site
 from deeprc.spack.externals import EXTERNAL_MPI, mpi_external
-from deeprc.spack.tree import Variant, find_variant, layers, values_of
+from deeprc.spack.tree import RDMA, Variant, find_variant, layers, values_of
 
 # What the text of `cpu` in a site file tells of the processor; the first that matches. Zen 4 runs what Zen 3 does.
 TARGETS = [
@@ -24,6 +24,7 @@ MPI_LAYERS = {
     "cray-mpich": {None: "cray-mpich"},
     "intel-mpi": {None: "intel-oneapi-mpi"},
     "mvapich": {None: "mvapich"},
+    "aurora-mpich": {None: "mpich-ofi-cxi"},
     "mpich": {"cxi": "mpich-ofi-cxi", None: "mpich"},
     "openmpi": {"mlx5": "openmpi-ucx", "cxi": "openmpi-ofi", "efa": "openmpi-ofi", None: "openmpi-ucx"},
     "hpcx": {None: "openmpi-ucx"},
@@ -37,13 +38,16 @@ class Choice:
 
     Attributes
     ----------
+    family
+        The ABI family of its MPI.
     layers
-        Names of layers by what they stand for (`mpi`, `target`, `gpu`); those that the variant has itself are left out.
+        Names of layers by what they stand for (`mpi`, `target`, `gpu`, `plugin`), without those that the variant has.
     gpu
         The GPU's architecture in Spack's words, where no layer of the tree has it.
     """
 
     variant: Variant
+    family: str
     layers: dict[str, str]
     gpu: tuple[str, str] | None = None
 
@@ -56,11 +60,14 @@ def choose(site: Site, partition: Partition, catalog: Catalog, folder: Path) -> 
     ConfigError
         Where the catalog has no image of the partition's architecture, accelerator and MPI family.
     """
-    variant = find_variant(_variant_name(_image(site, partition, catalog), partition), folder)
+    if site.status.state == "retired":
+        successor = f"use its successor, {site.status.successor}" if site.status.successor else None
+        raise ConfigError(f"{site.name} was retired on {site.status.retired}", fix=successor)
+    image = _image(site, partition, catalog)
+    variant = find_variant(_variant_name(image, partition), folder)
     swaps: dict[str, str] = {}
-    family = next(iter(site.families))
     for mpi in site.mpi:
-        if mpi.family == family and mpi.implementation in MPI_LAYERS:
+        if mpi.family == image.mpi.family and mpi.implementation in MPI_LAYERS:
             by_provider = MPI_LAYERS[mpi.implementation]
             name = by_provider.get(site.interconnect.provider, by_provider[None])
             if name in EXTERNAL_MPI and mpi_external(site, partition, mpi) is None:
@@ -68,12 +75,14 @@ def choose(site: Site, partition: Partition, catalog: Catalog, folder: Path) -> 
             swaps["mpi"] = f"mpi/{name}"
             break
     swaps["target"] = f"target/{target(partition)}"
+    if image.accelerator and site.interconnect.provider in RDMA:
+        swaps["plugin"] = "accel/ofi-plugin"
     gpu = _gpu_layer(partition, variant, folder)
     if gpu and gpu[0]:
         swaps["gpu"] = gpu[0]
     own = {layer.name for layer in variant.layers}
-    swaps = {kind: name for kind, name in swaps.items() if name not in own}
-    return Choice(variant, swaps, gpu[1] if gpu and not gpu[0] else None)
+    swaps = {kind: name for kind, name in swaps.items() if name not in own and kind in variant.slots}
+    return Choice(variant, image.mpi.family, swaps, gpu[1] if gpu and not gpu[0] else None)
 
 
 def target(partition: Partition) -> str:

@@ -13,6 +13,7 @@ from deeprc.sites.software import Mpi
 # Site file's MPI -> Spack's package.
 MPI_PACKAGES = {
     "mpich": "mpich",
+    "aurora-mpich": "mpich",
     "cray-mpich": "cray-mpich",
     "intel-mpi": "intel-oneapi-mpi",
     "openmpi": "openmpi",
@@ -68,10 +69,13 @@ class Externals:
         return "".join(f"# {line}\n" for line in head) + body
 
 
-def externals(site: Site, partition: Partition) -> Externals:
-    """The site's MPIs, and what its modules tell of CUDA, ROCm, libfabric, UCX, Slurm and PMIx."""
+def externals(site: Site, partition: Partition, family: str | None = None) -> Externals:
+    """The site's MPIs, and what its modules tell of CUDA, ROCm, libfabric, UCX, Slurm and PMIx.
+
+    Programs are built against the first MPI of the ABI `family`; the site's own first family, if none is given.
+    """
     found = Externals(before=[m for m in _modules(site, partition) if m.startswith("use ")])
-    family = site.families[0]
+    family = family or site.families[0]
     for mpi in site.mpi:
         external = mpi_external(site, partition, mpi)
         if external is None:
@@ -84,11 +88,11 @@ def externals(site: Site, partition: Partition) -> Externals:
             found.packages["mpi"] = {"buildable": False, "require:": [package]}
     for module in dict.fromkeys(_modules(site, partition)):
         name, _, version = module.partition("/")
-        for package in MODULE_PACKAGES.get(name.lower(), []):
-            number = _version(version)
-            if number is None:
-                found.left_out.append(f"{package}: module {module} names no version")
-                continue
+        packages, number = MODULE_PACKAGES.get(name.lower(), []), _version(version)
+        if packages and number is None:
+            found.left_out.append(f"module {module}: it names no version of {packages[0]}")
+            continue
+        for package in packages:
             provider = site.interconnect.provider
             fabric = f" fabrics={provider}" if package == "libfabric" and provider in ("cxi", "efa") else ""
             _add(found.packages, package, {"spec": f"{package}@{number}{fabric}", "modules": [module]})

@@ -17,7 +17,9 @@ OVERRIDES = {
     "mpi": "DEEPRC_SPACK_MPI",
     "target": "DEEPRC_SPACK_TARGET",
     "gpu": "DEEPRC_SPACK_GPU",
+    "plugin": "DEEPRC_SPACK_PLUGIN",
 }
+RDMA = {"cxi", "efa"}  # the fabrics that NCCL and RCCL reach through libfabric, and its plugin, only
 TARGETS = {"x86_64_v3": "x86_64", "zen3": "x86_64", "sapphirerapids": "x86_64", "neoverse_v2": "aarch64"}
 
 
@@ -62,6 +64,7 @@ class Variant:
     name: str
     path: Path
     includes: list[Path]
+    slots: list[str] = field(default_factory=list)  # the names of includes that another layer can take the place of
     layers: list[Layer] = field(default_factory=list)  # those of `includes` that exist, in their order
 
     @property
@@ -117,8 +120,9 @@ def read_variant(path: Path) -> Variant:
     except (TypeError, KeyError):
         raise ConfigError("no list `include` under `spack`", where=path) from None
     includes = [(path.parent / text).resolve() for text in texts]
+    slots = [entry["name"] for entry in entries if isinstance(entry, dict)]
     layers = [read_layer(include) for include in includes if include.exists()]
-    return Variant(path.parent.name, path, includes, layers)
+    return Variant(path.parent.name, path, includes, slots, layers)
 
 
 def variants(folder: Path | None = None) -> list[Variant]:

@@ -125,6 +125,11 @@ def test_what_is_not_enough_is_left_out_and_told(mpi: dict, said: str) -> None:
     assert said in found.text(where, where.partitions[0])
 
 
+def test_a_module_without_a_version_is_told_once() -> None:
+    where = site(FACTS["openmpi"], modules=["rocm"])
+    assert externals(where, where.partitions[0]).left_out[1:] == ["module rocm: it names no version of hip"]
+
+
 def test_rocm_is_never_rebuilt() -> None:
     packages = written(site(FACTS["openmpi"], modules=["rocm/6.2.4"]))
     assert {"hip", "rccl", "rocblas", "llvm-amdgpu", "miopen-hip"} <= packages.keys()
@@ -153,7 +158,9 @@ CHOICES = [
     (site(FACTS["openmpi"], accelerator=NVIDIA | {"arch": "sm_70"}), "cuda12-openmpi-ucx",
      {"gpu": "accel/nvidia-volta-turing"}),
     (site(FACTS["openmpi"], net={"fabric": "efa", "description": "EFA", "provider": "efa"}, accelerator=NVIDIA),
-     "cuda12-openmpi-ucx", {"mpi": "mpi/openmpi-ofi"}),
+     "cuda12-openmpi-ucx", {"mpi": "mpi/openmpi-ofi", "plugin": "accel/ofi-plugin"}),
+    # NCCL needs its plugin on Slingshot, processors do not.
+    (site(FACTS["openmpi"], net=SLINGSHOT), "cpu-openmpi", {"mpi": "mpi/openmpi-ofi"}),
     (site(FACTS["openmpi"], architecture="aarch64", accelerator=NVIDIA | {"arch": "sm_90"}),
      "cuda12-openmpi-ucx-aarch64", {}),
     (site(CRAY, net=SLINGSHOT, accelerator={"vendor": "amd", "model": "MI250X", "arch": "gfx90a", "count": 8}),
@@ -178,6 +185,25 @@ def test_a_gpu_that_no_layer_names_gets_one(tmp_path: Path) -> None:
     prepare(build)
     layer = yaml.safe_load(Path(overrides(build)["DEEPRC_SPACK_GPU"]).read_text())
     assert layer["packages"]["nccl"] == {"require": ["cuda_arch=86"]}
+
+
+def test_a_retired_site_names_its_successor() -> None:
+    where = load_site("summit")
+    with pytest.raises(ConfigError, match=r"retired on 2024-11-15") as error:
+        choose(where, where.partitions[0], CATALOG, TREE)
+    assert where.status.successor in str(error.value)
+
+
+def test_programs_are_built_against_the_mpi_of_the_variants_family() -> None:
+    both = [CRAY, FACTS["openmpi"] | {"version": "5.0.5", "modules": ["openmpi/5.0.5"]}]
+    where = site(CRAY, net=SLINGSHOT, accelerator=NVIDIA)
+    where = Site.model_validate(
+        where.model_dump(mode="json") | {"mpi": both, "images": ["cuda12-openmpi-ucx", "cuda12-mpich-ofi"]}
+    )
+    choice = choose(where, where.partitions[0], CATALOG, TREE)
+    assert (choice.variant.name, choice.layers["mpi"]) == ("cuda12-openmpi-ucx", "mpi/openmpi-ofi")
+    assert externals(where, where.partitions[0]).packages["mpi"]["require:"] == ["cray-mpich"]
+    assert externals(where, where.partitions[0], choice.family).packages["mpi"]["require:"] == ["openmpi"]
 
 
 def test_no_variant_for_what_the_catalog_has_not() -> None:
