@@ -13,9 +13,10 @@ from deeprc.doctor.logs import LOGGING, judge_provider, uses
 from deeprc.doctor.outcome import Outcome, Status
 from deeprc.doctor.probe.say import heard
 from deeprc.errors import ConfigError
+from deeprc.launch import Layout
 from deeprc.launch.text import launch_line
 from deeprc.sites import Site
-from deeprc.sites.detect.machine import find_out
+from deeprc.sites.detect.machine import Machine, find_out
 from deeprc.sites.identity import looked_for, matches
 
 ALLOCATIONS = {"slurm": "SLURM_JOB_ID", "pbspro": "PBS_JOBID", "lsf": "LSB_JOBID"}
@@ -29,15 +30,27 @@ def machine(case: Case) -> list[Outcome]:
     text = f"this is {site.name}" if right else f"this is {', '.join(found.hosts)}; looked for {looked_for(site)}"
     fix = None if right else f"take the site file of this machine (deeprc site detect), or set DEEPRC_SITE={site.name}"
     outcomes = [Outcome("machine", "identity", "ok" if right else "failed", text, fix)]
-    on_node = within_allocation(site)
-    if not on_node:
-        why = "not within a job: what a login node has says nothing of the partitions"
-        outcomes.append(Outcome("machine", "nodes", "not run", why, allocate(case)))
-    for line in compare(found, site, case.partition, on_node=on_node):
+    node = found if site.scheduler.name == "fork" else _node(case)
+    if isinstance(node, Outcome):
+        outcomes.append(node)
+        node = None
+    for line in compare(found, site, case.partition, node):
         status: Status = {True: "ok", None: "not run", False: "failed" if line.grave else "warning"}[line.same]
         text = line.found if line.same else f"found {line.found}; site file: {line.says}"
         outcomes.append(Outcome("machine", line.subject, status, text, line.fix))
     return outcomes
+
+
+def _node(case: Case) -> Machine | Outcome:
+    """What one of the job's nodes has; this shell may be on the login node, as salloc leaves it."""
+    one = replace(case, image=None, layout=Layout(cores_per_rank=case.partition.usable_cores))
+    ran = _run("machine", "nodes", one, "node", [], alone=True)
+    if isinstance(ran, Outcome):
+        return ran
+    said = [one for one in heard(ran.out) if one.pop("kind") == "node"]
+    if ran.code == 0 and said:
+        return Machine.from_record(said[0])
+    return Outcome("machine", "nodes", "warning", *cause.of_failure(ran), launch_line=ran.line)
 
 
 def world(case: Case) -> list[Outcome]:
@@ -135,7 +148,7 @@ def _torch(case: Case, backend: str) -> list[Outcome]:
 
 def _run(
     check: str, subject: str, case: Case, module: str, words: list[str], *, comm: str = "mpi",
-    logging: dict | None = None,
+    logging: dict | None = None, alone: bool = False,
 ) -> Outcome | Output:  # fmt: skip
     """Start a probe; an outcome where that cannot be."""
     try:
@@ -148,7 +161,7 @@ def _run(
         return Outcome(check, subject, "not run", f"this is not {case.site.name}", launch_line=launch_line(made))
     if not within_allocation(case.site):
         return Outcome(check, subject, "not run", "not within a job", allocate(case), launch_line=launch_line(made))
-    if case.layout.ranks < 2:
+    if case.layout.ranks < 2 and not alone:
         return Outcome(check, subject, "not run", "one rank has nobody to talk to", "give --ranks 2 or more")
     return start(made, case.patience)
 

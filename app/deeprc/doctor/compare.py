@@ -27,9 +27,11 @@ class Line:
     fix: str | None = None
 
 
-def compare(machine: Machine, site: Site, partition: Partition, *, on_node: bool) -> list[Line]:
-    """All that can be compared; the nodes' hardware only where this is one of them (`on_node`)."""
-    lines = [*_hardware(machine, partition), *_network(machine, site)] if on_node else []
+def compare(machine: Machine, site: Site, partition: Partition, node: Machine | None) -> list[Line]:
+    """All that can be compared: the software of `machine`, and the hardware of `node`, which is one of the partition's;
+    None where none could be looked at.
+    """
+    lines = [*_hardware(node, partition), *_network(node, site)] if node else []
     return [*lines, *_software(machine, site, partition)]
 
 

@@ -136,6 +136,7 @@ def end(process: subprocess.Popen) -> None:
         except psutil.NoSuchProcess:
             continue
     process.wait(GRACE)
+    psutil.wait_procs(members, GRACE)  # a killed process is there for a moment longer
 
 
 def _signal_group(group: int, number: int) -> None:

@@ -24,7 +24,7 @@ def site():
 
 
 def lines(machine, site, partition=None, on_node=True):
-    found = compare(machine, site, partition or site.partition(), on_node=on_node)
+    found = compare(machine, site, partition or site.partition(), machine if on_node else None)
     return {line.subject: line for line in found}
 
 

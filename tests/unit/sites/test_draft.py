@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 
@@ -42,6 +43,11 @@ def test_a_draft_of_this_machine_can_be_used(here, tmp_path):
     site = load_site(write_draft(here, tmp_path))
     assert site.partition().architecture == here.architecture
     assert site.launcher.name in {one.launcher for one in here.launchers}
+
+
+def test_what_one_process_has_found_another_can_read(here, cluster):
+    for machine in (here, cluster):
+        assert type(machine).from_record(json.loads(json.dumps(machine.record()))) == machine
 
 
 def test_every_guess_is_marked(cluster, tmp_path):

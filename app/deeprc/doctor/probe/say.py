@@ -10,7 +10,9 @@ MARK = "DEEPRC-PROBE "
 
 def say(**facts: object) -> None:
     """Print facts on a line of their own."""
-    os.write(1, f"\n{MARK}{json.dumps(facts)}\n".encode())
+    line = f"\n{MARK}{json.dumps(facts)}\n".encode()
+    while line:  # a pipe takes a long one in parts
+        line = line[os.write(1, line) :]
 
 
 def heard(output: str) -> list[dict]:

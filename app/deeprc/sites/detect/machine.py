@@ -12,7 +12,7 @@ from deeprc.sites.detect.launchers import LauncherProgram, launchers
 from deeprc.sites.detect.mpi import MpiLibrary, mpi_libraries
 from deeprc.sites.detect.nics import Nic, nics
 from deeprc.sites.detect.processor import architecture, cores, memory_mb, processor
-from deeprc.sites.detect.scheduler import SchedulerFound, scheduler
+from deeprc.sites.detect.scheduler import Queue, SchedulerFound, scheduler
 from deeprc.sites.detect.software import Program, glibc, loaded_modules, modules_system, runtimes
 from deeprc.sites.identity import host_names
 
@@ -60,6 +60,17 @@ class Machine:
     def record(self) -> dict:
         """As JSON has it."""
         return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: dict) -> Machine:
+        """The machine that another process has found: the inverse of `record`."""
+        lists = {"accelerators": Accelerators, "nics": Nic, "mpi": MpiLibrary, "runtimes": Program}
+        facts = record | {name: [kind(**one) for one in record[name]] for name, kind in lists.items()}
+        facts["launchers"] = [LauncherProgram(**one | {"pmi": tuple(one["pmi"])}) for one in record["launchers"]]
+        batch = record["scheduler"]
+        facts["scheduler"] = SchedulerFound(**batch | {"queues": [Queue(**queue) for queue in batch["queues"]]})
+        facts["modules"] = Program(**record["modules"]) if record["modules"] else None
+        return cls(**facts)
 
 
 def find_out(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> Machine:
