@@ -22,6 +22,7 @@ from deeprc.images.store import Held, Store, cannot_write
 # zstd: quicker to pack and to start from than gzip. Larger blocks with a lower level give smaller files in a seventh of
 # the time of the defaults (128 KB, level 15).
 PACKING = ["--mksquashfs-args", "-comp zstd -Xcompression-level 9 -b 256K"]
+NEEDED = {"wheel": (), "spack": ("spack", "spack_packages", "spack_env"), "cylon": ("micromamba",)}
 Say = Callable[[str], None]
 
 
@@ -35,13 +36,15 @@ class Recipe:
         The catalog entry.
     stages
         The stages that it is for: all of the entry's, or some, for a smaller image.
-    spack, micromamba
-        What the routes `spack` and `cylon` need: a Spack checkout, the program micromamba.
+    spack, spack_packages, spack_env, micromamba
+        What the routes `spack` and `cylon` need: checkouts of Spack and of spack-packages, the project's `spack-env`;
+        the program micromamba.
     """
 
     image: Image
     stages: list[str] = field(default_factory=list)
     spack: Path | None = None
+    spack_packages: Path | None = None
     spack_env: Path | None = None
     micromamba: Path | None = None
 
@@ -59,7 +62,9 @@ class Recipe:
 
     def inputs(self) -> dict[str, str]:
         """What the route's template needs besides the image; an error that says what is missing."""
-        needed = {"wheel": (), "spack": ("spack", "spack_env"), "cylon": ("micromamba",)}[self.image.route]
+        needed = {"wheel": (), "spack": ("spack", "spack_packages", "spack_env"), "cylon": ("micromamba",)}[
+            self.image.route
+        ]
         for name in needed:
             path = getattr(self, name)
             if path is None or not path.exists():
@@ -77,7 +82,11 @@ class Recipe:
         parts += [(folder / name).read_text("utf-8") for name in (f"{self.image.route}.def.j2", "selftest.py")]
         parts += [_month(), platform.machine(), *map(str, self.inputs().values())]
         if self.image.route != "cylon":
-            parts += [wheels.source_hash(), *wheels.requirements(self.image, self.stages), *wheels.constraints()]
+            parts += [
+                wheels.source_hash(),
+                *wheels.requirements(self.image, self.stages),
+                *wheels.constraints(wheels.PYTHON[self.image.route]),
+            ]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def render(self, *, base: str = "base.sif", context: str = ".") -> str:
@@ -90,9 +99,8 @@ class Recipe:
             version=version,
             content=self.content(),
         )
-        extra = wheels.requirements(self.image, self.stages) if self.image.route == "spack" else ()
         values = {"base": base, "context": context, "stages": self.stages, "version": version, "labels": found}
-        return definition.render(self.image, **values, **self.inputs(), wheels=extra)
+        return definition.render(self.image, **values, **self.inputs())
 
 
 def build(

@@ -19,6 +19,7 @@ from deeprc.images.build import Recipe, build
 from deeprc.images.catalog import Catalog, Image, load_catalog
 from deeprc.images.errors import ImageError
 from deeprc.images.nodecopy import node_copy
+from deeprc.images.site import require, store_of
 from deeprc.images.store import Held, Store
 from deeprc.launch.choose import candidates
 from deeprc.sites import Site, load_site
@@ -70,6 +71,7 @@ def build_image(
     sign: Annotated[str | None, typer.Option(help="fingerprint of the secret key to sign it with")] = None,
     mirror: Annotated[str | None, typer.Option(help="mirror of Debian; apt's own, if not given")] = None,
     spack: Annotated[Path | None, typer.Option(help="a Spack checkout (spack route)")] = None,
+    spack_packages: Annotated[Path | None, typer.Option(help="a checkout of spack-packages (spack route)")] = None,
     spack_env: Annotated[Path | None, typer.Option(help="the project's spack-env folder (spack route)")] = None,
     micromamba: Annotated[Path | None, typer.Option(help="the program micromamba (cylon)")] = None,
     definition: Annotated[bool, typer.Option("--definition", help="only print the definition")] = False,
@@ -81,7 +83,7 @@ def build_image(
     own = Path("spack-env")
     recipe = Recipe(
         load_catalog().image(name), stages.split(",") if stages else [], spack=spack, micromamba=micromamba,
-        spack_env=spack_env or (own if own.is_dir() else None),
+        spack_packages=spack_packages, spack_env=spack_env or (own if own.is_dir() else None),
     )  # fmt: skip
     if definition:
         typer.echo(recipe.render(), nl=False)
@@ -184,16 +186,6 @@ def local(name: Name, site: SiteOption = None, arch: Architecture = MACHINE) -> 
     typer.echo(node_copy(held.path, folder if folder and "$" not in folder else None))
 
 
-def store_of(site: Site | None) -> Store:
-    """The store as a site has it: its shared folder first, then the user's own; the environment's names win."""
-    if site is None:
-        return Store()
-    named = {name: os.path.expandvars(text) for name, text in site.storage if name.startswith("image") and text}
-    own = os.environ.get("DEEPRC_IMAGES") or named.get("image_cache")
-    shared = None if "DEEPRC_SHARED_IMAGES" in os.environ else [named["images"]] if "images" in named else []
-    return Store(own if own and "$" not in own else None, shared)
-
-
 def verdicts(catalog: Catalog, site: Site, name: str | None = None) -> list[dict]:
     """For each partition every image with its verdict, the chosen one first."""
     rows = []
@@ -220,14 +212,9 @@ def _of_site(catalog: Catalog, site: Site, partition: str | None) -> list[tuple[
 def _here(store: Store, name: str, architecture: str) -> Held:
     """The image of that name that is here: of the catalog, or one with some of its stages."""
     known = {image.name: image for image in load_catalog().images}
-    held = store.find(known.get(name, name), architecture)
-    if held is None and name not in known and (names := {held.name for held in store.held()} | set(known)):
-        raise unknown("image", name, names)
-    if held is None:
-        folders = ", ".join(map(str, [*store.shared, store.folder]))
-        fix = f"`deeprc image pull {name}` or `deeprc image build {name}`"
-        raise ImageError(f"image {name} for {architecture} is not here", where=folders, fix=fix)
-    return held
+    if name not in known and name not in (names := {held.name for held in store.held()}):
+        raise unknown("image", name, names | set(known))
+    return require(store, known.get(name, name), architecture)
 
 
 def _verify_file(file: Path, catalog: Catalog) -> None:

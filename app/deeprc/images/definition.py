@@ -47,7 +47,7 @@ def render(
     stages
         The stages that it is built for: the catalog entry's, or some of them.
     inputs
-        What a route needs besides: `spack` and `spack_env` (folders), `micromamba` (a program).
+        What a route needs besides: `spack`, `spack_packages` and `spack_env` (folders), `micromamba` (a program).
     """
     # spack-env has a variant per processor, since its compiler targets differ.
     processor = labels["deeprc.architecture"]
@@ -56,7 +56,6 @@ def render(
         "bound": image.for_binding,
         "host_libraries": HOST_LIBRARIES,
         "pycylon": PYCYLON,
-        "wheels": (),
     }
     names = {"image": image, "base": base, "context": context, "stages": stages, "version": version, "labels": labels}
     return _render(f"{image.route}.def.j2", fixed | names | inputs)

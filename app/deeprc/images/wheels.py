@@ -19,7 +19,7 @@ from pathlib import Path
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
 
-PYTHON = (3, 11)  # Debian 12's
+PYTHON = {"wheel": (3, 11), "spack": (3, 12)}  # Debian 12's, and that of spack-env/common/stack.yaml
 CHECKOUT = Path(__file__).resolve().parents[3]
 # The stages need no Snakemake and no RADICAL-Pilot: those stay outside of images.
 COMMON = ("mpi4py", "numpy", "polars", "pyarrow", "pydantic", "pyyaml", "typer", "rich", "psutil", "jinja2", "plotly")
@@ -48,22 +48,24 @@ def project() -> dict:
 def requirements(image: Image, stages: list[str]) -> list[str]:
     """What pip is asked for: the project's own requirements, as far as the stages need them, and the image's MPI."""
     table = project()
+    given = ("torch", "tensorflow") if image.route == "spack" else ()  # Spack builds those for the accelerator
     by_name = {re.match(r"[\w.-]+", line)[0].lower(): line for line in table["dependencies"]}
     wanted = [by_name[name] for name in COMMON]
     for stage in stages:
-        wanted += table["optional-dependencies"][EXTRA[stage]] if stage in EXTRA else []
+        lines = table["optional-dependencies"][EXTRA[stage]] if stage in EXTRA else []
+        wanted += [line for line in lines if not line.startswith(given)] if given else lines
     if image.route == "wheel":
         wanted.append(f"{MPI[image.mpi.implementation]}=={image.mpi.version}")
     return wanted
 
 
 @cache
-def constraints() -> list[str]:
+def constraints(python: tuple[int, int]) -> list[str]:
     """The versions of this environment, so that an image gives the results that were tested outside of it.
 
     An environment of another Python may hold versions that have no wheel for the image's: it constrains nothing.
     """
-    if sys.version_info[:2] != PYTHON:
+    if sys.version_info[:2] != python:
         return []
     skipped = {"deeprc", "pip", *MPI.values()}
     return sorted(f"{d.name}=={d.version}" for d in distributions() if d.name and d.name.lower() not in skipped)
@@ -72,13 +74,23 @@ def constraints() -> list[str]:
 def collect(folder: Path, image: Image, stages: list[str], architecture: str) -> dict[str, str]:
     """Fill `folder` with the wheels of an image, deeprc's own among them; returns name -> version of each package."""
     folder.mkdir(parents=True)
-    pins = folder.parent / "constraints.txt"
-    pins.write_text("\n".join(constraints()) + "\n", encoding="utf-8")
+    python, context = PYTHON[image.route], folder.parent
+    pins = context / "constraints.txt"
+    pins.write_text("\n".join(constraints(python)) + "\n", encoding="utf-8")
     platforms = [f"manylinux_2_{minor}_{architecture}" for minor in range(int(image.glibc.split(".")[1]), 4, -1)]
     platforms += [f"manylinux2014_{architecture}", f"linux_{architecture}"]
-    options = ["--only-binary=:all:", "--python-version", ".".join(map(str, PYTHON)), "--implementation", "cp"]
+    options = ["--only-binary=:all:", "--implementation", "cp"]
     options += [option for platform in platforms for option in ("--platform", platform)]
-    _pip("download", *options, "--constraint", pins, "--dest", folder, "pip", *requirements(image, stages))
+    own = ["--python-version", ".".join(map(str, python)), "--constraint", pins]
+    wanted = requirements(image, stages)
+    _pip("download", *options, *own, "--dest", folder, "pip", *wanted)
+    if image.route == "spack":
+        (context / "requirements.txt").write_text("\n".join(wanted) + "\n", encoding="utf-8")
+        for path in folder.glob("*.whl"):  # dependencies that Spack has built
+            if path.name.startswith(("torch-", "tensorflow", "nvidia_", "triton-")):
+                path.unlink()
+        solver = ["--python-version", ".".join(map(str, PYTHON["wheel"])), "--dest", context / "clingo"]  # of Debian's
+        _pip("download", *options, *solver, "clingo")
     with tempfile.TemporaryDirectory(prefix="deeprc-wheel-") as copy:  # setuptools leaves a build folder behind
         for name in ("app", "pyproject.toml", "README.md", "LICENSE"):
             source = checkout() / name

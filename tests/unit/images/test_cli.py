@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from deeprc.errors import DeepRCError
-from deeprc.images.cli import app, store_of
+from deeprc.images.cli import app
+from deeprc.images.site import store_of
 from deeprc.sites import load_site
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -21,9 +21,10 @@ CATALOG = load_catalog(Path(__file__).resolve().parents[3] / "containers" / "cat
 @pytest.fixture
 def given(tmp_path: Path) -> dict:
     """What the routes spack and cylon need besides."""
-    for name in ("spack", "spack_env", "micromamba"):
+    names = ("spack", "spack_packages", "spack_env", "micromamba")
+    for name in names:
         (tmp_path / name).mkdir()
-    return {name: tmp_path / name for name in ("spack", "spack_env", "micromamba")}
+    return {name: tmp_path / name for name in names}
 
 
 def section(text: str, name: str) -> str:
