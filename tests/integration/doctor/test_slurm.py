@@ -45,6 +45,7 @@ def test_ranks_are_a_world_through_srun(deeprc, slurm, site):
     assert found["world", "world size"]["status"] == "ok", done.stdout
     assert found["world", "world size"]["launch_line"].startswith("srun --nodes=1 --ntasks=2 ")
     assert found["allreduce", "MPI"]["status"] == found["provider", "MPI"]["status"] == "ok"
+    assert found["machine", "architecture"]["status"] == "ok"  # seen on a node, through srun
     assert found["machine", "scheduler"]["status"] == found["machine", "PMI"]["status"] == "ok"
     assert done.returncode == 0
 
