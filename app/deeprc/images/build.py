@@ -22,6 +22,7 @@ from deeprc.images.store import Held, Store, cannot_write
 # zstd: quicker to pack and to start from than gzip. Larger blocks with a lower level give smaller files in a seventh of
 # the time of the defaults (128 KB, level 15).
 PACKING = ["--mksquashfs-args", "-comp zstd -Xcompression-level 9 -b 256K"]
+FILES = ("selftest.py", "ranks.pth")  # of the templates' folder, put into every image
 NEEDED = {"wheel": (), "spack": ("spack", "spack_packages", "spack_env"), "cylon": ("micromamba",)}
 Say = Callable[[str], None]
 
@@ -79,7 +80,9 @@ class Recipe:
         """The hash of everything that goes in: an image with the same one need not be built again."""
         folder = definition.templates()
         parts = [definition.base(), self.image.model_dump_json(exclude={"uri", "digests", "key"}), *self.stages]
-        parts += [(folder / name).read_text("utf-8") for name in (f"{self.image.route}.def.j2", "selftest.py")]
+        parts += [
+            (folder / name).read_text("utf-8") for name in (f"{self.image.route}.def.j2", "selftest.py", "ranks.pth")
+        ]
         parts += [_month(), platform.machine(), *map(str, self.inputs().values())]
         if self.image.route != "cylon":
             parts += [
@@ -191,7 +194,8 @@ def _fill(context: Path, recipe: Recipe, architecture: str, say: Say) -> None:
         "host_libraries": definition.HOST_LIBRARIES,
     }
     (context / "image.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    shutil.copy(definition.templates() / "selftest.py", context)
+    for name in FILES:
+        shutil.copy(definition.templates() / name, context)
     shutil.copytree(wheels.checkout() / "app/deeprc/pilot/ranks", context / "ranks", ignore=wheels.UNWANTED)
 
 

@@ -43,7 +43,7 @@ def render(
     Parameters
     ----------
     base, context
-        The base's SIF file, and the folder with `wheels/`, `pip.whl`, `image.json` and `selftest.py`.
+        The base's SIF file, and the folder with what the template copies.
     stages
         The stages that it is built for: the catalog entry's, or some of them.
     inputs
