@@ -27,6 +27,10 @@ class ExecutorSettings(ExecutorSettingsBase):
         "Pilots that may be taken one after the other, where one is lost or its time is over before all is done.",
         int,
     )
+    account: str | None = _setting(None, "Whom the batch system charges for the pilot.")
+    image: str | None = _setting(
+        None, "The image for jobs: a variant of the catalog, or `none`; the one that fits best, if not given."
+    )
     folder: str = _setting(".deeprc", "Private folder, in the working directory, for all files of pilots and jobs.")
     keep: bool = _setting(False, "Keep RADICAL-Pilot's files after a run without failures, too.", None)
 

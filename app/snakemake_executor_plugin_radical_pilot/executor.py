@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -17,10 +18,13 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from deeprc.errors import DeepRCError
+from deeprc.errors import ConfigError, DeepRCError
 from deeprc.files import free_megabytes
+from deeprc.launch import Plan
 from deeprc.pilot import Outcome, Pilot, Task
+from deeprc.pilot.launching import rank_number, rank_setup, rank_words
 from deeprc.sites import load_site
+from deeprc.sites.identity import require
 from snakemake_executor_plugin_radical_pilot import direct
 from snakemake_executor_plugin_radical_pilot.events import Events
 from snakemake_executor_plugin_radical_pilot.progress import Progress
@@ -91,13 +95,20 @@ class Executor(RemoteExecutor):
     def _plan(self) -> Pilot:
         """The pilot that will be started, if a job needs it; it has all that any job asks for."""
         settings = self.workflow.executor_settings
+        site = load_site(settings.site)
+        if site.status.state == "retired":
+            successor = f"take its successor, {site.status.successor}" if site.status.successor else None
+            raise ConfigError(f"{site.name} was retired on {site.status.retired}", fix=successor)
+        require(site)
         pilot = Pilot(
-            load_site(settings.site),
+            site,
             self._run.path / f"pilot-{self._taken + 1}",
             partition=settings.partition,
             nodes=settings.nodes,
             cores=settings.cores,
             runtime=settings.runtime,
+            account=settings.account,
+            image=settings.image,
         )
         for job in direct.jobs_to_run(self.dag):
             # A resource that is computed from a file which is not there yet is checked when the job's turn comes.
@@ -111,11 +122,35 @@ class Executor(RemoteExecutor):
         asked = request(rule, job.resources, job.threads)
         memory = pilot.nodes * (pilot.partition.memory_mb or sys.maxsize)  # where nobody has told, anything goes
         check(rule, asked, cores=pilot.cores, gpus=pilot.gpus, memory_mb=memory, minutes=pilot.runtime)
-        for vain in without_effect(job.resources):
-            if (rule, vain) not in self._vain:
-                self._vain.add((rule, vain))
-                self._progress.say(f"rule {rule}: {vain} has no effect, the pilot has its own for the whole workflow")
+        try:
+            plan = pilot.plan(self._described(job, asked))
+        except DeepRCError as error:
+            raise DeepRCError(
+                f"rule {rule}: {error.problem}", found=error.found, expected=error.expected, fix=error.fix
+            ) from None
+        if plan.refused:
+            raise DeepRCError(f"rule {rule}: {plan.reason}", fix=plan.fix)
+        own = "the pilot has its own for the whole workflow"
+        for told in [*(f"{name} has no effect, {own}" for name in without_effect(job.resources)), *plan.warnings]:
+            if (rule, told) not in self._vain:
+                self._vain.add((rule, told))
+                self._progress.say(f"rule {rule}: {told}")
         return asked
+
+    def _described(self, job, asked: Request) -> Task:
+        """What the pilot is to be told of a job, less its name and its files."""
+        return Task(
+            "",
+            [],
+            asked.ranks,
+            asked.cores_per_rank,
+            asked.gpus_per_rank,
+            asked.warm,
+            timeout=asked.minutes * 60 or None,
+            nodes=asked.nodes,
+            comm=asked.comm,
+            contained=direct.is_direct(job, self.workflow),
+        )
 
     @property
     def _may_replace(self) -> bool:
@@ -177,18 +212,16 @@ class Executor(RemoteExecutor):
         asked = self._asked(job, self._pilot)
         uid = f"{stage.rule.replace(' ', '-')}.{next(self._numbers)}"
         files = self._run.job(uid)
-        workdir = self._write_script(job, stage.label, files, asked)
-        task = Task(
-            uid,
-            ["/bin/bash", str(files.script)],
-            asked.ranks,
-            asked.cores_per_rank,
-            asked.gpus_per_rank,
-            asked.warm,
-            timeout=asked.minutes * 60 or None,
+        plan = self._pilot.plan(self._described(job, asked))
+        workdir, command = self._write_script(job, stage.label, files, asked, plan)
+        task = replace(
+            self._described(job, asked),
+            uid=uid,
+            argv=["/bin/bash", str(files.script)],
             sample=str(files.sample) if direct.has_benchmark(job) else None,
+            folder=str(files.folder),
         )
-        submitted = Submitted(stage, asked, files, workdir, self._pilot.plan(task).argv, time.time())
+        submitted = Submitted(stage, asked, files, workdir, replace(plan, command=command).argv, time.time())
         info = SubmittedJobInfo(job, external_jobid=uid)
         self._jobs[uid] = info, submitted
         self._events.write("job", **submitted.record())
@@ -197,8 +230,8 @@ class Executor(RemoteExecutor):
             RealExecutor.report_job_submission(self, info)
         return task
 
-    def _write_script(self, job, label: str, files: JobFiles, asked: Request) -> Path:
-        """Write what the ranks run; return the folder that they run it in."""
+    def _write_script(self, job, label: str, files: JobFiles, asked: Request, plan: Plan) -> tuple[Path, list[str]]:
+        """Write what the ranks run; return the folder that they run it in, and the command of the launch line."""
         if direct.is_direct(job, self.workflow):
             direct.prepare(job, self.workflow)
             command, shell = direct.command(job), direct.shell_of(job)
@@ -211,20 +244,24 @@ class Executor(RemoteExecutor):
         else:
             command, shell = self.format_job_exec(job) + "\n", "/bin/bash"
             workdir, repeats, tmpdir = Path(self.workflow.workdir_init), 1, None
+        words = [shell, str(files.folder / "command.sh")]
         (files.folder / "command.sh").write_text(command)
-        variables = job_environment(threads=job.threads, tmpdir=tmpdir, ranks=asked.ranks, run=self._run.path)
+        variables = job_environment(threads=asked.cores_per_rank, tmpdir=tmpdir, ranks=asked.ranks, run=self._run.path)
+        where = self._pilot.site, self._pilot.partition
         text = job_text(
             label=label,
             folder=files.folder,
             workdir=workdir,
-            shell=shell,
+            command=rank_words(plan, words),
             ranks=asked.ranks,
             repeats=repeats,
             environment=self._run.environment,
             variables=variables | self.envvars(),
+            rank=rank_number(*where) if asked.ranks > 1 else "0",
+            setup=rank_setup(*where, plan, files.folder),
         )
         files.script.write_text(text)
-        return workdir
+        return workdir, words
 
     async def check_active_jobs(self, active_jobs: list) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Report the jobs that ended since the last look; the waiting ones are kept here, so nothing is yielded."""
@@ -285,7 +322,8 @@ class Executor(RemoteExecutor):
 
     def _heartbeat(self) -> None:
         if not self._announced:
-            self._progress.say(f"the pilot is still starting · {len(self._jobs)} waiting")
+            state = self._pilot.queue_state
+            self._progress.say(f"the pilot is {state or 'still starting'} · {len(self._jobs)} waiting")
             return
         now, running = time.time(), self._pilot.running.copy()
         known = {uid: now - since for uid, since in running.items() if uid in self._jobs}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deeprc.pilot import Outcome
+from deeprc.pilot.launching import filled
 from snakemake_executor_plugin_radical_pilot.resources import Request
 from snakemake_executor_plugin_radical_pilot.runs import JobFiles, tail
 
@@ -108,6 +109,7 @@ class Ended:
             "cores": [core for _, core in self.outcome.cores],
             "start": start,
             "stop": stop if stop is not None or start is None else now,
+            "argv": filled(self.of.argv, self.of.files.folder, [node for node, _ in self.outcome.cores]),
             "exit": self.code,
             "log": self.log(),
         }

@@ -9,6 +9,7 @@ from deeprc.errors import DeepRCError
 
 # The pilot's own, for the whole workflow: a rule cannot change them.
 OF_THE_PILOT = ("slurm_account", "slurm_partition", "qos", "constraint", "gpu_model")
+COMMS = ("mpi", "ccl", "both")
 
 
 class Resources(Protocol):
@@ -24,7 +25,7 @@ class PlacementError(DeepRCError):
 
 @dataclass(frozen=True)
 class Request:
-    """What one job asks for; `memory_mb` is the whole job's, 0 where nothing is asked, and so is `minutes`."""
+    """What one job asks for; `memory_mb` is the whole job's; it, `minutes` and `nodes` are 0 where nothing is asked."""
 
     ranks: int = 1
     cores_per_rank: int = 1
@@ -32,6 +33,8 @@ class Request:
     memory_mb: int = 0
     minutes: int = 0
     warm: tuple[str, ...] = ()
+    nodes: int = 0
+    comm: str = "mpi"
 
     @property
     def cores(self) -> int:
@@ -49,7 +52,8 @@ def request(rule: str, resources: Resources, threads: int) -> Request:
 
     ranks = `tasks`, or `nodes` x `tasks_per_node`; cores per rank = `cpus_per_task`, or the rule's threads;
     accelerators per rank = `gpus_per_task`, or `gpu` (`gpus`), the job's total, over its ranks; memory = `mem_mb`, or
-    `mem_mb_per_cpu` x cores; `runtime` is in minutes; `warm` names modules, separated by commas.
+    `mem_mb_per_cpu` x cores; `runtime` is in minutes; `warm` names modules, separated by commas; `comm` is what ranks
+    talk through, as in `deeprc plan`.
     """
 
     def number(name: str, default: int = 0) -> int:
@@ -72,7 +76,12 @@ def request(rule: str, resources: Resources, threads: int) -> Request:
     warm = tuple(filter(None, str(resources.get("warm", "")).replace(" ", "").split(",")))
     if warm and ranks > 1:
         raise PlacementError(f"rule {rule}: only a job of one rank can be warm", found=f"{ranks} ranks")
-    return Request(ranks, cores, number("gpus_per_task") or total // ranks, memory, number("runtime"), warm)
+    comm = str(resources.get("comm", COMMS[0]))
+    comm = COMMS[0] if comm == "<TBD>" else comm
+    if comm not in COMMS:
+        raise PlacementError(f"rule {rule}: unknown comm", found=comm, expected=f"one of {', '.join(COMMS)}")
+    gpus = number("gpus_per_task") or total // ranks
+    return Request(ranks, cores, gpus, memory, number("runtime"), warm, number("nodes") if ranks > 1 else 0, comm)
 
 
 def without_effect(resources: Resources) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import deeprc.pilot
@@ -12,7 +12,7 @@ import deeprc.pilot
 # Set anew for each task by the launcher or the pilot: the client's own values must not hide them.
 LAUNCHERS_OWN = re.compile(
     r"^(PMI|PMIX|OMPI|OPAL|HYDRA|HYDI|MPIR?|SLURM|PALS|FLUX|ALPS|LSB|JSM|PBS|RP|RADICAL)_|^(CUDA|ROCR|HIP)_VISIBLE_DEVICES$"
-    r"|^(BASH_FUNC_.*|DEEPRC_WARM.*|DEEPRC_PILOT|DEEPRC_LOOPBACK|HOSTNAME|PWD|OLDPWD|SHLVL|_)$"
+    r"|^(BASH_FUNC_.*|DEEPRC_WARM.*|DEEPRC_PILOT|DEEPRC_TOWARDS|HOSTNAME|PWD|OLDPWD|SHLVL|_)$"
 )
 RANKS = Path(deeprc.pilot.__file__).with_name("ranks")  # what Python reads first in each of several ranks
 THREADS = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
@@ -22,7 +22,7 @@ def environment_text(environment: Mapping[str, str]) -> str:
     """Shell lines that export `environment`, less what launchers set for each task."""
     kept = {name: value for name, value in environment.items() if not LAUNCHERS_OWN.match(name) and name.isidentifier()}
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(kept.items()))
-    return "unset PYTHONPATH DEEPRC_LOOPBACK\n" + exports  # they change RADICAL-Pilot's Python, not the jobs'
+    return "unset PYTHONPATH DEEPRC_TOWARDS\n" + exports  # they change RADICAL-Pilot's Python, not the jobs'
 
 
 def job_environment(*, threads: int, tmpdir: str | None, ranks: int, run: Path) -> dict[str, str]:
@@ -34,23 +34,26 @@ def job_environment(*, threads: int, tmpdir: str | None, ranks: int, run: Path) 
 
 
 def job_text(
-    *, label: str, folder: Path, workdir: Path, shell: str, ranks: int, repeats: int, environment: Path,
-    variables: Mapping[str, str],
+    *, label: str, folder: Path, workdir: Path, command: str, ranks: int, repeats: int, environment: Path,
+    variables: Mapping[str, str], rank: str = "0", setup: Sequence[str] = (),
 ) -> str:  # fmt: skip
-    """The script that every rank of a job runs.
+    """The script that every rank of a job runs, outside of a container; `command`, shell words, may start one.
 
     `folder` holds the job's `command.sh` and receives `out.<rank>` and, from rank 0, `times` (a line with start and
-    stop, seconds since the epoch, for each of `repeats` runs). Hydra does not end a job when a rank that is no MPI
-    program fails: such a rank ends its own process group with a signal, which Hydra takes as the end of the job.
+    stop, seconds since the epoch, for each of `repeats` runs). `rank` is the shell expression of a rank's number,
+    `setup` are lines with the site's modules and variables. Hydra does not end a job when a rank that is no MPI program
+    fails: such a rank ends its own process group with a signal, which Hydra takes as the end of the job.
     """
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
     lines = [
         "#!/usr/bin/env bash",
         "# " + label.replace("\n", " "),
         f"here={shlex.quote(str(folder))}",
-        "rank=${RP_RANK:-0}",
+        f"export RP_RANK={rank}",
+        "rank=$RP_RANK",
         'exec < /dev/null > "$here/out.$rank" 2>&1',
         f". {shlex.quote(str(environment))}",
+        *setup,
         exports,
         "[[ -z ${DEEPRC_WARM_PATH-} ]] || PATH=$DEEPRC_WARM_PATH:$PATH",
         f"cd {shlex.quote(str(workdir))} || exit 1",
@@ -58,14 +61,16 @@ def job_text(
         f"for ((i = 0; i < {repeats}; i++)); do",
         "  start=${EPOCHREALTIME/,/.}",
         '  [[ $rank == 0 ]] && echo "$start" > "$here/started"',
-        f'  {shlex.quote(shell)} "$here/command.sh"',
+        f"  {command}",
         "  code=$?",
         '  [[ $rank == 0 ]] && echo "$start ${EPOCHREALTIME/,/.}" >> "$here/times"',
         '  [[ $code == 0 ]] || { echo "$code" > "$here/code.$rank"; break; }',
         "done",
     ]
     if ranks > 1:
-        lines.insert(7, f"export PYTHONPATH={shlex.quote(str(RANKS))}${{PYTHONPATH:+:$PYTHONPATH}}")
+        lines.insert(
+            lines.index(exports) + 1, f"export PYTHONPATH={shlex.quote(str(RANKS))}${{PYTHONPATH:+:$PYTHONPATH}}"
+        )
         lines.append("[[ $code == 0 ]] || kill -TERM 0")
     lines.append("exit $code")
     return "\n".join(lines) + "\n"

@@ -20,7 +20,8 @@ import threading
 import traceback
 from typing import Any, TextIO
 
-from deeprc.pilot.processes import MARK, PATIENCE, sweep
+from deeprc.pilot.batch import give_back
+from deeprc.pilot.processes import MARK, sweep
 
 FINAL = {"DONE", "FAILED", "CANCELED"}
 
@@ -32,7 +33,7 @@ class Broker:
         self._news, self._lock = news, threading.Lock()
         self._closing = threading.Lock()
         self._session = self._tasks = None
-        self._local = True
+        self._job: list[str] | None = None  # of a batch system: which one, and the job's name
 
     def tell(self, **item: Any) -> None:
         """Send one item of news."""
@@ -43,9 +44,9 @@ class Broker:
     def start(self, wanted: dict) -> None:
         """Open the session and submit the pilot.
 
-        `wanted` is what RADICAL-Pilot's description of a pilot takes, and `local`: that there is no batch system.
+        `wanted` is what RADICAL-Pilot's description of a pilot takes, and `job`: the batch system and the job's name.
         """
-        self._local = wanted.pop("local")
+        self._job = wanted.pop("job")
         import radical.pilot as rp
 
         self._rp = rp
@@ -63,7 +64,7 @@ class Broker:
         self._tasks.add_pilots(pilot)
 
     def submit(self, tasks: list[dict]) -> None:
-        """Hand tasks (see `tasks.Task`) to the pilot."""
+        """Hand tasks (see `tasks.Task`) to the pilot; `script` starts those that have a launch line."""
         self._tasks.submit_tasks(
             [
                 self._rp.TaskDescription(
@@ -75,6 +76,8 @@ class Broker:
                         "cores_per_rank": task["cores_per_rank"],
                         "gpus_per_rank": task["gpus_per_rank"],
                         "timeout": task["timeout"] or 0.0,
+                        **({"metadata": {"deeprc": {"script": task["script"]}}} if task["script"] else {}),
+                        **({"ranks_per_node": -(-task["ranks"] // task["nodes"])} if task["nodes"] else {}),
                     }
                 )
                 for task in tasks
@@ -88,15 +91,13 @@ class Broker:
     def close(self) -> None:
         """End the pilot, every process that it started, and this one.
 
-        A pilot of a batch system is given back by closing the session, which may hang when the agent is dead already.
-        A local one has nothing to give back, and closing it takes 4 to 15 s: its processes are ended at once.
+        RADICAL-Pilot's own way takes 4 to 15 s, and may hang when the agent is dead already. Its processes are ended at
+        once, so that none can submit a job any more; then the batch system is asked to end the pilot's.
         """
         with self._closing:  # whoever comes second waits here for the end
-            if self._session is not None and not self._local:
-                closing = threading.Thread(target=self._session.close, kwargs={"download": False}, daemon=True)
-                closing.start()
-                closing.join(timeout=PATIENCE)
             sweep(os.environ[MARK], os.getsid(0))
+            if self._job is not None:
+                give_back(*self._job)
             os._exit(0)  # RADICAL-Pilot's threads would keep this process up
 
     def _on_task(self, task: Any, state: str) -> None:

@@ -13,18 +13,23 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from deeprc.errors import ConfigError
+from deeprc.images.catalog import Image, load_catalog
 from deeprc.launch import Layout, Plan, compose
+from deeprc.launch.choose import choose_image
+from deeprc.pilot.address import LOOPBACK, own_address
+from deeprc.pilot.batch import Allocation, allocation, give_back, queue_state
+from deeprc.pilot.launching import NAME, devices, launch_script
 from deeprc.pilot.processes import MARK, PATIENCE, sweep
-from deeprc.pilot.resource import resource_config, write_resource_config
+from deeprc.pilot.resource import HOOKS, bootstrap_text, resource_config, write_resource_config
 from deeprc.pilot.tasks import Outcome, Task
 from deeprc.pilot.workers import Workers
 from deeprc.sites import Site
 
-HOOKS = Path(__file__).with_name("hooks")  # of RADICAL-Pilot's processes
+OPTIONS, REFUSAL = "DEEPRC_SUBMIT", "DEEPRC_REFUSAL"  # see `hooks/deeprc_submit.py`
 GONE = "the process that holds RADICAL-Pilot has ended"
 
 
@@ -40,11 +45,15 @@ class Pilot:
         Where all of RADICAL-Pilot's files go; made by `start`, readable by its owner only.
     runtime
         How long the pilot may live, minutes.
+    account
+        Whom the batch system charges.
+    image
+        A variant of the catalog for tasks that may run in an image, or `none`; the best one for each, if not given.
     """
 
     def __init__(
         self, site: Site, folder: Path, *, partition: str | None = None, nodes: int = 1, cores: int | None = None,
-        runtime: int = 60,
+        runtime: int = 60, account: str | None = None, image: str | None = None,
     ) -> None:  # fmt: skip
         for name, count in (("nodes", nodes), ("cores", cores), ("runtime", runtime)):
             if count is not None and count < 1:
@@ -53,6 +62,8 @@ class Pilot:
         if cores is not None:
             self.partition = self.partition.model_copy(update={"cores": cores, "reserved_cores": []})
         self.nodes, self.runtime, self.folder = nodes, runtime, folder.absolute()
+        self.account, self._image, self._plans = account, image, {}
+        self._extra: dict[str, None] = {}  # what tasks want of the allocation, in the order that they said so
         self.mark = uuid.uuid4().hex
         self.state = "NEW"
         self.reason: str | None = None
@@ -87,6 +98,11 @@ class Pilot:
         return self.runtime * 60 - lived
 
     @property
+    def queue_state(self) -> str | None:
+        """What the batch system says of the pilot's job, as far as it is asked; that takes a moment."""
+        return queue_state(self.site.scheduler.name, self.job) if self.batch else None
+
+    @property
     def why(self) -> str:
         """Why it has ended."""
         if self.reason is None and self.remaining < 15:
@@ -98,26 +114,84 @@ class Pilot:
         """Whether no task can run any more."""
         return self.state in {"FAILED", "CANCELED", "DONE", "CLOSED"}
 
+    @property
+    def batch(self) -> bool:
+        """Whether a batch system gives it its nodes."""
+        return self.site.scheduler.name != "fork"
+
+    @property
+    def job(self) -> str:
+        """What the batch system's job is called."""
+        return f"deeprc-{self.mark[:8]}"  # PBS takes 15 characters
+
+    def layout(self, task: Task) -> Layout:
+        """How a task's ranks lie on the pilot's nodes: evenly, on as few as possible, or as many as it asks for."""
+        each = self.partition.usable_cores // task.cores_per_rank
+        if task.gpus_per_rank:
+            each = min(each, self.partition.gpus // task.gpus_per_rank)
+        least = -(-task.ranks // max(1, each))
+        ranks_per_node = -(-task.ranks // max(least, min(task.nodes, self.nodes)))
+        nodes = -(-task.ranks // ranks_per_node)  # nine ranks on four nodes are three times three
+        if nodes > self.nodes or not each:
+            raise ConfigError(
+                f"{task.ranks} ranks of {task.cores_per_rank} cores and {task.gpus_per_rank} accelerators do not fit",
+                expected=f"{self.nodes} nodes with {self.partition.usable_cores} cores and {self.partition.gpus} "
+                "accelerators each",
+                fix="ask for less, or take a larger pilot (--radical-pilot-nodes)",
+            )
+        return Layout(task.ranks, task.cores_per_rank, task.gpus_per_rank, nodes)
+
     def plan(self, task: Task) -> Plan:
         """How a task is started: what `deeprc plan` prints, with the nodes left to the pilot."""
-        nodes = -(-task.ranks * task.cores_per_rank // self.partition.usable_cores)
-        layout = Layout(task.ranks, task.cores_per_rank, task.gpus_per_rank, nodes)
-        return compose(self.site, self.partition, layout, task.argv, placed=True)
+        key = task.ranks, task.cores_per_rank, task.gpus_per_rank, task.nodes, task.comm, task.contained
+        if key not in self._plans:
+            self._plans[key] = self._compose(task)
+        return replace(self._plans[key], command=task.argv)
+
+    def _compose(self, task: Task) -> Plan:
+        layout = self.layout(task)
+        image = self._choose(layout) if task.contained else None
+        plan = compose(self.site, self.partition, layout, [], image=image, comm=task.comm, placed=True)
+        common = {*self.site.scheduler.options, *self.partition.allocation(layout.nodes, layout.ranks_per_node)}
+        for option in plan.scheduler_options:
+            if option in common or option in self._extra:
+                continue
+            if self.state != "NEW":
+                raise ConfigError(
+                    f"a task needs an allocation with {option}, and the pilot was taken without",
+                    fix="run it in a workflow of its own, whose pilot then has it",
+                )
+            self._extra[option] = None
+        return plan
+
+    def _choose(self, layout: Layout) -> Image | None:
+        if self._image == "none" or (self._image is None and self.site.runtime.kind == "none"):
+            return None
+        catalog = load_catalog()
+        if self._image in (None, "auto"):
+            return choose_image(catalog, self.site, self.partition, nodes=layout.nodes, gpus=layout.gpus_per_rank > 0)
+        return catalog.image(self._image)
 
     def start(self) -> None:
         """Start the pilot and return at once."""
-        for name in ("", "home", "tmp", "log", "sandbox"):
+        for name in ("", "home", "tmp", "log", "sandbox", "tasks"):
             (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        config = resource_config(
-            self.site, self.partition, environment=Path(sys.prefix), sandbox=self.folder / "sandbox"
-        )
+        address = own_address() if self.batch else None
+        bootstrap = self.folder / "bootstrap.sh"
+        given = None
+        if self.batch:
+            given = allocation(
+                self.site, self.partition, name=self.job, nodes=self.nodes, account=self.account, extra=[*self._extra]
+            )
+            bootstrap.write_text(bootstrap_text(self.site, self.folder, towards=address))
+        config = resource_config(self.site, self.partition, sandbox=self.folder / "sandbox", bootstrap=bootstrap)
         resource = write_resource_config(self.folder, self.site, config)
-        local = self.site.scheduler.name == "fork"
         self.state = "STARTING"
+        own = broker_environment(self.folder, self.mark, towards=address or LOOPBACK, given=given)
         self._broker = subprocess.Popen(
             [sys.executable, "-m", "deeprc.pilot.broker"],
             cwd=self.folder,
-            env=passed_on(os.environ) | broker_environment(self.folder, self.mark, local=local),
+            env=passed_on(os.environ) | own,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(self.logs / "broker.err").open("wb"),
@@ -131,13 +205,17 @@ class Pilot:
             self.cores,
             self.gpus,
             self.folder,
-            local=local,
+            nodes=self.nodes,
+            address=address,
             launch=self._launch,
             report=self._report,
             began=lambda uid: self.running.update({uid: time.time()}),
         )
         size = {"nodes": self.nodes, "cores": self.cores, "gpus": self.gpus, "runtime": self.runtime}
-        self._send(start={"resource": resource, "local": local, **size})
+        job = {"queue": given.queue} if given and given.queue else {}
+        self._send(
+            start={"resource": resource, "job": [self.site.scheduler.name, self.job] if given else None, **size, **job}
+        )
 
     def submit(self, tasks: list[Task]) -> None:
         """Hand tasks to the pilot; they wait there for free cores."""
@@ -180,6 +258,8 @@ class Pilot:
             self._broker.wait()
             with contextlib.suppress(BrokenPipeError):  # what it did not take before it died
                 self._broker.stdin.close()
+            if self.batch:  # the broker has done so, unless it was killed
+                give_back(self.site.scheduler.name, self.job)
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
         return time.monotonic() - started
@@ -188,6 +268,11 @@ class Pilot:
     def logs(self) -> Path:
         """The folder of RADICAL-Pilot's messages."""
         return self.folder / "log"
+
+    @property
+    def refusal(self) -> Path:
+        """The file for the words with which a batch system refuses the pilot's job."""
+        return self.folder / "refusal"
 
     def fail(self, reason: str) -> None:
         """Give the pilot up: no task will end well any more."""
@@ -211,6 +296,8 @@ class Pilot:
                     if self.active and self._active_since is None:
                         self._active_since = time.monotonic()
                     self.reason = news.get("reason", self.reason)
+                    if self.state == "FAILED" and self.refusal.exists():
+                        self.reason = refusal(self.site, self.refusal.read_text())
             else:
                 self._hear(news["task"], news["state"], news["code"], list(map(tuple, news["cores"])), news["reason"])
 
@@ -229,7 +316,21 @@ class Pilot:
         self._report(Outcome(uid, state, code, cores, reason))
 
     def _launch(self, tasks: list[Task]) -> None:
-        self._send(submit=[asdict(task) for task in tasks])
+        self._send(submit=[self._described(task) for task in tasks])
+
+    def _described(self, task: Task) -> dict:
+        """What the broker is told of a task. On this machine one rank needs no launcher: its plan has none."""
+        plan = self.plan(task)
+        if not plan.launcher:
+            return asdict(task) | {"script": None}
+        folder = Path(task.folder) if task.folder else self.folder / "tasks" / task.uid
+        folder.mkdir(parents=True, exist_ok=True)
+        chosen = devices(self.site, self.partition, plan, folder) if task.ranks == 1 else []
+        wrapped = (
+            ["/bin/bash", "-c", f'RP_RANK=0; {chosen[0]}; exec "$@"', "worker", *task.argv] if chosen else task.argv
+        )
+        (folder / NAME).write_text(launch_script(plan, wrapped, folder))
+        return asdict(task) | {"script": str(folder / NAME), "nodes": plan.layout.nodes}
 
     def _report(self, outcome: Outcome) -> None:
         self.running.pop(outcome.uid, None)
@@ -250,8 +351,18 @@ def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not {"$", "`"} & set(value)}
 
 
-def broker_environment(folder: Path, mark: str, *, local: bool) -> dict[str, str]:
-    """What the broker, and so the agent and its tasks, find in their environment beside the client's own.
+def refusal(site: Site, words: str) -> str:
+    """Why a batch system did not take the pilot's job, in one line."""
+    lines = [" ".join(line.split()) for line in words.splitlines() if line.strip()]
+    return f"{site.scheduler.name} refuses its job: {'; '.join(dict.fromkeys(lines))}"
+
+
+def broker_environment(
+    folder: Path, mark: str, *, towards: str = LOOPBACK, given: Allocation | None = None
+) -> dict[str, str]:
+    """What the broker, and so the agent and its tasks on this machine, find in their environment beside the client's.
+
+    It listens at the address `towards` only; `given` is what a batch system is to be asked for.
 
     HOME and TMPDIR are private folders, since RADICAL-Pilot and PSI/J write there; a task that is to see the user's own
     must set them back.
@@ -264,7 +375,7 @@ def broker_environment(folder: Path, mark: str, *, local: bool) -> dict[str, str
         "VIRTUAL_ENV": sys.prefix,
         "PATH": f"{sys.prefix}/bin{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(HOOKS), os.environ.get("PYTHONPATH")])),
-        "DEEPRC_LOOPBACK": "1" if local else "",
+        "DEEPRC_TOWARDS": towards,
         "RADICAL_BASE": str(folder),
         "RADICAL_CONFIG_USER_DIR": str(folder),
         "RADICAL_LOG_TGT": str(folder / "log" / "radical.log"),
@@ -272,4 +383,7 @@ def broker_environment(folder: Path, mark: str, *, local: bool) -> dict[str, str
         "RADICAL_PROFILE": "FALSE",
         "RADICAL_REPORT": "FALSE",
         "PYTHONUNBUFFERED": "1",
+        **(
+            {**given.environment, OPTIONS: json.dumps(given.options), REFUSAL: str(folder / "refusal")} if given else {}
+        ),
     }

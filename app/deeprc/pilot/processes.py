@@ -9,7 +9,7 @@ import psutil
 
 MARK = "DEEPRC_PILOT"  # the environment variable that holds a pilot's mark
 TASK = "RP_TASK_ID"  # the one that RADICAL-Pilot gives to tasks
-PATIENCE = 10.0  # seconds that the session of a batch system's pilot may take to close
+PATIENCE = 10.0  # seconds that a batch system may take to end a pilot's job
 
 
 def members(mark: str, session: int) -> list[psutil.Process]:

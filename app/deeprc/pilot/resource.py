@@ -2,42 +2,56 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from deeprc.files import write_json
-from deeprc.launch import launcher
+from deeprc.pilot.batch import SCHEMES
+from deeprc.pilot.launching import MODULES
 from deeprc.sites import Partition, Site
+
+HOOKS = Path(__file__).with_name("hooks")  # of RADICAL-Pilot's processes
+CLIENTS = ("SLURM_CONF",)  # what a batch job takes over from the client: where its commands find the batch system
 
 GROUP = "deeprc"  # the file resource_deeprc.json; RADICAL-Pilot calls a site in it `deeprc.<site>`
 
 
-def resource_config(site: Site, partition: Partition, *, environment: Path, sandbox: Path) -> dict:
+def resource_config(site: Site, partition: Partition, *, sandbox: Path, bootstrap: Path | None = None) -> dict:
     """What RADICAL-Pilot must know of a site to run a pilot on it.
+
+    Its launch methods play no part: tasks bring their own lines (`launching`), and FORK starts these, on the
+    allocation's first node. So it need not find out either what launchers there are, which took seconds.
 
     Parameters
     ----------
-    environment
-        The virtual environment that the ranks run in.
     sandbox
         The folder that the pilot's files go to.
+    bootstrap
+        The script that a batch system's job reads first.
     """
-    # For one rank, and for several.
-    launchers = launcher(site, partition, environment, "fork"), launcher(site, partition, environment)
-    return {
+    scheduler = site.scheduler.name
+    batch = scheduler != "fork"
+    config = {
         "description": site.description,
         "default_schema": "local",
-        "schemas": {"local": {"job_manager_endpoint": "fork://localhost/", "filesystem_endpoint": "file://localhost/"}},
+        "schemas": {
+            "local": {
+                "job_manager_endpoint": f"{SCHEMES[scheduler]}://localhost/",
+                "filesystem_endpoint": "file://localhost/",
+            }
+        },
         "default_remote_workdir": str(sandbox),
-        "resource_manager": site.scheduler.name.upper(),
+        "resource_manager": scheduler.upper(),
         "agent_config": "default",
         "agent_scheduler": "CONTINUOUS",
         "agent_spawner": "POPEN",
-        "launch_methods": {
-            "order": [each.method for each in launchers],
-            **{each.method: each.pilot_settings() for each in launchers},
-        },
-        # The shipped local configuration makes up 8 cores; these are the real ones.
-        "cores_per_node": partition.usable_cores,
+        "launch_methods": {"order": ["FORK"], "FORK": {}},
+        # The shipped local configuration makes up 8 cores; these are the real ones. RADICAL-Pilot takes the blocked
+        # ones off by itself, and then knows the others by their real numbers.
+        "cores_per_node": partition.cores if batch else partition.usable_cores,
         "gpus_per_node": partition.gpus,
         "mem_per_node": partition.memory_mb or 0,
         "lfs_path_per_node": str(sandbox),
@@ -46,6 +60,38 @@ def resource_config(site: Site, partition: Partition, *, environment: Path, sand
         "rp_version": "installed",
         "fake_resources": False,
     }
+    if batch:
+        config["system_architecture"] = {"blocked_cores": sorted(set(partition.reserved_cores))}
+        # RADICAL-Pilot's bootstrapper reads it as a word of shell twice.
+        config["pre_bootstrap_0"] = [shlex.quote(f". {shlex.quote(str(bootstrap))}")]
+    return config
+
+
+def bootstrap_text(site: Site, folder: Path, *, towards: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Shell lines that make a batch job's shell one in which RADICAL-Pilot's agent can run, as it does here.
+
+    PSI/J submits with an empty environment. The tasks do not see these lines: their launch scripts start from what the
+    batch system gives.
+    """
+    variables = {
+        "DEEPRC_TOWARDS": towards,
+        "PYTHONPATH": str(HOOKS),
+        "HOME": str(folder / "home"),
+        "TMPDIR": str(folder / "tmp"),
+        "VIRTUAL_ENV": sys.prefix,
+        "PYTHONUNBUFFERED": "1",
+        **{name: environment[name] for name in CLIENTS if name in environment},
+    }
+    modules = [f"module {name}" if name.startswith("use ") else f"module load {name}" for name in site.modules]
+    return "\n".join(
+        [
+            *([MODULES] if modules else []),
+            *modules,
+            *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
+            f"export PATH={shlex.quote(f'{sys.prefix}/bin')}:$PATH",
+            "",
+        ]
+    )
 
 
 def write_resource_config(folder: Path, site: Site, config: dict) -> str:

@@ -29,7 +29,9 @@ class Decision:
     dismiss: list[Worker] = field(default_factory=list)
 
 
-def decide(waiting: Collection[Task], workers: Iterable[Worker], cores: int, gpus: int) -> Decision:
+def decide(
+    waiting: Collection[Task], workers: Iterable[Worker], cores: int, gpus: int, stuck: Collection[str] = ()
+) -> Decision:
     """Go through the waiting tasks in the order that they came.
 
     A task of one rank gets an idle worker of its shape, else the next that is starting, else a new one where cores are
@@ -42,6 +44,9 @@ def decide(waiting: Collection[Task], workers: Iterable[Worker], cores: int, gpu
     ----------
     cores, gpus
         Those that neither a worker nor a running task of several ranks holds; less than 0 if too much was promised.
+    stuck
+        Tasks of several ranks that have waited for long with enough cores free: these are not where they are needed,
+        since a node holds a whole block of ranks or none. No younger task gets anything, and idle workers leave.
     """
     decision, ready, starting, busy = Decision(), defaultdict(list), Counter(), set()
     free, soon = [cores, gpus], [0, 0]  # held by nobody; held by workers that are leaving
@@ -75,6 +80,9 @@ def decide(waiting: Collection[Task], workers: Iterable[Worker], cores: int, gpu
             decision.assign.append((ready[shape].pop(), task))
         elif task.ranks == 1 and starting[shape]:
             starting[shape] -= 1
+        elif fits and task.uid in stuck:
+            decision.dismiss += [worker for group in ready.values() for worker in group]
+            break
         elif fits:
             if task.ranks == 1:
                 decision.start.append(shape)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deeprc.sites.setting import Comm
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -26,6 +28,14 @@ class Task:
         Seconds after which it is ended.
     sample
         The file for the figures of a benchmark (one rank only).
+    nodes
+        On how many nodes its ranks are to lie; on as few as possible, if not given.
+    comm
+        What its ranks talk through, see `deeprc.launch.compose`.
+    contained
+        Whether the command runs in the pilot's image, where there is one.
+    folder
+        Where its launch script and its placement are written (several ranks only).
     """
 
     uid: str
@@ -36,6 +46,10 @@ class Task:
     warm: tuple[str, ...] = ()
     timeout: float | None = None
     sample: str | None = None
+    nodes: int = 0
+    comm: Comm = "mpi"
+    contained: bool = False
+    folder: str | None = None
 
     @property
     def shape(self) -> Shape:

@@ -26,6 +26,7 @@ from deeprc.pilot.tasks import Outcome, Shape, Task
 PROGRAM = Path(__file__).with_name("worker")
 PREFIX = "worker."  # of the names of workers among the pilot's tasks
 KEPT = 5.0  # seconds that an idle worker keeps its cores where nobody asks for them
+STUCK = 10.0  # seconds after which a task of several ranks is helped to whole nodes
 TRIES = 2  # workers of one shape that may fail to start in a row
 LIBRARIES = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
 
@@ -60,11 +61,12 @@ class Workers:
     Parameters
     ----------
     cores, gpus
-        Those of the whole pilot.
+        Those of the whole pilot, which has `nodes` nodes.
     folder
         Private: holds the key with which a worker proves that it is ours.
-    local
-        Whether all workers run on this machine: they then call through a socket that no other machine can reach.
+    address
+        Of this machine, as the workers' nodes see it. None where all workers run on this machine: they then call
+        through a socket that no other machine can reach.
     launch
         Hands tasks to RADICAL-Pilot.
     report
@@ -74,14 +76,15 @@ class Workers:
     """
 
     def __init__(
-        self, cores: int, gpus: int, folder: Path, *, local: bool, launch: Callable[[list[Task]], None],
-        report: Callable[[Outcome], None], began: Callable[[str], None],
+        self, cores: int, gpus: int, folder: Path, *, nodes: int = 1, address: str | None = None,
+        launch: Callable[[list[Task]], None], report: Callable[[Outcome], None], began: Callable[[str], None],
     ) -> None:  # fmt: skip
-        self._cores, self._gpus = cores, gpus
+        self._cores, self._gpus, self._nodes, self._alive = cores, gpus, nodes, False
         self._launch, self._report, self._began = launch, report, began
         self._lock = threading.RLock()
         self._waiting: dict[str, Task] = {}  # in the order that they came
         self._several: dict[str, Task] = {}  # the running ones of several ranks
+        self._since: dict[str, float] = {}  # since when those of several ranks wait
         self._workers: dict[str, Worker] = {}
         self._started, self._failed = 0, defaultdict(int)
         self._closed = False
@@ -90,8 +93,8 @@ class Workers:
         self._keyfile.touch(mode=0o600)
         self._keyfile.write_bytes(key)
         name = f"deeprc-{secrets.token_hex(16)}"  # in no folder: a path may be too long for a socket's name
-        self._listener = Listener(f"\0{name}" if local else ("", 0), authkey=key, backlog=128)
-        self._address = f"@{name}" if local else f"{socket.getfqdn()}:{self._listener.address[1]}"
+        self._listener = Listener((address, 0) if address else f"\0{name}", authkey=key, backlog=128)
+        self._address = f"{address}:{self._listener.address[1]}" if address else f"@{name}"
         for loop in (self._accept, self._retire):
             threading.Thread(target=loop, daemon=True).start()
 
@@ -99,6 +102,7 @@ class Workers:
         """Queue tasks; those of several ranks are RADICAL-Pilot's, and only reckoned with here."""
         with self._lock:
             self._waiting |= {task.uid: task for task in tasks}
+            self._since |= {task.uid: time.monotonic() for task in tasks if task.ranks > 1}
             self._go_on()
 
     def cancel(self, uids: list[str]) -> list[str]:
@@ -120,6 +124,9 @@ class Workers:
         """What RADICAL-Pilot tells of a worker, or of a task of several ranks."""
         runs = state == "AGENT_EXECUTING"
         with self._lock:
+            if runs and not self._alive:  # nothing could start before
+                self._alive, self._since = True, dict.fromkeys(self._since, time.monotonic())
+            self._since.pop(uid, None)
             if uid in self._workers:
                 worker = self._workers[uid]
                 if runs:
@@ -154,7 +161,9 @@ class Workers:
         held = [worker.shape for worker in self._workers.values()]
         held += [task.shape for task in self._several.values() for _ in range(task.ranks)]
         free = self._cores - sum(s.cores for s in held), self._gpus - sum(s.gpus for s in held)
-        decision = schedule.decide(self._waiting.values(), self._workers.values(), *free)
+        long_ago = time.monotonic() - STUCK
+        stuck = {uid for uid, since in self._since.items() if since < long_ago} if self._nodes > 1 else ()
+        decision = schedule.decide(self._waiting.values(), self._workers.values(), *free, stuck)
         for worker, task in decision.assign:
             del self._waiting[task.uid]
             worker.task, worker.state = task, BUSY
@@ -170,7 +179,7 @@ class Workers:
         name = f"{PREFIX}{self._started}"
         self._workers[name] = Worker(name, shape)
         threads = [f"{library}_THREADS={shape.cores}" for library in LIBRARIES]  # read when modules are imported
-        clean = ["/usr/bin/env", "-u", "PYTHONPATH", "-u", "DEEPRC_LOOPBACK", *threads]
+        clean = ["/usr/bin/env", "-u", "PYTHONPATH", "-u", "DEEPRC_TOWARDS", *threads]
         program = [sys.executable, str(PROGRAM), self._address, str(self._keyfile), name, *shape.warm]
         return Task(name, clean + program, cores_per_rank=shape.cores, gpus_per_rank=shape.gpus)
 
@@ -228,3 +237,5 @@ class Workers:
                 for worker in self._workers.values():
                     if worker.state == IDLE and time.monotonic() - worker.since > KEPT:
                         worker.leave()
+                if self._since:
+                    self._go_on()

@@ -19,13 +19,13 @@ from deeprc.pilot.workers import Workers
 class Here:
     """In the pilot's place: starts the workers' processes, and tells of them what the pilot would."""
 
-    def __init__(self, folder, cores: int, *, local: bool = True, program: list[str] | None = None) -> None:
+    def __init__(self, folder, cores: int, *, address: str | None = None, program: list[str] | None = None) -> None:
         self.processes: dict[str, subprocess.Popen] = {}
         self.outcomes: queue.SimpleQueue = queue.SimpleQueue()
         self.began: list[str] = []
         self._program, self._folder = program, folder
         self.workers = Workers(
-            cores, 0, folder, local=local, launch=self.launch, report=self.outcomes.put, began=self.began.append
+            cores, 0, folder, address=address, launch=self.launch, report=self.outcomes.put, began=self.began.append
         )
 
     def launch(self, tasks: list[Task]) -> None:
@@ -91,7 +91,7 @@ def test_jobs_run_one_after_the_other_on_one_worker(here, tmp_path):
 
 
 def test_over_the_network_too(here):
-    pilot = here(local=False)
+    pilot = here(address="127.0.0.1")
     pilot.workers.submit([shell("a", "true")])
     assert pilot.get().state == "DONE"
 

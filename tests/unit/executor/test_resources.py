@@ -10,8 +10,8 @@ from snakemake_executor_plugin_radical_pilot.resources import PlacementError, Re
         ({}, 1, Request()),
         ({}, 4, Request(1, 4)),
         ({"tasks": 8}, 2, Request(8, 2)),
-        ({"nodes": 2, "tasks_per_node": 28}, 1, Request(56, 1)),
-        ({"tasks": 4, "nodes": 2, "tasks_per_node": 28}, 1, Request(4, 1)),
+        ({"nodes": 2, "tasks_per_node": 28}, 1, Request(56, 1, nodes=2)),
+        ({"tasks": 4, "nodes": 2, "tasks_per_node": 28}, 1, Request(4, 1, nodes=2)),
         ({"tasks": 4, "cpus_per_task": 7}, 1, Request(4, 7)),
         ({"gpu": 4, "tasks": 4}, 1, Request(4, 1, 1)),
         ({"gpus": 8, "tasks": 4}, 1, Request(4, 1, 2)),
@@ -20,6 +20,9 @@ from snakemake_executor_plugin_radical_pilot.resources import PlacementError, Re
         ({"mem_mb_per_cpu": 100, "tasks": 2}, 3, Request(2, 3, 0, 600)),
         ({"mem_mb": "<TBD>"}, 1, Request()),
         ({"runtime": 90}, 1, Request(minutes=90)),
+        ({"nodes": 3}, 1, Request(3, nodes=3)),
+        ({"comm": "ccl", "tasks": 2}, 1, Request(2, comm="ccl")),
+        ({"comm": "<TBD>"}, 1, Request()),
         ({"warm": "torch, polars"}, 1, Request(warm=("torch", "polars"))),
     ],
 )
@@ -30,6 +33,12 @@ def test_request(resources, threads, expected):
 def test_accelerators_that_cannot_be_shared_evenly():
     with pytest.raises(PlacementError, match="rule r: 3 accelerators cannot be shared evenly by 2 ranks"):
         request("r", {"gpu": 3, "tasks": 2}, 1)
+
+
+def test_what_ranks_talk_through_is_one_of_three():
+    with pytest.raises(PlacementError, match="rule r: unknown comm") as error:
+        request("r", {"comm": "nccl", "tasks": 2}, 1)
+    assert error.value.expected == "one of mpi, ccl, both"
 
 
 def test_only_one_rank_can_be_warm():

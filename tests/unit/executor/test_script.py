@@ -18,7 +18,7 @@ def test_environment_leaves_out_what_launchers_set_for_each_task():
         "SLURMISH": "kept",
     }
     assert environment_text(environment) == (
-        "unset PYTHONPATH DEEPRC_LOOPBACK\n"
+        "unset PYTHONPATH DEEPRC_TOWARDS\n"
         "export ODD='it'\"'\"'s a \"b\"\n$c'\nexport PATH=/bin\nexport SLURMISH=kept\n"
     )
 
@@ -45,7 +45,7 @@ def script(ranks: int = 1, **changes) -> str:
         "label": "make\nit",
         "folder": Path("/run/a job"),
         "workdir": Path("/work dir"),
-        "shell": "/bin/bash",
+        "command": '/bin/bash "$here/command.sh"',
         "ranks": ranks,
         "repeats": 1,
         "environment": Path("/run/environment.sh"),
@@ -61,7 +61,8 @@ def test_script_of_one_rank():
 #!/usr/bin/env bash
 # make it
 here='/run/a job'
-rank=${RP_RANK:-0}
+export RP_RANK=0
+rank=$RP_RANK
 exec < /dev/null > "$here/out.$rank" 2>&1
 . /run/environment.sh
 export A='b c'

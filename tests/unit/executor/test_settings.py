@@ -29,6 +29,8 @@ def test_defaults():
         "cores": None,
         "runtime": 240,
         "pilots": 1,
+        "account": None,
+        "image": None,
         "folder": ".deeprc",
         "keep": False,
     }

@@ -62,7 +62,7 @@ def talk(tmp_path, **environment) -> dict:
 
 @pytest.fixture(scope="module")
 def hooked(tmp_path_factory):
-    return talk(tmp_path_factory.mktemp("hooked"), PYTHONPATH=str(HOOKS), DEEPRC_LOOPBACK="1")
+    return talk(tmp_path_factory.mktemp("hooked"), PYTHONPATH=str(HOOKS), DEEPRC_TOWARDS="127.0.0.1")
 
 
 def test_every_message_arrives_once_and_under_its_name(hooked):

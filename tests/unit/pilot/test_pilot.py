@@ -5,23 +5,17 @@ import pytest
 
 from deeprc.errors import ConfigError
 from deeprc.pilot import Pilot, Task
-from deeprc.pilot.client import HOOKS, broker_environment, passed_on
+from deeprc.pilot.batch import Allocation
+from deeprc.pilot.client import broker_environment, passed_on
 from deeprc.pilot.processes import MARK
-from deeprc.pilot.resource import resource_config, write_resource_config
-from samples.sites import laptop
+from deeprc.pilot.resource import HOOKS, resource_config, write_resource_config
+from samples.sites import cluster, laptop
 
 SITE = laptop()
 
 
-@pytest.fixture
-def environment(tmp_path) -> Path:
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "mpiexec").touch()
-    return tmp_path
-
-
-def test_resource_configuration_has_the_real_counts_and_our_launcher(environment):
-    config = resource_config(SITE, SITE.partition(), environment=environment, sandbox=Path("/run/sandbox"))
+def test_resource_configuration_has_the_real_counts_and_no_launcher_of_radical_pilots():
+    config = resource_config(SITE, SITE.partition(), sandbox=Path("/run/sandbox"))
     assert config == {
         "description": "A laptop",
         "default_schema": "local",
@@ -31,11 +25,7 @@ def test_resource_configuration_has_the_real_counts_and_our_launcher(environment
         "agent_config": "default",
         "agent_scheduler": "CONTINUOUS",
         "agent_spawner": "POPEN",
-        "launch_methods": {
-            "order": ["FORK", "MPIEXEC"],
-            "FORK": {},
-            "MPIEXEC": {"pre_exec_cached": [f"export PATH={environment}/bin:$PATH"]},
-        },
+        "launch_methods": {"order": ["FORK"], "FORK": {}},
         "cores_per_node": 6,
         "gpus_per_node": 1,
         "mem_per_node": 9000,
@@ -55,7 +45,7 @@ def test_resource_configuration_is_written_where_radical_pilot_looks(tmp_path):
 
 
 def test_everything_that_radical_pilot_writes_goes_to_the_private_folder():
-    environment = broker_environment(Path("/run/pilot"), "m", local=True)
+    environment = broker_environment(Path("/run/pilot"), "m")
     for name in ("HOME", "TMPDIR", "PWD", "RADICAL_BASE", "RADICAL_CONFIG_USER_DIR", "RADICAL_LOG_TGT"):
         assert environment[name].startswith("/run/pilot")
     assert environment[MARK] == "m"
@@ -67,11 +57,20 @@ def test_what_a_shell_would_expand_is_kept_from_radical_pilots_scripts():
     assert passed_on({"LANG": "C.UTF-8", "EMPTY": "", **odd}) == {"LANG": "C.UTF-8", "EMPTY": ""}
 
 
-def test_only_a_pilot_of_this_machine_listens_on_loopback_alone(monkeypatch):
+def test_a_pilot_listens_at_the_address_that_its_nodes_reach(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/mine")
-    local, remote = (broker_environment(Path("/p"), "m", local=local) for local in (True, False))
-    assert (local["DEEPRC_LOOPBACK"], remote["DEEPRC_LOOPBACK"]) == ("1", "")
+    local, remote = broker_environment(Path("/p"), "m"), broker_environment(Path("/p"), "m", towards="192.0.2.7")
+    assert (local["DEEPRC_TOWARDS"], remote["DEEPRC_TOWARDS"]) == ("127.0.0.1", "192.0.2.7")
     assert remote["PYTHONPATH"] == f"{HOOKS}:/mine"
+    assert "DEEPRC_SUBMIT" not in local
+
+
+def test_what_a_batch_system_is_asked_for_reaches_the_process_that_submits():
+    given = Allocation("deeprc-1", ["--constraint=afton"], {"SBATCH_GRES": "gpu:4"}, None)
+    environment = broker_environment(Path("/p"), "m", given=given)
+    assert environment["DEEPRC_SUBMIT"] == '["--constraint=afton"]'
+    assert environment["SBATCH_GRES"] == "gpu:4"
+    assert environment["DEEPRC_REFUSAL"] == "/p/refusal"
 
 
 def test_size_of_a_pilot(tmp_path):
@@ -92,6 +91,50 @@ def test_launch_line_of_a_task(tmp_path):
     assert pilot.plan(Task("a", ["run", "it"])).argv == ["run", "it"]
     several = pilot.plan(Task("b", ["run", "it"], ranks=3))
     assert several.argv == [f"{sys.prefix}/bin/mpiexec", "-np", "3", "-f", "{hostfile}", "run", "it"]
+
+
+@pytest.mark.parametrize(
+    ("ranks", "cores", "gpus", "asked", "expected"),
+    [
+        (1, 1, 0, 0, (1, 1)),
+        (64, 1, 0, 0, (1, 64)),
+        (65, 1, 0, 0, (2, 33)),
+        (5, 30, 0, 0, (3, 2)),  # two ranks of 30 cores on a node of 64; by the sum of cores it would be three on it
+        (9, 1, 1, 0, (2, 5)),
+        (9, 1, 0, 4, (3, 3)),  # three times three: what launchers can lay out evenly
+        (4, 1, 0, 2, (2, 2)),
+        (4, 1, 0, 50, (4, 1)),  # as many as the pilot has, and no empty ones
+    ],
+)
+def test_ranks_lie_evenly_on_whole_nodes(tmp_path, ranks, cores, gpus, asked, expected):
+    pilot = Pilot(cluster(), tmp_path, nodes=4)
+    layout = pilot.layout(Task("a", [], ranks, cores, gpus, nodes=asked))
+    assert (layout.nodes, layout.ranks_per_node) == expected
+
+
+@pytest.mark.parametrize("wanted", [(1, 65, 0), (9, 32, 0), (33, 1, 1), (1, 1, 9)])
+def test_what_no_placement_can_have_is_told_before_anything_starts(tmp_path, wanted):
+    """The whole pilot has more cores than each of these asks for."""
+    with pytest.raises(ConfigError, match="do not fit") as error:
+        Pilot(cluster(), tmp_path, nodes=4).layout(Task("a", [], *wanted))
+    assert error.value.expected == "4 nodes with 64 cores and 8 accelerators each"
+
+
+def test_options_that_tasks_want_of_their_allocation_are_asked_for_in_time(tmp_path):
+    together = {
+        "when": {"comm": ["ccl"], "nodes": "several"},
+        "environment": {"FI_CXI_RDZV_PROTO": "alt_read"},
+        "scheduler_options": ["--network=disable_rdzv_get"],
+    }
+    pilot = Pilot(cluster(settings=[together]), tmp_path, nodes=2, image="none")
+    pilot.plan(Task("a", ["x"], 80))
+    assert list(pilot._extra) == []
+    pilot.plan(Task("b", ["x"], 80, comm="ccl"))
+    assert list(pilot._extra) == ["--network=disable_rdzv_get"]
+    late = Pilot(cluster(settings=[together]), tmp_path, nodes=2, image="none")
+    late.state = "PMGR_ACTIVE"
+    with pytest.raises(ConfigError, match="needs an allocation with --network=disable_rdzv_get"):
+        late.plan(Task("b", ["x"], 80, comm="ccl"))
 
 
 def test_nothing_is_written_before_the_start(tmp_path):

@@ -43,5 +43,12 @@ class Srun(Launcher):
         return [f"--gpus-per-task={layout.gpus_per_rank}", "--gpu-bind=closest"]
 
     def placement(self, layout: Layout, *, placed: bool) -> list[str]:
-        """The nodes that a pilot has chosen."""
-        return ["--nodelist={hosts}", "--overlap"] if placed else []
+        """The nodes that a pilot has chosen, where it runs several steps at a time.
+
+        Each step has its cores and accelerators to itself (`--exact`): with `--overlap`, Slurm 22.05 gives all steps of
+        a node the same first ones (tried). Unless told, a step takes all of the memory and all accelerators.
+        """
+        if not placed:
+            return []
+        idle = self.partition.gpus > 0 and not layout.gpus_per_rank
+        return ["--nodelist={hosts}", "--exact", "--mem=0", *(["--gres=none"] if idle else [])]

@@ -2,9 +2,10 @@
 
 RADICAL-Pilot 1.103's message queues answer a request for work at once, also when there is none, so that every reader
 asks again a hundred times a second: together the idle pilot takes 0.8 of a core, and on a laptop that is the user's.
-Here a request waits until there is something to answer. And where the pilot is of one machine ($DEEPRC_LOOPBACK), its
-sockets listen on that machine's loopback interface only, instead of on every network. A task's cores are told when it
-starts, since those of a worker are the cores of its jobs.
+Here a request waits until there is something to answer. Its sockets listen on the interface only that is used towards
+$DEEPRC_TOWARDS, the client's address (loopback for a pilot of this machine), instead of on every network. A task's
+cores are told when it starts, since those of a worker are the cores of its jobs. Tasks are launched by their own lines
+(`deeprc_launch`), and batch jobs submitted with the site's options (`deeprc_submit`).
 
 It stands alone: it is read before anything else, in environments that may have no deeprc, and must never fail there.
 """
@@ -95,15 +96,56 @@ class _Utilities:
         return getattr(self._package, name)
 
 
+def launch_method(module):
+    """Let tasks bring their launch lines (`radical.pilot.agent.launch_method.base`)."""
+    from deeprc_launch import ours
+
+    create = module.LaunchMethod.create
+    module.LaunchMethod.create = classmethod(lambda cls, *arguments, **options: ours(create(*arguments, **options)))
+
+
+def placement(module):
+    """Lay out ranks evenly (`radical.pilot.agent.scheduler.continuous`)."""
+    from deeprc_launch import whole_blocks
+
+    module.Continuous._find_resources = whole_blocks(module.Continuous._find_resources)
+
+
+def pbs_nodes(module):
+    """Take the site file's number of cores, not what `qstat` says: that counts hardware threads on some machines."""
+
+    def refuse(self):
+        raise ValueError("the site file says it")
+
+    module.PBSPro._parse_pbspro_vnodes = refuse
+
+
+def submission(module):
+    """Submit with the site's options (`psij.executors.batch.batch_scheduler_executor`)."""
+    from deeprc_submit import with_options
+
+    module.BatchSchedulerExecutor.submit = with_options(module.BatchSchedulerExecutor.submit)
+
+
+def own_address():
+    """The address of this machine that the client's machine sees; nothing is sent."""
+    import socket  # here, since every Python starts with this file
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((os.environ["DEEPRC_TOWARDS"], 9))
+        return probe.getsockname()[0]
+
+
 def host(module):
-    """Give loopback as the address of this machine."""
-    module.get_hostip = lambda req=None, log=None: "127.0.0.1"
+    """Give that address as the one of this machine."""
+    address = own_address()
+    module.get_hostip = lambda req=None, log=None: address
 
 
 def sockets(module):
-    """Bind `zmq` sockets that are meant for every interface to loopback."""
-    bind = module.Socket.bind
-    module.Socket.bind = lambda self, address: bind(self, address.replace("tcp://*:", "tcp://127.0.0.1:"))
+    """Bind `zmq` sockets that are meant for every interface to that one."""
+    bind, address = module.Socket.bind, own_address()
+    module.Socket.bind = lambda self, wanted: bind(self, wanted.replace("tcp://*:", f"tcp://{address}:"))
 
 
 HOOKS = {
@@ -111,8 +153,13 @@ HOOKS = {
     "radical.utils.zmq.pubsub": pubsub,
     "radical.pilot.agent.executing.base": executing,
     "radical.pilot.utils.component_manager": component_manager,
+    "radical.pilot.agent.launch_method.base": launch_method,
+    "radical.pilot.agent.scheduler.continuous": placement,
+    "radical.pilot.agent.resource_manager.pbspro": pbs_nodes,
 }
-if os.environ.get("DEEPRC_LOOPBACK"):
+if os.environ.get("DEEPRC_SUBMIT"):
+    HOOKS["psij.executors.batch.batch_scheduler_executor"] = submission
+if os.environ.get("DEEPRC_TOWARDS"):
     HOOKS |= {"radical.utils.host": host, "zmq": sockets}
 
 

@@ -1,0 +1,102 @@
+"""Tasks that bring their own launch line: RADICAL-Pilot chooses their nodes and watches them, and adds nothing.
+
+The client has written the line into a script (`deeprc.pilot.launching`); what only a placed task has, its hosts, comes
+from here, in files beside it. RADICAL-Pilot's own script around every rank is left out, and so is its quoting.
+"""
+
+import os
+import shlex
+import signal
+import time
+from pathlib import Path
+
+KEY = "deeprc"  # in a task's metadata: {"script": path of the launch script}
+PATIENCE = 5.0  # seconds that a launcher may take to end its ranks
+
+
+def of(task):
+    """What a task brings; None where it is RADICAL-Pilot's own affair."""
+    return (task["description"].get("metadata") or {}).get(KEY)
+
+
+def ours(method):
+    """A launch method that leaves tasks with a line of their own as they are."""
+    can_launch, commands, cancel = method.can_launch, method.get_launch_cmds, method.cancel_task
+
+    def own_can_launch(task):
+        return (True, "") if of(task) else can_launch(task)
+
+    def own_commands(task, exec_path):
+        own = of(task)
+        if not own:
+            return commands(task, exec_path)
+        place(task["slots"], method._rm_info["node_list"], Path(own["script"]).parent)
+        return f"/bin/bash {shlex.quote(own['script'])}"
+
+    def own_cancel(task, pid):
+        if not of(task):
+            return cancel(task, pid)
+        # A launcher that is killed leaves its ranks on other nodes behind: it gets the time to end them.
+        for number, seconds in ((signal.SIGTERM, PATIENCE), (signal.SIGKILL, 0)):
+            try:
+                os.killpg(pid, number)
+                deadline = time.monotonic() + seconds
+                while time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    _reap(task)
+                    os.killpg(pid, 0)
+            except OSError:
+                return None
+        return None
+
+    method.can_launch, method.get_launch_cmds, method.cancel_task = own_can_launch, own_commands, own_cancel
+    return method
+
+
+def _reap(task):
+    """Take note of the shell's end: a zombie would count as a member of its group for ever."""
+    if task.get("proc") is not None:
+        task["proc"].poll()
+
+
+def place(slots, nodes, folder):
+    """Write where a task's ranks are: `hosts`, and `devices` where they have accelerators, each a line for each rank;
+    and `placement.sh`, the variables that its launch script reads.
+    """
+    hosts = [slot["node_name"] for slot in slots]
+    write(folder, "hosts", hosts)
+    if any(slot["gpus"] for slot in slots):
+        write(folder, "devices", [",".join(str(gpu["index"]) for gpu in slot["gpus"]) for slot in slots])
+    values = {
+        "DEEPRC_HOSTS": ",".join(dict.fromkeys(hosts)),
+        "DEEPRC_HOSTFILE": str(folder / "hosts"),
+        "DEEPRC_OFFSET": str(offset(slots, nodes)),
+    }
+    write(folder, "placement.sh", [f"{name}={shlex.quote(value)}" for name, value in values.items()])
+
+
+def offset(slots, nodes):
+    """The first rank's number among those of the whole allocation, if all its nodes were full of ranks like these."""
+    first = min(slot["node_index"] for slot in slots)
+    before = sum(1 for node in nodes if node["index"] < first)
+    here = [slot for slot in slots if slot["node_index"] == first]
+    cores = max(1, len(here[0]["cores"]))
+    return before * len(here) + min(slot["cores"][0]["index"] for slot in here) // cores
+
+
+def write(folder, name, lines):
+    """Write a file of lines."""
+    (folder / name).write_text("".join(f"{line}\n" for line in lines))
+
+
+def whole_blocks(find):
+    """`_find_resources` of the scheduler, with a node taken for all the ranks that it is to have, or for none.
+
+    Launchers lay out ranks evenly. RADICAL-Pilot would take what is free here and there, three ranks and one.
+    """
+
+    def find_whole(self, *arguments, **options):
+        options["partial"] = False
+        return find(self, *arguments, **options)
+
+    return find_whole

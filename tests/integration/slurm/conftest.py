@@ -1,0 +1,59 @@
+"""A Slurm for all tests of this folder, and a site file for it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from conftest import need
+from slurm_cluster import Cluster, slurm_cluster
+
+SITE = """\
+name: here-slurm
+description: A Slurm of two made-up nodes on this machine
+contact: the tests
+url: none
+identity: {{environment: {{SLURM_CONF: '{conf}'}}}}
+scheduler: {{name: slurm, options: [--comment=tried]}}
+launcher: {{name: srun, pmi: [pmi2], options: [--mpi=pmi2]}}
+interconnect: {{fabric: ethernet, description: loopback, provider: tcp}}
+mpi: [{{implementation: mpich, version: "5.0", family: mpich, pmi: [pmi2]}}]
+runtime: {{kind: none}}
+partitions:
+  - name: debug
+    nodes: {nodes}
+    architecture: detect
+    cores: {cores}
+    scheduler_options: ["--partition={{queue}}", "--nodes={{nodes}}", "--ntasks-per-node={{ranks_per_node}}"]
+    accelerator: {{vendor: nvidia, model: made up, count: {gpus}}}
+  - name: closed
+    queue: nowhere
+    nodes: {nodes}
+    architecture: detect
+    cores: {cores}
+    scheduler_options: ["--partition={{queue}}", "--nodes={{nodes}}"]
+"""
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """The Slurm."""
+    need("slurm")
+    folder = Path(tempfile.mkdtemp(prefix="slurm"))  # short: a socket's name has 107 characters
+    try:
+        with slurm_cluster(folder) as running:
+            yield running
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def site(cluster: Cluster, tmp_path_factory) -> Path:
+    """The path of its site file."""
+    path = tmp_path_factory.mktemp("site") / "site.yaml"
+    conf = cluster.environment["SLURM_CONF"]
+    path.write_text(SITE.format(conf=conf, nodes=cluster.nodes, cores=cluster.cores, gpus=cluster.gpus))
+    return path

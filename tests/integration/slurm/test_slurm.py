@@ -1,0 +1,199 @@
+"""Workflows in a pilot on a real Slurm of two nodes with four made-up cores and two made-up accelerators each."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from deeprc.launch import Layout, compose
+from deeprc.pilot import Pilot, Task
+from deeprc.sites import load_site
+from pilots import QUIET, events, finish, jobs_that_began, start, survivors, wait_for
+
+pytestmark = pytest.mark.requires("slurm")
+WORKFLOW = Path(__file__).with_name("jobs.smk")
+BEGIN = 240  # seconds that a pilot may take to start on a busy machine
+ONE = [f"one/{number}.txt" for number in range(6)]
+
+
+@pytest.fixture(scope="module")
+def launch(cluster, site):
+    """A function that starts a workflow in a pilot of the cluster."""
+
+    def begin(folder: Path, *arguments: str, nodes: int = 2, where: Path = site, **environment: str):
+        options = ["--radical-pilot-site", str(where), "--radical-pilot-nodes", str(nodes)]
+        options += ["--radical-pilot-runtime", "10", *arguments]
+        variables = cluster.environment | {"DEEPRC_ADDRESS": "127.0.0.1"} | environment
+        return start(folder, str(WORKFLOW), *options, **variables)
+
+    return begin
+
+
+@pytest.fixture(scope="module")
+def done(launch, cluster, tmp_path_factory):
+    """A run with jobs of every kind, one of which fails."""
+    folder = tmp_path_factory.mktemp("done")
+    targets = [*ONE, *(f"alone/{n}.txt" for n in range(4)), *(f"devices/{n}.txt" for n in range(4))]
+    targets += ["world.txt", "two.txt", "script.txt", "never.txt"]
+    began = time.monotonic()
+    process = launch(folder, "--keep-going", *QUIET, *targets)
+    try:
+        wait_for(cluster.jobs, BEGIN)
+        (name,) = cluster.jobs()
+        job = cluster.call("scontrol", "show", "job", cluster.call("squeue", "--noheader", "--format=%i").split()[0])
+    finally:
+        code, output = finish(process, BEGIN)
+    print(f"a pilot on Slurm: {time.monotonic() - began:.0f} s in all\n{output}")
+    return folder, code, output, name, job, cluster.jobs()
+
+
+def jobs(folder: Path, rule: str, state: str = "finished") -> list[dict]:
+    return [e for e in events(folder) if e["event"] == "job" and e["rule"] == rule and e["state"] == state]
+
+
+def test_jobs_of_one_rank_run_on_both_nodes(done):
+    folder, _, output, *_ = done
+    lines = [(folder / name).read_text().split() for name in ONE]
+    assert {node for node, _, _ in lines} == {"node1", "node2"}, output
+    assert {tuple(rest) for _, *rest in lines} == {("1", "0")}
+    assert (folder / "script.txt").read_text() == "scripted\n"
+
+
+def test_mpi_in_a_job_of_one_rank_is_a_world_of_one(done):
+    """Several in the same worker, which `srun` has started as a rank."""
+    assert [(done[0] / f"alone/{number}.txt").read_text() for number in range(4)] == ["1\n"] * 4
+
+
+def test_six_ranks_on_two_nodes_share_a_world(done):
+    lines = (done[0] / "logs" / "world.log").read_text().splitlines()
+    assert lines == [f"{rank}: rank {rank} of 6 on node{1 + rank // 3}" for rank in range(6)]
+
+
+def test_a_job_lies_on_as_many_nodes_as_it_asks_for(done):
+    assert (done[0] / "logs" / "two.log").read_text().splitlines() == ["0: node1 2", "1: node2 2"]
+
+
+def test_jobs_at_the_same_time_have_accelerators_of_their_own(done):
+    found = [(done[0] / f"devices/{number}.txt").read_text().strip() for number in range(4)]
+    assert sorted(found) == ["node1 0", "node1 1", "node2 0", "node2 1"]
+
+
+def test_the_launch_line_is_the_one_that_the_plan_composes(done, site):
+    """Word for word, with the nodes that the pilot has chosen."""
+    folder = done[0]
+    where = load_site(site)
+    for rule, layout, hosts in (
+        ("world", Layout(6, 1, 0, 2), "node1,node2"),
+        ("two_nodes", Layout(2, 1, 0, 2), "node1,node2"),
+        ("one", Layout(1, 1, 0, 1), r"node[12]"),
+        ("device", Layout(1, 1, 1, 1), r"node[12]"),
+    ):
+        for job in jobs(folder, rule):
+            *line, shell, script = job["argv"]
+            plan = compose(where, where.partition(), layout, [shell, script], placed=True)
+            expected = [re.escape(word).replace(re.escape("{hosts}"), hosts) for word in plan.argv]
+            assert len(job["argv"]) == len(expected)
+            assert all(map(re.fullmatch, expected, job["argv"])), job["argv"]
+            assert line[0] == "srun"
+            assert script.endswith("/command.sh")
+    (world,) = jobs(folder, "world")
+    assert world["argv"][:-2] == [
+        "srun", "--nodes=2", "--ntasks=6", "--ntasks-per-node=3", "--cpus-per-task=1", "--kill-on-bad-exit=1",
+        "--nodelist=node1,node2", "--exact", "--mem=0", "--gres=none", "--mpi=pmi2",
+    ]  # fmt: skip
+
+
+def test_one_rank_that_fails_ends_the_job_and_is_shown(done):
+    folder, code, output, *_ = done
+    assert code == 1
+    assert output.count("FAILED: do what cannot be done (exit code 7 of rank 4)") == 1
+    assert "  | the reason is this\n" in output
+    assert not (folder / "never.txt").exists()
+    (job,) = jobs(folder, "one_rank_fails", "failed")
+    assert job["exit"] == 7
+    assert job["time"] - job["start"] < 30
+
+
+def test_the_site_has_the_word_on_the_allocation(done):
+    """Its options, which PSI/J knows nothing of, reach `sbatch`; and all accelerators were asked for."""
+    *_, name, job, left = done
+    assert name.startswith("deeprc-")
+    assert "Comment=tried" in job
+    assert "NumNodes=2" in job
+    assert "NumTasks=8" in job
+    assert "TresPerNode=gres:gpu:2" in job
+    assert left == [] or left == [name]  # Slurm may still be looking after its end
+
+
+def test_nothing_of_it_is_left(done, cluster):
+    wait_for(lambda: not cluster.jobs(), 30)
+    wait_for(lambda: not survivors(done[0]), 10)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_whoever_ends_the_workflow_ends_the_job(launch, cluster, tmp_path, number):
+    process = launch(tmp_path, *QUIET, "slept.txt")
+    try:
+        wait_for((tmp_path / "slept.txt").exists, BEGIN)
+        assert len(jobs_that_began(tmp_path)) == 1
+        began = time.monotonic()
+        process.send_signal(number)
+        process.communicate(timeout=30)
+        assert time.monotonic() - began < 20
+    finally:
+        process.kill()
+    wait_for(lambda: not cluster.jobs(), 30)
+    wait_for(lambda: not survivors(tmp_path), 30)
+    assert process.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--radical-pilot-partition", "closed"], "invalid partition specified: nowhere"),
+        (["--radical-pilot-nodes", "3"], "3 nodes: more than there are"),
+    ],
+)
+def test_what_slurm_refuses_is_one_clear_error(launch, cluster, tmp_path, arguments, words):
+    code, output = finish(launch(tmp_path, *arguments, *QUIET, "one/0.txt"), BEGIN)
+    assert code == 1
+    assert output.count(words) == 1, output
+    assert "Traceback" not in output
+    assert cluster.jobs() == []
+    assert survivors(tmp_path) == {}
+
+
+def test_a_wrong_machine_stops_the_run_before_it_has_begun(launch, cluster, tmp_path):
+    process = launch(tmp_path, *QUIET, "one/0.txt", SLURM_CONF="/etc/another.conf")
+    code, output = finish(process, 60)
+    assert code == 1
+    assert "this is not here-slurm" in output
+    assert f"SLURM_CONF={cluster.environment['SLURM_CONF']} in the environment" in output
+    assert "Traceback" not in output
+    assert not (tmp_path / ".deeprc").exists()
+
+
+def test_a_plan_without_a_run_works_on_any_machine(launch, tmp_path):
+    code, output = finish(launch(tmp_path, "-n", "--", "one/0.txt", SLURM_CONF="/etc/another.conf"), 60)
+    assert code == 0, output
+    assert "one" in output
+
+
+def test_an_account_is_given_to_slurm(cluster, site, tmp_path, monkeypatch):
+    """This Slurm charges nobody, and so takes any: what it was told is looked at."""
+    for name, value in (cluster.environment | {"DEEPRC_ADDRESS": "127.0.0.1"}).items():
+        monkeypatch.setenv(name, value)
+    pilot = Pilot(load_site(site), tmp_path / "pilot", account="hydrology", runtime=5)
+    pilot.start()
+    try:
+        wait_for(cluster.jobs, BEGIN)
+        assert cluster.call("squeue", "--noheader", "--format=%a").split() == ["hydrology"]
+        pilot.submit([Task("a", ["/bin/true"])])
+    finally:
+        pilot.close()
+    wait_for(lambda: not cluster.jobs(), 30)
+    assert survivors(tmp_path) == {}

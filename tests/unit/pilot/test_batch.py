@@ -1,0 +1,150 @@
+"""What batch systems are told: the exact words."""
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deeprc.pilot.address import own_address
+from deeprc.pilot.batch import allocation, cancel_commands
+from deeprc.pilot.resource import HOOKS, bootstrap_text, resource_config
+from samples.sites import cluster
+
+PBS = {"scheduler": {"name": "pbspro"}, "launcher": {"name": "mpiexec-pals", "pmi": ["pals"]}}
+LSF = {"scheduler": {"name": "lsf"}, "launcher": {"name": "jsrun"}}
+
+
+def asked(site, nodes=2, **more):
+    return allocation(site, site.partition(), name="deeprc-1", nodes=nodes, **more)
+
+
+def test_the_sites_options_reach_slurm_as_they_are():
+    options = ["--partition={queue}", "--nodes={nodes}", "--ntasks-per-node={ranks_per_node}", "--constraint=a100"]
+    site = cluster(
+        scheduler={"name": "slurm", "options": ["--exclusive"]},
+        partition={"scheduler_options": options, "queue": "gpuq", "reserved_cores": [0, 8]},
+    )
+    given = asked(site, account="m1", extra=["--network=disable_rdzv_get", "--exclusive"])
+    assert given.options == [
+        "--exclusive", "--partition=gpuq", "--nodes=2", "--ntasks-per-node=62", "--constraint=a100",
+        "--network=disable_rdzv_get", "--job-name=deeprc-1", "--account=m1",
+    ]  # fmt: skip
+    assert given.environment == {}  # an exclusive node comes with its accelerators
+    assert given.queue is None  # named already
+
+
+def test_accelerators_are_asked_for_where_the_site_does_not_and_the_queue_is_told():
+    given = asked(cluster(partition={"queue": "gpuq"}))
+    assert given.environment == {"SBATCH_GRES": "gpu:8"}
+    assert given.queue == "gpuq"
+    for own in ("--gres=gpu:8", "--gpus-per-node={gpus}", "--exclusive", "-G 16"):
+        assert asked(cluster(partition={"scheduler_options": [own]})).environment == {}
+
+
+def test_words_of_an_option_are_words_of_the_command():
+    options = ["-l select={nodes}:system=polaris", "-l filesystems=home:eagle", "-q {queue}"]
+    site = cluster(**PBS, partition={"scheduler_options": options, "queue": "prod"})
+    given = asked(site, account="datascience")
+    assert given.options == [
+        "-l", "select=2:system=polaris", "-l", "filesystems=home:eagle", "-q", "prod", "-N", "deeprc-1",
+        "-A", "datascience",
+    ]  # fmt: skip
+    assert (given.environment, given.queue) == ({}, None)
+
+
+def test_lsf():
+    site = cluster(**LSF, partition={"scheduler_options": ["-alloc_flags smt1"], "queue": "batch"})
+    given = asked(site, account="geo")
+    assert given.options == ["-alloc_flags", "smt1", "-J", "deeprc-1", "-P", "geo"]
+    assert given.queue == "batch"
+
+
+@pytest.mark.parametrize("scheduler", ["slurm", "pbspro", "lsf"])
+def test_commands_that_end_a_job_name_it(scheduler):
+    for command in cancel_commands(scheduler, "deeprc-1"):
+        assert "deeprc-1" in shlex.split(command.replace("=", " "))
+        assert subprocess.run(["sh", "-n", "-c", command]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("parts", "endpoint", "manager"),
+    [({}, "slurm://localhost/", "SLURM"), (PBS, "pbspro://localhost/", "PBSPRO"), (LSF, "lsf://localhost/", "LSF")],
+)
+def test_resource_configuration_of_a_batch_system(parts, endpoint, manager):
+    site = cluster(**parts, partition={"reserved_cores": [8, 0, 16]})
+    config = resource_config(site, site.partition(), sandbox=Path("/s"), bootstrap=Path("/run/it's here.sh"))
+    assert config["schemas"]["local"]["job_manager_endpoint"] == endpoint
+    assert config["resource_manager"] == manager
+    assert (config["cores_per_node"], config["gpus_per_node"]) == (64, 8)
+    assert config["system_architecture"] == {"blocked_cores": [0, 8, 16]}
+    assert config["launch_methods"] == {"order": ["FORK"], "FORK": {}}
+
+
+def test_radical_pilot_finds_the_bootstrap_script_whatever_its_path(tmp_path):
+    """Its own function reads the command as shell does, twice."""
+    script = tmp_path / "a 'b' $c.sh"
+    script.write_text("echo sourced\n")
+    (command,) = resource_config(cluster(), cluster().partition(), sandbox=tmp_path, bootstrap=script)[
+        "pre_bootstrap_0"
+    ]
+    both = 'f() { cmd=$(eval echo "$@"); eval "$cmd"; }; f "$1"'
+    done = subprocess.run(["bash", "-c", both, "x", command], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("sourced\n", "")
+
+
+def test_bootstrap_of_a_batch_job(tmp_path):
+    text = bootstrap_text(
+        cluster(modules=["use /sw/modules", "python/3.11"]), tmp_path, towards="192.0.2.7",
+        environment={"SLURM_CONF": "/etc/it's.conf", "OTHER": "1"},
+    )  # fmt: skip
+    lines = text.splitlines()
+    assert lines[-1].endswith("/bin:$PATH")
+    assert "module use /sw/modules" in lines
+    assert lines.index("module use /sw/modules") < lines.index("module load python/3.11")
+    assert "OTHER" not in text
+    check = 'module() { echo module $*; }; . ./b; echo $DEEPRC_TOWARDS $HOME "$SLURM_CONF"'
+    (tmp_path / "b").write_text(text)
+    done = subprocess.run(["bash", "-c", check], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.splitlines() == [
+        "module use /sw/modules", "module load python/3.11", f"192.0.2.7 {tmp_path}/home /etc/it's.conf",
+    ]  # fmt: skip
+
+
+def test_address_that_the_user_names():
+    assert own_address({"DEEPRC_ADDRESS": "192.0.2.9"}) == "192.0.2.9"
+    assert len(own_address({}).split(".")) == 4
+
+
+def test_psij_submits_with_the_options_and_tells_the_refusal(tmp_path):
+    """The real PSI/J and an `sbatch` that writes down what it was given, and refuses."""
+    fake = tmp_path / "sbatch"
+    noted = f'printf "%s\\n" "$@" > {tmp_path}/given'
+    fake.write_text(f'#!/bin/sh\n{noted}\necho "sbatch: error: no such thing" >&2\nexit 1\n')
+    fake.chmod(0o755)
+    program = (
+        "import psij; e = psij.JobExecutor.get_instance('slurm')\n"
+        "try:\n    e.submit(psij.Job(psij.JobSpec(executable='/bin/true')))\n"
+        "except psij.SubmitException as error:\n    print('refused')\n"
+        "import os; os._exit(0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-uc", program],
+        env={
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(HOOKS),
+            "DEEPRC_SUBMIT": json.dumps(["--constraint=a b", "--x"]),
+            "DEEPRC_REFUSAL": str(tmp_path / "refusal"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "refused\n", done.stderr
+    first, second, script = (tmp_path / "given").read_text().splitlines()
+    assert (first, second) == ("--constraint=a b", "--x")
+    assert script.endswith(".job")
+    assert (tmp_path / "refusal").read_text().strip() == "sbatch: error: no such thing"

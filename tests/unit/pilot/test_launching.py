@@ -1,0 +1,213 @@
+"""Launch scripts: exact text, and what a real shell makes of them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deeprc.launch import Layout, compose
+from deeprc.pilot.launching import filled, launch_script, rank_number, rank_setup, rank_words
+from deeprc.pilot.resource import HOOKS
+from deeprc.sites import Site
+from samples.sites import LAPTOP, cluster, laptop
+
+sys.path.append(str(HOOKS))
+import deeprc_launch
+
+NODES = [{"name": f"n{i}", "index": i} for i in range(3)]
+
+
+def slot(node: int, *cores: int, gpus: tuple[int, ...] = ()) -> dict:
+    """A rank's place, as RADICAL-Pilot's scheduler tells it."""
+    return {
+        "node_name": f"n{node}",
+        "node_index": node,
+        "cores": [{"index": core} for core in cores],
+        "gpus": [{"index": gpu} for gpu in gpus],
+    }
+
+
+def plan(site, ranks=4, cores=1, gpus=0, nodes=2, **options):
+    return compose(site, site.partition(), Layout(ranks, cores, gpus, nodes), ["stage"], placed=True, **options)
+
+
+def shown(folder: Path, site, the_plan, argv=("job", "a b")) -> list[str]:
+    """The words that the launcher gets, by a real run of the script with a launcher that prints them."""
+    (folder / the_plan.launcher[0]).write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (folder / the_plan.launcher[0]).chmod(0o755)
+    (folder / "launch.sh").write_text(launch_script(the_plan, argv, folder))
+    environment = {"PATH": f"{folder}:/usr/bin:/bin", "SLURM_EXPORT_ENV": "NONE", "SLURM_PROCID": "0"}
+    done = subprocess.run(["bash", folder / "launch.sh"], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+@pytest.fixture
+def odd(tmp_path) -> Path:
+    folder = tmp_path / "a job's $folder"
+    folder.mkdir()
+    return folder
+
+
+def test_the_launcher_gets_the_plans_words_and_the_pilots_hosts(odd):
+    site = cluster(launcher={"name": "srun", "pmi": ["pmi2"], "options": ["--comment=${HOME}, $(date) `x`"]})
+    deeprc_launch.place([slot(0, 0), slot(0, 1), slot(2, 0), slot(2, 1)], NODES, odd)
+    assert shown(odd, site, plan(site)) == [
+        "--nodes=2", "--ntasks=4", "--ntasks-per-node=2", "--cpus-per-task=1", "--kill-on-bad-exit=1",
+        "--nodelist=n0,n2", "--exact", "--mem=0", "--gres=none", "--comment=, $(date) `x`", "job", "a b",
+    ]  # fmt: skip
+
+
+def test_a_file_of_hosts_has_a_line_for_each_rank(odd):
+    site = cluster(launcher={"name": "mpirun-openmpi", "program": "mpirun"})
+    deeprc_launch.place([slot(1, 0), slot(1, 1), slot(2, 0), slot(2, 1)], NODES, odd)
+    words = shown(odd, site, plan(site))
+    assert words[words.index("--hostfile") + 1] == f"{odd}/hosts"
+    assert (odd / "hosts").read_text() == "n1\nn1\nn2\nn2\n"
+
+
+@pytest.mark.parametrize(
+    ("slots", "offset"),
+    [
+        ([slot(0, 0), slot(0, 1)], 0),
+        ([slot(0, 4), slot(0, 5)], 4),
+        ([slot(0, 4, 5), slot(0, 6, 7)], 2),  # threads are not counted
+        ([slot(1, 0), slot(1, 1), slot(2, 0), slot(2, 1)], 2),
+    ],
+)
+def test_offset_among_the_ranks_of_the_allocation(odd, slots, offset):
+    site = cluster(launcher={"name": "ibrun"})
+    deeprc_launch.place(slots, NODES, odd)
+    words = shown(odd, site, plan(site, len(slots), nodes=1))
+    assert words[words.index("-o") + 1] == str(offset)
+
+
+def test_a_line_as_it_was_used(odd):
+    words = ["srun", "--nodelist={hosts}", "-f", "{hostfile}", "{other}", "awk {print}"]
+    assert filled(words, odd) == words
+    assert filled(words, odd, ["n1", "n1", "n0"])[1] == "--nodelist=n1,n0"
+    deeprc_launch.place([slot(0, 0), slot(2, 0)], NODES, odd)
+    assert filled(words, odd) == ["srun", "--nodelist=n0,n2", "-f", f"{odd}/hosts", "{other}", "awk {print}"]
+
+
+def test_script_before_the_launcher():
+    site = cluster(launcher={"name": "srun", "pmi": ["pmi2"]}, modules=["PrgEnv-gnu", "use /sw"])
+    text = launch_script(plan(site, 1, nodes=1), ["/bin/bash", "/j/job.sh"], Path("/j"))
+    lines = text.splitlines()
+    assert lines[:2] == ["#!/usr/bin/env bash", ". /j/placement.sh"]
+    assert "SLURM_EXPORT_ENV" in lines[2].split()  # PSI/J submits with --export=NONE: the ranks would lack the PATH
+    assert lines[-4:-1] == ["module load PrgEnv-gnu", "module use /sw", "export OMP_NUM_THREADS=1"]
+    assert lines[-1] == (
+        "exec srun --nodes=1 --ntasks=1 --cpus-per-task=1 --kill-on-bad-exit=1 "
+        '"--nodelist=${DEEPRC_HOSTS}" --exact --mem=0 --gres=none /bin/bash /j/job.sh'
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "number"),
+    [
+        ({"PMI_RANK": "3", "SLURM_PROCID": "0"}, "3"),
+        ({"PMIX_RANK": "4"}, "4"),
+        ({"OMPI_COMM_WORLD_RANK": "5"}, "5"),
+        ({"PALS_RANKID": "6"}, "6"),
+        ({"JSM_NAMESPACE_RANK": "7"}, "7"),
+        ({"SLURM_PROCID": "8"}, "8"),
+        ({}, "0"),
+    ],
+)
+def test_a_rank_finds_its_number_whatever_the_launcher_calls_it(given, number):
+    for site in (laptop(), cluster(), cluster(launcher={"name": "ibrun"})):
+        wanted = "0" if site.launcher.name == "srun" and len(given) == 2 else number  # srun's own word counts there
+        script = f"set -u; echo {rank_number(site, site.partition())}"
+        assert subprocess.run(["bash", "-c", script], env=given, capture_output=True, text=True).stdout == f"{wanted}\n"
+
+
+def test_accelerators_are_told_by_the_pilot_where_the_launcher_does_not(odd):
+    site = laptop()
+    deeprc_launch.place([slot(0, 0, gpus=(1, 3)), slot(0, 1, gpus=(0, 2))], NODES, odd)
+    lines = rank_setup(site, site.partition(), plan(site, 2, gpus=0, nodes=1), odd)
+    assert lines == ["export OMP_NUM_THREADS=1"]
+    two = {**LAPTOP["partitions"][0], "accelerator": {"vendor": "amd", "model": "MI", "count": 4}}
+    site = Site.model_validate({**LAPTOP, "partitions": [two]})
+    lines = rank_setup(site, site.partition(), plan(site, 2, gpus=2, nodes=1), odd)
+    for rank, seen in ((0, "1,3"), (1, "0,2")):
+        script = "\n".join([f"RP_RANK={rank}", *lines, "echo $ROCR_VISIBLE_DEVICES"])
+        assert subprocess.run(["bash", "-c", script], capture_output=True, text=True).stdout == f"{seen}\n"
+    srun = cluster()
+    assert rank_setup(srun, srun.partition(), plan(srun, 2, gpus=1, nodes=1), odd) == ["export OMP_NUM_THREADS=1"]
+
+
+def test_jobs_in_a_worker_are_no_ranks_of_the_workers_world():
+    site = cluster()
+    (first, *_) = rank_setup(site, site.partition(), plan(site, 1, nodes=1), Path("/j"))
+    given = {"PMI_RANK": "0", "PMI_FD": "9", "PMIX_NAMESPACE": "x", "SLURM_STEP_ID": "1", "SLURM_JOB_ID": "7"}
+    done = subprocess.run(["bash", "-c", f"{first}; env"], env=given, capture_output=True, text=True)
+    assert {line.split("=")[0] for line in done.stdout.splitlines()} & given.keys() == {"SLURM_JOB_ID"}
+
+
+def test_the_container_is_in_the_ranks_own_script(catalog_image):
+    site = cluster(mpi=[{"implementation": "mpich", "version": "4.3", "family": "mpich", "pmi": ["pmi2"]}])
+    made = plan(site, 2, nodes=1, image=catalog_image, image_path="/i/it's.sif")
+    assert not made.refused, made.reason
+    words = rank_words(made, ["/bin/bash", "/j/a b/command.sh"])
+    script = f'apptainer() {{ printf "%s\\n" "$@"; }}; {words}'
+    done = subprocess.run(["bash", "-c", script], env={**os.environ, "PWD": "/"}, capture_output=True, text=True)
+    assert done.stdout.splitlines()[0] == "exec"
+    assert done.stdout.splitlines()[-3:] == ["/i/it's.sif", "/bin/bash", "/j/a b/command.sh"]
+
+
+@pytest.fixture
+def catalog_image():
+    from deeprc.images.catalog import load_catalog
+
+    return load_catalog().image("cpu-mpich")
+
+
+PROGRAM = """
+import json, sys
+from radical.pilot.agent.scheduler.continuous import Continuous
+from radical.pilot.agent.launch_method.base import LaunchMethod
+import radical.pilot.constants as rpc
+
+class Log:
+    def __getattr__(self, name): return lambda *a, **k: None
+
+class Info:
+    cores_per_node, gpus_per_node, lfs_per_node, mem_per_node = 4, 2, 0, 0
+
+def places(busy, ranks, per_node):
+    it = Continuous.__new__(Continuous)
+    it._log, it._scattered, it._node_offset, it._partition_ids = Log(), True, 0, []
+    it._colo_history, it._tagged_nodes = {}, set()
+    it._rm = type("RM", (), {"info": Info})
+    it.nodes = [{"index": i, "name": f"n{i}", "gpus": [0.0] * 2,
+                 "cores": [rpc.BUSY] * b + [rpc.FREE] * (4 - b)} for i, b in enumerate(busy)]
+    task = {"uid": "t", "description": {"ranks": ranks, "ranks_per_node": per_node, "cores_per_rank": 1,
+            "gpus_per_rank": 0, "lfs_per_rank": 0, "mem_per_rank": 0, "tags": {}}}
+    slots, _ = it.schedule_task(task)
+    return slots and [s["node_name"] for s in slots]
+
+print(json.dumps([places(*case) for case in json.loads(sys.argv[1])]))
+"""
+
+
+def test_radical_pilots_scheduler_takes_whole_blocks():
+    cases = [([0, 0], 6, 3), ([2, 0], 4, 4), ([2, 2], 4, 4), ([1, 1], 4, 2), ([0, 3, 0], 5, 3)]
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(cases)],
+        env={**os.environ, "PYTHONPATH": str(HOOKS)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [
+        ["n0"] * 3 + ["n1"] * 3,
+        ["n1"] * 4,  # and not two and two
+        None,  # it waits
+        ["n0"] * 2 + ["n1"] * 2,
+        ["n0"] * 3 + ["n2"] * 2,
+    ]
