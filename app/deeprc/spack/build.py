@@ -76,7 +76,11 @@ def prepare(build: Build) -> None:
     with atomic(build.prefix / "spack-scope") as scope:
         scope.mkdir()
         repository = (build.packages or build.prefix / "spack-packages") / "repos" / "spack_repo" / "builtin"
-        (scope / "repos.yaml").write_text(f"repos::\n  builtin: {repository}\n")
+        # Ours is named here too: Spack's own default (`repos::` ends it) and the environment's list go down together.
+        ours = build.prefix / "spack-env" / "repo" / "spack_repo" / "deeprc"
+        (scope / "repos.yaml").write_text(
+            yaml.safe_dump({"repos:": {"deeprc": str(ours), "builtin": str(repository)}}, sort_keys=False)
+        )
 
 
 def script(build: Build) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,16 +30,33 @@ class Shell:
     def run(self, script: str, *, timeout: float = 120, powerless: bool = False) -> subprocess.CompletedProcess:
         """Run lines of bash; both outputs are in `stdout`."""
         env = {"HOME": str(self.home), "TERM": "dumb", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-        return subprocess.run(
-            [*(POWERLESS if powerless and os.geteuid() == 0 else []), "bash", "-l", "-c", f"{self.init}\n{script}"],
+        command = [
+            *(POWERLESS if powerless and os.geteuid() == 0 else []),
+            "bash",
+            "-l",
+            "-c",
+            f"{self.init}\n{script}",
+        ]
+        process = subprocess.Popen(
+            command,
             env=env,
             cwd=self.home,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=timeout,
+            start_new_session=True,
         )
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGINT)  # Snakemake ends its pilot; what is left a minute later goes, too
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=60)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+        return subprocess.CompletedProcess(command, process.returncode, output)
 
 
 @pytest.fixture(
@@ -58,7 +77,7 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Shell:
 
 def deeprc_module(*arguments: object) -> subprocess.CompletedProcess:
     """`deeprc module …`."""
-    command = [sys.executable, "-c", "from deeprc.modules.cli import app; app()", *map(str, arguments)]
+    command = [str(Path(sys.executable).parent / "deeprc"), "module", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 

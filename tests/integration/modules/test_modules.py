@@ -69,7 +69,7 @@ def test_commands_work_from_an_empty_folder(shell, prefix):
     """With the variables that another Python's module sets, which would break ours."""
     done = shell.run(
         f"module use {prefix}/modulefiles; module load deeprc; export PYTHONPATH=/nowhere PYTHONHOME=/nowhere\n"
-        "deeprc sites | grep -c localhost && snakemake --profile site/localhost -n && echo planned"
+        "deeprc sites | grep -c localhost && deeprc image list && snakemake --profile site/localhost -n && echo planned"
     )
     assert done.returncode == 0, done.stdout
     assert done.stdout.splitlines()[-1] == "planned"
@@ -165,6 +165,23 @@ def test_profile_of_a_site_of_ones_own(shell, published, tmp_path):
         f"module use {published}/modulefiles; module load deeprc; snakemake --profile site/example --executor dryrun"
     )
     assert "Using profile site/example" in done.stdout
+
+
+def test_an_update_is_tried_before_it_is_the_default(shell, deeprc, tmp_path):
+    """As docs/facility.md says: install beside, try, switch; a version that is there already is refused."""
+    folder, common = tmp_path / "apps", ("install", "--site", "localhost", "--prefix", tmp_path / "apps")
+    use = f"module use {folder}/modulefiles"
+    assert deeprc(*common, "--venv", sys.prefix, "--version", OLD).returncode == 0
+    assert deeprc(*common, "--venv", sys.prefix, "--version", NEW, "--no-default").returncode == 0
+    assert shell.run(f"{use}; module load deeprc; module -t list").stdout.split()[-1] == f"deeprc/{OLD}"
+    tried = shell.run(f"{use}; module load deeprc/{NEW}; command -v deeprc")
+    assert tried.stdout.strip() == f"{folder}/releases/{NEW}/bin/deeprc"
+    assert deeprc("default", NEW, "--prefix", folder).returncode == 0
+    assert shell.run(f"{use}; module load deeprc; module -t list").stdout.split()[-1] == f"deeprc/{NEW}"
+    assert deeprc("list", "--prefix", folder).stdout.split("\n")[:2] == [OLD, f"{NEW} (default)"]
+    again = deeprc(*common, "--venv", sys.prefix, "--version", NEW)
+    assert again.returncode == 2
+    assert "is published there already" in again.stderr
 
 
 def test_switch_while_users_load(shell, deeprc, tmp_path):

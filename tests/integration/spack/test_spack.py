@@ -28,7 +28,8 @@ def spack(tmp_path_factory: pytest.TempPathFactory):
     """`spack(folder, *arguments, env=…)`: runs Spack in an environment's folder, with the packages that are here."""
     scope = tmp_path_factory.mktemp("scope")
     packages = Path(os.environ["DEEPRC_SPACK_PACKAGES"]) / "repos" / "spack_repo" / "builtin"
-    (scope / "repos.yaml").write_text(f"repos::\n  builtin: {packages}\n")
+    ours = TREE / "repo" / "spack_repo" / "deeprc"
+    (scope / "repos.yaml").write_text(f"repos::\n  deeprc: {ours}\n  builtin: {packages}\n")
     (scope / "bootstrap.yaml").write_text("bootstrap: {enable: false}\n")
     (scope / "config.yaml").write_text(f"config: {{install_tree: {{root: {scope}/store}}}}\n")
     cache = tmp_path_factory.mktemp("cache")

@@ -239,6 +239,9 @@ def test_prefix_has_the_tree_with_the_site_and_no_locks(tmp_path: Path) -> None:
     values = overrides(build)
     assert set(values) == {"DEEPRC_SPACK_SITE", "DEEPRC_SPACK_MPI"}
     assert all(Path(path).exists() for path in values.values())
+    repositories = yaml.safe_load((tmp_path / "spack-scope" / "repos.yaml").read_text())["repos:"]
+    assert list(repositories) == ["deeprc", "builtin"]  # ours first: its pyarrow stands before Spack's
+    assert (Path(repositories["deeprc"]) / "repo.yaml").is_file()
     assert read_variant(build.environment / "spack.yaml").name == "cuda12-mpich-ofi"
 
 
