@@ -135,7 +135,11 @@ def _filled(
 ) -> Plan:  # fmt: skip
     layout = plan.layout
     gathered = gather(site, partition, layout, comm, verdict, contained=image is not None)
-    environment = {"OMP_NUM_THREADS": str(layout.cores_per_rank), **starter.variables(layout), **gathered.environment}
+    environment = {
+        "OMP_NUM_THREADS": str(layout.cores_per_rank),
+        **starter.variables(layout, placed=placed),
+        **gathered.environment,
+    }
     binds, runtime, files, extra = list(gathered.binds), [], {}, list(gathered.launcher_options)
     box = container(site.runtime.kind) if image is not None else None
     if image is not None and box is not None:

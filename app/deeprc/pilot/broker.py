@@ -64,7 +64,7 @@ class Broker:
         self._tasks.add_pilots(pilot)
 
     def submit(self, tasks: list[dict]) -> None:
-        """Hand tasks (see `tasks.Task`) to the pilot; `script` starts those that have a launch line."""
+        """Hand tasks (see `tasks.Task`) to the pilot; `launch` is for `hooks/deeprc_launch.py`."""
         self._tasks.submit_tasks(
             [
                 self._rp.TaskDescription(
@@ -76,7 +76,7 @@ class Broker:
                         "cores_per_rank": task["cores_per_rank"],
                         "gpus_per_rank": task["gpus_per_rank"],
                         "timeout": task["timeout"] or 0.0,
-                        **({"metadata": {"deeprc": {"script": task["script"]}}} if task["script"] else {}),
+                        **({"metadata": {"deeprc": task["launch"]}} if task["launch"] else {}),
                         **({"ranks_per_node": -(-task["ranks"] // task["nodes"])} if task["nodes"] else {}),
                     }
                 )

@@ -22,7 +22,7 @@ from deeprc.launch import Layout, Plan, compose
 from deeprc.launch.choose import choose_image
 from deeprc.pilot.address import LOOPBACK, own_address
 from deeprc.pilot.batch import Allocation, allocation, give_back, queue_state
-from deeprc.pilot.launching import NAME, devices, launch_script
+from deeprc.pilot.launching import NAME, devices, launch_script, slots
 from deeprc.pilot.processes import MARK, PATIENCE, sweep
 from deeprc.pilot.resource import HOOKS, bootstrap_text, resource_config, write_resource_config
 from deeprc.pilot.tasks import Outcome, Task
@@ -322,7 +322,7 @@ class Pilot:
         """What the broker is told of a task. On this machine one rank needs no launcher: its plan has none."""
         plan = self.plan(task)
         if not plan.launcher:
-            return asdict(task) | {"script": None}
+            return asdict(task) | {"launch": None}
         folder = Path(task.folder) if task.folder else self.folder / "tasks" / task.uid
         folder.mkdir(parents=True, exist_ok=True)
         chosen = devices(self.site, self.partition, plan, folder) if task.ranks == 1 else []
@@ -330,7 +330,8 @@ class Pilot:
             ["/bin/bash", "-c", f'RP_RANK=0; {chosen[0]}; exec "$@"', "worker", *task.argv] if chosen else task.argv
         )
         (folder / NAME).write_text(launch_script(plan, wrapped, folder))
-        return asdict(task) | {"script": str(folder / NAME), "nodes": plan.layout.nodes}
+        launch = {"script": str(folder / NAME), "slots": slots(self.site, self.partition, plan)}
+        return asdict(task) | {"launch": launch, "nodes": plan.layout.nodes}
 
     def _report(self, outcome: Outcome) -> None:
         self.running.pop(outcome.uid, None)

@@ -20,7 +20,12 @@ from deeprc.launch.text import exports, shell_word
 from deeprc.sites import Partition, Site
 
 NAME = "launch.sh"
-PLACES = {"{hosts}": "${DEEPRC_HOSTS}", "{hostfile}": "${DEEPRC_HOSTFILE}", "{offset}": "${DEEPRC_OFFSET}"}
+PLACES = {
+    "{hosts}": "${DEEPRC_HOSTS}",
+    "{hostfile}": "${DEEPRC_HOSTFILE}",
+    "{offset}": "${DEEPRC_OFFSET}",
+    "{binding}": "${DEEPRC_BINDING}",
+}
 # Where launchers put a rank's number in the world. MPI's own first: within Slurm, every process has SLURM_PROCID.
 RANKS = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "PALS_RANKID", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
 # What the allocation tells `srun` to do for every step: here each step says all of it itself. psij submits with
@@ -106,6 +111,11 @@ def devices(site: Site, partition: Partition, plan: Plan, folder: Path) -> list[
         return []
     chosen = shlex.quote(str(folder / "devices"))
     return [f'export {partition.accelerator.visible}="$(sed -n "$((RP_RANK + 1))p" {chosen})"']
+
+
+def slots(site: Site, partition: Partition, plan: Plan) -> int:
+    """Ranks like the plan's for which a node has room, as the launcher counts."""
+    return _launcher(site, partition).slots(plan.layout)
 
 
 def _launcher(site: Site, partition: Partition) -> Launcher:

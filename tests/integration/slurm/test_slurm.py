@@ -78,8 +78,17 @@ def test_a_job_lies_on_as_many_nodes_as_it_asks_for(done):
 
 
 def test_jobs_at_the_same_time_have_accelerators_of_their_own(done):
-    found = [(done[0] / f"devices/{number}.txt").read_text().strip() for number in range(4)]
-    assert sorted(found) == ["node1 0", "node1 1", "node2 0", "node2 1"]
+    found = [(job, (done[0] / job["output"][0]).read_text().split()) for job in jobs(done[0], "device")]
+    assert len(found) == 4
+    assert {device for _, (_, device) in found} <= {"0", "1"}
+    beside = [
+        (one, other)
+        for number, (job, one) in enumerate(found)
+        for later, other in found[number + 1 :]
+        if job["start"] < later["stop"] and later["start"] < job["stop"]
+    ]
+    assert beside
+    assert all(one != other for one, other in beside), found
 
 
 def test_the_launch_line_is_the_one_that_the_plan_composes(done, site):

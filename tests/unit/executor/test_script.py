@@ -18,8 +18,7 @@ def test_environment_leaves_out_what_launchers_set_for_each_task():
         "SLURMISH": "kept",
     }
     assert environment_text(environment) == (
-        "unset PYTHONPATH DEEPRC_TOWARDS\n"
-        "export ODD='it'\"'\"'s a \"b\"\n$c'\nexport PATH=/bin\nexport SLURMISH=kept\n"
+        "unset PYTHONPATH DEEPRC_TOWARDS\nexport ODD='it'\"'\"'s a \"b\"\n$c'\nexport PATH=/bin\nexport SLURMISH=kept\n"
     )
 
 

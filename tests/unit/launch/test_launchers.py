@@ -78,6 +78,38 @@ def test_a_pilot_chooses_the_nodes(environment, name, expected):
     assert "$PBS_NODEFILE" not in line
 
 
+@pytest.mark.parametrize(
+    ("name", "own", "placed"),
+    [
+        ("mpirun-openmpi", "--map-by ppr:8:node:PE=7 --bind-to core", "--map-by ppr:8:node --bind-to none"),
+        ("mpiexec-pals", "--depth 7 --cpu-bind depth", "--cpu-bind {binding}"),
+    ],
+)
+def test_in_a_pilot_ranks_are_not_bound_to_a_nodes_first_cores(environment, name, own, placed):
+    """Other tasks may be on the same node, and would be bound to them, too."""
+    site = cluster()
+    made = launcher(site, site.partition(), environment, name)
+    alone, beside = (" ".join(made.command(SEVERAL, placed=where)) for where in (False, True))
+    assert own in alone
+    assert placed in beside
+    assert own not in beside
+
+
+def test_in_a_pilot_slurm_gives_each_step_what_is_its_own(environment):
+    site = cluster()
+    slurm = launcher(site, site.partition(), environment, "srun")
+    assert slurm.placement(SEVERAL, placed=True)[1:3] == ["--exact", "--mem=0"]
+    assert slurm.placement(Layout(2), placed=True)[-1] == "--gres=none"
+    assert "--gres=none" not in slurm.placement(Layout(2, 1, 1), placed=True)
+    assert slurm.placement(SEVERAL, placed=False) == []
+
+
+def test_intel_mpi_pins_only_where_it_is_alone(environment):
+    site = cluster()
+    intel = launcher(site, site.partition(), environment, "mpirun-intelmpi")
+    assert (intel.variables(SEVERAL), intel.variables(SEVERAL, placed=True)) == ({}, {"I_MPI_PIN": "off"})
+
+
 def test_where_slurm_counts_hardware_threads_ranks_are_bound_to_whole_cores():
     site = cluster(partition={"threads_per_core": 2})
     line = " ".join(launcher(site, site.partition(), Path("/env"), "srun").command(ONE))

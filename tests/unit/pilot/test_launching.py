@@ -10,14 +10,13 @@ import pytest
 
 from deeprc.launch import Layout, compose
 from deeprc.pilot.launching import filled, launch_script, rank_number, rank_setup, rank_words
+from deeprc.pilot.launching import slots as slots_of
 from deeprc.pilot.resource import HOOKS
 from deeprc.sites import Site
 from samples.sites import LAPTOP, cluster, laptop
 
 sys.path.append(str(HOOKS))
 import deeprc_launch
-
-NODES = [{"name": f"n{i}", "index": i} for i in range(3)]
 
 
 def slot(node: int, *cores: int, gpus: tuple[int, ...] = ()) -> dict:
@@ -54,7 +53,7 @@ def odd(tmp_path) -> Path:
 
 def test_the_launcher_gets_the_plans_words_and_the_pilots_hosts(odd):
     site = cluster(launcher={"name": "srun", "pmi": ["pmi2"], "options": ["--comment=${HOME}, $(date) `x`"]})
-    deeprc_launch.place([slot(0, 0), slot(0, 1), slot(2, 0), slot(2, 1)], NODES, odd)
+    deeprc_launch.place([slot(0, 0), slot(0, 1), slot(2, 0), slot(2, 1)], 4, odd)
     assert shown(odd, site, plan(site)) == [
         "--nodes=2", "--ntasks=4", "--ntasks-per-node=2", "--cpus-per-task=1", "--kill-on-bad-exit=1",
         "--nodelist=n0,n2", "--exact", "--mem=0", "--gres=none", "--comment=, $(date) `x`", "job", "a b",
@@ -63,33 +62,54 @@ def test_the_launcher_gets_the_plans_words_and_the_pilots_hosts(odd):
 
 def test_a_file_of_hosts_has_a_line_for_each_rank(odd):
     site = cluster(launcher={"name": "mpirun-openmpi", "program": "mpirun"})
-    deeprc_launch.place([slot(1, 0), slot(1, 1), slot(2, 0), slot(2, 1)], NODES, odd)
+    deeprc_launch.place([slot(1, 0), slot(1, 1), slot(2, 0), slot(2, 1)], 4, odd)
     words = shown(odd, site, plan(site))
     assert words[words.index("--hostfile") + 1] == f"{odd}/hosts"
     assert (odd / "hosts").read_text() == "n1\nn1\nn2\nn2\n"
 
 
 @pytest.mark.parametrize(
-    ("slots", "offset"),
+    ("slots", "each", "offset"),
     [
-        ([slot(0, 0), slot(0, 1)], 0),
-        ([slot(0, 4), slot(0, 5)], 4),
-        ([slot(0, 4, 5), slot(0, 6, 7)], 2),  # threads are not counted
-        ([slot(1, 0), slot(1, 1), slot(2, 0), slot(2, 1)], 2),
+        ([slot(0, 0), slot(0, 1)], 64, 0),
+        ([slot(0, 4), slot(0, 5)], 64, 4),
+        ([slot(2, 4, 5), slot(2, 6, 7)], 32, 66),  # after two nodes of 32 such ranks, and two more
+        ([slot(1, 0), slot(1, 1), slot(2, 0), slot(2, 1)], 2, 2),
     ],
 )
-def test_offset_among_the_ranks_of_the_allocation(odd, slots, offset):
+def test_offset_among_the_ranks_of_the_allocation(odd, slots, each, offset):
+    """`ibrun` is told how many ranks a node holds, and the first one's number: both must be meant alike."""
     site = cluster(launcher={"name": "ibrun"})
-    deeprc_launch.place(slots, NODES, odd)
-    words = shown(odd, site, plan(site, len(slots), nodes=1))
+    nodes = len({slot["node_index"] for slot in slots})
+    made = plan(site, len(slots), len(slots[0]["cores"]), nodes=nodes)
+    assert slots_of(site, site.partition(), made) == each
+    assert made.environment["IBRUN_TASKS_PER_NODE"] == str(each)
+    deeprc_launch.place(slots, each, odd)
+    words = shown(odd, site, made)
     assert words[words.index("-o") + 1] == str(offset)
+
+
+@pytest.mark.parametrize(
+    ("slots", "binding"),
+    [
+        ([slot(0, 6, 7), slot(0, 9, 8)], "list:6,7:9,8"),
+        ([slot(0, 2), slot(0, 3), slot(1, 2), slot(1, 3), slot(2, 2)], "list:2:3"),
+        ([slot(0, 2), slot(1, 5)], "none"),  # PALS takes one list for all nodes
+    ],
+)
+def test_pals_binds_to_the_cores_that_the_pilot_has_chosen(odd, slots, binding):
+    site = cluster(launcher={"name": "mpiexec-pals", "program": "mpiexec"})
+    deeprc_launch.place(slots, 64, odd)
+    words = shown(odd, site, plan(site, len(slots), nodes=len({slot["node_index"] for slot in slots})))
+    assert words[words.index("--cpu-bind") + 1] == binding
+    assert "--depth" not in words
 
 
 def test_a_line_as_it_was_used(odd):
     words = ["srun", "--nodelist={hosts}", "-f", "{hostfile}", "{other}", "awk {print}"]
     assert filled(words, odd) == words
     assert filled(words, odd, ["n1", "n1", "n0"])[1] == "--nodelist=n1,n0"
-    deeprc_launch.place([slot(0, 0), slot(2, 0)], NODES, odd)
+    deeprc_launch.place([slot(0, 0), slot(2, 0)], 4, odd)
     assert filled(words, odd) == ["srun", "--nodelist=n0,n2", "-f", f"{odd}/hosts", "{other}", "awk {print}"]
 
 
@@ -127,7 +147,7 @@ def test_a_rank_finds_its_number_whatever_the_launcher_calls_it(given, number):
 
 def test_accelerators_are_told_by_the_pilot_where_the_launcher_does_not(odd):
     site = laptop()
-    deeprc_launch.place([slot(0, 0, gpus=(1, 3)), slot(0, 1, gpus=(0, 2))], NODES, odd)
+    deeprc_launch.place([slot(0, 0, gpus=(1, 3)), slot(0, 1, gpus=(0, 2))], 4, odd)
     lines = rank_setup(site, site.partition(), plan(site, 2, gpus=0, nodes=1), odd)
     assert lines == ["export OMP_NUM_THREADS=1"]
     two = {**LAPTOP["partitions"][0], "accelerator": {"vendor": "amd", "model": "MI", "count": 4}}

@@ -61,7 +61,7 @@ class Launcher(ABC):
         return self.site.launcher.program or self.name.partition("-")[0]
 
     @abstractmethod
-    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str]) -> list[str]:
+    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """The options that lay the ranks out.
 
         Parameters
@@ -70,6 +70,9 @@ class Launcher(ABC):
             What to speak to the ranks, where that is not the launcher's own choice.
         exports
             Variables that the ranks must see, for launchers that pass on none by themselves.
+        placed
+            Whether a pilot has chosen nodes and cores. Others of its tasks may be on the same nodes: a launcher that
+            binds its ranks to a node's first cores, as if it were alone, would put them all there.
         """
 
     def accelerators(self, layout: Layout, *, shared: bool) -> list[str]:
@@ -81,20 +84,25 @@ class Launcher(ABC):
 
     def placement(self, layout: Layout, *, placed: bool) -> list[str]:
         """The options that choose nodes; `placed`: a pilot has chosen them, and fills in `{hosts}`, `{hostfile}`
-        (a line for each rank), `{offset}` (ranks of the allocation before the first one).
+        (a line for each rank), `{offset}` (ranks of the allocation before the first one), `{binding}` (PALS's words for
+        the cores of each of a node's ranks).
         """
         return []
 
-    def variables(self, layout: Layout) -> dict[str, str]:
+    def variables(self, layout: Layout, *, placed: bool = False) -> dict[str, str]:
         """Variables that the launcher itself reads."""
         return {}
+
+    def slots(self, layout: Layout) -> int:
+        """Ranks for which a node has room, as a pilot counts `{offset}`."""
+        return layout.ranks_per_node if layout.nodes > 1 else self.partition.usable_cores // layout.cores_per_rank
 
     def command(
         self, layout: Layout, *, pmi: str | None = None, exports: Sequence[str] = (), extra: Sequence[str] = (),
         placed: bool = False, shared_gpus: bool = False,
     ) -> list[str]:  # fmt: skip
         """What stands before the command that the ranks run."""
-        options = self.options(layout, pmi=pmi, exports=exports)
+        options = self.options(layout, pmi=pmi, exports=exports, placed=placed)
         if layout.gpus_per_rank:
             options += self.accelerators(layout, shared=shared_gpus)
         return [self.program, *options, *self.placement(layout, placed=placed), *self.site.launcher.options, *extra]

@@ -14,7 +14,7 @@ class Fork(Launcher):
     method = "FORK"
     local_rank = rank = "RP_RANK"
 
-    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str]) -> list[str]:
+    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """None."""
         return []
 

@@ -30,7 +30,7 @@ class Hydra(Launcher):
             raise ConfigError("the environment has no mpiexec", found=f"no {path}", fix="pip install mpich")
         return str(path)
 
-    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str]) -> list[str]:
+    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """Ranks, and ranks per node where there are several; Hydra passes on all variables by itself."""
         several = ["-ppn", str(layout.ranks_per_node)] if layout.nodes > 1 else []
         return ["-np", str(layout.ranks), *several]
@@ -58,3 +58,7 @@ class IntelMpi(Hydra):
     def pilot_settings(self) -> dict:
         """The module is loaded before the pilot starts."""
         return {}
+
+    def variables(self, layout: Layout, *, placed: bool = False) -> dict[str, str]:
+        """Intel MPI binds ranks, as if they were alone on the node."""
+        return {"I_MPI_PIN": "off"} if placed else {}

@@ -27,7 +27,7 @@ class Ibrun(Launcher):
         """A rank's number in the world, likewise (vista.md: OMPI_COMM_WORLD_RANK)."""
         return "OMPI_COMM_WORLD_RANK" if self.site.mpi[0].family == "openmpi" else "PMI_RANK"
 
-    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str]) -> list[str]:
+    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """The number of ranks."""
         return ["-n", str(layout.ranks)]
 
@@ -35,9 +35,9 @@ class Ibrun(Launcher):
         """The rank of the allocation to begin with."""
         return ["-o", "{offset}" if placed else "0"]
 
-    def variables(self, layout: Layout) -> dict[str, str]:
-        """Ranks per node."""
-        return {"IBRUN_TASKS_PER_NODE": str(layout.ranks_per_node)}
+    def variables(self, layout: Layout, *, placed: bool = False) -> dict[str, str]:
+        """Ranks per node; in a pilot, where others may be beside them, the ranks that a node has room for."""
+        return {"IBRUN_TASKS_PER_NODE": str(self.slots(layout) if placed else layout.ranks_per_node)}
 
     def command(self, layout: Layout, **options: object) -> list[str]:
         """`ibrun … task_affinity`."""

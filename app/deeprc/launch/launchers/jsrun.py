@@ -15,7 +15,7 @@ class Jsrun(Launcher):
     binds_gpus = True
     local_rank, rank = "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_RANK"
 
-    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str]) -> list[str]:
+    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """Resource sets; Spectrum MPI handles memory of accelerators with `--smpiargs=-gpu` only."""
         options = [f"--nrs={layout.ranks}", "--tasks_per_rs=1", f"--cpu_per_rs={layout.cores_per_rank}"]
         options += [f"--gpu_per_rs={layout.gpus_per_rank}", f"--rs_per_host={layout.ranks_per_node}"]

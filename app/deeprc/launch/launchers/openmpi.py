@@ -17,11 +17,22 @@ class OpenMpi(Launcher):
     method = "MPIRUN"
     local_rank, rank = "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_RANK"
 
-    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str]) -> list[str]:
+    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """Ranks, ranks per node and cores of each; the variables that they must see."""
+        passed = [word for name in exports for word in ("-x", name)]
+        if placed:
+            return [
+                "-np",
+                str(layout.ranks),
+                "--map-by",
+                f"ppr:{layout.ranks_per_node}:node",
+                "--bind-to",
+                "none",
+                *passed,
+            ]
         mapping = f"ppr:{layout.ranks_per_node}:node:PE={layout.cores_per_rank}"
         options = ["-np", str(layout.ranks), "--map-by", mapping, "--bind-to", "core"]
-        return [*options, *(word for name in exports for word in ("-x", name))]
+        return [*options, *passed]
 
     def placement(self, layout: Layout, *, placed: bool) -> list[str]:
         """The hosts that a pilot has chosen."""

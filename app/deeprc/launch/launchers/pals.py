@@ -18,9 +18,11 @@ class Pals(Launcher):
     method = "MPIEXEC"
     local_rank, rank = "PALS_LOCAL_RANKID", "PALS_RANKID"
 
-    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str]) -> list[str]:
+    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """Ranks, ranks per node, cores of each."""
         options = ["-n", str(layout.ranks), "--ppn", str(layout.ranks_per_node)]
+        if placed:
+            return [*options, "--cpu-bind", "{binding}"]
         blocks = self.partition.core_blocks(layout.ranks_per_node, layout.cores_per_rank)
         if self.partition.reserved_cores and blocks:
             return [*options, "--cpu-bind", "list:" + ":".join(_span(block) for block in blocks)]

@@ -23,7 +23,7 @@ class Srun(Launcher):
     binds_gpus = True
     local_rank, rank = "SLURM_LOCALID", "SLURM_PROCID"
 
-    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str]) -> list[str]:
+    def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """Nodes, ranks, cores and accelerators of each; `--mpi` where Slurm's default does not do."""
         options = [f"--nodes={layout.nodes}", f"--ntasks={layout.ranks}"]
         if layout.nodes > 1:

@@ -10,7 +10,7 @@ import signal
 import time
 from pathlib import Path
 
-KEY = "deeprc"  # in a task's metadata: {"script": path of the launch script}
+KEY = "deeprc"  # in a task's metadata: {"script": path of the launch script, "slots": such ranks that a node holds}
 PATIENCE = 5.0  # seconds that a launcher may take to end its ranks
 
 
@@ -30,7 +30,7 @@ def ours(method):
         own = of(task)
         if not own:
             return commands(task, exec_path)
-        place(task["slots"], method._rm_info["node_list"], Path(own["script"]).parent)
+        place(task["slots"], own["slots"], Path(own["script"]).parent)
         return f"/bin/bash {shlex.quote(own['script'])}"
 
     def own_cancel(task, pid):
@@ -59,9 +59,9 @@ def _reap(task):
         task["proc"].poll()
 
 
-def place(slots, nodes, folder):
+def place(slots, each, folder):
     """Write where a task's ranks are: `hosts`, and `devices` where they have accelerators, each a line for each rank;
-    and `placement.sh`, the variables that its launch script reads.
+    and `placement.sh`, the variables that its launch script reads. A node holds `each` such ranks.
     """
     hosts = [slot["node_name"] for slot in slots]
     write(folder, "hosts", hosts)
@@ -70,18 +70,28 @@ def place(slots, nodes, folder):
     values = {
         "DEEPRC_HOSTS": ",".join(dict.fromkeys(hosts)),
         "DEEPRC_HOSTFILE": str(folder / "hosts"),
-        "DEEPRC_OFFSET": str(offset(slots, nodes)),
+        "DEEPRC_OFFSET": str(offset(slots, each)),
+        "DEEPRC_BINDING": binding(slots),
     }
     write(folder, "placement.sh", [f"{name}={shlex.quote(value)}" for name, value in values.items()])
 
 
-def offset(slots, nodes):
+def offset(slots, each):
     """The first rank's number among those of the whole allocation, if all its nodes were full of ranks like these."""
-    first = min(slot["node_index"] for slot in slots)
-    before = sum(1 for node in nodes if node["index"] < first)
-    here = [slot for slot in slots if slot["node_index"] == first]
-    cores = max(1, len(here[0]["cores"]))
-    return before * len(here) + min(slot["cores"][0]["index"] for slot in here) // cores
+    first = min(slots, key=lambda slot: (slot["node_index"], slot["cores"][0]["index"]))
+    alone = len({slot["node_index"] for slot in slots}) == 1  # several nodes are filled from their first core on
+    return first["node_index"] * each + (first["cores"][0]["index"] // len(first["cores"]) if alone else 0)
+
+
+def binding(slots):
+    """The cores of each of a node's ranks; PALS takes one list for all nodes, so none where they differ."""
+    nodes = {}
+    for slot in slots:
+        cores = ",".join(str(core["index"]) for core in slot["cores"])
+        nodes.setdefault(slot["node_index"], []).append(cores)
+    fullest = max(nodes.values(), key=len)
+    same = all(cores == fullest[: len(cores)] for cores in nodes.values())
+    return f"list:{':'.join(fullest)}" if same else "none"
 
 
 def write(folder, name, lines):
@@ -100,3 +110,16 @@ def whole_blocks(find):
         return find(self, *arguments, **options)
 
     return find_whole
+
+
+def contiguous(schedule):
+    """`schedule_task` of the scheduler; where ranks must lie on neighbours (`scattered` is off), it begins at the first
+    node, as it would go on from the last node to the first.
+    """
+
+    def schedule_neighbours(self, task):
+        if not self._scattered:
+            self._node_offset = 0
+        return schedule(self, task)
+
+    return schedule_neighbours

@@ -106,9 +106,10 @@ def launch_method(module):
 
 def placement(module):
     """Lay out ranks evenly (`radical.pilot.agent.scheduler.continuous`)."""
-    from deeprc_launch import whole_blocks
+    from deeprc_launch import contiguous, whole_blocks
 
     module.Continuous._find_resources = whole_blocks(module.Continuous._find_resources)
+    module.Continuous.schedule_task = contiguous(module.Continuous.schedule_task)
 
 
 def pbs_nodes(module):
