@@ -1,0 +1,118 @@
+"""The real images: their size, what is in them, and that a build refuses what is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from importlib.metadata import version
+
+import pytest
+import yaml
+
+from deeprc.images import apptainer, build, definition, labels, load_catalog, sif, wheels
+from deeprc.images.build import Recipe
+from deeprc.images.errors import ImageError
+from deeprc.images.store import Store
+
+pytestmark = pytest.mark.requires("apptainer")
+
+
+def inside(image, *command: str) -> str:
+    """What a command prints in an image."""
+    done = subprocess.run(
+        ["apptainer", "exec", "--no-home", image.path, *command], capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_images_are_slim(mpich_image, openmpi_image):
+    assert openmpi_image.stages == ["frames"] and openmpi_image.size <= 250e6
+    assert {"frames", "torch"} <= set(mpich_image.stages) and mpich_image.size <= 700e6
+
+
+def test_the_self_test_passes_and_labels_are_the_catalogs(mpich_image):
+    image = load_catalog().image("cpu-mpich")
+    done = subprocess.run(["apptainer", "test", mpich_image.path], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0 and "as its labels say" in done.stdout, done.stderr
+    found = apptainer.labels(mpich_image.path)
+    labels.check(found, image, where=mpich_image.path)
+    assert found["deeprc.version"] == wheels.project()["version"]
+    assert found["deeprc.content"] == mpich_image.content
+    assert sif.architecture(mpich_image.path) == found["deeprc.architecture"]
+    assert "Processors only" in apptainer.run("run-help", mpich_image.path, what="help")
+
+
+def test_packages_are_the_ones_of_this_environment(mpich_image):
+    names = ["numpy", "polars", "pyarrow", "torch", "neuralforecast", "tensorflow_cpu", "mpi4py", "pydantic"]
+    script = f"from importlib.metadata import version; print(*map(version, {names}))"
+    assert inside(mpich_image, "python", "-c", script).split() == list(map(version, names))
+    # Snakemake and the pilot stay outside, and so does what only builds images.
+    script = "import importlib.util as u; print(*map(u.find_spec, ['snakemake', 'radical', 'pip']))"
+    assert inside(mpich_image, "python", "-c", script).split() == ["None"] * 3
+    assert inside(mpich_image, "sh", "-c", "ls /opt; command -v strip gcc || true").split() == ["deeprc"]
+
+
+def test_no_host_library_is_in_the_loaders_way(mpich_image, openmpi_image):
+    for image in (mpich_image, openmpi_image):
+        cache = inside(image, "/sbin/ldconfig", "-p")
+        assert "libmpi.so" in cache
+        assert not [name for name in definition.HOST_LIBRARIES if f"{name}.so" in cache]
+
+
+def test_the_command_line_is_in_the_image(mpich_image):
+    assert "deeprc" in inside(mpich_image, "deeprc", "--version")
+    help_text = subprocess.run(["apptainer", "run", mpich_image.path], capture_output=True, text=True, timeout=120)
+    assert help_text.returncode == 0 and "Usage" in help_text.stdout
+
+
+def test_what_did_not_change_is_not_built_again(mpich_image, build_store):
+    start = time.monotonic()
+    assert build.build(Recipe(load_catalog().image("cpu-mpich")), build_store) == mpich_image
+    assert time.monotonic() - start < 30
+
+
+def test_starting_a_container_costs_little(openmpi_image):
+    """The bound is loose for busy machines; docs/images.md has the measured medians."""
+    seconds = []
+    for _ in range(5):
+        start = time.monotonic()
+        inside(openmpi_image, "true")
+        seconds.append(time.monotonic() - start)
+    assert sorted(seconds)[2] < 2
+
+
+def test_an_image_that_fails_its_own_test_is_not_kept(build_store, tmp_path, monkeypatch):
+    """A catalog that is wrong about the image: the build ends with what was found, and nothing is left."""
+    image = load_catalog().image("cpu-openmpi")
+    wrong = image.model_copy(update={"mpi": image.mpi.model_copy(update={"standard_abi": True})})
+    store = Store(tmp_path, [])
+    store.bases.symlink_to(build_store.bases)  # the base is the same
+    with pytest.raises(ImageError, match=r"whether libmpi_abi\.so\.1 can be loaded: found False, expected True"):
+        build.build(Recipe(wrong, ["frames"]), store)
+    assert store.held() == [] and not list(tmp_path.glob("*.sif")) and not list(tmp_path.glob(".*.tmp"))
+
+
+def test_a_signed_build(key, build_store, openmpi_image, monkeypatch, tmp_path):
+    """Signing is part of a build: the signed file is another one, and the catalog's key verifies it."""
+    from deeprc.images import transfer
+
+    monkeypatch.setenv("APPTAINER_KEYSDIR", str(key.folder))
+    copy = tmp_path / "copy.sif"
+    copy.write_bytes(openmpi_image.path.read_bytes())
+    index = apptainer.key_index(key.fingerprint)
+    apptainer.run("sign", "--keyidx", index, copy, what="signing", timeout=120)
+    assert transfer.check_signature(copy, key.fingerprint) == key.fingerprint
+    with pytest.raises(ImageError, match="no such secret key") as caught:
+        apptainer.key_index("0" * 40)
+    assert key.fingerprint in str(caught.value)
+
+
+def test_definitions_are_read_by_apptainer(tmp_path, build_store, openmpi_image):
+    """Every section of a rendered definition arrives in the image, as Apptainer's own inspection shows."""
+    found = json.loads(apptainer.run("inspect", "--json", "--all", openmpi_image.path, what="inspecting"))
+    attributes = found["data"]["attributes"]
+    assert "selftest.py" in attributes["test"] and "PYTHONNOUSERSITE" in str(attributes["environment"])
+    assert "cpu-openmpi" in attributes["helpfile"] and 'exec "$@"' in attributes["runscript"]
+    assert yaml.safe_load(attributes["labels"]["deeprc.mpi.version"]) == "5.0.11"
