@@ -76,10 +76,10 @@ def cancel_commands(scheduler: str, name: str) -> list[str]:
 
 
 def queue_state(scheduler: str, name: str) -> str | None:
-    """What the batch system says of that job, `PENDING (PartitionTimeLimit)`; None where it is not asked."""
+    """Why the job of that name waits, `PENDING (PartitionTimeLimit)`; None where it does not, or is not asked."""
     if scheduler != "slurm":
         return None
-    return _call(f"squeue --noheader --me --name={name} --format='%T (%r)'").strip() or None
+    return _call(f"squeue --noheader --me --states=PENDING --name={name} --format='%T (%r)'").strip() or None
 
 
 def give_back(scheduler: str, name: str, *, patience: float = 10.0) -> None:

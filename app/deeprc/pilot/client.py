@@ -18,6 +18,7 @@ from pathlib import Path
 
 from deeprc.errors import ConfigError
 from deeprc.images.catalog import Image, load_catalog
+from deeprc.images.site import require, store_of
 from deeprc.launch import Layout, Plan, compose
 from deeprc.launch.choose import choose_image
 from deeprc.pilot.address import LOOPBACK, own_address
@@ -29,6 +30,7 @@ from deeprc.pilot.tasks import Outcome, Task
 from deeprc.pilot.workers import Workers
 from deeprc.sites import Site
 
+SIF = ("apptainer", "singularity")  # runtimes that take a SIF file; others have a store of their own
 OPTIONS, REFUSAL = "DEEPRC_SUBMIT", "DEEPRC_REFUSAL"  # see `hooks/deeprc_submit.py`
 GONE = "the process that holds RADICAL-Pilot has ended"
 
@@ -59,6 +61,13 @@ class Pilot:
             if count is not None and count < 1:
                 raise ConfigError(f"a pilot without {name}", found=f"{name} = {count}", expected="1 or more")
         self.site, self.partition = site, site.partition(partition)
+        if self.batch and nodes > self.partition.nodes:
+            raise ConfigError(
+                f"{nodes} nodes: more than there are",
+                where=f"site {site.name}, partition {self.partition.name}",
+                expected=f"at most {self.partition.nodes}",
+                fix="fewer --radical-pilot-nodes",
+            )
         if cores is not None:
             self.partition = self.partition.model_copy(update={"cores": cores, "reserved_cores": []})
         self.nodes, self.runtime, self.folder = nodes, runtime, folder.absolute()
@@ -99,7 +108,7 @@ class Pilot:
 
     @property
     def queue_state(self) -> str | None:
-        """What the batch system says of the pilot's job, as far as it is asked; that takes a moment."""
+        """Why the pilot's job waits in its queue, as far as the batch system is asked; that takes a moment."""
         return queue_state(self.site.scheduler.name, self.job) if self.batch else None
 
     @property
@@ -150,8 +159,14 @@ class Pilot:
 
     def _compose(self, task: Task) -> Plan:
         layout = self.layout(task)
-        image = self._choose(layout) if task.contained else None
+        image, path = self._choose(layout) if task.contained else None, None
         plan = compose(self.site, self.partition, layout, [], image=image, comm=task.comm, placed=True)
+        if image and not plan.refused and self.site.runtime.kind in SIF:
+            # Named by its digest: a task runs in this very file, whatever is pulled in the meantime.
+            path = str(require(store_of(self.site), image, self.partition.architecture).path)
+            plan = compose(
+                self.site, self.partition, layout, [], image=image, image_path=path, comm=task.comm, placed=True
+            )
         common = {*self.site.scheduler.options, *self.partition.allocation(layout.nodes, layout.ranks_per_node)}
         for option in plan.scheduler_options:
             if option in common or option in self._extra:

@@ -29,6 +29,12 @@ partitions:
     cores: {cores}
     scheduler_options: ["--partition={{queue}}", "--nodes={{nodes}}", "--ntasks-per-node={{ranks_per_node}}"]
     accelerator: {{vendor: nvidia, model: made up, count: {gpus}}}
+  - name: reserved
+    queue: debug
+    nodes: {nodes}
+    architecture: detect
+    cores: {cores}
+    reserved_cores: [0]
   - name: closed
     queue: nowhere
     nodes: {nodes}

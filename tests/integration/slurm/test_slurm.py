@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deeprc.launch import Layout, compose
-from deeprc.pilot import Pilot, Task
+from deeprc.pilot import Outcome, Pilot, Task
 from deeprc.sites import load_site
 from pilots import QUIET, events, finish, jobs_that_began, start, survivors, wait_for
 
@@ -58,7 +58,8 @@ def jobs(folder: Path, rule: str, state: str = "finished") -> list[dict]:
 def test_jobs_of_one_rank_run_on_both_nodes(done):
     folder, _, output, *_ = done
     lines = [(folder / name).read_text().split() for name in ONE]
-    assert {node for node, _, _ in lines} == {"node1", "node2"}, output
+    others = [path.read_text().split() for path in (folder / "devices").iterdir()]
+    assert {node for node, *_ in lines + others} == {"node1", "node2"}, output
     assert {tuple(rest) for _, *rest in lines} == {("1", "0")}
     assert (folder / "script.txt").read_text() == "scripted\n"
 
@@ -192,17 +193,37 @@ def test_a_plan_without_a_run_works_on_any_machine(launch, tmp_path):
     assert "one" in output
 
 
-def test_an_account_is_given_to_slurm(cluster, site, tmp_path, monkeypatch):
-    """This Slurm charges nobody, and so takes any: what it was told is looked at."""
+def test_why_the_pilot_waits_in_the_queue_is_told(cluster, site, tmp_path, monkeypatch):
     for name, value in (cluster.environment | {"DEEPRC_ADDRESS": "127.0.0.1"}).items():
         monkeypatch.setenv(name, value)
-    pilot = Pilot(load_site(site), tmp_path / "pilot", account="hydrology", runtime=5)
+    pilot = Pilot(load_site(site), tmp_path / "pilot", runtime=600)  # the partition allows 60 minutes
     pilot.start()
     try:
-        wait_for(cluster.jobs, BEGIN)
-        assert cluster.call("squeue", "--noheader", "--format=%a").split() == ["hydrology"]
-        pilot.submit([Task("a", ["/bin/true"])])
+        wait_for(lambda: pilot.queue_state, BEGIN)
+        assert pilot.queue_state == "PENDING (PartitionTimeLimit)"
     finally:
         pilot.close()
+    wait_for(lambda: not cluster.jobs(), 30)
+
+
+def test_an_account_and_a_queue_are_given_to_slurm_and_reserved_cores_left_alone(cluster, site, tmp_path, monkeypatch):
+    """This Slurm charges nobody, and so takes any account: what it was told is looked at."""
+    for name, value in (cluster.environment | {"DEEPRC_ADDRESS": "127.0.0.1"}).items():
+        monkeypatch.setenv(name, value)
+    pilot = Pilot(load_site(site), tmp_path / "pilot", partition="reserved", account="hydrology", runtime=5)
+    assert pilot.cores == 3
+    outcomes: list[Outcome] = []
+    pilot.start()
+    try:
+        pilot.submit([Task("a", ["/bin/true"], ranks=3), Task("b", ["/bin/true"])])
+        wait_for(cluster.jobs, BEGIN)
+        assert cluster.call("squeue", "--noheader", "--format=%a %P").split() == ["hydrology", "debug"]
+        wait_for(lambda: outcomes.extend(pilot.outcomes()) or len(outcomes) == 2 or pilot.ended, BEGIN)
+    finally:
+        pilot.close()
+    assert {outcome.state for outcome in outcomes} == {"DONE"}, pilot.why
+    cores = {outcome.uid: {core for _, core in outcome.cores} for outcome in outcomes}
+    assert cores["a"] == {1, 2, 3}
+    assert cores["b"] < {1, 2, 3}
     wait_for(lambda: not cluster.jobs(), 30)
     assert survivors(tmp_path) == {}

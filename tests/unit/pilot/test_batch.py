@@ -1,6 +1,7 @@
 """What batch systems are told: the exact words."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -148,3 +149,25 @@ def test_psij_submits_with_the_options_and_tells_the_refusal(tmp_path):
     assert (first, second) == ("--constraint=a b", "--x")
     assert script.endswith(".job")
     assert (tmp_path / "refusal").read_text().strip() == "sbatch: error: no such thing"
+
+
+def test_radical_pilot_takes_the_site_files_cores_on_pbs(tmp_path):
+    """`qstat` counts hardware threads on some machines; the file of nodes has one line for each."""
+    (tmp_path / "nodes").write_text("x1\nx1\nx2\nx2\n")
+    program = (
+        "from radical.pilot.agent.resource_manager.pbspro import PBSPro\n"
+        "from radical.pilot.agent.resource_manager.base import RMInfo\n"
+        "import json, logging\n"
+        "manager = PBSPro.__new__(PBSPro); manager._log = logging.getLogger(); manager._log.debug_2 = print\n"
+        "info = manager.init_from_scratch(RMInfo({'cores_per_node': 32, 'threads_per_core': 1, 'gpus_per_node': 4}))\n"
+        "print(json.dumps([[node['name'], len(node['cores'])] for node in info.node_list]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(HOOKS), "PBS_NODEFILE": str(tmp_path / "nodes"), "PBS_JOBID": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [["x1", 32], ["x2", 32]]

@@ -100,3 +100,14 @@ def test_every_job_ends_and_cores_are_never_overbooked(wanted, cores):
         if not waiting and not at_work and not several:
             return
     raise AssertionError("some job never had its turn")
+
+
+def test_a_task_whose_free_cores_are_on_the_wrong_nodes_gets_whole_ones():
+    """Two workers idle and one is busy; four of eight cores are free, but on two nodes."""
+    idle, other, busy = (Worker(name, Shape(), state) for name, state in (("a", IDLE), ("b", IDLE), ("c", BUSY)))
+    block, young = Task("block", ["x"], ranks=4), Task("young", ["x"])
+    usual = decide([block, young], [idle, other, busy], 4, 0)
+    assert [(worker.name, task.uid) for worker, task in usual.assign] == [("b", "young")]
+    stuck = decide([block, young], [idle, other, busy], 4, 0, {"block"})
+    assert (stuck.assign, stuck.start) == ([], [])
+    assert {worker.name for worker in stuck.dismiss} == {"a", "b"}

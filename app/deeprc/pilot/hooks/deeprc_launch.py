@@ -64,11 +64,12 @@ def place(slots, each, folder):
     and `placement.sh`, the variables that its launch script reads. A node holds `each` such ranks.
     """
     hosts = [slot["node_name"] for slot in slots]
+    numbers = [slot["node_index"] for slot in slots]
     write(folder, "hosts", hosts)
     if any(slot["gpus"] for slot in slots):
         write(folder, "devices", [",".join(str(gpu["index"]) for gpu in slot["gpus"]) for slot in slots])
     values = {
-        "DEEPRC_HOSTS": ",".join(dict.fromkeys(hosts)),
+        "DEEPRC_HOSTS": ",".join(dict.fromkeys(name for _, name in sorted(zip(numbers, hosts, strict=True)))),
         "DEEPRC_HOSTFILE": str(folder / "hosts"),
         "DEEPRC_OFFSET": str(offset(slots, each)),
         "DEEPRC_BINDING": binding(slots),
