@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from deeprc.errors import ConfigError, DeepRCError
 from deeprc.files import storage_error
 from deeprc.modules.release import PARTS, Release, System, lay_out, publish, readable, set_default
+from deeprc.modules.source import copy_source
 from deeprc.sites import Site
 
 EXTRAS = "forecasting,hydrology"
@@ -80,10 +82,12 @@ def _environment(release: Release, source: Path, given: Path | None) -> Path:
             raise ConfigError("not an environment with Deep RC", where=given, found=f"no bin/{lacking[0]}")
         venv.symlink_to(given.absolute())
         return venv / "bin" / "python"
-    for command in (
-        [sys.executable, "-m", "venv", str(venv)],
-        [str(venv / "bin" / "pip"), "install", "--quiet", f"{source}[{EXTRAS}]"],
-    ):
-        if (done := subprocess.run(command)).returncode:
-            raise DeepRCError("the environment could not be made", where=venv, found=f"exit code {done.returncode}")
+    with tempfile.TemporaryDirectory() as folder:
+        package = copy_source(source, Path(folder) / "source")
+        for command in (
+            [sys.executable, "-m", "venv", str(venv)],
+            [str(venv / "bin" / "pip"), "install", "--quiet", f"{package}[{EXTRAS}]"],
+        ):
+            if (done := subprocess.run(command)).returncode:
+                raise DeepRCError("the environment could not be made", where=venv, found=f"exit code {done.returncode}")
     return venv / "bin" / "python"

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from deeprc.files import atomic
+from deeprc.modules.source import copy_source
 from deeprc.sites import Partition, Site
 from deeprc.spack.choose import ARCHITECTURE_KEYS, Choice
 from deeprc.spack.externals import externals
@@ -73,6 +74,8 @@ def prepare(build: Build) -> None:
             (site / "packages.yaml").write_text(found.text(build.site, build.partition))
         if build.choice.gpu:
             (site / "gpu.yaml").write_text(gpu_layer(*build.choice.gpu))
+    with atomic(build.prefix / "source") as folder:
+        copy_source(build.source, folder)
     with atomic(build.prefix / "spack-scope") as scope:
         scope.mkdir()
         repository = (build.packages or build.prefix / "spack-packages") / "repos" / "spack_repo" / "builtin"
@@ -110,7 +113,7 @@ def script(build: Build) -> str:
             "# PyTorch for these GPUs: install its wheel now, from the index that the PyTorch site names for them."
         )
     lines.append(f"{pip} install {shlex.join(requirements())}")
-    lines.append(f"{pip} install --no-deps {shlex.quote(str(build.source))}")
+    lines.append(f"{pip} install --no-deps {shlex.quote(str(build.prefix / 'source'))}")
     return "\n".join(lines) + "\n"
 
 

@@ -75,8 +75,7 @@ def choose(site: Site, partition: Partition, catalog: Catalog, folder: Path) -> 
             swaps["mpi"] = f"mpi/{name}"
             break
     swaps["target"] = f"target/{target(partition)}"
-    if image.accelerator and site.interconnect.provider in RDMA:
-        swaps["plugin"] = "accel/ofi-plugin"
+    swaps["plugin"] = "accel/ofi-plugin" if site.interconnect.provider in RDMA else "accel/no-ofi-plugin"
     gpu = _gpu_layer(partition, variant, folder)
     if gpu and gpu[0]:
         swaps["gpu"] = gpu[0]

@@ -159,7 +159,9 @@ CHOICES = [
      {"gpu": "accel/nvidia-volta-turing"}),
     (site(FACTS["openmpi"], net={"fabric": "efa", "description": "EFA", "provider": "efa"}, accelerator=NVIDIA),
      "cuda12-openmpi-ucx", {"mpi": "mpi/openmpi-ofi", "plugin": "accel/ofi-plugin"}),
-    # NCCL needs its plugin on Slingshot, processors do not.
+    # NCCL speaks InfiniBand itself, whatever the MPI; on Slingshot it needs its plugin, processors do not.
+    (site({"implementation": "intel-mpi", "family": "mpich"}, accelerator=NVIDIA), "cuda12-mpich-ofi",
+     {"plugin": "accel/no-ofi-plugin"}),
     (site(FACTS["openmpi"], net=SLINGSHOT), "cpu-openmpi", {"mpi": "mpi/openmpi-ofi"}),
     (site(FACTS["openmpi"], architecture="aarch64", accelerator=NVIDIA | {"arch": "sm_90"}),
      "cuda12-openmpi-ucx-aarch64", {}),
