@@ -21,7 +21,7 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from deeprc.errors import ConfigError, DeepRCError
 from deeprc.files import free_megabytes
 from deeprc.launch import Plan
-from deeprc.pilot import Outcome, Pilot, Task
+from deeprc.pilot import Outcome, Pilot, Task, inside
 from deeprc.pilot.launching import rank_number, rank_setup, rank_words
 from deeprc.sites import load_site
 from deeprc.sites.identity import require
@@ -248,11 +248,16 @@ class Executor(RemoteExecutor):
         (files.folder / "command.sh").write_text(command)
         variables = job_environment(threads=asked.cores_per_rank, tmpdir=tmpdir, ranks=asked.ranks, run=self._run.path)
         where = self._pilot.site, self._pilot.partition
+        command = rank_words(plan, words)
+        if plan.runtime and inside.knows(self._pilot.site):
+            used = [workdir, files.folder, self._run.path, tmpdir or workdir, *job.input, *job.output, *job.log]
+            kept = [*variables, *self.envvars()]
+            command = inside.contained(self._pilot.site, plan, words, inside.folders(used), kept)
         text = job_text(
             label=label,
             folder=files.folder,
             workdir=workdir,
-            command=rank_words(plan, words),
+            command=command,
             ranks=asked.ranks,
             repeats=repeats,
             environment=self._run.environment,

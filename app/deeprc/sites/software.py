@@ -132,6 +132,8 @@ class Runtime(Fact):
         `compute`: it exists on compute nodes only, so that pulling and converting are tasks too.
     flags
         Given to it for every task (`--fakeroot`).
+    environment
+        Variables of the host that containers see beside those of launchers and network (patterns; `*` is all).
     home, clean_environment
         Whether containers see the user's home folder; whether the host's variables stay outside. The latter hides what
         a launcher tells its ranks, and is for machines without MPI only.
@@ -142,5 +144,6 @@ class Runtime(Fact):
     version: str | None = None
     modules: list[Module] = Field(default_factory=list)
     flags: list[str] = Field(default_factory=list)
+    environment: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_*?]+$")]] = Field(default_factory=list)
     home: bool = False
     clean_environment: bool = False

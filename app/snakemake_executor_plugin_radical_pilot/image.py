@@ -1,0 +1,69 @@
+"""The digest of the image that a workflow's jobs run in, known when the Snakefile is read.
+
+A Snakefile that makes it a parameter of its rules has their products made anew when the image is another one:
+
+    from snakemake_executor_plugin_radical_pilot.image import digest
+
+    if IMAGE := digest(sys.argv, Path(workflow.basedir).parent):
+        for each in workflow.rules:
+            each.set_params(image=IMAGE)
+
+Snakemake tells a Snakefile nothing of the executor's settings, hence the look at the command line and the profile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from pathlib import Path
+
+from deeprc.images.catalog import load_catalog
+from deeprc.images.site import store_of
+from deeprc.launch.choose import choose_image
+from deeprc.sites import load_site
+
+
+def digest(argv: list[str], root: str | Path = ".") -> str | None:
+    """The digest of the image for jobs without accelerators; None where they run without images.
+
+    `argv` is Snakemake's whole command line; of another program's nothing is known. A profile that it names is looked
+    for where Snakemake was started, as far as that is known (`--directory` has left it), and in `root`.
+    """
+    for start in dict.fromkeys([Path.cwd(), Path(os.environ.get("PWD", ".")), Path(root)]):
+        with contextlib.suppress(OSError), contextlib.chdir(start):
+            if arguments := _parsed(argv):
+                return _digest(arguments)
+    return None
+
+
+def _digest(arguments: object) -> str | None:
+    site, name, part = (_text(arguments, f"radical_pilot_{option}") for option in ("site", "image", "partition"))
+    if getattr(arguments, "executor", None) not in ("radical-pilot", "dryrun") or site is None:
+        return None
+    site, catalog = load_site(site), load_catalog()
+    if name == "none" or site.runtime.kind == "none":
+        return None
+    partition = site.partition(part)
+    image = choose_image(catalog, site, partition) if name in (None, "auto") else catalog.image(name)
+    if pinned := image.digests.get(partition.architecture):
+        return pinned
+    held = store_of(site).find(image, partition.architecture)
+    return held.digest if held else f"{image.name}, not here"
+
+
+def _text(arguments: object, name: str) -> str | None:
+    value = getattr(arguments, name, None)
+    return value if isinstance(value, str) else None  # Snakemake has an object of its own for what is not given
+
+
+def _parsed(argv: list[str]) -> object:
+    """What Snakemake understands of its command line and profile; nothing where it is none of Snakemake's."""
+    program = Path(argv[0])
+    if program.name != "snakemake" and program.parent.name != "snakemake":
+        return None
+    from snakemake.cli import parse_args
+
+    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+        return parse_args(argv[1:])[1]
+    return None

@@ -1,0 +1,71 @@
+"""What containers see: run by a real shell, with a program in the container's place that tells what it was given."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deeprc.errors import ConfigError
+from deeprc.images import load_catalog
+from deeprc.launch import Layout, compose
+from deeprc.pilot.inside import contained, folders, knows
+from samples.sites import cluster
+
+
+def run(tmp_path: Path, runtime: dict, environment: dict[str, str], *, keep=(), binds=()) -> dict[str, str]:
+    """The variables that `apptainer` is started with."""
+    site = cluster(runtime={"kind": "apptainer", **runtime})
+    image = load_catalog().image("rocm6-mpich-ofi")
+    plan = compose(site, site.partition(), Layout(2, 1, 1), ["true"], image=image, image_path="/i.sif", placed=True)
+    (tmp_path / "apptainer").write_text('#!/bin/sh\necho "$@"; env -0 > "$SEEN"\n')
+    (tmp_path / "apptainer").chmod(0o755)
+    text = contained(site, plan, ["python", "a b"], binds, keep)
+    text = text.replace("exec ", f"export SEEN={tmp_path}/seen; exec ", 1)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", f"RP_RANK=0; {text}; echo code $? $SECRET"], env={"PATH": path, **environment},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "python a b" in done.stdout
+    assert f"code 0 {environment.get('SECRET', '')}".strip() in done.stdout  # the rank's own shell keeps its variables
+    return dict(row.split("=", 1) for row in (tmp_path / "seen").read_text().split("\0") if row)
+
+
+def test_only_what_ranks_need_gets_in(tmp_path):
+    given = {"SECRET": "s", "PYTHONPATH": "/p", "LD_PRELOAD_X": "1", "PMI_RANK": "1", "SLURM_PROCID": "1", "FI_X": "1"}
+    seen = run(tmp_path, {}, {**given, "MY_JOB": "1", "ROCR_VISIBLE_DEVICES": "0"}, keep=["MY_JOB"])
+    assert {"PMI_RANK", "SLURM_PROCID", "FI_X", "MY_JOB", "ROCR_VISIBLE_DEVICES"} <= set(seen)
+    assert not {"SECRET", "PYTHONPATH", "LD_PRELOAD_X"} & set(seen)
+
+
+def test_the_site_names_what_else(tmp_path):
+    given = {"SECRET": "s", "LICENSE_FILE": "l", "OTHER": "o"}
+    assert {"LICENSE_FILE"} == set(given) & set(run(tmp_path, {"environment": ["LICENSE_*"]}, given))
+    assert set(given) <= set(run(tmp_path, {"environment": ["*"]}, given))
+
+
+def test_folders_are_bound_beside_those_that_the_user_names(tmp_path):
+    seen = run(tmp_path, {}, {"APPTAINER_BIND": "/mine"}, binds=[Path("/data/a b"), Path("/scratch")])
+    assert seen["APPTAINER_BIND"] == "/mine,/data/a b,/scratch"
+
+
+def test_a_folder_that_cannot_be_named(tmp_path):
+    with pytest.raises(ConfigError, match="comma or a colon"):
+        run(tmp_path, {}, {}, binds=[Path("/a:b")])
+
+
+def test_folders_of_files_with_the_targets_of_links(tmp_path):
+    work, data = tmp_path / "work", tmp_path / "data"
+    for folder in (work / "inner", data):
+        folder.mkdir(parents=True)
+    (data / "table").touch()
+    (work / "link").symlink_to(data / "table")
+    found = folders([work, work / "inner" / "a", work / "link", work / "not" / "there"])
+    assert found == [data, work]
+
+
+def test_runtimes_that_are_told():
+    assert knows(cluster(runtime={"kind": "apptainer"})) and not knows(cluster(runtime={"kind": "podman-hpc"}))
