@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shlex
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import AsyncGenerator
@@ -110,6 +112,10 @@ class Executor(RemoteExecutor):
             account=settings.account,
             image=settings.image,
         )
+        pilot.sees = inside.folders(
+            [self.workflow.workdir_init, self._run.path, tempfile.gettempdir()]
+            + [path for job in direct.jobs_to_run(self.dag) for path in (*job.input, *job.output, *job.log)]
+        )
         for job in direct.jobs_to_run(self.dag):
             # A resource that is computed from a file which is not there yet is checked when the job's turn comes.
             with contextlib.suppress(WorkflowError):
@@ -213,6 +219,8 @@ class Executor(RemoteExecutor):
         uid = f"{stage.rule.replace(' ', '-')}.{next(self._numbers)}"
         files = self._run.job(uid)
         plan = self._pilot.plan(self._described(job, asked))
+        if asked.warm and plan.runtime and not self._seen(job, files):
+            asked = replace(asked, warm=())  # a container of its own, then: the worker's does not see all of its files
         workdir, command = self._write_script(job, stage.label, files, asked, plan)
         task = replace(
             self._described(job, asked),
@@ -248,11 +256,14 @@ class Executor(RemoteExecutor):
         (files.folder / "command.sh").write_text(command)
         variables = job_environment(threads=asked.cores_per_rank, tmpdir=tmpdir, ranks=asked.ranks, run=self._run.path)
         where = self._pilot.site, self._pilot.partition
-        command = rank_words(plan, words)
-        if plan.runtime and inside.knows(self._pilot.site):
-            used = [workdir, files.folder, self._run.path, tmpdir or workdir, *job.input, *job.output, *job.log]
-            kept = [*variables, *self.envvars()]
-            command = inside.contained(self._pilot.site, plan, words, inside.folders(used), kept)
+        command, environment, setup = rank_words(plan, words), self._run.environment, []
+        if plan.runtime and asked.warm:  # its worker is in the image already, with the variables that get in
+            command, environment = shlex.join(words), Path(os.devnull)
+        else:
+            setup = rank_setup(*where, plan, files.folder)
+            if plan.runtime and inside.knows(self._pilot.site):
+                kept = [*variables, *self.envvars()]
+                command = inside.contained(self._pilot.site, plan, words, self._used(job, files), kept)
         text = job_text(
             label=label,
             folder=files.folder,
@@ -260,13 +271,23 @@ class Executor(RemoteExecutor):
             command=command,
             ranks=asked.ranks,
             repeats=repeats,
-            environment=self._run.environment,
+            environment=environment,
             variables=variables | self.envvars(),
             rank=rank_number(*where) if asked.ranks > 1 else "0",
-            setup=rank_setup(*where, plan, files.folder),
+            setup=setup,
         )
         files.script.write_text(text)
         return workdir, words
+
+    def _used(self, job, files: JobFiles) -> list[Path]:
+        """The folders that a job's container must see."""
+        places = [direct.workdir(job, self.workflow), files.folder, self._run.path, direct.tmpdir(job) or "."]
+        return inside.folders([*places, *job.input, *job.output, *job.log])
+
+    def _seen(self, job, files: JobFiles) -> bool:
+        """Whether workers in an image see all of them."""
+        sees = set(self._pilot.sees)
+        return inside.knows(self._pilot.site) and all({path, *path.parents} & sees for path in self._used(job, files))
 
     async def check_active_jobs(self, active_jobs: list) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Report the jobs that ended since the last look; the waiting ones are kept here, so nothing is yielded."""

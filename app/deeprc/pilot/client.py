@@ -21,13 +21,14 @@ from deeprc.images.catalog import Image, load_catalog
 from deeprc.images.site import require, store_of
 from deeprc.launch import Layout, Plan, compose
 from deeprc.launch.choose import choose_image
+from deeprc.pilot import inside
 from deeprc.pilot.address import LOOPBACK, own_address
 from deeprc.pilot.batch import Allocation, allocation, give_back, queue_state
-from deeprc.pilot.launching import NAME, devices, launch_script, slots
+from deeprc.pilot.launching import NAME, devices, launch_script, setup, slots
 from deeprc.pilot.processes import MARK, PATIENCE, sweep
 from deeprc.pilot.resource import HOOKS, bootstrap_text, resource_config, write_resource_config
-from deeprc.pilot.tasks import Outcome, Task
-from deeprc.pilot.workers import Workers
+from deeprc.pilot.tasks import Outcome, Shape, Task
+from deeprc.pilot.workers import PROGRAM, Workers
 from deeprc.sites import Site
 
 SIF = ("apptainer", "singularity")  # runtimes that take a SIF file; others have a store of their own
@@ -72,6 +73,8 @@ class Pilot:
             self.partition = self.partition.model_copy(update={"cores": cores, "reserved_cores": []})
         self.nodes, self.runtime, self.folder = nodes, runtime, folder.absolute()
         self.account, self._image, self._plans = account, image, {}
+        self.sees: list[Path] = []  # folders that workers in an image see, beside the pilot's own
+        self._contained: list[Path] = []  # their scripts
         self._extra: dict[str, None] = {}  # what tasks want of the allocation, in the order that they said so
         self.mark = uuid.uuid4().hex
         self.state = "NEW"
@@ -225,6 +228,7 @@ class Pilot:
             launch=self._launch,
             report=self._report,
             began=lambda uid: self.running.update({uid: time.time()}),
+            contain=self._contain,
         )
         size = {"nodes": self.nodes, "cores": self.cores, "gpus": self.gpus, "runtime": self.runtime}
         job = {"queue": given.queue} if given and given.queue else {}
@@ -347,6 +351,16 @@ class Pilot:
         (folder / NAME).write_text(launch_script(plan, wrapped, folder))
         launch = {"script": str(folder / NAME), "slots": slots(self.site, self.partition, plan)}
         return asdict(task) | {"launch": launch, "nodes": plan.layout.nodes}
+
+    def _contain(self, shape: Shape, command: list[str]) -> list[str]:
+        """The command of a worker, in the image: its jobs then cost no container of their own."""
+        plan = self.plan(Task("", command, 1, shape.cores, shape.gpus, shape.warm, contained=True))
+        binds = inside.folders([self.folder, PROGRAM, *self.sees])
+        started = inside.contained(self.site, plan, command, binds, [])
+        script = self.folder / "tasks" / f"worker.{len(self._contained)}.sh"  # RADICAL-Pilot would expand its words
+        script.write_text("\n".join([*setup(plan), started, ""]))
+        self._contained.append(script)
+        return ["/bin/bash", str(script)]
 
     def _report(self, outcome: Outcome) -> None:
         self.running.pop(outcome.uid, None)

@@ -9,11 +9,15 @@ from deeprc.sites.setting import Comm
 
 @dataclass(frozen=True)
 class Shape:
-    """What a worker holds: cores, accelerators, and imported modules; it runs the jobs that ask for just these."""
+    """What a worker holds: cores, accelerators, and imported modules; it runs the jobs that ask for just these.
+
+    One that is `contained` runs in the image itself, since that is where its modules have to be imported.
+    """
 
     cores: int = 1
     gpus: int = 0
     warm: tuple[str, ...] = ()
+    contained: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Task:
     @property
     def shape(self) -> Shape:
         """What each of its ranks needs."""
-        return Shape(self.cores_per_rank, self.gpus_per_rank, self.warm)
+        return Shape(self.cores_per_rank, self.gpus_per_rank, self.warm, self.contained and bool(self.warm))
 
 
 @dataclass(frozen=True)

@@ -73,14 +73,17 @@ class Workers:
         Takes the outcome of a job.
     began
         Takes the name of a job that was sent to a worker.
+    contain
+        Puts the command of a worker into the image: takes its shape and the command's words, returns other words.
     """
 
     def __init__(
         self, cores: int, gpus: int, folder: Path, *, nodes: int = 1, address: str | None = None,
         launch: Callable[[list[Task]], None], report: Callable[[Outcome], None], began: Callable[[str], None],
+        contain: Callable[[Shape, list[str]], list[str]] = lambda shape, command: command,
     ) -> None:  # fmt: skip
         self._cores, self._gpus, self._nodes, self._alive = cores, gpus, nodes, False
-        self._launch, self._report, self._began = launch, report, began
+        self._launch, self._report, self._began, self._contain = launch, report, began, contain
         self._lock = threading.RLock()
         self._waiting: dict[str, Task] = {}  # in the order that they came
         self._several: dict[str, Task] = {}  # the running ones of several ranks
@@ -180,7 +183,9 @@ class Workers:
         self._workers[name] = Worker(name, shape)
         threads = [f"{library}_THREADS={shape.cores}" for library in LIBRARIES]  # read when modules are imported
         clean = ["/usr/bin/env", "-u", "PYTHONPATH", "-u", "DEEPRC_TOWARDS", *threads]
-        program = [sys.executable, str(PROGRAM), self._address, str(self._keyfile), name, *shape.warm]
+        python = "python3" if shape.contained else sys.executable  # an image has its own
+        program = [python, str(PROGRAM), self._address, str(self._keyfile), name, *shape.warm]
+        program = self._contain(shape, program) if shape.contained else program
         return Task(name, clean + program, cores_per_rank=shape.cores, gpus_per_rank=shape.gpus)
 
     def _accept(self) -> None:
