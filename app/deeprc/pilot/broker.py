@@ -104,8 +104,15 @@ class Broker:
         if state != "AGENT_EXECUTING" and state not in FINAL:
             return
         cores = [[slot["node_name"], core.index] for slot in task.slots or [] for core in slot["cores"]]
-        reason = ((task.stderr or "").strip().split("\n")[-1] or task.exception) if state == "FAILED" else None
+        reason = (last_words(task.stderr or "") or task.exception) if state == "FAILED" else None
         self.tell(task=task.uid, state=state, code=task.exit_code, cores=cores, reason=reason)
+
+
+def last_words(text: str) -> str:
+    """The last line of what a task wrote on its standard error; a launcher's own only where there is nothing else."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    own = [line for line in lines if not line.startswith(("srun: ", "slurmstepd", "mpiexec", "prterun"))]
+    return (own or lines or [""])[-1]
 
 
 def listen(broker: Broker, source: TextIO, commands: queue.SimpleQueue) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -182,3 +183,15 @@ def test_a_thousand_jobs_are_quick(here):
     states = [pilot.get(60).state for _ in range(1000)]
     assert set(states) == {"DONE"}
     assert 1000 / (time.monotonic() - started) > 30
+
+
+def test_a_worker_that_cannot_call_says_where_it_tried(tmp_path):
+    (tmp_path / "key").write_bytes(b"k")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens there
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        command = [sys.executable, str(workers.PROGRAM), address, str(tmp_path / "key"), "worker.1"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert f"cannot reach the client at {address}" in done.stderr
+    assert "set DEEPRC_ADDRESS" in done.stderr

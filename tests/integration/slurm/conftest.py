@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -62,4 +63,13 @@ def site(cluster: Cluster, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("site") / "site.yaml"
     conf = cluster.environment["SLURM_CONF"]
     path.write_text(SITE.format(conf=conf, nodes=cluster.nodes, cores=cluster.cores, gpus=cluster.gpus))
+    return path
+
+
+@pytest.fixture(scope="session")
+def hydra_site(site: Path, tmp_path_factory) -> Path:
+    """The same cluster, whose ranks MPICH's own launcher starts."""
+    path = tmp_path_factory.mktemp("hydra") / "site.yaml"
+    launcher = "launcher: {name: mpiexec-hydra, pmi: [pmi1]}"
+    path.write_text(re.sub(r"launcher: .*", launcher, site.read_text()).replace("pmi: [pmi2]}]", "pmi: [pmi1]}]"))
     return path

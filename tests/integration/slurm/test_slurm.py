@@ -144,6 +144,25 @@ def test_nothing_of_it_is_left(done, cluster):
     wait_for(lambda: not survivors(done[0]), 10)
 
 
+def test_another_launcher_is_told_its_hosts_by_a_file(launch, hydra_site, cluster, tmp_path):
+    """Hydra, which binds no accelerators: the pilot tells each rank its own."""
+    targets = ["world.txt", "two.txt", "one/0.txt", *(f"devices/{number}.txt" for number in range(4)), "never.txt"]
+    _, output = finish(launch(tmp_path, "--keep-going", *QUIET, *targets, where=hydra_site), BEGIN)
+    lines = (tmp_path / "logs" / "world.log").read_text().splitlines()
+    assert [line.partition(" on ")[0] for line in lines] == [f"{rank}: rank {rank} of 6" for rank in range(6)]
+    assert {line[-5:] for line in lines} == {"node1", "node2"}
+    assert output.count("FAILED: do what cannot be done (exit code 7 of rank 4)") == 1, output
+    (world,) = jobs(tmp_path, "world")
+    (folder,) = tmp_path.glob(".deeprc/runs/*/jobs/world.*")
+    assert world["argv"][1:7] == ["-np", "6", "-ppn", "3", "-f", f"{folder}/hosts"]
+    assert [line.split()[1] for line in sorted((tmp_path / "logs" / "two.log").read_text().splitlines())] == [
+        "node1", "node2",
+    ]  # fmt: skip
+    found = [(tmp_path / f"devices/{number}.txt").read_text().split() for number in range(4)]
+    assert {device for _, device in found} <= {"0", "1"}
+    wait_for(lambda: not cluster.jobs(), 30)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_whoever_ends_the_workflow_ends_the_job(launch, cluster, tmp_path, number):
     process = launch(tmp_path, *QUIET, "slept.txt")

@@ -126,6 +126,22 @@ def test_script_before_the_launcher():
     )
 
 
+@pytest.mark.requires("lmod")
+def test_modules_are_loaded_in_a_shell_that_knows_none(odd):
+    """A real Lmod, in a shell as a batch job's: without a login, and without the user's functions."""
+    (odd / "sw").mkdir()
+    (odd / "sw" / "network.lua").write_text('setenv("NETWORK", "fast")\n')
+    site = cluster(modules=["network"])
+    made = plan(site, 1, nodes=1)
+    deeprc_launch.place([slot(0, 0)], 64, odd)
+    (odd / "srun").write_text('#!/bin/sh\necho "$NETWORK"\n')
+    (odd / "srun").chmod(0o755)
+    (odd / "launch.sh").write_text(launch_script(made, ["job"], odd))
+    environment = {"PATH": f"{odd}:/usr/bin:/bin", "HOME": str(odd), "MODULEPATH": f"{odd}/sw"}
+    done = subprocess.run(["bash", odd / "launch.sh"], env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("fast\n", "")
+
+
 @pytest.mark.parametrize(
     ("given", "number"),
     [

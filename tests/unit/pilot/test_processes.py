@@ -9,6 +9,7 @@ import time
 import psutil
 import pytest
 
+from deeprc.pilot.broker import last_words
 from deeprc.pilot.processes import MARK, TASK, members, sweep
 
 STUBBORN = "trap '' TERM; while :; do sleep 60; done"
@@ -106,3 +107,10 @@ def test_a_broker_whose_client_goes_ends_itself():
         timeout=30,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_last_words_are_the_programs_not_the_launchers():
+    text = "Traceback\n  no such file\nsrun: error: node1: task 0: Exited with exit code 1\n\n"
+    assert last_words(text) == "no such file"
+    assert last_words("srun: error: no step\n") == "srun: error: no step"
+    assert last_words("") == ""

@@ -12,6 +12,7 @@ import json
 import os
 import selectors
 import signal
+import socket
 import sys
 import time
 from multiprocessing.connection import Client, Connection
@@ -123,7 +124,11 @@ def main() -> None:
     become_reaper()
     warm = Warm(modules)
     place = "\0" + address[1:] if address[0] == "@" else (address.rpartition(":")[0], int(address.rpartition(":")[2]))
-    client = Client(place, authkey=Path(keyfile).read_bytes())
+    try:
+        client = Client(place, authkey=Path(keyfile).read_bytes())
+    except OSError as error:
+        fix = "set DEEPRC_ADDRESS to an address of the submitting machine that the nodes reach"
+        sys.exit(f"{socket.gethostname()} cannot reach the client at {address} ({error}): {fix}")
     client.send_bytes(json.dumps({"hello": name, "pid": os.getpid()}).encode())
     Worker(client, warm).serve()
 
