@@ -1,0 +1,58 @@
+"""The digest that a Snakefile makes a parameter of its rules: what a command line says of the image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from snakemake_executor_plugin_radical_pilot.image import digest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(autouse=True)
+def catalog(tmp_path, monkeypatch) -> Path:
+    """The shipped catalog with a digest for each image; the working directory is somewhere else."""
+    data = yaml.safe_load((ROOT / "containers" / "catalog.yaml").read_text())
+    for number, image in enumerate(data["images"]):
+        image["digests"] = dict.fromkeys(image["architectures"], f"sha256:{number:064x}")
+    path = tmp_path / "catalog.yaml"
+    path.write_text(yaml.safe_dump(data))
+    monkeypatch.setenv("DEEPRC_CATALOG", str(path))
+    monkeypatch.setenv("PWD", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def of(*arguments: str) -> str | None:
+    return digest(["/bin/snakemake", *arguments], ROOT)
+
+
+def test_the_image_of_the_site_in_the_profile():
+    assert of("--profile", "site/localhost-apptainer") == f"sha256:{0:064x}"
+    assert of("--profile", "site/localhost-apptainer", "-n", "--directory", "/tmp") == f"sha256:{0:064x}"
+
+
+def test_an_image_that_is_named():
+    named = ["--radical-pilot-image", "cpu-openmpi"]
+    assert of("--profile", "site/localhost-apptainer", *named) == f"sha256:{1:064x}"
+    assert of("--executor", "radical-pilot", "--radical-pilot-site", "localhost-apptainer", *named) is not None
+    assert of("--profile", "site/localhost-apptainer", "--radical-pilot-image", "none") is None
+
+
+@pytest.mark.parametrize("arguments", [["--profile", "site/localhost"], ["--cores", "1"], ["--executor", "local"]])
+def test_runs_without_images(arguments):
+    assert of(*arguments) is None
+
+
+def test_another_program(catalog):
+    assert digest(["/bin/pytest", "-q"], ROOT) is None
+    assert digest(["/bin/snakemake", "--no-such-option"], ROOT) is None
+
+
+def test_an_image_that_is_neither_pinned_nor_here(catalog, monkeypatch, tmp_path):
+    monkeypatch.setenv("DEEPRC_CATALOG", str(ROOT / "containers" / "catalog.yaml"))
+    monkeypatch.setenv("DEEPRC_IMAGES", str(tmp_path / "images"))
+    assert of("--profile", "site/localhost-apptainer") == "cpu-mpich, not here"
