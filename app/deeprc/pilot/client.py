@@ -307,18 +307,23 @@ class Pilot:
             self.fail(GONE)
 
     def _listen(self) -> None:
-        for line in self._broker.stdout:
-            news = json.loads(line)
-            if "pilot" in news:
-                if not self.ended:
-                    self.state = news["pilot"]
-                    if self.active and self._active_since is None:
-                        self._active_since = time.monotonic()
-                    self.reason = news.get("reason", self.reason)
-                    if self.state == "FAILED" and self.refusal.exists():
-                        self.reason = refusal(self.site, self.refusal.read_text())
-            else:
-                self._hear(news["task"], news["state"], news["code"], list(map(tuple, news["cores"])), news["reason"])
+        try:
+            for line in self._broker.stdout:
+                self._take(json.loads(line))
+        except Exception as error:  # a defect of ours: the run ends with it, instead of waiting for ever
+            self.fail(f"what RADICAL-Pilot told could not be taken in: {type(error).__name__}: {error}")
+            raise
+
+    def _take(self, news: dict) -> None:
+        if "pilot" not in news:
+            self._hear(news["task"], news["state"], news["code"], list(map(tuple, news["cores"])), news["reason"])
+        elif not self.ended:
+            self.state = news["pilot"]
+            if self.active and self._active_since is None:
+                self._active_since = time.monotonic()
+            self.reason = news.get("reason", self.reason)
+            if self.state == "FAILED" and self.refusal.exists():
+                self.reason = refusal(self.site, self.refusal.read_text())
 
     def _hear(self, uid: str, state: str, code: int | None, cores: list, reason: str | None) -> None:
         """News of a worker, or of a task of several ranks."""

@@ -198,24 +198,28 @@ class Workers:
     def _listen(self, client: Connection) -> None:
         """Serve one worker."""
         worker = None
-        with contextlib.suppress(OSError, EOFError, KeyError):
-            name = json.loads(client.recv_bytes())["hello"]
-            with self._lock:
-                worker = self._workers[name]
-                worker.client = client
-                self._failed[worker.shape] = 0
-                worker.rest()
-                self._go_on()
-            while True:
-                news = json.loads(client.recv_bytes())
+        try:
+            with contextlib.suppress(OSError, EOFError):
+                name = json.loads(client.recv_bytes())["hello"]
                 with self._lock:
-                    self._ended(worker, news["code"], news["why"])
+                    if name not in self._workers:  # told as ended already
+                        return
+                    worker = self._workers[name]
+                    worker.client = client
+                    self._failed[worker.shape] = 0
+                    worker.rest()
                     self._go_on()
-        with self._lock:
-            if worker is not None:
-                worker.state = LEAVING
-                if worker.task is not None:
-                    self._ended(worker, None, "its worker has ended")
+                while True:
+                    news = json.loads(client.recv_bytes())
+                    with self._lock:
+                        self._ended(worker, news["code"], news["why"])
+                        self._go_on()
+        finally:  # whatever ends this, nobody waits for the worker's job for ever
+            with self._lock:
+                if worker is not None:
+                    worker.state = LEAVING
+                    if worker.task is not None:
+                        self._ended(worker, None, "its worker has ended")
 
     def _ended(self, worker: Worker, code: int | None, why: str | None) -> None:
         task, worker.task = worker.task, None

@@ -1,3 +1,4 @@
+import subprocess
 import sys
 from pathlib import Path
 
@@ -141,3 +142,14 @@ def test_nothing_is_written_before_the_start(tmp_path):
     pilot = Pilot(SITE, tmp_path / "pilot")
     pilot.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_news_that_cannot_be_taken_in_end_the_pilot(tmp_path):
+    """Whoever waits for it would wait for ever."""
+    pilot = Pilot(SITE, tmp_path)
+    pilot._broker = subprocess.Popen(["echo", '{"task": "a"}'], stdout=subprocess.PIPE, text=True)
+    with pytest.raises(KeyError):
+        pilot._listen()
+    pilot._broker.wait(10)
+    assert pilot.ended
+    assert pilot.why == "what RADICAL-Pilot told could not be taken in: KeyError: 'state'"
