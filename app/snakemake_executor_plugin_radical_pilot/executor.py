@@ -164,6 +164,7 @@ class Executor(RemoteExecutor):
 
     def _begin(self) -> None:
         """Write down the run and start the first pilot."""
+        self._planned.check_modules()
         self._run.create(environment_text(os.environ))
         self._events = Events(self._run.path / "events.jsonl")
         pilot = self._planned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from deeprc.doctor.outcome import Outcome, Status
 from deeprc.doctor.probe.say import heard
 from deeprc.errors import ConfigError
 from deeprc.launch import Layout
+from deeprc.launch.modules import probe
 from deeprc.launch.text import launch_line
 from deeprc.sites import Site
 from deeprc.sites.detect.machine import Machine, find_out
@@ -51,6 +53,25 @@ def _node(case: Case) -> Machine | Outcome:
     if ran.code == 0 and said:
         return Machine.from_record(said[0])
     return Outcome("machine", "nodes", "warning", *cause.of_failure(ran), launch_line=ran.line)
+
+
+def modules(case: Case) -> list[Outcome]:
+    """Whether the modules that a task loads are here, and get along with each other."""
+    wanted = plan(case, "world", []).modules
+    if not wanted:
+        return [Outcome("modules", "modules", "ok", "the site asks for none")]
+    # A runtime that is on compute nodes only may have its module there only, too.
+    elsewhere = set(case.site.runtime.modules) if case.site.runtime.where == "compute" else set()
+    try:
+        problems = probe(wanted, timeout=case.patience)
+    except subprocess.TimeoutExpired:
+        return [Outcome("modules", "modules", "failed", f"loading them takes longer than {case.patience:.0f} s")]
+    fix = "mend `modules` in the site file: `module spider NAME` shows what there is"
+    found = [
+        Outcome("modules", each.module, "warning" if each.module in elsewhere else "failed", str(each), fix)
+        for each in problems
+    ]
+    return found or [Outcome("modules", "modules", "ok", f"{len(wanted)} load: {', '.join(wanted)}")]
 
 
 def world(case: Case) -> list[Outcome]:
@@ -104,6 +125,7 @@ def torch(case: Case) -> list[Outcome]:
 
 CHECKS: dict[str, Callable[[Case], list[Outcome]]] = {
     "machine": machine,
+    "modules": modules,
     "world": world,
     "allreduce": allreduce,
     "provider": provider,

@@ -13,7 +13,7 @@ from deeprc.errors import unknown
 from deeprc.sites import load_site
 
 FAILED = 1  # exit code
-NAMES = ["machine", "world", "allreduce", "provider", "torch"]  # in the order in which they run
+NAMES = ["machine", "modules", "world", "allreduce", "provider", "torch"]  # in the order in which they run
 
 
 def doctor(

@@ -21,6 +21,7 @@ from deeprc.images.catalog import Image, load_catalog
 from deeprc.images.site import require, store_of
 from deeprc.launch import Layout, Plan, compose
 from deeprc.launch.choose import choose_image
+from deeprc.launch.modules import probe
 from deeprc.pilot import inside
 from deeprc.pilot.address import LOOPBACK, own_address
 from deeprc.pilot.batch import Allocation, allocation, give_back, queue_state
@@ -189,6 +190,18 @@ class Pilot:
         if self._image in (None, "auto"):
             return choose_image(catalog, self.site, self.partition, nodes=layout.nodes, gpus=layout.gpus_per_rank > 0)
         return catalog.image(self._image)
+
+    def check_modules(self) -> None:
+        """Raise a ConfigError where modules of the site do not load: a job would find that out in the queue."""
+        elsewhere = self.site.runtime.modules if self.site.runtime.where == "compute" else []
+        wanted = [*self.site.modules, *(name for plan in self._plans.values() for name in plan.modules)]
+        problems = probe([name for name in dict.fromkeys(wanted) if name not in elsewhere])
+        if problems:
+            raise ConfigError(
+                f"modules of {self.site.name} do not load",
+                found="; ".join(map(str, problems)),
+                fix="mend `modules` in the site file (`module spider NAME` shows what there is), or ask the facility",
+            )
 
     def start(self) -> None:
         """Start the pilot and return at once."""

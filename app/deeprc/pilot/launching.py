@@ -16,6 +16,7 @@ from pathlib import Path
 
 from deeprc.launch import Plan, launcher
 from deeprc.launch.launchers import Launcher
+from deeprc.launch.modules import KNOWN
 from deeprc.launch.text import exports, shell_word
 from deeprc.sites import Partition, Site
 
@@ -35,19 +36,12 @@ ALLOCATION = (
     "MEM_PER_GPU", "MEM_PER_NODE", "TRES_PER_TASK", "DISTRIBUTION", "EXACT", "OVERLAP", "CPU_BIND", "GPU_BIND",
 )  # fmt: skip
 WORLDLESS = "unset ${!PMI@} ${!PALS@} ${!SLURM_STEP@} SLURM_PROCID SLURM_LOCALID"
-MODULES = """\
-if ! type module &> /dev/null; then  # a batch job's shell need not know it
-  for init in "${LMOD_PKG-}/init/bash" "${MODULESHOME-}/init/bash" /etc/profile.d/{lmod,z00_lmod,modules}.sh \\
-    /usr/share/{lmod/lmod,modules}/init/bash; do
-    [[ -r $init ]] && . "$init" && type module &> /dev/null && break
-  done
-fi"""
 
 
 def setup(plan: Plan) -> list[str]:
     """Shell lines with the plan's modules and environment."""
     lines = exports(plan)
-    return [MODULES, *lines] if plan.modules else lines
+    return [KNOWN, *lines] if plan.modules else lines
 
 
 def launch_script(plan: Plan, argv: Sequence[str], folder: Path) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deeprc.files import write_json
+from deeprc.launch.modules import KNOWN
 from deeprc.pilot.batch import SCHEMES
-from deeprc.pilot.launching import MODULES
 from deeprc.sites import Partition, Site
 
 HOOKS = Path(__file__).with_name("hooks")  # of RADICAL-Pilot's processes
@@ -87,7 +87,7 @@ def bootstrap_text(site: Site, folder: Path, *, towards: str, environment: Mappi
     modules = [f"module {name}" if name.startswith("use ") else f"module load {name}" for name in site.modules]
     return "\n".join(
         [
-            *([MODULES] if modules else []),
+            *([KNOWN] if modules else []),
             *modules,
             *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
             f"export PATH={shlex.quote(f'{sys.prefix}/bin')}:$PATH",

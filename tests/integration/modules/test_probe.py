@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from deeprc.modules.probe import probe
+from deeprc.launch.modules import probe
+from deeprc.sites import sites_folder
+
+SNAKEMAKE, DEEPRC = (Path(sys.executable).parent / name for name in ("snakemake", "deeprc"))
 
 
 @pytest.fixture
@@ -60,3 +67,29 @@ def test_a_machine_without_modules():
     found = probe(["gcc"], init="unset -f module")
     assert [(problem.module, problem.reason) for problem in found] == [("gcc", "no modules")]
     assert "no command `module`" in str(found[0])
+
+
+@pytest.mark.requires("lmod")
+def test_a_run_whose_modules_do_not_load_ends_before_its_pilot_starts(tmp_path):
+    facts = yaml.safe_load((sites_folder() / "localhost" / "site.yaml").read_text()) | {"modules": ["nowhere/1.0"]}
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(facts))
+    (tmp_path / "Snakefile").write_text('rule a:\n    output: "a"\n    shell: "touch {output}"\n')
+    command = [SNAKEMAKE, "--executor", "radical-pilot", "--jobs", "1", "--radical-pilot-site", "site.yaml", "a"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "modules of localhost do not load" in done.stderr
+    assert "module nowhere/1.0 does not load" in done.stderr
+    assert "starting a pilot" not in done.stderr
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.requires("lmod")
+def test_the_doctor_names_the_module_that_does_not_load(tmp_path):
+    facts = yaml.safe_load((sites_folder() / "localhost" / "site.yaml").read_text()) | {"modules": ["nowhere/1.0"]}
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(facts))
+    command = [DEEPRC, "doctor", "--site", tmp_path / "site.yaml", "--checks", "modules", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1, done.stderr
+    (found,) = json.loads(done.stdout)["checks"]
+    assert (found["subject"], found["status"]) == ("nowhere/1.0", "failed")
+    assert found["text"].startswith("module nowhere/1.0 does not load")

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 MARK = "@deeprc@"
+# Makes the command `module` known to shells that did not read the files which do.
+KNOWN = """\
+if ! type module &> /dev/null; then
+  for init in "${LMOD_PKG-}/init/bash" "${MODULESHOME-}/init/bash" /etc/profile.d/{lmod,z00_lmod,modules}.sh \\
+    /usr/share/{lmod/lmod,modules}/init/bash; do
+    [[ -r $init ]] && . "$init" && type module &> /dev/null && break
+  done
+fi"""
 
 
 @dataclass(frozen=True)
@@ -37,13 +46,13 @@ class Problem:
         return f"module {self.module} {what}" + (f": {self.said}" if self.said else "")
 
 
-def probe(modules: list[str], *, init: str = "", timeout: float = 60) -> list[Problem]:
+def probe(modules: Sequence[str], *, init: str = KNOWN, timeout: float = 60) -> list[Problem]:
     """The problems that loading `modules` in this order meets; empty where all of them load together.
 
     Parameters
     ----------
     init
-        Lines of bash that make the command `module` known, where a login shell does not.
+        Lines of bash that make the command `module` known.
     """
     if not modules:
         return []
