@@ -25,13 +25,14 @@ def test_the_scheduler_is_detected_and_drafted(deeprc, slurm, tmp_path):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     batch = found["scheduler"]
-    assert (batch["name"], batch["cluster"], batch["remark"]) == ("slurm", "testbed", None)
-    assert batch["queues"] == [{"name": "debug", "nodes": 2, "cores": 4, "memory_mb": 4194, "gres": None}]
+    assert (batch["name"], batch["cluster"], batch["remark"]) == ("slurm", "deeprc", None)
+    debug = {"name": "debug", "nodes": 2, "cores": 4, "memory_mb": 4194, "gres": "gpu:2"}
+    assert batch["queues"] == [debug, debug | {"name": "closed"}]
     srun = next(one for one in found["launchers"] if one["launcher"] == "srun")
     assert "pmi2" in srun["pmi"] and srun["version"]
-    site = load_site(tmp_path / "testbed" / "site.yaml")
+    site = load_site(tmp_path / "deeprc" / "site.yaml")
     assert (site.scheduler.name, site.launcher.name, site.partition("debug").cores) == ("slurm", "srun", 4)
-    content = yaml.safe_load((tmp_path / "testbed" / "site.yaml").read_text())
+    content = yaml.safe_load((tmp_path / "deeprc" / "site.yaml").read_text())
     assert content["scheduler"]["mark"] == content["partitions"][0]["mark"] == "U"
 
 
