@@ -126,10 +126,14 @@ class Executor(RemoteExecutor):
         """What a job asks for; an error where that is more than the pilot has."""
         rule = direct.rule_name(job)
         asked = request(rule, job.resources, job.threads)
+        if pilot.contains and not inside.knows(pilot.site):
+            asked = replace(
+                asked, warm=()
+            )  # a worker in an image is for runtimes whose containers are told what they see
         memory = pilot.nodes * (pilot.partition.memory_mb or sys.maxsize)  # where nobody has told, anything goes
         check(rule, asked, cores=pilot.cores, gpus=pilot.gpus, memory_mb=memory, minutes=pilot.runtime)
         try:
-            plan = pilot.plan(self._described(job, asked))
+            plan = pilot.plan(self._described(job, asked, pilot))
         except DeepRCError as error:
             raise DeepRCError(
                 f"rule {rule}: {error.problem}", found=error.found, expected=error.expected, fix=error.fix
@@ -143,7 +147,7 @@ class Executor(RemoteExecutor):
                 self._progress.say(f"rule {rule}: {told}")
         return asked
 
-    def _described(self, job, asked: Request) -> Task:
+    def _described(self, job, asked: Request, pilot: Pilot) -> Task:
         """What the pilot is to be told of a job, less its name and its files."""
         return Task(
             "",
@@ -155,7 +159,7 @@ class Executor(RemoteExecutor):
             timeout=asked.minutes * 60 or None,
             nodes=asked.nodes,
             comm=asked.comm,
-            contained=direct.is_direct(job, self.workflow),
+            contained=pilot.contains and direct.is_direct(job, self.workflow),
         )
 
     @property
@@ -219,12 +223,12 @@ class Executor(RemoteExecutor):
         asked = self._asked(job, self._pilot)
         uid = f"{stage.rule.replace(' ', '-')}.{next(self._numbers)}"
         files = self._run.job(uid)
-        plan = self._pilot.plan(self._described(job, asked))
+        plan = self._pilot.plan(self._described(job, asked, self._pilot))
         if asked.warm and plan.runtime and not self._seen(job, files):
             asked = replace(asked, warm=())  # a container of its own, then: the worker's does not see all of its files
         workdir, command = self._write_script(job, stage.label, files, asked, plan)
         task = replace(
-            self._described(job, asked),
+            self._described(job, asked, self._pilot),
             uid=uid,
             argv=["/bin/bash", str(files.script)],
             sample=str(files.sample) if direct.has_benchmark(job) else None,

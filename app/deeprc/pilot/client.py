@@ -154,6 +154,11 @@ class Pilot:
             )
         return Layout(task.ranks, task.cores_per_rank, task.gpus_per_rank, nodes)
 
+    @property
+    def contains(self) -> bool:
+        """Whether tasks that may run in an image do so."""
+        return self._image != "none" and (self._image is not None or self.site.runtime.kind != "none")
+
     def plan(self, task: Task) -> Plan:
         """How a task is started: what `deeprc plan` prints, with the nodes left to the pilot."""
         key = task.ranks, task.cores_per_rank, task.gpus_per_rank, task.nodes, task.comm, task.contained
@@ -184,7 +189,7 @@ class Pilot:
         return plan
 
     def _choose(self, layout: Layout) -> Image | None:
-        if self._image == "none" or (self._image is None and self.site.runtime.kind == "none"):
+        if not self.contains:
             return None
         catalog = load_catalog()
         if self._image in (None, "auto"):
