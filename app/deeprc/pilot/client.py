@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -24,16 +23,16 @@ from deeprc.launch.choose import choose_image
 from deeprc.launch.modules import probe
 from deeprc.pilot import inside
 from deeprc.pilot.address import LOOPBACK, own_address
-from deeprc.pilot.batch import Allocation, allocation, give_back, queue_state
+from deeprc.pilot.batch import allocation, give_back, queue_state
+from deeprc.pilot.environment import broker_environment, passed_on, refusal
 from deeprc.pilot.launching import NAME, devices, launch_script, setup, slots
-from deeprc.pilot.processes import MARK, PATIENCE, sweep
-from deeprc.pilot.resource import HOOKS, bootstrap_text, resource_config, write_resource_config
+from deeprc.pilot.processes import PATIENCE, sweep
+from deeprc.pilot.resource import bootstrap_text, resource_config, write_resource_config
 from deeprc.pilot.tasks import Outcome, Shape, Task
 from deeprc.pilot.workers import PROGRAM, Workers
 from deeprc.sites import Site
 
 SIF = ("apptainer", "singularity")  # runtimes that take a SIF file; others have a store of their own
-OPTIONS, REFUSAL = "DEEPRC_SUBMIT", "DEEPRC_REFUSAL"  # see `hooks/deeprc_submit.py`
 GONE = "the process that holds RADICAL-Pilot has ended"
 
 
@@ -393,50 +392,3 @@ class Pilot:
         # Its output says nothing of its end: processes that RADICAL-Pilot has forked hold that open, too.
         os.waitid(os.P_PID, self._broker.pid, os.WEXITED | os.WNOWAIT)
         self.fail(GONE)
-
-
-def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """The part of the client's environment that RADICAL-Pilot can hand to its agent.
-
-    It writes `export NAME="value"` into scripts, where a shell expands what looks like an expansion, and fails or even
-    runs it: `make` exports `MAKEOVERRIDES=${-*-command-variables-*-}`. The jobs' scripts set the whole environment.
-    """
-    return {name: value for name, value in environment.items() if not {"$", "`"} & set(value)}
-
-
-def refusal(site: Site, words: str) -> str:
-    """Why a batch system did not take the pilot's job, in one line."""
-    lines = [" ".join(line.split()) for line in words.splitlines() if line.strip()]
-    return f"{site.scheduler.name} refuses its job: {'; '.join(dict.fromkeys(lines))}"
-
-
-def broker_environment(
-    folder: Path, mark: str, *, towards: str = LOOPBACK, given: Allocation | None = None
-) -> dict[str, str]:
-    """What the broker, and so the agent and its tasks on this machine, find in their environment beside the client's.
-
-    It listens at the address `towards` only; `given` is what a batch system is to be asked for.
-
-    HOME and TMPDIR are private folders, since RADICAL-Pilot and PSI/J write there; a task that is to see the user's own
-    must set them back.
-    """
-    return {
-        MARK: mark,
-        "PWD": str(folder),  # RADICAL-Pilot asks $PWD where to put its session folder, not the system
-        "HOME": str(folder / "home"),
-        "TMPDIR": str(folder / "tmp"),
-        "VIRTUAL_ENV": sys.prefix,
-        "PATH": f"{sys.prefix}/bin{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(HOOKS), os.environ.get("PYTHONPATH")])),
-        "DEEPRC_TOWARDS": towards,
-        "RADICAL_BASE": str(folder),
-        "RADICAL_CONFIG_USER_DIR": str(folder),
-        "RADICAL_LOG_TGT": str(folder / "log" / "radical.log"),
-        "RADICAL_LOG_LVL": "ERROR",
-        "RADICAL_PROFILE": "FALSE",
-        "RADICAL_REPORT": "FALSE",
-        "PYTHONUNBUFFERED": "1",
-        **(
-            {**given.environment, OPTIONS: json.dumps(given.options), REFUSAL: str(folder / "refusal")} if given else {}
-        ),
-    }

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from deeprc.pilot.client import HOOKS
+from deeprc.pilot.resource import HOOKS
 
 COUNT = 200
 PROGRAM = f"""

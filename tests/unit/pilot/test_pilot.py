@@ -7,7 +7,7 @@ import pytest
 from deeprc.errors import ConfigError
 from deeprc.pilot import Pilot, Task
 from deeprc.pilot.batch import Allocation
-from deeprc.pilot.client import broker_environment, passed_on
+from deeprc.pilot.environment import broker_environment, passed_on
 from deeprc.pilot.processes import MARK
 from deeprc.pilot.resource import HOOKS, resource_config, write_resource_config
 from samples.sites import cluster, laptop

@@ -1,0 +1,64 @@
+"""What the process that holds RADICAL-Pilot finds in its environment, and what it leaves behind when it is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from deeprc.pilot.address import LOOPBACK
+from deeprc.pilot.batch import Allocation
+from deeprc.pilot.processes import MARK
+from deeprc.pilot.resource import HOOKS
+from deeprc.sites import Site
+
+OPTIONS, REFUSAL = "DEEPRC_SUBMIT", "DEEPRC_REFUSAL"  # see `hooks/deeprc_submit.py`
+
+
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """The part of the client's environment that RADICAL-Pilot can hand to its agent.
+
+    It writes `export NAME="value"` into scripts, where a shell expands what looks like an expansion, and fails or even
+    runs it: `make` exports `MAKEOVERRIDES=${-*-command-variables-*-}`. The jobs' scripts set the whole environment.
+    """
+    return {name: value for name, value in environment.items() if not {"$", "`"} & set(value)}
+
+
+def refusal(site: Site, words: str) -> str:
+    """Why a batch system did not take the pilot's job, in one line."""
+    lines = [" ".join(line.split()) for line in words.splitlines() if line.strip()]
+    return f"{site.scheduler.name} refuses its job: {'; '.join(dict.fromkeys(lines))}"
+
+
+def broker_environment(
+    folder: Path, mark: str, *, towards: str = LOOPBACK, given: Allocation | None = None
+) -> dict[str, str]:
+    """What the broker, and so the agent and its tasks on this machine, find in their environment beside the client's.
+
+    It listens at the address `towards` only; `given` is what a batch system is to be asked for.
+
+    HOME and TMPDIR are private folders, since RADICAL-Pilot and PSI/J write there; a task that is to see the user's own
+    must set them back.
+    """
+    return {
+        MARK: mark,
+        "PWD": str(folder),  # RADICAL-Pilot asks $PWD where to put its session folder, not the system
+        "HOME": str(folder / "home"),
+        "TMPDIR": str(folder / "tmp"),
+        "VIRTUAL_ENV": sys.prefix,
+        "PATH": f"{sys.prefix}/bin{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(HOOKS), os.environ.get("PYTHONPATH")])),
+        "DEEPRC_TOWARDS": towards,
+        "RADICAL_BASE": str(folder),
+        "RADICAL_CONFIG_USER_DIR": str(folder),
+        "RADICAL_LOG_TGT": str(folder / "log" / "radical.log"),
+        "RADICAL_LOG_LVL": "ERROR",
+        "RADICAL_PROFILE": "FALSE",
+        "RADICAL_REPORT": "FALSE",
+        "PYTHONUNBUFFERED": "1",
+        **(
+            {**given.environment, OPTIONS: json.dumps(given.options), REFUSAL: str(folder / "refusal")} if given else {}
+        ),
+    }
