@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import shlex
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from snakemake_interface_common.exceptions import WorkflowError
@@ -22,20 +20,18 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 from deeprc.errors import ConfigError, DeepRCError
 from deeprc.files import free_megabytes
-from deeprc.launch import Plan
 from deeprc.pilot import Outcome, Pilot, Task, inside
-from deeprc.pilot.launching import rank_number, rank_setup, rank_words
 from deeprc.sites import load_site
 from deeprc.sites.identity import require
 from snakemake_executor_plugin_radical_pilot import direct
-from snakemake_executor_plugin_radical_pilot.events import Events
+from snakemake_executor_plugin_radical_pilot.events import Events, versions
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 from snakemake_executor_plugin_radical_pilot.records import Ended, Submitted
 from snakemake_executor_plugin_radical_pilot.resources import Request, check, request, without_effect
-from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, last_words, tail
-from snakemake_executor_plugin_radical_pilot.script import environment_text, job_environment, job_text
+from snakemake_executor_plugin_radical_pilot.runs import RunFolder, last_words, tail
+from snakemake_executor_plugin_radical_pilot.script import environment_text
+from snakemake_executor_plugin_radical_pilot.writer import Writer
 
-PACKAGES = ("deeprc", "snakemake", "radical.pilot", "mpi4py", "mpich", "polars", "pyarrow", "torch", "tensorflow-cpu")
 LAST_WORDS = 15.0  # seconds after the end of a worker in which its pilot's end may become known
 FULL = 5  # MB of free space below which a pilot's folder counts as full
 STARTUP_LIMIT = 300.0  # seconds that a pilot without a queue may take to become active
@@ -57,6 +53,7 @@ class Executor(RemoteExecutor):
         self._held: list[Task] = []  # for the next pilot, since this one does not live long enough
         self._lost: dict[str, tuple[Outcome, float]] = {}  # with what ran them, and when: did the pilot end, too?
         self._vain: set[tuple[str, str]] = set()  # rules and what they ask for without effect, told already
+        self._writer = Writer(self.workflow, self._run, self.envvars, self.format_job_exec)
         self._lock = threading.RLock()  # Snakemake submits in one thread and looks in another
         direct.hush(self.workflow, self._local_failed)
         # What is wrong with the site or a request is told here, before any job runs, local ones neither.
@@ -178,7 +175,7 @@ class Executor(RemoteExecutor):
             site=pilot.site.name,
             host=self._run.host,
             cores=pilot.cores,
-            versions=_versions(),
+            versions=versions(),
             command=sys.argv,
         )
         self._start(pilot)
@@ -224,9 +221,9 @@ class Executor(RemoteExecutor):
         uid = f"{stage.rule.replace(' ', '-')}.{next(self._numbers)}"
         files = self._run.job(uid)
         plan = self._pilot.plan(self._described(job, asked, self._pilot))
-        if asked.warm and plan.runtime and not self._seen(job, files):
+        if asked.warm and plan.runtime and not self._writer.seen(job, files, self._pilot):
             asked = replace(asked, warm=())  # a container of its own, then: the worker's does not see all of its files
-        workdir, command = self._write_script(job, stage.label, files, asked, plan)
+        workdir, command = self._writer.write(job, stage.label, files, asked, plan, self._pilot)
         task = replace(
             self._described(job, asked, self._pilot),
             uid=uid,
@@ -242,57 +239,6 @@ class Executor(RemoteExecutor):
         if not again:
             RealExecutor.report_job_submission(self, info)
         return task
-
-    def _write_script(self, job, label: str, files: JobFiles, asked: Request, plan: Plan) -> tuple[Path, list[str]]:
-        """Write what the ranks run; return the folder that they run it in, and the command of the launch line."""
-        if direct.is_direct(job, self.workflow):
-            direct.prepare(job, self.workflow)
-            command, shell = direct.command(job), direct.shell_of(job)
-            workdir, repeats, tmpdir = direct.workdir(job, self.workflow), direct.repeats(job), direct.tmpdir(job)
-        elif asked.ranks > 1:
-            raise DeepRCError(
-                f"{label}: asks for {asked.ranks} ranks, but only `shell:` rules can have several",
-                fix="call the script from `shell:`, or leave out `tasks`",
-            )
-        else:
-            command, shell = self.format_job_exec(job) + "\n", "/bin/bash"
-            workdir, repeats, tmpdir = Path(self.workflow.workdir_init), 1, None
-        words = [shell, str(files.folder / "command.sh")]
-        (files.folder / "command.sh").write_text(command)
-        variables = job_environment(threads=asked.cores_per_rank, tmpdir=tmpdir, ranks=asked.ranks, run=self._run.path)
-        where = self._pilot.site, self._pilot.partition
-        command, environment, setup = rank_words(plan, words), self._run.environment, []
-        if plan.runtime and asked.warm:  # its worker is in the image already, with the variables that get in
-            command, environment = shlex.join(words), Path(os.devnull)
-        else:
-            setup = rank_setup(*where, plan, files.folder)
-            if plan.runtime and inside.knows(self._pilot.site):
-                kept = [*variables, *self.envvars()]
-                command = inside.contained(self._pilot.site, plan, words, self._used(job, files), kept)
-        text = job_text(
-            label=label,
-            folder=files.folder,
-            workdir=workdir,
-            command=command,
-            ranks=asked.ranks,
-            repeats=repeats,
-            environment=environment,
-            variables=variables | self.envvars(),
-            rank=rank_number(*where) if asked.ranks > 1 else "0",
-            setup=setup,
-        )
-        files.script.write_text(text)
-        return workdir, words
-
-    def _used(self, job, files: JobFiles) -> list[Path]:
-        """The folders that a job's container must see."""
-        places = [direct.workdir(job, self.workflow), files.folder, self._run.path, direct.tmpdir(job) or "."]
-        return inside.folders([*places, *job.input, *job.output, *job.log])
-
-    def _seen(self, job, files: JobFiles) -> bool:
-        """Whether workers in an image see all of them."""
-        sees = set(self._pilot.sees)
-        return inside.knows(self._pilot.site) and all({path, *path.parents} & sees for path in self._used(job, files))
 
     async def check_active_jobs(self, active_jobs: list) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Report the jobs that ended since the last look; the waiting ones are kept here, so nothing is yielded."""
@@ -436,14 +382,3 @@ class Executor(RemoteExecutor):
 
     def _tell_pilot(self, state: str) -> None:
         self._events.write("pilot", state=state, cores=self._pilot.cores)
-
-
-def _versions() -> dict[str, str]:
-    """Those of PACKAGES that are installed."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -1,0 +1,89 @@
+"""Writes what the ranks of a job run: its command, and the script around it, in its container where it has one."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deeprc.errors import DeepRCError
+from deeprc.launch import Plan
+from deeprc.pilot import Pilot, inside
+from deeprc.pilot.launching import rank_number, rank_setup, rank_words
+from snakemake_executor_plugin_radical_pilot import direct
+from snakemake_executor_plugin_radical_pilot.resources import Request
+from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder
+from snakemake_executor_plugin_radical_pilot.script import job_environment, job_text
+
+
+@dataclass(frozen=True)
+class Writer:
+    """The scripts of a run's jobs.
+
+    Attributes
+    ----------
+    declared
+        Gives the variables that the workflow declares (`envvars:`), with their values.
+    nested
+        Gives the command that runs a job by a Snakemake of its own.
+    """
+
+    workflow: Any
+    run: RunFolder
+    declared: Callable[[], dict[str, str]]
+    nested: Callable[[Any], str]
+
+    def write(
+        self, job: Any, label: str, files: JobFiles, asked: Request, plan: Plan, pilot: Pilot
+    ) -> tuple[Path, list[str]]:
+        """Write what the ranks run; return the folder that they run it in, and the command of the launch line."""
+        if direct.is_direct(job, self.workflow):
+            direct.prepare(job, self.workflow)
+            command, shell = direct.command(job), direct.shell_of(job)
+            workdir, repeats, tmpdir = direct.workdir(job, self.workflow), direct.repeats(job), direct.tmpdir(job)
+        elif asked.ranks > 1:
+            raise DeepRCError(
+                f"{label}: asks for {asked.ranks} ranks, but only `shell:` rules can have several",
+                fix="call the script from `shell:`, or leave out `tasks`",
+            )
+        else:
+            command, shell = self.nested(job) + "\n", "/bin/bash"
+            workdir, repeats, tmpdir = Path(self.workflow.workdir_init), 1, None
+        words = [shell, str(files.folder / "command.sh")]
+        (files.folder / "command.sh").write_text(command)
+        variables = job_environment(threads=asked.cores_per_rank, tmpdir=tmpdir, ranks=asked.ranks, run=self.run.path)
+        command, environment, setup = rank_words(plan, words), self.run.environment, []
+        if plan.runtime and asked.warm:  # its worker is in the image already, with the variables that get in
+            command, environment = shlex.join(words), Path(os.devnull)
+        else:
+            setup = rank_setup(pilot.site, pilot.partition, plan, files.folder)
+            if plan.runtime and inside.knows(pilot.site):
+                kept = [*variables, *self.declared()]
+                command = inside.contained(pilot.site, plan, words, self._used(job, files), kept)
+        text = job_text(
+            label=label,
+            folder=files.folder,
+            workdir=workdir,
+            command=command,
+            ranks=asked.ranks,
+            repeats=repeats,
+            environment=environment,
+            variables=variables | self.declared(),
+            rank=rank_number(pilot.site, pilot.partition) if asked.ranks > 1 else "0",
+            setup=setup,
+        )
+        files.script.write_text(text)
+        return workdir, words
+
+    def seen(self, job: Any, files: JobFiles, pilot: Pilot) -> bool:
+        """Whether the pilot's workers in an image see all folders that the job uses."""
+        sees = set(pilot.sees)
+        return inside.knows(pilot.site) and all({path, *path.parents} & sees for path in self._used(job, files))
+
+    def _used(self, job: Any, files: JobFiles) -> list[Path]:
+        """The folders that a job's container must see."""
+        places = [direct.workdir(job, self.workflow), files.folder, self.run.path, direct.tmpdir(job) or "."]
+        return inside.folders([*places, *job.input, *job.output, *job.log])
