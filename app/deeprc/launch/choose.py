@@ -35,19 +35,24 @@ def candidates(
     """Every image of the catalog with its verdict, the best first.
 
     Ranks without accelerators take an image without them where it runs as well. Among equals the site's own order
-    decides, then the catalog's.
+    decides, then the catalog's. Of images that are refused, those for the partition's accelerators and processors come
+    first: why they do not fit is of use, while that of an image for other hardware says nothing new.
     """
+    wanted = partition.accelerator.vendor if gpus and partition.accelerator else None
     order = {name: number for number, name in enumerate(site.images)}
     judged = [(image, judge(image, site, partition, nodes=nodes, gpus=gpus)) for image in catalog.images]
 
     def key(pair: tuple[Image, Verdict]) -> tuple:
         image, verdict = pair
         special = image.stages == ["cylon"]
+        vendor = image.accelerator.vendor if image.accelerator else None
         return (
             verdict.rank >= 100,
             special,
             verdict.rank,
-            not gpus and image.accelerator is not None,
+            vendor != wanted,
+            partition.architecture not in image.architectures,
+            image.mpi.family not in site.families,
             order.get(image.name, 99),
         )
 

@@ -119,7 +119,7 @@ def _ways(image: Image, site: Site, partition: Partition, mpi: Mpi, nodes: int) 
         if mpi.bindable and there is not None and there >= here and not too_new:
             yield Verdict("bind", f"{theirs} replaces {own}: {abi}, and not older", mpi=mpi)
         pmi = _common_pmi(image, site, mpi)
-        if pmi and (there is None or here >= there):
+        if pmi and not image.for_binding and (there is None or here >= there):
             slow = _slow(image, site, nodes)
             starter = partition.launcher or site.launcher.name
             reason = f"{own} is started by the host's {starter} through {pmi}: not older than {theirs}"
@@ -175,5 +175,8 @@ def _why_not(image: Image, site: Site, mpi: Mpi) -> str:
         bind = "it is older"
     else:
         bind = f"its C library {site.glibc} is newer than the image's {image.glibc}"
-    hybrid = "the image's is older" if there is not None and here < there else "they have no PMI in common"
+    if image.for_binding:
+        hybrid = "the image is made for binding: its own MPI does not start without the host's libfabric"
+    else:
+        hybrid = "the image's is older" if there is not None and here < there else "they have no PMI in common"
     return f"{mpi.title} cannot be bound in ({bind}), nor start the image's own ({hybrid})"

@@ -27,8 +27,8 @@ def write(path: Path, *entries: dict) -> Path:
 def test_the_shipped_catalog_has_every_variant():
     names = [image.name for image in load_catalog(SHIPPED).images]
     assert names == [
-        "cpu-mpich", "cpu-openmpi", "cuda12-mpich-ofi", "cuda12-openmpi-ucx", "rocm6-mpich-ofi", "oneapi-mpich",
-        "cylon",
+        "cpu-mpich", "cpu-openmpi", "cuda12-mpich-ofi", "cuda12-openmpi-ucx", "cuda12-mpich-ucx",
+        "rocm6-mpich-ofi", "oneapi-mpich", "cylon",
     ]  # fmt: skip
 
 

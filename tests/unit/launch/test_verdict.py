@@ -151,3 +151,11 @@ def test_pmix_under_the_name_of_parastations_plugin():
 def test_the_reason_names_the_partitions_own_launcher():
     site = cluster(partition={"launcher": "mpirun-openmpi"}, mpi=[{**OPENMPI_HOST, "bindable": False}])
     assert "by the host's mpirun-openmpi through pmix" in verdict(image("openmpi", "5.0.11", ("pmix",)), site).reason
+
+
+def test_an_image_that_is_made_for_binding_is_never_started_by_its_own_mpi():
+    site = cluster(mpi=[{**cluster().mpi[0].model_dump(exclude_none=True), "bindable": False}])
+    found = verdict(image(pmi=("pmi2",), fabrics=[]), site)
+    assert found.kind == "refuse"
+    assert "its own MPI does not start without the host's libfabric" in found.reason
+    assert verdict(image(pmi=("pmi2",)), site).kind == "hybrid"

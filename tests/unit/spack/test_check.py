@@ -41,6 +41,7 @@ SPOILT = [
     ("variants/cpu-mpich/spack.yaml", "mpi/mpich.yaml", "mpi/openmpi-ucx.yaml", "the catalog's image is of mpich"),
     ("variants/cpu-mpich/spack.yaml", "x86_64_v3", "neoverse_v2", "is for aarch64, the variant for x86_64"),
     ("mpi/mpich-ofi-cxi.yaml", "@3.4.3", "@4.2.3", "the catalog says mpich 3.4.3"),
+    ("mpi/mpich-ucx.yaml", "@5.0.1", "@5.0.0", "the catalog says mpich 5.0.1"),
     ("mpi/openmpi-ucx.yaml", "@5.0.10", "@5.0.8", "the catalog says openmpi 5.0.10"),
     ("accel/cuda12.yaml", "cuda: {require: [\"@12.8\"]}", "cuda: {require: [\"@12.4\"]}", "the catalog says 12.8"),
     ("accel/nvidia-ampere-hopper.yaml", '  nccl: {require: ["cuda_arch=80,90"]}\n', "", "nccl needs cuda_arch"),

@@ -179,6 +179,14 @@ def test_variant_and_layers(where: Site, variant: str, layers: dict) -> None:
     assert (choice.variant.name, choice.layers, choice.gpu) == (variant, layers, None)
 
 
+def test_fronteras_variant_is_for_infiniband_and_its_gpus() -> None:
+    where = load_site("frontera")
+    choice = choose(where, where.partition("rtx"), CATALOG, TREE)
+    assert (choice.variant.name, choice.layers["mpi"], choice.gpu) == ("cuda12-mpich-ucx", "mpi/intel-oneapi-mpi", None)
+    gpu = next(layer for layer in choice.variant.layers if layer.name.startswith("accel/nvidia-"))
+    assert gpu.data["packages"]["nccl"]["require"] == ["cuda_arch=75,80,90"]
+
+
 def test_a_gpu_that_no_layer_names_gets_one(tmp_path: Path) -> None:
     where = site(FACTS["openmpi"], accelerator=NVIDIA | {"arch": "sm_86", "model": "A40"})
     choice = choose(where, where.partitions[0], CATALOG, TREE)
