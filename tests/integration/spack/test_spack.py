@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from conftest import need
 from deeprc.images.catalog import load_catalog
 from deeprc.sites import Site
 from deeprc.spack.build import Build, overrides, prepare
@@ -26,6 +27,7 @@ HERE = [variant.name for variant in variants(TREE) if variant.architecture == pl
 @pytest.fixture(scope="session")
 def spack(tmp_path_factory: pytest.TempPathFactory):
     """`spack(folder, *arguments, env=…)`: runs Spack in an environment's folder, with the packages that are here."""
+    need("spack")
     scope = tmp_path_factory.mktemp("scope")
     packages = Path(os.environ["DEEPRC_SPACK_PACKAGES"]) / "repos" / "spack_repo" / "builtin"
     ours = TREE / "repo" / "spack_repo" / "deeprc"
