@@ -71,9 +71,10 @@ def need(name: str) -> None:
     pytest.skip(f"no {name} here: {cure}")
 
 
-@pytest.fixture(autouse=True)
-def _requirements(request: pytest.FixtureRequest) -> None:
-    for marker in request.node.iter_markers("requires"):
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Look at what a test needs before its fixtures do: those of a module or the session come before all others."""
+    for marker in item.iter_markers("requires"):
         need(marker.args[0])
 
 
