@@ -52,6 +52,11 @@ TOOLS = {
         "unpack Environment Modules beside Lmod: apt-get download environment-modules, dpkg -x it into "
         ".cache/environment-modules; and install tcl",
     ),
+    "setpriv": (
+        lambda: os.geteuid() != 0 or bool(shutil.which("setpriv")),
+        "install setpriv (Debian: util-linux): root can write everywhere without it",
+    ),
+    "tclsh": (lambda: bool(shutil.which("tclsh")), "install Tcl (Debian: apt-get install tcl)"),
     "spack": (
         lambda: "SPACK_ROOT" in os.environ and "DEEPRC_SPACK_PACKAGES" in os.environ,
         "set SPACK_ROOT to a checkout of Spack and DEEPRC_SPACK_PACKAGES to one of spack-packages (docs/spack.md)",
@@ -66,6 +71,11 @@ def need(name: str) -> None:
     present, cure = TOOLS[name]
     if present():
         return
+    lacking(name, cure)
+
+
+def lacking(name: str, cure: str) -> None:
+    """Skip the test: this machine lacks `name`, and nobody has said that it must not. Fail where somebody has."""
     if name in REQUIRED:
         pytest.fail(f"DEEPRC_REQUIRE names {name}, which this machine lacks: {cure}")
     pytest.skip(f"no {name} here: {cure}")

@@ -7,10 +7,13 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from conftest import need
 
 PATIENCE = 60.0  # seconds that the nodes may take to come up on a busy machine
 
@@ -84,6 +87,18 @@ def free_ports(count: int) -> list[int]:
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in sockets]
+
+
+@contextlib.contextmanager
+def private_cluster() -> Iterator[Cluster]:
+    """One in a folder of its own; skips, or fails, where there is no Slurm."""
+    need("slurm")
+    folder = Path(tempfile.mkdtemp(prefix="slurm"))  # short: a socket's name has 107 characters
+    try:
+        with slurm_cluster(folder) as running:
+            yield running
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

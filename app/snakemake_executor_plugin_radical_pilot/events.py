@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ("deeprc", "snakemake", "radical.pilot", "mpi4py", "mpich", "polars", "pyarrow", "torch", "tensorflow-cpu")
@@ -23,14 +22,3 @@ class Events:
         with self._lock:
             self._file.write(json.dumps({"event": event, "time": time.time(), **fields}, ensure_ascii=False) + "\n")
             self._file.flush()
-
-
-def versions() -> dict[str, str]:
-    """Those of PACKAGES that are installed."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -21,10 +21,11 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from deeprc.errors import ConfigError, DeepRCError
 from deeprc.files import free_megabytes
 from deeprc.pilot import Outcome, Pilot, Task, inside
+from deeprc.shipped import installed
 from deeprc.sites import load_site
 from deeprc.sites.identity import require
 from snakemake_executor_plugin_radical_pilot import direct
-from snakemake_executor_plugin_radical_pilot.events import Events, versions
+from snakemake_executor_plugin_radical_pilot.events import PACKAGES, Events
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 from snakemake_executor_plugin_radical_pilot.records import Ended, Submitted
 from snakemake_executor_plugin_radical_pilot.resources import Request, check, request, without_effect
@@ -175,7 +176,7 @@ class Executor(RemoteExecutor):
             site=pilot.site.name,
             host=self._run.host,
             cores=pilot.cores,
-            versions=versions(),
+            versions=installed(PACKAGES),
             command=sys.argv,
         )
         self._start(pilot)

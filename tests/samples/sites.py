@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from deeprc.sites import Site
 
+PLAIN = {
+    "name": "plain",
+    "description": "a made-up site",
+    "contact": "nobody",
+    "url": "docs/sites.md",
+    "scheduler": {"name": "fork"},
+    "launcher": {"name": "mpiexec-hydra"},
+    "interconnect": {"fabric": "shared-memory", "description": "memory", "provider": "shm"},
+    "mpi": [{"implementation": "mpich", "version": "5.0", "family": "mpich"}],
+    "runtime": {"kind": "none"},
+    "partitions": [{"name": "local", "architecture": "x86_64", "cores": 2}],
+}
+
 LAPTOP = {
+    **PLAIN,
     "name": "laptop",
     "description": "A laptop",
-    "contact": "me",
-    "url": "none",
     "scheduler": {"name": "fork"},
     "launcher": {"name": "mpiexec-hydra", "pmi": ["pmi1"]},
     "interconnect": {"fabric": "shared-memory", "description": "shared memory", "provider": "shm"},
@@ -32,10 +44,9 @@ def laptop() -> Site:
 
 
 CLUSTER = {
+    **PLAIN,
     "name": "cluster",
     "description": "A cluster",
-    "contact": "its owner",
-    "url": "none",
     "scheduler": {"name": "slurm"},
     "launcher": {"name": "srun", "pmi": ["cray", "pmi2"]},
     "interconnect": {"fabric": "slingshot", "description": "Slingshot-11", "provider": "cxi"},

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 
+from deeprc.shipped import installed
 from deeprc.sites import detect
 
 
@@ -21,7 +21,7 @@ def describe(packages: Iterable[str]) -> dict:
         "memory_mb": detect.memory_mb(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": {package: version(package) for package in packages},
+        "versions": installed(packages),
     }
 
 

@@ -23,7 +23,6 @@ from deeprc.images.store import Held, Store, cannot_write
 # the time of the defaults (128 KB, level 15).
 PACKING = ["--mksquashfs-args", "-comp zstd -Xcompression-level 9 -b 256K"]
 FILES = ("selftest.py", "ranks.pth")  # of the templates' folder, put into every image
-NEEDED = {"wheel": (), "spack": ("spack", "spack_packages", "spack_env"), "cylon": ("micromamba",)}
 Say = Callable[[str], None]
 
 

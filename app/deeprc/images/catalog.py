@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from deeprc.errors import ConfigError, unknown
+from deeprc.errors import unknown
+from deeprc.shipped import find
 from deeprc.validation import read_yaml, validate
 
 Architecture = Literal["x86_64", "aarch64", "ppc64le"]
@@ -129,17 +129,7 @@ class Catalog(_Strict):
 
 def catalog_path() -> Path:
     """The catalog's file: $DEEPRC_CATALOG, else `containers/catalog.yaml` here, else the checkout's."""
-    named = os.environ.get("DEEPRC_CATALOG")
-    checkout = Path(__file__).resolve().parents[3]
-    here = Path("containers/catalog.yaml").absolute()
-    for path in [Path(named)] if named else [here, checkout / "containers" / "catalog.yaml"]:
-        if path.is_file():
-            return path
-    raise ConfigError(
-        "no image catalog",
-        found=named or "no `containers/catalog.yaml` in the working directory",
-        fix="run from the repository's root, or set DEEPRC_CATALOG to its containers/catalog.yaml",
-    )
+    return find("DEEPRC_CATALOG", "containers/catalog.yaml", "image catalog", Path.is_file)
 
 
 def load_catalog(path: str | Path | None = None) -> Catalog:

@@ -7,13 +7,13 @@ import socket
 import subprocess
 from collections.abc import Iterable
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from deeprc.datasets import sha256
 from deeprc.errors import ConfigError
 from deeprc.reporting.breakdown import breakdown
 from deeprc.reporting.events import Run, Task
+from deeprc.shipped import installed
 from deeprc.sites import detect, sites_folder
 
 PACKAGES = [
@@ -101,13 +101,7 @@ def machine() -> dict:
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the packages that the pipelines use, as far as they are installed."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    return {"python": platform.python_version(), **installed(PACKAGES)}
 
 
 def commit(folder: Path) -> dict | None:

@@ -6,22 +6,14 @@ import os
 from pathlib import Path
 
 from deeprc.errors import ConfigError, unknown
+from deeprc.shipped import find
 from deeprc.sites.model import Site
 from deeprc.validation import read_yaml, validate
 
 
 def sites_folder() -> Path:
     """The folder of the site files: $DEEPRC_SITES, else `site-configs` here, else the checkout's."""
-    named = os.environ.get("DEEPRC_SITES")
-    checkout = Path(__file__).resolve().parents[3]
-    for folder in [Path(named)] if named else [Path("site-configs").absolute(), checkout / "site-configs"]:
-        if folder.is_dir():
-            return folder
-    raise ConfigError(
-        "no folder of site files",
-        found=named or "no `site-configs` in the working directory",
-        fix="run from the repository's root, or set DEEPRC_SITES to its site-configs folder",
-    )
+    return find("DEEPRC_SITES", "site-configs", "folder of site files", Path.is_dir)
 
 
 def known_sites() -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from deeprc.errors import ConfigError, unknown
+from deeprc.shipped import find
 from deeprc.validation import read_yaml
 
 # The environment variables that put another layer in one's place (Spack's `path_override_env_var`).
@@ -25,15 +25,8 @@ TARGETS = {"x86_64_v3": "x86_64", "zen3": "x86_64", "sapphirerapids": "x86_64", 
 
 def spack_folder() -> Path:
     """The tree: $DEEPRC_SPACK_ENV, else `spack-env` here, else the checkout's."""
-    named = os.environ.get("DEEPRC_SPACK_ENV")
-    checkout = Path(__file__).resolve().parents[3]
-    for folder in [Path(named)] if named else [Path("spack-env").absolute(), checkout / "spack-env"]:
-        if (folder / "variants").is_dir():
-            return folder
-    raise ConfigError(
-        "no folder of Spack environments",
-        found=named or "no `spack-env` in the working directory",
-        fix="run from the repository's root, or set DEEPRC_SPACK_ENV to its spack-env folder",
+    return find(
+        "DEEPRC_SPACK_ENV", "spack-env", "folder of Spack environments", lambda folder: (folder / "variants").is_dir()
     )
 
 

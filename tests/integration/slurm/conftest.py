@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from conftest import need
-from slurm_cluster import Cluster, slurm_cluster
+from slurm_cluster import Cluster, private_cluster
 
 SITE = """\
 name: here-slurm
@@ -48,13 +45,8 @@ partitions:
 @pytest.fixture(scope="session")
 def cluster():
     """The Slurm."""
-    need("slurm")
-    folder = Path(tempfile.mkdtemp(prefix="slurm"))  # short: a socket's name has 107 characters
-    try:
-        with slurm_cluster(folder) as running:
-            yield running
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with private_cluster() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from deeprc.sites import Site
 from deeprc.spack.build import Build, overrides, prepare
 from deeprc.spack.choose import choose
 from deeprc.spack.tree import spack_folder, variants
+from samples.sites import PLAIN
 
 pytestmark = [pytest.mark.requires("spack"), pytest.mark.timeout(1800)]
 TREE = spack_folder()
@@ -86,16 +87,13 @@ def facility(prefix: Path, modules: Path) -> Site:
             f'setenv("{content}", "{root}")\n'
         )
     return Site.model_validate(
-        {
+        PLAIN
+        | {
             "name": "example",
-            "description": "a made-up site",
-            "contact": "nobody",
-            "url": "docs/sites.md",
             "scheduler": {"name": "slurm"},
             "launcher": {"name": "srun"},
             "interconnect": {"fabric": "slingshot", "description": "Slingshot-11", "provider": "cxi"},
             "mpi": [{"implementation": "mpich", "family": "mpich", "modules": ["mpich/5.0.1"]}],
-            "runtime": {"kind": "none"},
             "modules": [f"use {modules}", "libfabric/1.22.0"],
             "partitions": [{"name": "main", "architecture": "x86_64", "cores": 64, "cpu": "AMD EPYC 7763"}],
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from deeprc.modules.install import install
 from deeprc.modules.release import Release, lay_out, publish, wrapper
 from deeprc.modules.text import lmod, required, tcl
 from deeprc.sites import Site, load_site
+from samples.sites import PLAIN
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 LOCALHOST = load_site("localhost")
@@ -24,18 +24,12 @@ LOCALHOST = load_site("localhost")
 
 def site(**changes) -> Site:
     """A site with a module of its own and one of its container runtime."""
-    data = {
+    data = PLAIN | {
         "name": "example",
-        "description": 'a "quoted" [site] for $5',
-        "contact": "nobody",
         "url": "docs/facility.md",
-        "scheduler": {"name": "fork"},
-        "launcher": {"name": "mpiexec"},
-        "interconnect": {"fabric": "shared-memory", "description": "memory", "provider": "shm"},
-        "mpi": [{"implementation": "mpich", "version": "5.0", "family": "mpich"}],
+        "description": 'a "quoted" [site] for $5',
         "runtime": {"kind": "apptainer", "modules": ["apptainer"]},
         "modules": ["use /soft/modulefiles", "gcc/12"],
-        "partitions": [{"name": "local", "architecture": "x86_64", "cores": 2}],
     }
     return Site.model_validate(data | changes)
 
@@ -178,7 +172,7 @@ def test_a_folder_that_is_no_checkout_is_told(tmp_path: Path) -> None:
         install(Release(tmp_path / "apps", "1.0"), LOCALHOST, tmp_path, ["tcl"], environment=Path(sys.prefix))
 
 
-@pytest.mark.skipif(not shutil.which("tclsh"), reason="no tclsh here")
+@pytest.mark.requires("tclsh")
 def test_tcl_is_complete_tcl(tmp_path: Path) -> None:
     (tmp_path / "module").write_text(tcl("1.0", tmp_path, tmp_path, site()))
     stubs = "\n".join(

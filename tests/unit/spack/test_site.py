@@ -20,6 +20,7 @@ from deeprc.spack.choose import choose, target
 from deeprc.spack.cli import app
 from deeprc.spack.externals import externals
 from deeprc.spack.tree import read_variant, spack_folder
+from samples.sites import PLAIN
 
 CATALOG, TREE = load_catalog(), spack_folder()
 FACTS = {
@@ -34,11 +35,9 @@ def site(mpi: dict, *, net: dict = INFINIBAND, modules: list[str] = (), **partit
     """A site with one partition."""
     part = {"name": "main", "architecture": "x86_64", "cores": 64} | partition
     return Site.model_validate(
-        {
+        PLAIN
+        | {
             "name": "example",
-            "description": "a made-up site",
-            "contact": "nobody",
-            "url": "docs/sites.md",
             "scheduler": {"name": "slurm"},
             "launcher": {"name": "srun"},
             "interconnect": net,

@@ -37,7 +37,7 @@ class Layout:
 class Launcher(ABC):
     """A program that starts ranks.
 
-    `method` is RADICAL-Pilot's name for it, `binds_gpus` whether it tells each rank its accelerators itself,
+    `binds_gpus` is whether it tells each rank its accelerators itself,
     `local_rank` the variable in which a rank finds its number on its node, `rank` the one with its number in the world.
 
     Parameters
@@ -47,7 +47,6 @@ class Launcher(ABC):
     """
 
     name: ClassVar[str]
-    method: ClassVar[str]
     binds_gpus: ClassVar[bool] = False
     local_rank: str
     rank: str
@@ -106,10 +105,6 @@ class Launcher(ABC):
         if layout.gpus_per_rank:
             options += self.accelerators(layout, shared=shared_gpus)
         return [self.program, *options, *self.placement(layout, placed=placed), *self.site.launcher.options, *extra]
-
-    def pilot_settings(self) -> dict:
-        """This launcher's entry in RADICAL-Pilot's resource configuration."""
-        return {}
 
 
 def register(name: str) -> Callable[[type[Launcher]], type[Launcher]]:

@@ -11,7 +11,6 @@ from deeprc.launch.launchers.base import Launcher, Layout, register
 class Fork(Launcher):
     """The command is started as it is."""
 
-    method = "FORK"
     local_rank = rank = "RP_RANK"
 
     def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 from deeprc.errors import ConfigError
 from deeprc.launch.launchers.base import Launcher, Layout, register
@@ -17,7 +15,6 @@ class Hydra(Launcher):
     Always named by its path: another MPI's would start each rank as a world of its own.
     """
 
-    method = "MPIEXEC"
     local_rank, rank = "MPI_LOCALRANKID", "PMI_RANK"
 
     @property
@@ -39,25 +36,15 @@ class Hydra(Launcher):
         """The hosts that a pilot has chosen."""
         return ["-f", "{hostfile}"] if placed else []
 
-    def pilot_settings(self) -> dict:
-        """RADICAL-Pilot takes the first `mpiexec` on its launcher's PATH, which does not hold the environment."""
-        return {"pre_exec_cached": [f"export PATH={shlex.quote(str(Path(self.program).parent))}:$PATH"]}
-
 
 @register("mpirun-intelmpi")
 class IntelMpi(Hydra):
     """Intel MPI's `mpirun`, which its module puts on the PATH."""
 
-    method = "MPIRUN"
-
     @property
     def program(self) -> str:
         """`mpirun`, or what the site names."""
         return self.site.launcher.program or "mpirun"
-
-    def pilot_settings(self) -> dict:
-        """The module is loaded before the pilot starts."""
-        return {}
 
     def variables(self, layout: Layout, *, placed: bool = False) -> dict[str, str]:
         """Intel MPI binds ranks, as if they were alone on the node."""

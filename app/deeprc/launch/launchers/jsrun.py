@@ -11,7 +11,6 @@ from deeprc.launch.launchers.base import Launcher, Layout, register
 class Jsrun(Launcher):
     """`jsrun`: a resource set for each rank (OLCF summit_user_guide.rst)."""
 
-    method = "JSRUN"
     binds_gpus = True
     local_rank, rank = "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_RANK"
 

@@ -14,7 +14,6 @@ class OpenMpi(Launcher):
     It passes on no variables but its own to other nodes, hence `-x`. Hosts and ranks per node: `ppr`.
     """
 
-    method = "MPIRUN"
     local_rank, rank = "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_RANK"
 
     def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:

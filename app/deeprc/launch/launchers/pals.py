@@ -15,7 +15,6 @@ class Pals(Launcher):
     (Aurora, running-jobs-aurora.md:285-296,409).
     """
 
-    method = "MPIEXEC"
     local_rank, rank = "PALS_LOCAL_RANKID", "PALS_RANKID"
 
     def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:

@@ -19,7 +19,6 @@ class Srun(Launcher):
     `--cpus-per-task` from the allocation since Slurm 22.05. One rank that fails ends the step (`--kill-on-bad-exit`).
     """
 
-    method = "SRUN"
     binds_gpus = True
     local_rank, rank = "SLURM_LOCALID", "SLURM_PROCID"
 
