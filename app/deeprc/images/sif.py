@@ -15,8 +15,11 @@ ARCHITECTURES = {b"02": "x86_64", b"04": "aarch64", b"06": "ppc64le"}
 
 def architecture(path: Path) -> str:
     """The architecture that the image is for; an ImageError where the file is not an image."""
-    with path.open("rb") as handle:
-        head = handle.read(AT_ARCHITECTURE + 2)
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(AT_ARCHITECTURE + 2)
+    except OSError as error:
+        raise ImageError(f"cannot be read: {error.strerror}", where=path, expected="a SIF file") from None
     if head[AT_MAGIC : AT_MAGIC + len(MAGIC)] != MAGIC:
         raise ImageError("not a SIF image", where=path, found=f"a file that begins with {head[:12]!r}")
     code = head[AT_ARCHITECTURE:]

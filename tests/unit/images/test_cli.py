@@ -92,3 +92,23 @@ def test_a_sites_folders_are_used(tmp_path, monkeypatch):
     assert (store_of(site).folder, store_of(site).shared) == (Path("/mine/images"), [Path("/shared/one")])
     monkeypatch.setenv("DEEPRC_SHARED_IMAGES", "/a:/b")
     assert store_of(site).shared == [Path("/a"), Path("/b")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("missing.sif", None, "cannot be read: No such file or directory"),
+        ("folder.sif", ..., "cannot be read: Is a directory"),
+        ("text.sif", b"text\n", "not a SIF image"),
+        ("empty.sif", b"", "not a SIF image"),
+    ],
+)
+def test_what_is_no_image_is_told(tmp_path, name, content, message):
+    path = tmp_path / name
+    if content is ...:
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DeepRCError, match=message) as error:
+        deeprc("verify", str(path))
+    assert str(error.value).startswith(f"{path}: ")
