@@ -52,9 +52,17 @@ def top(show_version: Annotated[bool, typer.Option("--version", help="print the 
 
 
 def main() -> None:
-    """Run the command line; a `DeepRCError` is printed as it is and gives the exit code."""
+    """Run the command line; a `DeepRCError` is printed as it is and gives the exit code.
+
+    So is what the system says of a file (no such folder, permission denied, disk full): it needs no traceback.
+    """
     try:
         command_line(sys.argv[1:])()
     except DeepRCError as error:
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(error.exit_code) from None
+    except OSError as error:
+        if error.filename is None:  # not of a file: a defect of ours, perhaps
+            raise
+        typer.echo(f"error: {error.filename}: {error.strerror}", err=True)
+        raise SystemExit(DeepRCError.exit_code) from None

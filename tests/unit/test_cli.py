@@ -106,3 +106,17 @@ def test_the_schema_for_editors_accepts_every_shipped_site_and_refuses_an_unknow
         facts = json.loads(json.dumps(yaml.safe_load(path.read_text()), default=str))
         assert [error.message for error in check.iter_errors(facts)] == [], path
     assert not check.is_valid({**facts, "schedular": "slurm"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("site", "pages", "--out"), ("module", "write", "--site", "anvil", "--prefix"), ("site", "detect", "--draft")],
+    ids=" ".join,
+)
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(arguments, tmp_path):
+    (tmp_path / "file").touch()
+    done = deeprc(*arguments, str(tmp_path / "file" / "inside"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert str(tmp_path / "file") in done.stderr
+    assert "Traceback" not in done.stderr
