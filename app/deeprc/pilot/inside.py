@@ -36,6 +36,8 @@ def folders(paths: Iterable[str | Path]) -> list[Path]:
 def contained(site: Site, plan: Plan, command: Sequence[str], binds: Sequence[Path], keep: Iterable[str]) -> str:
     """A rank's command in its container, as shell: in a subshell, whose variables it takes away before.
 
+    The words come first: paths in them may name variables (`$SCRATCH`) that the container is not to see.
+
     Parameters
     ----------
     binds
@@ -53,7 +55,7 @@ def contained(site: Site, plan: Plan, command: Sequence[str], binds: Sequence[Pa
     name = VARIABLE[site.runtime.kind]
     words = " ".join([*map(shlex.quote, plan.binding), *map(shell_word, plan.runtime), *map(shlex.quote, command)])
     hide = f'for name in $(compgen -e); do case $name in {patterns}) ;; *) unset "$name" ;; esac; done'
-    return f"( {hide}; export {name}=${{{name}:+${name},}}{shlex.quote(bound)}; exec {words} )"
+    return f'( set -- {words}; {hide}; export {name}=${{{name}:+${name},}}{shlex.quote(bound)}; exec "$@" )'
 
 
 def _folder(path: Path) -> Path:

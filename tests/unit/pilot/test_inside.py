@@ -15,15 +15,14 @@ from deeprc.pilot.inside import contained, folders, knows
 from samples.sites import cluster
 
 
-def run(tmp_path: Path, runtime: dict, environment: dict[str, str], *, keep=(), binds=()) -> dict[str, str]:
-    """The variables that `apptainer` is started with."""
-    site = cluster(runtime={"kind": "apptainer", **runtime})
+def run(tmp_path: Path, runtime: dict, environment: dict[str, str], *, keep=(), binds=(), site=None) -> dict[str, str]:
+    """The variables that `apptainer` is started with; its words are in `LINE`."""
+    where = cluster(runtime={"kind": "apptainer", **runtime}, **(site or {}))
     image = load_catalog().image("rocm6-mpich-ofi")
-    plan = compose(site, site.partition(), Layout(2, 1, 1), ["true"], image=image, image_path="/i.sif", placed=True)
-    (tmp_path / "apptainer").write_text('#!/bin/sh\necho "$@"; env -0 > "$SEEN"\n')
+    plan = compose(where, where.partition(), Layout(2, 1, 1), ["true"], image=image, image_path="/i.sif", placed=True)
+    (tmp_path / "apptainer").write_text(f'#!/bin/sh\necho "$@"; env -0 > {tmp_path}/seen\n')
     (tmp_path / "apptainer").chmod(0o755)
-    text = contained(site, plan, ["python", "a b"], binds, keep)
-    text = text.replace("exec ", f"export SEEN={tmp_path}/seen; exec ", 1)
+    text = contained(where, plan, ["python", "a b"], binds, keep)
     path = f"{tmp_path}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", f"RP_RANK=0; {text}; echo code $? $SECRET"], env={"PATH": path, **environment},
@@ -31,7 +30,8 @@ def run(tmp_path: Path, runtime: dict, environment: dict[str, str], *, keep=(), 
     )  # fmt: skip
     assert "python a b" in done.stdout
     assert f"code 0 {environment.get('SECRET', '')}".strip() in done.stdout  # the rank's own shell keeps its variables
-    return dict(row.split("=", 1) for row in (tmp_path / "seen").read_text().split("\0") if row)
+    seen = dict(row.split("=", 1) for row in (tmp_path / "seen").read_text().split("\0") if row)
+    return seen | {"LINE": done.stdout.splitlines()[0]}
 
 
 def test_only_what_ranks_need_gets_in(tmp_path):
@@ -50,6 +50,13 @@ def test_the_site_names_what_else(tmp_path):
 def test_folders_are_bound_beside_those_that_the_user_names(tmp_path):
     seen = run(tmp_path, {}, {"APPTAINER_BIND": "/mine"}, binds=[Path("/data/a b"), Path("/scratch")])
     assert seen["APPTAINER_BIND"] == "/mine,/data/a b,/scratch"
+
+
+def test_paths_of_the_site_may_name_variables_that_do_not_get_in(tmp_path):
+    """TACC's sites bind $SCRATCH."""
+    bound = {"paths": ["$SCRATCH"]}
+    seen = run(tmp_path, {}, {"SCRATCH": "/scratch/me"}, site={"binds": bound})
+    assert "--bind /scratch/me" in seen["LINE"] and "SCRATCH" not in seen
 
 
 def test_a_folder_that_cannot_be_named(tmp_path):
