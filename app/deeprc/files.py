@@ -12,9 +12,23 @@ from pathlib import Path
 
 from deeprc.errors import DeepRCError
 
+TAIL = 15  # lines of a log that are shown
+TAIL_BYTES = 20_000  # and where they are looked for: a log may be large
+
 
 class StorageError(DeepRCError):
     """A folder that cannot be written, or a disk that is full."""
+
+
+def tail(path: Path, lines: int = TAIL) -> list[str]:
+    """The last lines of a file; none where it is missing."""
+    try:
+        with path.open("rb") as handle:
+            handle.seek(max(0, path.stat().st_size - TAIL_BYTES))
+            text = handle.read().decode(errors="replace")
+    except OSError:
+        return []
+    return text.rstrip().splitlines()[-lines:]
 
 
 @contextmanager

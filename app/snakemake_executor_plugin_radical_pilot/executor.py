@@ -19,8 +19,9 @@ from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 from deeprc.errors import ConfigError, DeepRCError
-from deeprc.files import free_megabytes
+from deeprc.files import free_megabytes, tail
 from deeprc.pilot import Outcome, Pilot, Task, inside
+from deeprc.pilot.environment import environment_text
 from deeprc.shipped import installed
 from deeprc.sites import load_site
 from deeprc.sites.identity import require
@@ -29,8 +30,7 @@ from snakemake_executor_plugin_radical_pilot.events import PACKAGES, Events
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 from snakemake_executor_plugin_radical_pilot.records import Ended, Submitted
 from snakemake_executor_plugin_radical_pilot.resources import Request, check, request, without_effect
-from snakemake_executor_plugin_radical_pilot.runs import RunFolder, last_words, tail
-from snakemake_executor_plugin_radical_pilot.script import environment_text
+from snakemake_executor_plugin_radical_pilot.runs import RunFolder, last_words
 from snakemake_executor_plugin_radical_pilot.writer import Writer
 
 LAST_WORDS = 15.0  # seconds after the end of a worker in which its pilot's end may become known
@@ -109,6 +109,7 @@ class Executor(RemoteExecutor):
             runtime=settings.runtime,
             account=settings.account,
             image=settings.image,
+            say=self._progress.say,
         )
         pilot.sees = inside.folders(
             [self.workflow.workdir_init, self._run.path, tempfile.gettempdir()]

@@ -6,10 +6,11 @@ import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from deeprc.files import tail
 from deeprc.pilot import Outcome
 from deeprc.pilot.launching import filled
 from snakemake_executor_plugin_radical_pilot.resources import Request
-from snakemake_executor_plugin_radical_pilot.runs import JobFiles, tail
+from snakemake_executor_plugin_radical_pilot.runs import JobFiles
 
 
 @dataclass(frozen=True)

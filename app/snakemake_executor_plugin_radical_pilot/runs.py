@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from deeprc.files import tail
+
 KEPT = 20  # runs whose events are kept
-TAIL = 15  # lines of a failed job's log that are shown
-TAIL_BYTES = 20_000  # and where they are looked for: a log may be large
 
 
 @dataclass(frozen=True)
@@ -105,17 +105,6 @@ class RunFolder:
         files = JobFiles(self.path / "jobs" / uid)
         files.folder.mkdir(parents=True)
         return files
-
-
-def tail(path: Path) -> list[str]:
-    """The last lines of a file; none where it is missing."""
-    try:
-        with path.open("rb") as handle:
-            handle.seek(max(0, path.stat().st_size - TAIL_BYTES))
-            text = handle.read().decode(errors="replace")
-    except OSError:
-        return []
-    return text.rstrip().splitlines()[-TAIL:]
 
 
 def last_words(folder: Path) -> tuple[list[str], Path]:

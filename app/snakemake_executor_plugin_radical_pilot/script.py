@@ -1,28 +1,15 @@
-"""The scripts of a job: what each rank runs, and the environment that it runs in."""
+"""The scripts of a job: what each rank runs, and what differs from job to job in its environment."""
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import deeprc.pilot
 
-# Set anew for each task by the launcher or the pilot: the client's own values must not hide them.
-LAUNCHERS_OWN = re.compile(
-    r"^(PMI|PMIX|OMPI|OPAL|HYDRA|HYDI|MPIR?|SLURM|PALS|FLUX|ALPS|LSB|JSM|PBS|RP|RADICAL)_|^(CUDA|ROCR|HIP)_VISIBLE_DEVICES$"
-    r"|^(BASH_FUNC_.*|DEEPRC_WARM.*|DEEPRC_PILOT|DEEPRC_TOWARDS|HOSTNAME|PWD|OLDPWD|SHLVL|_)$"
-)
 RANKS = Path(deeprc.pilot.__file__).with_name("ranks")  # what Python reads first in each of several ranks
 THREADS = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
-
-
-def environment_text(environment: Mapping[str, str]) -> str:
-    """Shell lines that export `environment`, less what launchers set for each task."""
-    kept = {name: value for name, value in environment.items() if not LAUNCHERS_OWN.match(name) and name.isidentifier()}
-    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(kept.items()))
-    return "unset PYTHONPATH DEEPRC_TOWARDS\n" + exports  # they change RADICAL-Pilot's Python, not the jobs'
 
 
 def job_environment(*, threads: int, tmpdir: str | None, ranks: int, run: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ from deeprc.launch.text import as_text
 from deeprc.sites import known_sites, load_site, sites_folder
 
 GOLDEN = Path(__file__).parent
+PACKAGE = Path(cli.__file__).parents[1]  # where it is installed is each machine's own matter
 CASES = sorted(GOLDEN.glob("*/*.txt"))
 LOCAL = [name for name in known_sites() if load_site(name).scheduler.name == "fork"]  # what each machine has
 SITES = [name for name in known_sites() if name not in LOCAL]
@@ -32,7 +33,7 @@ def output(line: str) -> str:
     context = typer.main.get_command(app).make_context("plan", words)
     options = {key: value for key, value in context.params.items() if key != "as_json"}
     options["command"] = list(options["command"] or [])
-    return as_text(cli.make_plan(**options))
+    return as_text(cli.make_plan(**options)).replace(str(PACKAGE), "DEEPRC")
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")

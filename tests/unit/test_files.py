@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from deeprc.files import StorageError, atomic, free_megabytes, read_json, write_json, write_text
+from deeprc.files import StorageError, atomic, free_megabytes, read_json, tail, write_json, write_text
 
 
 def test_file_appears_whole(tmp_path):
@@ -77,3 +77,12 @@ def test_json_round_trip(tmp_path):
 
 def test_free_space_of_a_folder_that_is_not_there_yet(tmp_path):
     assert free_megabytes(tmp_path / "a" / "b") > 0
+
+
+def test_tail_is_the_end_of_the_log(tmp_path):
+    log = tmp_path / "x.log"
+    assert tail(log) == []
+    log.write_text("".join(f"{i}\n" for i in range(40)))
+    assert tail(log) == [str(i) for i in range(25, 40)]
+    log.write_bytes(b"x" * 10**6 + "\nµ \xff\n\n".encode("latin-1"))
+    assert tail(log)[-1] == "\N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -14,15 +16,17 @@ from rich.console import Console
 from rich.table import Table
 
 from deeprc.errors import ConfigError, unknown
-from deeprc.images import labels, sif, transfer
+from deeprc.images import apptainer, labels, sif, transfer
 from deeprc.images.build import Recipe, build
 from deeprc.images.catalog import Catalog, Image, load_catalog
 from deeprc.images.errors import ImageError
-from deeprc.images.nodecopy import node_copy
 from deeprc.images.site import require, store_of
 from deeprc.images.store import Held, Store
 from deeprc.launch.choose import candidates
+from deeprc.launch.nodecopy import copying, own_folder
+from deeprc.launch.text import shell_word
 from deeprc.sites import Site, load_site
+from deeprc.sites.identity import matches
 
 app = typer.Typer(no_args_is_help=True, help="Images: build, publish, pull and check them.")
 
@@ -101,18 +105,32 @@ def pull(
     digest: Annotated[str | None, typer.Option(help="sha256:…, not the catalog's")] = None,
     arch: Architecture = MACHINE,
     to: Annotated[Path | None, typer.Option(help="put it into this folder (a facility's shared one)")] = None,
+    account: Annotated[str | None, typer.Option(help="whom a job that pulls is charged to")] = None,
+    minutes: Annotated[int, typer.Option(min=1, help="how long such a job may take")] = 30,
+    here: Annotated[bool, typer.Option("--here", help="never in a job: fetch on this machine")] = False,
 ) -> None:
     """Get the images of a site, or one image, by digest; nothing is fetched that is here already.
 
-    Example: `deeprc image pull --site vista`
+    On a site whose compute nodes alone have the runtime, a job of one node pulls. Example:
+    `deeprc image pull --site vista --account ABC123`
     """
     if (name is None) == (site is None):
         raise ConfigError("which image?", fix="name a variant, or a site with --site")
     catalog, where = load_catalog(), load_site(site) if site else None
-    wanted = [(catalog.image(name), arch)] if name else _of_site(catalog, where, partition)
+    chosen = [(catalog.image(name), arch)] if name else _of_site(catalog, where, partition)
+    wanted = [(transfer.entry(image, each, source=source, digest=digest), each) for image, each in chosen]
     store = Store(to, shared=[]) if to else store_of(where)
-    for image, architecture in wanted:
-        _show(transfer.pull(image, store, architecture, source=source, digest=digest, progress=_progress(image.name)))
+    if where and not here and _elsewhere(where):
+        from deeprc.pilot import errand  # not for every `deeprc image list`
+
+        found = errand.pull(
+            where, wanted, partition=partition, account=account, minutes=minutes, store=store,
+            say=lambda line: typer.echo(line, err=True),
+        )  # fmt: skip
+    else:
+        found = [transfer.pull(image, store, each, progress=_progress(image.name)) for image, each in wanted]
+    for held in found:
+        _show(held)
 
 
 @app.command()
@@ -181,9 +199,11 @@ def local(name: Name, site: SiteOption = None, arch: Architecture = MACHINE) -> 
     Example: `apptainer exec $(deeprc image local cpu-mpich) python …`
     """
     where = load_site(site) if site else None
-    folder = os.path.expandvars(where.storage.node_local) if where and where.storage.node_local else None
+    disk = where.storage.node_local if where and where.storage.node_local else tempfile.gettempdir()
     held = _here(store_of(where), name, arch)
-    typer.echo(node_copy(held.path, folder if folder and "$" not in folder else None))
+    words = [*copying(str(held.path), own_folder(disk)), "printf", "%s", str(held.path)]
+    done = subprocess.run(["bash", "-c", f"exec {' '.join(map(shell_word, words))}"], stdout=subprocess.PIPE, text=True)
+    typer.echo(done.stdout)
 
 
 def verdicts(catalog: Catalog, site: Site, name: str | None = None) -> list[dict]:
@@ -196,6 +216,11 @@ def verdicts(catalog: Catalog, site: Site, name: str | None = None) -> list[dict
             facts = {"name": image.name, "partition": part.name, "architecture": part.architecture, "chosen": chosen}
             rows.append(facts | {"verdict": verdict.kind, "reason": verdict.reason, "stages": image.stages})
     return rows
+
+
+def _elsewhere(site: Site) -> bool:
+    """Whether this is a login node of a site whose runtime is on compute nodes only: the signature is checked there."""
+    return site.runtime.where == "compute" and not apptainer.available() and matches(site)
 
 
 def _of_site(catalog: Catalog, site: Site, partition: str | None) -> list[tuple[Image, str]]:
@@ -218,8 +243,6 @@ def _here(store: Store, name: str, architecture: str) -> Held:
 
 
 def _verify_file(file: Path, catalog: Catalog) -> None:
-    from deeprc.images import apptainer
-
     found = apptainer.labels(file) if sif.architecture(file) else {}
     image = catalog.image(found.get(f"{labels.PREFIX}variant", "an image without labels of Deep RC"))
     transfer.check(file, image, found[f"{labels.PREFIX}architecture"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -113,6 +114,11 @@ class Store:
         """Where an image lies, or would lie, in the user's own folder."""
         return self.folder / f"{name}_{architecture}_{digest.removeprefix('sha256:')[:16]}.sif"
 
+    def part(self, digest: str, *, alone: bool = True) -> Path:
+        """What has arrived of the image with that digest; a file of this process's own, unless it is `alone`."""
+        own = "" if alone else f".{os.uname().nodename}.{os.getpid()}"
+        return self.folder / f".{digest.removeprefix('sha256:')}{own}.part"
+
     def adopt(self, temporary: Path, name: str, architecture: str, digest: str, **facts: object) -> Held:
         """Take in a finished file of this folder under its name; what stood there under other names stays.
 
@@ -157,7 +163,7 @@ class Store:
         known = {held.path for held in self.held()}
         for path in [*self.folder.glob(".*.part"), *self.folder.glob(".*.tmp"), *self.folder.glob("*_*.sif")]:
             if path not in known and _age(path) > LEFTOVER:
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
                 removed.append(path)
         for path in self.bases.glob("*.sif"):
             if _age(path) > OLD_BASE:

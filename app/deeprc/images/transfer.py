@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -27,47 +26,55 @@ def tag(architecture: str, digest: str) -> str:
     return f"{architecture}-{digest.removeprefix('sha256:')[:16]}"
 
 
-def pull(
-    image: Image,
-    store: Store,
-    architecture: str,
-    *,
-    source: str | None = None,
-    digest: str | None = None,
-    progress: Progress = lambda done, total: None,
-) -> Held:
-    """The image, from where it lies already or else from its registry; checked before it gets its name.
+def entry(image: Image, architecture: str, *, source: str | None = None, digest: str | None = None) -> Image:
+    """The catalog's entry, `source` and `digest` in the place of its own.
 
-    Safe to call many times at once and again after a break: bytes that have arrived are kept. `source` and `digest`
-    stand for the catalog's.
+    Raises
+    ------
+    ImageError
+        Where there is none for that architecture, or no digest: nothing could then be said of what a registry sends.
     """
     if architecture not in image.architectures:
         raise ImageError(
             f"image {image.name} does not exist for {architecture}", expected=" or ".join(image.architectures)
         )
-    digest, source = digest or image.digests.get(architecture), source or image.uri
+    digest = digest or image.digests.get(architecture)
     if digest is None:
         raise ImageError(
             f"image {image.name}: the catalog pins no digest for {architecture}",
             fix=f"build it (`deeprc image build {image.name}`), or name one with --digest sha256:…",
         )
-    pinned = image.model_copy(update={"digests": {architecture: digest}})
-    if held := store.find(pinned, architecture):
+    return image.model_copy(update={"digests": {architecture: digest}, "uri": source or image.uri})
+
+
+def address(image: Image) -> Address:
+    """Where it is published; an ImageError where it is not."""
+    if image.uri is None:
+        fix = f"`deeprc image build {image.name}`, or --from"
+        raise ImageError(f"image {image.name} is published nowhere", fix=fix)
+    return Address.parse(image.uri)
+
+
+def pull(
+    image: Image, store: Store, architecture: str, *, progress: Progress = lambda done, total: None
+) -> Held:  # fmt: skip
+    """The image, from where it lies already or else from its registry; checked before it gets its name.
+
+    Safe to call many times at once and again after a break: bytes that have arrived are kept.
+    """
+    image = entry(image, architecture)
+    if held := store.find(image, architecture):
         return held
-    if source is None:
-        raise ImageError(
-            f"image {image.name} is published nowhere", fix=f"`deeprc image build {image.name}`, or --from"
-        )
+    source, digest = address(image), image.digests[architecture]
     with store.lock(f"pull-{digest.removeprefix('sha256:')[:16]}") as alone:
-        if held := store.find(pinned, architecture):  # another process was faster
+        if held := store.find(image, architecture):  # another process was faster
             return held
-        own = "" if alone else f".{os.uname().nodename}.{os.getpid()}"
-        part = store.folder / f".{digest.removeprefix('sha256:')}{own}.part"
-        download(Registry(Address.parse(source)), digest, part, progress)
+        part = store.part(digest, alone=alone)
+        download(Registry(source), digest, part, progress)
         with _dropped_on_refusal(part):
-            signed_by = check(part, pinned, architecture)
+            signed_by = check(part, image, architecture)
         return store.adopt(
-            part, image.name, architecture, digest, source=source, signed_by=signed_by, stages=list(image.stages)
+            part, image.name, architecture, digest, source=image.uri, signed_by=signed_by, stages=list(image.stages)
         )
 
 

@@ -11,6 +11,7 @@ from deeprc.errors import ConfigError
 from deeprc.images.catalog import Image
 from deeprc.launch.conditions import Gathered, applying, gather
 from deeprc.launch.launchers import Launcher, Layout, launcher
+from deeprc.launch.nodecopy import copying, folder_for
 from deeprc.launch.runtimes import HOST_MPI, Inside, container
 from deeprc.launch.verdict import Verdict, judge
 from deeprc.launch.visibility import tell_ranks
@@ -85,7 +86,7 @@ class Plan:
 def compose(
     site: Site, partition: Partition, layout: Layout, command: list[str], *, image: Image | None = None,
     image_path: str | None = None, comm: Comm = "mpi", model: str | None = None, placed: bool = False,
-    environment: Path | None = None,
+    environment: Path | None = None, containers: int | None = None,
 ) -> Plan:  # fmt: skip
     """The plan of `command` on `layout.ranks` ranks.
 
@@ -101,6 +102,8 @@ def compose(
         Allows only this way for the image's MPI: bind, hybrid or translate.
     placed
         Whether a pilot chooses the nodes, see `Launcher.placement`.
+    containers
+        How many of the image may start at a time, where that is more than the task's own ranks.
 
     Raises
     ------
@@ -125,13 +128,13 @@ def compose(
     return (
         plan
         if plan.refused
-        else _filled(plan, site, partition, starter, verdict, command, image, image_path, comm, placed)
+        else _filled(plan, site, partition, starter, verdict, command, image, image_path, comm, placed, containers)
     )
 
 
 def _filled(
     plan: Plan, site: Site, partition: Partition, starter: Launcher, verdict: Verdict, command: list[str],
-    image: Image | None, image_path: str | None, comm: Comm, placed: bool,
+    image: Image | None, image_path: str | None, comm: Comm, placed: bool, containers: int | None,
 ) -> Plan:  # fmt: skip
     layout = plan.layout
     gathered = gather(site, partition, layout, comm, verdict, contained=image is not None)
@@ -162,7 +165,9 @@ def _filled(
             home=site.runtime.home,
             clean_environment=site.runtime.clean_environment,
         )
-        runtime, environment, files = box.wrap(inside), environment | box.variables(inside), box.files(inside)
+        copies = folder_for(site.storage, containers or layout.ranks) if box.from_file else None
+        runtime = [*(copying(inside.image, copies) if copies else []), *box.wrap(inside)]
+        environment, files = environment | box.variables(inside), box.files(inside)
         extra = [*box.launcher_options(inside), *extra]
     speak = verdict.pmi if verdict.pmi and verdict.pmi != next(iter(site.launcher.pmi), None) else None
     shared = site.launcher.gpus == "variable" or (box is not None and box.one_per_node)

@@ -17,22 +17,22 @@ from pathlib import Path
 
 from deeprc.errors import ConfigError
 from deeprc.images.catalog import Image, load_catalog
-from deeprc.images.site import require, store_of
 from deeprc.launch import Layout, Plan, compose
 from deeprc.launch.choose import choose_image
 from deeprc.launch.modules import probe
+from deeprc.launch.runtimes import container
 from deeprc.pilot import inside
 from deeprc.pilot.address import LOOPBACK, own_address
 from deeprc.pilot.batch import allocation, give_back, queue_state
 from deeprc.pilot.environment import broker_environment, passed_on, refusal
 from deeprc.pilot.launching import NAME, devices, launch_script, setup, slots
 from deeprc.pilot.processes import PATIENCE, sweep
+from deeprc.pilot.pulls import Pulls, Say
 from deeprc.pilot.resource import bootstrap_text, resource_config, write_resource_config
 from deeprc.pilot.tasks import Outcome, Shape, Task
 from deeprc.pilot.workers import PROGRAM, Workers
 from deeprc.sites import Site
 
-SIF = ("apptainer", "singularity")  # runtimes that take a SIF file; others have a store of their own
 GONE = "the process that holds RADICAL-Pilot has ended"
 
 
@@ -52,11 +52,13 @@ class Pilot:
         Whom the batch system charges.
     image
         A variant of the catalog for tasks that may run in an image, or `none`; the best one for each, if not given.
+    say
+        Takes a line for the user.
     """
 
     def __init__(
         self, site: Site, folder: Path, *, partition: str | None = None, nodes: int = 1, cores: int | None = None,
-        runtime: int = 60, account: str | None = None, image: str | None = None,
+        runtime: int = 60, account: str | None = None, image: str | None = None, say: Say = lambda _: None,
     ) -> None:  # fmt: skip
         for name, count in (("nodes", nodes), ("cores", cores), ("runtime", runtime)):
             if count is not None and count < 1:
@@ -75,6 +77,7 @@ class Pilot:
         self.account, self._image, self._plans = account, image, {}
         self.sees: list[Path] = []  # folders that workers in an image see, beside the pilot's own
         self._contained: list[Path] = []  # their scripts
+        self.pulls = Pulls(site, self.folder / "tasks", say)
         self._extra: dict[str, None] = {}  # what tasks want of the allocation, in the order that they said so
         self.mark = uuid.uuid4().hex
         self.state = "NEW"
@@ -167,14 +170,15 @@ class Pilot:
 
     def _compose(self, task: Task) -> Plan:
         layout = self.layout(task)
-        image, path = self._choose(layout) if task.contained else None, None
+        image = self._choose(layout) if task.contained else None
         plan = compose(self.site, self.partition, layout, [], image=image, comm=task.comm, placed=True)
-        if image and not plan.refused and self.site.runtime.kind in SIF:
-            # Named by its digest: a task runs in this very file, whatever is pulled in the meantime.
-            path = str(require(store_of(self.site), image, self.partition.architecture).path)
+        if image and not plan.refused and container(self.site.runtime.kind).from_file:
+            path = self.pulls.path(image, self.partition.architecture)
+            many = self.cores // task.cores_per_rank if task.ranks == 1 else None  # of such tasks, each with its own
             plan = compose(
-                self.site, self.partition, layout, [], image=image, image_path=path, comm=task.comm, placed=True
-            )
+                self.site, self.partition, layout, [], image=image, image_path=str(path), comm=task.comm, placed=True,
+                containers=many,
+            )  # fmt: skip
         common = {*self.site.scheduler.options, *self.partition.allocation(layout.nodes, layout.ranks_per_node)}
         for option in plan.scheduler_options:
             if option in common or option in self._extra:
@@ -254,7 +258,10 @@ class Pilot:
         )
 
     def submit(self, tasks: list[Task]) -> None:
-        """Hand tasks to the pilot; they wait there for free cores."""
+        """Hand tasks to the pilot; they wait there for free cores, and for their images where these are not here."""
+        self._hand_on(self.pulls.sort(tasks, lambda: self.plan(Task("", []))))
+
+    def _hand_on(self, tasks: list[Task]) -> None:
         self._workers.submit(tasks)
         several = [task for task in tasks if task.ranks > 1]
         self._several |= {task.uid: task for task in several}
@@ -263,6 +270,10 @@ class Pilot:
 
     def cancel(self, uids: list[str]) -> None:
         """End tasks that wait or run."""
+        waiting = self.pulls.drop(uids)
+        for uid in waiting:
+            self._report(Outcome(uid, "CANCELED", None, [], None))
+        uids = [uid for uid in uids if uid not in waiting]
         others = self._workers.cancel(uids)
         self._cancelled |= {*others}
         if others:
@@ -386,7 +397,13 @@ class Pilot:
 
     def _report(self, outcome: Outcome) -> None:
         self.running.pop(outcome.uid, None)
-        self._outcomes.put(outcome)
+        if outcome.uid not in self.pulls:
+            self._outcomes.put(outcome)
+            return
+        problem, tasks = self.pulls.ended(outcome)
+        if problem:
+            self.fail(problem)
+        self._hand_on(tasks)
 
     def _await_broker(self) -> None:
         # Its output says nothing of its end: processes that RADICAL-Pilot has forked hold that open, too.

@@ -1,9 +1,11 @@
-"""What the process that holds RADICAL-Pilot finds in its environment, and what it leaves behind when it is refused."""
+"""What the process that holds RADICAL-Pilot, and what tasks find in their environment; and the words of a refusal."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +16,11 @@ from deeprc.pilot.processes import MARK
 from deeprc.pilot.resource import HOOKS
 from deeprc.sites import Site
 
+# Set anew for each task by the launcher or the pilot: the client's own values must not hide them.
+LAUNCHERS_OWN = re.compile(
+    r"^(PMI|PMIX|OMPI|OPAL|HYDRA|HYDI|MPIR?|SLURM|PALS|FLUX|ALPS|LSB|JSM|PBS|RP|RADICAL)_|^(CUDA|ROCR|HIP)_VISIBLE_DEVICES$"
+    r"|^(BASH_FUNC_.*|DEEPRC_WARM.*|DEEPRC_PILOT|DEEPRC_TOWARDS|HOSTNAME|PWD|OLDPWD|SHLVL|_)$"
+)
 OPTIONS, REFUSAL = "DEEPRC_SUBMIT", "DEEPRC_REFUSAL"  # see `hooks/deeprc_submit.py`
 
 
@@ -24,6 +31,13 @@ def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
     runs it: `make` exports `MAKEOVERRIDES=${-*-command-variables-*-}`. The jobs' scripts set the whole environment.
     """
     return {name: value for name, value in environment.items() if not {"$", "`"} & set(value)}
+
+
+def environment_text(environment: Mapping[str, str]) -> str:
+    """Shell lines that export `environment`, less what launchers set for each task."""
+    kept = {name: value for name, value in environment.items() if not LAUNCHERS_OWN.match(name) and name.isidentifier()}
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(kept.items()))
+    return "unset PYTHONPATH DEEPRC_TOWARDS\n" + exports  # they change RADICAL-Pilot's Python, not the jobs'
 
 
 def refusal(site: Site, words: str) -> str:

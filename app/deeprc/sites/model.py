@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from deeprc.errors import unknown
 from deeprc.sites.fact import Fact, facts_in
@@ -61,6 +61,10 @@ class Storage(Fact):
 
     Attributes
     ----------
+    node_local
+        Each node's own disk.
+    node_copy_ranks
+        From that many ranks on, a task starts from a copy of its image on `node_local`.
     images
         Images that the facility shares, looked into first; read-only.
     image_cache
@@ -69,6 +73,7 @@ class Storage(Fact):
 
     scratch: str | None = None
     node_local: str | None = None
+    node_copy_ranks: PositiveInt = 128
     images: str | None = None
     image_cache: str = "$HOME/.cache/deeprc/images"
 

@@ -1,25 +1,8 @@
 import subprocess
 from pathlib import Path
 
-from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, last_words, tail
-from snakemake_executor_plugin_radical_pilot.script import environment_text, job_environment, job_text
-
-
-def test_environment_leaves_out_what_launchers_set_for_each_task():
-    environment = {
-        "PATH": "/bin",
-        "ODD": 'it\'s a "b"\n$c',
-        "PMI_RANK": "3",
-        "SLURM_PROCID": "3",
-        "CUDA_VISIBLE_DEVICES": "0",
-        "OMPI_COMM_WORLD_RANK": "1",
-        "RP_RANK": "1",
-        "BASH_FUNC_module%%": "() { :; }",
-        "SLURMISH": "kept",
-    }
-    assert environment_text(environment) == (
-        "unset PYTHONPATH DEEPRC_TOWARDS\nexport ODD='it'\"'\"'s a \"b\"\n$c'\nexport PATH=/bin\nexport SLURMISH=kept\n"
-    )
+from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, last_words
+from snakemake_executor_plugin_radical_pilot.script import job_environment, job_text
 
 
 def test_job_environment():
@@ -119,15 +102,6 @@ def test_ranks_are_told_apart_in_the_joined_output(tmp_path):
     (tmp_path / "out.0").write_text("a\nb\n")
     (tmp_path / "out.1").write_text("c")
     assert JobFiles(tmp_path).output(2) == "0: a\n0: b\n1: c\n"
-
-
-def test_tail_is_the_end_of_the_log(tmp_path):
-    log = tmp_path / "x.log"
-    assert tail(log) == []
-    log.write_text("".join(f"{i}\n" for i in range(40)))
-    assert tail(log) == [str(i) for i in range(25, 40)]
-    log.write_bytes(b"x" * 10**6 + "\nµ \xff\n\n".encode("latin-1"))
-    assert tail(log)[-1] == "\N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}"
 
 
 def test_only_the_newest_runs_are_kept(tmp_path):

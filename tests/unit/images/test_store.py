@@ -12,7 +12,6 @@ import pytest
 
 from deeprc.images import load_catalog, sif
 from deeprc.images.errors import ImageError
-from deeprc.images.nodecopy import node_copy
 from deeprc.images.store import LEFTOVER, Store
 
 IMAGE = load_catalog(Path(__file__).resolve().parents[3] / "containers" / "catalog.yaml").image("cpu-mpich")
@@ -147,25 +146,3 @@ def test_the_head_of_a_file_says_for_which_processor(tmp_path):
     (tmp_path / "no.sif").write_bytes(b"<html>not found")
     with pytest.raises(ImageError, match="not a SIF image"):
         sif.architecture(tmp_path / "no.sif")
-
-
-def test_a_node_has_one_copy_for_all_its_ranks(tmp_path):
-    image = tmp_path / "image.sif"
-    image.write_bytes(b"x" * 100_000)
-    copies = []
-    threads = [threading.Thread(target=lambda: copies.append(node_copy(image, tmp_path / "node"))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert len(copies) == 8 and len(set(copies)) == 1
-    assert copies[0] != image and copies[0].read_bytes() == image.read_bytes()
-    assert [path.name for path in copies[0].parent.glob("*.tmp")] == []
-
-
-def test_a_node_without_room_uses_the_file_itself(tmp_path, tmpfs):
-    image = tmp_path / "image.sif"
-    image.write_bytes(b"x" * 900_000)
-    full = tmpfs("1m")
-    assert node_copy(image, full) == image
-    assert node_copy(image, tmpfs("1m", "ro")) == image

@@ -7,7 +7,7 @@ import pytest
 from deeprc.errors import ConfigError
 from deeprc.pilot import Pilot, Task
 from deeprc.pilot.batch import Allocation
-from deeprc.pilot.environment import broker_environment, passed_on
+from deeprc.pilot.environment import broker_environment, environment_text, passed_on
 from deeprc.pilot.processes import MARK
 from deeprc.pilot.resource import HOOKS, resource_config, write_resource_config
 from samples.sites import cluster, laptop
@@ -56,6 +56,23 @@ def test_everything_that_radical_pilot_writes_goes_to_the_private_folder():
 def test_what_a_shell_would_expand_is_kept_from_radical_pilots_scripts():
     odd = {"MAKEOVERRIDES": "${-*-command-variables-*-}", "PS1": "$(whoami)> ", "OLD": "`date`"}
     assert passed_on({"LANG": "C.UTF-8", "EMPTY": "", **odd}) == {"LANG": "C.UTF-8", "EMPTY": ""}
+
+
+def test_environment_leaves_out_what_launchers_set_for_each_task():
+    environment = {
+        "PATH": "/bin",
+        "ODD": 'it\'s a "b"\n$c',
+        "PMI_RANK": "3",
+        "SLURM_PROCID": "3",
+        "CUDA_VISIBLE_DEVICES": "0",
+        "OMPI_COMM_WORLD_RANK": "1",
+        "RP_RANK": "1",
+        "BASH_FUNC_module%%": "() { :; }",
+        "SLURMISH": "kept",
+    }
+    assert environment_text(environment) == (
+        "unset PYTHONPATH DEEPRC_TOWARDS\nexport ODD='it'\"'\"'s a \"b\"\n$c'\nexport PATH=/bin\nexport SLURMISH=kept\n"
+    )
 
 
 def test_a_pilot_listens_at_the_address_that_its_nodes_reach(monkeypatch):

@@ -18,6 +18,7 @@ class Apptainer(Container):
     they read each other's memory (Apptainer's mpi.rst, `--sharens`).
     """
 
+    from_file: ClassVar[bool] = True
     prefix: ClassVar[str] = "APPTAINERENV_"
     can_share: ClassVar[bool] = True
 

@@ -58,11 +58,13 @@ class Inside:
 class Container(ABC):
     """A program that runs a command in an image.
 
-    `one_per_node`: a node's ranks are in one container, which holds all accelerators of the node.
+    `one_per_node`: a node's ranks are in one container, which holds all accelerators of the node. `from_file`: each has
+    a container of its own, from the image's file.
     """
 
     kind: ClassVar[str]
     one_per_node: ClassVar[bool] = False
+    from_file: ClassVar[bool] = False
 
     def address(self, folder: str, name: str) -> str:
         """What it calls the image of that name, which a site keeps in `folder` if it is a file."""
