@@ -18,7 +18,6 @@ from pathlib import Path
 from deeprc.files import tail
 from deeprc.images.catalog import Image
 from deeprc.images.site import require, store_of
-from deeprc.images.store import Store
 from deeprc.launch import Plan
 from deeprc.pilot.environment import environment_text
 from deeprc.pilot.launching import setup

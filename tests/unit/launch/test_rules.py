@@ -1,6 +1,7 @@
 """The rules of the launch line (design), each for made-up sites and, by random layouts, for every shipped one."""
 
 import datetime
+import sys
 
 import pytest
 from hypothesis import given
@@ -9,8 +10,10 @@ from pydantic import ValidationError
 
 from deeprc.errors import ConfigError
 from deeprc.images.catalog import load_catalog
+from deeprc.images.errors import ImageError
 from deeprc.launch import Layout, Plan, compose
 from deeprc.launch.choose import choose_image, choose_partition, make_layout
+from deeprc.pilot.pulls import Pulls
 from deeprc.sites import Site, known_sites, load_site
 from samples.sites import cluster, laptop
 
@@ -18,6 +21,9 @@ CATALOG = load_catalog()
 RUNTIMES = {"apptainer", "singularity", "podman-hpc", "shifter"}
 LAUNCHERS = ("srun", "ibrun", "jsrun", "mpirun", "mpiexec")
 ACTIVE = [name for name in known_sites() if load_site(name).status.state == "active"]
+PUBLISHED = CATALOG.image("cpu-mpich").model_copy(
+    update={"uri": "oras://registry.example.org/cpu-mpich", "digests": {"x86_64": "sha256:" + "1" * 64}}
+)
 ALT_READ = {
     "environment": {"FI_CXI_RDZV_PROTO": "alt_read"},
     "scheduler_options": ["--network=disable_rdzv_get"],
@@ -91,6 +97,31 @@ def test_4_alt_read_and_its_option_are_both_in_the_plan():
     made = plan(cluster(settings=[ALT_READ]), ranks=2)
     assert made.environment["FI_CXI_RDZV_PROTO"] == "alt_read"
     assert made.scheduler_options == ["--network=disable_rdzv_get"]
+
+
+COMPUTE_ONLY = [name for name in ACTIVE if load_site(name).runtime.where == "compute"]
+
+
+@pytest.mark.parametrize("name", [*COMPUTE_ONLY, "cluster"])
+def test_5_an_image_that_only_compute_nodes_can_check_is_a_tasks_to_pull(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPRC_IMAGES", str(tmp_path / "images"))
+    where = load_site(name) if name != "cluster" else cluster(runtime={"kind": "apptainer", "where": "compute"})
+    made = Pulls(where, tmp_path)
+    path = made.path(PUBLISHED, "x86_64")
+    assert path == tmp_path / "images" / f"cpu-mpich_x86_64_{'1' * 16}.sif" and not path.exists()
+    [task] = made.sort([], lambda: plan(where))
+    script = (tmp_path / f"{task.uid}.sh").read_text().splitlines()
+    assert script[-1].startswith(f"exec {sys.prefix}/bin/deeprc image pull cpu-mpich --arch x86_64 --to {tmp_path}/")
+    loads = [f"module {each}" if each.startswith("use ") else f"module load {each}" for each in where.runtime.modules]
+    assert [line for line in script if line in loads] == loads
+
+
+def test_5_where_the_runtime_is_everywhere_the_user_pulls(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPRC_IMAGES", str(tmp_path / "images"))
+    made = Pulls(cluster(), tmp_path)
+    with pytest.raises(ImageError, match="is not here") as error:
+        made.path(PUBLISHED, "x86_64")
+    assert "deeprc image pull cpu-mpich" in error.value.fix and not made.waiting
 
 
 def test_6_architecture_is_the_sites():
