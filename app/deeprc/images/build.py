@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from deeprc.images import apptainer, definition, labels, sif, wheels
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
 from deeprc.images.store import Held, Store, cannot_write
+from deeprc.images.workspace import workspace
 
 # zstd: quicker to pack and to start from than gzip. Larger blocks with a lower level give smaller files in a seventh of
 # the time of the defaults (128 KB, level 15).
@@ -124,12 +124,12 @@ def build(
         if (held := store.built(content)) and held.signed_by == sign:
             say(f"{held.path.name}: nothing changed since it was built")
             return store.unchanged(held)
-        with tempfile.TemporaryDirectory(prefix="deeprc-image-") as folder:
-            context, temporary = Path(folder), store.folder / f".{recipe.name}.{os.getpid()}.tmp"
+        with workspace() as context:
+            temporary = store.folder / f".{recipe.name}.{os.getpid()}.tmp"
             base = base_image(store, mirror=mirror, say=say)
             _fill(context, recipe, architecture, say)
             file = context / "image.def"
-            file.write_text(recipe.render(base=str(base), context=folder), encoding="utf-8")
+            file.write_text(recipe.render(base=str(base), context=str(context)), encoding="utf-8")
             say(f"{recipe.name}: building and testing")
             try:
                 _apptainer_build(temporary, file, recipe.name)
@@ -154,8 +154,8 @@ def base_image(store: Store, *, mirror: str | None = None, say: Say = lambda _: 
             return path
         say("base: Debian, by debootstrap")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="deeprc-base-") as folder:
-            file, temporary = Path(folder) / "base.def", path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        with workspace() as folder:
+            file, temporary = folder / "base.def", path.with_name(f".{path.name}.{os.getpid()}.tmp")
             file.write_text(text, encoding="utf-8")
             try:
                 _apptainer_build(temporary, file, "the base", "--build-arg", f"mirror={mirror or apt_mirror()}")
@@ -201,7 +201,8 @@ def _fill(context: Path, recipe: Recipe, architecture: str, say: Say) -> None:
 def _apptainer_build(target: Path, file: Path, name: str, *options: str) -> None:
     fakeroot = ["--fakeroot"]  # root needs it, too, for %post (see docs/images.md)
     arguments = ["build", *fakeroot, *PACKING, *options, target, file]
-    apptainer.run(*arguments, what=f"building {name}", timeout=4 * 3600)
+    own = dict.fromkeys(("APPTAINER_TMPDIR", "SINGULARITY_TMPDIR"), str(file.parent))  # goes when the folder goes
+    apptainer.run(*arguments, what=f"building {name}", timeout=4 * 3600, **own)
 
 
 def _month() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from deeprc.images.catalog import Catalog, Image, load_catalog
 from deeprc.images.errors import ImageError
 from deeprc.images.site import require, store_of
 from deeprc.images.store import Held, Store
+from deeprc.images.workspace import sweep
 from deeprc.launch.choose import candidates
 from deeprc.launch.nodecopy import copying, own_folder
 from deeprc.launch.text import shell_word
@@ -92,6 +94,7 @@ def build_image(
     if definition:
         typer.echo(recipe.render(), nl=False)
         return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job's end: what was begun is removed, as by Ctrl-C
     held = build(recipe, Store(), mirror=mirror, sign=sign, say=lambda line: typer.echo(line, err=True))
     _show(held)
 
@@ -186,10 +189,10 @@ def prune(
         if held.digest == pinned.get(key) or (key not in pinned and not held.shared and key not in seen):
             keep.append(held)
             seen.add(key)
-    removed = store.prune([] if everything else keep)
+    removed = [*store.prune([] if everything else keep), *sweep()]
     for path in removed:
         typer.echo(f"removed {path}")
-    typer.echo(f"{len(removed)} files removed from {store.folder}")
+    typer.echo(f"{len(removed)} files and folders removed")
 
 
 @app.command()

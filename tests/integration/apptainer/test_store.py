@@ -324,5 +324,5 @@ def test_the_commands(world, registry, key, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", None)
     copy = Path(deeprc("local", "cpu-mpich").strip())
     assert copy != held.path and sif.digest(copy) == held.digest
-    assert "0 files removed" in deeprc("prune")
+    assert "0 files and folders removed" in deeprc("prune")
     assert "did you mean 'cpu-mpich'" in deeprc("verify", "cpu-mpch", fails=True)

@@ -73,7 +73,7 @@ def test_what_is_not_here_is_told():
         with pytest.raises(DeepRCError, match=r"image cpu-mpich for .* is not here") as caught:
             deeprc(*command)
         assert "deeprc image build cpu-mpich" in str(caught.value)
-    assert "0 files removed" in deeprc("prune")
+    assert "0 files and folders removed" in deeprc("prune")
 
 
 def test_a_definition_can_be_read_before_it_is_built():
