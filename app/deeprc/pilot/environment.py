@@ -18,7 +18,8 @@ from deeprc.sites import Site
 
 # Set anew for each task by the launcher or the pilot: the client's own values must not hide them.
 LAUNCHERS_OWN = re.compile(
-    r"^(PMI|PMIX|OMPI|OPAL|HYDRA|HYDI|MPIR?|SLURM|PALS|FLUX|ALPS|LSB|JSM|PBS|RP|RADICAL)_|^(CUDA|ROCR|HIP)_VISIBLE_DEVICES$"
+    r"^(PMI|PMIX|OMPI|OPAL|HYDRA|HYDI|MPIR?|SLURM|SLINGSHOT|PALS|FLUX|ALPS|LSB|JSM|PBS|RP|RADICAL)_"
+    r"|^(CUDA|ROCR|HIP)_VISIBLE_DEVICES$"
     r"|^(BASH_FUNC_.*|DEEPRC_WARM.*|DEEPRC_PILOT|DEEPRC_TOWARDS|HOSTNAME|PWD|OLDPWD|SHLVL|_)$"
 )
 OPTIONS, REFUSAL = "DEEPRC_SUBMIT", "DEEPRC_REFUSAL"  # see `hooks/deeprc_submit.py`

@@ -64,6 +64,7 @@ def test_environment_leaves_out_what_launchers_set_for_each_task():
         "ODD": 'it\'s a "b"\n$c',
         "PMI_RANK": "3",
         "SLURM_PROCID": "3",
+        "SLINGSHOT_VNIS": "1310",
         "CUDA_VISIBLE_DEVICES": "0",
         "OMPI_COMM_WORLD_RANK": "1",
         "RP_RANK": "1",
