@@ -45,12 +45,19 @@ class ImageMpi(_Strict):
 
 
 class ImageAccelerator(_Strict):
-    """The accelerator that the image is compiled for, and the oldest driver that it runs with."""
+    """The accelerators that the image is compiled for, and the oldest driver that it runs with.
+
+    Attributes
+    ----------
+    archs
+        What there is code for, as compilers call it (`sm_90`, `gfx90a`), by the processor's architecture.
+    """
 
     vendor: Literal["nvidia", "amd", "intel"]
     toolkit: Literal["cuda", "rocm", "oneapi"]
     version: Version
     minimum_driver: Version | None = None
+    archs: dict[Architecture, list[Annotated[str, StringConstraints(pattern=r"^(sm_\d+|gfx[0-9a-f]+|[a-z]+)$")]]]
 
 
 class Image(_Strict):
@@ -104,6 +111,13 @@ class Image(_Strict):
     def _digests_of_built_architectures(self) -> Image:
         if strange := sorted(set(self.digests) - set(self.architectures)):
             raise ValueError(f"digests for {', '.join(strange)}, which is not among its architectures")
+        return self
+
+    @model_validator(mode="after")
+    def _archs_of_built_architectures(self) -> Image:
+        if self.accelerator and set(self.accelerator.archs) != set(self.architectures):
+            found, expected = ", ".join(self.accelerator.archs), ", ".join(self.architectures)
+            raise ValueError(f"accelerator.archs for {found or 'none'}, its architectures are {expected}")
         return self
 
 

@@ -26,6 +26,7 @@ def of(image: Image, *, stages: list[str], architecture: str, version: str, cont
         "accelerator.toolkit": accelerator.toolkit if accelerator else "none",
         "accelerator.version": accelerator.version if accelerator else "none",
         "accelerator.minimum-driver": (accelerator and accelerator.minimum_driver) or "none",
+        "accelerator.archs": ",".join(accelerator.archs.get(architecture, [])) if accelerator else "none",
         "glibc": image.glibc,
         "fabrics": ",".join(image.fabrics) or "none",
         "collectives": ",".join(image.collectives) or "none",

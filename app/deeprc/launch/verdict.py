@@ -99,12 +99,32 @@ def _obstacles(image: Image, site: Site, partition: Partition, *, gpus: bool) ->
             f"image {image.name} is built for {own}; {where}, has {there}",
             f"deeprc image list --site {site.name} shows those that fit",
         )
-    elif needs.minimum_driver and has.driver and version(has.driver) < version(needs.minimum_driver):
+        return
+    archs = needs.archs[partition.architecture]
+    if has.arch and not any(_runs(arch, has.arch) for arch in archs):
+        name = f" --partition {partition.name}" if len(site.partitions) > 1 else ""
+        yield (
+            f"image {image.name} is compiled for {', '.join(archs)}; {where}, has {has.model} ({has.arch})",
+            f"build one for it: deeprc spack build --site {site.name}{name}",
+        )
+    if needs.minimum_driver and has.driver and version(has.driver) < version(needs.minimum_driver):
         yield (
             f"{needs.toolkit} {needs.version} of image {image.name} needs driver {needs.minimum_driver} or newer; "
             f"{where}, has {has.driver}",
             f"take an image with an older {needs.toolkit}",
         )
+
+
+def _runs(code: str, arch: str) -> bool:
+    """Whether code for `code` runs on `arch`.
+
+    NVIDIA's does on the same major and no smaller minor compute capability (CUDA C++ Programming Guide, Binary
+    Compatibility), others' on the very same only.
+    """
+    if not (code.startswith("sm_") and arch.startswith("sm_")):
+        return code == arch
+    compiled, there = int(code.removeprefix("sm_")), int(arch.removeprefix("sm_"))
+    return compiled // 10 == there // 10 and compiled <= there
 
 
 def _ways(image: Image, site: Site, partition: Partition, mpi: Mpi, nodes: int) -> Iterator[Verdict]:

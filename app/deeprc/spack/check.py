@@ -145,6 +145,18 @@ def _versions(variant: Variant, catalog: Catalog) -> Iterator[str]:
             yield f"{package} {required or 'at any version'}, the catalog says {version}"
 
 
+def _archs(variant: Variant, catalog: Catalog) -> Iterator[str]:
+    """The GPUs that the catalog's image has code for are those of the variant's layer."""
+    image = _image(variant, catalog)
+    if not image or not image.accelerator:
+        return
+    told = {arch.removeprefix("sm_") for arch in image.accelerator.archs[variant.architecture]}
+    for package, key in ARCHITECTURES.items():
+        required = {value for text in variant.requirements(package) for value in values_of(text, key)}
+        if required and required != told:
+            yield f"{package} {key}={','.join(sorted(required))}, the catalog says {','.join(sorted(told))}"
+
+
 def _linking(variant: Variant, catalog: Catalog) -> Iterator[str]:
     kinds = [(layer.data.get("config") or {}).get("shared_linking", {}).get("type") for layer in variant.layers]
     if next(filter(None, kinds), None) != "runpath":
@@ -164,5 +176,5 @@ def _image(variant: Variant, catalog: Catalog) -> Image | None:
 
 
 RULES: list[Callable[[Variant, Catalog], Iterator[str]]] = [
-    _includes, _target, _mpi, _collectives, _versions, _linking, _preferences,
+    _includes, _target, _mpi, _collectives, _versions, _archs, _linking, _preferences,
 ]  # fmt: skip

@@ -10,6 +10,8 @@ import yaml
 from deeprc.errors import ConfigError
 from deeprc.images import load_catalog
 from deeprc.images.catalog import catalog_path
+from deeprc.launch.choose import candidates
+from deeprc.sites import known_sites, load_site
 
 SHIPPED = Path(__file__).resolve().parents[3] / "containers" / "catalog.yaml"
 
@@ -27,8 +29,8 @@ def write(path: Path, *entries: dict) -> Path:
 def test_the_shipped_catalog_has_every_variant():
     names = [image.name for image in load_catalog(SHIPPED).images]
     assert names == [
-        "cpu-mpich", "cpu-openmpi", "cuda12-mpich-ofi", "cuda12-openmpi-ucx", "cuda12-mpich-ucx",
-        "rocm6-mpich-ofi", "oneapi-mpich", "cylon",
+        "cpu-mpich", "cpu-openmpi", "cuda12-mpich-ofi", "cuda12-openmpi-ucx", "cuda12-openmpi-ofi",
+        "cuda12-mpich-ucx", "rocm6-mpich-ofi", "oneapi-mpich", "cylon",
     ]  # fmt: skip
 
 
@@ -43,8 +45,18 @@ def test_names_say_what_the_entries_hold(image):
     if image.accelerator and image.accelerator.vendor == "nvidia":
         assert image.accelerator.minimum_driver and any(name.startswith("nccl ") for name in image.collectives)
     # Slingshot sites bind their MPI over an -ofi image: it needs the collectives' plugin, and no fabric of its own.
-    assert image.name.endswith("-ofi") <= image.for_binding
+    assert image.name.endswith("-mpich-ofi") <= image.for_binding
     assert image.name.endswith("-ofi") <= any("aws-ofi" in name for name in image.collectives)
+
+
+def test_every_gpu_of_a_shipped_site_has_an_image_or_is_known_to_have_none():
+    """Delta's MI100: the ROCm image is for MI200."""
+    catalog, without = load_catalog(SHIPPED), set()
+    for site in map(load_site, known_sites()):
+        for part in site.partitions if site.status.state == "active" and site.runtime.kind != "none" else []:
+            if part.gpus and candidates(catalog, site, part, gpus=True)[0][1].kind == "refuse":
+                without.add((site.name, part.name))
+    assert without == {("delta", "gpuMI100x8")}
 
 
 def test_gh200_sites_of_both_families_have_an_image():

@@ -34,7 +34,7 @@ def deeprc(*arguments: str) -> str:
 
 def test_list_has_every_variant_and_tells_what_is_here():
     rows = json.loads(deeprc("list", "--json"))
-    assert [row["name"] for row in rows][:2] == ["cpu-mpich", "cpu-openmpi"] and len(rows) == 8
+    assert [row["name"] for row in rows][:2] == ["cpu-mpich", "cpu-openmpi"] and len(rows) == 9
     assert all(row["path"] is None for row in rows)
     assert "cpu-mpich" in deeprc("list")
 

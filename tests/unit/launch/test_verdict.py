@@ -102,7 +102,8 @@ def test_wrong_architecture():
     assert found.reason == "image test is built for x86_64; cluster, partition gpu, is aarch64"
 
 
-ROCM = {"vendor": "amd", "toolkit": "rocm", "version": "6.4", "minimum_driver": "6.0"}
+ROCM = {"vendor": "amd", "toolkit": "rocm", "version": "6.4", "minimum_driver": "6.0", "archs": {"x86_64": ["gfx90a"]}}
+CUDA = {"vendor": "nvidia", "toolkit": "cuda", "version": "12.8"}
 
 
 @pytest.mark.parametrize(
@@ -114,13 +115,41 @@ ROCM = {"vendor": "amd", "toolkit": "rocm", "version": "6.4", "minimum_driver": 
         (ROCM, "5.7", False, "bind"),  # ranks without accelerators do not need the driver
         (None, None, True, "refuse"),
         (None, None, False, "bind"),
-        ({"vendor": "nvidia", "toolkit": "cuda", "version": "12.8"}, None, True, "refuse"),
+        ({**CUDA, "archs": {"x86_64": ["sm_80"]}}, None, True, "refuse"),
     ],
 )
 def test_accelerator_and_driver(accelerator, driver, gpus, kind):
     own = {"vendor": "amd", "model": "MI250X", "count": 8, "driver": driver}
     site = cluster(partition={"accelerator": own})
     assert verdict(image(accelerator=accelerator), site, gpus=gpus).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("vendor", "codes", "arch", "runs"),
+    [
+        ("nvidia", ["sm_80", "sm_90"], "sm_80", True),
+        ("nvidia", ["sm_80", "sm_90"], "sm_86", True),  # the same major, not smaller
+        ("nvidia", ["sm_86"], "sm_80", False),
+        ("nvidia", ["sm_80", "sm_90"], "sm_70", False),
+        ("nvidia", ["sm_80", "sm_90"], "sm_100", False),
+        ("nvidia", ["sm_100"], "sm_103", True),
+        ("nvidia", ["sm_80"], None, True),  # nobody has told: no reason to refuse
+        ("amd", ["gfx90a"], "gfx90a", True),
+        ("amd", ["gfx90a"], "gfx908", False),
+        ("intel", ["pvc"], "pvc", True),
+    ],
+)
+def test_code_for_other_gpus_is_refused(vendor, codes, arch, runs):
+    accelerator = {"vendor": vendor, "toolkit": "cuda", "version": "1.0", "archs": {"x86_64": codes}}
+    site = cluster(partition={"accelerator": {"vendor": vendor, "model": "Model", "arch": arch, "count": 8}})
+    found = verdict(image(accelerator=accelerator), site, gpus=True)
+    assert (found.kind == "bind") == runs
+    if not runs:
+        assert found.reason == (
+            f"image test is compiled for {', '.join(codes)}; cluster, partition gpu, has Model ({arch})"
+        )
+        assert found.fix == "build one for it: deeprc spack build --site cluster"
+    assert verdict(image(accelerator=accelerator), site, gpus=False).kind == "bind"
 
 
 def test_an_own_mpi_that_cannot_use_the_network_is_told_between_nodes_only():

@@ -47,6 +47,8 @@ SPOILT = [
     ("accel/nvidia-ampere-hopper.yaml", '  nccl: {require: ["cuda_arch=80,90"]}\n', "", "nccl needs cuda_arch"),
     ("accel/nvidia-ampere-hopper.yaml", '  py-torch: {require: ["cuda_arch=80,90"]}\n', "", "py-torch needs cuda_arch"),
     ("accel/amd-mi200.yaml", '  rccl: {require: ["amdgpu_target=gfx90a"]}\n', "", "rccl needs amdgpu_target"),
+    ("accel/nvidia-ampere-hopper.yaml", '  nccl: {require: ["cuda_arch=80,90"]}', '  nccl: {require: ["cuda_arch=80"]}',
+     "nccl cuda_arch=80, the catalog says 80,90"),
     ("mpi/mpich-ofi-cxi.yaml", "fabrics=cxi,", "fabrics=", "aws-ofi-nccl needs libfabric with one of"),
     ("accel/rocm6.yaml", "+rocm~cuda\"]}\n  py-torch", "+cuda\"]}\n  py-torch", "must be required with +rocm"),
     ("accel/cpu.yaml", "packages:", "definitions:\n- stack: [py-torch]\npackages:", "py-torch is asked for in"),

@@ -154,8 +154,9 @@ CHOICES = [
      {"mpi": "mpi/cray-mpich", "target": "target/zen3"}),
     # Neither place nor version of Cray MPICH are known: the variant's own MPI is built, in the same ABI family.
     (site(FACTS["cray-mpich"], net=SLINGSHOT, accelerator=NVIDIA), "cuda12-mpich-ofi", {}),
-    (site(FACTS["openmpi"], accelerator=NVIDIA | {"arch": "sm_70"}), "cuda12-openmpi-ucx",
-     {"gpu": "accel/nvidia-volta-turing"}),
+    (site(FACTS["openmpi"], accelerator=NVIDIA | {"arch": "sm_70"}), "cuda12-openmpi-ucx", {}),
+    (site(FACTS["openmpi"], accelerator=NVIDIA | {"arch": "sm_75"}), "cuda12-openmpi-ucx",
+     {"gpu": "accel/nvidia-turing-hopper"}),
     (site(FACTS["openmpi"], net={"fabric": "efa", "description": "EFA", "provider": "efa"}, accelerator=NVIDIA),
      "cuda12-openmpi-ucx", {"mpi": "mpi/openmpi-ofi", "plugin": "accel/ofi-plugin"}),
     # NCCL speaks InfiniBand itself, whatever the MPI; on Slingshot it needs its plugin, processors do not.
