@@ -25,7 +25,8 @@ def run(*arguments: str | Path, what: str, timeout: float | None = None, **envir
         raise ImageError(
             f"{what}: no container runtime here",
             found="neither apptainer nor singularity on PATH",
-            fix="load the site's module of Apptainer, or do this on a compute node if only those have it",
+            fix="load the site's module of Apptainer, or do this on a compute node if only those have it; where the "
+            "site has none, pull elsewhere into a folder (`deeprc image pull NAME --to FOLDER`) and copy that",
         )
     command = [program, *map(str, arguments)]
     try:

@@ -22,10 +22,11 @@ from deeprc.images.build import Recipe, build
 from deeprc.images.catalog import Catalog, Image, load_catalog
 from deeprc.images.errors import ImageError
 from deeprc.images.site import require, store_of
-from deeprc.images.store import Held, Store
+from deeprc.images.store import SQUASHFS, Held, Store
 from deeprc.images.workspace import sweep
 from deeprc.launch.choose import candidates
 from deeprc.launch.nodecopy import copying, own_folder
+from deeprc.launch.runtimes import suffix
 from deeprc.launch.text import shell_word
 from deeprc.sites import Site, load_site
 from deeprc.sites.identity import matches
@@ -111,6 +112,7 @@ def pull(
     account: Annotated[str | None, typer.Option(help="whom a job that pulls is charged to")] = None,
     minutes: Annotated[int, typer.Option(min=1, help="how long such a job may take")] = 30,
     here: Annotated[bool, typer.Option("--here", help="never in a job: fetch on this machine")] = False,
+    squashfs: Annotated[bool, typer.Option("--squashfs", help="NAME.sqsh, too, for runtimes without SIF")] = False,
 ) -> None:
     """Get the images of a site, or one image, by digest; nothing is fetched that is here already.
 
@@ -132,8 +134,11 @@ def pull(
         )  # fmt: skip
     else:
         found = [transfer.pull(image, store, each, progress=_progress(image.name)) for image, each in wanted]
+    squashfs = squashfs or (where is not None and suffix(where.runtime.kind) == SQUASHFS)
     for held in found:
         _show(held)
+        if squashfs:
+            typer.echo(f"  {store.make_squashfs(held)}")
 
 
 @app.command()

@@ -17,13 +17,13 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from deeprc.errors import DeepRCError
-from deeprc.files import StorageError, read_json, write_json
+from deeprc.files import StorageError, atomic, read_json, write_json
 from deeprc.images import sif
 from deeprc.images.catalog import Image, Stage
 from deeprc.images.errors import ImageError
 from deeprc.validation import validate
 
-RECORD = ".json"
+RECORD, SIF, SQUASHFS = ".json", ".sif", ".sqsh"
 LEFTOVER = 24 * 3600  # seconds after which an unfinished file belongs to nobody any more
 OLD_BASE = 31 * 24 * 3600  # seconds after which a Debian that images are made from is made anew (see build.py)
 
@@ -139,19 +139,32 @@ class Store:
             **facts,
         )
         write_json(path.with_name(path.name + RECORD), held.model_dump(mode="json", exclude={"path", "shared"}))
-        link = self.folder / f".{name}.{os.getpid()}.link"
-        link.unlink(missing_ok=True)
-        link.symlink_to(path.name)
-        link.replace(self.folder / f"{name}.sif")
+        self._link(path, name)
         return held
+
+    def squashfs(self, held: Held) -> Path:
+        """The file of the image's file system alone, for runtimes that take no SIF; see `make_squashfs`."""
+        beside = held.path.with_suffix(SQUASHFS)
+        return beside if beside.exists() else self.folder / beside.name
+
+    def make_squashfs(self, held: Held) -> Path:
+        """Write it, where it is not there yet, with a link `NAME.sqsh` to it."""
+        path = self.squashfs(held)
+        if not path.exists():
+            with atomic(path) as temporary:
+                sif.extract(held.path, temporary)
+            self._link(path, held.name)
+        return path
 
     def remove(self, held: Held) -> None:
         """Remove an image of the user's own folder, its record first."""
         held.path.with_name(held.path.name + RECORD).unlink(missing_ok=True)
         held.path.unlink(missing_ok=True)
-        link = self.folder / f"{held.name}.sif"
-        if link.is_symlink() and not link.exists():
-            link.unlink()
+        held.path.with_suffix(SQUASHFS).unlink(missing_ok=True)
+        for suffix in (SIF, SQUASHFS):
+            link = self.folder / f"{held.name}{suffix}"
+            if link.is_symlink() and not link.exists():
+                link.unlink()
 
     def prune(self, keep: Iterable[Held]) -> list[Path]:
         """Remove the user's own images that are not among `keep`, and what unfinished pulls and builds left behind."""
@@ -190,6 +203,12 @@ class Store:
                 yield False
             else:
                 yield True
+
+    def _link(self, path: Path, name: str) -> None:
+        link = self.folder / f".{name}.{os.getpid()}.link"
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.name)
+        link.replace(self.folder / f"{name}{path.suffix}")
 
     def _read(self, record: Path, folder: Path) -> Held | None:
         path = record.with_name(record.name.removesuffix(RECORD))

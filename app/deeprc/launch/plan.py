@@ -165,7 +165,7 @@ def _filled(
             home=site.runtime.home,
             clean_environment=site.runtime.clean_environment,
         )
-        copies = folder_for(site.storage, containers or layout.ranks) if box.from_file else None
+        copies = folder_for(site.storage, containers or layout.ranks) if box.in_ranks else None
         runtime = [*(copying(inside.image, copies) if copies else []), *box.wrap(inside)]
         environment, files = environment | box.variables(inside), box.files(inside)
         extra = [*box.launcher_options(inside), *extra]

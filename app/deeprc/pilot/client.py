@@ -20,7 +20,7 @@ from deeprc.images.catalog import Image, load_catalog
 from deeprc.launch import Layout, Plan, compose
 from deeprc.launch.choose import choose_image
 from deeprc.launch.modules import probe
-from deeprc.launch.runtimes import container
+from deeprc.launch.runtimes import suffix
 from deeprc.pilot import inside
 from deeprc.pilot.address import LOOPBACK, own_address
 from deeprc.pilot.batch import allocation, give_back, queue_state
@@ -172,7 +172,7 @@ class Pilot:
         layout = self.layout(task)
         image = self._choose(layout) if task.contained else None
         plan = compose(self.site, self.partition, layout, [], image=image, comm=task.comm, placed=True)
-        if image and not plan.refused and container(self.site.runtime.kind).from_file:
+        if image and not plan.refused and suffix(self.site.runtime.kind):
             path = self.pulls.path(image, self.partition.architecture)
             many = self.cores // task.cores_per_rank if task.ranks == 1 else None  # of such tasks, each with its own
             plan = compose(

@@ -39,7 +39,7 @@ def pull(
     pilot = Pilot(site, folder, partition=partition, runtime=minutes, account=account, image="none", say=say)
     pilot.pulls.store = store
     for image, architecture in wanted:
-        if store.find(image, architecture) is None:
+        if pilot.pulls.here(image, architecture) is None:
             address(image)  # told before anything is queued
             pilot.pulls.want(image, architecture)
     if pilot.pulls.waiting:

@@ -17,8 +17,11 @@ from pathlib import Path
 
 from deeprc.files import tail
 from deeprc.images.catalog import Image
+from deeprc.images.errors import ImageError
 from deeprc.images.site import require, store_of
+from deeprc.images.store import SIF, SQUASHFS
 from deeprc.launch import Plan
+from deeprc.launch.runtimes import suffix
 from deeprc.pilot.environment import environment_text
 from deeprc.pilot.launching import setup
 from deeprc.pilot.tasks import Outcome, Task
@@ -52,6 +55,7 @@ class Pulls:
     def __init__(self, site: Site, folder: Path, say: Say = lambda _: None) -> None:
         self._site, self._folder, self._say = site, folder, say
         self.store = store_of(site)  # where they are put
+        self._suffix = suffix(site.runtime.kind)
         self._wanted: dict[str, Pull] = {}
         self._behind: list[Task] = []
         self._lock = threading.Lock()  # tasks are submitted in one thread and end in others
@@ -75,12 +79,23 @@ class Pulls:
         ImageError
             Where it is not here and is no task's to get: the runtime is on this machine, too, or nothing is published.
         """
+        if path := self.here(image, architecture):
+            return path
         digest = image.digests.get(architecture)
-        by_task = self._site.runtime.where == "compute" and image.uri is not None and digest is not None
-        if by_task and self.store.find(image, architecture) is None:
+        if self._site.runtime.where == "compute" and image.uri is not None and digest is not None:
             self.want(image, architecture)
-            return self.store.path(image.name, architecture, digest)
-        return require(self.store, image, architecture).path
+            return self.store.path(image.name, architecture, digest).with_suffix(self._suffix)
+        held = require(self.store, image, architecture)
+        fix = f"`deeprc image pull --site {self._site.name}` writes it"
+        raise ImageError(f"image {image.name} is not here as {self._suffix}", where=held.path, fix=fix)
+
+    def here(self, image: Image, architecture: str) -> Path | None:
+        """The file that the site's runtime takes, if it is here."""
+        held = self.store.find(image, architecture)
+        if held is None or self._suffix == SIF:
+            return held and held.path
+        path = self.store.squashfs(held)
+        return path if path.exists() else None
 
     def want(self, image: Image, architecture: str) -> None:
         """Have it pulled."""
@@ -147,4 +162,5 @@ class Pulls:
         image, to = pull.image, str(self.store.folder)
         program = [str(Path(sys.executable).with_name("deeprc")), "image", "pull", image.name]
         options = ["--arch", pull.architecture, "--to", to, "--digest", image.digests[pull.architecture]]
+        options += ["--squashfs"] if self._suffix == SQUASHFS else []
         return [*program, *options, "--from", image.uri]

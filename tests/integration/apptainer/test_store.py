@@ -300,6 +300,23 @@ def test_without_a_key_no_runtime_is_needed(world, registry, monkeypatch):
     assert transfer.pull(image, world.store, MACHINE).digest == image.digests[MACHINE]
 
 
+def test_the_file_system_alone_for_runtimes_that_take_no_sif(world, registry):
+    """CSCS's Container Engine mounts squashfs files; so can Apptainer."""
+    image = published(world, registry, padding=5_000_000)
+    said = CliRunner().invoke(app, ["pull", "cpu-mpich", "--squashfs"]).output
+    [held] = world.store.held()
+    alone = held.path.with_suffix(".sqsh")
+    assert said.splitlines()[-1].strip() == str(alone) and held.digest == image.digests[MACHINE]
+    assert (world.store.folder / "cpu-mpich.sqsh").resolve() == alone
+    start, size = sif.file_system(held.path)
+    assert alone.read_bytes() == held.path.read_bytes()[start : start + size]
+    assert subprocess.run(["apptainer", "exec", alone, "/bin/seven"], capture_output=True).returncode == 7
+    before = alone.stat().st_mtime_ns
+    assert world.store.make_squashfs(held) == alone and alone.stat().st_mtime_ns == before
+    world.store.prune([])
+    assert files(world.store) == []
+
+
 def test_the_commands(world, registry, key, monkeypatch):
     """build is in test_build.py; push, pull, list, verify, local and prune as a user types them."""
 

@@ -18,7 +18,8 @@ class Apptainer(Container):
     they read each other's memory (Apptainer's mpi.rst, `--sharens`).
     """
 
-    from_file: ClassVar[bool] = True
+    suffix: ClassVar[str] = ".sif"
+    in_ranks: ClassVar[bool] = True
     prefix: ClassVar[str] = "APPTAINERENV_"
     can_share: ClassVar[bool] = True
 

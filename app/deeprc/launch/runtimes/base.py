@@ -58,17 +58,24 @@ class Inside:
 class Container(ABC):
     """A program that runs a command in an image.
 
-    `one_per_node`: a node's ranks are in one container, which holds all accelerators of the node. `from_file`: each has
-    a container of its own, from the image's file.
+    Attributes
+    ----------
+    one_per_node
+        A node's ranks are in one container, which holds all accelerators of the node.
+    in_ranks
+        Each rank starts its container itself.
+    suffix
+        Of the files that it takes as images; None where it has a store of its own.
     """
 
     kind: ClassVar[str]
     one_per_node: ClassVar[bool] = False
-    from_file: ClassVar[bool] = False
+    suffix: ClassVar[str | None] = None
+    in_ranks: ClassVar[bool] = False
 
     def address(self, folder: str, name: str) -> str:
         """What it calls the image of that name, which a site keeps in `folder` if it is a file."""
-        return f"{folder}/{name}.sif"
+        return f"{folder}/{name}{self.suffix}"
 
     @abstractmethod
     def wrap(self, inside: Inside) -> list[str]:
@@ -85,6 +92,11 @@ class Container(ABC):
     def variables(self, inside: Inside) -> dict[str, str]:
         """Variables of the host that set those in the container; `wrap` may do that instead."""
         return {}
+
+
+def suffix(kind: str) -> str | None:
+    """What ends the names of the files that it takes as images; None where it takes none, or there is no runtime."""
+    return _RUNTIMES[kind].suffix if kind in _RUNTIMES else None
 
 
 def register(kind: str) -> Callable[[type[Container]], type[Container]]:

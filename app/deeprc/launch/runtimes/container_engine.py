@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from typing import ClassVar
 
 from deeprc.launch.runtimes.base import Container, Inside, register
 
@@ -14,12 +15,10 @@ class ContainerEngine(Container):
     """`srun --environment=<file>`: the file (EDF, TOML) names the image, the binds, the variables and the hooks.
 
     CSCS docs, container-engine/edf.md and resource-hook.md. Accelerators are there without a flag, and so are the job's
-    variables. A site's flags are annotations, `com.hooks.cxi.enabled=true`.
+    variables. A site's flags are annotations, `com.hooks.cxi.enabled=true`. Images are squashfs files.
     """
 
-    def address(self, folder: str, name: str) -> str:
-        """A file that `enroot import` makes of an image."""
-        return f"{folder}/{name}.sqsh"
+    suffix: ClassVar[str] = ".sqsh"
 
     def wrap(self, inside: Inside) -> list[str]:
         """Nothing: Slurm starts the ranks within the container."""
