@@ -52,6 +52,7 @@ TOOLS = {
         "unpack Environment Modules beside Lmod: apt-get download environment-modules, dpkg -x it into "
         ".cache/environment-modules; and install tcl",
     ),
+    "root": (lambda: os.geteuid() == 0, "run as root: only root can make a folder that belongs to somebody else"),
     "setpriv": (
         lambda: os.geteuid() != 0 or bool(shutil.which("setpriv")),
         "install setpriv (Debian: util-linux): root can write everywhere without it",

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from conftest import need
-from deeprc.images import labels, load_catalog, sif
+from deeprc.images import apptainer, labels, load_catalog, sif, transfer
 from deeprc.images.build import Recipe, build
 from deeprc.images.catalog import Catalog, Image
 from deeprc.images.store import Held, Store
@@ -227,6 +227,38 @@ def build_store():
 def mpich_image(build_store: Store) -> Held:
     """The whole image cpu-mpich."""
     return build(Recipe(load_catalog(SHIPPED).image("cpu-mpich")), build_store)
+
+
+@dataclass
+class Publication:
+    """An image that is published and pinned: the file of its catalog, and its digest."""
+
+    catalog: Path
+    digest: str
+
+
+@pytest.fixture(scope="session")
+def publication(mpich_image: Held, registry: LocalRegistry, key: Key, tmp_path_factory) -> Publication:
+    """The whole image cpu-mpich, signed, in the registry and nowhere else, and the catalog with its key."""
+    folder = tmp_path_factory.mktemp("publication")
+    builder = Store(folder / "builder", [])
+    builder.folder.mkdir()
+    temporary = builder.folder / ".new.tmp"
+    shutil.copy(mpich_image.path, temporary)
+    own = {"APPTAINER_KEYSDIR": str(key.folder)}
+    apptainer.run("sign", "--keyidx", "0", temporary, what="signing", timeout=300, **own)
+    held = builder.adopt(temporary, "cpu-mpich", MACHINE, sif.digest(temporary), source="built")
+    uri = transfer.push(held, f"oras://{registry.host}/deeprc/cpu-mpich").rsplit(":", 1)[0]
+    shutil.rmtree(builder.folder)
+    entry = {"uri": uri, "digests": {MACHINE: held.digest}, "key": key.fingerprint}
+    images = [
+        image.model_copy(update=entry) if image.name == "cpu-mpich" else image for image in load_catalog(SHIPPED).images
+    ]
+    catalog = folder / "containers" / "catalog.yaml"
+    (catalog.parent / "keys").mkdir(parents=True)
+    catalog.write_text(yaml.safe_dump(Catalog(images=images).model_dump(mode="json")))
+    shutil.copy(key.public, catalog.parent / "keys" / f"{key.fingerprint}.asc")
+    return Publication(catalog, held.digest)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deeprc.images import apptainer, load_catalog, sif, transfer
+from deeprc.images import sif, transfer
 from deeprc.images.store import Store
 from pilots import events, wait_for
 from slurm_cluster import private_cluster
@@ -105,7 +105,7 @@ def login(tmp_path_factory):
 
 
 @pytest.fixture
-def known(login, monkeypatch):
+def known():
     """The store and the catalog of the test, where the login node's programs look for them."""
 
     def names() -> dict[str, str]:
@@ -163,23 +163,8 @@ def test_nothing_is_queued_for_an_image_that_is_published_nowhere(login, known, 
     assert done.returncode == 2 and "published nowhere" in done.stdout and "a job" not in done.stdout
 
 
-def test_a_workflows_pilot_gets_the_image_itself(login, registry, key, mpich_image, tmp_path):
+def test_a_workflows_pilot_gets_the_image_itself(login, publication, key, tmp_path):
     """Nobody has pulled: the pilot's first task does, and ranks start from the copy on the node's own disk."""
-    store = Store(tmp_path / "builder", [])
-    store.folder.mkdir()
-    temporary = store.folder / ".new.tmp"
-    shutil.copy(mpich_image.path, temporary)
-    own = {"APPTAINER_KEYSDIR": str(key.folder)}
-    apptainer.run("sign", "--keyidx", "0", temporary, what="signing", timeout=300, **own)
-    held = store.adopt(temporary, "cpu-mpich", MACHINE, sif.digest(temporary), source="built")
-    uri = transfer.push(held, f"oras://{registry.host}/test/workflow").rsplit(":", 1)[0]
-    shutil.rmtree(store.folder)
-    shipped = load_catalog(Path(__file__).resolve().parents[3] / "containers" / "catalog.yaml")
-    entry = {"uri": uri, "digests": {MACHINE: held.digest}, "key": key.fingerprint}
-    (tmp_path / "containers" / "keys").mkdir(parents=True)
-    catalog = {"images": [shipped.image("cpu-mpich").model_copy(update=entry).model_dump(mode="json")]}
-    (tmp_path / "containers" / "catalog.yaml").write_text(yaml.safe_dump(catalog))
-    shutil.copy(key.public, tmp_path / "containers" / "keys" / f"{key.fingerprint}.asc")
     (tmp_path / "no-keys").mkdir(mode=0o700)
 
     folder = tmp_path / "run"
@@ -188,16 +173,16 @@ def test_a_workflows_pilot_gets_the_image_itself(login, registry, key, mpich_ima
     done = login.run(
         "snakemake", "--executor", "radical-pilot", "--jobs", "10", "--directory", folder, "--snakefile",
         folder / "Snakefile", "--radical-pilot-site", login.site, "--radical-pilot-runtime", "10",
-        DEEPRC_CATALOG=str(tmp_path / "containers" / "catalog.yaml"), DEEPRC_IMAGES=str(tmp_path / "images"),
+        DEEPRC_CATALOG=str(publication.catalog), DEEPRC_IMAGES=str(tmp_path / "images"),
         APPTAINER_KEYSDIR=str(tmp_path / "no-keys"),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert "image cpu-mpich is not here: the pilot's first task pulls it" in done.stdout
     assert "image cpu-mpich is here (" in done.stdout
     [pulled] = Store(tmp_path / "images", []).held()
-    assert (pulled.digest, pulled.signed_by) == (held.digest, key.fingerprint)
+    assert (pulled.digest, pulled.signed_by) == (publication.digest, key.fingerprint)
     assert ((folder / "world").read_text(), (folder / "outside").read_text()) == ("2", "no image")
     [line] = [event["argv"] for event in events(folder) if event["event"] == "job" and event["rule"] == "world"][:1]
     assert line.count(str(pulled.path)) == 2 and line.index("apptainer") > line.index(str(pulled.path))
     [copy] = (Path(yaml.safe_load(login.site.read_text())["storage"]["node_local"])).glob("*/*.sif")
-    assert copy.name == pulled.path.name and sif.digest(copy) == held.digest
+    assert copy.name == pulled.path.name and sif.digest(copy) == publication.digest

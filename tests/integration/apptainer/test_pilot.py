@@ -15,8 +15,6 @@ import pytest
 import yaml
 
 from deeprc.files import read_json
-from deeprc.images import apptainer, load_catalog, sif, transfer
-from deeprc.images.catalog import Catalog
 from deeprc.images.store import Store
 
 pytestmark = [pytest.mark.requires("apptainer"), pytest.mark.requires("registry"), pytest.mark.timeout(1500)]
@@ -39,26 +37,11 @@ def snakemake(folder: Path, site: str, *arguments: str, **environment: str) -> s
 
 
 @pytest.fixture(scope="module")
-def pulled(mpich_image, registry, key, tmp_path_factory):
-    """The image as a user of a new cluster has it: signed, published, pulled by the catalog's digest, verified."""
+def pulled(publication, key, tmp_path_factory):
+    """The image as a user of a new cluster has it: pulled by the catalog's digest, verified."""
     folder = tmp_path_factory.mktemp("cluster")
-    builder, user = Store(folder / "builder", []), Store(folder / "user", [])
-    builder.folder.mkdir()
-    temporary = builder.folder / ".new.tmp"
-    shutil.copy(mpich_image.path, temporary)
-    own = {"APPTAINER_KEYSDIR": str(key.folder)}
-    apptainer.run("sign", "--keyidx", "0", temporary, what="signing", timeout=300, **own)
-    held = builder.adopt(temporary, "cpu-mpich", MACHINE, sif.digest(temporary), source="built")
-    uri = transfer.push(held, f"oras://{registry.host}/deeprc/cpu-mpich").rsplit(":", 1)[0]
-    shutil.rmtree(builder.folder)
-
-    catalog = load_catalog(ROOT / "containers" / "catalog.yaml")
-    entry = {"uri": uri, "digests": {MACHINE: held.digest}, "key": key.fingerprint}
-    images = [image.model_copy(update=entry) if image.name == "cpu-mpich" else image for image in catalog.images]
-    (folder / "containers" / "keys").mkdir(parents=True)
-    (folder / "containers" / "catalog.yaml").write_text(yaml.safe_dump(Catalog(images=images).model_dump(mode="json")))
-    shutil.copy(key.public, folder / "containers" / "keys" / f"{key.fingerprint}.asc")
-    environment = {"DEEPRC_CATALOG": str(folder / "containers" / "catalog.yaml"), "DEEPRC_IMAGES": str(user.folder)}
+    user = Store(folder / "user", [])
+    environment = {"DEEPRC_CATALOG": str(publication.catalog), "DEEPRC_IMAGES": str(user.folder)}
 
     program = "import sys; from deeprc.images.cli import app; sys.argv[0] = 'image'; app()"
     command = [sys.executable, "-c", program, "pull", "--site", "localhost-apptainer"]

@@ -79,7 +79,7 @@ def test_a_build_that_has_just_begun_is_left_alone(place, build, monkeypatch):
     assert sweep() == [folder]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder that belongs to somebody else")
+@pytest.mark.requires("root")
 def test_somebody_elses_folder_stays(place):
     (place / "deeprc-build-theirs").mkdir()
     os.utime(place / "deeprc-build-theirs", (0, 0))

@@ -63,7 +63,7 @@ def test_without_room_ranks_use_the_file_itself(image, tmpfs):
         assert f"no copy of {image} in {folder}/mine: too little room, or not writable" in said
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder that belongs to somebody else")
+@pytest.mark.requires("root")
 def test_somebody_elses_folder_is_not_trusted(image, tmp_path):
     """Who comes first could put an image of his own there."""
     folder = tmp_path / "mine"
