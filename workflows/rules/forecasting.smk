@@ -1,7 +1,7 @@
 # Forecasting: check -> prepare (MPI ranks) -> train each model -> predict -> evaluate.
 FORECASTING = CONFIG.forecasting
 FORECASTING_DATA = FORECASTING.path or expand(rules.fetch.output, dataset=FORECASTING.dataset)
-SUBJECT = {"beijing": "air quality data", "ett": "transformer data"}[FORECASTING.dataset]
+SUBJECT = {"beijing": "air quality data", "ett": "transformer data", "csv": "series"}[FORECASTING.dataset]
 FORECASTING_RESULTS = f"{RESULTS}/forecasting"
 
 TARGETS += [

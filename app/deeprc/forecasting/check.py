@@ -13,7 +13,7 @@ import typer
 from deeprc.errors import InputError
 from deeprc.files import write_json
 from deeprc.forecasting.config import DataConfig
-from deeprc.forecasting.data import LAYOUTS, covariates, read
+from deeprc.forecasting.data import read
 from deeprc.forecasting.splits import PARTS, Grid, make_grid
 from deeprc.stage import run
 from deeprc.validation import validate
@@ -21,7 +21,9 @@ from deeprc.validation import validate
 
 def grid_of(table: pl.DataFrame, config: DataConfig, path: Path) -> Grid:
     """The regular grid under the times of `table`."""
-    times = table["ds"].sort()
+    if (count := table["id"].n_unique()) > 1:
+        raise InputError(f"{count} series in one file: only one is understood", where=path)
+    times = table["time"].sort()
     if len(times) < 2:
         raise InputError("too few rows for the windows", where=path, found=f"{len(times)} rows")
     steps = times.diff().drop_nulls()
@@ -50,11 +52,11 @@ def main(
     from deeprc.datasets import sha256
 
     options = validate(DataConfig, json.loads(config), where="--config")
-    table = read(data, options.dataset, options.target)
+    found = read(data, options)
+    table = found.frame
     grid = grid_of(table, options, data)
-    layout = LAYOUTS[options.dataset]
     parts = {part: grid.bounds(part) for part in PARTS}
-    observed = table.select(grid.row().alias("row"), "y").drop_nulls()
+    observed = table.select(grid.row("time").alias("row"), "y").drop_nulls()
     for part, (begin, end) in parts.items():
         if observed.filter(pl.col("row").is_between(begin, end - 1)).is_empty():
             raise InputError(
@@ -66,20 +68,23 @@ def main(
     write_json(
         out,
         {
-            "dataset": layout.name,
+            "dataset": found.title,
             "file": str(data),
             "sha256": sha256(data),
-            "target": options.target or layout.target,
+            "target": found.target,
             "rows": len(table),
             "first": str(grid.first),
             "last": str(grid.time(grid.rows - 1)),
             "step": str(grid.step),
             "absent_rows": grid.rows - len(table),
-            "missing": {name: table[name].null_count() for name in ["y", *covariates(table)]},
+            "missing": {name.removeprefix("x:"): table[name].null_count() for name in ["y", *found.covariates]},
             "parts": {part: end - begin for part, (begin, end) in parts.items()},
+            "notices": found.notices,
         },
     )
-    print(f"{layout.name}: {len(table):,} rows from {grid.first} on; {table['y'].null_count():,} without a value")
+    for notice in found.notices:
+        print(f"note: {notice}")
+    print(f"{found.title}: {len(table):,} rows from {grid.first} on; {table['y'].null_count():,} without a value")
 
 
 if __name__ == "__main__":

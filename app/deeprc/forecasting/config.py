@@ -11,33 +11,48 @@ from deeprc.forecasting.zoo import ZOO, check_options, entry
 
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Column = Annotated[str, Field(min_length=1)]
 
 
 class DataConfig(BaseModel):
-    """What `check` and `prepare` need.
+    """What `check` and `prepare` need."""
 
-    Attributes
-    ----------
-    dataset
-        `beijing`: the hourly PM2.5 and weather of Beijing; `ett`: a csv file with `date` and numeric columns (ETTh1).
-    target
-        The column to forecast; the data set's own when left out (pm2.5, OT).
-    horizon, input_size
-        Hours ahead to forecast, and hours of the past to forecast from.
-    split
-        Fractions of the time that train and validate; what is left tests.
-    max_gap
-        Gaps of at most so many hours are interpolated; longer ones count in no loss and no metric.
-    """
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    model_config = ConfigDict(extra="forbid")
-
-    dataset: Literal["beijing", "ett"] = "beijing"
-    target: str | None = None
+    dataset: Literal["beijing", "ett", "csv"] = "beijing"
+    """`csv`: a text table or Parquet file of your own; `beijing`: the hourly PM2.5 and weather of Beijing; `ett`: the
+    files of ETT (ETTh1, ETTm1 and so on)."""
+    title: str | None = None
+    """What the data are called in the report; the file's name when left out."""
+    unit: str | None = None
+    """The target's unit, as it is to stand in the report."""
+    time: Column | list[Column] | None = None
+    """The column of the times, or the columns that make a time together (year, month, day, hour)."""
+    target: Column | None = None
+    """The column to forecast; the data set's own when left out (pm2.5, OT)."""
+    covariates: list[Column] | None = None
+    """The columns that models may see the past of; all others that hold numbers when left out, `[]` for none."""
+    series: Column | None = None
+    """The column that says which series a row belongs to; `unique_id` where the file has it. One model is trained for
+    all series together."""
+    season: Annotated[int, Field(gt=1)] | None = None
+    """Steps of a season, for the seasonal naive forecast and MASE; from the step when left out (hours: 24, days: 7)."""
+    step: str | None = None
+    """The time from one row to the next, such as `15m`, `1h`, `1d`, `1w`, `1mo`, `1q` or `1y`; found when left out."""
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """The character between two fields, such as `;`, `,` or a tab (`"\\t"`); found when left out."""
+    decimal: Literal[".", ","] | None = None
+    """The decimal sign of numbers; found when left out."""
+    missing: str | list[str] = []
+    """More words or numbers that mean that a value is missing, such as `-9999`, beside NA, NaN, null and nothing."""
     horizon: Positive = 24
+    """Steps ahead to forecast."""
     input_size: Positive = 96
+    """Steps of the past to forecast from."""
     split: tuple[Fraction, Fraction] = (0.7, 0.1)
+    """Fractions of the time that train and validate; what is left tests."""
     max_gap: Annotated[int, Field(ge=0)] = 6
+    """Gaps of at most so many steps are interpolated; longer ones count in no loss and no metric."""
 
     @model_validator(mode="after")
     def _something_is_left_to_test(self) -> Self:
@@ -128,9 +143,9 @@ class ForecastingConfig(DataConfig):
         return {**data, "models": models}
 
     @model_validator(mode="after")
-    def _ett_is_not_fetched(self) -> Self:
-        if self.dataset == "ett" and self.path is None:
-            raise ValueError("dataset ett needs the key path: the csv file")
+    def _only_beijing_is_fetched(self) -> Self:
+        if self.dataset != "beijing" and self.path is None:
+            raise ValueError(f"dataset {self.dataset} needs the key path: the file")
         return self
 
     def data_json(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from deeprc.errors import InputError, nearest
+from deeprc.forecasting.config import DataConfig
 
 MISSING = ["NA", "NaN", "nan", ""]
 WIND = ["NE", "NW", "SE", "cv"]
@@ -45,17 +46,44 @@ LAYOUTS = {
         "Beijing PM2.5",
     ),
     "ett": Layout(["date"], "OT", "°C", None, {}, "ETT"),
+    "csv": Layout(["date"], "y", "", None, {}, ""),
 }
 
 
-def read(path: Path, dataset: str, target: str | None = None) -> pl.DataFrame:
-    """The series of a csv file.
+@dataclass(frozen=True)
+class Observations:
+    """What a file says, in names of ours: no name of a user's column can meet one of them.
 
-    Returns
-    -------
-    polars.DataFrame
-        `ds` (time, µs, as in the file: not sorted), `y` (the target, float64, null where missing), the weather columns
-        (float64), and for each category a column of 0 and 1 called `<column>_<value>`.
+    Attributes
+    ----------
+    frame
+        `id` (the series; one constant value where the file has one), `time` (µs, without a zone, as in the file: not
+        sorted), `y` (the target, float64, null where missing), then the covariates of the past (float64), each called
+        `x:<column>`, or `x:<column>=<value>` for a value of a category.
+    title, target, unit
+        The data's name, the column that is forecast, and its unit ("" where it is not known).
+    covariates
+        Names of the covariates in `frame`.
+    series
+        The ids, in the order in which they appear.
+    notices
+        Sentences about what was found or left out, for the user to read.
+    season
+        Steps of a season, where the configuration says so.
+    """
+
+    frame: pl.DataFrame
+    title: str
+    target: str
+    unit: str
+    covariates: list[str]
+    series: list[str]
+    notices: list[str]
+    season: int | None
+
+
+def read(path: Path, config: DataConfig) -> Observations:
+    """The series of a file.
 
     Raises
     ------
@@ -63,28 +91,36 @@ def read(path: Path, dataset: str, target: str | None = None) -> pl.DataFrame:
         For a missing file or column, a date or number that cannot be read (with its line), a time that stands twice,
         or a target without any value.
     """
-    layout = LAYOUTS[dataset]
+    layout = LAYOUTS[config.dataset]
     raw = _read_text(path)
-    target = target or layout.target
-    weather = layout.weather
+    times = [config.time] if isinstance(config.time, str) else config.time or layout.time
+    target = config.target or layout.target
+    series = config.series or ("unique_id" if "unique_id" in raw.columns else None)
+    weather = config.covariates if config.covariates is not None else layout.weather
     if weather is None:
-        weather = [name for name in raw.columns if name not in (*layout.time, target)]
-    for name in (*layout.time, target, *weather, *layout.categories):
+        weather = [name for name in raw.columns if name not in (*times, target, series)]
+    for name in (*times, target, *weather, *layout.categories, *filter(None, [series])):
         _need(raw, name, path)
-    columns = [_number(raw, target, path).alias("y")]
-    columns += [_number(raw, name, path) for name in weather if name != target]
+    columns = [_number(raw, name, path).alias(f"x:{name}") for name in weather if name != target]
     for name, values in layout.categories.items():
-        columns += [(raw[name] == value).cast(pl.Float64).alias(f"{name}_{value}") for value in values]
-    table = pl.DataFrame([_time(raw, layout.time, path), *columns])
-    _refuse_duplicates(table, path)
-    if table["y"].null_count() == len(table):
+        columns += [(raw[name] == value).cast(pl.Float64).alias(f"x:{name}={value}") for value in values]
+    y = _number(raw, target, path).alias("y")
+    if y.null_count() == len(y):
         raise InputError("the series has no value at all", where=f"{path}, column {target!r}")
-    return table
-
-
-def covariates(table: pl.DataFrame) -> list[str]:
-    """The columns of `read` beside the time and the target."""
-    return [name for name in table.columns if name not in ("ds", "y")]
+    ids = raw[series].alias("id") if series else pl.repeat(target, len(y), eager=True).alias("id")
+    frame = pl.DataFrame([ids, _time(raw, times, path), y, *columns])
+    _refuse_duplicates(frame, path)
+    own = config.dataset == "csv" or target != layout.target
+    return Observations(
+        frame=frame,
+        title=config.title or (path.stem if config.dataset == "csv" else layout.name),
+        target=target,
+        unit=config.unit if config.unit is not None else "" if own else layout.unit,
+        covariates=[column.name for column in columns],
+        series=ids.unique(maintain_order=True).to_list(),
+        notices=[],
+        season=config.season,
+    )
 
 
 def _read_text(path: Path) -> pl.DataFrame:
@@ -133,7 +169,7 @@ def _time(raw: pl.DataFrame, names: list[str], path: Path) -> pl.Series:
         time = raw.select(stamp.str.to_datetime("%Y-%m-%d %H:%M", strict=False, time_unit="us")).to_series()
         expected = "numbers that make a date: " + ", ".join(names)
     _refuse_first(text.fill_null("(missing)"), time, path, "-".join(names), "not a date", expected)
-    return time.alias("ds")
+    return time.alias("time")
 
 
 def _refuse_first(text: pl.Series, parsed: pl.Series, path: Path, name: str, problem: str, expected: str) -> None:
@@ -146,17 +182,18 @@ def _refuse_first(text: pl.Series, parsed: pl.Series, path: Path, name: str, pro
         )
 
 
-def _refuse_duplicates(table: pl.DataFrame, path: Path) -> None:
-    twice = table["ds"].is_duplicated()
-    if not twice.any():
+def _refuse_duplicates(frame: pl.DataFrame, path: Path) -> None:
+    key = frame.select("id", "time")
+    twice = key.with_row_index("line", offset=2).filter(key.is_duplicated())
+    if twice.is_empty():
         return
-    numbered = table.select("ds").with_row_index("line", offset=2).filter(twice)
-    first = numbered["ds"][0]
-    lines = ", ".join(str(line) for line in numbered.filter(pl.col("ds") == first)["line"])
+    name, time = twice.row(0)[1:]
+    lines = ", ".join(str(line) for line in twice.filter(pl.col("time") == time, pl.col("id") == name)["line"])
     raise InputError(
-        f"{numbered['ds'].n_unique()} times stand more than once",
+        f"{twice.n_unique(['id', 'time'])} times stand more than once",
         where=path,
-        found=f"{first} on the lines {lines}",
+        found=f"{time} on the lines {lines}",
         expected="one row per time",
-        fix="remove the rows that are too many",
+        fix="if the rows are of several series, name their column by the key 'forecasting.series'; "
+        "else correct the times",
     )

@@ -30,13 +30,14 @@ def main(
     import polars as pl
 
     from deeprc.forecasting.check import grid_of
-    from deeprc.forecasting.data import LAYOUTS, covariates, read
+    from deeprc.forecasting.data import read
     from deeprc.forecasting.features import CALENDAR, calendar, edges, fill, scale, with_part
 
     comm = Communicator.world()
     options = validate(DataConfig, json.loads(config), where="--config")
-    table = read(data, options.dataset, options.target)
-    grid, layout, weather = grid_of(table, options, data), LAYOUTS[options.dataset], covariates(table)
+    found = read(data, options)
+    grid, weather = grid_of(found.frame, options, data), found.covariates
+    table = found.frame.rename({"time": "ds"})
     columns = ["y", *weather]
 
     # Each rank brings its share of the rows and of the grid; the joins bring together what belongs to one time.
@@ -67,9 +68,9 @@ def main(
         monthly.write_arrow(temporary / "monthly.arrow")
         if comm.rank == 0:
             meta = {
-                "dataset": layout.name,
-                "target": options.target or layout.target,
-                "unit": layout.unit,
+                "dataset": found.title,
+                "target": found.target,
+                "unit": found.unit,
                 "horizon": options.horizon,
                 "input_size": options.input_size,
                 "first": str(grid.first),
@@ -84,7 +85,7 @@ def main(
         comm.barrier()
     comm.barrier()
     if comm.rank == 0:
-        print(f"{layout.name}: {grid.rows:,} hours in {comm.size} parts; scaled by {scaler['y']} (mean, deviation)")
+        print(f"{found.title}: {grid.rows:,} hours in {comm.size} parts; scaled by {scaler['y']} (mean, deviation)")
 
 
 def _fit_scaler(local, columns: list[str], comm) -> dict[str, tuple[float, float]]:

@@ -21,8 +21,8 @@ def test_the_number_of_ranks_does_not_show(prepare, prepared, slice_of_beijing, 
 
 
 def test_content_is_that_of_the_file(prepared, slice_of_beijing):
-    raw, series = read(slice_of_beijing, "beijing"), load(prepared)
-    assert np.array_equal(series.ds, raw["ds"].to_numpy())
+    raw, series = read(slice_of_beijing, DataConfig()).frame, load(prepared)
+    assert np.array_equal(series.ds, raw["time"].to_numpy())
     assert np.array_equal(series.observed, raw["y"].is_not_null().to_numpy())
     assert np.array_equal(series.y_raw[series.observed], raw["y"].drop_nulls().to_numpy())
     mean, deviation = series.scale
@@ -43,7 +43,7 @@ def test_scale_is_of_the_training_part_only(prepared):
 
 
 def test_statistics_of_each_month(prepared, slice_of_beijing):
-    raw = read(slice_of_beijing, "beijing").with_columns(pl.col("ds").dt.truncate("1mo").alias("month"))
+    raw = read(slice_of_beijing, DataConfig()).frame.with_columns(pl.col("time").dt.truncate("1mo").alias("month"))
     expected = raw.group_by("month").agg(
         pl.col("y").count().alias("count"),
         pl.col("y").mean().alias("mean"),

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from deeprc.errors import ConfigError
-from deeprc.forecasting.config import ForecastingConfig
+from deeprc.forecasting.config import DataConfig, ForecastingConfig
 from deeprc.forecasting.zoo import ZOO
 from deeprc.validation import validate
 
@@ -29,7 +29,8 @@ def test_models_as_a_name_a_list_and_a_mapping():
 
 def test_data_options_do_not_hold_what_only_training_needs():
     """Else a changed learning rate would prepare the data anew."""
-    assert set(json.loads(config().data_json())) == {"dataset", "target", "horizon", "input_size", "split", "max_gap"}
+    assert set(json.loads(config().data_json())) == set(DataConfig.model_fields)
+    assert not set(DataConfig.model_fields) & {"path", "models", "steps", "seed", "ranks", "threads"}
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_data_options_do_not_hold_what_only_training_needs():
         ({"horizon": 0}, "my.yaml: key 'horizon'"),
         ({"split": [0.9, 0.2]}, "leaves nothing to test"),
         ({"dataset": "ett"}, "dataset ett needs the key path"),
-        ({"dataset": "beijng"}, "my.yaml: key 'dataset': Input should be 'beijing' or 'ett'"),
+        ({"dataset": "beijng"}, "my.yaml: key 'dataset': Input should be 'beijing', 'ett' or 'csv'"),
     ],
 )
 def test_mistakes(values, expected):

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from deeprc.errors import InputError
-from deeprc.forecasting.data import covariates, read
+from deeprc.forecasting.config import DataConfig
+from deeprc.forecasting.data import read
 
 HEADER = "No,year,month,day,hour,pm2.5,DEWP,TEMP,PRES,cbwd,Iws,Is,Ir\n"
 
@@ -24,33 +25,37 @@ def write(tmp_path: Path, lines: list[str], header: str = HEADER) -> Path:
 
 def fail(path: Path, **options) -> str:
     with pytest.raises(InputError) as error:
-        read(path, options.pop("dataset", "beijing"), **options)
+        read(path, DataConfig(**options))
     return str(error.value).replace(str(path), "b.csv")
 
 
 def test_beijing(tmp_path):
     lines = rows()
     lines[1] = "1,2010,1,1,1,NA,-21,-11,1021,cv,1.79,0,0"
-    table = read(write(tmp_path, lines), "beijing")
-    assert table["ds"].dtype == pl.Datetime("us")
-    assert table["ds"].to_list() == [datetime(2010, 1, 1, hour) for hour in range(4)]
+    found = read(write(tmp_path, lines), DataConfig())
+    table = found.frame
+    assert table["time"].dtype == pl.Datetime("us")
+    assert table["time"].to_list() == [datetime(2010, 1, 1, hour) for hour in range(4)]
     assert table["y"].to_list() == [10.0, None, 12.0, 13.0]
-    assert table["cbwd_cv"].to_list() == [0.0, 1.0, 0.0, 0.0]
-    assert covariates(table) == ["DEWP", "TEMP", "PRES", "Iws", "Is", "Ir", "cbwd_NE", "cbwd_NW", "cbwd_SE", "cbwd_cv"]
+    assert table["x:cbwd=cv"].to_list() == [0.0, 1.0, 0.0, 0.0]
+    winds = [f"x:cbwd={wind}" for wind in ("NE", "NW", "SE", "cv")]
+    assert found.covariates == ["x:DEWP", "x:TEMP", "x:PRES", "x:Iws", "x:Is", "x:Ir", *winds]
+    assert (found.title, found.target, found.unit, found.series) == ("Beijing PM2.5", "pm2.5", "µg/m³", ["pm2.5"])
 
 
 def test_another_target_takes_the_place_of_the_default_one(tmp_path):
-    table = read(write(tmp_path, rows()), "beijing", "TEMP")
-    assert table["y"].to_list() == [-11.0] * 4
-    assert "TEMP" not in covariates(table)
+    found = read(write(tmp_path, rows()), DataConfig(target="TEMP"))
+    assert found.frame["y"].to_list() == [-11.0] * 4
+    assert "x:TEMP" not in found.covariates
+    assert found.unit == ""
 
 
 def test_etth1(shared_data):
-    table = read(shared_data / "ett" / "ETTh1.csv", "ett")
-    assert table.shape == (17_420, 8)
-    assert table["ds"][0] == datetime(2016, 7, 1)
-    assert table["y"][0] == pytest.approx(30.531, abs=1e-3)
-    assert covariates(table) == ["HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL"]
+    found = read(shared_data / "ett" / "ETTh1.csv", DataConfig(dataset="ett"))
+    assert found.frame.shape == (17_420, 9)
+    assert found.frame["time"][0] == datetime(2016, 7, 1)
+    assert found.frame["y"][0] == pytest.approx(30.531, abs=1e-3)
+    assert found.covariates == ["x:HUFL", "x:HULL", "x:MUFL", "x:MULL", "x:LUFL", "x:LULL"]
 
 
 def test_missing_column(tmp_path):
@@ -102,7 +107,9 @@ def test_times_that_stand_twice(tmp_path):
     lines = rows()
     assert fail(write(tmp_path, [*lines, lines[1], lines[2]])) == (
         "b.csv: 2 times stand more than once\n  found: 2010-01-01 01:00:00 on the lines 3, 6\n"
-        "  expected: one row per time\n  fix: remove the rows that are too many"
+        "  expected: one row per time\n"
+        "  fix: if the rows are of several series, name their column by the key 'forecasting.series'; "
+        "else correct the times"
     )
 
 
