@@ -1,18 +1,22 @@
-"""Accuracy of forecasts. Hours that were not observed are left out by the caller."""
+"""Accuracy of forecasts, in exact sums (`deeprc.exact`). Hours that were not observed are left out by the caller."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+
+from deeprc.exact import mean, rounded
 
 
 def mae(y: np.ndarray, yhat: np.ndarray) -> float:
     """Mean absolute error, mean |y - ŷ|, in the unit of y."""
-    return float(np.mean(np.abs(y - yhat)))
+    return mean(np.abs(y - yhat))
 
 
 def rmse(y: np.ndarray, yhat: np.ndarray) -> float:
     """Root mean squared error, √mean (y - ŷ)², in the unit of y."""
-    return float(np.sqrt(np.mean((y - yhat) ** 2)))
+    return math.sqrt(mean((y - yhat) ** 2))
 
 
 def smape(y: np.ndarray, yhat: np.ndarray) -> float:
@@ -22,7 +26,7 @@ def smape(y: np.ndarray, yhat: np.ndarray) -> float:
     """
     size = np.abs(y) + np.abs(yhat)
     terms = np.divide(2 * np.abs(y - yhat), size, out=np.zeros_like(size), where=size > 0)
-    return float(100 * np.mean(terms))
+    return 100 * mean(terms)
 
 
 def mase(y: np.ndarray, yhat: np.ndarray, scale: float) -> float | None:
@@ -38,10 +42,11 @@ def seasonal_scale(train: np.ndarray, season: int) -> float:
 
     `train` holds NaN where nothing was observed; pairs with a NaN are left out.
     """
-    return float(np.nanmean(np.abs(train[season:] - train[:-season])))
+    change = np.abs(train[season:] - train[:-season])
+    return mean(change[~np.isnan(change)])
 
 
 def scores(y: np.ndarray, yhat: np.ndarray, scale: float) -> dict[str, float | None]:
     """All four, rounded to 6 significant digits so that they read well and compare exactly."""
     values = {"mae": mae(y, yhat), "rmse": rmse(y, yhat), "smape": smape(y, yhat), "mase": mase(y, yhat, scale)}
-    return {name: None if value is None else float(f"{value:.6g}") for name, value in values.items()}
+    return {name: rounded(value) for name, value in values.items()}

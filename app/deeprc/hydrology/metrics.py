@@ -1,10 +1,15 @@
-"""Skill of simulated discharge; None where a figure is not defined, since JSON has no NaN."""
+"""Skill of simulated discharge; None where a figure is not defined, since JSON has no NaN.
+
+Without BLAS and in exact sums, so that the figures are the same bytes in an image and out of it (see `deeprc.exact`).
+"""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+
+from deeprc.exact import mean, rounded, total
 
 
 def nse(obs: np.ndarray, sim: np.ndarray) -> float | None:
@@ -13,8 +18,7 @@ def nse(obs: np.ndarray, sim: np.ndarray) -> float | None:
     1 is perfect, 0 as good as always saying the observed mean. Not defined for constant observations.
     Source: Nash & Sutcliffe 1970, doi:10.1016/0022-1694(70)90255-6.
     """
-    spread = np.sum((obs - obs.mean()) ** 2) if _varies(obs) else 0.0
-    return _finite(1 - np.sum((sim - obs) ** 2) / spread) if spread else None
+    return _finite(1 - total((sim - obs) ** 2) / total(_deviation(obs) ** 2)) if _varies(obs) else None
 
 
 def kge(obs: np.ndarray, sim: np.ndarray) -> float | None:
@@ -24,25 +28,27 @@ def kge(obs: np.ndarray, sim: np.ndarray) -> float | None:
     the observed mean gets about -0.41. Not defined where observations or simulation are constant, or the observed mean
     is 0. Source: Gupta et al. 2009, eq. 9-10, doi:10.1016/j.jhydrol.2009.08.003.
     """
-    if not (_varies(obs) and _varies(sim)) or obs.mean() == 0:
+    if not (_varies(obs) and _varies(sim)) or mean(obs) == 0:
         return None
-    r = np.corrcoef(obs, sim)[0, 1]
-    alpha, beta = sim.std() / obs.std(), sim.mean() / obs.mean()
+    d_obs, d_sim = _deviation(obs), _deviation(sim)
+    s_obs, s_sim = math.sqrt(mean(d_obs**2)), math.sqrt(mean(d_sim**2))
+    r = mean((d_obs / s_obs) * (d_sim / s_sim))
+    alpha, beta = s_sim / s_obs, mean(sim) / mean(obs)
     return _finite(1 - math.sqrt((r - 1) ** 2 + (alpha - 1) ** 2 + (beta - 1) ** 2))
 
 
 def rmse(obs: np.ndarray, sim: np.ndarray) -> float | None:
     """Root of the mean squared error, in the unit of the discharge."""
-    return _finite(math.sqrt(np.mean((sim - obs) ** 2))) if len(obs) else None
+    return _finite(math.sqrt(mean((sim - obs) ** 2)))
 
 
 def bias(obs: np.ndarray, sim: np.ndarray) -> float | None:
     """mean(sim) - mean(obs), in the unit of the discharge: above 0 is too much water."""
-    return _finite(sim.mean() - obs.mean()) if len(obs) else None
+    return _finite(mean(sim) - mean(obs))
 
 
 def skill(obs: np.ndarray, sim: np.ndarray) -> dict[str, float | int | None]:
-    """All figures over the days that have both values.
+    """All figures over the days that have both values, with 6 significant digits.
 
     Parameters
     ----------
@@ -55,13 +61,17 @@ def skill(obs: np.ndarray, sim: np.ndarray) -> dict[str, float | int | None]:
     """
     both = np.isfinite(obs) & np.isfinite(sim)
     obs, sim = obs[both].astype(np.float64), sim[both].astype(np.float64)
-    figures = {measure.__name__: measure(obs, sim) for measure in (nse, kge, rmse, bias)}
+    figures = {measure.__name__: rounded(measure(obs, sim)) for measure in (nse, kge, rmse, bias)}
     return figures | {"days": int(both.sum())}
+
+
+def _deviation(values: np.ndarray) -> np.ndarray:
+    return values - mean(values)
 
 
 def _varies(values: np.ndarray) -> bool:
     # Rounding gives a constant a variance; values of 1e-200 vary, but their squares are 0.
-    return len(values) > 0 and bool(np.ptp(values) > 0 and values.var() > np.finfo(np.float64).tiny)
+    return len(values) > 0 and bool(np.ptp(values) > 0 and mean(_deviation(values) ** 2) > np.finfo(np.float64).tiny)
 
 
 def _finite(value: float) -> float | None:

@@ -19,6 +19,9 @@ KEPT = (
     "MPICH_*", "I_MPI_*", "MV2_*", "SLURM_*", "SLURMD_*", "PBS_*", "LSB_*", "JSM_*", "FLUX_*", "ALPS_*", "RP_*",
     "SLINGSHOT_*",  # the job's share of the network: without it libfabric opens no cxi (Slurm, switch_hpe_slingshot.c)
     "FI_*", "UCX_*", "NCCL_*", "RCCL_*", "CCL_*", "HSA_*", "*_VISIBLE_DEVICES", "ZE_*", "OMP_*", "*_NUM_THREADS",
+    # How numerical libraries choose their instructions: without these an image would compute other last digits.
+    "OPENBLAS_CORETYPE", "MKL_*", "KMP_*", "DNNL_*", "ONEDNN_*", "TF_ENABLE_ONEDNN_OPTS", "ATEN_CPU_CAPABILITY",
+    "NPY_*_CPU_FEATURES", "GLIBC_TUNABLES",
     "DEEPRC_PILOT", "APPTAINER*", "SINGULARITY*", "PATH", "HOME", "USER", "LOGNAME", "TERM", "TZ", "LANG", "LC_*",
 )  # fmt: skip
 

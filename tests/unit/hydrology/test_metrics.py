@@ -75,3 +75,7 @@ def test_figures_are_always_json(obs, sim):
     json.dumps(figures, allow_nan=False)
     assert figures["nse"] is None or figures["nse"] <= 1
     assert figures["kge"] is None or figures["kge"] <= 1
+
+
+def test_figures_have_six_digits():
+    assert skill(OBS, SIM) == {"nse": 0.571429, "kge": 0.494076, "rmse": 1.22474, "bias": 0.0, "days": 4}

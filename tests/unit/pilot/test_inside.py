@@ -37,6 +37,7 @@ def run(tmp_path: Path, runtime: dict, environment: dict[str, str], *, keep=(), 
 def test_only_what_ranks_need_gets_in(tmp_path):
     hidden = {"SECRET": "s", "PYTHONPATH": "/p", "LD_PRELOAD_X": "1"}
     told = {"PMI_RANK": "1", "SLURM_PROCID": "1", "SLINGSHOT_VNIS": "1310", "FI_X": "1", "ROCR_VISIBLE_DEVICES": "0"}
+    told |= {"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": "AVX2", "TF_ENABLE_ONEDNN_OPTS": "0"}
     seen = run(tmp_path, {}, {**hidden, **told, "MY_JOB": "1"}, keep=["MY_JOB"])
     assert {**told, "MY_JOB": "1"}.items() <= seen.items()
     assert not set(hidden) & set(seen)
