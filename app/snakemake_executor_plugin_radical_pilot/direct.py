@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -89,6 +90,18 @@ def repeats(job: Any) -> int:
 def rule_name(job: Any) -> str:
     """The job's rule, or the group it stands for."""
     return f"group {job.groupid}" if job.is_group() else job.rule.name
+
+
+def own_command(job: Any) -> str:
+    """What the job's rule runs, as its author wrote it: no wrapper, and none of the variables that a wrapper holds."""
+    if job.is_group():
+        return "\n".join(own_command(each) for each in job)
+    if job.is_shell:
+        return textwrap.dedent(job.shellcmd or "").strip()
+    for kind in ("script", "notebook", "wrapper", "cwl"):
+        if path := getattr(job.rule, kind):
+            return f"{kind}: {path}"
+    return f"run: of rule {job.rule.name}"
 
 
 def stage(job: Any) -> Stage:

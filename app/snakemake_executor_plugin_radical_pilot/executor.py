@@ -19,7 +19,9 @@ from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 from deeprc.errors import ConfigError, DeepRCError
+from deeprc.events import PilotEvent, RunEvent, RunImage
 from deeprc.files import free_megabytes, tail
+from deeprc.launch import Plan
 from deeprc.pilot import Outcome, Pilot, Task, inside
 from deeprc.pilot.environment import environment_text
 from deeprc.shipped import installed
@@ -27,6 +29,7 @@ from deeprc.sites import load_site
 from deeprc.sites.identity import require
 from snakemake_executor_plugin_radical_pilot import direct
 from snakemake_executor_plugin_radical_pilot.events import PACKAGES, Events
+from snakemake_executor_plugin_radical_pilot.image import used
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 from snakemake_executor_plugin_radical_pilot.records import Ended, Submitted
 from snakemake_executor_plugin_radical_pilot.resources import Request, check, request, without_effect
@@ -53,6 +56,7 @@ class Executor(RemoteExecutor):
         self._taken, self._replacing = 0, False  # pilots
         self._held: list[Task] = []  # for the next pilot, since this one does not live long enough
         self._lost: dict[str, tuple[Outcome, float]] = {}  # with what ran them, and when: did the pilot end, too?
+        self._images: dict[tuple, RunImage | None] = {}
         self._vain: set[tuple[str, str]] = set()  # rules and what they ask for without effect, told already
         self._writer = Writer(self.workflow, self._run, self.envvars, self.format_job_exec)
         self._lock = threading.RLock()  # Snakemake submits in one thread and looks in another
@@ -172,13 +176,15 @@ class Executor(RemoteExecutor):
         self._events = Events(self._run.path / "events.jsonl")
         pilot = self._planned
         self._events.write(
-            "run",
-            run=self._run.id,
-            site=pilot.site.name,
-            host=self._run.host,
-            cores=pilot.cores,
-            versions=installed(PACKAGES),
-            command=sys.argv,
+            RunEvent(
+                time=time.time(),
+                run=self._run.id,
+                site=pilot.site.name,
+                host=self._run.host,
+                cores=pilot.cores,
+                versions=installed(PACKAGES),
+                command=sys.argv,
+            )
         )
         self._start(pilot)
 
@@ -206,7 +212,7 @@ class Executor(RemoteExecutor):
         self._progress.say(f"the pilot has ended ({reason}): taking another one for {len(again)} jobs")
         for info, submitted in again:
             outcome = Outcome(info.external_jobid, "LOST", None, [], reason)
-            self._events.write("job", **submitted.ended(outcome).record(time.time()))
+            self._events.write(submitted.ended(outcome).event(time.time()))
         self._tell_pilot("closing")
         self._pilot.close(keep=True)
         self._tell_pilot("closed")
@@ -233,14 +239,23 @@ class Executor(RemoteExecutor):
             sample=str(files.sample) if direct.has_benchmark(job) else None,
             folder=str(files.folder),
         )
-        submitted = Submitted(stage, asked, files, workdir, replace(plan, command=command).argv, time.time())
+        plan = replace(plan, command=command)
+        told = direct.own_command(job), self._image(plan)
+        submitted = Submitted(stage, asked, files, workdir, plan.argv, time.time(), *told)
         info = SubmittedJobInfo(job, external_jobid=uid)
         self._jobs[uid] = info, submitted
-        self._events.write("job", **submitted.record())
+        self._events.write(submitted.event())
         # Not RemoteExecutor's: it keeps a list that is walked at every look, 10,000 waiting jobs or not.
         if not again:
             RealExecutor.report_job_submission(self, info)
         return task
+
+    def _image(self, plan: Plan) -> RunImage | None:
+        """The image of a plan; the store is looked at once, not once per job."""
+        key = (plan.image, *plan.runtime, *plan.files)
+        if key not in self._images:
+            self._images[key] = used(plan, self._pilot.pulls.store, self._pilot.partition.architecture)
+        return self._images[key]
 
     async def check_active_jobs(self, active_jobs: list) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Report the jobs that ended since the last look; the waiting ones are kept here, so nothing is yielded."""
@@ -315,8 +330,8 @@ class Executor(RemoteExecutor):
             return
         submitted.join_output()
         ended, stage = submitted.ended(outcome), submitted.stage
-        record = ended.record(time.time())
-        self._events.write("job", **record)
+        event = ended.event(time.time())
+        self._events.write(event)
         if ended.failed:
             self._failed = True
             self.report_job_error(info, ended=ended)
@@ -324,7 +339,8 @@ class Executor(RemoteExecutor):
         if direct.has_benchmark(info.job) and direct.is_direct(info.job, self.workflow):
             seconds = [stop - start for start, stop in submitted.files.times()]
             direct.write_benchmark(info.job, seconds, submitted.files.samples())
-        self._progress.finished(stage.label, record["stop"] - record["start"], len(self._pilot.running), stage.jobs)
+        seconds = event.stop - event.start if event.start is not None else 0.0
+        self._progress.finished(stage.label, seconds, len(self._pilot.running), stage.jobs)
         self.report_job_success(info)
 
     def _lose_jobs(self, reason: str) -> None:
@@ -339,7 +355,7 @@ class Executor(RemoteExecutor):
             waiting.clear()
         for info, submitted in lost:
             outcome = Outcome(info.external_jobid, "FAILED", None, [], reason)
-            self._events.write("job", **submitted.ended(outcome).record(time.time()))
+            self._events.write(submitted.ended(outcome).event(time.time()))
             self.report_job_error(info)
 
     def _local_failed(self, rule: str, logs: list[str]) -> None:
@@ -359,7 +375,7 @@ class Executor(RemoteExecutor):
         with self._lock:
             for uid in [uid for uid in list(self._pilot.running) if uid in self._jobs] if self._pilot else []:
                 outcome = Outcome(uid, "CANCELED", None, [], "the workflow was interrupted")
-                self._events.write("job", **self._jobs[uid][1].ended(outcome).record(time.time()))
+                self._events.write(self._jobs[uid][1].ended(outcome).event(time.time()))
             self._jobs.clear()  # nobody wants to hear of each of 10,000
         self.shutdown()
 
@@ -383,4 +399,4 @@ class Executor(RemoteExecutor):
             self._progress.say(f"the files of the pilot and its jobs were kept: {self._run.path}")
 
     def _tell_pilot(self, state: str) -> None:
-        self._events.write("pilot", state=state, cores=self._pilot.cores)
+        self._events.write(PilotEvent(time=time.time(), state=state, cores=self._pilot.cores))

@@ -1,4 +1,4 @@
-"""The digest of the image that a workflow's jobs run in, known when the Snakefile is read.
+"""The image that jobs run in: its digest, known when the Snakefile is read, and what a job's event tells of it.
 
 A Snakefile that makes it a parameter of its rules has their products made anew when the image is another one:
 
@@ -18,8 +18,11 @@ import io
 import os
 from pathlib import Path
 
+from deeprc.events import RunImage
 from deeprc.images.catalog import load_catalog
 from deeprc.images.site import store_of
+from deeprc.images.store import Store
+from deeprc.launch import Plan
 from deeprc.launch.choose import choose_image
 from deeprc.sites import load_site
 
@@ -35,6 +38,23 @@ def digest(argv: list[str], root: str | Path = ".") -> str | None:
             if arguments := _parsed(argv):
                 return _digest(arguments)
     return None
+
+
+def used(plan: Plan, store: Store, architecture: str) -> RunImage | None:
+    """The image that the plan's launch line names, as the store knows it; None where it runs in none.
+
+    A file that a task of the pilot is yet to pull has the digest that the catalog pins: its name says so.
+    """
+    if plan.image is None:
+        return None
+    line = "\n".join([*plan.launcher, *plan.runtime, *plan.files.values()])
+    for held in store.held():
+        if held.name == plan.image and (str(held.path) in line or str(store.squashfs(held)) in line):
+            return RunImage(variant=held.name, digest=held.digest, source=held.source)
+    image = load_catalog().image(plan.image)
+    pinned = image.digests.get(architecture)
+    coming = pinned is not None and store.path(image.name, architecture, pinned).stem in line
+    return RunImage(variant=image.name, digest=pinned if coming else None, source=image.uri)
 
 
 def _digest(arguments: object) -> str | None:

@@ -6,6 +6,8 @@ import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from deeprc import events
+from deeprc.events import JobEvent, RunImage
 from deeprc.files import tail
 from deeprc.pilot import Outcome
 from deeprc.pilot.launching import filled
@@ -30,7 +32,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Submitted:
-    """A stage that was handed to the pilot at `time` (seconds since the epoch)."""
+    """A stage that was handed to the pilot at `time` (seconds since the epoch).
+
+    `command` is what its rule runs, `argv` the launch line, `image` what it runs in.
+    """
 
     stage: Stage
     asked: Request
@@ -38,23 +43,32 @@ class Submitted:
     workdir: Path
     argv: list[str]
     time: float
+    command: str = ""
+    image: RunImage | None = None
 
-    def record(self) -> dict:
+    def event(self) -> JobEvent:
         """The event of its submission."""
         stage = self.stage
-        return {
-            "state": "submitted",
-            "job": stage.job,
-            "rule": stage.rule,
-            "wildcards": stage.wildcards,
-            "label": stage.label,
-            "ranks": self.asked.ranks,
-            "cores_per_rank": self.asked.cores_per_rank,
-            "submit": self.time,
-            "argv": self.argv,
-            "output": stage.output,
-            "attempt": stage.attempt,
-        }
+        return JobEvent(
+            time=self.time,
+            state="submitted",
+            job=stage.job,
+            rule=stage.rule,
+            wildcards=stage.wildcards,
+            label=stage.label,
+            ranks=self.asked.ranks,
+            cores_per_rank=self.asked.cores_per_rank,
+            submit=self.time,
+            command=self.command,
+            argv=self.argv,
+            image=self.image,
+            output=stage.output,
+            attempt=stage.attempt,
+        )
+
+    def record(self) -> dict:
+        """That event as plain values."""
+        return events.record(self.event())
 
     def ended(self, outcome: Outcome) -> Ended:
         """What became of it."""
@@ -102,18 +116,26 @@ class Ended:
         """Whether Snakemake tries it once more."""
         return self.failed and self.of.stage.attempt < self.of.stage.attempts
 
-    def record(self, now: float) -> dict:
+    def event(self, now: float) -> JobEvent:
         """The event of its end, noticed at `now`."""
         start, stop = self.span
-        return self.of.record() | {
-            "state": "failed" if self.failed else "finished",
-            "cores": [core for _, core in self.outcome.cores],
-            "start": start,
-            "stop": stop if stop is not None or start is None else now,
-            "argv": filled(self.of.argv, self.of.files.folder, [node for node, _ in self.outcome.cores]),
-            "exit": self.code,
-            "log": self.log(),
-        }
+        nodes = [node for node, _ in self.outcome.cores]
+        return replace(
+            self.of.event(),
+            time=now,
+            state="failed" if self.failed else "finished",
+            cores=[core for _, core in self.outcome.cores],
+            nodes=nodes,
+            start=start,
+            stop=stop if stop is not None or start is None else now,
+            argv=filled(self.of.argv, self.of.files.folder, nodes),
+            exit=self.code,
+            log=self.log(),
+        )
+
+    def record(self, now: float) -> dict:
+        """That event as plain values."""
+        return events.record(self.event(now))
 
     def log(self) -> str:
         """The log to show to a person: the rule's own where something stands in it, else what the job printed."""

@@ -153,16 +153,17 @@ def job(
     ranks: int,
     cores: list[int],
     submit: float,
-    start: float,
-    stop: float,
+    start: float | None,
+    stop: float | None,
     state: str = "finished",
+    node: str = "node-1",
 ) -> dict:
-    """The event of a job that ended."""
+    """The event of a job."""
     pipeline, _, stage = rule.partition("_")
     made = f"results/{pipeline}/{'-'.join([stage, *wildcards.values()]).replace('/', '')}"
     return {
         "event": "job",
-        "time": stop + 0.1,
+        "time": (stop or submit) + 0.1,
         "state": state,
         "job": number,
         "rule": rule,
@@ -171,11 +172,13 @@ def job(
         "ranks": ranks,
         "cores_per_rank": 1,
         "cores": cores,
+        "nodes": [node for _ in cores],
         "submit": submit,
         "start": start,
         "stop": stop,
         "exit": 0,
-        "argv": ["mpiexec", "-n", str(ranks), "python", "-m", f"deeprc.{pipeline}.{stage}"],
+        "command": f"python -m deeprc.{pipeline}.{stage}",
+        "argv": ["mpiexec", "-n", str(ranks), "bash", "command.sh"],
         "output": [made],
         "log": f"{made}.log",
         "attempt": 1,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import statistics
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from deeprc.bench.machine import describe
 from deeprc.errors import DeepRCError
+from deeprc.events import Event, JobEvent, PilotEvent, read
 
 NESTED = 8  # jobs that are enough to know what a Snakemake for each costs
 SNAKEFILE = """\
@@ -41,7 +41,7 @@ def run(tasks: int) -> dict:
     with tempfile.TemporaryDirectory(prefix="deeprc-bench-") as folder:
         pilot_s = _snakemake(Path(folder, "pilot"), tasks, "--executor", "radical-pilot", "--jobs", "1000000")
         (path,) = Path(folder, "pilot").glob(".deeprc/runs/*/events.jsonl")
-        pilot = summarize([json.loads(line) for line in path.read_text().splitlines()])
+        pilot = summarize(list(read(path)))
         cores = str(len(os.sched_getaffinity(0)))
         local_s = _snakemake(Path(folder, "local"), tasks, "--executor", "local", "--cores", cores)
         nested = _nested(Path(folder, "nested"), cores)
@@ -56,18 +56,19 @@ def run(tasks: int) -> dict:
     }
 
 
-def summarize(events: list[dict]) -> dict:
+def summarize(events: list[Event]) -> dict:
     """The figures of one run from its events."""
-    at = {e["state"]: e["time"] for e in events if e["event"] == "pilot"}
-    jobs = sorted((e for e in events if e["event"] == "job" and e["state"] == "finished"), key=lambda e: e["start"])
-    free: dict[int, float] = {}
+    at = {e.state: e.time for e in events if isinstance(e, PilotEvent)}
+    finished = (e for e in events if isinstance(e, JobEvent) and e.state == "finished")
+    jobs = sorted(finished, key=lambda job: job.start)
+    free: dict[int, float] = {}  # the pilot has one node
     latency = []
     for job in jobs:
-        idle = [free[core] for core in job["cores"] if core in free]
+        idle = [free[core] for core in job.cores if core in free]
         if idle:
-            latency.append(job["start"] - max(idle))
-        free |= dict.fromkeys(job["cores"], job["stop"])
-    busy = max(job["stop"] for job in jobs) - max(at["active"], min(job["submit"] for job in jobs))
+            latency.append(job.start - max(idle))
+        free |= dict.fromkeys(job.cores, job.stop)
+    busy = max(job.stop for job in jobs) - max(at["active"], min(job.submit for job in jobs))
     return {
         "startup_s": round(at["active"] - at["starting"], 2),
         "tasks_per_s": round(len(jobs) / busy, 2),

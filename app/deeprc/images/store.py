@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,7 @@ from deeprc.images.errors import ImageError
 from deeprc.validation import validate
 
 RECORD, SIF, SQUASHFS = ".json", ".sif", ".sqsh"
+_NAMED = re.compile(r"(?P<name>[a-z0-9-]+)_[a-z0-9_]+_(?P<digest>[0-9a-f]{16})\.(sif|sqsh)")
 LEFTOVER = 24 * 3600  # seconds after which an unfinished file belongs to nobody any more
 OLD_BASE = 31 * 24 * 3600  # seconds after which a Debian that images are made from is made anew (see build.py)
 
@@ -45,6 +47,12 @@ class Held(BaseModel):
     stages: list[Stage] = []
     signed_by: str | None = None
     shared: bool = False
+
+
+def named(path: str) -> tuple[str, str] | None:
+    """The image's name and the beginning of its digest (`sha256:…`), as `Store.path` puts them into a file's name."""
+    found = _NAMED.fullmatch(Path(path).name)
+    return (found["name"], f"sha256:{found['digest']}…") if found else None
 
 
 class Store:

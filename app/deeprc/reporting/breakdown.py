@@ -81,7 +81,8 @@ def breakdown(run: Run) -> Breakdown:
 
 def wait(task: Task, active: float, tasks: Iterable[Task]) -> Waits:
     """What `task` waited for, in a pilot that was up at `active` and ran `tasks`."""
-    before = [t.stop for t in tasks if t is not task and t.stop <= task.start and set(t.cores) & set(task.cores)]
+    own = set(task.places)
+    before = [t.stop for t in tasks if t is not task and t.stop <= task.start and own & set(t.places)]
     up = min(max(task.submit, active), task.start)
     free = min(max(up, *before), task.start) if before else up
     return Waits(up - task.submit, free - up, task.start - free, task.seconds)

@@ -1,14 +1,14 @@
-"""What ran when on which cores: the events that the executor writes, a JSON object a line, read into runs and tasks."""
+"""What ran when on which cores: the events of runs (see `deeprc.events`), read into runs and tasks."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from deeprc.errors import InputError
+from deeprc.events import Event, JobEvent, PilotEvent, RunEvent, RunImage, read
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,18 @@ class Task:
         When it was handed to the pilot, when its command began and ended.
     noticed
         When the workflow was told of the end.
-    cores
-        The ids of the cores it ran on.
+    cores, nodes
+        The ids of the cores that it ran on, and the node of each; no nodes where they are not told.
+    command, argv
+        What its rule runs, and the whole launch line around it.
+    image
+        What it ran in; None outside of containers.
+    attempt
+        1, or more where it failed before.
     """
 
     run: str
-    job: int
+    job: int | str
     rule: str
     wildcards: dict[str, str]
     label: str
@@ -41,6 +47,15 @@ class Task:
     argv: list[str]
     output: list[str]
     log: str | None
+    command: str = ""
+    image: RunImage | None = None
+    attempt: int = 1
+    nodes: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> list[tuple[str, int]]:
+        """The cores as pairs of node and number: core 0 of two nodes are two cores. An unknown node is empty."""
+        return list(zip(self.nodes or [""] * len(self.cores), self.cores, strict=True))
 
     @property
     def seconds(self) -> float:
@@ -79,21 +94,34 @@ class Run:
     tasks: list[Task] = field(default_factory=list)
 
 
-def read_runs(path: Path) -> list[Run]:
+def read_runs(path: Path, left_out: list[InputError] | None = None) -> list[Run]:
     """The runs below a folder of runs, in the folder of one run, or in one events file; the oldest first.
 
     A run without its opening event (killed at once) is left out; so is a last line that was cut off.
 
+    Parameters
+    ----------
+    left_out
+        Takes the errors of runs that cannot be read, instead of raising the first of them.
+
     Raises
     ------
     InputError
-        For a line that is no event, with file, line and what is missing.
+        For a line that is no event, with file, line and what is missing or unknown.
     """
     if path.is_file():
         files = [path]
     else:
-        files = [path / "events.jsonl"] if (path / "events.jsonl").is_file() else path.glob("*/events.jsonl")
-    return sorted(filter(None, map(_read_run, files)), key=lambda run: run.begin)
+        files = [path / "events.jsonl"] if (path / "events.jsonl").is_file() else sorted(path.glob("*/events.jsonl"))
+    runs = []
+    for file in files:
+        try:
+            runs.append(_run(read(file)))
+        except InputError as error:
+            if left_out is None:
+                raise
+            left_out.append(error)
+    return sorted(filter(None, runs), key=lambda run: run.begin)
 
 
 def latest(runs: Iterable[Run], folders: Iterable[Path]) -> list[Task]:
@@ -105,69 +133,58 @@ def latest(runs: Iterable[Run], folders: Iterable[Path]) -> list[Task]:
             made = [Path(os.path.abspath(output)) for output in task.output]  # noqa: PTH100
             if not task.failed and any(output.is_relative_to(root) for output in made for root in roots):
                 found[task.work] = task
-    return sorted(found.values(), key=lambda task: (task.start, task.job))
+    return sorted(found.values(), key=lambda task: (task.start, str(task.job)))
 
 
-def _read_run(path: Path) -> Run | None:
+def _run(events: Iterable[Event]) -> Run | None:
     run: Run | None = None
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines, 1):
-        try:
-            event = json.loads(line)
-        except json.JSONDecodeError as error:
-            if number == len(lines):
-                break  # the run was killed while it wrote
-            raise InputError("not a JSON object", where=f"{path}:{number}", found=line[:80]) from error
-        try:
-            run = _take(run, event)
-        except KeyError as error:
-            raise InputError(
-                f"an event without {error.args[0]!r}", where=f"{path}:{number}", found=", ".join(event)
-            ) from error
+    for event in events:
+        if isinstance(event, RunEvent):
+            run = Run(
+                id=event.run,
+                begin=event.time,
+                end=event.time,
+                site=event.site,
+                host=event.host,
+                cores=event.cores,
+                versions=event.versions,
+                command=event.command,
+            )
+        elif run is not None:
+            run.end = max(run.end, event.time)
+            _take(run, event)
     return run
 
 
-def _take(run: Run | None, event: dict) -> Run | None:
-    """`run` with what `event` tells."""
-    kind, time = event["event"], event["time"]
-    if kind == "run":
-        return Run(
-            id=event["run"],
-            begin=time,
-            end=time,
-            site=event["site"],
-            host=event["host"],
-            cores=event["cores"],
-            versions=event.get("versions") or {},
-            command=event.get("command") or [],
-        )
-    if run is None:
-        return None
-    run.end = max(run.end, time)
-    if kind == "pilot":
-        run.pilot[event["state"]] = time
-        run.cores = event.get("cores") or run.cores
-    elif kind == "job" and event["state"] in ("finished", "failed") and event.get("start") is not None:
+def _take(run: Run, event: PilotEvent | JobEvent) -> None:
+    """Add to `run` what `event` tells."""
+    if isinstance(event, PilotEvent):
+        run.pilot[event.state] = event.time
+        run.cores = event.cores or run.cores
+    elif event.state != "submitted" and event.start is not None:
         run.tasks.append(_task(run.id, event))
-    return run
 
 
-def _task(run: str, event: dict) -> Task:
+def _task(run: str, event: JobEvent) -> Task:
     return Task(
         run=run,
-        job=event["job"],
-        rule=event["rule"],
-        wildcards=event.get("wildcards") or {},
-        label=event["label"],
-        ranks=event["ranks"],
-        cores=tuple(event.get("cores") or ()),
-        submit=event["submit"],
-        start=event["start"],
-        stop=event["stop"] if event.get("stop") is not None else event["time"],
-        noticed=event["time"],
-        failed=event["state"] == "failed",
-        exit=event.get("exit"),
-        argv=event["argv"],
-        output=event.get("output") or [],
-        log=str(event["log"]) if event.get("log") else None,
+        job=event.job,
+        rule=event.rule,
+        wildcards=event.wildcards,
+        label=event.label,
+        ranks=event.ranks,
+        cores=tuple(event.cores),
+        submit=event.submit,
+        start=event.start,
+        stop=event.stop if event.stop is not None else event.time,
+        noticed=event.time,
+        failed=event.state == "failed",
+        exit=event.exit,
+        argv=event.argv,
+        output=event.output,
+        log=event.log or None,
+        command=event.command,
+        image=event.image,
+        attempt=event.attempt,
+        nodes=tuple(event.nodes),
     )

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from deeprc.datasets import sha256
 from deeprc.errors import ConfigError
+from deeprc.events import RunImage
+from deeprc.images.store import named
 from deeprc.reporting.breakdown import breakdown
 from deeprc.reporting.events import Run, Task
 from deeprc.shipped import installed
@@ -53,7 +55,7 @@ def provenance(runs: list[Run], tasks: Iterable[Task], *, data: list[dict], conf
     site
         The site file; where it is left out, the one of the newest run's site.
     """
-    run = runs[-1] if runs else None
+    run, tasks = runs[-1] if runs else None, list(tasks)
     return {
         "run": run.id if run else None,
         "site": site_of(run, site),
@@ -62,7 +64,7 @@ def provenance(runs: list[Run], tasks: Iterable[Task], *, data: list[dict], conf
         "command": run.command if run else [],
         "git": commit(Path(__file__).parent),
         "versions": versions() | (run.versions if run else {}),
-        "images": [],
+        "images": images(tasks),
         "data": data,
         "config": config,
         "overhead": overhead(run) if run else None,
@@ -134,12 +136,27 @@ def overhead(run: Run) -> dict:
     }
 
 
+def image(task: Task) -> RunImage | None:
+    """What a task ran in, else what the file in its launch line is called."""
+    found = (RunImage(variant=name[0], digest=name[1]) for word in task.argv if (name := named(word)))
+    return task.image or next(found, None)
+
+
+def images(tasks: Iterable[Task]) -> list[dict]:
+    """Each image that tasks ran in, and the labels of these tasks."""
+    found: dict[RunImage, list[str]] = {}
+    for task in tasks:
+        if each := image(task):
+            found.setdefault(each, []).append(task.label)
+    return [asdict(each) | {"stages": labels} for each, labels in found.items()]
+
+
 def task_row(task: Task) -> dict:
     """One task, as run.json tells it."""
-    row = asdict(task)
-    return {
-        key: row[key] for key in ("run", "label", "rule", "wildcards", "ranks", "cores", "argv", "output", "log")
-    } | {
+    row, within = asdict(task), image(task)
+    kept = ("run", "label", "rule", "wildcards", "attempt", "ranks", "cores", "nodes", "command", "argv")
+    return {key: row[key] for key in (*kept, "output", "log")} | {
+        "image": within and asdict(within),
         "exit": task.exit,
         "submit": task.submit,
         "start": task.start,

@@ -73,6 +73,9 @@ def test_both_pipelines_give_in_the_image_what_they_give_outside(pulled, folder)
     assert lines and all(str(held.path) in line for line in lines)
     several = [line for line in lines if Path(line[0]).name == "mpiexec"]
     assert several and all(line.index("apptainer") > line.index("-np") for line in several)
+    [image] = read_json(folder / "inside" / "results" / "run.json")["images"]
+    assert image["variant"] == held.name and image["digest"] == held.digest and image["source"] == held.source
+    assert f"{held.name} (" in (folder / "inside" / "results" / "report.html").read_text()
 
 
 def test_another_digest_has_all_made_anew(pulled, folder, tmp_path):

@@ -65,13 +65,18 @@ def test_events_hold_what_the_timeline_needs(features):
     assert len(jobs) == sum(e["event"] == "job" and e["state"] == "submitted" for e in rest)
     for job in jobs:
         assert job["submit"] <= job["start"] <= job["stop"] <= job["time"]
-        assert len(job["cores"]) == job["ranks"] * job["cores_per_rank"]
+        assert len(job["cores"]) == len(job["nodes"]) == job["ranks"] * job["cores_per_rank"]
+        assert set(job["nodes"]) == {"localhost"}
     threads = next(job for job in jobs if job["rule"] == "threads")
     assert threads["cores"] == [0, 1]
     sample = next(job for job in jobs if job["wildcards"] == {"sample": "a"})
     assert sample["label"] == "make sample a"
     assert sample["log"] == "logs/a.log"
     assert sample["output"] == ["sample-a.txt"]
+    commands = {job["rule"]: job["command"] for job in jobs}
+    assert commands["folder"] == "mkdir folder; cp intermediate.txt folder/copy.txt"
+    assert commands["scripted"] == "script: features_script.py"
+    assert not [job for job in jobs if job["image"] or "command.sh" in job["command"]]
 
 
 def test_progress_names_stages_and_counts_and_is_not_drowned(features):

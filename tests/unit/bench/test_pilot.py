@@ -1,24 +1,32 @@
 import pytest
 
 from deeprc.bench.pilot import summarize
+from deeprc.events import JobEvent, PilotEvent, RunEvent
 
 
-def job(start: float, stop: float, *cores: int, submit: float = 10.0) -> dict:
-    return {"event": "job", "state": "finished", "submit": submit, "start": start, "stop": stop, "cores": list(cores)}
+def job(start: float, stop: float, *cores: int, state: str = "finished") -> JobEvent:
+    return JobEvent(
+        time=stop, state=state, job=1, rule="r", label="r", ranks=1, submit=10.0, argv=[], start=start, stop=stop,
+        cores=list(cores),
+    )  # fmt: skip
+
+
+def pilot(state: str, time: float) -> PilotEvent:
+    return PilotEvent(time=time, state=state)
 
 
 def test_figures_of_a_run():
     events = [
-        {"event": "run", "time": 9.5},
-        {"event": "pilot", "state": "starting", "time": 10.0},
-        {"event": "job", "state": "submitted", "time": 10.0, "submit": 10.0},
-        {"event": "pilot", "state": "active", "time": 28.0},
+        RunEvent(time=9.5, run="r", site="s", host="h", cores=2),
+        pilot("starting", 10.0),
+        job(10.0, 10.0, state="submitted"),
+        pilot("active", 28.0),
         job(28.5, 29.0, 0),
         job(28.6, 29.1, 1),
         job(29.2, 29.5, 0),  # 0.2 s after core 0 was free
         job(29.9, 30.0, 0, 1),  # 0.4 s after core 0, the later of its two, was free
-        {"event": "pilot", "state": "closing", "time": 30.5},
-        {"event": "pilot", "state": "closed", "time": 31.75},
+        pilot("closing", 30.5),
+        pilot("closed", 31.75),
     ]
     assert summarize(events) == {
         "startup_s": 18.0,
@@ -31,11 +39,11 @@ def test_figures_of_a_run():
 
 def test_one_job_has_no_latency():
     events = [
-        {"event": "pilot", "state": "starting", "time": 0.0},
-        {"event": "pilot", "state": "active", "time": 20.0},
+        pilot("starting", 0.0),
+        pilot("active", 20.0),
         job(20.5, 21.0, 0),
-        {"event": "pilot", "state": "closing", "time": 21.0},
-        {"event": "pilot", "state": "closed", "time": 22.0},
+        pilot("closing", 21.0),
+        pilot("closed", 22.0),
     ]
     figures = summarize(events)
     assert figures["latency_median_s"] is figures["latency_p95_s"] is None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 import yaml
 
-from snakemake_executor_plugin_radical_pilot.image import digest
+from deeprc.events import RunImage
+from deeprc.images.store import Store
+from deeprc.launch import Layout, Plan
+from snakemake_executor_plugin_radical_pilot.image import digest, used
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -56,3 +60,31 @@ def test_an_image_that_is_neither_pinned_nor_here(catalog, monkeypatch, tmp_path
     monkeypatch.setenv("DEEPRC_CATALOG", str(ROOT / "containers" / "catalog.yaml"))
     monkeypatch.setenv("DEEPRC_IMAGES", str(tmp_path / "images"))
     assert of("--profile", "site/localhost-apptainer") == "cpu-mpich, not here"
+
+
+def plan(*runtime: str, image: str | None = "cpu-mpich", files: dict[str, str] | None = None) -> Plan:
+    return Plan("s", "p", Layout(1, 1, 0, 1), image, "bind", "", runtime=list(runtime), files=files or {})
+
+
+def test_a_job_tells_the_file_that_its_launch_line_names(tmp_path):
+    """Two images of one name are here: the digest is that of the file that the job ran in, not the newest one's."""
+    store = Store(tmp_path / "images", [])
+    held = {}
+    for source in ("oras://registry/cpu-mpich:1", "built"):
+        store.folder.mkdir(exist_ok=True)
+        (part := store.folder / "part").write_text(source)
+        digest = f"sha256:{hashlib.sha256(source.encode()).hexdigest()}"
+        held[source] = store.adopt(part, "cpu-mpich", "x86_64", digest, source=source)
+    for source, each in held.items():
+        expected = RunImage(variant="cpu-mpich", digest=each.digest, source=source)
+        assert used(plan("apptainer", "exec", str(each.path)), store, "x86_64") == expected
+        edf = {"/e.toml": f'image = "{store.squashfs(each)}"'}
+        assert used(plan(files=edf), store, "x86_64") == expected
+    assert used(plan(image=None), store, "x86_64") is None
+
+
+def test_a_job_whose_image_a_task_is_yet_to_pull_tells_the_pinned_digest(tmp_path):
+    store, pinned = Store(tmp_path / "images", []), f"sha256:{0:064x}"
+    coming = plan("apptainer", "exec", str(store.path("cpu-mpich", "x86_64", pinned)))
+    assert used(coming, store, "x86_64").digest == pinned
+    assert used(plan("shifter", "--image=deeprc/cpu-mpich:latest"), store, "x86_64").digest is None

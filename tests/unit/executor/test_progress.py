@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from deeprc.events import JobEvent, PilotEvent, record
 from snakemake_executor_plugin_radical_pilot.events import Events
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 
@@ -55,12 +56,12 @@ def test_silence_is_measured_from_the_last_line(monkeypatch):
 
 def test_events_are_json_lines_that_are_there_at_once(tmp_path):
     events = Events(tmp_path / "run" / "events.jsonl")
-    events.write("pilot", state="active")
-    events.write("job", label="µ")
+    events.write(PilotEvent(time=1.0, state="active", cores=2))
+    told = JobEvent(time=2.0, state="submitted", job=1, rule="r", label="µ", ranks=1, submit=2.0, argv=["a"])
+    events.write(told)
     first, second = map(json.loads, (tmp_path / "run" / "events.jsonl").read_text().splitlines())
-    assert (first["event"], first["state"]) == ("pilot", "active")
-    assert second["label"] == "µ"
-    assert first["time"] <= second["time"]
+    assert first == {"event": "pilot", "time": 1.0, "state": "active", "cores": 2}
+    assert second == record(told)
 
 
 def test_a_reader_that_is_gone_does_no_harm(monkeypatch):

@@ -2,12 +2,16 @@ from pathlib import Path
 
 import pytest
 
+from deeprc.events import RunImage
 from deeprc.pilot import Outcome
 from snakemake_executor_plugin_radical_pilot.records import Stage, Submitted
 from snakemake_executor_plugin_radical_pilot.resources import Request
 from snakemake_executor_plugin_radical_pilot.runs import JobFiles
 
+IMAGE = {"variant": "cpu-mpich", "digest": "sha256:" + "ab" * 32, "source": "built"}
 SUBMITTED = {
+    "event": "job",
+    "time": 100.0,
     "state": "submitted",
     "job": 7,
     "rule": "train",
@@ -17,8 +21,16 @@ SUBMITTED = {
     "cores_per_rank": 3,
     "submit": 100.0,
     "argv": ["mpiexec", "-np", "2", "job.sh"],
+    "command": "python -m train GRU",
+    "image": IMAGE,
     "output": ["gru.pt"],
     "attempt": 1,
+    "cores": [],
+    "nodes": [],
+    "start": None,
+    "stop": None,
+    "exit": None,
+    "log": None,
 }
 
 
@@ -31,6 +43,8 @@ def submitted(folder: Path, *, ranks: int = 2, logs: tuple[str, ...] = ("logs/gr
         workdir=folder / "work",
         argv=["mpiexec", "-np", "2", "job.sh"],
         time=100.0,
+        command="python -m train GRU",
+        image=RunImage(**IMAGE),
     )
 
 
@@ -48,8 +62,10 @@ def test_record_of_a_stage_that_went_well(tmp_path):
     for rank in (0, 1):
         (tmp_path / "job" / f"out.{rank}").touch()
     assert stage.ended(outcome()).record(106.0) == SUBMITTED | {
+        "time": 106.0,
         "state": "finished",
         "cores": [0, 1],
+        "nodes": ["node", "node"],
         "start": 101.5,
         "stop": 105.5,
         "exit": 0,
@@ -64,8 +80,10 @@ def test_record_of_a_rank_that_failed(tmp_path):
     (tmp_path / "job" / "code.1").write_text("7\n")
     ended = stage.ended(outcome("FAILED", 143))
     assert ended.record(106.0) == SUBMITTED | {
+        "time": 106.0,
         "state": "failed",
         "cores": [0, 1],
+        "nodes": ["node", "node"],
         "start": 101.5,
         "stop": 106.0,
         "exit": 7,

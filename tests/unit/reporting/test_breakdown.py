@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deeprc.events import JobEvent
 from deeprc.reporting.breakdown import Waits, breakdown, covered, wait
 from deeprc.reporting.events import Run, _task, read_runs
 from samples.results import START, job, write_events
 
 
 def task(number, cores, submit, start, stop):
-    return _task("r", job(number, "forecasting_train", {}, "x", 1, cores, submit, start, stop))
+    return _task("r", JobEvent(**job(number, "forecasting_train", {}, "x", 1, cores, submit, start, stop)))
 
 
 def run_of(tasks, pilot, end):
@@ -44,6 +47,12 @@ def test_what_a_task_waited_for():
     assert wait(first, 9, [first, second, other]) == Waits(pilot=9, cores=0, launch=1, run=10)
     late = task(4, [0], 25, 26, 27)
     assert wait(late, 9, [first, late]) == Waits(pilot=0, cores=0, launch=1, run=1)
+
+
+def test_the_same_core_of_another_node_is_not_waited_for():
+    mine, other = task(1, [0], 0, 20, 30), replace(task(2, [0], 0, 5, 19), nodes=("node-2",))
+    assert wait(mine, 4, [mine, other]).cores == 0
+    assert wait(mine, 4, [mine, replace(other, nodes=("node-1",))]).cores == 15
 
 
 def test_a_pilot_that_never_came_up():

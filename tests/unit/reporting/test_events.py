@@ -9,7 +9,7 @@ import pytest
 
 from deeprc.errors import InputError
 from deeprc.reporting.events import latest, read_runs
-from samples.results import MODELS, START, write_events
+from samples.results import MODELS, START, job, write_events
 
 
 def test_a_run_is_read_whole(tmp_path):
@@ -46,23 +46,25 @@ def test_a_last_line_that_was_cut_off_is_left_out(tmp_path):
     assert len(run.tasks) == 30
 
 
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [("not JSON", "not a JSON object"), ('{"event": "pilot", "time": 1}', "an event without 'state'")],
-)
-def test_a_bad_line_is_named(tmp_path, line, problem):
-    file = write_events(tmp_path) / "20260921T140640-7" / "events.jsonl"
-    lines = file.read_text().splitlines()
-    file.write_text("\n".join([*lines[:3], line, *lines[3:]]))
-    with pytest.raises(InputError, match=problem) as caught:
-        read_runs(file)
+def test_a_bad_line_is_named_and_such_a_run_can_be_left_out(tmp_path):
+    """Of a folder's runs one is of another release: the others are read, and its error says file and line."""
+    write_events(tmp_path, run="good")
+    file = write_events(tmp_path, run="other") / "other" / "events.jsonl"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join([*lines[:3], '{"event": "pilot", "time": 1}\n', *lines[3:]]))
+    with pytest.raises(InputError, match="an event 'pilot' without 'state'") as caught:
+        read_runs(file.parent.parent)
     assert str(caught.value).startswith(f"{file}:4: ")
+    left_out = []
+    assert [run.id for run in read_runs(file.parent.parent, left_out)] == ["good"]
+    assert [str(error) for error in left_out] == [str(caught.value)]
 
 
 def test_a_job_that_only_was_submitted_is_no_task(tmp_path):
     file = write_events(tmp_path, rules=(("forecasting_check", {}),)) / "20260921T140640-7" / "events.jsonl"
+    waiting = job(9, "forecasting_check", {}, "x", 1, [], START + 99, None, None, state="submitted")
     with file.open("a") as handle:
-        handle.write(json.dumps({"event": "job", "time": START + 99, "state": "submitted", "job": 9}) + "\n")
+        handle.write(json.dumps(waiting | {"time": START + 99}) + "\n")
     (run,) = read_runs(file)
     assert [task.job for task in run.tasks] == [1]
     assert run.end == START + 99

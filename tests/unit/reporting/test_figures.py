@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import product
 
@@ -150,13 +151,23 @@ def test_timeline_draws_each_task_on_each_of_its_cores(tmp_path):
 
 def test_failed_tasks_are_crossed_and_tasks_without_cores_have_a_row(tmp_path):
     (run,) = read_runs(write_events(tmp_path))
-    run.tasks = [
-        type(t)(**{**t.__dict__, "failed": t.job == 1, "cores": () if t.job == 2 else t.cores}) for t in run.tasks
-    ]
+    unknown = {"cores": (), "nodes": ()}
+    run.tasks = [replace(t, failed=t.job == 1, **(unknown if t.job == 2 else {})) for t in run.tasks]
     done, failed = timeline(run).data
     assert len(failed.y) == 1
     assert failed.marker.pattern.shape == "x"
     assert "cores not told" in done.y
+
+
+def test_the_same_core_of_two_nodes_is_two_rows_and_nodes_stand_in_the_order_of_their_numbers(tmp_path):
+    (run,) = read_runs(write_events(tmp_path, rules=[("train", {"n": str(n)}) for n in range(4)]))
+    nodes = ["node10", "node2", "node2", "login-1.site"]
+    run.tasks = [replace(t, cores=(i // 2,), nodes=(nodes[i],)) for i, t in enumerate(run.tasks)]
+    figure = timeline(run)
+    assert list(figure.layout.yaxis.categoryarray)[::-1] == [
+        "login-1.site core 1", "node2 core 0", "node2 core 1", "node10 core 0",
+    ]  # fmt: skip
+    assert sorted(figure.data[0].y) == sorted(figure.layout.yaxis.categoryarray)
 
 
 def test_labels_cannot_bring_markup_into_a_chart(tmp_path):

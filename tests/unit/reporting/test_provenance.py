@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
+from dataclasses import asdict, replace
 
 import pytest
 
+from deeprc.events import RunImage
 from deeprc.reporting.events import read_runs
 from deeprc.reporting.provenance import commit, data_files, machine, overhead, provenance, site_of, versions
 from samples.results import write_events
@@ -78,8 +80,24 @@ def test_the_overhead_adds_up(run):
 def test_every_task_is_told_with_its_launch_line_and_times(run):
     found = provenance([run], run.tasks, data=[], config={}, site=None)["tasks"]
     assert len(found) == len(run.tasks)
-    assert found[0]["argv"] == ["mpiexec", "-n", "1", "python", "-m", "deeprc.forecasting.check"]
+    assert found[0]["argv"] == ["mpiexec", "-n", "1", "bash", "command.sh"]
+    assert found[0]["command"] == "python -m deeprc.forecasting.check"
     assert found[0]["stop"] - found[0]["start"] == pytest.approx(found[0]["seconds"])
+
+
+def test_images_are_told_with_their_digests_and_stages(run):
+    pulled = RunImage(variant="cpu-mpich", digest="sha256:" + "ab" * 32, source="oras://registry/cpu-mpich:1")
+    first, second, third, *_ = run.tasks
+    file = "/images/cpu-openmpi_x86_64_0123456789abcdef.sif"
+    tasks = [replace(first, image=pulled), replace(second, image=pulled), replace(third, argv=["apptainer", file])]
+    found = provenance([run], tasks, data=[], config={}, site=None)
+    assert found["images"] == [
+        {**asdict(pulled), "stages": [first.label, second.label]},
+        {"variant": "cpu-openmpi", "digest": "sha256:0123456789abcdef…", "source": None, "stages": [third.label]},
+    ]
+    assert [task["image"] and task["image"]["variant"] for task in found["tasks"]] == [
+        "cpu-mpich", "cpu-mpich", "cpu-openmpi",
+    ]  # fmt: skip
 
 
 def test_data_files_of_both_kinds_of_check():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import plotly.graph_objects as go
@@ -24,9 +25,12 @@ def short(task: Task) -> str:
 
 def timeline(run: Run) -> go.Figure:
     """A row for each core, a bar for each task on it; time in seconds from the start of the workflow."""
-    bars = [(f"core {core}", task) for task in run.tasks for core in task.cores]
+    places = sorted({place for task in run.tasks for place in task.places}, key=_natural)
+    several = len({node for node, _ in places}) > 1
+    names = {place: f"{text(place[0])} core {place[1]}" if several else f"core {place[1]}" for place in places}
+    bars = [(names[place], task) for task in run.tasks for place in task.places]
     bars += [(UNKNOWN, task) for task in run.tasks if not task.cores]
-    rows = sorted({row for row, _ in bars}, key=lambda row: (row == UNKNOWN, len(row), row))
+    rows = [*names.values(), *([UNKNOWN] if not all(task.cores for task in run.tasks) else [])]
     thick = max(10, min(54, 640 // max(1, len(rows))))
     fig = figure(height=84 + thick * max(1, len(rows)), barmode="overlay", bargap=0.14)
     for failed in (False, True):
@@ -77,6 +81,11 @@ def timeline(run: Run) -> go.Figure:
     )
     fig.update_yaxes(categoryorder="array", categoryarray=rows[::-1], showgrid=False, fixedrange=True, ticksuffix=" ")
     return fig
+
+
+def _natural(place: tuple[str, int]) -> tuple[list[str], int]:
+    """Orders nodes as people count them: node2 before node10."""
+    return [part.zfill(12) if part.isdigit() else part for part in re.split(r"(\d+)", place[0])], place[1]
 
 
 def _moment(seconds: float) -> str:
