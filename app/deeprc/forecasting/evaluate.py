@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import pyarrow as pa
 import typer
 
 from deeprc.errors import InputError
 from deeprc.files import write_json
 from deeprc.forecasting.metrics import scores, seasonal_scale
 from deeprc.forecasting.series import Series, load
+from deeprc.prepared import read_arrow
 from deeprc.stage import run
 
 SEASON = 24  # hours: the day
@@ -58,7 +58,7 @@ def main(
     naive = {name: judge(yhat) for name, yhat in naive_forecasts(series).items()}
     models = {}
     for path in sorted(predictions):
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        table = read_arrow(path)
         times = table["origin"].to_numpy(), table["ds"].to_numpy()
         if not all(map(np.array_equal, times, (np.repeat(series.ds[origins], horizon), series.ds[rows.ravel()]))):
             raise InputError("these forecasts are of other times than the prepared test part", where=path)

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from deeprc.errors import InputError
-from deeprc.files import atomic, read_json
+from deeprc.files import atomic
+from deeprc.prepared import check_parts, read_facts
 from deeprc.stage import run
 
 
@@ -30,7 +31,8 @@ def main(
     from deeprc.forecasting.series import load
     from deeprc.learning.torch_loop import make_deterministic
 
-    about, series = read_json(model / "model.json"), load(prepared)
+    check_parts(model)
+    about, series = read_facts(model / "model.json"), load(prepared)
     make_deterministic(about["seed"], threads)
     network = Forecaster(about["name"], about["options"], series.meta)
     network.load_state_dict(torch.load(model / "weights.pt", weights_only=True))

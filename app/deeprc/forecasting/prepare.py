@@ -12,6 +12,7 @@ import typer
 
 from deeprc.files import atomic, write_json
 from deeprc.forecasting.config import DataConfig
+from deeprc.prepared import seal
 from deeprc.stage import run
 from deeprc.validation import validate
 
@@ -82,7 +83,7 @@ def main(
                 "scaler": {name: list(pair) for name, pair in scaler.items()},
             }
             write_json(temporary / "meta.json", meta)
-        comm.barrier()
+        seal(temporary, comm)
     comm.barrier()
     if comm.rank == 0:
         print(f"{found.title}: {grid.rows:,} hours in {comm.size} parts; scaled by {scaler['y']} (mean, deviation)")

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
-from deeprc.files import read_json
+from deeprc.prepared import check_parts, read_facts, read_frame
 
 PARTS = ("train", "val", "test")
 
@@ -58,9 +57,10 @@ class Series:
 
 
 def load(prepared: Path) -> Series:
-    """Map a prepared folder into memory."""
-    meta = read_json(prepared / "meta.json")
-    table = read_arrow(prepared / "series.arrow")
+    """Map a prepared folder into memory; an InputError where a part of it is missing or was changed."""
+    check_parts(prepared)
+    meta = read_facts(prepared / "meta.json")
+    table = read_frame(prepared, "series.arrow")
 
     def matrix(names: list[str]) -> np.ndarray:
         return np.stack([table[name].to_numpy() for name in names], axis=1) if names else np.empty((len(table), 0))
@@ -75,9 +75,3 @@ def load(prepared: Path) -> Series:
         ds=table["ds"].to_numpy(),
         meta=meta,
     )
-
-
-def read_arrow(folder: Path) -> pa.Table:
-    """The table in the `part-*.arrow` files of a folder, in their order, memory-mapped."""
-    parts = [pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in sorted(folder.glob("part-*.arrow"))]
-    return pa.concat_tables(parts)

@@ -12,6 +12,7 @@ import typer
 from deeprc.files import atomic, write_json
 from deeprc.forecasting.config import TrainConfig
 from deeprc.forecasting.zoo import check_options, entry
+from deeprc.prepared import seal
 from deeprc.stage import run
 from deeprc.validation import validate
 
@@ -58,7 +59,8 @@ def main(
     size = sum(parameter.numel() for parameter in network.parameters())
     print(f"{model}: {size:,} parameters, {options.steps} steps of {options.batch_size} windows", flush=True)
     started = time.monotonic()
-    history = fit(network, loss, validate_now, steps=options.steps, learning_rate=options.learning_rate)
+    rates = {"learning_rate": options.learning_rate, "usual": entry(model).learning_rate}
+    history = fit(network, loss, validate_now, steps=options.steps, name=model, **rates)
     print(f"trained in {time.monotonic() - started:.1f} s; best validation loss at step {history.best_step}")
     with atomic(out) as temporary:
         temporary.mkdir()
@@ -74,6 +76,7 @@ def main(
                 "best_step": history.best_step,
             },
         )
+        seal(temporary)
 
 
 if __name__ == "__main__":

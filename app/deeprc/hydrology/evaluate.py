@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 import typer
 
-from deeprc.files import read_json, write_json
+from deeprc.files import write_json
 from deeprc.hydrology.metrics import skill
 from deeprc.hydrology.prepared import Prepared, read_prepared
 from deeprc.hydrology.reference import climatology, persistence
+from deeprc.prepared import check_parts, read_arrow, read_facts
 from deeprc.stage import run
 
 
@@ -75,8 +76,10 @@ def main(
 
     Example: `python -m deeprc.hydrology.evaluate --prepared prepared --model model --predictions p.arrow --out m.json`
     """
-    data, trained = read_prepared(prepared), read_json(model / "model.json")
-    basins = metrics(data, pl.read_ipc(predictions))
+    data = read_prepared(prepared)
+    check_parts(model)
+    trained = read_facts(model / "model.json")
+    basins = metrics(data, pl.from_arrow(read_arrow(predictions)))
     for basin, found in basins.items():
         print(f"{basin}: test NSE {found['nse']}, KGE {found['kge']} ({found['days']} days)")
     networks = {

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from deeprc.hydrology.backend import keras, tf
-from deeprc.hydrology.config import TrainConfig
+from deeprc.hydrology.config import VARIANTS, TrainConfig
 from deeprc.hydrology.samples import Samples, Scaler
+from deeprc.learning.finite import refuse_not_finite
 
 NOISE_FLOOR = 0.1  # epsilon of the NSE loss: keeps basins that hardly vary from ruling it
 CHUNK = 1024  # windows simulated at once
@@ -58,8 +59,16 @@ def weights(samples: Samples, scaled: np.ndarray, ends: np.ndarray, loss: str) -
     return (1 / (spread + NOISE_FLOOR) ** 2)[samples.code].astype(np.float32)
 
 
-def fit(model: keras.Model, samples: Samples, config: TrainConfig, log: Callable[[str], None]) -> Fitted:
-    """Train `model`; it ends with the weights of the epoch with the lowest validation loss."""
+def fit(
+    model: keras.Model, samples: Samples, config: TrainConfig, log: Callable[[str], None], name: str = ""
+) -> Fitted:
+    """Train `model`; it ends with the weights of the epoch with the lowest validation loss.
+
+    Raises
+    ------
+    NotFiniteError
+        At the first loss that is not finite; `name` is what the network is called.
+    """
     train, val = samples.of("train"), samples.of("val")
     target = Scaler.fit(samples.obs[train, None])
     scaled = target.scale(samples.obs[:, None])[:, 0].astype(np.float32)
@@ -85,11 +94,23 @@ def fit(model: keras.Model, samples: Samples, config: TrainConfig, log: Callable
     losses: list[dict[str, float]] = []
     best, kept = 0, model.get_weights()
     outputs = forward(model, samples)
+
+    def refuse(value: float, what: str, when: str) -> None:
+        usual = VARIANTS[config.variant]["learning_rate"]
+        about = {"model": name or config.variant, "learning_rate": config.learning_rate, "usual": usual}
+        refuse_not_finite(value, what, when=f"epoch {epoch + 1} of {config.epochs}{when}", **about)
+
     for epoch in range(config.epochs):
         order = rng.permutation(train)
         batches = [order[first : first + config.batch_size] for first in range(0, len(order), config.batch_size)]
-        total = sum(len(rows) * float(step(samples.windows(rows), scaled[rows], weight[rows])) for rows in batches)
-        val_loss = float(np.mean(weight[val] * (outputs(val) - scaled[val]) ** 2))
+        total = 0.0
+        for number, rows in enumerate(batches, 1):
+            loss = float(step(samples.windows(rows), scaled[rows], weight[rows]))
+            refuse(loss, "training loss", f", step {number} of {len(batches)}")
+            total += len(rows) * loss
+        with np.errstate(over="ignore", invalid="ignore"):
+            val_loss = float(np.mean(weight[val] * (outputs(val) - scaled[val]) ** 2))
+        refuse(val_loss, "validation loss", "")
         losses.append({"train": total / len(order), "val": val_loss})
         log(f"epoch {epoch + 1}/{config.epochs}: training loss {losses[-1]['train']:.4f}, validation {val_loss:.4f}")
         if epoch == 0 or val_loss < losses[best]["val"]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import polars as pl
 import typer
 
 from deeprc.errors import InputError
-from deeprc.files import atomic, read_json
+from deeprc.files import atomic
 from deeprc.hydrology.backend import keras, start
 from deeprc.hydrology.fit import simulate
 from deeprc.hydrology.prepared import read_prepared
 from deeprc.hydrology.samples import Scaler, make_samples
+from deeprc.prepared import check_parts, read_facts
 from deeprc.stage import run
 
 
@@ -27,7 +29,9 @@ def main(
 
     Example: `python -m deeprc.hydrology.predict --prepared prepared --model model --out predictions.arrow`
     """
-    data, trained = read_prepared(prepared), read_json(model / "model.json")
+    data = read_prepared(prepared)
+    check_parts(model)
+    trained = read_facts(model / "model.json")
     start(threads=threads, seed=trained["options"]["seed"])
     frames = []
     for network in trained["networks"]:
@@ -36,8 +40,13 @@ def main(
         samples, _ = make_samples(data, network["basins"], Scaler(**network["weather"]))
         loaded = keras.models.load_model(model / f"{network['name']}.keras")
         days = samples.frame[samples.ends].select("basin", "date", "split", "obs", "quality")
-        sim = pl.Series("sim", simulate(loaded, samples, Scaler(**network["target"])))
-        frames.append(days.insert_column(4, sim))
+        sim = simulate(loaded, samples, Scaler(**network["target"]))
+        if not np.isfinite(sim).all():
+            raise InputError(
+                f"the network {network['name']!r} simulates values that are not finite", where=model,
+                fix="train it anew, with a lower 'learning_rate'",
+            )  # fmt: skip
+        frames.append(days.insert_column(4, pl.Series("sim", sim)))
     with atomic(out) as temporary:
         pl.concat(frames).sort("basin", "date").write_ipc(temporary, compression="uncompressed")
 

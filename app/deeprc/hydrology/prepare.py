@@ -18,6 +18,7 @@ from deeprc.hydrology.config import DataConfig
 from deeprc.hydrology.dataset import Dataset, open_dataset
 from deeprc.hydrology.prepared import FRAME, META
 from deeprc.hydrology.splits import boundaries, part
+from deeprc.prepared import seal
 from deeprc.stage import run
 from deeprc.validation import validate
 
@@ -98,7 +99,7 @@ def main(
         frame.write_arrow(folder / FRAME)
         if comm.rank == 0:
             write_json(folder / META, meta)
-        comm.barrier()
+        seal(folder, comm)
     if comm.rank == 0:
         print(f"{len(meta['basins'])} basins on {comm.size} ranks")
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from deeprc.errors import InputError
-from deeprc.files import read_json
+from deeprc.prepared import check_parts, read_facts, read_frame
 
 FRAME, META = "frame.arrow", "meta.json"
 
@@ -41,10 +40,12 @@ class Prepared:
 
 
 def read_prepared(folder: Path) -> Prepared:
-    """The data in the folder that `prepare` wrote."""
-    if not (folder / META).is_file():
-        raise InputError(
-            "not a folder of prepared data", where=folder, expected=META, fix="run the stage `prepare` first"
-        )
-    parts = [pl.read_ipc(path) for path in sorted((folder / FRAME).glob("part-*.arrow"))]
-    return Prepared(pl.concat(parts), read_json(folder / META))
+    """The data in the folder that `prepare` wrote.
+
+    Raises
+    ------
+    InputError
+        Where a part of it is missing or was changed (see `deeprc.prepared`).
+    """
+    check_parts(folder)
+    return Prepared(pl.from_arrow(read_frame(folder, FRAME)), read_facts(folder / META))

@@ -16,6 +16,7 @@ from deeprc.hydrology.fit import fit
 from deeprc.hydrology.network import build
 from deeprc.hydrology.prepared import read_prepared
 from deeprc.hydrology.samples import groups, make_samples
+from deeprc.prepared import seal
 from deeprc.stage import run
 from deeprc.validation import validate
 
@@ -41,7 +42,7 @@ def main(
             keras.utils.set_random_seed(options.seed)  # so that a network does not depend on the ones before it
             samples, weather = make_samples(data, basins)
             model = build(options, samples.window, samples.width)
-            fitted = fit(model, samples, options, lambda line, name=name: print(f"{name}: {line}", flush=True))
+            fitted = fit(model, samples, options, lambda line, name=name: print(f"{name}: {line}", flush=True), name)
             model.save(folder / f"{name}.keras")
             networks.append(
                 {
@@ -59,6 +60,7 @@ def main(
         write_json(
             folder / "model.json", {"options": options.model_dump(), "window": data.window, "networks": networks}
         )
+        seal(folder)
 
 
 if __name__ == "__main__":

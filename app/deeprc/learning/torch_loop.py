@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from deeprc.learning.finite import refuse_not_finite
+
 
 @dataclass(frozen=True)
 class History:
@@ -48,6 +50,8 @@ def fit(
     *,
     steps: int,
     learning_rate: float,
+    name: str = "the model",
+    usual: float | None = None,
     checks: int = 6,
     clip: float = 1.0,
     report: Callable[[str], None] = print,
@@ -60,6 +64,8 @@ def fit(
         Draws the batch of a step (0, 1, …) and returns its loss.
     validate
         The validation loss of the module as it is; called `checks` times, evenly spread.
+    name, usual
+        What the model is called, and its own learning rate: told where the training diverges.
     clip
         Largest norm of the gradient.
 
@@ -67,7 +73,17 @@ def fit(
     -------
     History
         The module holds the weights of the smallest validation loss.
+
+    Raises
+    ------
+    NotFiniteError
+        At the first training loss, gradient or validation loss that is not finite.
     """
+
+    def refuse(value: float, what: str) -> None:
+        when = f"step {step} of {steps}"
+        refuse_not_finite(value, what, model=name, when=when, learning_rate=learning_rate, usual=usual)
+
     optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=learning_rate, total_steps=max(steps, 2))
     due = {round(steps * (i + 1) / checks) for i in range(checks)}
@@ -76,24 +92,24 @@ def fit(
     for step in range(1, steps + 1):
         module.train()
         value = loss(step - 1)
+        running.append(value.item())
+        refuse(running[-1], "training loss")
         optimizer.zero_grad(set_to_none=True)
         value.backward()
-        torch.nn.utils.clip_grad_norm_(module.parameters(), clip)
+        refuse(float(torch.nn.utils.clip_grad_norm_(module.parameters(), clip)), "gradient")
         optimizer.step()
         schedule.step()
-        running.append(value.item())
         if step not in due:
             continue
         module.eval()
         with torch.inference_mode():
             current = validate()
+        refuse(current, "validation loss")
         history.train.append((step, float(np.mean(running))))
         history.validation.append((step, current))
         report(f"step {step:5d} of {steps}: training loss {np.mean(running):.4f}, validation loss {current:.4f}")
         running.clear()
         if current < best:
             best, best_step, best_weights = current, step, copy.deepcopy(module.state_dict())
-    if best_weights is None:
-        raise FloatingPointError(f"the validation loss was never finite: {history.validation}")
     module.load_state_dict(best_weights)
     return History(history.train, history.validation, best_step)

@@ -8,14 +8,15 @@ from polars.testing import assert_frame_equal
 from deeprc.files import read_json
 from deeprc.forecasting.config import DataConfig
 from deeprc.forecasting.data import read
-from deeprc.forecasting.series import load, read_arrow
+from deeprc.forecasting.series import load
+from deeprc.prepared import read_frame
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_the_number_of_ranks_does_not_show(prepare, prepared, slice_of_beijing, ranks):
     other = prepare(slice_of_beijing, ranks=ranks)
     for name in ("series.arrow", "monthly.arrow"):
-        assert read_arrow(other / name).combine_chunks() == read_arrow(prepared / name).combine_chunks()
+        assert read_frame(other, name).combine_chunks() == read_frame(prepared, name).combine_chunks()
     assert read_json(other / "meta.json") == read_json(prepared / "meta.json")
     assert len(list((other / "series.arrow").glob("part-*.arrow"))) == ranks
 
@@ -50,7 +51,7 @@ def test_statistics_of_each_month(prepared, slice_of_beijing):
         pl.col("y").min().alias("min"),
         pl.col("y").max().alias("max"),
     )
-    monthly = pl.from_arrow(read_arrow(prepared / "monthly.arrow"))
+    monthly = pl.from_arrow(read_frame(prepared, "monthly.arrow"))
     found = monthly.select("month", *(pl.col(f"y_{name}").alias(name) for name in ("count", "mean", "min", "max")))
     assert_frame_equal(found, expected.sort("month"), check_dtypes=False)
 

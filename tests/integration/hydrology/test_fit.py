@@ -1,13 +1,16 @@
 """The networks and the training loop, in TensorFlow, at tiny sizes."""
 
+import re
+
 import numpy as np
 import polars as pl
 import pytest
 
-from deeprc.hydrology.config import TrainConfig
+from deeprc.hydrology.config import VARIANTS, TrainConfig
 from deeprc.hydrology.metrics import nse
 from deeprc.hydrology.prepared import Prepared
 from deeprc.hydrology.samples import make_samples
+from deeprc.learning.finite import NotFiniteError
 
 WINDOW = 8
 
@@ -87,6 +90,16 @@ def test_training_stops_when_validation_gets_no_better(reservoirs):
     assert len(fitted.losses) == fitted.best_epoch + 1 + 3
 
 
+@pytest.mark.parametrize("variant", ["cudnn", "paper"])
+def test_training_stops_at_the_first_loss_that_is_not_finite(reservoirs, variant):
+    with pytest.raises(NotFiniteError) as caught:
+        trained(reservoirs, ["brook"], variant=variant, units=2, epochs=3, batch_size=64, learning_rate=1e30)
+    usual = VARIANTS[variant]["learning_rate"]
+    assert caught.value.problem.startswith(f"the training of {variant} has diverged: its ")
+    assert re.fullmatch(r"(nan|inf) at epoch 1 of 3(, step \d of 6)?, learning rate 1e\+30", caught.value.found)
+    assert caught.value.fix == f"lower the key 'learning_rate' of this model, for instance to {usual:g}"
+
+
 def test_the_nse_loss_weighs_basins_by_their_own_spread(reservoirs):
     from deeprc.hydrology.fit import weights
 
@@ -101,7 +114,6 @@ def test_the_nse_loss_weighs_basins_by_their_own_spread(reservoirs):
 
 def test_the_published_network():
     """Dense 320, two LSTMs of 320, Dense 320 with selu, dropout and recurrent dropout 0.2."""
-    from deeprc.hydrology.config import VARIANTS
     from deeprc.hydrology.network import build
 
     defaults = {key: value for key, value in VARIANTS["paper"].items() if key != "window"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -85,6 +87,19 @@ def test_train_predict_and_evaluate_give_the_same_again(stage, prepared, tmp_pat
         "fulda": ["fulda"],
         "leaf-river": ["leaf-river"],
     }
+
+    # What was damaged since is an error that names it, and the earlier metrics stay.
+    copied = Path(shutil.copytree(prepared, tmp_path / "copied"))
+    (copied / "frame.arrow" / "part-00001.arrow").unlink()
+    done = stage("evaluate", "--prepared", copied, *options[2:], code=2)
+    assert done.stderr.startswith(f"error: {copied}/frame.arrow/part-00001.arrow: this part is missing")
+    os.truncate(predictions, 5000)
+    assert stage("evaluate", *options, code=2).stderr.startswith(f"error: {predictions}: cannot read this file")
+    os.truncate(folder / "model" / "fulda.keras", 5000)
+    assert stage("evaluate", *options, code=2).stderr.startswith(
+        f"error: {folder}/model/fulda.keras: this part was cut off"
+    )
+    assert folder.joinpath("metrics.json").read_text() == again[1]
 
 
 def test_real_camels_basins(stage, mpirun, shared_data, tmp_path):

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from deeprc.learning.finite import NotFiniteError
 from deeprc.learning.torch_loop import fit, make_deterministic
 
 
@@ -55,7 +56,34 @@ def test_weights_of_an_earlier_step_come_back_when_later_ones_are_worse():
     assert module.weight.item() == seen[1] != seen[2]
 
 
-def test_a_training_that_never_gives_a_number_is_an_error():
+def diverge(loss, validation=lambda: 1.0, learning_rate: float = 0.1, **options) -> str:
     module = torch.nn.Linear(1, 1)
-    with pytest.raises(FloatingPointError, match="never finite"):
-        fit(module, lambda step: module(torch.ones(1, 1)).sum(), lambda: float("nan"), steps=2, learning_rate=0.1)
+    with pytest.raises(NotFiniteError) as caught:
+        fit(module, lambda step: loss(step, module), validation, steps=6, learning_rate=learning_rate, name="NHITS",
+            report=lambda line: None, **options)  # fmt: skip
+    return str(caught.value)
+
+
+def test_training_stops_at_the_first_loss_that_is_not_finite():
+    told = diverge(lambda step, module: module(torch.ones(1, 1)).abs().sum() / (step < 2), checks=1)
+    assert told == (
+        "the training of NHITS has diverged: its training loss is not finite\n"
+        "  found: inf at step 3 of 6, learning rate 0.1\n"
+        "  expected: a number\n"
+        "  fix: lower the key 'learning_rate' of this model, for instance to 0.01"
+    )
+
+
+def test_a_gradient_that_is_not_finite_never_reaches_the_weights():
+    told = diverge(lambda step, module: (module(torch.ones(1, 1)) * 0).abs().sqrt().sum(), usual=0.002)
+    assert "its gradient is not finite" in told and "nan at step 1 of 6" in told and "for instance to 0.002" in told
+
+
+def test_a_validation_loss_that_is_not_finite_stops_the_training():
+    told = diverge(lambda step, module: module(torch.ones(1, 1)).sum(), lambda: float("nan"))
+    assert "its validation loss is not finite" in told and "nan at step 1 of 6" in told
+
+
+def test_the_learning_rate_that_blows_up():
+    told = diverge(lambda step, module: (module(torch.ones(1, 1)) ** 2).sum(), learning_rate=1e30)
+    assert "learning rate 1e+30" in told
