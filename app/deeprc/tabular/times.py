@@ -1,0 +1,257 @@
+"""Times as people write them, read where day, month and zone are certain over all rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from deeprc.errors import InputError
+from deeprc.tabular.numbers import tidy
+from deeprc.tabular.zones import to_utc
+
+if TYPE_CHECKING:
+    from deeprc.tabular.table import Table
+
+_CLOCK = (
+    r"(?:[T ,]+(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?)?"
+    r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?)?"
+)
+_ZONE = r"(?: ?(?P<zone>Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))?$"
+_FORMS = {
+    "iso": r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})" + _CLOCK + _ZONE,
+    "compact": r"^(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})"
+    r"(?:[T _-]?(?P<hour>\d{2})(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2}))?)?)?" + _ZONE,
+    "month": r"^(?P<year>\d{4})[-/M](?P<month>\d{1,2})$",
+    "quarter": r"^(?P<year>\d{4})[- ]?Q(?P<quarter>[1-4])$",
+    "year": r"^(?P<year>\d{4})$",
+    "parts": r"^(?P<first>\d{1,2})[-/.](?P<second_part>\d{1,2})[-/.](?P<year>\d{4})" + _CLOCK + _ZONE,
+}
+# Forms with the names of months, in English.
+_NAMED = [
+    *("%b %Y", "%B %Y", "%b-%Y"),
+    *(
+        f"{date}{clock}"
+        for date in ("%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d %Y", "%B %d %Y", "%d/%b/%Y")
+        for clock in (" %H:%M:%S", " %H:%M", "")
+    ),
+]
+_UNITS = {10: "s", 13: "ms", 16: "us", 19: "ns"}  # digits of a count since 1970, in this century
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+EXAMPLES = "a time such as 2020-12-31 13:00, 2020-12-31T13:00Z, 31.12.2020 13:00 or 2020-12-31"
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What is known of the times: form, zone and series, as `Table.times` describes them."""
+
+    form: str | None = None
+    zone: str | None = None
+    by: pl.Series | None = None
+
+
+def to_times(table: Table, names: list[str], columns: list[pl.Series], clock: Clock) -> pl.Series:
+    """See `Table.times`."""
+    name = " ".join(names)
+    if len(columns) == 1 and columns[0].dtype.is_temporal():
+        times, aware = _typed(table, name, columns[0])
+    else:
+        text = _joined(columns) if len(columns) > 1 else tidy(columns[0].cast(pl.String))
+        if (blank := (text.is_null() | (text == ""))).any():
+            _refuse(table, name, text, blank, "a time is missing", fix="write the time of this row")
+        times, aware = _of_form(table, name, text, clock.form) if clock.form else _found(table, name, text)
+    if clock.zone and not aware:
+        times = to_utc(table, name, times, clock.zone, clock.by)
+    return times.cast(pl.Datetime("us"))
+
+
+def _joined(columns: list[pl.Series]) -> pl.Series:
+    """Numbers of year, month, day (hour, minute, second) as one time; other parts with a blank between them."""
+    texts = [tidy(column.cast(pl.String)).str.replace(r"\.0$", "") for column in columns]
+    whole = all(text.str.contains(r"^\d{1,4}$").all() for text in texts[:3]) and len(texts) >= 3
+    if not whole or not texts[0].str.len_chars().eq(4).all():
+        return pl.select(pl.concat_str(texts, separator=" ", ignore_nulls=False)).to_series()
+    clock = [text.str.zfill(2) for text in texts[3:]] or []
+    if len(clock) == 1:
+        clock.append(pl.repeat("00", len(texts[0]), eager=True))
+    date = pl.concat_str(texts[:3], separator="-")
+    return pl.select(pl.concat_str([date, pl.concat_str(clock, separator=":")], separator=" ") if clock else date)[:, 0]
+
+
+def _typed(table: Table, name: str, column: pl.Series) -> tuple[pl.Series, bool]:
+    if column.null_count():
+        _refuse(table, name, column.cast(pl.String), column.is_null(), "a time is missing", fix="write it")
+    if column.dtype == pl.Date:
+        return column.cast(pl.Datetime("us")), False
+    if not isinstance(column.dtype, pl.Datetime):
+        raise InputError("no times", where=table.where(name=name), found=f"type {column.dtype}", expected="a datetime")
+    aware = column.dtype.time_zone is not None
+    return (column.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if aware else column), aware
+
+
+def _found(table: Table, name: str, text: pl.Series) -> tuple[pl.Series, bool]:
+    """The times of the first form that every row has."""
+    best, share = None, 0.0
+    for form, pattern in _FORMS.items():
+        matches = text.str.contains(pattern)
+        if matches.all():
+            parts = text.str.extract_groups(pattern).struct.unnest()
+            if form == "parts":
+                parts = _order(table, name, text, parts)
+            times, bad = _time_of(parts)
+            if form == "compact" and bad.any() and text.str.contains(r"^\d{10}$").all():
+                break  # seconds since 1970
+            if bad.any():
+                _refuse(table, name, text, bad, "not a date", expected=EXAMPLES, fix="correct the date")
+            return _without_offset(table, name, text, parts, times)
+        if matches.mean() > share:
+            best, share = matches, matches.mean()
+    if (since := _since_1970(table, name, text)) is not None:
+        return since, True
+    for form in _NAMED:
+        times = _strptime(text.str.replace_all(",", ""), form)
+        if not times.null_count():
+            return times, False
+        if 1 - times.null_count() / len(times) > share:
+            best, share = times.is_not_null(), 1 - times.null_count() / len(times)
+    bad = ~best if best is not None and share >= 0.5 else pl.repeat(True, len(text), eager=True)
+    _refuse(table, name, text, bad, "not a date", expected=EXAMPLES, fix=_cure(text, bad))
+    raise AssertionError
+
+
+def _cure(text: pl.Series, bad: pl.Series) -> str:
+    found = text[int(bad.arg_max())]
+    number = pl.Series([found]).str.replace(",", ".").cast(pl.Float64, strict=False)[0]
+    if number is not None and 15_000 <= number < 80_000:
+        day = pl.select(pl.date(1899, 12, 30) + pl.duration(days=int(number)))[0, 0]
+        return f"a number as Excel keeps dates ({day})? then give the key 'time_format': excel; or save dates as text"
+    if number is not None:
+        return "name the column of the times by the key 'time'; a count of seconds: 'time_format': s (ms, us, ns)"
+    return "correct the date, or describe the form by the key 'time_format', such as '%d.%m.%y %H:%M'"
+
+
+def _order(table: Table, name: str, text: pl.Series, parts: pl.DataFrame) -> pl.DataFrame:
+    """Whether day or month stands first: with points the day; else what any row proves."""
+    first, second = (parts[part].cast(pl.Int32) for part in ("first", "second_part"))
+    day_first, month_first = (first > 12), (second > 12)
+    if day_first.any() and month_first.any():
+        a, b = int(day_first.arg_max()), int(month_first.arg_max())
+        raise InputError(
+            "day and month stand in different order",
+            where=table.where(max(a, b), name),
+            found=f"{text[max(a, b)]!r}, and {text[min(a, b)]!r} in line {table.line(min(a, b))}",
+            expected="one order in all rows",
+            fix="correct the dates; 2020-12-31 can be misread by nobody",
+        )
+    points = text.str.contains(r"^\d{1,2}\.").all()
+    if not day_first.any() and not month_first.any() and not points:
+        raise InputError(
+            "day and month cannot be told apart: in no row either is greater than 12",
+            where=table.where(0, name),
+            found=repr(text[0]),
+            fix="say which stands first by the key 'time_format', such as '%d/%m/%Y %H:%M' or '%m/%d/%Y'",
+        )
+    order = ("month", "day") if month_first.any() and not points else ("day", "month")
+    return parts.rename(dict(zip(("first", "second_part"), order, strict=True)))
+
+
+def _time_of(parts: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """The times that numbers make, and which rows make none (30 February, 25:00; 24:00 is the next day's begin)."""
+    blank = pl.lit(None, dtype=pl.String)
+    value = {
+        part: (pl.col(part) if part in parts.columns else blank).cast(pl.Int32).fill_null(default)
+        for part, default in (("year", 0), ("month", 1), ("day", 1), ("hour", 0), ("minute", 0), ("second", 0))
+    }
+    if "quarter" in parts.columns:
+        value["month"] = pl.col("quarter").cast(pl.Int32) * 3 - 2
+    hour = value["hour"]
+    if "half" in parts.columns:
+        late = pl.col("half").str.to_lowercase() == "p"
+        hour = pl.when(pl.col("half").is_null()).then(hour).otherwise(hour % 12 + pl.when(late).then(12).otherwise(0))
+    good = (value["year"] >= 1) & value["month"].is_between(1, 12)
+    month = pl.when(good).then(value["month"]).otherwise(1)
+    year = pl.when(good).then(value["year"]).otherwise(1)
+    last = pl.date(year, month, 1).dt.month_end().dt.day()
+    midnight = (hour == 24) & (value["minute"] == 0) & (value["second"] == 0)
+    good &= value["day"].is_between(1, last) & ((hour < 24) | midnight)
+    good &= (value["minute"] < 60) & (value["second"] < 60)
+    day = pl.when(good).then(value["day"]).otherwise(1)
+    fraction = pl.col("fraction").str.pad_end(9, "0").cast(pl.Int64) // 1000 if "fraction" in parts.columns else 0
+    clock = pl.duration(hours=hour, minutes=value["minute"], seconds=value["second"])
+    time = pl.date(year, month, day).cast(pl.Datetime("us")) + clock
+    if "fraction" in parts.columns:
+        time = time + pl.duration(microseconds=pl.coalesce(fraction, 0))
+    found = parts.select(time.alias("time"), (~good).alias("bad"))
+    return found["time"], found["bad"]
+
+
+def _without_offset(
+    table: Table, name: str, text: pl.Series, parts: pl.DataFrame, times: pl.Series
+) -> tuple[pl.Series, bool]:
+    """UTC, where the times have an offset."""
+    if "zone" not in parts.columns or parts["zone"].null_count() == len(parts):
+        return times, False
+    if parts["zone"].null_count():
+        none = parts["zone"].is_null()
+        bad = none if none.mean() <= 0.5 else ~none
+        _refuse(table, name, text, bad, "some times have an offset and some have none", fix="write it in every row")
+    zone = pl.col("zone").str.replace(r"^(?:[Zz]|UTC|GMT)$", "+0000").str.replace(":", "").str.pad_end(5, "0")
+    number = zone.cast(pl.Int32)
+    minutes = parts.select(number.sign() * (number.abs() // 100 * 60 + number.abs() % 100)).to_series()
+    if (minutes != 0).any():
+        table.notices.append(f"the times in {name!r} have an offset: they are read as UTC")
+    return pl.select(times - pl.duration(minutes=minutes)).to_series(), True
+
+
+def _since_1970(table: Table, name: str, text: pl.Series) -> pl.Series | None:
+    """Counts of seconds or parts of it, told by their number of digits."""
+    digits = text.str.extract(r"^(\d+)(?:\.0*)?$").str.len_chars()
+    if digits.null_count() or digits.n_unique() > 1 or digits[0] not in _UNITS:
+        return None
+    unit = _UNITS[digits[0]]
+    table.notices.append(f"the numbers in {name!r} are read as {unit} since 1970, in UTC")
+    return _of_form(table, name, text, unit)[0]
+
+
+def _of_form(table: Table, name: str, text: pl.Series, form: str) -> tuple[pl.Series, bool]:
+    """The times in the form that the user gave."""
+    epoch = pl.datetime(1970, 1, 1, time_unit="us")
+    if form in _PER_SECOND or form == "excel":
+        number = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+        exact = text.str.extract(r"^(-?\d+)(?:\.0*)?$").cast(pl.Int64, strict=False)
+        if form == "excel":
+            # Excel counts days from 1899-12-30, in doubles: rounded to the second.
+            times = pl.date(1899, 12, 30).cast(pl.Datetime("us")) + pl.duration(seconds=(number * 86_400).round())
+        else:
+            scale = _PER_SECOND[form]
+            whole = pl.duration(microseconds=exact * (10**6 // scale) if scale <= 10**6 else exact // 1000)
+            times = epoch + pl.when(exact.is_not_null()).then(whole).otherwise(
+                pl.duration(microseconds=(number * (10**6 / scale)).round())
+            )
+        times = pl.select(times).to_series()
+        aware = form != "excel"
+    else:
+        try:
+            times = _strptime(text, form)
+        except pl.exceptions.PolarsError as error:
+            where = "key 'time_format'"
+            raise InputError(f"no form of a time: {form!r}", where=where, found=str(error).splitlines()[0]) from None
+        aware = getattr(times.dtype, "time_zone", None) is not None
+        if aware:
+            times = times.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    if times.null_count():
+        expected = f"a time in the form {form!r} (key 'time_format')"
+        _refuse(table, name, text, times.is_null(), "not a date", expected=expected, fix="correct the date or the key")
+    return times, aware
+
+
+def _strptime(text: pl.Series, form: str) -> pl.Series:
+    times = text.str.to_datetime(form, strict=False, time_unit="us")
+    return times.set(times.dt.year() < 1000, None)  # %Y takes the 20 of 2020, or of 31.12.20, for a year, too
+
+
+def _refuse(table: Table, name: str, text: pl.Series, bad: pl.Series, problem: str, **more: str) -> None:
+    row = int(bad.arg_max())
+    count = f" (and {bad.sum() - 1} more)" if bad.sum() > 1 else ""
+    raise InputError(f"{problem}{count}", where=table.where(row, name), found=repr(text[row]), **more)
