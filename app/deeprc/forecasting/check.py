@@ -10,6 +10,8 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from deeprc import fingerprint
+from deeprc.contents import named
 from deeprc.errors import InputError
 from deeprc.files import write_json
 from deeprc.forecasting.config import DataConfig
@@ -52,6 +54,7 @@ def main(
     from deeprc.datasets import sha256
 
     options = validate(DataConfig, json.loads(config), where="--config")
+    made_from = fingerprint.prepared(named([data]), options.model_dump(mode="json"))
     found = read(data, options)
     table = found.frame
     grid = grid_of(table, options, data)
@@ -80,6 +83,7 @@ def main(
             "missing": {name.removeprefix("x:"): table[name].null_count() for name in ["y", *found.covariates]},
             "parts": {part: end - begin for part, (begin, end) in parts.items()},
             "notices": found.notices,
+            fingerprint.KEY: made_from,
         },
     )
     for notice in found.notices:

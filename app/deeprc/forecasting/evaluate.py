@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from deeprc import fingerprint
 from deeprc.errors import InputError
 from deeprc.files import write_json
 from deeprc.forecasting.metrics import scores, seasonal_scale
@@ -55,10 +56,14 @@ def main(
     def judge(yhat: np.ndarray) -> dict:
         return scores(y[counts], yhat[counts], scale)
 
+    made_from = series.meta.get(fingerprint.KEY)
     naive = {name: judge(yhat) for name, yhat in naive_forecasts(series).items()}
-    models = {}
+    models, trained = {}, {}
     for path in sorted(predictions):
         table = read_arrow(path)
+        record = fingerprint.from_arrow(table.schema.metadata)
+        fingerprint.refuse(path, fingerprint.part_of(record), made_from, prepared)
+        trained[path.stem] = (record or {}).get("train")
         times = table["origin"].to_numpy(), table["ds"].to_numpy()
         if not all(map(np.array_equal, times, (np.repeat(series.ds[origins], horizon), series.ds[rows.ravel()]))):
             raise InputError("these forecasts are of other times than the prepared test part", where=path)
@@ -79,6 +84,7 @@ def main(
             "last": str(last),
             "models": models,
             "naive": naive,
+            fingerprint.KEY: fingerprint.trained(made_from, trained),
         },
     )
     best = min(models, key=lambda name: models[name]["mae"])

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deeprc import fingerprint
 from deeprc.errors import InputError
 from deeprc.files import atomic
 from deeprc.prepared import check_parts, read_facts
@@ -33,6 +34,8 @@ def main(
 
     check_parts(model)
     about, series = read_facts(model / "model.json"), load(prepared)
+    made_from = about.get(fingerprint.KEY)
+    fingerprint.refuse(model, fingerprint.part_of(made_from), series.meta.get(fingerprint.KEY), prepared)
     make_deterministic(about["seed"], threads)
     network = Forecaster(about["name"], about["options"], series.meta)
     network.load_state_dict(torch.load(model / "weights.pt", weights_only=True))
@@ -51,7 +54,7 @@ def main(
             "y": pa.array(series.y_raw[rows.ravel()], from_pandas=True),
             "yhat": yhat.ravel(),
         },
-        metadata={"parameters": str(about["parameters"])},
+        metadata={"parameters": str(about["parameters"]), **fingerprint.to_arrow(made_from)},
     )
     with atomic(out) as temporary, pa.ipc.new_file(str(temporary), table.schema) as writer:
         writer.write_table(table)

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from deeprc import fingerprint
+from deeprc.contents import named
 from deeprc.files import atomic, write_json
 from deeprc.forecasting.config import DataConfig
 from deeprc.prepared import seal
@@ -36,6 +38,7 @@ def main(
 
     comm = Communicator.world()
     options = validate(DataConfig, json.loads(config), where="--config")
+    made_from = fingerprint.prepared(named([data]), options.model_dump(mode="json")) if comm.rank == 0 else None
     found = read(data, options)
     grid, weather = grid_of(found.frame, options, data), found.covariates
     table = found.frame.rename({"time": "ds"})
@@ -81,6 +84,7 @@ def main(
                 "history": weather,
                 "future": CALENDAR,
                 "scaler": {name: list(pair) for name, pair in scaler.items()},
+                fingerprint.KEY: made_from,
             }
             write_json(temporary / "meta.json", meta)
         seal(temporary, comm)

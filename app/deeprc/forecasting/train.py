@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from deeprc import fingerprint
 from deeprc.files import atomic, write_json
 from deeprc.forecasting.config import TrainConfig
 from deeprc.forecasting.zoo import check_options, entry
@@ -74,6 +75,7 @@ def main(
                 "training_loss": history.train,
                 "validation_loss": history.validation,
                 "best_step": history.best_step,
+                fingerprint.KEY: fingerprint.trained(series.meta.get(fingerprint.KEY), options.model_dump(mode="json")),
             },
         )
         seal(temporary)

@@ -11,9 +11,11 @@ import numpy as np
 import polars as pl
 import typer
 
+from deeprc import fingerprint
 from deeprc.files import write_json
 from deeprc.hydrology.config import DataConfig
 from deeprc.hydrology.dataset import Dataset, open_dataset
+from deeprc.hydrology.sources import sources
 from deeprc.hydrology.splits import boundaries, complete, part, refuse_too_few
 from deeprc.stage import run
 from deeprc.validation import validate
@@ -63,11 +65,12 @@ def main(
     Example: `python -m deeprc.hydrology.check --config '{"window": 90}' --out check.json fulda.csv`
     """
     options = validate(DataConfig, json.loads(config), where="--config")
+    made_from = fingerprint.prepared(sources(options, data), options.model_dump(mode="json"))
     dataset = open_dataset(options, data)
     basins = {basin: check_basin(dataset, basin, options) for basin in dataset.basins}
     for basin, found in basins.items():
         print(f"{basin}: {found['days']} days, {found['first']} to {found['last']}, windows {found['windows']}")
-    write_json(out, {"dataset": options.dataset, "basins": basins})
+    write_json(out, {"dataset": options.dataset, "basins": basins, fingerprint.KEY: made_from})
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import typer
 
+from deeprc import fingerprint
 from deeprc.files import write_json
 from deeprc.hydrology.metrics import skill
 from deeprc.hydrology.prepared import Prepared, read_prepared
@@ -79,7 +80,10 @@ def main(
     data = read_prepared(prepared)
     check_parts(model)
     trained = read_facts(model / "model.json")
-    basins = metrics(data, pl.from_arrow(read_arrow(predictions)))
+    made_from, simulated = trained.get(fingerprint.KEY), read_arrow(predictions)
+    fingerprint.refuse(model, fingerprint.part_of(made_from), data.meta.get(fingerprint.KEY), prepared)
+    fingerprint.refuse(predictions, fingerprint.from_arrow(simulated.schema.metadata), made_from, model)
+    basins = metrics(data, pl.from_arrow(simulated))
     for basin, found in basins.items():
         print(f"{basin}: test NSE {found['nse']}, KGE {found['kge']} ({found['days']} days)")
     networks = {
@@ -88,7 +92,7 @@ def main(
         for network in trained["networks"]
     }
     about = {"variant": trained["options"]["variant"], "window": trained["window"], "networks": networks}
-    write_json(out, {"dataset": data.meta["dataset"], "basins": basins, "model": about})
+    write_json(out, {"dataset": data.meta["dataset"], "basins": basins, "model": about, fingerprint.KEY: made_from})
 
 
 if __name__ == "__main__":

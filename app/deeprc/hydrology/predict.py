@@ -7,8 +7,10 @@ from typing import Annotated
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import typer
 
+from deeprc import fingerprint
 from deeprc.errors import InputError
 from deeprc.files import atomic
 from deeprc.hydrology.backend import keras, start
@@ -32,6 +34,8 @@ def main(
     data = read_prepared(prepared)
     check_parts(model)
     trained = read_facts(model / "model.json")
+    made_from = trained.get(fingerprint.KEY)
+    fingerprint.refuse(model, fingerprint.part_of(made_from), data.meta.get(fingerprint.KEY), prepared)
     start(threads=threads, seed=trained["options"]["seed"])
     frames = []
     for network in trained["networks"]:
@@ -47,8 +51,10 @@ def main(
                 fix="train it anew, with a lower 'learning_rate'",
             )  # fmt: skip
         frames.append(days.insert_column(4, pl.Series("sim", sim)))
-    with atomic(out) as temporary:
-        pl.concat(frames).sort("basin", "date").write_ipc(temporary, compression="uncompressed")
+    table = pl.concat(frames).sort("basin", "date").to_arrow()
+    table = table.replace_schema_metadata(fingerprint.to_arrow(made_from))
+    with atomic(out) as temporary, pa.ipc.new_file(str(temporary), table.schema) as writer:
+        writer.write_table(table)
 
 
 if __name__ == "__main__":

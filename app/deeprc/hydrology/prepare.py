@@ -12,11 +12,13 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from deeprc import fingerprint
 from deeprc.files import atomic, write_json
 from deeprc.frames import Communicator, Frame
 from deeprc.hydrology.config import DataConfig
 from deeprc.hydrology.dataset import Dataset, open_dataset
 from deeprc.hydrology.prepared import FRAME, META
+from deeprc.hydrology.sources import sources
 from deeprc.hydrology.splits import boundaries, part
 from deeprc.prepared import seal
 from deeprc.stage import run
@@ -92,13 +94,14 @@ def main(
     """
     options = validate(DataConfig, json.loads(config), where="--config")
     comm = Communicator.world()
+    made_from = fingerprint.prepared(sources(options, data), options.model_dump(mode="json")) if comm.rank == 0 else {}
     frame, meta = prepare(open_dataset(options, data), options, comm)
     with ExitStack() as stack:
         # One rank makes the folder and renames it when all have written their part.
         folder = comm.bcast(_begin(stack, out) if comm.rank == 0 else None)
         frame.write_arrow(folder / FRAME)
         if comm.rank == 0:
-            write_json(folder / META, meta)
+            write_json(folder / META, meta | {fingerprint.KEY: made_from})
         seal(folder, comm)
     if comm.rank == 0:
         print(f"{len(meta['basins'])} basins on {comm.size} ranks")

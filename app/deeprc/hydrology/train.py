@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from deeprc import fingerprint
 from deeprc.files import atomic, write_json
 from deeprc.hydrology.backend import keras, start
 from deeprc.hydrology.config import TrainConfig
@@ -57,9 +58,9 @@ def main(
                 }
             )
             print(f"{name}: kept epoch {fitted.best_epoch + 1}, {time.monotonic() - began:.1f} s", flush=True)
-        write_json(
-            folder / "model.json", {"options": options.model_dump(), "window": data.window, "networks": networks}
-        )
+        made_from = fingerprint.trained(data.meta.get(fingerprint.KEY), options.model_dump(mode="json"))
+        about = {"options": options.model_dump(), "window": data.window, "networks": networks}
+        write_json(folder / "model.json", about | {fingerprint.KEY: made_from})
         seal(folder)
 
 

@@ -108,7 +108,7 @@ def facts(check: dict) -> list[tuple[str, str]]:
     found = []
     for key, value in check.items():
         label = key.replace("_", " ")
-        if key in ("sha256", "basins", "name") or value is None or value == {}:
+        if key in ("sha256", "basins", "name", "made_from") or value is None or value == {}:
             continue
         if isinstance(value, dict):
             found.append((label, ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items())))

@@ -11,6 +11,8 @@ import typer
 
 from deeprc.errors import ConfigError, InputError
 from deeprc.files import write_json, write_text
+from deeprc.fingerprint import KEY
+from deeprc.products import refuse_mixed
 from deeprc.reporting import page
 from deeprc.reporting.events import latest, read_runs
 from deeprc.reporting.load import read_forecasting, read_hydrology
@@ -45,12 +47,16 @@ def main(
         settings = json.loads(config)
     except json.JSONDecodeError as error:
         raise ConfigError(f"not JSON: {error.msg}", where="--config", found=config[:80]) from None
+    for name, folder in (("forecasting", forecasting), ("hydrology", hydrology)):
+        if folder is not None:
+            refuse_mixed(name, folder)
     runs = read_runs(_events(events))
     folders = [out, *(folder.parent for folder in (forecasting, hydrology) if folder is not None)]
     tasks = latest(runs, folders)
     parts = {name: part for name, part in (("forecasting", forecast), ("hydrology", rivers)) if part is not None}
     data = [row for name, part in parts.items() for row in data_files(name, part.check)]
     about = provenance(runs, tasks, data=data, config=settings, site=site_file)
+    about[KEY] = {name: part.metrics.get(KEY) for name, part in parts.items()}
     html = page.render(
         forecasting=forecast, hydrology=rivers, run=runs[-1] if runs else None, tasks=tasks, provenance=about
     )

@@ -128,7 +128,8 @@ def test_forecasts_of_other_times_are_refused(trained, prepare, slice_of_beijing
     other = prepare(slice_of_beijing, DataConfig(horizon=6, input_size=36))
     done = stage("evaluate", "--prepared", other, "--out", tmp_path / "m.json", trained[0] / "predictions/GRU.arrow")
     assert done.returncode == 2
-    assert "of other times than the prepared test part" in done.stderr
+    assert f"GRU.arrow: made from other data or options than {other}" in done.stderr
+    assert "found: horizon 12 → 6" in done.stderr
     assert not (tmp_path / "m.json").exists()
 
 

@@ -1,0 +1,33 @@
+"""Which files the basins are read from, known without reading one: what a product's record of its data is made of.
+
+Light, since Snakemake asks at every start. A data set that is not named here is all visible files of its folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePath
+
+from deeprc.contents import named
+from deeprc.hydrology.config import DataConfig
+
+
+def _camels_us(config: DataConfig, file: PurePath) -> bool:
+    """Discharge, attributes and the product of forcing that is used, of the basins that are used."""
+    if not {"usgs_streamflow", "basin_mean_forcing"} & set(file.parts):
+        return any(part.startswith("camels_attributes") for part in file.parts)
+    if "basin_mean_forcing" in file.parts and config.forcing not in file.parts:
+        return False
+    return config.basins is None or file.name.split("_")[0] in config.basins
+
+
+READ: dict[str, Callable[[DataConfig, PurePath], bool]] = {"camels-us": _camels_us}
+
+
+def sources(config: DataConfig, paths: Iterable[str | Path]) -> dict[str, Path]:
+    """The files by name: those of `paths`, and the attributes that may lie beside a folder."""
+    paths = [Path(path) for path in paths]
+    beside = [path.absolute().parent.glob("camels_attributes*") for path in paths if path.is_dir()]
+    read = READ.get(config.dataset, lambda config, file: True)
+    files = named([*paths, *sorted(folder for found in beside for folder in found if folder.is_dir())])
+    return {name: path for name, path in files.items() if read(config, path)}
