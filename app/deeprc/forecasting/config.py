@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from deeprc.errors import ConfigError
 from deeprc.forecasting.zoo import ZOO, check_options, entry
@@ -39,12 +40,20 @@ class DataConfig(BaseModel):
     """Steps of a season, for the seasonal naive forecast and MASE; from the step when left out (hours: 24, days: 7)."""
     step: str | None = None
     """The time from one row to the next, such as `15m`, `1h`, `1d`, `1w`, `1mo`, `1q` or `1y`; found when left out."""
+    time_format: str | None = None
+    """The form of the times, such as `%d/%m/%Y %H:%M`; or `excel`, `s`, `ms`, `us`, `ns` for counts of days since 1899
+    or of seconds (or parts of them) since 1970; found when left out."""
+    time_zone: str | None = None
+    """The zone of local times, such as `Europe/Berlin`: they become UTC, so that no hour stands twice in autumn."""
     separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     """The character between two fields, such as `;`, `,` or a tab (`"\\t"`); found when left out."""
     decimal: Literal[".", ","] | None = None
     """The decimal sign of numbers; found when left out."""
-    missing: str | list[str] = []
-    """More words or numbers that mean that a value is missing, such as `-9999`, beside NA, NaN, null and nothing."""
+    encoding: str | None = None
+    """The encoding of a text file, such as `latin-1`; UTF-8, UTF-16 and Windows-1252 are found."""
+    missing: list[str] | None = None
+    """Words or numbers that mean that a value is missing, such as `-9999`, beside NA, NaN, null, `-`, `?` and nothing.
+    When left out, numbers such as -9999 that lie far below all others are missing too; `[]` makes them values."""
     horizon: Positive = 24
     """Steps ahead to forecast."""
     input_size: Positive = 96
@@ -53,6 +62,21 @@ class DataConfig(BaseModel):
     """Fractions of the time that train and validate; what is left tests."""
     max_gap: Annotated[int, Field(ge=0)] = 6
     """Gaps of at most so many steps are interpolated; longer ones count in no loss and no metric."""
+
+    @field_validator("separator", mode="before")
+    @classmethod
+    def _tab_by_its_name(cls, value: object) -> object:
+        return (
+            {"\\t": "\t", "tab": "\t", "blank": " ", "space": " "}.get(value, value)
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _words_and_numbers(cls, value: object) -> object:
+        values = value if isinstance(value, list) or value is None else [value]
+        return values and [word if isinstance(word, str) else json.dumps(word) for word in values]
 
     @model_validator(mode="after")
     def _something_is_left_to_test(self) -> Self:

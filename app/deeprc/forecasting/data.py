@@ -1,4 +1,4 @@
-"""Reading the csv files: one reader for `check` and `prepare`, with errors that name the line or the column."""
+"""Reading the user's file: one reader for `check` and `prepare`, with errors that name the line or the column."""
 
 from __future__ import annotations
 
@@ -7,47 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
-from deeprc.errors import InputError, nearest
+from deeprc.errors import InputError
+from deeprc.forecasting.columns import LAYOUTS, Roles, assign
 from deeprc.forecasting.config import DataConfig
-
-MISSING = ["NA", "NaN", "nan", ""]
-WIND = ["NE", "NW", "SE", "cv"]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a data set's csv file is laid out.
-
-    Attributes
-    ----------
-    time
-        The columns that make the time, and None or their format.
-    target, unit
-        The default column to forecast and its unit.
-    weather
-        Numeric columns used as covariates of the past; None: all others.
-    """
-
-    time: list[str]
-    target: str
-    unit: str
-    weather: list[str] | None
-    categories: dict[str, list[str]]
-    name: str
-
-
-LAYOUTS = {
-    "beijing": Layout(
-        ["year", "month", "day", "hour"],
-        "pm2.5",
-        "µg/m³",
-        ["DEWP", "TEMP", "PRES", "Iws", "Is", "Ir"],
-        {"cbwd": WIND},
-        "Beijing PM2.5",
-    ),
-    "ett": Layout(["date"], "OT", "°C", None, {}, "ETT"),
-    "csv": Layout(["date"], "y", "", None, {}, ""),
-}
+from deeprc.forecasting.repeats import once
+from deeprc.tabular import Table, TableOptions, read_table
+from deeprc.tabular.sentinels import find_sentinel
 
 
 @dataclass(frozen=True)
@@ -88,112 +53,84 @@ def read(path: Path, config: DataConfig) -> Observations:
     Raises
     ------
     InputError
-        For a missing file or column, a date or number that cannot be read (with its line), a time that stands twice,
-        or a target without any value.
+        For a file that is no table, a column that is missing, a date or number that cannot be read (with its line), a
+        time that stands twice with different values, or a target without any value.
     """
-    layout = LAYOUTS[config.dataset]
-    raw = _read_text(path)
-    times = [config.time] if isinstance(config.time, str) else config.time or layout.time
-    target = config.target or layout.target
-    series = config.series or ("unique_id" if "unique_id" in raw.columns else None)
-    weather = config.covariates if config.covariates is not None else layout.weather
-    if weather is None:
-        weather = [name for name in raw.columns if name not in (*times, target, series)]
-    for name in (*times, target, *weather, *layout.categories, *filter(None, [series])):
-        _need(raw, name, path)
-    columns = [_number(raw, name, path).alias(f"x:{name}") for name in weather if name != target]
-    for name, values in layout.categories.items():
-        columns += [(raw[name] == value).cast(pl.Float64).alias(f"x:{name}={value}") for value in values]
-    y = _number(raw, target, path).alias("y")
+    missing = config.missing or ()
+    options = TableOptions(config.separator, config.decimal, missing, config.encoding)
+    table = read_table(path, options)
+    layout, roles = LAYOUTS.get(config.dataset), assign(table, config)
+    ids = _ids(table, roles)
+    time = table.times(roles.time, config.time_format, config.time_zone, ids)
+    y = _values(table, roles.target, config).alias("y")
     if y.null_count() == len(y):
-        raise InputError("the series has no value at all", where=f"{path}, column {target!r}")
-    ids = raw[series].alias("id") if series else pl.repeat(target, len(y), eager=True).alias("id")
-    frame = pl.DataFrame([ids, _time(raw, times, path), y, *columns])
-    _refuse_duplicates(frame, path)
-    own = config.dataset == "csv" or target != layout.target
+        raise InputError("the series has no value at all", where=table.where(name=roles.target))
+    columns = _covariates(table, roles, config)
+    if layout:
+        for name, values in layout.categories.items():
+            words = table.words(name)
+            columns += [(words == value).cast(pl.Float64).alias(f"x:{name}={value}") for value in values]
+    frame = once(table, pl.DataFrame([ids.alias("id"), time.alias("time"), y, *columns]), config)
+    # The name and the unit of a public data set are said of its own files and target alone.
+    known = layout if layout and all(name in table.columns for name in layout.columns) else None
+    unit = known.unit if known and roles.target == known.target else ""
     return Observations(
         frame=frame,
-        title=config.title or (path.stem if config.dataset == "csv" else layout.name),
-        target=target,
-        unit=config.unit if config.unit is not None else "" if own else layout.unit,
+        title=config.title or (known.name if known else Path(path).stem),
+        target=roles.target,
+        unit=config.unit if config.unit is not None else unit,
         covariates=[column.name for column in columns],
-        series=ids.unique(maintain_order=True).to_list(),
-        notices=[],
+        series=frame["id"].unique(maintain_order=True).to_list(),
+        notices=list(dict.fromkeys(table.notices)),
         season=config.season,
     )
 
 
-def _read_text(path: Path) -> pl.DataFrame:
-    if not path.is_file():
-        raise InputError("no such file", where=path, fix="check the key 'forecasting.path'")
-    try:
-        raw = pl.read_csv(path, infer_schema=False, null_values=MISSING)
-    except pl.exceptions.NoDataError:
-        raise InputError("the file is empty", where=path) from None
-    except pl.exceptions.PolarsError as error:
-        raise InputError("not a csv file", where=path, found=str(error).splitlines()[0]) from None
-    if raw.is_empty():
-        raise InputError("the file has a header and no rows", where=path)
-    return raw
-
-
-def _need(raw: pl.DataFrame, name: str, path: Path) -> None:
-    if name in raw.columns:
-        return
-    guess = nearest(name, raw.columns)
-    raise InputError(
-        f"the column {name!r} is missing",
-        where=path,
-        found=", ".join(raw.columns),
-        expected=name,
-        fix=f"did you mean {guess!r}? rename the column" if guess else "add the column",
-    )
-
-
-def _number(raw: pl.DataFrame, name: str, path: Path) -> pl.Series:
-    numbers = raw[name].str.strip_chars().cast(pl.Float64, strict=False)
-    _refuse_first(raw[name], numbers, path, name, "not a number", "a number, or NA where it is missing")
-    return numbers
-
-
-def _time(raw: pl.DataFrame, names: list[str], path: Path) -> pl.Series:
-    if len(names) == 1:
-        text = raw[names[0]]
-        time = text.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
-        expected = "YYYY-MM-DD HH:MM:SS"
-    else:
-        text = raw.select(pl.concat_str(names, separator="-", ignore_nulls=True)).to_series()
-        year, month, day, hour = (pl.col(name).cast(pl.Int32, strict=False) for name in names)
-        # pl.datetime refuses a 30 February by an error: the text is parsed instead, which gives null.
-        stamp = pl.format("{}-{}-{} {}:00", year, month, day, hour)
-        time = raw.select(stamp.str.to_datetime("%Y-%m-%d %H:%M", strict=False, time_unit="us")).to_series()
-        expected = "numbers that make a date: " + ", ".join(names)
-    _refuse_first(text.fill_null("(missing)"), time, path, "-".join(names), "not a date", expected)
-    return time.alias("time")
-
-
-def _refuse_first(text: pl.Series, parsed: pl.Series, path: Path, name: str, problem: str, expected: str) -> None:
-    wrong = (text.is_not_null() & parsed.is_null()).arg_true()
-    if len(wrong):
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        row = int(wrong[0])
+def _ids(table: Table, roles: Roles) -> pl.Series:
+    if roles.series is None:
+        return pl.repeat(roles.target, len(table), eager=True)
+    words = table.words(roles.series)
+    if (blank := (words.is_null() | (words == ""))).any():
+        row = int(blank.arg_max())
         raise InputError(
-            f"{problem}{more}", where=f"{path}:{row + 2}, column {name!r}", found=repr(text[row]), expected=expected
+            "this row belongs to no series",
+            where=table.where(row, roles.series),
+            expected="the name of its series in each row",
+            fix="write the name, or give the key 'series' another column",
         )
+    return words
 
 
-def _refuse_duplicates(frame: pl.DataFrame, path: Path) -> None:
-    key = frame.select("id", "time")
-    twice = key.with_row_index("line", offset=2).filter(key.is_duplicated())
-    if twice.is_empty():
-        return
-    name, time = twice.row(0)[1:]
-    lines = ", ".join(str(line) for line in twice.filter(pl.col("time") == time, pl.col("id") == name)["line"])
-    raise InputError(
-        f"{twice.n_unique(['id', 'time'])} times stand more than once",
-        where=path,
-        found=f"{time} on the lines {lines}",
-        expected="one row per time",
-        fix="if the rows are of several series, name their column by the key 'forecasting.series'; "
-        "else correct the times",
-    )
+def _values(table: Table, name: str, config: DataConfig) -> pl.Series:
+    """The numbers of a column; what stands for a missing value is missing, unless the configuration says what does."""
+    values = table.numbers(name)
+    while config.missing is None and (sentinel := find_sentinel(values)):
+        if not sentinel.certain:
+            word = f"{sentinel.value:.10g}"
+            row = int((values == sentinel.value).fill_null(False).arg_max())
+            raise InputError(
+                "does this number mean a missing value?",
+                where=table.where(row, name),
+                found=str(sentinel),
+                fix=f"say so by the key 'missing': [\"{word}\"], or, where all numbers are values, 'missing': []",
+            )
+        table.notices.append(f"read as missing in {name!r}: {sentinel}; were it a value, give the key 'missing': []")
+        values = values.set(values == sentinel.value, None)
+    return values
+
+
+def _covariates(table: Table, roles: Roles, config: DataConfig) -> list[pl.Series]:
+    columns = []
+    for name in roles.covariates:
+        values = _values(table, name, config)
+        if values.null_count() < len(values):
+            columns.append(values.alias(f"x:{name}"))
+        elif roles.chosen:
+            raise InputError(
+                "this covariate has no value at all",
+                where=table.where(name=name),
+                fix="leave it out of the key 'covariates'",
+            )
+        else:
+            table.notices.append(f"columns left out, without any value: {name}")
+    return columns

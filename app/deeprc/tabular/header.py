@@ -64,9 +64,13 @@ def name_columns(
     fields, lines = fields.filter(keep), lines.filter(keep)
     if not len(lines):
         raise InputError("the file has a header and no rows", where=path)
+    return *name_all(names), fields, lines, notices
+
+
+def name_all(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The names with `column N` for each that is empty, and which these are."""
     shown = [name or _free(f"column {i}", names) for i, name in enumerate(names, 1)]
-    unnamed = [new for new, old in zip(shown, names, strict=True) if not old]
-    return shown, unnamed, fields, lines, notices
+    return shown, [new for new, old in zip(shown, names, strict=True) if not old]
 
 
 def _same_width(

@@ -11,7 +11,7 @@ import polars as pl
 
 from deeprc.errors import InputError, nearest
 from deeprc.tabular.dialect import find_separator, split
-from deeprc.tabular.header import name_columns, shortened, tidy
+from deeprc.tabular.header import name_all, name_columns, shortened, tidy
 from deeprc.tabular.numbers import is_missing, proven_decimal, to_numbers
 from deeprc.tabular.parquet import MAGIC, read_parquet
 from deeprc.tabular.source import read_bytes, text_of
@@ -98,16 +98,15 @@ class Table:
             When there is none of that name, or several.
         """
         wanted = tidy(name)
-        same = [column for column in self.columns if column == wanted]
-        same = same or [column for column in self.columns if column.casefold() == wanted.casefold()]
+        exact, folded = self._places
+        same = exact.get(wanted) or folded.get(wanted.casefold(), [])
         if len(same) == 1:
-            return same[0]
+            return self.columns[same[0]]
         if same:
-            places = [str(i) for i, column in enumerate(self.columns, 1) if column.casefold() == wanted.casefold()]
             raise InputError(
                 f"{len(same)} columns are called {name!r}",
                 where=self.path,
-                found="columns " + ", ".join(places),
+                found="columns " + ", ".join(str(place + 1) for place in same),
                 fix="give each a name of its own in the file",
             )
         guess = nearest(wanted, self.columns)
@@ -119,9 +118,13 @@ class Table:
             fix=f"did you mean {guess!r}?" if guess else "name a column that the file has",
         )
 
+    def words(self, name: str) -> pl.Series:
+        """A column as strings without blanks around them, as they stand there ("NA" may be a name)."""
+        return self._column(name).cast(pl.String).str.strip_chars()
+
     def text(self, name: str) -> pl.Series:
-        """A column as strings without blanks around them, null where it has none of the words for a value."""
-        text = self._column(name).cast(pl.String).str.strip_chars()
+        """A column as strings without blanks around them, null where they mean a missing value."""
+        text = self.words(name)
         return text.set(is_missing(text, self.options.missing), None)
 
     def numbers(self, name: str) -> pl.Series:
@@ -167,8 +170,18 @@ class Table:
         proofs = {name: proven_decimal(column) for name, column in zip(self.columns, self.fields, strict=True)}
         return {name: sign for name, sign in proofs.items() if sign}
 
+    @cached_property
+    def _places(self) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+        """Name -> the columns that are called so: exactly, and without regard to case."""
+        exact: dict[str, list[int]] = {}
+        folded: dict[str, list[int]] = {}
+        for place, name in enumerate(self.columns):
+            exact.setdefault(name, []).append(place)
+            folded.setdefault(name.casefold(), []).append(place)
+        return exact, folded
+
     def _column(self, name: str) -> pl.Series:
-        return self.fields[self.columns.index(self.find(name))]
+        return self.fields[self._places[0][self.find(name)][0]]
 
 
 def read_table(path: Path, options: TableOptions = TableOptions()) -> Table:
@@ -181,8 +194,9 @@ def read_table(path: Path, options: TableOptions = TableOptions()) -> Table:
     """
     data = read_bytes(path)
     if data.startswith(MAGIC):
-        columns, fields = read_parquet(data, path)
-        return Table(path, columns, fields, None, options)
+        names, fields = read_parquet(data, path)
+        columns, unnamed = name_all([tidy(name) for name in names])
+        return Table(path, columns, fields, None, options, unnamed)
     text, notices = text_of(data, path, options.encoding)
     separator = options.separator
     if text.startswith("sep=") and text[5:6] == "\n":  # a line that Excel writes for itself

@@ -66,10 +66,23 @@ def to_times(table: Table, names: list[str], columns: list[pl.Series], clock: Cl
     return times.cast(pl.Datetime("us"))
 
 
+def seems_times(column: pl.Series) -> bool:
+    """Whether the first values of a column are times that are no mere numbers."""
+    if column.dtype != pl.String:
+        return column.dtype in (pl.Date, pl.Datetime)
+    text = tidy(column).drop_nulls()[:50]
+    if text.is_empty():
+        return False
+    plain = r"^[\d.,]*$"
+    if any(text.str.contains(pattern).all() for pattern in _FORMS.values()):
+        return not text.str.contains(plain).all() or text.str.contains(_FORMS["parts"]).all()
+    return any(not _strptime(text.str.replace_all(",", ""), form).null_count() for form in _NAMED)
+
+
 def _joined(columns: list[pl.Series]) -> pl.Series:
     """Numbers of year, month, day (hour, minute, second) as one time; other parts with a blank between them."""
     texts = [tidy(column.cast(pl.String)).str.replace(r"\.0$", "") for column in columns]
-    whole = all(text.str.contains(r"^\d{1,4}$").all() for text in texts[:3]) and len(texts) >= 3
+    whole = all(text.str.contains(r"^\d{1,4}$").all() for text in texts[:3])
     if not whole or not texts[0].str.len_chars().eq(4).all():
         return pl.select(pl.concat_str(texts, separator=" ", ignore_nulls=False)).to_series()
     clock = [text.str.zfill(2) for text in texts[3:]] or []

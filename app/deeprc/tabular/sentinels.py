@@ -1,0 +1,45 @@
+"""Numbers that stand for a missing value, such as -9999: told by their distance from all other values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+# What loggers, models and archives write for a missing value. A positive one may as well be a value.
+NEGATIVE = [-99.0, -99.9, -99.99, -999.0, -999.9, -999.99, -9999.0, -9999.9, -6999.0, -7999.0, -8888.0, -99999.0]
+NEGATIVE += [-999999.0, -9999999.0, -32768.0, -2147483648.0]
+POSITIVE = [999.0, 999.9, 999.99, 9999.0, 9999.9, 99999.0, 999999.0, 32767.0, 1e20, 1e30, 9.96921e36]
+
+
+@dataclass(frozen=True)
+class Sentinel:
+    """A suspicious number: how often it stands, and between which two all others lie.
+
+    `certain`: negative, one of those that are in use, and far below all others.
+    """
+
+    value: float
+    count: int
+    low: float
+    high: float
+    certain: bool
+
+    def __str__(self) -> str:
+        return f"{self.value:.10g} ({self.count:,} times; all other values lie from {self.low:.6g} to {self.high:.6g})"
+
+
+def find_sentinel(values: pl.Series) -> Sentinel | None:
+    """The number among `values` (float64, null where missing) that seems to mean a missing value."""
+    known = values.drop_nulls()
+    if known.is_empty():
+        return None
+    for end, candidates, certain in ((known.min(), NEGATIVE, True), (known.max(), POSITIVE, False)):
+        others = known.filter(known != end)
+        if others.is_empty() or not any(abs(end - value) <= 1e-6 * abs(value) for value in candidates):
+            continue
+        low, high = others.min(), others.max()
+        away = low - end if certain else end - high
+        if away > 3 * (high - low) or (certain and end <= -999 and low >= 0):
+            return Sentinel(end, len(known) - len(others), low, high, certain)
+    return None
