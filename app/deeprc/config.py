@@ -19,27 +19,20 @@ Pipeline = Literal["forecasting", "hydrology"]
 
 
 class Config(BaseModel):
-    """What the workflow does.
+    """What the workflow does."""
 
-    Attributes
-    ----------
-    results
-        The folder that everything is written to.
-    min_free_mb
-        Free space, MB, that the file system of `results` must have before a run starts.
-    pipelines
-        The pipelines to run.
-    forecasting, hydrology
-        Their own options.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     results: str = Field("results", min_length=1)
+    """The folder that everything is written to."""
     min_free_mb: int = Field(500, ge=0)
+    """Free space, MB, that the file system of `results` must have before a run starts."""
     pipelines: list[Pipeline] = Field(["forecasting", "hydrology"], min_length=1)
+    """The pipelines to run: one, or a list."""
     forecasting: ForecastingConfig = ForecastingConfig()
+    """The options of the forecasting pipeline."""
     hydrology: HydrologyConfig = HydrologyConfig()
+    """The options of the hydrology pipeline."""
 
     @field_validator("pipelines", mode="before")
     @classmethod

@@ -24,6 +24,14 @@ def test_the_schema_for_editors_is_up_to_date():
     jsonschema.Draft202012Validator.check_schema(kept)
 
 
+def test_every_key_has_a_description_of_its_own():
+    """Editors show it; a key is described below its line (`use_attribute_docstrings`)."""
+    models = {"": schema(), **schema()["$defs"]}
+    keys = {f"{model}.{key}": about for model, one in models.items() for key, about in one["properties"].items()}
+    assert [name for name, about in keys.items() if not about.get("description", "").strip()] == []
+    assert len(keys) > 40
+
+
 @pytest.mark.parametrize("file", sorted((WORKFLOWS / "config").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_shipped_configuration_fits_the_schema(file):
     values = yaml.safe_load(file.read_text())

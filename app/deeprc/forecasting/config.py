@@ -88,12 +88,16 @@ class DataConfig(BaseModel):
 class ModelConfig(BaseModel):
     """What may be changed of one model; what is left out is as in the zoo."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     steps: Positive | None = None
+    """Training steps, each on one batch of windows."""
     learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """The largest of the one cycle that AdamW goes through."""
     batch_size: Positive | None = None
+    """Windows per training step."""
     options: dict[str, Any] = {}
+    """Arguments of the model's class that the zoo (`app/deeprc/forecasting/zoo.py`) names, such as `hidden_size`."""
 
 
 class TrainConfig(BaseModel):
@@ -117,32 +121,22 @@ def _names_or_mapping(schema: dict[str, Any]) -> None:
 
 
 class ForecastingConfig(DataConfig):
-    """The key `forecasting` of the workflow's configuration.
-
-    Attributes
-    ----------
-    path
-        The csv file; left out, the Beijing data are fetched.
-    models
-        The models to train, a list of names or a mapping of names to changed options; all eleven when left out.
-    steps
-        Training steps of every model, instead of the zoo's.
-    seed
-        Of the initial weights, the order of the windows and the dropout.
-    ranks
-        MPI ranks of `prepare`.
-    threads
-        Threads of `train` and `predict`.
-    """
+    """The key `forecasting` of the workflow's configuration."""
 
     path: str | None = None
+    """The data: a text table (csv) or a Parquet file; left out, the Beijing data are fetched."""
     models: dict[str, ModelConfig] = Field(
         {name: ModelConfig() for name in ZOO}, min_length=1, json_schema_extra=_names_or_mapping
     )
+    """The models to train: one name, a list of names, or a mapping of names to changed options; all when left out."""
     steps: Positive | None = None
+    """Training steps of every model, instead of the zoo's."""
     seed: Annotated[int, Field(ge=0)] = 1
+    """Of the initial weights, the order of the windows and the dropout."""
     ranks: Positive = 2
+    """MPI ranks of `prepare`."""
     threads: Positive = 1
+    """Threads of `train` and `predict`."""
 
     @model_validator(mode="before")
     @classmethod

@@ -40,35 +40,24 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 class DataConfig(BaseModel):
-    """What `check` and `prepare` need: which data, which basins, how the time is split.
+    """What `check` and `prepare` need: which data, which basins, how the time is split."""
 
-    Parameters
-    ----------
-    dataset
-        `fulda-leaf`: csv files, one per basin, in spotpy's two layouts; `camels-us`: the folder of that download.
-    forcing
-        CAMELS-US: the product, a folder of `basin_mean_forcing`.
-    basins
-        The basins to use; all that the data has, when left out.
-    areas
-        Catchment areas in km2 by basin, to turn discharge into mm/day (`fulda-leaf`; CAMELS-US files hold their own).
-    split
-        Fractions of each basin's observed time that train and validate; what is left tests.
-    split_dates
-        First day of the validation and of the test part, instead of fractions.
-    window
-        Days of weather that one day's discharge is computed from, that day included.
-    """
-
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     dataset: Literal["fulda-leaf", "camels-us"] = "fulda-leaf"
+    """`fulda-leaf`: csv files, one per basin, in spotpy's two layouts; `camels-us`: the folder of that download."""
     forcing: str = "daymet"
+    """CAMELS-US: the product, a folder of `basin_mean_forcing`."""
     basins: Annotated[list[str], Field(min_length=1)] | None = None
+    """The basins to use; all that the data has, when left out."""
     areas: dict[str, Annotated[float, Field(gt=0)]] = AREAS
+    """Catchment areas in km2 by basin, to turn discharge into mm/day (`fulda-leaf`; CAMELS-US files hold their own)."""
     split: tuple[Fraction, Fraction] = (0.5, 0.25)
+    """Fractions of each basin's observed time that train and validate; what is left tests."""
     split_dates: tuple[date, date] | None = None
+    """First day of the validation and of the test part, instead of fractions."""
     window: Positive = VARIANTS["cudnn"]["window"]
+    """Days of weather that one day's discharge is computed from, that day included."""
 
     @model_validator(mode="after")
     def _parts_in_order(self) -> Self:
@@ -82,53 +71,39 @@ class DataConfig(BaseModel):
 
 
 class TrainConfig(BaseModel):
-    """What `train` needs beside the prepared data.
+    """What `train` needs beside the prepared data."""
 
-    Parameters
-    ----------
-    variant
-        `cudnn` (small, quick) or `paper` (the published network); it also gives the other keys' defaults.
-    units
-        Size of the LSTM's state (of every layer, in `paper`).
-    epochs, patience
-        Passes over the training part at most, and how many without a better validation NSE end the training.
-    batch_size, learning_rate, dropout
-        Of Adam, per step.
-    loss
-        `nse`: squared errors weighed per basin, as Kratzert et al. 2019; `mse`: all alike.
-    seed
-        Of the initial weights, the order of the windows and the dropout.
-    """
-
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     variant: Literal["cudnn", "paper"] = "cudnn"
+    """`cudnn` (small, quick) or `paper` (the published network); it also gives the other keys' defaults."""
     units: Positive = VARIANTS["cudnn"]["units"]
+    """Size of the LSTM's state (of every layer, in `paper`)."""
     epochs: Positive = VARIANTS["cudnn"]["epochs"]
+    """Passes over the training part, at most."""
     batch_size: Positive = VARIANTS["cudnn"]["batch_size"]
+    """Windows per training step."""
     learning_rate: Annotated[float, Field(gt=0)] = VARIANTS["cudnn"]["learning_rate"]
+    """Of Adam."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = VARIANTS["cudnn"]["dropout"]
+    """The fraction of the LSTM's outputs (in `paper`: of its inputs and state) that a training step leaves out."""
     patience: Positive = VARIANTS["cudnn"]["patience"]
+    """Epochs without a better validation NSE that end the training."""
     loss: Literal["nse", "mse"] = "nse"
+    """`nse`: squared errors weighed per basin, as Kratzert et al. 2019; `mse`: all alike."""
     seed: Annotated[int, Field(ge=0)] = 1
+    """Of the initial weights, the order of the windows and the dropout."""
 
 
 class HydrologyConfig(DataConfig, TrainConfig):
-    """The key `hydrology` of the workflow's configuration.
-
-    Parameters
-    ----------
-    path
-        Own data: the csv files (`fulda-leaf`) or the folder (`camels-us`); left out, Fulda and Leaf River are fetched.
-    ranks
-        MPI ranks of `prepare`.
-    threads
-        Threads of `train` and `predict`.
-    """
+    """The key `hydrology` of the workflow's configuration."""
 
     path: str | list[str] | None = None
+    """Own data: csv files (`fulda-leaf`) or the folder (`camels-us`); left out, Fulda and Leaf River are fetched."""
     ranks: Positive = 2
+    """MPI ranks of `prepare`."""
     threads: Positive = 1
+    """Threads of `train` and `predict`."""
 
     @model_validator(mode="before")
     @classmethod
