@@ -4,19 +4,40 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
+import shlex
+import shutil
 import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 from snakemake.benchmark import BenchmarkRecord, write_benchmark_records
 from snakemake.logging import logger
+from snakemake.ruleinfo import RuleInfo
 from snakemake.settings.enums import Quietness
-from snakemake.shell import shell
+from snakemake.settings.types import DeploymentMethod
+from snakemake.shell import MAX_ARG_LEN, shell
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from snakemake_executor_plugin_radical_pilot.records import Stage
+
+# What a command's names stand for, whatever the Snakefile calls so.
+JOBS_OWN = {
+    "input",
+    "output",
+    "params",
+    "wildcards",
+    "threads",
+    "resources",
+    "log",
+    "jobid",
+    "name",
+    "rule",
+    "rulename",
+}
 
 
 def hush(workflow: Any, failed: Callable[[str, list[str]], None]) -> None:
@@ -37,13 +58,79 @@ def hush(workflow: Any, failed: Callable[[str, list[str]], None]) -> None:
     logger.addFilter(look)
 
 
+# What a rule can have (attributes of Snakemake's `RuleInfo`) and how it comes about where its command is run directly:
+# Snakemake's main process does it, or `prepare`, or a function below.
+DONE = frozenset(
+    {"func", "shellcmd", "name", "docstring", "message"}
+    | {"input", "output", "log", "params", "wildcard_constraints", "pathvars", "path_modifier"}
+    | {"threads", "resources", "priority", "retries", "shadow_depth", "benchmark", "group"}
+    | {"default_target", "localrule", "handover"}  # which of them there are; the latter two never come here
+)
+# What asks for software, and the method (`--sdm`) without which Snakemake leaves it out.
+SOFTWARE = {
+    "conda_env": DeploymentMethod.CONDA,
+    "container_img": DeploymentMethod.APPTAINER,
+    "is_containerized": DeploymentMethod.APPTAINER,
+    "env_modules": DeploymentMethod.ENV_MODULES,
+}
+# The marks of files that are the main process's, or that say nothing of how a job runs.
+FLAGS = frozenset(
+    {"access_pattern", "ancient", "before_update", "checkpoint_target", "directory", "ensure", "local", "multiext"}
+    | {"protected", "repeat", "report", "sourcecache_entry", "temp", "touch", "unpack", "update"}
+)
+
+
 def is_direct(job: Any, workflow: Any) -> bool:
     """Whether the job's shell command can be run by the ranks themselves, without a Snakemake of its own around it."""
-    if job.is_group() or not job.is_shell or job.rule.env_modules or job.conda_env_spec:
-        return False
-    cached = workflow.workflow_settings.cache is not None and job.rule.cache
-    files = [*job.input, *job.output]
-    return not cached and not any(file.is_storage for file in files)
+    return why_nested(job, workflow) is None
+
+
+def why_nested(job: Any, workflow: Any) -> str | None:
+    """What the job has that only Snakemake itself does, if anything: all that is not known to be done here."""
+    if job.is_group():
+        return "it is a group"
+    if not job.is_shell:
+        return "it is no `shell:` rule"
+    methods, bare = set(workflow.deployment_settings.deployment_method), vars(RuleInfo())
+    for name, value in vars(job.rule.ruleinfo).items():
+        wanted = name not in bare or value is not bare[name]
+        cached = name == "cache" and workflow.workflow_settings.cache is None  # nothing is, without `--cache`
+        software = name in SOFTWARE and SOFTWARE[name] not in methods
+        if wanted and not (name in DONE or cached or software):
+            return f"it has `{name}`"
+    # These may be the whole workflow's, too.
+    if DeploymentMethod.CONDA in methods and job.conda_env_spec:
+        return "it has a conda environment"
+    if DeploymentMethod.APPTAINER in methods and job.container_img_url:
+        return "it has a container"
+    if unknown := methods - set(SOFTWARE.values()):
+        return f"of --sdm {', '.join(sorted(map(str, unknown)))}"
+    if job.rule.benchmark and "{bench_iteration" in job.rule.shellcmd:
+        return "its command names {bench_iteration}"
+    marks = {mark for file in (*job.input, *job.output, *job.log) for mark in file.flags}
+    return f"a file is {min(marks - FLAGS)}()" if marks - FLAGS else None
+
+
+def retry(dag: Any, job: Any) -> None:
+    """Let Snakemake start a failed job again that has an attempt left.
+
+    Snakemake 9.27 keeps it among the running ones until then; a checkpoint that ends meanwhile makes the list of jobs
+    that are ready anew, without those that run: the run would end in "Out of jobs ready to be started" (issue 823).
+    """
+    if job.restart_times > job.attempt - 1:
+        dag._running.discard(job)
+
+
+def fractions(job: Any) -> dict[str, float]:
+    """The numbers of the rule's resources that Snakemake has rounded, as they stand in the rule: 0.5 would be 0."""
+    if job.is_group() or not job.rule.ruleinfo.resources:
+        return {}
+    own = job.rule.ruleinfo.resources[1].items()
+    return {
+        name: value
+        for name, value in own
+        if isinstance(value, float) and not value.is_integer() and job.resources.get(name) == round(value)
+    }
 
 
 def prepare(job: Any, workflow: Any) -> None:
@@ -57,9 +144,22 @@ def prepare(job: Any, workflow: Any) -> None:
 
 
 def command(job: Any) -> str:
-    """The job's shell command with Snakemake's prefix (`set -euo pipefail`) and suffix."""
-    prefix = shell._get_process_prefix(shell_of(job))
-    return "\n".join(part.strip() for part in (prefix, job.shellcmd, shell._process_suffix) if part.strip()) + "\n"
+    """The job's shell command with Snakemake's prefix (`set -euo pipefail`) and suffix, joined as Snakemake does."""
+    shell._check_executable(shell_of(job))
+    # A rule of a module knows the names of its own Snakefile; Snakemake's `shellcmd` looks in the main one's.
+    names, told = job.rule.run_func.__globals__, job.rule.workflow.globals
+    fields = {re.split(r"[.\[]", field)[0] for _, field, *_ in Formatter().parse(job.rule.shellcmd) if field}
+    others = {name: names[name] for name in fields - JOBS_OWN if name in names and names[name] is not told.get(name)}
+    text = job.format_wildcards(job.rule.shellcmd, **others)
+    return " ".join((shell._get_process_prefix(shell_of(job)), text, shell._process_suffix)).strip()
+
+
+def words(job: Any, text: str, script: Path) -> list[str]:
+    """The program that runs the command `text`; `script` holds it, for where it is too long for an argument."""
+    if len(os.fsencode(text)) > MAX_ARG_LEN:
+        text = shlex.join([shell.get_executable() or "/bin/sh", str(script)])
+    program = shell_of(job)
+    return [shutil.which(program) or program, "-c", text]
 
 
 def shell_of(job: Any) -> str:
@@ -74,7 +174,9 @@ def tmpdir(job: Any) -> str | None:
 
 def workdir(job: Any, workflow: Any) -> Path:
     """The folder that the command runs in."""
-    return Path(job.shadow_dir or workflow.workdir_init).absolute()
+    if not is_direct(job, workflow):
+        return Path(workflow.workdir_init)  # the Snakemake inside reads the Snakefile's `workdir:` itself
+    return Path(job.shadow_dir or ".").absolute()
 
 
 def has_benchmark(job: Any) -> bool:
@@ -104,16 +206,23 @@ def own_command(job: Any) -> str:
     return f"run: of rule {job.rule.name}"
 
 
+def label(job: Any) -> str:
+    """What people call a job: its rule's message, else the rule's name with the wildcards."""
+    if job.is_group():
+        return rule_name(job)
+    plain = ", ".join(f"{name}={value}" for name, value in job.wildcards_dict.items())
+    return " ".join((job.message or f"{job.rule.name} {plain}").split())
+
+
 def stage(job: Any) -> Stage:
-    """What people are told of a job. Its label is its rule's message, else the rule's name with the wildcards."""
+    """What people are told of a job."""
     single = not job.is_group()
     wildcards = dict(job.wildcards_dict) if single else {}
-    plain = ", ".join(f"{name}={value}" for name, value in wildcards.items())
     return Stage(
         job=job.jobid,
         rule=rule_name(job),
         wildcards=wildcards,
-        label=" ".join((job.message or f"{job.rule.name} {plain}" if single else rule_name(job)).split()),
+        label=label(job),
         output=[str(path) for path in job.output],
         logs=[str(path) for path in job.log],
         attempt=job.attempt,
@@ -122,7 +231,7 @@ def stage(job: Any) -> Stage:
     )
 
 
-def write_benchmark(job: Any, seconds: list[float], samples: list[dict[str, float]]) -> None:
+def write_benchmark(job: Any, workflow: Any, seconds: list[float], samples: list[dict[str, float]]) -> None:
     """Write the file of the `benchmark:` directive, a row per run; figures that were not sampled are `NA` in it."""
     records = []
     for duration, sample in itertools.zip_longest(seconds, samples[: len(seconds)], fillvalue={}):
@@ -130,10 +239,17 @@ def write_benchmark(job: Any, seconds: list[float], samples: list[dict[str, floa
         if sample:
             record.cpu_usage = 100 * record.cpu_time  # over the running time: the mean load in percent
         record.data_collected, record.process_gone = bool(sample), not sample
+        record.jobid, record.rule_name, record.wildcards = job.jobid, job.rule.name, job.wildcards
+        record.params, record.resources, record.input, record.threads = (
+            job.params,
+            job.resources,
+            job.input,
+            job.threads,
+        )
         records.append(record)
     target = Path(os.fspath(job.benchmark))
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_benchmark_records(records, str(target), False)
+    write_benchmark_records(records, str(target), workflow.output_settings.benchmark_extended)
 
 
 class JobCount:

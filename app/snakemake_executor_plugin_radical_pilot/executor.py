@@ -32,7 +32,7 @@ from snakemake_executor_plugin_radical_pilot.events import PACKAGES, Events
 from snakemake_executor_plugin_radical_pilot.image import used
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 from snakemake_executor_plugin_radical_pilot.records import Ended, Submitted
-from snakemake_executor_plugin_radical_pilot.resources import Request, check, request, without_effect
+from snakemake_executor_plugin_radical_pilot.resources import Request, check, check_models, request, without_effect
 from snakemake_executor_plugin_radical_pilot.runs import RunFolder, last_words
 from snakemake_executor_plugin_radical_pilot.writer import Writer
 
@@ -85,10 +85,27 @@ class Executor(RemoteExecutor):
                     self._begin()
                 elif self._pilot.ended and not self._may_replace:
                     raise WorkflowError("the pilot has ended: no more jobs can run")
-                tasks = [self._task(job) for job in jobs]
             except DeepRCError as error:
                 raise WorkflowError(str(error)) from None
-            self._submit(tasks)
+            self._submit(self._tasks(jobs))
+
+    def _tasks(self, jobs: list, *, again: bool = False) -> list[Task]:
+        """What the pilot is to run for these jobs; one that cannot be run fails alone, whatever the reason."""
+        tasks = []
+        for job in jobs:
+            try:
+                tasks.append(self._task(job, again=again))
+            except Exception as error:
+                self._failed = True
+                rows = str(error).splitlines() or [type(error).__name__]
+                self._progress.failed(direct.rule_name(job), "it cannot be run", rows, "none")
+                self._jobs = {uid: each for uid, each in self._jobs.items() if each[0].job is not job}
+                self.report_job_error(SubmittedJobInfo(job))
+        return tasks
+
+    def handle_job_error(self, job) -> None:
+        """Called by Snakemake where a job has failed, before it is tried again."""
+        direct.retry(self.dag, job)
 
     def _submit(self, tasks: list[Task]) -> None:
         """Hand tasks to the pilot, less those that it would not live to see the end of."""
@@ -116,7 +133,7 @@ class Executor(RemoteExecutor):
             say=self._progress.say,
         )
         pilot.sees = inside.folders(
-            [self.workflow.workdir_init, self._run.path, tempfile.gettempdir()]
+            [self.workflow.workdir_init, Path.cwd(), self._run.path, tempfile.gettempdir()]
             + [path for job in direct.jobs_to_run(self.dag) for path in (*job.input, *job.output, *job.log)]
         )
         for job in direct.jobs_to_run(self.dag):
@@ -128,13 +145,15 @@ class Executor(RemoteExecutor):
     def _asked(self, job, pilot: Pilot) -> Request:
         """What a job asks for; an error where that is more than the pilot has."""
         rule = direct.rule_name(job)
-        asked = request(rule, job.resources, job.threads)
+        asked = request(rule, job.resources, job.threads, direct.fractions(job))
         if pilot.contains and not inside.knows(pilot.site):
             asked = replace(
                 asked, warm=()
             )  # a worker in an image is for runtimes whose containers are told what they see
         memory = pilot.nodes * (pilot.partition.memory_mb or sys.maxsize)  # where nobody has told, anything goes
         check(rule, asked, cores=pilot.cores, gpus=pilot.gpus, memory_mb=memory, minutes=pilot.runtime)
+        accelerator = pilot.partition.accelerator
+        check_models(rule, asked, accelerator.model if accelerator else None)
         try:
             plan = pilot.plan(self._described(job, asked, pilot))
         except DeepRCError as error:
@@ -219,7 +238,7 @@ class Executor(RemoteExecutor):
         for waiting in (self._jobs, self._held, self._lost):
             waiting.clear()
         self._start(self._plan())
-        self._submit([self._task(info.job, again=True) for info, _ in again])
+        self._submit(self._tasks([info.job for info, _ in again], again=True))
 
     def _task(self, job, *, again: bool = False) -> Task:
         if not again:
@@ -338,7 +357,7 @@ class Executor(RemoteExecutor):
             return
         if direct.has_benchmark(info.job) and direct.is_direct(info.job, self.workflow):
             seconds = [stop - start for start, stop in submitted.files.times()]
-            direct.write_benchmark(info.job, seconds, submitted.files.samples())
+            direct.write_benchmark(info.job, self.workflow, seconds, submitted.files.samples())
         seconds = event.stop - event.start if event.start is not None else 0.0
         self._progress.finished(stage.label, seconds, len(self._pilot.running), stage.jobs)
         self.report_job_success(info)

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from deeprc.errors import DeepRCError
 
-# The pilot's own, for the whole workflow: a rule cannot change them.
-OF_THE_PILOT = ("slurm_account", "slurm_partition", "qos", "constraint", "gpu_model")
+# Who pays and where a job queues: the pilot's own, for the whole workflow. A rule cannot change them, and its results
+# do not depend on them.
+OF_THE_PILOT = ("slurm_account", "slurm_partition", "clusters", "qos")
+# What else the plugins of batch systems take, and what does it here. It may decide on what a job computes, so that a
+# rule that asks for it is refused.
+ELSEWHERE = {
+    "slurm_extra": "ask by `gpu`, `tasks`, `cpus_per_task`, `mem_mb`; options of the allocation stand in the site file",
+    "constraint": "take a partition of such nodes (--radical-pilot-partition)",
+    "reservation": "name it in the scheduler's options of the site file",
+    "exclusive": "ask for all cores of a node, by `cpus_per_task`",
+    "mpi": "take the launcher out of the command: the pilot's starts the ranks",
+    "cpus_per_gpu": "ask by `cpus_per_task`",
+    "tasks_per_gpu": "ask by `tasks` and `gpus_per_task`",
+}
+UNKNOWN = "<TBD>"  # Snakemake's word for a value that depends on a file which is not there yet
+GRES = re.compile(r"(?:gpu:)?(?:(?P<model>[A-Za-z][\w.-]*):)?(?P<count>\d+)")
 COMMS = ("mpi", "ccl", "both")
 
 
@@ -25,16 +41,20 @@ class PlacementError(DeepRCError):
 
 @dataclass(frozen=True)
 class Request:
-    """What one job asks for; `memory_mb` is the whole job's; it, `minutes` and `nodes` are 0 where nothing is asked."""
+    """What one job asks for; `memory_mb` is the whole job's; it, `minutes` and `nodes` are 0 where nothing is asked.
+
+    `models` are those of accelerators that it names.
+    """
 
     ranks: int = 1
     cores_per_rank: int = 1
     gpus_per_rank: int = 0
     memory_mb: int = 0
-    minutes: int = 0
+    minutes: float = 0
     warm: tuple[str, ...] = ()
     nodes: int = 0
     comm: str = "mpi"
+    models: tuple[str, ...] = ()
 
     @property
     def cores(self) -> int:
@@ -47,41 +67,96 @@ class Request:
         return self.ranks * self.gpus_per_rank
 
 
-def request(rule: str, resources: Resources, threads: int) -> Request:
+def request(rule: str, resources: Resources, threads: int, raw: Mapping[str, float] | None = None) -> Request:
     """Read a job's request.
 
     ranks = `tasks`, or `nodes` x `tasks_per_node`; cores per rank = `cpus_per_task`, or the rule's threads;
-    accelerators per rank = `gpus_per_task`, or `gpu` (`gpus`), the job's total, over its ranks; memory = `mem_mb`, or
-    `mem_mb_per_cpu` x cores; `runtime` is in minutes; `warm` names modules, separated by commas; `comm` is what ranks
-    talk through, as in `deeprc plan`.
+    accelerators per rank = `gpus_per_task`, or `gpu` (`gpus`), the job's total, or `gres`, a node's, over its ranks;
+    memory = `mem_mb`, or `mem_mb_per_cpu` x cores; `runtime` is in minutes; `warm` names modules, separated by commas;
+    `comm` is what ranks talk through, as in `deeprc plan`. Accelerators may be led by their model: `a100:2`.
+
+    Parameters
+    ----------
+    raw
+        The numbers that Snakemake has rounded, as the rule has them.
     """
 
+    aim = "RULE" if rule.startswith("group ") else rule  # of --set-resources, which knows no groups
+
+    def given(name: str) -> object:
+        value = (raw or {}).get(name, resources.get(name))
+        return None if value in (UNKNOWN, "") else value
+
+    def refuse(name: str, expected: str) -> PlacementError:
+        return PlacementError(
+            f"rule {rule}: the resource {name} is not understood", found=f"{name}={given(name)}", expected=expected,
+            fix=f"mend it in the rule, or for this run by --set-resources {aim}:{name}=…",
+        )  # fmt: skip
+
     def number(name: str, default: int = 0) -> int:
-        value = resources.get(name, default)
-        if isinstance(value, str) and not value.isdigit():
-            return default  # `<TBD>`: not known yet
-        if int(value) < 0:
+        value = given(name)
+        if value is None:
+            return default
+        if isinstance(value, str) and re.fullmatch(r"\s*-?\d+\s*", value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+            raise refuse(name, "a whole number")
+        if value < 0:
             raise PlacementError(f"rule {rule}: the resource {name} is negative", found=value, expected="0 or more")
         return int(value)
 
+    def accelerators(name: str) -> int:
+        value = given(name)
+        parts = GRES.fullmatch(value.strip()) if isinstance(value, str) else None
+        if name == "gres" and value not in (None, 0) and not (parts and value.strip().startswith("gpu:")):
+            raise refuse(name, "gpu:2 or gpu:a100:2")
+        if parts is None:
+            return number(name)
+        models.update(filter(None, [parts["model"]]))
+        return int(parts["count"])
+
+    for name, fix in ELSEWHERE.items():
+        if given(name) not in (None, 0, False):
+            if name != "mpi":  # a command that has it would not be one without
+                fix = f"{fix}; or leave it out for this run: --set-resources {aim}:{name}=0"
+            raise PlacementError(
+                f"rule {rule}: the resource {name} cannot be had within a pilot", found=f"{name}={given(name)}", fix=fix
+            )
+    models: set[str] = set(filter(None, [str(given("gpu_model") or "")]))
     ranks = number("tasks") or number("nodes", 1) * number("tasks_per_node", 1) or 1
     cores = number("cpus_per_task") or threads
-    total = number("gpu") or number("gpus")
-    if total % ranks:
+    total = accelerators("gpu") or accelerators("gpus") or accelerators("gres") * max(1, number("nodes"))
+    each = accelerators("gpus_per_task")
+    if total % ranks and not each:
         raise PlacementError(
             f"rule {rule}: {total} accelerators cannot be shared evenly by {ranks} ranks",
             fix="ask for a multiple of the ranks, or use gpus_per_task",
         )
     memory = number("mem_mb") or number("mem_mb_per_cpu") * ranks * cores
-    warm = tuple(filter(None, str(resources.get("warm", "")).replace(" ", "").split(",")))
+    warm = tuple(filter(None, str(given("warm") or "").replace(" ", "").split(",")))
     if warm and ranks > 1:
         raise PlacementError(f"rule {rule}: only a job of one rank can be warm", found=f"{ranks} ranks")
-    comm = str(resources.get("comm", COMMS[0]))
-    comm = COMMS[0] if comm == "<TBD>" else comm
+    comm = str(given("comm") or COMMS[0])
     if comm not in COMMS:
         raise PlacementError(f"rule {rule}: unknown comm", found=comm, expected=f"one of {', '.join(COMMS)}")
-    gpus = number("gpus_per_task") or total // ranks
-    return Request(ranks, cores, gpus, memory, number("runtime"), warm, number("nodes") if ranks > 1 else 0, comm)
+    minutes = given("runtime")
+    if not isinstance(minutes, float) or minutes < 0:  # fractions of a minute are known to the second
+        minutes = number("runtime")
+    nodes = number("nodes") if ranks > 1 else 0
+    return Request(ranks, cores, each or total // ranks, memory, minutes, warm, nodes, comm, tuple(sorted(models)))
+
+
+def check_models(rule: str, asked: Request, there: str | None) -> None:
+    """Raise a PlacementError where a rule names a model of accelerators that the pilot's are not."""
+    for model in asked.models if asked.gpus else ():
+        words = set(re.findall(r"[a-z]+\d*|\d+[a-z]*", (there or "").lower()))
+        if not set(re.findall(r"[a-z]+\d*|\d+[a-z]*", model.lower())) <= words | {"nvidia", "amd", "intel"}:
+            raise PlacementError(
+                f"rule {rule} asks for accelerators of another model than the pilot's",
+                found=model,
+                expected=there,
+                fix="leave the model out, or take a partition that has it (--radical-pilot-partition)",
+            )
 
 
 def without_effect(resources: Resources) -> list[str]:
@@ -91,8 +166,9 @@ def without_effect(resources: Resources) -> list[str]:
 
 def check(rule: str, asked: Request, *, cores: int, gpus: int, memory_mb: int, minutes: int) -> None:
     """Raise a PlacementError where `asked` is more than the whole pilot has."""
+    knob = f"--cores {cores}" if rule.startswith("group ") else "`threads` or --max-threads, `cpus_per_task`, `tasks`"
     rows = (
-        ("cores", asked.cores, cores, f"{asked.ranks} ranks x {asked.cores_per_rank} cores", "--max-threads, `tasks`"),
+        ("cores", asked.cores, cores, f"{asked.ranks} ranks x {asked.cores_per_rank} cores", knob),
         ("accelerators", asked.gpus, gpus, f"{asked.ranks} ranks x {asked.gpus_per_rank}", "`gpu`, `gpus_per_task`"),
         ("minutes", asked.minutes, minutes, f"runtime = {asked.minutes}", "`runtime`"),
         ("MB of memory", asked.memory_mb, memory_mb, f"{asked.memory_mb} MB", "`mem_mb`"),

@@ -40,20 +40,22 @@ class Writer:
         self, job: Any, label: str, files: JobFiles, asked: Request, plan: Plan, pilot: Pilot
     ) -> tuple[Path, list[str]]:
         """Write what the ranks run; return the folder that they run it in, and the command of the launch line."""
-        if direct.is_direct(job, self.workflow):
+        own = files.folder / "command.sh"
+        reason = direct.why_nested(job, self.workflow)
+        if reason is None:
             direct.prepare(job, self.workflow)
-            command, shell = direct.command(job), direct.shell_of(job)
-            workdir, repeats, tmpdir = direct.workdir(job, self.workflow), direct.repeats(job), direct.tmpdir(job)
+            command = direct.command(job)
+            words, repeats, tmpdir = direct.words(job, command, own), direct.repeats(job), direct.tmpdir(job)
         elif asked.ranks > 1:
             raise DeepRCError(
-                f"{label}: asks for {asked.ranks} ranks, but only `shell:` rules can have several",
-                fix="call the script from `shell:`, or leave out `tasks`",
+                f"{label}: asks for {asked.ranks} ranks, but is run by a Snakemake of its own, since {reason}",
+                fix="call it from a plain `shell:` rule, or leave out `tasks`",
             )
         else:
-            command, shell = self.nested(job) + "\n", "/bin/bash"
-            workdir, repeats, tmpdir = Path(self.workflow.workdir_init), 1, None
-        words = [shell, str(files.folder / "command.sh")]
-        (files.folder / "command.sh").write_text(command)
+            command = self.nested(job)
+            words, repeats, tmpdir = ["/bin/bash", "-c", command], 1, None
+        workdir = direct.workdir(job, self.workflow)
+        own.write_bytes(os.fsencode(command + "\n"))
         variables = job_environment(threads=asked.cores_per_rank, tmpdir=tmpdir, ranks=asked.ranks, run=self.run.path)
         command, environment, setup = rank_words(plan, words), self.run.environment, []
         if plan.runtime and asked.warm:  # its worker is in the image already, with the variables that get in
@@ -75,8 +77,8 @@ class Writer:
             rank=rank_number(pilot.site, pilot.partition) if asked.ranks > 1 else "0",
             setup=setup,
         )
-        files.script.write_text(text)
-        return workdir, words
+        files.script.write_bytes(os.fsencode(text))
+        return workdir, [words[0], str(own)]
 
     def seen(self, job: Any, files: JobFiles, pilot: Pilot) -> bool:
         """Whether the pilot's workers in an image see all folders that the job uses."""

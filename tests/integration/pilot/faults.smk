@@ -86,3 +86,75 @@ rule never_appears:
         "never.txt",
     shell:
         "true"
+
+
+rule flaky:
+    """Its second attempt waits for `room`, which `holds_room` has until the checkpoint below has made the DAG anew."""
+    output:
+        "flaky.txt",
+    retries: 1
+    resources:
+        room=lambda wildcards, attempt: attempt,
+    shell:
+        "echo {resources.room} > {output}; [ {resources.room} = 2 ]"
+
+
+checkpoint parts:
+    """Ends once the failure has been told, and Snakemake has had time to note it."""
+    output:
+        directory("parts"),
+    shell:
+        'until grep -q \'flaky.*"failed"\\|"failed".*flaky\' $DEEPRC_RUN/events.jsonl; do sleep 0.2; done; sleep 2; '
+        "mkdir {output}; touch {output}/a"
+
+
+rule part:
+    input:
+        "parts/{part}",
+    output:
+        "part.{part}",
+    shell:
+        "touch {output}"
+
+
+def parts(wildcards):
+    folder = checkpoints.parts.get().output[0]
+    return expand("part.{part}", part=glob_wildcards(f"{folder}/{{part}}").part)
+
+
+rule gathered:
+    input:
+        parts,
+    output:
+        touch("gathered.txt"),
+
+
+rule holds_room:
+    output:
+        touch("held.txt"),
+    resources:
+        room=1,
+    shell:
+        "until [ -e part.a ]; do sleep 0.2; done"
+
+
+rule size:
+    output:
+        "size.txt",
+    shell:
+        "echo 1000 > {output}"
+
+
+rule asks_late:
+    """What it asks for is known when its turn comes, and less the second time."""
+    input:
+        "size.txt",
+    output:
+        "asked.{tries}.txt",
+    retries: 1
+    resources:
+        cpus_per_task=lambda wildcards, input, attempt: (
+            int(open(input[0]).read()) if attempt <= int(wildcards.tries) else 1
+        ),
+    shell:
+        "touch {output}"

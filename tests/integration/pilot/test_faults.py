@@ -10,12 +10,13 @@ import pytest
 from pilots import QUIET, events, finish, run, start, survivors, wait_for
 
 TARGETS = ("killed.txt", "children.txt", "world.txt", "measured.txt", "warm.a.txt", "warm.b.txt")
+TARGETS += ("flaky.txt", "gathered.txt", "held.txt", "asked.1.txt", "asked.2.txt")
 
 
 @pytest.fixture(scope="module")
 def faults(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults")
-    return folder, *run(folder, "faults.smk", "--keep-going", *QUIET, *TARGETS)
+    return folder, *run(folder, "faults.smk", "--keep-going", "--resources", "room=2", *QUIET, *TARGETS)
 
 
 def test_a_job_that_is_killed_by_a_signal(faults):
@@ -63,6 +64,22 @@ def test_two_warm_jobs_share_a_worker_or_run_side_by_side(faults):
     jobs = [e for e in events(folder) if e["event"] == "job" and e["rule"] == "warm" and e["state"] == "finished"]
     assert len(jobs) == 2
     assert all(len(job["cores"]) == 1 for job in jobs)
+
+
+def test_a_retry_is_not_forgotten_where_a_checkpoint_ends_before_it(faults):
+    folder, _, output = faults
+    assert (folder / "flaky.txt").read_text() == "2\n", output
+    assert (folder / "held.txt").exists()
+    assert (folder / "part.a").exists()
+
+
+def test_a_refusal_that_comes_late_fails_that_attempt_alone(faults):
+    folder, _, output = faults
+    assert (folder / "asked.1.txt").exists(), output
+    assert not (folder / "asked.2.txt").exists()
+    refused = "FAILED: asks_late (it cannot be run)\n  | rule asks_late asks for 1000 cores, the pilot has "
+    assert output.count(refused) == 3
+    assert "Traceback" not in output
 
 
 def test_nothing_is_left(faults):

@@ -1,7 +1,14 @@
 import pytest
 from snakemake.iocontainers import ResourceList
 
-from snakemake_executor_plugin_radical_pilot.resources import PlacementError, Request, check, request, without_effect
+from snakemake_executor_plugin_radical_pilot.resources import (
+    PlacementError,
+    Request,
+    check,
+    check_models,
+    request,
+    without_effect,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +31,14 @@ from snakemake_executor_plugin_radical_pilot.resources import PlacementError, Re
         ({"comm": "ccl", "tasks": 2}, 1, Request(2, comm="ccl")),
         ({"comm": "<TBD>"}, 1, Request()),
         ({"warm": "torch, polars"}, 1, Request(warm=("torch", "polars"))),
+        ({"gpu": "2"}, 1, Request(1, 1, 2)),
+        ({"gpu": "a100:2"}, 1, Request(1, 1, 2, models=("a100",))),
+        ({"gpu": 2, "gpu_model": "h100"}, 1, Request(1, 1, 2, models=("h100",))),
+        ({"gpus_per_task": "mi250x:1", "tasks": 2}, 1, Request(2, 1, 1, models=("mi250x",))),
+        ({"gres": "gpu:2"}, 1, Request(1, 1, 2)),
+        ({"gres": "gpu:a100:4", "nodes": 2, "tasks_per_node": 4}, 1, Request(8, 1, 1, nodes=2, models=("a100",))),
+        ({"gres": 0, "slurm_extra": "", "constraint": 0, "exclusive": False}, 1, Request()),
+        ({"runtime": "90", "tasks": " 2 "}, 1, Request(2, minutes=90)),
     ],
 )
 def test_request(resources, threads, expected):
@@ -33,6 +48,60 @@ def test_request(resources, threads, expected):
 def test_accelerators_that_cannot_be_shared_evenly():
     with pytest.raises(PlacementError, match="rule r: 3 accelerators cannot be shared evenly by 2 ranks"):
         request("r", {"gpu": 3, "tasks": 2}, 1)
+
+
+@pytest.mark.parametrize(
+    ("resources", "found", "expected"),
+    [
+        ({"gpu": "two"}, "gpu=two", "a whole number"),
+        ({"gpu": "a100"}, "gpu=a100", "a whole number"),
+        ({"gres": "gpu"}, "gres=gpu", "gpu:2 or gpu:a100:2"),
+        ({"gres": "2"}, "gres=2", "gpu:2 or gpu:a100:2"),
+        ({"gres": "gpu:1,shard:2"}, "gres=gpu:1,shard:2", "gpu:2 or gpu:a100:2"),
+        ({"tasks": "four"}, "tasks=four", "a whole number"),
+        ({"mem_mb": "3GB"}, "mem_mb=3GB", "a whole number"),
+        ({"mem_mb_per_cpu": "2GB"}, "mem_mb_per_cpu=2GB", "a whole number"),
+        ({"cpus_per_task": True}, "cpus_per_task=True", "a whole number"),
+        ({"runtime": "soon"}, "runtime=soon", "a whole number"),
+    ],
+)
+def test_what_is_not_understood_is_refused_with_rule_and_value(resources, found, expected):
+    (name,) = resources
+    with pytest.raises(PlacementError) as error:
+        request("r", ResourceList(fromdict=resources), 1)
+    assert str(error.value) == (
+        f"rule r: the resource {name} is not understood\n  found: {found}\n  expected: {expected}\n"
+        f"  fix: mend it in the rule, or for this run by --set-resources r:{name}=…"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("slurm_extra", "'--gres=gpu:1 --exclusive'"), ("constraint", "a100&ib"), ("exclusive", True)]
+)
+def test_what_a_pilot_cannot_give_is_refused_with_rule_and_value(name, value):
+    with pytest.raises(PlacementError, match=f"rule r: the resource {name} cannot be had within a pilot") as error:
+        request("r", ResourceList(fromdict={name: value}), 1)
+    assert error.value.found == f"{name}={value}"
+    assert f"--set-resources r:{name}=0" in error.value.fix
+
+
+def test_numbers_that_snakemake_has_rounded_are_taken_as_they_stand_in_the_rule():
+    asked = ResourceList(fromdict={"runtime": 0, "gpu": 0})
+    assert request("r", asked, 1, {"runtime": 0.5}) == Request(minutes=0.5)
+    with pytest.raises(PlacementError) as error:
+        request("r", asked, 1, {"gpu": 0.5})
+    assert error.value.found == "gpu=0.5"
+
+
+def test_a_model_of_accelerators_is_the_pilots_or_refused():
+    asked = Request(1, 1, 2, models=("a100",))
+    check_models("r", asked, "NVIDIA A100-SXM4-40GB")
+    check_models("r", Request(models=("a100",)), None)  # no accelerators are asked for
+    check_models("r", Request(1, 1, 2, models=("nvidia_a100",)), "A100 40GB")
+    for there in ("NVIDIA H100", "A1000", None):
+        with pytest.raises(PlacementError, match="rule r asks for accelerators of another model") as error:
+            check_models("r", asked, there)
+        assert (error.value.found, error.value.expected) == ("a100", there)
 
 
 def test_what_ranks_talk_through_is_one_of_three():
@@ -49,7 +118,7 @@ def test_only_one_rank_can_be_warm():
 def test_what_only_the_pilot_can_have_is_named():
     """Of Snakemake's own kind of resources, whose `in` looks at the values."""
     asked = ResourceList(
-        fromdict={"qos": "debug", "tasks": 2, "slurm_account": "me", "constraint": None, "x": "gpu_model"}
+        fromdict={"qos": "debug", "tasks": 2, "slurm_account": "me", "clusters": None, "x": "slurm_partition"}
     )
     assert without_effect(asked) == ["slurm_account=me", "qos=debug"]
 
@@ -72,6 +141,12 @@ def test_more_than_the_pilot_has(asked, expected):
     with pytest.raises(PlacementError) as error:
         check("r", asked, cores=56, gpus=4, memory_mb=1000, minutes=60)
     assert str(error.value).startswith(expected)
+
+
+def test_a_group_that_is_too_large_is_told_the_option_that_bounds_groups():
+    with pytest.raises(PlacementError, match="rule group g asks for 8 cores, the pilot has 2") as error:
+        check("group g", Request(1, 8), cores=2, gpus=0, memory_mb=1000, minutes=60)
+    assert error.value.fix.startswith("ask for less (--cores 2), or")
 
 
 def test_all_that_the_pilot_has_is_allowed():
