@@ -15,7 +15,8 @@ from deeprc.tabular.times import seems_times
 WIND = ["NE", "NW", "SE", "cv"]
 TIMES = ("time", "date", "datetime", "date_time", "date time", "timestamp", "ds", "datum", "zeit", "zeitstempel")
 PARTS = ("year", "month", "day", "hour", "minute", "second")
-_NUMBER = r"^[-+−–]?[\d.,'’_ \x{a0}\x{202f}]*\d[\d.,'’_ \x{a0}\x{202f}]*(?:[eE][-+−]?\d+)?\s*%?$|^(?i:true|false)$"
+_DIGITS = r"[0-9.,'’_ \x{a0}\x{202f}]*[0-9][0-9.,'’_ \x{a0}\x{202f}]*"
+_NUMBER = rf"^[-+−–]?{_DIGITS}(?:[eE][-+−]?[0-9]+)?\s*%?$|^(?i:true|false)$"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def assign(table: Table, config: DataConfig) -> Roles:
 def _find_time(table: Table, series: str | None) -> list[str]:
     """The column that is called like a time, or is the only one to hold times; or columns year, month, day."""
     called = [name for name in table.columns if name.casefold() in TIMES and table.columns.count(name) == 1]
-    if len(called) == 2 and table.words(called[1]).str.contains(r"^\d{1,2}:\d{2}").all():
+    if len(called) == 2 and table.words(called[1]).str.contains(r"^[0-9]{1,2}:[0-9]{2}").all():
         return called
     if len(called) == 1:
         return called

@@ -20,12 +20,12 @@ MISSING |= {"1.#qnan", "-1.#ind", "null", "none", "nil", "missing"}
 LARGEST = 1e100  # beyond it squares overflow, and no measurement is
 _MINUS = "[−–]"
 _BLANKS = "[\u00a0\u2009\u202f]"
-_DOT = r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$"
-_GROUPED_COMMA = r"^[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$"
-_GROUPED_DOT = r"^[-+]?\d{1,3}(?:\.\d{3})+(?:,\d*)?$"
-_COMMA = r"^[-+]?(?:\d+,?\d*|,\d+)(?:[eE][-+]?\d+)?$"
-_EITHER = r"^[-+]?[1-9]\d{0,2}[.,]\d{3}$"  # 1,234 and 1.234: groups of thousands, or three decimals
-_SPACED = r"^[-+]?\d{1,3}(?:[ '’_]\d{3})+(?:[.,]\d*)?$"
+_DOT = r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"
+_GROUPED_COMMA = r"^[-+]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?$"
+_GROUPED_DOT = r"^[-+]?[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]*)?$"
+_COMMA = r"^[-+]?(?:[0-9]+,?[0-9]*|,[0-9]+)(?:[eE][-+]?[0-9]+)?$"
+_EITHER = r"^[-+]?[1-9][0-9]{0,2}[.,][0-9]{3}$"  # 1,234 and 1.234: groups of thousands, or three decimals
+_SPACED = r"^[-+]?[0-9]{1,3}(?:[ '’_][0-9]{3})+(?:[.,][0-9]*)?$"
 
 
 def is_missing(text: pl.Series, words: Sequence[str] = ()) -> pl.Series:
@@ -107,7 +107,7 @@ def _other_forms(table: Table, name: str, text: pl.Series) -> pl.Series:
         good = text.str.contains(_DOT) | text.str.contains(_GROUPED_COMMA)
         clean = text.str.replace_all(",", "", literal=True)
     values = clean.cast(pl.Float64, strict=False)
-    refuse_first(table, name, text, ~good, sign)
+    refuse_first(table, name, text, ~good | (values.is_null() & text.is_not_null()), sign)
     return values
 
 
@@ -130,7 +130,9 @@ def _maybe_groups(text: pl.Series) -> bool:
     if not dotted.any() or not known.filter(dotted).str.contains(_EITHER).all():
         return False
     whole = known.filter(~dotted)
-    return dotted.sum() >= 10 and len(whole) > 0.05 * len(known) and bool(whole.str.contains(r"^[-+]?\d{1,3}$").all())
+    return (
+        dotted.sum() >= 10 and len(whole) > 0.05 * len(known) and bool(whole.str.contains(r"^[-+]?[0-9]{1,3}$").all())
+    )
 
 
 def _refuse_unclear(table: Table, name: str, text: pl.Series) -> str:

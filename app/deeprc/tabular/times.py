@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,18 +16,19 @@ if TYPE_CHECKING:
     from deeprc.tabular.table import Table
 
 _CLOCK = (
-    r"(?:[T ,]+(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?)?"
+    r"(?:[T ,]+(?P<hour>[0-9]{1,2})"
+    r"(?::(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?)?"
     r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?)?"
 )
-_ZONE = r"(?: ?(?P<zone>Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))?$"
+_ZONE = r"(?: ?(?P<zone>Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?$"
 _FORMS = {
-    "iso": r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})" + _CLOCK + _ZONE,
-    "compact": r"^(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})"
-    r"(?:[T _-]?(?P<hour>\d{2})(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2}))?)?)?" + _ZONE,
-    "month": r"^(?P<year>\d{4})[-/M](?P<month>\d{1,2})$",
-    "quarter": r"^(?P<year>\d{4})[- ]?Q(?P<quarter>[1-4])$",
-    "year": r"^(?P<year>\d{4})$",
-    "parts": r"^(?P<first>\d{1,2})[-/.](?P<second_part>\d{1,2})[-/.](?P<year>\d{4})" + _CLOCK + _ZONE,
+    "iso": r"^(?P<year>[0-9]{4})[-/.](?P<month>[0-9]{1,2})[-/.](?P<day>[0-9]{1,2})" + _CLOCK + _ZONE,
+    "compact": r"^(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"
+    r"(?:[T _-]?(?P<hour>[0-9]{2})(?::?(?P<minute>[0-9]{2})(?::?(?P<second>[0-9]{2}))?)?)?" + _ZONE,
+    "month": r"^(?P<year>[0-9]{4})[-/M](?P<month>[0-9]{1,2})$",
+    "quarter": r"^(?P<year>[0-9]{4})[- ]?Q(?P<quarter>[1-4])$",
+    "year": r"^(?P<year>[0-9]{4})$",
+    "parts": r"^(?P<first>[0-9]{1,2})[-/.](?P<second_part>[0-9]{1,2})[-/.](?P<year>[0-9]{4})" + _CLOCK + _ZONE,
 }
 # Forms with the names of months, in English.
 _NAMED = [
@@ -37,6 +39,7 @@ _NAMED = [
         for clock in (" %H:%M:%S", " %H:%M", "")
     ),
 ]
+_WEEK = r"^([0-9]{4})-?W([0-9]{2})$"  # of ISO 8601: its Monday
 _UNITS = {10: "s", 13: "ms", 16: "us", 19: "ns"}  # digits of a count since 1970, in this century
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 EXAMPLES = "a time such as 2020-12-31 13:00, 2020-12-31T13:00Z, 31.12.2020 13:00 or 2020-12-31"
@@ -70,19 +73,20 @@ def seems_times(column: pl.Series) -> bool:
     """Whether the first values of a column are times that are no mere numbers."""
     if column.dtype != pl.String:
         return column.dtype in (pl.Date, pl.Datetime)
-    text = tidy(column).drop_nulls()[:50]
-    if text.is_empty():
+    text = tidy(column[:50]).drop_nulls()
+    if text.is_empty() or not text.cast(pl.Float64, strict=False).null_count():
         return False
-    plain = r"^[\d.,]*$"
     if any(text.str.contains(pattern).all() for pattern in _FORMS.values()):
-        return not text.str.contains(plain).all() or text.str.contains(_FORMS["parts"]).all()
-    return any(not _strptime(text.str.replace_all(",", ""), form).null_count() for form in _NAMED)
+        return True
+    return text.str.contains("[A-Za-z]{3}").all() and any(
+        not _strptime(text.str.replace_all(",", ""), form).null_count() for form in _NAMED
+    )
 
 
 def _joined(columns: list[pl.Series]) -> pl.Series:
     """Numbers of year, month, day (hour, minute, second) as one time; other parts with a blank between them."""
     texts = [tidy(column.cast(pl.String)).str.replace(r"\.0$", "") for column in columns]
-    whole = all(text.str.contains(r"^\d{1,4}$").all() for text in texts[:3])
+    whole = all(text.str.contains(r"^[0-9]{1,4}$").all() for text in texts[:3])
     if not whole or not texts[0].str.len_chars().eq(4).all():
         return pl.select(pl.concat_str(texts, separator=" ", ignore_nulls=False)).to_series()
     clock = [text.str.zfill(2) for text in texts[3:]] or []
@@ -113,7 +117,7 @@ def _found(table: Table, name: str, text: pl.Series) -> tuple[pl.Series, bool]:
             if form == "parts":
                 parts = _order(table, name, text, parts)
             times, bad = _time_of(parts)
-            if form == "compact" and bad.any() and text.str.contains(r"^\d{10}$").all():
+            if form == "compact" and bad.any() and text.str.contains(r"^[0-9]{10}$").all():
                 break  # seconds since 1970
             if bad.any():
                 _refuse(table, name, text, bad, "not a date", expected=EXAMPLES, fix="correct the date")
@@ -122,6 +126,10 @@ def _found(table: Table, name: str, text: pl.Series) -> tuple[pl.Series, bool]:
             best, share = matches, matches.mean()
     if (since := _since_1970(table, name, text)) is not None:
         return since, True
+    if text.str.contains(_WEEK).all():
+        days = text.str.replace(_WEEK, "${1}-W${2}-1").str.to_date("%G-W%V-%u", strict=False).cast(pl.Datetime("us"))
+        if not days.null_count():
+            return days, False
     for form in _NAMED:
         times = _strptime(text.str.replace_all(",", ""), form)
         if not times.null_count():
@@ -129,12 +137,17 @@ def _found(table: Table, name: str, text: pl.Series) -> tuple[pl.Series, bool]:
         if 1 - times.null_count() / len(times) > share:
             best, share = times.is_not_null(), 1 - times.null_count() / len(times)
     bad = ~best if best is not None and share >= 0.5 else pl.repeat(True, len(text), eager=True)
-    _refuse(table, name, text, bad, "not a date", expected=EXAMPLES, fix=_cure(text, bad))
+    _refuse(table, name, text, bad, "not a date", expected=EXAMPLES, fix=_cure(table, text, bad))
     raise AssertionError
 
 
-def _cure(text: pl.Series, bad: pl.Series) -> str:
-    found = text[int(bad.arg_max())]
+def _cure(table: Table, text: pl.Series, bad: pl.Series) -> str:
+    row = int(bad.arg_max())
+    found = text[row]
+    if row == 0 and bad.sum() == 1 and len(text) > 1 and table.lines is not None:
+        return f"if line {table.line(0)} is one of units, put # before it; else correct the date"
+    if re.search(r"[0-9] [A-Z]{3,5}$", found):
+        return "write the zone as an offset from UTC, such as +01:00 for CET; or leave it out and give 'time_zone'"
     number = pl.Series([found]).str.replace(",", ".").cast(pl.Float64, strict=False)[0]
     if number is not None and 15_000 <= number < 80_000:
         day = pl.select(pl.date(1899, 12, 30) + pl.duration(days=int(number)))[0, 0]
@@ -157,7 +170,7 @@ def _order(table: Table, name: str, text: pl.Series, parts: pl.DataFrame) -> pl.
             expected="one order in all rows",
             fix="correct the dates; 2020-12-31 can be misread by nobody",
         )
-    points = text.str.contains(r"^\d{1,2}\.").all()
+    points = text.str.contains(r"^[0-9]{1,2}\.").all()
     if not day_first.any() and not month_first.any() and not points:
         raise InputError(
             "day and month cannot be told apart: in no row either is greater than 12",
@@ -219,7 +232,7 @@ def _without_offset(
 
 def _since_1970(table: Table, name: str, text: pl.Series) -> pl.Series | None:
     """Counts of seconds or parts of it, told by their number of digits."""
-    digits = text.str.extract(r"^(\d+)(?:\.0*)?$").str.len_chars()
+    digits = text.str.extract(r"^([0-9]+)(?:\.0*)?$").str.len_chars()
     if digits.null_count() or digits.n_unique() > 1 or digits[0] not in _UNITS:
         return None
     unit = _UNITS[digits[0]]
@@ -232,7 +245,7 @@ def _of_form(table: Table, name: str, text: pl.Series, form: str) -> tuple[pl.Se
     epoch = pl.datetime(1970, 1, 1, time_unit="us")
     if form in _PER_SECOND or form == "excel":
         number = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
-        exact = text.str.extract(r"^(-?\d+)(?:\.0*)?$").cast(pl.Int64, strict=False)
+        exact = text.str.extract(r"^(-?[0-9]+)(?:\.0*)?$").cast(pl.Int64, strict=False)
         if form == "excel":
             # Excel counts days from 1899-12-30, in doubles: rounded to the second.
             times = pl.date(1899, 12, 30).cast(pl.Datetime("us")) + pl.duration(seconds=(number * 86_400).round())

@@ -87,6 +87,11 @@ def test_refusals(refusal, fields, message):
     assert refusal("k;v\n" + "".join(f"a;{field}\n" for field in fields), values) == message
 
 
+def test_digits_of_other_scripts_are_no_missing_values(refusal):
+    for field in ("٣", "３", "1,٣"):
+        assert refusal(f"k;v\na;1\na;{field}\n", values).startswith("a.csv:3, column 'v': not a number")
+
+
 def test_whole_numbers_in_groups_by_points_are_not_taken_for_decimals(table, refusal):
     text = "k;v\n" + "".join(f"a;{field}\n" for field in ["987", *["1.234", "12.345"] * 5])
     assert refusal(text, values).startswith("a.csv:3, column 'v': the decimal sign cannot be told")

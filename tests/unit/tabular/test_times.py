@@ -34,6 +34,7 @@ def test_forms(table, field):
         (["2020Q4", "2021Q1"], [datetime(2020, 10, 1), datetime(2021, 1, 1)]),
         (["2020", "2021"], [datetime(2020, 1, 1), datetime(2021, 1, 1)]),
         (["Dec 2020", "Jan 2021"], [datetime(2020, 12, 1), datetime(2021, 1, 1)]),
+        (["2020-W53", "2021-W01"], [datetime(2020, 12, 28), datetime(2021, 1, 4)]),
         (["20201231", "20210101"], [datetime(2020, 12, 31), datetime(2021, 1, 1)]),
         (["31.12.2020 24:00", "01.01.2021 01:00"], [datetime(2021, 1, 1), datetime(2021, 1, 1, 1)]),
         (["2020-12-31", "2020-12-31 01:00:00"], [datetime(2020, 12, 31), datetime(2020, 12, 31, 1)]),  # R's midnight
@@ -59,6 +60,9 @@ def test_columns(table, fields, expected):
         (["2020-01-01 00:00Z", "2020-01-01 01:00"], ":3", "some times have an offset", "write it in every row"),
         (["43831", "43832"], ":2", "not a date", "as Excel keeps dates (2020-01-01)? then give the key 'time_format'"),
         (["0", "1"], ":2", "not a date", "name the column of the times by the key 'time'"),
+        (["[UTC]", "2020-01-01"], ":2", "not a date", "if line 2 is one of units, put # before it"),
+        (["2020-01-01 00:00 CET", "2020-01-01 01:00 CET"], ":2", "not a date", "write the zone as an offset from UTC"),
+        (["٢٠٢٠-01-01", "2020-01-01"], ":2", "not a date", "correct the date"),
         (["31.12.20", "01.01.21"], ":2", "not a date", "key 'time_format', such as '%d.%m.%y"),
     ],
 )
