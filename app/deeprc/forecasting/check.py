@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 import typer
 
 from deeprc import fingerprint
 from deeprc.contents import named
-from deeprc.errors import InputError
 from deeprc.files import write_json
 from deeprc.forecasting.config import DataConfig
 from deeprc.forecasting.data import read
-from deeprc.forecasting.splits import PARTS, Grid, make_grid
+from deeprc.forecasting.grid import lay_out
+from deeprc.forecasting.splits import PARTS, refuse_unknown
 from deeprc.stage import run
 from deeprc.validation import validate
-
-
-def grid_of(table: pl.DataFrame, config: DataConfig, path: Path) -> Grid:
-    """The regular grid under the times of `table`."""
-    if (count := table["id"].n_unique()) > 1:
-        raise InputError(f"{count} series in one file: only one is understood", where=path)
-    times = table["time"].sort()
-    if len(times) < 2:
-        raise InputError("too few rows for the windows", where=path, found=f"{len(times)} rows")
-    steps = times.diff().drop_nulls()
-    step: timedelta = steps.mode().min()
-    odd = ((times - times[0]).dt.total_microseconds() % (step // timedelta(microseconds=1)) != 0).arg_true()
-    if len(odd):
-        raise InputError(
-            "the times are not evenly spaced",
-            where=path,
-            found=f"{times[int(odd[0])]}",
-            expected=f"{times[0]} and whole multiples of {step} after it",
-        )
-    limits = {"horizon": config.horizon, "input_size": config.input_size}
-    return make_grid(times[0], times[-1], step, config.split, where=path, **limits)
 
 
 def main(
@@ -56,18 +34,15 @@ def main(
     options = validate(DataConfig, json.loads(config), where="--config")
     made_from = fingerprint.prepared(named([data]), options.model_dump(mode="json"))
     found = read(data, options)
-    table = found.frame
-    grid = grid_of(table, options, data)
-    parts = {part: grid.bounds(part) for part in PARTS}
-    observed = table.select(grid.row("time").alias("row"), "y").drop_nulls()
-    for part, (begin, end) in parts.items():
-        if observed.filter(pl.col("row").is_between(begin, end - 1)).is_empty():
-            raise InputError(
-                f"the {part} part has no value of the target",
-                where=data,
-                found=f"nothing from {grid.time(begin)} to {grid.time(end - 1)}",
-                fix="choose another split",
-            )
+    grid = lay_out(found, options, data)
+    known = grid.place(found.frame)
+    refuse_unknown(grid, known, options.horizon, options.input_size, data)
+    notices = [*found.notices, *grid.notices]
+    shown = {name: name if name == "x:y" else name.removeprefix("x:") for name in ["y", *found.covariates]}
+    edges = itertools.pairwise(("begin", "val", "test", "end"))
+    lengths = {part: grid.series[last] - grid.series[first] for part, (first, last) in zip(PARTS, edges, strict=True)}
+    several = len(grid.series) > 1
+    rows = grid.series["end"] - grid.series["begin"]
     write_json(
         out,
         {
@@ -75,20 +50,27 @@ def main(
             "file": str(data),
             "sha256": sha256(data),
             "target": found.target,
-            "rows": len(table),
+            **({"series": len(rows), "rows_of_a_series": {"least": rows.min(), "most": rows.max()}} if several else {}),
+            "rows": len(known),
             "first": str(grid.first),
-            "last": str(grid.time(grid.rows - 1)),
+            "last": str(grid.last),
             "step": str(grid.step),
-            "absent_rows": grid.rows - len(table),
-            "missing": {name.removeprefix("x:"): table[name].null_count() for name in ["y", *found.covariates]},
-            "parts": {part: end - begin for part, (begin, end) in parts.items()},
-            "notices": found.notices,
+            "season": grid.step.ahead(grid.season) if grid.season > 1 else "none",
+            "horizon": grid.step.ahead(options.horizon),
+            "absent_rows": grid.rows - len(known),
+            "missing": {word: known[name].null_count() for name, word in shown.items()},
+            "parts": {part: length.sum() for part, length in lengths.items()},
+            "notices": notices,
             fingerprint.KEY: made_from,
         },
     )
-    for notice in found.notices:
+    for notice in notices:
         print(f"note: {notice}")
-    print(f"{found.title}: {len(table):,} rows from {grid.first} on; {table['y'].null_count():,} without a value")
+    whose = f" of {len(rows):,} series" if several else ""
+    print(
+        f"{found.title}: {len(known):,} rows{whose} from {grid.first} on, a step of {grid.step}, season "
+        f"{grid.step.ahead(grid.season) if grid.season > 1 else 'none'}; {known['y'].null_count():,} without a value"
+    )
 
 
 if __name__ == "__main__":

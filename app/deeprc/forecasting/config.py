@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from deeprc.errors import ConfigError
+from deeprc.forecasting.step import Step
 from deeprc.forecasting.zoo import ZOO, check_options, entry
 
 Positive = Annotated[int, Field(gt=0)]
@@ -36,8 +37,11 @@ class DataConfig(BaseModel):
     series: Column | None = None
     """The column that says which series a row belongs to; `unique_id` where the file has it. One model is trained for
     all series together."""
-    season: Annotated[int, Field(gt=1)] | None = None
-    """Steps of a season, for the seasonal naive forecast and MASE; from the step when left out (hours: 24, days: 7)."""
+    leave_out: list[str | int] = []
+    """Series that are not to be used, by their names in that column."""
+    season: Positive | None = None
+    """Steps of a season, for the seasonal naive forecast and MASE; 1 for none. From the step when left out (15 minutes:
+    96, hours: 24, days: 7, weeks: 52, months: 12, quarters: 4)."""
     step: str | None = None
     """The time from one row to the next, such as `15m`, `1h`, `1d`, `1w`, `1mo`, `1q` or `1y`; found when left out."""
     time_format: str | None = None
@@ -59,7 +63,7 @@ class DataConfig(BaseModel):
     input_size: Positive = 96
     """Steps of the past to forecast from."""
     split: tuple[Fraction, Fraction] = (0.7, 0.1)
-    """Fractions of the time that train and validate; what is left tests."""
+    """Fractions of the time that train and validate, of each series' own length; what is left tests."""
     max_gap: Annotated[int, Field(ge=0)] = 6
     """Gaps of at most so many steps are interpolated; longer ones count in no loss and no metric."""
 
@@ -77,6 +81,11 @@ class DataConfig(BaseModel):
     def _words_and_numbers(cls, value: object) -> object:
         values = value if isinstance(value, list) or value is None else [value]
         return values and [word if isinstance(word, str) else json.dumps(word) for word in values]
+
+    @field_validator("step")
+    @classmethod
+    def _step_is_understood(cls, step: str | None) -> str | None:
+        return step if step is None else Step.parse(step) and step
 
     @model_validator(mode="after")
     def _something_is_left_to_test(self) -> Self:
@@ -164,6 +173,17 @@ class ForecastingConfig(DataConfig):
     def _only_beijing_is_fetched(self) -> Self:
         if self.dataset != "beijing" and self.path is None:
             raise ValueError(f"dataset {self.dataset} needs the key path: the file")
+        return self
+
+    @model_validator(mode="after")
+    def _windows_are_wide_enough(self) -> Self:
+        needs = {name: entry(name).smallest_input for name in self.models}
+        narrow = [f"{name} ({least})" for name, least in needs.items() if self.input_size < least]
+        if narrow:
+            raise ValueError(
+                f"input_size {self.input_size} is too small for {', '.join(narrow)}: give at least the number in "
+                "brackets, or name other models by the key models"
+            )
         return self
 
     def data_json(self) -> str:

@@ -1,4 +1,4 @@
-"""Accuracy of forecasts, in exact sums (`deeprc.exact`). Hours that were not observed are left out by the caller."""
+"""Accuracy of forecasts, in exact sums (`deeprc.exact`). What was not observed is left out by the caller."""
 
 from __future__ import annotations
 
@@ -29,24 +29,25 @@ def smape(y: np.ndarray, yhat: np.ndarray) -> float:
     return 100 * mean(terms)
 
 
-def mase(y: np.ndarray, yhat: np.ndarray, scale: float) -> float | None:
-    """Mean absolute scaled error, mean |y - ŷ| / scale, without unit; None for a scale of zero.
+def mase(y: np.ndarray, yhat: np.ndarray, scale: float | None) -> float | None:
+    """Mean absolute scaled error, mean |y - ŷ| / scale, without unit; None where there is no scale, or one of zero.
 
     Source: Hyndman and Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001. `scale` as from `seasonal_scale`.
     """
-    return mae(y, yhat) / scale if scale > 0 else None
+    return mae(y, yhat) / scale if scale else None
 
 
-def seasonal_scale(train: np.ndarray, season: int) -> float:
+def seasonal_scale(train: np.ndarray, season: int) -> float | None:
     """Mean |y_t - y_(t-m)| over the training part, m = `season` steps: the seasonal naive forecast's error in sample.
 
-    `train` holds NaN where nothing was observed; pairs with a NaN are left out.
+    `train` holds NaN where nothing was observed; pairs with a NaN are left out. None where no pair is left.
     """
     change = np.abs(train[season:] - train[:-season])
-    return mean(change[~np.isnan(change)])
+    known = change[~np.isnan(change)]
+    return mean(known) if known.size else None
 
 
-def scores(y: np.ndarray, yhat: np.ndarray, scale: float) -> dict[str, float | None]:
-    """All four, rounded to 6 significant digits so that they read well and compare exactly."""
+def scores(y: np.ndarray, yhat: np.ndarray, scale: float | None) -> dict[str, float | None]:
+    """All four, rounded to 6 significant digits so that they read well and compare exactly; None where not known."""
     values = {"mae": mae(y, yhat), "rmse": rmse(y, yhat), "smape": smape(y, yhat), "mase": mase(y, yhat, scale)}
     return {name: rounded(value) for name, value in values.items()}

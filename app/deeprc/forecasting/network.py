@@ -37,6 +37,8 @@ class Forecaster(torch.nn.Module):
         super().__init__()
         self.entry, self.horizon, self.input_size = entry(name), meta["horizon"], meta["input_size"]
         arguments = {"h": self.horizon, "input_size": self.input_size, "max_steps": 1, **options}
+        if self.horizon == 1:
+            arguments |= self.entry.single
         if self.entry.future:
             arguments["futr_exog_list"] = list(meta["future"])
         if self.entry.history and meta["history"]:
@@ -51,7 +53,7 @@ class Forecaster(torch.nn.Module):
         return out * spread + shift
 
     def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Mean absolute error over usable hours; for a probabilistic model its negative log-likelihood."""
+        """Mean absolute error over usable rows; for a probabilistic model its negative log-likelihood."""
         if not self.entry.probabilistic:
             error = (self(batch) - batch["y"]).abs() * batch["mask"]
             return error.sum() / batch["mask"].sum().clamp(min=1)
@@ -65,9 +67,10 @@ class Forecaster(torch.nn.Module):
 
     def _level(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         past = batch["past"]
-        # DeepAR, fed with its own means, drifts away from a level set by one hour: the mean of all suits it better.
+        # DeepAR, fed with its own means, drifts away from a level set by one value: the mean of all suits it better.
         shift = past.mean(1, keepdim=True) if self.entry.probabilistic else past[:, -1:]
-        return shift, past.std(1, keepdim=True).clamp(min=SMALLEST_SPREAD)
+        spread = past.std(1, keepdim=True) if self.input_size > 1 else torch.zeros_like(past)
+        return shift, spread.clamp(min=SMALLEST_SPREAD)
 
     def _core(self, z: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         return self.core(
@@ -82,8 +85,13 @@ class Forecaster(torch.nn.Module):
 
     def _recurrent(self, known: torch.Tensor, future: torch.Tensor) -> torch.Tensor:
         return self.core(
-            {"insample_y": known[..., None], "hist_exog": None, "futr_exog": future, "stat_exog": None}
-        )  # fmt: skip
+            {
+                "insample_y": known[..., None],
+                "hist_exog": None,
+                "futr_exog": future if self.core.futr_exog_size else None,
+                "stat_exog": None,
+            }
+        )
 
     def _unroll(self, z: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Step by step, each step fed with the mean of the one before."""
@@ -135,7 +143,7 @@ def windows(series: Series, origins: np.ndarray) -> dict[str, torch.Tensor]:
     Returns
     -------
     dict
-        `past` [windows, input_size], `y` and `mask` [windows, horizon] (mask 1 where the hour counts in the loss),
+        `past` [windows, input_size], `y` and `mask` [windows, horizon] (mask 1 where the row counts in the loss),
         `history` [windows, input_size, covariates], `future` [windows, input_size + horizon, calendar].
     """
     length, horizon = series.meta["input_size"], series.meta["horizon"]

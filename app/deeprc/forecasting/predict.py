@@ -20,7 +20,7 @@ def main(
     out: Annotated[Path, typer.Option(help="the Arrow file to write")],
     threads: Annotated[int, typer.Option(min=1, help="threads to compute with")] = 1,
 ) -> None:
-    """Forecast the test part, one horizon after the other, with the hours before each as its past.
+    """Forecast the test part, one horizon after the other, with the rows before each as its past.
 
     Example: `python -m deeprc.forecasting.predict --prepared prepared --model models/NHITS --out NHITS.arrow`
     """
@@ -41,13 +41,14 @@ def main(
     network.load_state_dict(torch.load(model / "weights.pt", weights_only=True))
     horizon = series.meta["horizon"]
     origins = series.origins("test", stride=horizon)
+    number = np.repeat(series.number(origins), horizon).astype(np.int32)
     rows = origins[:, None] + np.arange(horizon)
-    mean, deviation = series.scale
-    yhat = forecast(network, series, origins).astype(np.float64) * deviation + mean
+    yhat = series.unscaled(forecast(network, series, origins), origins)
     if not np.isfinite(yhat).all():
         raise InputError(f"{about['name']} forecasts values that are not finite", where=model, fix="train it anew")
     table = pa.table(
         {
+            "id": pa.DictionaryArray.from_arrays(number, series.ids),
             "origin": np.repeat(series.ds[origins], horizon),
             "ds": series.ds[rows.ravel()],
             "step": np.tile(np.arange(1, horizon + 1, dtype=np.int16), len(origins)),

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from deeprc.forecasting.splits import PARTS
 from deeprc.prepared import check_parts, read_facts, read_frame
-
-PARTS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
 class Series:
-    """A prepared series.
+    """The prepared series, one after the other.
 
     Attributes
     ----------
@@ -30,6 +29,10 @@ class Series:
         Scaled covariates of the past and the calendar, float32 [rows, columns].
     ds
         Times, datetime64[us] [rows].
+    bounds
+        The rows at which each series' training, validation and test part begin and it ends, int64 [series, 4].
+    scale
+        Mean and standard deviation that each series' target was scaled by, float64 [series, 2].
     """
 
     y: np.ndarray
@@ -39,21 +42,33 @@ class Series:
     history: np.ndarray
     future: np.ndarray
     ds: np.ndarray
+    bounds: np.ndarray
+    scale: np.ndarray
     meta: dict
 
     @property
-    def scale(self) -> tuple[float, float]:
-        """Mean and standard deviation that the target was scaled by."""
-        return tuple(self.meta["scaler"]["y"])
+    def ids(self) -> list[str]:
+        """What the series are called."""
+        return [about["id"] for about in self.meta["series"]]
+
+    def number(self, rows: np.ndarray) -> np.ndarray:
+        """The series that each of `rows` belongs to."""
+        return np.searchsorted(self.bounds[:, 0], rows, side="right") - 1
+
+    def unscaled(self, y: np.ndarray, origins: np.ndarray) -> np.ndarray:
+        """Scaled values [windows, horizon] of windows that start at `origins`, in the target's unit."""
+        mean, deviation = self.scale[self.number(origins)].T[:, :, None]
+        return y.astype(np.float64) * deviation + mean
 
     def origins(self, part: str, *, stride: int = 1) -> np.ndarray:
-        """Rows that a forecast of a part may start at, so that its whole horizon lies in the part.
+        """Rows that a forecast of a part may start at, so that its whole horizon lies in the part of one series.
 
-        The hours that it starts from may lie in an earlier part; in training they all lie in the training part.
+        The rows that it starts from may lie in an earlier part; in training they all lie in the training part.
         """
-        edges = (0, *self.meta["cuts"], self.meta["rows"])
-        begin, end = edges[PARTS.index(part)], edges[PARTS.index(part) + 1]
-        return np.arange(max(begin, self.meta["input_size"]), end - self.meta["horizon"] + 1, stride)
+        index, (length, horizon) = PARTS.index(part), (self.meta["input_size"], self.meta["horizon"])
+        firsts = np.maximum(self.bounds[:, index], self.bounds[:, 0] + length)
+        ends = self.bounds[:, index + 1] - horizon + 1
+        return np.concatenate([np.arange(first, end, stride) for first, end in zip(firsts, ends, strict=True)])
 
 
 def load(prepared: Path) -> Series:
@@ -73,5 +88,7 @@ def load(prepared: Path) -> Series:
         history=matrix(meta["history"]).astype(np.float32),
         future=matrix(meta["future"]).astype(np.float32),
         ds=table["ds"].to_numpy(),
+        bounds=np.array([about["bounds"] for about in meta["series"]]),
+        scale=np.array([about["scaler"]["y"] for about in meta["series"]]),
         meta=meta,
     )

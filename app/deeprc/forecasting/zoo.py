@@ -5,7 +5,7 @@ To add one, add an entry here (see docs/add-a-model.md). Nothing heavy is import
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from deeprc.errors import unknown
@@ -20,12 +20,16 @@ class Entry:
     options
         Arguments of the class. Only these can be set in the configuration.
     future, history
-        Whether the class takes known future covariates (the calendar), and covariates of the past (the weather).
+        Whether the class takes known future covariates (the calendar), and covariates of the past.
     probabilistic
         Whether it predicts a distribution one step ahead and is unrolled (DeepAR), and not all steps at once.
     mixes
         Whether a forecast depends on the other windows of its batch (TimesNet takes its periods from their mean
         spectrum): such windows are forecast one by one, so that none knows of a later one.
+    smallest_input
+        The smallest input size that the class works with.
+    single
+        More arguments of the class for a horizon of one step.
     steps, learning_rate, batch_size
         Of the training, unless the configuration says otherwise.
     source
@@ -40,6 +44,8 @@ class Entry:
     history: bool = False
     probabilistic: bool = False
     mixes: bool = False
+    smallest_input: int = 1
+    single: dict[str, Any] = field(default_factory=dict)
     steps: int = 300
     learning_rate: float = 2e-3
     batch_size: int = 64
@@ -54,6 +60,7 @@ ZOO: dict[str, Entry] = {
     "NBEATS": Entry(
         {"n_blocks": [1, 1, 1], "mlp_units": [[128, 128]] * 3},
         "Oreshkin et al. 2020, arXiv:1905.10437",
+        single={"stack_types": ["identity"] * 3},  # no trend and no season within one step
         steps=600,
     ),
     "NHITS": Entry(
@@ -106,12 +113,17 @@ ZOO: dict[str, Entry] = {
         "Nie et al. 2023, arXiv:2211.14730",
     ),
     "Autoformer": Entry(
-        {**_TRANSFORMER, "MovingAvg_window": 25}, "Wu et al. 2021, arXiv:2106.13008", future=True, **_SMALL_STEPS
+        {**_TRANSFORMER, "MovingAvg_window": 25},
+        "Wu et al. 2021, arXiv:2106.13008",
+        future=True,
+        smallest_input=5,  # it looks for 3 log(length) delays
+        **_SMALL_STEPS,
     ),
     "FEDformer": Entry(
         {**_TRANSFORMER, "n_head": 8, "modes": 8, "MovingAvg_window": 25},
         "Zhou et al. 2022, arXiv:2201.12740",
         future=True,
+        smallest_input=2,
         **_SMALL_STEPS,
     ),
     "TimesNet": Entry(
@@ -119,10 +131,11 @@ ZOO: dict[str, Entry] = {
         "Wu et al. 2023, arXiv:2210.02186",
         future=True,
         mixes=True,
+        smallest_input=3,  # and with the horizon twice as many as periods
         **_SMALL_STEPS,
     ),
     "VanillaTransformer": Entry(
-        dict(_TRANSFORMER), "Vaswani et al. 2017, arXiv:1706.03762", future=True, **_SMALL_STEPS
+        dict(_TRANSFORMER), "Vaswani et al. 2017, arXiv:1706.03762", future=True, smallest_input=2, **_SMALL_STEPS
     ),
 }
 

@@ -75,7 +75,7 @@ def test_windows_are_cut_as_promised(series):
 
 def test_parts_do_not_overlap_and_training_sees_no_later_part(series):
     train, val, test = (series.origins(part) for part in ("train", "val", "test"))
-    first, second = series.meta["cuts"]
+    _, first, second, _ = series.bounds[0]
     assert train[0] == 36
     assert train[-1] + 12 == first == val[0]
     assert val[-1] + 12 == second == test[0]
@@ -120,7 +120,8 @@ def test_metrics_count_observed_hours_only(trained, series):
     assert metrics["models"]["GRU"]["mae"] == pytest.approx(np.abs(y - yhat)[known].mean(), rel=1e-5)
     assert metrics["windows"] * 12 == len(y)
     assert set(metrics["naive"]) == {"last value", "seasonal naive"}
-    last = np.repeat(series.y[series.origins("test", stride=12) - 1] * series.scale[1] + series.scale[0], 12)
+    ((mean, deviation),) = series.scale
+    last = np.repeat(series.y[series.origins("test", stride=12) - 1] * deviation + mean, 12)
     assert metrics["naive"]["last value"]["mae"] == pytest.approx(np.abs(y - last)[known].mean(), rel=1e-4)
 
 

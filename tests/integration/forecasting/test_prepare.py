@@ -10,6 +10,7 @@ from deeprc.forecasting.config import DataConfig
 from deeprc.forecasting.data import read
 from deeprc.forecasting.series import load
 from deeprc.prepared import read_frame
+from samples.series import CONFIG, write_series
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
@@ -26,7 +27,7 @@ def test_content_is_that_of_the_file(prepared, slice_of_beijing):
     assert np.array_equal(series.ds, raw["time"].to_numpy())
     assert np.array_equal(series.observed, raw["y"].is_not_null().to_numpy())
     assert np.array_equal(series.y_raw[series.observed], raw["y"].drop_nulls().to_numpy())
-    mean, deviation = series.scale
+    ((mean, deviation),) = series.scale
     back = series.y[series.observed] * deviation + mean
     assert np.allclose(back, raw["y"].drop_nulls().to_numpy(), atol=1e-3)
     assert np.isfinite(series.y).all()
@@ -37,7 +38,7 @@ def test_content_is_that_of_the_file(prepared, slice_of_beijing):
 
 def test_scale_is_of_the_training_part_only(prepared):
     series = load(prepared)
-    cut = series.meta["cuts"][0]
+    cut = series.bounds[0, 1]
     assert np.mean(series.y[:cut], dtype=np.float64) == pytest.approx(0, abs=1e-5)
     assert np.std(series.y[:cut], dtype=np.float64) == pytest.approx(1, abs=1e-5)
     assert abs(np.mean(series.y, dtype=np.float64)) > 1e-3  # 0 had the rest been in it, too
@@ -52,8 +53,42 @@ def test_statistics_of_each_month(prepared, slice_of_beijing):
         pl.col("y").max().alias("max"),
     )
     monthly = pl.from_arrow(read_frame(prepared, "monthly.arrow"))
-    found = monthly.select("month", *(pl.col(f"y_{name}").alias(name) for name in ("count", "mean", "min", "max")))
+    found = monthly.select("month", *(pl.col(f"y_raw_{name}").alias(name) for name in ("count", "mean", "min", "max")))
     assert_frame_equal(found, expected.sort("month"), check_dtypes=False)
+
+
+def test_several_series_of_their_own_starts_and_lengths(prepare, tmp_path):
+    """Each is prepared as if it were the only one, on any number of ranks."""
+    series_file = write_series(tmp_path / "several.csv")
+    folders = [prepare(series_file, CONFIG, ranks) for ranks in (1, 2, 3)]
+    one, *others = [read_frame(folder, "series.arrow").combine_chunks() for folder in folders]
+    assert all(one == other for other in others)
+    assert len({(folder / "meta.json").read_bytes() for folder in folders}) == 1
+    together = load(folders[1])
+    assert together.ids == ["B", "a", "ç"]
+    assert together.meta["step"] == "1 month"
+    assert together.meta["history"] == ["x:row", "x:usable"]  # users' columns, whatever they are called
+    assert together.meta["future"] == ["month_sin", "month_cos"]
+    raw = pl.read_csv(series_file, try_parse_dates=True)
+    for number, name in enumerate(together.ids):
+        begin, val, _, end = together.bounds[number]
+        mine = raw.filter(unique_id=name)
+        known = mine.sort("ds").drop_nulls("y")["y"].to_numpy()
+        assert np.array_equal(together.y_raw[begin:end][together.observed[begin:end]], known)
+        assert np.mean(together.y[begin:val], dtype=np.float64) == pytest.approx(0, abs=1e-5)
+        assert np.std(together.y[begin:val], dtype=np.float64) == pytest.approx(1, abs=1e-5)
+        own = series_file.with_name(f"{number}.csv")
+        mine.write_csv(own, datetime_format="%Y-%m-%d %H:%M:%S")
+        alone = load(prepare(own, CONFIG, 1))
+        for field in ("y", "usable", "observed", "future", "ds"):
+            assert np.array_equal(getattr(alone, field), getattr(together, field)[begin:end])
+        unknown = 2 - len(alone.meta["history"])  # "ç" has no value of "row", which is 0 there
+        assert np.array_equal(alone.history, together.history[begin:end, unknown:])
+        assert unknown == (name == "ç")
+        assert not together.history[begin:end, :unknown].any()
+        for part in ("train", "val", "test"):
+            ours = together.origins(part, stride=6)
+            assert np.array_equal(alone.origins(part, stride=6), ours[together.number(ours) == number] - begin)
 
 
 def test_etth1(prepare, shared_data):
