@@ -7,6 +7,12 @@ from dataclasses import dataclass
 
 from deeprc.reporting.events import Run, Task
 
+STATES = ("starting", "active", "closing", "closed")
+PHASES = (
+    "workflow start", "pilot start-up", "tasks running", "no task running", "pilot close", "between pilots",
+    "after the pilot",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Waits:
@@ -54,29 +60,52 @@ class Breakdown:
 
 def breakdown(run: Run) -> Breakdown:
     """The breakdown of `run`."""
-    starting = run.pilot.get("starting", run.end)
-    active = run.pilot.get("active", max(starting, run.end))
-    closing = run.pilot.get("closing", max(active, run.end))
-    closed = run.pilot.get("closed", max(closing, run.end))
-    busy = covered([(task.start, task.stop) for task in run.tasks], active, closing)
-    phases = {
-        "workflow start": starting - run.begin,
-        "pilot start-up": active - starting,
-        "tasks running": busy,
-        "no task running": closing - active - busy,
-        "pilot close": closed - closing,
-        "after the pilot": run.end - closed,
-    }
-    waits = [wait(task, active, run.tasks) for task in run.tasks]
-    worked = sum(len(task.cores) * _overlap(task, active, closing) for task in run.tasks)
-    offered = run.cores * (closing - active)
+    spans = [(task.start, task.stop) for task in run.tasks]
+    phases = dict.fromkeys(PHASES, 0.0)
+    reached, worked, offered = run.begin, 0.0, 0.0
+    for number, (starting, active, closing, closed) in enumerate(pilots(run)):
+        busy = covered(spans, active, closing)
+        phases["between pilots" if number else "workflow start"] += starting - reached
+        phases["pilot start-up"] += active - starting
+        phases["tasks running"] += busy
+        phases["no task running"] += closing - active - busy
+        phases["pilot close"] += closed - closing
+        worked += sum(len(task.cores) * _overlap(task, active, closing) for task in run.tasks)
+        offered += run.cores * (closing - active)
+        reached = closed
+    phases["after the pilot" if run.pilots else "workflow start"] += run.end - reached
+    parts = waits(run)
     return Breakdown(
         total=run.end - run.begin,
         phases={name: seconds for name, seconds in phases.items() if seconds > 0},
-        waits=Waits(*(sum(getattr(w, name) for w in waits) for name in ("pilot", "cores", "launch", "run"))),
+        waits=Waits(*(sum(getattr(w, name) for w in parts) for name in ("pilot", "cores", "launch", "run"))),
         tasks=len(run.tasks),
         utilisation=worked / offered if offered > 0 else None,
     )
+
+
+def pilots(run: Run) -> list[tuple[float, float, float, float]]:
+    """When each pilot was asked for, became active, was being closed and had ended; what was not told came last."""
+    found, reached = [], run.begin
+    limits = [*(pilot.get("starting", run.end) for pilot in run.pilots[1:]), run.end]
+    for pilot, limit in zip(run.pilots, limits, strict=False):
+        times = []
+        for state in STATES:  # a state that was never told: the next one that was, or the end, is where it would be
+            later = [pilot[other] for other in STATES[STATES.index(state) :] if other in pilot]
+            reached = max(reached, later[0] if later else limit)
+            times.append(reached)
+        found.append(tuple(times))
+    return found
+
+
+def waits(run: Run) -> list[Waits]:
+    """What each task of the run waited for, in the pilot that was up when it began."""
+    ups = [active for _, active, _, _ in pilots(run)]
+    found = []
+    for task in run.tasks:
+        up = max((each for each in ups if each <= task.start), default=min(ups, default=run.begin))
+        found.append(wait(task, up, run.tasks))
+    return found
 
 
 def wait(task: Task, active: float, tasks: Iterable[Task]) -> Waits:

@@ -2,119 +2,106 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from deeprc.reporting import words
-from deeprc.reporting.breakdown import breakdown, wait
-from deeprc.reporting.events import Run, Task
+from deeprc.reporting.events import Task
 from deeprc.reporting.figures.forecasts import step_of
-from deeprc.reporting.figures.ranking import WORDS, standing
-from deeprc.reporting.figures.timeline import colour
-from deeprc.reporting.load import Forecasting, Hydrology
-from deeprc.reporting.theme import BLUE, GOLD, ORANGE, PURPLE, SLATE
+from deeprc.reporting.figures.ranking import LOOK, standing
+from deeprc.reporting.figures.ranking import words as standings
+from deeprc.reporting.load import MEASURES, SKILLS, Forecasting, Hydrology
 
-PHASES = {
-    "workflow start": SLATE,
-    "pilot start-up": ORANGE,
-    "tasks running": BLUE,
-    "no task running": GOLD,
-    "pilot close": PURPLE,
-    "after the pilot": SLATE,
-}
-MEASURES = ("mae", "rmse", "smape", "mase")
+DEEPEST = 3  # levels of the configuration that have rows of their own
+ELSEWHERE = ("sha256", "basins", "name", "made_from")  # keys of a check that other parts of the page tell
 
 
 def model_rows(metrics: dict, tasks: list[Task]) -> list[dict]:
-    """A row for each model and naive forecast, by MAE; `standing` is None for the naive ones."""
+    """A row for each model and naive forecast, by MAE, those without one last; `standing` is None where not known."""
     seconds = {t.wildcards.get("model"): t.seconds for t in tasks if t.rule == "forecasting_train"}
-    rows = [
-        {"name": name, "standing": standing(row["mae"], metrics["naive"]), "seconds": seconds.get(name)}
-        | {key: row.get(key) for key in (*MEASURES, "parameters")}
-        for name, row in metrics["models"].items()
-    ]
-    rows += [
-        {"name": name, "standing": None, "seconds": None, "parameters": None} | {key: row.get(key) for key in MEASURES}
-        for name, row in metrics["naive"].items()
-    ]
-    return sorted(rows, key=lambda row: (row["mae"], row["name"]))
+    rows = []
+    for naive, found in ((False, metrics["models"]), (True, metrics["naive"])):
+        for name, row in found.items():
+            figures = {key: row.get(key) for key in (*MEASURES, "parameters")}
+            of = None if naive else standing(figures["mae"], metrics["naive"])
+            ran = None if naive else seconds.get(name)
+            rows.append({"name": name, "naive": naive, "standing": of, "seconds": ran} | figures)
+    return sorted(rows, key=lambda row: (row["mae"] is None, row["mae"] or 0.0, row["name"]))
 
 
 def forecasting(found: Forecasting, tasks: list[Task]) -> dict:
     """The forecasting part."""
     metrics = found.metrics
     rows = model_rows(metrics, tasks)
-    best = next((row for row in rows if row["standing"]), None)
-    naive = next((row for row in rows if not row["standing"]), None)
-    counts = Counter(row["standing"] for row in rows if row["standing"])
-    gain = 1 - best["mae"] / naive["mae"] if best and naive and naive["mae"] else None
+    models = [row for row in rows if not row["naive"]]
+    best = next((row for row in models if row["mae"] is not None), None)
+    naive = next((row for row in rows if row["naive"] and row["mae"] is not None), None)
+    counts = Counter(row["standing"] for row in models)
+    subject = [str(metrics[key]) for key in ("target", "dataset") if metrics.get(key)]
     return {
-        "metrics": metrics,
+        "about": {key: metrics.get(key) for key in ("windows", "unit")},
+        "target": metrics.get("target") or "the target",
+        "subject": " of ".join(subject) or "The target",
         "ahead": _ahead(found),
         "rows": rows,
+        "models": len(models),
         "best": best,
         "naive": naive,
-        "gain": gain,
-        "counts": {kind: counts[kind] for kind in WORDS if counts[kind]},
-        "words": WORDS,
-        "worse": [row["name"] for row in rows if row["standing"] == "neither"],
-        "shown": [row["name"] for row in rows if row["standing"] and row["name"] in found.predictions][:2],
+        "gain": 1 - best["mae"] / naive["mae"] if best and naive and naive["mae"] else None,
+        "counts": {kind: counts[kind] for kind in LOOK},
+        "words": standings(metrics["naive"]),
+        "unknown": counts[None],
+        "worse": [row["name"] for row in models if row["standing"] == "neither"],
+        "shown": [row["name"] for row in models if row["name"] in found.predictions][:2],
         "check": facts(found.check),
     }
 
 
 def hydrology(found: Hydrology) -> dict:
-    """The hydrology part; basins as the metrics order them."""
-    blank = {"unit": "", "references": {}, "beats_reference": None}
-    basins = {key: {"name": key} | blank | row for key, row in found.metrics["basins"].items()}
-    scores = sorted(row["nse"] for row in basins.values() if row["nse"] is not None)
-    return {
-        "metrics": found.metrics,
-        "basins": basins,
-        "median_nse": _median(scores),
-        "median_kge": _median(sorted(row["kge"] for row in basins.values() if row["kge"] is not None)),
-        "worse": [row["name"] for row in basins.values() if row["beats_reference"] is False],
-        "check": {key: facts(value) for key, value in (found.check.get("basins") or {}).items()},
+    """The hydrology part; basins as the metrics order them, with None for what is not known of them."""
+    unknown = dict.fromkeys(SKILLS)
+    basins = {
+        key: unknown
+        | row
+        | {
+            "name": row.get("name") or key,
+            "unit": row.get("unit") or "",
+            "train": unknown | (row.get("train") or {}),
+            "references": {name: unknown | (part or {}) for name, part in (row.get("references") or {}).items()},
+            "beats_reference": row.get("beats_reference"),
+        }
+        for key, row in found.metrics["basins"].items()
     }
-
-
-def run_part(run: Run, tasks: list[Task]) -> dict:
-    """The newest run's times, and the table of all stages."""
-    parts = breakdown(run)
-    active = run.pilot.get("active", run.begin)
-    waits = {id(task): wait(task, active, run.tasks) for task in run.tasks}
-    failed = [task for task in run.tasks if task.failed]
+    checked = found.check.get("basins") or {}
     return {
-        "run": run,
-        "total": parts.total,
-        "over": "closed" in run.pilot,
-        "phases": [
-            {"name": name, "seconds": s, "part": s / parts.total if parts.total else 0, "colour": PHASES[name]}
-            for name, s in parts.phases.items()
-        ],
-        "utilisation": parts.utilisation,
-        "mean": {name: s / parts.tasks if parts.tasks else 0 for name, s in asdict(parts.waits).items()},
-        "ran": len(run.tasks),
-        "stages": [{"task": task, "colour": colour(task), "wait": waits.get(id(task))} for task in tasks],
-        "earlier": sum(id(task) not in waits for task in tasks),
-        "failed": failed,
-        "legend": {task.stage: colour(task) for task in run.tasks},
+        "dataset": found.metrics.get("dataset"),
+        "basins": basins,
+        "judged": sum(row["nse"] is not None for row in basins.values()),
+        "median_nse": _median(row["nse"] for row in basins.values()),
+        "median_kge": _median(row["kge"] for row in basins.values()),
+        "check": {key: told for key, value in checked.items() if (told := facts(value or {}))},
     }
 
 
 def facts(check: dict) -> list[tuple[str, str]]:
     """The scalar figures of a check as (label, text); counts by name in one text; check sums are left to provenance."""
-    found = []
-    for key, value in check.items():
-        label = key.replace("_", " ")
-        if key in ("sha256", "basins", "name", "made_from") or value is None or value == {}:
-            continue
-        if isinstance(value, dict):
-            found.append((label, ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items())))
-        else:
-            found.append((label, _plain(value)))
-    return found
+    told = {key: _plain(value) for key, value in check.items() if key not in ELSEWHERE}
+    return [(key.replace("_", " "), text) for key, text in told.items() if text not in ("", words.NONE)]
+
+
+def settings(config: object) -> list[tuple[str, str]]:
+    """The configuration as (key, value), the keys with those above them; a model is one row."""
+
+    def flat(value: object, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        if isinstance(value, dict) and value and len(path) < DEEPEST:
+            for key, inner in value.items():
+                yield from flat(inner, (*path, str(key)))
+        elif path:
+            yield ".".join(path), _plain(value) if value not in ({}, [], "") else words.NONE
+
+    return list(flat(config, ()))
 
 
 def _ahead(found: Forecasting) -> str:
@@ -127,6 +114,8 @@ def _ahead(found: Forecasting) -> str:
 
 
 def _plain(value: object) -> str:
+    if value is None:
+        return words.NONE
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -135,11 +124,9 @@ def _plain(value: object) -> str:
         return words.number(value)
     if isinstance(value, dict):
         return ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items())
-    return words.listing([str(inner) for inner in value]) if isinstance(value, list) else str(value)
+    return words.listing([_plain(inner) for inner in value]) if isinstance(value, list) else str(value)
 
 
-def _median(ordered: list[float]) -> float | None:
-    middle = len(ordered) // 2
-    if not ordered:
-        return None
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None

@@ -80,7 +80,11 @@ class Task:
 
 @dataclass
 class Run:
-    """One start of the workflow: the pilot's states, the tasks that ended and the time of the last event."""
+    """One start of the workflow: the pilots' states, the tasks that ended and the time of the last event.
+
+    `pilots` holds the times of each pilot's states by name; `unstarted` are jobs that failed before their command
+    began, with the time at which that was noticed.
+    """
 
     id: str
     begin: float
@@ -90,8 +94,14 @@ class Run:
     cores: int
     versions: dict[str, str] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
-    pilot: dict[str, float] = field(default_factory=dict)
+    pilots: list[dict[str, float]] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
+    unstarted: list[Task] = field(default_factory=list)
+
+    @property
+    def over(self) -> bool:
+        """Whether its last pilot has ended."""
+        return bool(self.pilots) and "closed" in self.pilots[-1]
 
 
 def read_runs(path: Path, left_out: list[InputError] | None = None) -> list[Run]:
@@ -159,10 +169,14 @@ def _run(events: Iterable[Event]) -> Run | None:
 def _take(run: Run, event: PilotEvent | JobEvent) -> None:
     """Add to `run` what `event` tells."""
     if isinstance(event, PilotEvent):
-        run.pilot[event.state] = event.time
+        if event.state == "starting" or not run.pilots:
+            run.pilots.append({})
+        run.pilots[-1][event.state] = event.time
         run.cores = event.cores or run.cores
     elif event.state != "submitted" and event.start is not None:
         run.tasks.append(_task(run.id, event))
+    elif event.state == "failed":
+        run.unstarted.append(_task(run.id, event))
 
 
 def _task(run: str, event: JobEvent) -> Task:
@@ -175,7 +189,7 @@ def _task(run: str, event: JobEvent) -> Task:
         ranks=event.ranks,
         cores=tuple(event.cores),
         submit=event.submit,
-        start=event.start,
+        start=event.start if event.start is not None else event.time,
         stop=event.stop if event.stop is not None else event.time,
         noticed=event.time,
         failed=event.state == "failed",

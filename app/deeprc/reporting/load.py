@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,9 @@ from deeprc.errors import InputError
 from deeprc.files import read_json
 
 METRICS, CHECK = "metrics.json", "check.json"
+MEASURES = ("mae", "rmse", "smape", "mase")
+SKILLS = ("nse", "kge", "rmse", "bias", "days")
+KINDS = {dict: "object", int: "whole number", float: "number", str: "text", bool: "true or false"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,11 @@ def read_forecasting(folder: Path | None) -> Forecasting | None:
     """The forecasting results in `folder`; None where there are none."""
     if folder is None or not (folder / METRICS).is_file():
         return None
-    metrics = _read(folder / METRICS, "models", "naive", "horizon")
+    metrics = _read(folder / METRICS, models=dict, naive=dict, horizon=int)
+    _check(metrics, {"windows": int, "target": str, "dataset": str, "unit": str}, where=folder / METRICS)
+    for kind, figures in (("models", (*MEASURES, "parameters")), ("naive", MEASURES)):
+        for name, row in metrics[kind].items():
+            _check(row, dict.fromkeys(figures, float), where=folder / METRICS, key=f"{kind}.{name}")
     files = {name: folder / "predictions" / f"{name}.arrow" for name in metrics["models"]}
     predictions = {
         name: _frame(path, "origin", "ds", "step", "y", "yhat") for name, path in files.items() if path.is_file()
@@ -61,22 +70,53 @@ def read_hydrology(folder: Path | None) -> Hydrology | None:
         return None
     path = folder / "predictions.arrow"
     predictions = _frame(path, "basin", "date", "split", "obs", "sim") if path.is_file() else None
-    return Hydrology(_read(folder / METRICS, "basins"), _optional(folder / CHECK), predictions)
+    metrics = _read(folder / METRICS, basins=dict)
+    _check(metrics, {"dataset": str}, where=folder / METRICS)
+    skills = dict.fromkeys(SKILLS, float)
+    others = {"name": str, "unit": str, "beats_reference": bool, "train": dict, "references": dict}
+    for name, row in metrics["basins"].items():
+        _check(row, skills | others, where=folder / METRICS, key=f"basins.{name}")
+        for part, figures in (("train", row.get("train")), *(row.get("references") or {}).items()):
+            _check(figures or {}, skills, where=folder / METRICS, key=f"basins.{name}.{part}")
+    return Hydrology(metrics, _optional(folder / CHECK), predictions)
 
 
 def _optional(path: Path) -> dict:
     return _read(path) if path.is_file() else {}
 
 
-def _read(path: Path, *keys: str) -> dict:
+def _read(path: Path, **kinds: type) -> dict:
+    """The object in a JSON file, in which `kinds` must be; numbers that are not finite are as if they were absent."""
     try:
-        value = read_json(path)
+        value = _finite(read_json(path))
     except json.JSONDecodeError as error:
         raise InputError(f"not JSON: {error.msg}", where=f"{path}:{error.lineno}") from error
-    for key in keys:
-        if key not in value:
+    if not isinstance(value, dict):
+        raise InputError("not a JSON object", where=path, found=repr(value)[:80])
+    for key in kinds:
+        if value.get(key) is None:
             raise InputError(f"the key {key!r} is missing", where=path, found=", ".join(value))
+    _check(value, kinds, where=path)
     return value
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _check(row: object, kinds: Mapping[str, type], *, where: Path, key: str = "") -> None:
+    """Raise an InputError where one of these values is there and is of another kind; an absent one is as null."""
+    if not isinstance(row, dict):
+        raise InputError(f"the key {key!r} is no object", where=where, found=repr(row)[:80])
+    for name, kind in kinds.items():
+        value, at = row.get(name), f"{key}.{name}" if key else name
+        right = isinstance(value, (int, float) if kind is float else kind)
+        if value is not None and (not right or (isinstance(value, bool) and kind is not bool)):
+            raise InputError(f"the key {at!r} is no {KINDS[kind]}", where=where, found=repr(value)[:80])
 
 
 def _frame(path: Path, *columns: str) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from pathlib import Path
 from deeprc.datasets import sha256
 from deeprc.errors import ConfigError
 from deeprc.events import RunImage
+from deeprc.fingerprint import KEY
 from deeprc.images.store import named
 from deeprc.reporting.breakdown import breakdown
 from deeprc.reporting.events import Run, Task
@@ -127,7 +128,7 @@ def overhead(run: Run) -> dict:
     parts = breakdown(run)
     return {
         "total": round(parts.total, PLACES),
-        "until_report": "closed" not in run.pilot,
+        "until_report": not run.over,
         "phases": {name: round(seconds, PLACES) for name, seconds in parts.phases.items()},
         "tasks": parts.tasks,
         "waits": {name: round(seconds, PLACES) for name, seconds in asdict(parts.waits).items()},
@@ -163,6 +164,32 @@ def task_row(task: Task) -> dict:
         "stop": task.stop,
         "seconds": round(task.seconds, PLACES),
     }
+
+
+def used(config: object, metrics: dict[str, dict]) -> object:
+    """The configuration with the values that were used, defaults included, as far as the results tell them.
+
+    Parameters
+    ----------
+    config
+        The workflow's configuration.
+    metrics
+        The metrics by pipeline, with what they were `made_from` (`deeprc.fingerprint`).
+    """
+    if not isinstance(config, dict):
+        return config
+    found = dict(config)
+    for pipeline, told in metrics.items():
+        made_from = told.get(KEY) or {}
+        train = made_from.get("train") or {}
+        options = {"models": train} if pipeline == "forecasting" and train else train
+        section = {**(found.get(pipeline) or {}), **(made_from.get("prepare") or {}), **options}
+        for key, value in section.items():
+            if value is None and told.get(key) is not None:  # the data set's own: the results say which
+                section[key] = list(told[key]) if isinstance(told[key], dict) else told[key]
+        if section:
+            found[pipeline] = section
+    return found
 
 
 def data_files(pipeline: str, check: dict) -> list[dict]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from deeprc.products import refuse_mixed
 from deeprc.reporting import page
 from deeprc.reporting.events import latest, read_runs
 from deeprc.reporting.load import read_forecasting, read_hydrology
-from deeprc.reporting.provenance import data_files, provenance
+from deeprc.reporting.provenance import data_files, provenance, used
 from deeprc.stage import run
 
 
@@ -50,17 +51,30 @@ def main(
     for name, folder in (("forecasting", forecasting), ("hydrology", hydrology)):
         if folder is not None:
             refuse_mixed(name, folder)
-    runs = read_runs(_events(events))
+    left_out: list[InputError] = []
+    path = _events(events)
+    # A run that was named must be readable; of a folder's runs one of another release keeps nobody from the report.
+    one = path.is_file() or (path / "events.jsonl").is_file()
+    runs = read_runs(path, None if one else left_out)
+    for error in left_out:
+        print(f"this run is left out: {error}", file=sys.stderr)
     folders = [out, *(folder.parent for folder in (forecasting, hydrology) if folder is not None)]
     tasks = latest(runs, folders)
     parts = {name: part for name, part in (("forecasting", forecast), ("hydrology", rivers)) if part is not None}
     data = [row for name, part in parts.items() for row in data_files(name, part.check)]
-    about = provenance(runs, tasks, data=data, config=settings, site=site_file)
-    about[KEY] = {name: part.metrics.get(KEY) for name, part in parts.items()}
+    metrics = {name: part.metrics for name, part in parts.items()}
+    about = provenance(runs, tasks, data=data, config=used(settings, metrics), site=site_file)
+    about[KEY] = {name: told.get(KEY) for name, told in metrics.items()}
+    about["left_out"] = [f"{error.where}: {error.problem}" for error in left_out]
     html = page.render(
-        forecasting=forecast, hydrology=rivers, run=runs[-1] if runs else None, tasks=tasks, provenance=about
+        forecasting=forecast,
+        hydrology=rivers,
+        run=runs[-1] if runs else None,
+        tasks=tasks,
+        provenance=about,
+        left_out=about["left_out"],
     )
-    write_json(out / "metrics.json", {name: part.metrics for name, part in parts.items()})
+    write_json(out / "metrics.json", metrics)
     write_json(out / "run.json", about)
     write_text(out / "report.html", html)
     print(f"{out / 'report.html'}: {len(html) / 1e6:.1f} MB")

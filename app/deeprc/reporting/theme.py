@@ -59,6 +59,11 @@ def figure(*, height: int, **layout: object) -> go.Figure:
     return go.Figure(layout=common).update_layout(layout)
 
 
+def measured(what: str, unit: str | None) -> str:
+    """What an axis shows, with its unit where there is one."""
+    return ", ".join(text(part) for part in (what, unit) if part)
+
+
 def value_axis(fig: go.Figure, what: str) -> None:
     """Values from 0 up; `what` they are stands above the axis, where it costs no width."""
     fig.update_yaxes(rangemode="tozero", fixedrange=True)

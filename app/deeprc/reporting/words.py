@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 NONE = "–"
 
 
+def known(value: float | None) -> bool:
+    """Whether there is a number to show."""
+    return value is not None and math.isfinite(value)
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """`value` to so many significant digits, thousands separated; the minus is a true one."""
-    if value is None or value != value:
+    if not known(value):
         return NONE
     if abs(value) >= 10 ** (digits - 1):
         return f"{value:,.0f}".replace("-", "−")
@@ -18,15 +24,15 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def fixed(value: float | None, places: int = 2) -> str:
     """`value` with so many decimals, for columns of skill."""
-    return NONE if value is None else f"{value:.{places}f}".replace("-", "−")
+    return f"{value:.{places}f}".replace("-", "−") if known(value) else NONE
 
 
 def duration(seconds: float | None) -> str:
     """Seconds as `0.4 s`, `41 s`, `5 min 12 s` or `2 h 03 min`."""
-    if seconds is None:
+    if not known(seconds):
         return NONE
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
+    if seconds < 9.95:  # below zero where two machines' clocks differ
+        return f"{seconds:.1f} s".replace("-", "−")
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -40,9 +46,15 @@ def moment(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%d %b %Y, %H:%M UTC").lstrip("0")
 
 
-def percent(part: float) -> str:
-    """A fraction as whole per cent."""
-    return f"{part * 100:.0f} %"
+def percent(part: float | None) -> str:
+    """A fraction as whole per cent; what is neither nothing nor all of it does not look so."""
+    if not known(part):
+        return NONE
+    if 0 < part < 0.005:
+        return "under 1 %"
+    if 0.995 <= part < 1:
+        return "over 99 %"
+    return f"{part * 100:.0f} %".replace("-", "−")
 
 
 def count(n: int, one: str, many: str | None = None) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeprc.events import JobEvent
-from deeprc.reporting.breakdown import Waits, breakdown, covered, wait
+from deeprc.reporting.breakdown import STATES, Waits, breakdown, covered, wait, waits
 from deeprc.reporting.events import Run, _task, read_runs
 from samples.results import START, job, write_events
 
@@ -18,14 +18,14 @@ def task(number, cores, submit, start, stop):
     return _task("r", JobEvent(**job(number, "forecasting_train", {}, "x", 1, cores, submit, start, stop)))
 
 
-def run_of(tasks, pilot, end):
-    return Run(id="r", begin=0, end=end, site="s", host="h", cores=2, pilot=pilot, tasks=tasks)
+def run_of(tasks, *pilots, end):
+    return Run(id="r", begin=0, end=end, site="s", host="h", cores=2, pilots=list(pilots), tasks=tasks)
 
 
 def test_a_run_by_hand():
     tasks = [task(1, [0], 2, 12, 20), task(2, [1], 2, 12, 16), task(3, [1], 2, 17, 27)]
     pilot = {"starting": 1, "active": 11, "closing": 30, "closed": 33}
-    found = breakdown(run_of(tasks, pilot, 34))
+    found = breakdown(run_of(tasks, pilot, end=34))
     assert found.total == 34
     assert found.phases == {
         "workflow start": 1,
@@ -56,19 +56,19 @@ def test_the_same_core_of_another_node_is_not_waited_for():
 
 
 def test_a_pilot_that_never_came_up():
-    found = breakdown(run_of([], {"starting": 1}, 61))
+    found = breakdown(run_of([], {"starting": 1}, end=61))
     assert found.phases == {"workflow start": 1, "pilot start-up": 60}
     assert found.utilisation is None
 
 
 def test_without_events_of_a_pilot_there_is_only_the_workflow():
-    assert breakdown(run_of([], {}, 5)).phases == {"workflow start": 5}
+    assert breakdown(run_of([], end=5)).phases == {"workflow start": 5}
 
 
 def test_a_run_that_is_not_over(tmp_path):
     (run,) = read_runs(write_events(tmp_path))
     for state in ("closing", "closed"):
-        del run.pilot[state]
+        del run.pilots[0][state]
     run.end = START + 100
     found = breakdown(run)
     assert "pilot close" not in found.phases
@@ -80,21 +80,45 @@ times = st.floats(0, 1000, allow_nan=False).map(lambda t: round(t, 3))
 
 @given(
     st.lists(st.tuples(times, times, times, st.sets(st.integers(0, 3), min_size=1)), max_size=12),
-    st.lists(times, min_size=4, max_size=4),
+    st.lists(st.lists(times, min_size=4, max_size=4).map(sorted), max_size=3),
+    st.data(),
 )
-def test_the_parts_add_up(rows, states):
-    starting, active, closing, closed = sorted(states)
+def test_the_parts_add_up(rows, each, data):
+    """With any number of pilots, each of which may have ended, or the run, before it told all of its states."""
     tasks = [task(i, sorted(cores), *sorted(three)) for i, (*three, cores) in enumerate(rows)]
-    end = max([closed, *(t.stop for t in tasks)])
-    found = breakdown(
-        run_of(tasks, {"starting": starting, "active": active, "closing": closing, "closed": closed}, end)
-    )
+    named = [dict(zip(STATES, sorted(four), strict=True)) for four in each]
+    told = [dict(list(states.items())[: data.draw(st.integers(1, 4))]) for states in sorted(named, key=list_of_times)]
+    end = max([0, *(time for states in told for time in states.values()), *(t.stop for t in tasks)])
+    run = run_of(tasks, *told, end=end)
+    found = breakdown(run)
     assert sum(found.phases.values()) == pytest.approx(end)
     assert all(seconds > 0 for seconds in found.phases.values())
-    for one in tasks:
-        parts = wait(one, active, tasks)
+    for one, parts in zip(tasks, waits(run), strict=True):
         assert min(parts.pilot, parts.cores, parts.launch, parts.run) >= 0
         assert parts.pilot + parts.cores + parts.launch + parts.run == pytest.approx(one.stop - one.submit)
+
+
+def list_of_times(states: dict[str, float]) -> list[float]:
+    return list(states.values())
+
+
+def test_two_pilots_one_after_the_other():
+    """The first was lost: what ran in it is no workflow start, and the second's start-up no wait for cores."""
+    tasks = [task(1, [0], 2, 12, 20), task(2, [0], 24, 35, 45)]
+    first = {"starting": 1, "active": 11, "closing": 21, "closed": 22}
+    second = {"starting": 23, "active": 34, "closing": 46, "closed": 47}
+    run = run_of(tasks, first, second, end=47)
+    found = breakdown(run)
+    assert found.phases == {
+        "workflow start": 1,
+        "pilot start-up": 10 + 11,
+        "tasks running": 8 + 10,
+        "no task running": 2 + 2,
+        "pilot close": 2,
+        "between pilots": 1,
+    }
+    assert waits(run) == [Waits(pilot=9, cores=0, launch=1, run=8), Waits(pilot=10, cores=0, launch=1, run=10)]
+    assert found.utilisation == pytest.approx(18 / (2 * 22))
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=8), st.integers(0, 40), st.integers(0, 40))

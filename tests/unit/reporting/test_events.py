@@ -15,12 +15,12 @@ from samples.results import MODELS, START, job, write_events
 def test_a_run_is_read_whole(tmp_path):
     (run,) = read_runs(write_events(tmp_path))
     assert (run.id, run.site, run.host, run.cores, run.begin) == ("20260921T140640-7", "localhost", "node-1", 2, START)
-    assert list(run.pilot) == ["starting", "active", "closing", "closed"]
+    assert list(run.pilots[0]) == ["starting", "active", "closing", "closed"]
     assert len(run.tasks) == 5 + 2 * len(MODELS) + 3
     prepare = next(task for task in run.tasks if task.rule == "forecasting_prepare")
     assert (prepare.pipeline, prepare.stage, prepare.cores, prepare.ranks) == ("forecasting", "prepare", (0, 1), 2)
     assert prepare.seconds == 5.0
-    assert run.end == run.pilot["closed"]
+    assert run.over and run.end == run.pilots[0]["closed"]
 
 
 def test_a_folder_of_runs_a_run_and_a_file_give_the_same(tmp_path):

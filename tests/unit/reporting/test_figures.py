@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from deeprc.reporting.events import read_runs
-from deeprc.reporting.figures.forecasts import LONGEST, lead_time, on_grid, step_of
+from deeprc.reporting.figures.forecasts import LONGEST, lead_errors, lead_time, on_grid, step_of
 from deeprc.reporting.figures.forecasts import forecasts as forecasts_figure
 from deeprc.reporting.figures.hydrographs import hydrograph, representative
 from deeprc.reporting.figures.ranking import ranking, standing
@@ -109,7 +109,7 @@ def test_a_very_long_test_part_is_cut_and_says_so(tmp_path):
 def test_lead_time_is_the_mae_of_each_step():
     frame = forecasts(20, 10.0)
     metrics = {"models": {"GRU": {"mae": 1}}}
-    (trace,) = lead_time(metrics, {"GRU": frame}, []).data
+    (trace,) = lead_time(metrics, lead_errors(metrics, {"GRU": frame}), []).data
     third = frame.filter(pl.col("step") == 3).select((pl.col("y") - pl.col("yhat")).abs().mean()).item()
     assert list(trace.x) == list(range(1, 25))
     assert trace.y[2] == pytest.approx(third, rel=1e-3)
@@ -175,7 +175,7 @@ def test_labels_cannot_bring_markup_into_a_chart(tmp_path):
     figures = [
         ranking(found.metrics),
         forecasts_figure(found.metrics, found.predictions, [])[0],
-        lead_time(found.metrics, found.predictions, []),
+        lead_time(found.metrics, lead_errors(found.metrics, found.predictions), []),
     ]
     (run,) = read_runs(write_events(tmp_path, label=HOSTILE, rules=(("forecasting_train", {"model": HOSTILE}),)))
     for figure in [*figures, timeline(run)]:

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 import plotly.graph_objects as go
 import polars as pl
 
-from deeprc.reporting.theme import OBSERVED, figure, series, text, value_axis
+from deeprc.reporting.theme import OBSERVED, figure, measured, series, text, value_axis
 
+LEADS = 12  # columns of the table of the error by lead time
 LONGEST = 10_000  # steps drawn at most: beyond that, the page grows slow; the end of the test part is kept
 
 
@@ -45,7 +46,6 @@ def forecasts(metrics: dict, predictions: dict[str, pl.DataFrame], shown: list[s
     grids = {name: on_grid(frame, step) for name, frame in predictions.items()}
     longest = max(grid.height for grid in grids.values())
     grids = {name: grid.tail(LONGEST) for name, grid in grids.items()}
-    unit = text(metrics.get("unit", ""))
     fig = figure(height=380, hovermode="x unified", dragmode="zoom")
     look = series(_by_error(metrics, grids))
     observed = next(iter(grids.values()))
@@ -66,20 +66,43 @@ def forecasts(metrics: dict, predictions: dict[str, pl.DataFrame], shown: list[s
             **_line(grids[name], "yhat", step),
         )
     fig.update_xaxes(type="date")
-    value_axis(fig, f"{text(metrics.get('target', ''))}, {unit}")
+    value_axis(fig, measured(metrics.get("target") or "", metrics.get("unit")))
     note = f"The last {LONGEST:,} of {longest:,} steps of the test part are drawn." if longest > LONGEST else ""
     return fig, note
 
 
-def lead_time(metrics: dict, predictions: dict[str, pl.DataFrame], shown: list[str]) -> go.Figure:
-    """The mean absolute error of each model by how far ahead it looks."""
-    step = step_of(next(iter(predictions.values())))
-    hours = step / timedelta(hours=1)
-    leads = max(frame["step"].max() for frame in predictions.values())
+def lead_errors(metrics: dict, predictions: dict[str, pl.DataFrame], most: int = LEADS) -> dict:
+    """The mean absolute error by how far ahead a model looks.
+
+    Returns
+    -------
+    dict
+        `columns`: at most so many leads as text, the first and the last among them; `rows`: by model, the best first,
+        the errors at these leads; `hours`, `errors`: the same for all leads.
+    """
+    hours = step_of(next(iter(predictions.values()))) / timedelta(hours=1)
+    leads = range(1, max(frame["step"].max() for frame in predictions.values()) + 1)
+    error = (pl.col("y") - pl.col("yhat")).abs().fill_nan(None).mean()  # observed values only
+    errors = {}
+    for name in _by_error(metrics, predictions):
+        rows = predictions[name].group_by("step").agg(error.alias("mae"))
+        by_step = dict(zip(rows["step"], _rounded(rows["mae"]), strict=True))
+        errors[name] = [by_step.get(lead) for lead in leads]
+    few = min(most, len(leads))
+    chosen = sorted({round(i * (len(leads) - 1) / max(1, few - 1)) for i in range(few)})
+    return {
+        "columns": [f"{leads[i] * hours:g} h" for i in chosen],
+        "rows": {name: [row[i] for i in chosen] for name, row in errors.items()},
+        "hours": [lead * hours for lead in leads],
+        "errors": errors,
+    }
+
+
+def lead_time(metrics: dict, leads: dict, shown: list[str]) -> go.Figure:
+    """The mean absolute error of each model by how far ahead it looks; `leads` as from `lead_errors`."""
+    hours = leads["hours"]
     fig = figure(height=300, hovermode="x unified")
-    for name, (colour, dash) in series(_by_error(metrics, predictions)).items():
-        error = (pl.col("y") - pl.col("yhat")).abs().fill_nan(None).mean()  # observed values only
-        rows = predictions[name].group_by("step").agg(error.alias("mae")).sort("step")
+    for name, (colour, dash) in series(leads["errors"]).items():
         fig.add_scatter(
             name=text(name),
             meta=name,
@@ -87,19 +110,18 @@ def lead_time(metrics: dict, predictions: dict[str, pl.DataFrame], shown: list[s
             mode="lines+markers",
             marker={"size": 5},
             line={"width": 2, "color": colour, "dash": dash},
-            x=[lead * hours for lead in rows["step"]],
-            y=_rounded(rows["mae"]),
+            x=hours,
+            y=leads["errors"][name],
             hovertemplate=f"%{{y:.4g}}<extra>{text(name)}</extra>",
         )
-    fig.update_xaxes(
-        title_text="lead time, hours", fixedrange=True, rangemode="tozero", dtick=max(1, leads * hours // 8)
-    )
-    value_axis(fig, f"mean absolute error, {text(metrics.get('unit', ''))}")
+    fig.update_xaxes(title_text="lead time, hours", fixedrange=True, rangemode="tozero", dtick=max(1, hours[-1] // 8))
+    value_axis(fig, measured("mean absolute error", metrics.get("unit")))
     return fig
 
 
 def _by_error(metrics: dict, named: dict) -> list[str]:
-    return sorted(named, key=lambda name: metrics["models"][name]["mae"])
+    errors = {name: metrics["models"][name].get("mae") for name in named}
+    return sorted(named, key=lambda name: (errors[name] is None, errors[name] or 0.0))
 
 
 def _line(grid: pl.DataFrame, column: str, step: timedelta) -> dict:

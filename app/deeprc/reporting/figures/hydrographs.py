@@ -7,7 +7,7 @@ from datetime import timedelta
 import plotly.graph_objects as go
 import polars as pl
 
-from deeprc.reporting.theme import BLUE, OBSERVED, figure, text, value_axis
+from deeprc.reporting.theme import BLUE, OBSERVED, figure, measured, value_axis
 
 DAY = timedelta(days=1)
 
@@ -42,7 +42,7 @@ def hydrograph(rows: pl.DataFrame, unit: str) -> go.Figure:
             x0=test[0].isoformat(), x1=(test[-1] + DAY).isoformat(), fillcolor=BLUE, opacity=0.09, line_width=0
         )
     fig.update_xaxes(type="date")
-    value_axis(fig, f"discharge, {text(unit)}")
+    value_axis(fig, measured("discharge", unit))
     return fig
 
 

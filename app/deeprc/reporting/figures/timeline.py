@@ -61,9 +61,10 @@ def timeline(run: Run) -> go.Figure:
             ],
             hovertemplate="%{customdata[0]}<br>%{y}, %{customdata[1]}<br>%{customdata[2]}<extra></extra>",
         )
-    starting, active = run.pilot.get("starting"), run.pilot.get("active")
-    if starting is not None and active is not None:
-        span = starting - run.begin, active - run.begin
+    for pilot in run.pilots:
+        if "starting" not in pilot or "active" not in pilot:
+            continue
+        span = pilot["starting"] - run.begin, pilot["active"] - run.begin
         fig.add_vrect(x0=_moment(span[0]), x1=_moment(span[1]), fillcolor=OTHER, opacity=0.16, line_width=0)
         fig.add_annotation(
             x=_moment(sum(span) / 2), y=1, yref="paper", yanchor="bottom", text="pilot start-up", showarrow=False
