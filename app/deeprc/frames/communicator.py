@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+import traceback
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from deeprc.errors import DeepRCError
+from deeprc.frames.agreement import CALL, Account, verdict
 
 # MPI before version 4 counts in 32 bits. A larger message travels in pieces of this many bytes, whatever the version.
 PIECE = 2**30
@@ -131,22 +135,62 @@ class Communicator:
                 request.Wait()
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Make a failure of the body on one rank a failure of every rank, instead of an endless wait for the dead one.
+    def together(self, call: str | None = None) -> Iterator[dict[str, str]]:
+        """Make a failure of the body on one rank the same failure of every rank, instead of an endless wait for it.
 
-        The body itself must not communicate. The failing rank raises its own error, the others a DeepRCError.
+        The body itself must not communicate. It costs one reduction of three numbers where nothing is wrong.
+
+        Parameters
+        ----------
+        call
+            The method that all ranks must be in.
+
+        Yields
+        ------
+        A dictionary to which the body may add what else has to be the same, by its name in `agreement`.
+
+        Raises
+        ------
+        DeepRCError
+            When a rank failed (the class is that of its own error, if that is one of ours), or does something else. An
+            error that is the same on all ranks is passed on as it is.
         """
-        failure: Exception | None = None
+        same = {} if call is None else {CALL: call}
+        failure: BaseException | None = None
+        try:
+            yield same
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # a panic of Polars is no Exception
+            failure = error
+        if self.size == 1:
+            if failure is not None:
+                raise failure
+            return
+        check = zlib.crc32("\n".join(f"{what} {text}" for what, text in same.items()).encode(errors="replace"))
+        mine, most = np.array([failure is not None, check, -check], np.int64), np.empty(3, np.int64)
+        self.comm.Allreduce(mine, most, op=self._operation("max"))
+        if not most[0] and most[1] == -most[2]:
+            return
+        accounts = self.allgather(Account.of(failure, same))
+        if failure is not None and all(account == accounts[0] for account in accounts):
+            raise failure
+        raise verdict(accounts) from failure
+
+    @contextmanager
+    def all_or_none(self) -> Iterator[None]:
+        """End all ranks when this one fails in the body: amid an exchange the others can no longer be told."""
         try:
             yield
-        except Exception as error:
-            failure = error
-        texts = self.allgather(None if failure is None else str(failure) or repr(failure))
-        if failure is not None:
-            raise failure
-        for rank, text in enumerate(texts):
-            if text is not None:
-                raise DeepRCError(f"rank {rank} of {self.size} failed: {text}")
+        except BaseException:
+            if self.size > 1:
+                print(
+                    f"rank {self.rank} of {self.size} failed amid an exchange:\n{traceback.format_exc()}",
+                    file=sys.stderr,
+                    flush=True,
+                )
+                self.comm.Abort(1)
+            raise
 
     @staticmethod
     def _operation(name: str) -> Any:

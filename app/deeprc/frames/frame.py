@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +12,22 @@ import pyarrow as pa
 
 from deeprc.errors import InputError
 from deeprc.frames import io
+from deeprc.frames import join as joining
+from deeprc.frames.agreement import ARGUMENTS, COLUMNS, describe
 from deeprc.frames.communicator import Communicator
-from deeprc.frames.groupby import Spec, groupby
-from deeprc.frames.join import join
-from deeprc.frames.shuffle import OLDEST, require_same_schema, shuffle
+from deeprc.frames.groupby import Spec, groupby, plan
+from deeprc.frames.names import Names, known, names, unique
+from deeprc.frames.shuffle import shuffle
 from deeprc.frames.sort import sort
-
-Names = str | Sequence[str]
+from deeprc.frames.wire import to_table
 
 
 class Frame:
     """A table whose rows are dealt over the ranks of a communicator; any rank may have none.
 
-    Every method is collective: all ranks call it, in the same order. It returns a new frame and leaves this one as it
-    is. The order of the rows is that of the ranks, and within a rank that of its rows.
+    Every method is collective: all ranks call it, in the same order, with the same arguments (expressions may differ).
+    It returns a new frame and leaves this one as it is. The order of the rows is that of the ranks, and within a rank
+    that of its rows. A failure of any rank is the same error on every rank.
 
     Parameters
     ----------
@@ -40,11 +43,14 @@ class Frame:
     """
 
     def __init__(self, local: pl.DataFrame, comm: Communicator) -> None:
-        require_same_schema(local.schema, comm)
+        with comm.together("Frame") as same:
+            if not isinstance(local, pl.DataFrame):
+                raise InputError("a frame is made of a Polars DataFrame", found=type(local).__name__)
+            same[COLUMNS] = describe(local.schema)
         self.local, self.comm = local, comm
 
     def _new(self, local: pl.DataFrame) -> Frame:
-        """A frame of rows that were made alike on all ranks: no need to compare their columns."""
+        """A frame of rows that are known to be alike on all ranks: no need to compare their columns again."""
         frame = object.__new__(Frame)
         frame.local, frame.comm = local, self.comm
         return frame
@@ -52,7 +58,12 @@ class Frame:
     @classmethod
     def from_arrow(cls, table: pa.Table, comm: Communicator) -> Frame:
         """A frame of every rank's Arrow table."""
-        return cls(pl.from_arrow(table), comm)
+        with comm.together("from_arrow"):
+            if not isinstance(table, pa.Table | pa.RecordBatch):
+                raise InputError("a frame is made of an Arrow table", found=type(table).__name__)
+            unique(table.schema.names, "from_arrow")
+            local = pl.from_arrow(table)
+        return cls(local, comm)
 
     @classmethod
     def read_parquet(cls, path: str | Path, comm: Communicator, columns: Sequence[str] | None = None) -> Frame:
@@ -84,7 +95,9 @@ class Frame:
 
     def rows(self) -> int:
         """The number of rows on all ranks."""
-        return self.comm.allreduce(self.local.height)
+        with self.comm.together("rows"):
+            mine = self.local.height
+        return self.comm.allreduce(mine)
 
     def join(self, other: Frame, on: Names, how: str = "inner", suffix: str = "_right") -> Frame:
         """Join with another frame on columns of the same names.
@@ -97,7 +110,13 @@ class Frame:
         suffix
             Appended to the names of the other frame's columns that this one has, too.
         """
-        return self._new(join(self.local, other.local, _names(on), how, suffix, self.comm))
+        with self.comm.together("join") as same:
+            if not isinstance(other, Frame):
+                raise InputError("a frame is joined with a frame", found=type(other).__name__, fix="Frame(…, comm)")
+            on = names(on, "join, on")
+            same[ARGUMENTS] = f"join(on={on}, how={how!r}, suffix={suffix!r})"
+            joining.check(self.local, other.local, on, how, suffix)
+        return self._new(joining.join(self.local, other.local, on, how, suffix, self.comm))
 
     def sort(self, by: Names, descending: bool | Sequence[bool] = False) -> Frame:
         """Sort over all ranks: no row of a rank comes after one of the next rank.
@@ -105,34 +124,67 @@ class Frame:
         Nulls come first and NaN is above all numbers, as in Polars. Rows of equal keys keep their order, so the result
         does not depend on the number of ranks.
         """
-        by = self._known(by)
-        falling = [descending] * len(by) if isinstance(descending, bool) else list(descending)
+        with self.comm.together("sort") as same:
+            by = names(by, "sort")
+            known(by, self.columns)
+            falling = [descending] * len(by) if isinstance(descending, bool) else list(descending)
+            if len(falling) != len(by):
+                raise InputError(
+                    "sort: descending has another length than by",
+                    found=f"{len(falling)} for {len(by)} columns",
+                    expected="one truth value for all columns, or one for each",
+                )
+            same[ARGUMENTS] = f"sort({by}, descending={falling})"
         return self._new(sort(self.local, by, falling, self.comm))
 
     def groupby(self, by: Names) -> Groups:
         """Group by one or more columns; null is a group, too. Follow it with `.agg`."""
-        return Groups(self, self._known(by))
+        with self.comm.together("groupby") as same:
+            by = names(by, "groupby")
+            same[ARGUMENTS] = f"groupby({by})"
+            known(by, self.columns)
+        return Groups(self, by)
 
     def filter(self, *predicates: pl.Expr) -> Frame:
         """The rows where all Polars expressions are true."""
-        return self._new(self.local.filter(*predicates))
+        return self._on_each_rank("filter", lambda: self.local.filter(*predicates))
 
     def with_columns(self, *expressions: pl.Expr, **named: pl.Expr) -> Frame:
         """Add or replace columns. An expression sees only the rows of its rank: see `halo` for its neighbours'."""
-        return self._new(self.local.with_columns(*expressions, **named))
+        return self._on_each_rank("with_columns", lambda: self.local.with_columns(*expressions, **named))
 
     def select(self, *expressions: str | pl.Expr, **named: pl.Expr) -> Frame:
         """Some columns, or others made from them, rank by rank."""
-        return self._new(self.local.select(*expressions, **named))
+
+        def selected() -> pl.DataFrame:
+            if not expressions and not named:
+                raise InputError("select: no column is given", expected="names or expressions")
+            return self.local.select(*expressions, **named)
+
+        return self._on_each_rank("select", selected)
+
+    def _on_each_rank(self, method: str, work: Callable[[], pl.DataFrame]) -> Frame:
+        with self.comm.together(method) as same:
+            try:
+                local = work()
+            except pl.exceptions.ColumnNotFoundError as error:
+                missing = re.match(r'unable to find column "(.*?)";', str(error))
+                known([missing[1]] if missing else [], self.columns)
+                raise
+            except pl.exceptions.DuplicateError as error:
+                raise InputError(f"{method}: {str(error).splitlines()[0]}", found=", ".join(self.columns)) from error
+            same[COLUMNS] = describe(local.schema)
+        return self._new(local)
 
     def repartition(self) -> Frame:
         """The same rows in the same order, dealt evenly over the ranks."""
-        ranks = self.comm.size
-        start, total = self.comm.exscan(self.local.height), self.rows()
+        with self.comm.together("repartition"):
+            mine = self.local.height
+        start, total = self.comm.exscan(mine), self.comm.allreduce(mine)
         # Rank r holds the rows from total * r / ranks on.
-        borders = np.arange(ranks + 1) * total // ranks
-        counts = np.diff(np.clip(borders - start, 0, self.local.height))
-        return self._new(shuffle(self.local, counts, self.comm))
+        borders = np.arange(self.comm.size + 1) * total // self.comm.size
+        counts = np.diff(np.clip(borders - start, 0, mine))
+        return self._new(shuffle(lambda: (self.local, counts), self.comm))
 
     def halo(self, before: int = 0, after: int = 0) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The last rows of the ranks before this one, and the first rows of the ranks after it.
@@ -145,7 +197,13 @@ class Frame:
         before, after
             How many rows at most.
         """
-        borders = self.comm.allgather((self.local.tail(before), self.local.head(after)))
+        with self.comm.together("halo") as same:
+            same[ARGUMENTS] = f"halo({before}, {after})"
+            for count in (before, after):
+                if not isinstance(count, int) or count < 0:
+                    raise InputError("halo: a number of rows is wanted", found=repr(count), expected="0 or more")
+            mine = self.local.tail(before), self.local.head(after)
+        borders = self.comm.allgather(mine)
         earlier = [tail for tail, _ in borders[: self.comm.rank]]
         later = [head for _, head in borders[self.comm.rank + 1 :]]
         empty = self.local.clear()
@@ -153,7 +211,11 @@ class Frame:
 
     def gather(self) -> pa.Table:
         """All rows, on every rank: for small frames."""
-        return pa.concat_tables(self.comm.allgather(self.to_arrow()), promote_options="permissive")
+        with self.comm.together("gather"):
+            table = self.to_arrow()
+        tables = self.comm.allgather(table)
+        with self.comm.together():
+            return pa.concat_tables(tables, promote_options="permissive")
 
     def to_polars(self) -> pl.DataFrame:
         """This rank's rows."""
@@ -161,7 +223,7 @@ class Frame:
 
     def to_arrow(self) -> pa.Table:
         """This rank's rows."""
-        return self.local.to_arrow(compat_level=OLDEST)
+        return to_table(self.local)
 
     def write_parquet(self, folder: str | Path) -> None:
         """Write a folder of Parquet files, one per rank (`part-00000.parquet`, …).
@@ -174,13 +236,6 @@ class Frame:
     def write_arrow(self, folder: str | Path) -> None:
         """Write a folder of uncompressed Arrow IPC files, ready to be memory-mapped; otherwise as `write_parquet`."""
         io.write(self.local, folder, "arrow", self.comm)
-
-    def _known(self, names: Names) -> list[str]:
-        names = _names(names)
-        for name in names:
-            if name not in self.local.columns:
-                raise InputError(f"the frame has no column {name!r}", found=", ".join(self.columns), expected=name)
-        return names
 
 
 class Groups:
@@ -200,9 +255,12 @@ class Groups:
             Aggregates: count (values), len (rows), sum, mean, min, max, std, var, first, last, and median and
             n_unique, for which all rows travel, not only partial results. Nulls are passed over, but by len, first and
             last.
+            The variance is right to the last bit whatever the values are, and the same on any number of ranks (see
+            `variance`), as are sums and means of integers and sums of decimals; sums and means of floats may differ
+            in their last digits.
         """
-        return self.frame._new(groupby(self.frame.local, self.by, spec, self.frame.comm))
-
-
-def _names(names: Names) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
+        comm = self.frame.comm
+        with comm.together("agg") as same:
+            planned = plan(self.frame.local, self.by, spec)
+            same[ARGUMENTS] = f"groupby({self.by}).agg: {', '.join(a.name for a in planned.wanted)}"
+        return self.frame._new(groupby(planned, comm))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from deeprc.errors import InputError, unknown
 from deeprc.frames.communicator import Communicator
+from deeprc.frames.names import known, names, renamed, unique
 from deeprc.frames.partition import by_hash
-from deeprc.frames.reduce import Reduction, reduce_groups, wide
+from deeprc.frames.reduce import Reduction, expression, reduce_groups, wide
+from deeprc.frames.variance import partial_sums, variances
 
 Spec = Mapping[str, str | Sequence[str]]
 
@@ -25,42 +27,110 @@ PARTS: dict[str, tuple[str, ...] | None] = {
     "median": None,
     "min": ("min",),
     "n_unique": None,
-    "std": ("total", "count", "squares"),
+    "std": (),  # of the column's variance, which has partial sums of its own
     "sum": ("sum",),
-    "var": ("total", "count", "squares"),
+    "var": (),
 }
+SPREAD = ("std", "var")
 # partial result -> how those of several ranks become one
-MERGE = {"count": "sum", "len": "sum", "squares": "merge_squares", "total": "sum"}
+MERGE = {"count": "sum", "len": "sum", "total": "sum"}
 COUNTS = ("count", "len", "n_unique")
 
 
 @dataclass(frozen=True)
 class Aggregate:
-    """One column of the result: `function` of the rows' `column`."""
+    """One column of the result.
 
-    column: str
+    Parameters
+    ----------
+    name
+        What it is called.
+    function, column
+        The aggregate, and the column of `Plan.rows` that it is made of.
+    dtype, source
+        The types of the result and of the column.
+    """
+
+    name: str
     function: str
+    column: str
+    dtype: pl.DataType
+    source: pl.DataType
 
     @property
-    def name(self) -> str:
-        return f"{self.column}_{self.function}"
+    def spread(self) -> bool:
+        """Whether it is made of exact sums (see `variance`)."""
+        return self.function in SPREAD and _is_number(self.source)
 
     @property
-    def expression(self) -> pl.Expr:
-        return getattr(pl.col(self.column), self.function)().alias(self.name)
+    def may_overflow(self) -> bool:
+        """Whether it is a sum that has no place for more digits: Polars gives some other number then."""
+        return self.function == "sum" and isinstance(self.source, pl.Decimal)
 
-    def part(self, kind: str) -> str:
-        """The name of the column that holds a partial result."""
-        return part_name(self.column, kind)
+    @property
+    def parts(self) -> tuple[str, ...] | None:
+        """The partial results that it is made of; None when it needs all rows of a group at once."""
+        if self.function in ("mean", *SPREAD) and not _is_number(self.source):
+            return None
+        return PARTS[self.function]
+
+    @property
+    def whole(self) -> pl.Expr:
+        """The aggregate of all rows of a group, by Polars."""
+        return getattr(pl.col(self.column), self.function)().alias(f"{self.column}_{self.function}")
+
+    @property
+    def finished(self) -> pl.Expr:
+        """The aggregate from its partial results."""
+        match self.function:
+            case _ if self.parts is None:
+                value = pl.col(f"{self.column}_{self.function}")
+            case "mean":
+                total, count = pl.col(f"{self.column}_total"), pl.col(f"{self.column}_count")
+                value = pl.when(count > 0).then(total.cast(pl.Float64) / count)
+            case "std":
+                value = pl.col(f"{self.column}_variance").sqrt()
+            case "var":
+                value = pl.col(f"{self.column}_variance")
+            case function:
+                value = pl.col(f"{self.column}_{function}")
+        return value.cast(self.dtype)
 
 
-def part_name(column: str, kind: str) -> str:
-    """The name of the column of a partial result."""
-    return f"__{kind}__{column}"
+@dataclass(frozen=True)
+class Plan:
+    """A groupby, checked. Inside it keys are called k0, k1, … and columns c0, c1, …: no user's name is in the way.
+
+    Parameters
+    ----------
+    rows
+        This rank's rows.
+    by, keys
+        The keys' own names, and those in `rows`.
+    wanted
+        The result's columns.
+    """
+
+    rows: pl.DataFrame
+    by: tuple[str, ...]
+    keys: tuple[str, ...]
+    wanted: tuple[Aggregate, ...]
+
+    @property
+    def reductions(self) -> list[Reduction]:
+        """The partial results of local rows, each once."""
+        found = {(a.column, kind) for a in self.wanted for kind in a.parts or ()}
+        found |= {(a.column, "total") for a in self.wanted if a.may_overflow}
+        return [Reduction(f"{column}_{kind}", kind, column) for column, kind in sorted(found)]
+
+    @property
+    def merges(self) -> list[Reduction]:
+        """How partial results of several ranks become one."""
+        return [Reduction(r.name, MERGE.get(r.kind, r.kind), r.name) for r in self.reductions]
 
 
-def groupby(df: pl.DataFrame, by: Sequence[str], spec: Spec, comm: Communicator) -> pl.DataFrame:
-    """Aggregate the rows of all ranks; each group ends up on one rank, in no particular order.
+def plan(df: pl.DataFrame, by: Sequence[str], spec: Spec) -> Plan:
+    """Check what is asked for.
 
     Parameters
     ----------
@@ -70,80 +140,102 @@ def groupby(df: pl.DataFrame, by: Sequence[str], spec: Spec, comm: Communicator)
     Raises
     ------
     InputError
-        When a column is missing, or cannot be aggregated so.
+        When a column is missing, cannot be aggregated so, or two of the result have the same name.
     ConfigError
         For an unknown aggregate.
     """
-    wanted = aggregates(df, by, spec)
-    schema = _schema(df, by, wanted)
-    df = df.select(list(dict.fromkeys([*by, *(a.column for a in wanted)])))
-    if any(PARTS[a.function] is None or not _has_parts(a, df.schema[a.column]) for a in wanted):
-        result = by_hash(df, by, comm).group_by(by).agg(a.expression for a in wanted)
-        return result.cast(schema)
-    parts = {(a.part(kind), kind): a.column for a in wanted for kind in PARTS[a.function]}
-    partial = reduce_groups(df, by, [Reduction(name, kind, column) for (name, kind), column in parts.items()])
-    if comm.size > 1:
-        merges = [
-            Reduction(
-                name,
-                MERGE.get(kind, kind),
-                name,
-                (part_name(column, "count"), part_name(column, "total")) if kind == "squares" else (),
-            )
-            for (name, kind), column in parts.items()
-        ]
-        partial = reduce_groups(by_hash(partial, by, comm), by, merges)
-    return partial.select(*by, *(_finish(a) for a in wanted)).cast(schema)
+    if not isinstance(spec, Mapping):
+        raise InputError("agg: the aggregates are given per column", found=repr(spec), expected='{"fare": ["mean"]}')
+    known([*by, *names(list(spec), "agg")], df.columns)
+    pairs = [(column, function) for column in spec for function in names(spec[column], f"agg, column {column!r}")]
+    for _, function in pairs:
+        if function not in PARTS:
+            raise unknown("aggregate", function, PARTS)
+    unique([*by, *(f"{c}_{f}" for c, f in pairs)], "agg", "rename the key first, with frame.select(…)")
+    inside = {column: f"c{index}" for index, column in enumerate(spec)}
+    keys = tuple(f"k{index}" for index in range(len(by)))
+    rows = pl.DataFrame(dict(zip(keys, (df[name] for name in by), strict=True)) | {c: df[n] for n, c in inside.items()})
+    wanted = (Aggregate(f"{c}_{f}", f, inside[c], _type(df, c, f), df.schema[c]) for c, f in pairs)
+    return Plan(rows, tuple(by), keys, tuple(wanted))
 
 
-def aggregates(df: pl.DataFrame, by: Sequence[str], spec: Spec) -> list[Aggregate]:
-    """The aggregates that `spec` asks for, checked."""
-    for column in (*by, *spec):
-        if column not in df.columns:
-            raise InputError(f"the frame has no column {column!r}", found=", ".join(df.columns), expected=column)
-    wanted = [
-        Aggregate(column, function)
-        for column, functions in spec.items()
-        for function in ([functions] if isinstance(functions, str) else functions)
-    ]
-    for aggregate in wanted:
-        if aggregate.function not in PARTS:
-            raise unknown("aggregate", aggregate.function, PARTS)
-    return wanted
+def groupby(plan: Plan, comm: Communicator) -> pl.DataFrame:
+    """Aggregate the rows of all ranks; each group ends up on one rank, in no particular order."""
+    keys = list(plan.keys)
+    result = _whole_groups(plan, comm) if any(a.parts is None for a in plan.wanted) else _partial_results(plan, comm)
+    for column in dict.fromkeys(a.column for a in plan.wanted if a.spread):
+        with comm.together():
+            partial = partial_sums(plan.rows.select(*keys, column), keys, column)
+        partial = by_hash(partial, keys, comm)
+        with comm.together():
+            spread = variances(partial, keys, f"{column}_variance")
+            result = result.join(spread, on=keys, how="left", nulls_equal=True)
+    with comm.together():
+        for aggregate in plan.wanted:
+            if aggregate.may_overflow:
+                _check_digits(aggregate, result[f"{aggregate.column}_total"])
+        numbered = [a.finished.alias(str(number)) for number, a in enumerate(plan.wanted)]
+        return renamed(result.select(*keys, *numbered), [*plan.by, *(a.name for a in plan.wanted)])
 
 
-def _schema(df: pl.DataFrame, by: Sequence[str], wanted: Sequence[Aggregate]) -> dict[str, pl.DataType]:
-    """The result's types: Polars', but counts and integer sums have 64 bits: a frame may have over 2^32 rows."""
-    types = {name: df.schema[name] for name in by}
-    for aggregate in wanted:
-        try:
-            types |= df.clear().select(aggregate.expression).schema
-        except pl.exceptions.InvalidOperationError as error:
-            raise InputError(
-                f"column {aggregate.column!r} has no {aggregate.function}: {str(error).splitlines()[0]}",
-                found=df.schema[aggregate.column],
-            ) from error
-        if aggregate.function in COUNTS:
-            types[aggregate.name] = pl.Int64()
-        if aggregate.function == "sum" and not types[aggregate.name].is_float():
-            types[aggregate.name] = wide(df.schema[aggregate.column])
-    return types
+def _partial_results(plan: Plan, comm: Communicator) -> pl.DataFrame:
+    with comm.together():
+        partial = _reduced(plan, lambda: reduce_groups(plan.rows, plan.keys, plan.reductions))
+    if comm.size == 1:
+        return partial
+    partial = by_hash(partial, plan.keys, comm)
+    with comm.together():
+        return _reduced(plan, lambda: reduce_groups(partial, plan.keys, plan.merges))
 
 
-def _has_parts(aggregate: Aggregate, dtype: pl.DataType) -> bool:
-    """Whether the partial results, which for means and variances are floats, hold all that is needed."""
-    return "total" not in PARTS[aggregate.function] or dtype.is_integer() or dtype.is_float() or dtype == pl.Boolean
+def _whole_groups(plan: Plan, comm: Communicator) -> pl.DataFrame:
+    rows = by_hash(plan.rows, plan.keys, comm)
+    with comm.together():
+        parts = [expression(reduction, rows.schema[reduction.column]) for reduction in plan.reductions]
+        whole = (a.whole for a in plan.wanted if a.parts is None)
+        return _reduced(plan, lambda: rows.group_by(plan.keys).agg(*parts, *whole))
 
 
-def _finish(aggregate: Aggregate) -> pl.Expr:
-    """The aggregate from its partial results."""
-    count = pl.col(aggregate.part("count"))
-    match aggregate.function:
-        case "mean":
-            value = pl.when(count > 0).then(pl.col(aggregate.part("total")) / count)
-        case "var" | "std":
-            value = pl.when(count > 1).then(pl.col(aggregate.part("squares")) / (count - 1))
-            value = value.sqrt() if aggregate.function == "std" else value
-        case function:
-            value = pl.col(aggregate.part(function))
-    return value.alias(aggregate.name)
+def _reduced(plan: Plan, work: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+    try:
+        return work()
+    except pl.exceptions.ComputeError as error:
+        sums = [a.name for a in plan.wanted if a.may_overflow]
+        if not sums:
+            raise
+        raise _too_many_digits(", ".join(sums), str(error)) from error
+
+
+def _check_digits(aggregate: Aggregate, totals: pl.Series) -> None:
+    largest = totals.abs().max() or 0.0
+    if largest >= 10.0 ** (38 - aggregate.source.scale):
+        raise _too_many_digits(aggregate.name, f"about {largest:.6g}, with {aggregate.source.scale} decimal places")
+
+
+def _too_many_digits(name: str, found: str) -> InputError:
+    return InputError(
+        f"{name}: a sum has more digits than a decimal can have",
+        found=found,
+        expected="38 digits in all",
+        fix="cast the column to Float64, or to a decimal with fewer decimal places",
+    )
+
+
+def _type(df: pl.DataFrame, column: str, function: str) -> pl.DataType:
+    """The type of an aggregate: Polars', but counts and integer sums have 64 bits: a frame may have over 2^32 rows."""
+    source = df.schema[column]
+    try:
+        empty = pl.DataFrame(schema={"c": source})
+        dtype = empty.select(getattr(pl.col("c"), function)()).schema["c"]
+    except pl.exceptions.InvalidOperationError as error:
+        raise InputError(
+            f"column {column!r} has no {function}: {str(error).splitlines()[0]}",
+            found=source,
+        ) from error
+    if function in COUNTS:
+        return pl.Int64()
+    return wide(source) if function == "sum" and not dtype.is_float() else dtype
+
+
+def _is_number(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype == pl.Boolean

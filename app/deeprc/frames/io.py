@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,10 +14,14 @@ import pyarrow.parquet as pq
 
 from deeprc.errors import InputError
 from deeprc.files import atomic, storage_error
+from deeprc.frames.agreement import ARGUMENTS, describe
 from deeprc.frames.communicator import Communicator
-from deeprc.frames.shuffle import OLDEST
+from deeprc.frames.names import known, names, unique
+from deeprc.frames.wire import to_table
 
 Piece = tuple[int, int, int]  # file, row group or record batch in it, rows
+REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+HIVE = re.compile(r"[^=]+=.*")  # a folder `name=value`, which stands for a column
 
 
 def read_parquet(path: str | Path, columns: Sequence[str] | None, comm: Communicator) -> pl.DataFrame:
@@ -27,11 +32,12 @@ def read_parquet(path: str | Path, columns: Sequence[str] | None, comm: Communic
         return [meta.row_group(index).num_rows for index in range(meta.num_row_groups)]
 
     def read(file: Path, groups: list[int]) -> pa.Table:
+        opened = pq.ParquetFile(file)
+        wanted = _columns(opened.schema_arrow, columns, file)
         threads = pl.thread_pool_size() > 1
-        table = pq.ParquetFile(file).read_row_groups(groups, columns=columns, use_threads=threads)
-        return table if columns is None else table.select(columns)  # fails where a column is missing
+        return opened.read_row_groups(groups, columns=wanted, use_threads=threads).select(wanted)
 
-    return _read(path, "*.parquet", pieces, read, comm)
+    return _read(path, columns, "*.parquet", pieces, read, comm)
 
 
 def read_arrow(path: str | Path, columns: Sequence[str] | None, comm: Communicator) -> pl.DataFrame:
@@ -44,15 +50,18 @@ def read_arrow(path: str | Path, columns: Sequence[str] | None, comm: Communicat
     def read(file: Path, batches: list[int]) -> pa.Table:
         reader = pa.ipc.open_file(pa.memory_map(str(file)))
         table = pa.Table.from_batches([reader.get_batch(index) for index in batches], schema=reader.schema)
-        return table if columns is None else table.select(columns)
+        return table.select(_columns(reader.schema, columns, file))
 
-    return _read(path, "*.arrow", pieces, read, comm)
+    return _read(path, columns, "*.arrow", pieces, read, comm)
 
 
 def write(df: pl.DataFrame, folder: str | Path, kind: str, comm: Communicator) -> None:
     """Write this rank's rows as `part-<rank>.<kind>` (arrow or parquet) of a folder that appears when it is whole."""
+    with comm.together(f"write_{kind}") as same:
+        same[ARGUMENTS] = f"write_{kind}({str(folder)!r})"
+        local_path(folder)
+        table = to_table(df.rechunk())
     with _whole_folder(Path(folder), comm) as temporary:
-        table = df.rechunk().to_arrow(compat_level=OLDEST)
         file = temporary / f"part-{comm.rank:05d}.{kind}"
         try:
             with file.open("wb") as handle:
@@ -85,13 +94,17 @@ def _whole_folder(folder: Path, comm: Communicator) -> Iterator[Path]:
 
 def _read(
     path: str | Path,
+    columns: Sequence[str] | None,
     pattern: str,
     pieces: Callable[[Path], list[int]],
     read: Callable[[Path, list[int]], pa.Table],
     comm: Communicator,
 ) -> pl.DataFrame:
-    with comm.together():
-        files = _files(Path(path), pattern) if comm.rank == 0 else []
+    call = f"read_{pattern.removeprefix('*.')}"
+    with comm.together(call) as same:
+        wanted = None if columns is None else names(columns, "columns")
+        same[ARGUMENTS] = f"{call}({str(path)!r}, columns={wanted})"
+        files = _files(local_path(path), pattern) if comm.rank == 0 else []
     files = comm.bcast(files)
     with comm.together():
         mine = {index: _read_file(pieces, files[index]) for index in range(comm.rank, len(files), comm.size)}
@@ -99,18 +112,36 @@ def _read(
     dealt = [(file, group, count) for file in range(len(files)) for group, count in enumerate(rows[file])]
     deal = share_of(dealt, comm.rank, comm.size)
     with comm.together():
-        tables = [_read_file(read, files[0], [])]  # the columns, also for a rank without rows
+        frames = [pl.from_arrow(_read_file(read, files[0], []))]  # the columns, also for a rank without rows
         for file in dict.fromkeys(file for file, _, _ in deal):
             table = _read_file(read, files[file], [group for owner, group, _ in deal if owner == file])
-            if table.schema != tables[0].schema:
+            frame = pl.from_arrow(table)  # whether fields may be null makes no difference any more
+            if frame.schema != frames[0].schema:
                 raise InputError(
                     "the columns differ from those of the first file",
                     where=files[file],
-                    found=_columns(table),
-                    expected=f"{_columns(tables[0])} ({files[0]})",
+                    found=describe(frame.schema),
+                    expected=f"{describe(frames[0].schema)} ({files[0]})",
+                    fix="write the files alike, or read only the columns that they share, with columns=[…]",
                 )
-            tables.append(table)
-    return pl.from_arrow(pa.concat_tables(tables), rechunk=True)
+            frames.append(frame)
+        return pl.concat(frames, rechunk=True)
+
+
+def local_path(path: str | Path) -> Path:
+    """The path, if it is one of a file system that is mounted here."""
+    if not isinstance(path, str | os.PathLike):
+        raise InputError("a path is wanted", found=repr(path), expected="the path of a file or of a folder")
+    text = os.fspath(path)
+    # Path makes one slash of two.
+    if scheme := REMOTE.match(text) or re.match(r"(s3|gs|gcs|az|abfss?|https?|ftp|hdfs|file):/", text):
+        raise InputError(
+            f"{scheme[0].rstrip('/')} paths are not read or written, only those of a mounted file system",
+            found=text,
+            expected="a path such as /data/table.parquet",
+            fix="give the path alone" if scheme[0].startswith("file") else "copy the files to where all ranks see them",
+        )
+    return Path(text)
 
 
 def share_of(pieces: list[Piece], rank: int, ranks: int) -> list[Piece]:
@@ -125,27 +156,67 @@ def share_of(pieces: list[Piece], rank: int, ranks: int) -> list[Piece]:
 
 
 def _files(path: Path, pattern: str) -> list[Path]:
-    """The files that a path means: itself, those in a folder, or those that match it."""
+    """The files that a path means: itself, those in a folder, or those that match it; never hidden ones."""
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = sorted(path.glob(pattern))
+        fixed, found = path, sorted(path.glob(pattern))
+        _refuse_hive(path, [entry.name for entry in path.iterdir() if entry.is_dir()], pattern)
     else:
         fixed = next((parent for parent in path.parents if not set("*?[") & set(str(parent))), Path())
-        found = sorted(file for file in fixed.glob(str(path.relative_to(fixed))) if file.is_file())
+        found = sorted(fixed.glob(str(path.relative_to(fixed))))
+        _refuse_hive(fixed, [part for file in found for part in file.relative_to(fixed).parts[:-1]], pattern)
+    found = [file for file in found if not _is_hidden(file.relative_to(fixed), pattern)]
+    for file in found:
+        if file.is_dir() and path.is_dir():
+            raise InputError("a folder stands among the files", where=file, fix="read it on its own, or move it away")
+    found = [file for file in found if file.is_file()]
     if not found:
         raise InputError(
-            "no such file, nor files that match", where=path, expected=f"a file, a folder of {pattern}, or a pattern"
+            "no such file, nor files that match",
+            where=path,
+            found=_what_is_there(path if path.exists() else path.parent),
+            expected=f"a file, a folder of {pattern}, or a pattern; hidden files (.name) are not read",
         )
     return found
+
+
+def _is_hidden(file: Path, pattern: str) -> bool:
+    """Whether others left a file beside the data: `._x` of macOS, `.x.crc` and `_SUCCESS` of Spark."""
+    marker = file.name.startswith("_") and not file.match(pattern)
+    return marker or any(part.startswith(".") for part in file.parts)
+
+
+def _refuse_hive(folder: Path, inner: Sequence[str], pattern: str) -> None:
+    partitions = sorted({name for name in inner if HIVE.fullmatch(name)})
+    if partitions:
+        column = partitions[0].split("=")[0]
+        raise InputError(
+            f"the files are parted by {column!r}, whose values stand in the names of folders only: these are not read",
+            where=folder,
+            found=", ".join(partitions[:3]) + (", …" if len(partitions) > 3 else ""),
+            expected=f"a folder of {pattern}, or a pattern without such folders",
+            fix=f"read one of them, {folder / partitions[0]}, and add its value with with_columns, "
+            f"or write the table with {column!r} as a column",
+        )
+
+
+def _what_is_there(folder: Path) -> str:
+    if not folder.is_dir():
+        return f"no folder {folder}"
+    inside = sorted(entry.name for entry in folder.iterdir())
+    return f"{', '.join(inside[:5])}{', …' if len(inside) > 5 else ''} in {folder}" if inside else f"{folder} is empty"
 
 
 def _read_file(read: Callable, file: Path, *arguments: object) -> object:
     try:
         return read(file, *arguments)
-    except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError, OSError) as error:
+    except (pa.ArrowException, pl.exceptions.PolarsError, LookupError, ValueError, OSError) as error:
         raise InputError(f"cannot read this file: {error}", where=file) from error
 
 
-def _columns(table: pa.Table) -> str:
-    return ", ".join(f"{field.name}: {field.type}" for field in table.schema)
+def _columns(schema: pa.Schema, columns: Sequence[str] | None, file: Path) -> list[str]:
+    """The columns to read from a file: those asked for, or all."""
+    unique(schema.names, f"{file}")
+    known(columns or (), schema.names, f"{file}")
+    return schema.names if columns is None else list(columns)

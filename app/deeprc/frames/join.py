@@ -10,12 +10,13 @@ import polars as pl
 from deeprc.errors import InputError, unknown
 from deeprc.frames.codes import Range, bits, encodable, encode, ranges, union
 from deeprc.frames.communicator import Communicator
+from deeprc.frames.names import known, renamed, unique
 from deeprc.frames.partition import by_hash, reorder, row_hash
 from deeprc.frames.sort import sorted_by_codes
 
 HOW = ("inner", "left", "right", "full", "semi", "anti")
 SMALL = 2**16  # rows; up to here Polars' hash join stays in the processor's cache
-CODE, SEEN = "__code", "__seen"
+CODE, SEEN = "code", "seen"  # columns of our own: the others are called k0, l0, r0, …
 
 
 def join(
@@ -23,36 +24,42 @@ def join(
 ) -> pl.DataFrame:
     """Join the rows of all ranks; columns and matches as Polars has them (null matches nothing, NaN matches NaN).
 
+    The arguments are those that `check` let pass.
+    """
+    columns = result_columns(left, right, on, how, suffix)
+    keys = {name: f"k{index}" for index, name in enumerate(on)}
+    left = renamed(left, [keys.get(name, f"l{index}") for index, name in enumerate(left.columns)])
+    right = renamed(right, [keys.get(name, f"r{index}") for index, name in enumerate(right.columns)])
+    on = list(keys.values())
+    inner = result_columns(left, right, on, how, "_")
+    with comm.together():
+        # Rows without a key match nothing: they stay where they are, or do not travel at all.
+        if how in ("inner", "right", "semi"):
+            left = left.drop_nulls(on)
+        if how not in ("right", "full"):
+            right = right.drop_nulls(on)
+    left, right = by_hash(left, on, comm, nulls_stay=True), by_hash(right, on, comm, nulls_stay=True)
+    with comm.together():
+        return renamed(local_join(left, right, on, how, "_").select(inner), columns)
+
+
+def check(left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], how: str, suffix: str) -> None:
+    """Raise an error unless the frames can be joined so.
+
     Raises
     ------
     InputError
-        When a key is missing on a side, or has another type there.
+        When a key is missing on a side, or has another type there; when two columns would have the same name.
     ConfigError
         For an unknown `how`.
     """
     if how not in HOW:
         raise unknown("join", how, HOW)
-    check_keys(left, right, on)
-    columns = left.clear().join(right.clear(), on=on, how=how, suffix=suffix).columns
-    # Rows without a key match nothing: they stay where they are, or do not travel at all.
-    if how in ("inner", "right", "semi"):
-        left = left.drop_nulls(on)
-    if how not in ("right", "full"):
-        right = right.drop_nulls(on)
-    left, right = by_hash(left, on, comm, nulls_stay=True), by_hash(right, on, comm, nulls_stay=True)
-    return local_join(left, right, on, how, suffix).select(columns)
-
-
-def check_keys(left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str]) -> None:
-    """Raise an InputError unless both sides have the keys, with the same types."""
+    if not isinstance(suffix, str):
+        raise InputError("the suffix is no text", found=repr(suffix), expected="a text such as '_right'")
     for name in on:
         for side, frame in (("left", left), ("right", right)):
-            if name not in frame.columns:
-                raise InputError(
-                    f"the {side} frame has no column {name!r} to join on",
-                    found=", ".join(frame.columns),
-                    expected=name,
-                )
+            known([name], frame.columns, f"the {side} frame, which is joined on {name!r},")
         if left.schema[name] != right.schema[name]:
             raise InputError(
                 f"the key {name!r} has another type on each side",
@@ -60,6 +67,21 @@ def check_keys(left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str]) -> No
                 expected="the same type",
                 fix=f"cast one of them: frame.with_columns(pl.col({name!r}).cast(pl.{left.schema[name]}))",
             )
+    result_columns(left, right, on, how, suffix)
+
+
+def result_columns(left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], how: str, suffix: str) -> list[str]:
+    """The names of the joined columns, as Polars gives them."""
+    if how in ("semi", "anti"):
+        return left.columns
+    ours = [name for name in left.columns if how != "right" or name not in on]
+    theirs = [name for name in right.columns if how in ("right", "full") or name not in on]
+    renamed = [
+        name + suffix if name in left.columns and not (how == "right" and name in on) else name for name in theirs
+    ]
+    columns = [*ours, *renamed]
+    unique(columns, "join", "give another suffix=, or rename the column")
+    return columns
 
 
 def local_join(left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], how: str, suffix: str) -> pl.DataFrame:

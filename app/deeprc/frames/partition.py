@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
@@ -32,28 +32,35 @@ def by_hash(df: pl.DataFrame, on: Sequence[str], comm: Communicator, *, nulls_st
     nulls_stay
         Leave rows with a null key where they are: a join matches them with nothing.
     """
-    if comm.size == 1:
-        return df
-    to = row_hash(df, on) >> np.uint64(32)  # the upper half of the hash, scaled to the number of ranks
-    to *= np.uint64(comm.size)
-    to >>= np.uint64(32)
-    if nulls_stay:
-        null = df.select(pl.any_horizontal(pl.col(on).is_null())).to_series()
-        if null.any():
-            to[null.to_numpy()] = comm.rank
-    return send(df, to, comm)
+
+    def destinations() -> np.ndarray:
+        to = row_hash(df, on) >> np.uint64(32)  # the upper half of the hash, scaled to the number of ranks
+        to *= np.uint64(comm.size)
+        to >>= np.uint64(32)
+        if nulls_stay:
+            null = df.select(pl.any_horizontal(pl.col(on).is_null())).to_series()
+            if null.any():
+                to[null.to_numpy()] = comm.rank
+        return to
+
+    return df if comm.size == 1 else send(df, destinations, comm)
 
 
-def send(df: pl.DataFrame, to: np.ndarray, comm: Communicator) -> pl.DataFrame:
-    """Send every row to the rank that `to` names for it; rows keep their order."""
-    to = to.astype(np.uint8 if comm.size <= 2**8 else np.uint16 if comm.size <= 2**16 else np.uint32, copy=False)
-    if comm.size <= FEW_RANKS:
-        ranks = pl.Series(to)
-        parts = [df.filter(ranks == rank) for rank in range(comm.size)]
-        return shuffle(pl.concat(parts), np.array([part.height for part in parts]), comm)
+def send(df: pl.DataFrame, destinations: Callable[[], np.ndarray], comm: Communicator) -> pl.DataFrame:
+    """Send every row to the rank that `destinations()` names for it; rows keep their order."""
+    return shuffle(lambda: _by_rank(df, destinations(), comm.size), comm)
+
+
+def _by_rank(df: pl.DataFrame, to: np.ndarray, ranks: int) -> tuple[pl.DataFrame, np.ndarray]:
+    """The rows ordered by destination, and how many go to each."""
+    to = to.astype(np.uint8 if ranks <= 2**8 else np.uint16 if ranks <= 2**16 else np.uint32, copy=False)
+    if ranks <= FEW_RANKS:
+        numbers = pl.Series(to)
+        parts = [df.filter(numbers == rank) for rank in range(ranks)]
+        return pl.concat(parts), np.array([part.height for part in parts])
     if (to[1:] < to[:-1]).any():
         df = reorder(df, to)
-    return shuffle(df, np.bincount(to, minlength=comm.size), comm)
+    return df, np.bincount(to, minlength=ranks)
 
 
 def reorder(df: pl.DataFrame, groups: np.ndarray) -> pl.DataFrame:

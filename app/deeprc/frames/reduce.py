@@ -21,21 +21,18 @@ CELLS_PER_ROW = 4  # the most cells per row: beyond it the cells cost more memor
 class Reduction:
     """One result column: `kind` of the group's values of `column`.
 
-    Kinds: `len`, `count`, `sum`, `min`, `max`, `first`, `last`; `total`, the sum as a float; `squares`, the sum of
-    squared distances from the group's mean; `merge_squares`, the latter of a union of parts (Chan, Golub, LeVeque:
-    Updating formulae and a pairwise algorithm for computing sample variances, 1979).
+    Kinds: `len`, `count`, `sum`, `min`, `max`, `first`, `last`; `total`, the sum that a mean is made of.
     """
 
     name: str
     kind: str
     column: str
-    others: tuple[str, ...] = ()  # `merge_squares`: the columns of counts and totals
 
 
 def reduce_groups(df: pl.DataFrame, by: Sequence[str], wanted: Sequence[Reduction]) -> pl.DataFrame:
     """One row per group of local rows: the keys, and the reductions under their names.
 
-    Types do not depend on the way taken: counts and sums of whole numbers are 64-bit integers, float sums Float64.
+    Types do not depend on the way taken (see `wide` and `total_type`).
     """
     keys = [df[name] for name in by]
     if all(_is_dense_kind(reduction, df.schema[reduction.column]) for reduction in wanted) and all(
@@ -46,24 +43,27 @@ def reduce_groups(df: pl.DataFrame, by: Sequence[str], wanted: Sequence[Reductio
             return _in_cells(df, keys, spans, wanted)
     # Polars' streaming engine is two to three times faster on one thread, but does not keep the order in a group.
     engine = "in-memory" if {"first", "last"} & {reduction.kind for reduction in wanted} else "streaming"
-    return df.lazy().group_by(by).agg(_expression(r, df.schema[r.column]) for r in wanted).collect(engine=engine)
+    return df.lazy().group_by(by).agg(expression(r, df.schema[r.column]) for r in wanted).collect(engine=engine)
 
 
 def wide(dtype: pl.DataType) -> pl.DataType:
-    """The type of a sum: 64 bits, so that many small numbers do not overflow."""
-    if dtype == pl.UInt64 or not (dtype.is_integer() or dtype.is_float() or dtype == pl.Boolean):
-        return dtype
-    return pl.Float64() if dtype.is_float() else pl.Int64()
+    """The type of a sum: at least 64 bits, or 38 digits, so that many small numbers do not overflow."""
+    if isinstance(dtype, pl.Decimal):
+        return pl.Decimal(38, dtype.scale)
+    if dtype.is_float():
+        return pl.Float64()
+    small = dtype.is_integer() and dtype not in (pl.UInt64, pl.Int128, pl.UInt128)
+    return pl.Int64() if small or dtype == pl.Boolean else dtype
 
 
-def _is_dense_kind(reduction: Reduction, dtype: pl.DataType) -> bool:
-    if reduction.kind in ("len", "count"):
-        return True
-    number = dtype in (pl.Float64, pl.Float32, pl.Int64, pl.Int32)
-    return number and reduction.kind not in ("first", "last")
+def total_type(dtype: pl.DataType) -> pl.DataType:
+    """The type of a `total`: whole numbers up to 64 bits are added exactly, all others as floats."""
+    whole = dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128)
+    return pl.Int128() if whole or dtype == pl.Boolean else pl.Float64()
 
 
-def _expression(reduction: Reduction, dtype: pl.DataType) -> pl.Expr:
+def expression(reduction: Reduction, dtype: pl.DataType) -> pl.Expr:
+    """The reduction of a column of this type, for Polars."""
     column = pl.col(reduction.column)
     match reduction.kind:
         case "len":
@@ -73,17 +73,17 @@ def _expression(reduction: Reduction, dtype: pl.DataType) -> pl.Expr:
         case "sum":
             value = column.cast(wide(dtype)).sum()
         case "total":
-            value = column.cast(pl.Float64).sum()
-        case "squares":
-            value = column.cast(pl.Float64).var(ddof=0).fill_null(0.0) * column.count()
-        case "merge_squares":
-            count, total = map(pl.col, reduction.others)
-            # The parts' own squares, and those of their means about the mean of all.
-            distance = total / count - total.sum() / count.sum()
-            value = column.sum() + pl.when(count > 0).then(count * distance**2).sum()
+            value = column.cast(total_type(dtype)).sum()
         case kind:
             value = getattr(column, kind)()
     return value.alias(reduction.name)
+
+
+def _is_dense_kind(reduction: Reduction, dtype: pl.DataType) -> bool:
+    if reduction.kind in ("len", "count"):
+        return True
+    number = dtype in (pl.Float64, pl.Float32, pl.Int64, pl.Int32)
+    return number and reduction.kind not in ("first", "last")
 
 
 def _in_cells(
@@ -104,28 +104,35 @@ def _in_cells(
         if reduction.kind == "count":
             columns.append(pl.Series(reduction.name, counts[groups]))
             continue
-        others = [df[name].to_numpy() for name in reduction.others]
-        values = _reduce(reduction.kind, at, column.to_numpy(), counts, *others)
-        series = pl.Series(reduction.name, values[groups])
+        if reduction.kind == "total" and column.dtype.is_integer():
+            columns.append(_exact_total(at, column.to_numpy(), counts, groups).alias(reduction.name))
+            continue
+        series = pl.Series(reduction.name, _reduce(reduction.kind, at, column.to_numpy(), counts)[groups])
         if reduction.kind in ("min", "max"):
             series = series.set(pl.Series(counts[groups] == 0), None)
         columns.append(series)
     return pl.DataFrame(columns)
 
 
-def _reduce(kind: str, at: np.ndarray, values: np.ndarray, counts: np.ndarray, *others: np.ndarray) -> np.ndarray:
+def _exact_total(at: np.ndarray, values: np.ndarray, counts: np.ndarray, groups: np.ndarray) -> pl.Series:
+    """The sum of each group's whole numbers, as Int128: of their upper and lower halves, where 64 bits may not do."""
+    values = values.astype(np.int64, copy=False)
+    largest = max(abs(int(values.min(initial=0))), int(values.max(initial=0)))
+    if largest * int(counts.max(initial=0)) < 2**63:
+        return pl.Series(_reduce("sum", at, values, counts)[groups]).cast(pl.Int128)
+    upper, lower = (_reduce("sum", at, half, counts)[groups] for half in (values >> 32, values & (2**32 - 1)))
+    return pl.Series(upper).cast(pl.Int128) * pl.Series([2**32], dtype=pl.Int128) + pl.Series(lower).cast(pl.Int128)
+
+
+def _reduce(kind: str, at: np.ndarray, values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """The values of each cell reduced to one."""
-
-    def add(weights: np.ndarray) -> np.ndarray:
-        return np.bincount(at, weights=weights, minlength=len(counts))
-
     floating = values.dtype.kind == "f"
     match kind:
         case "sum" if not floating:  # as floats they would be rounded
             result = np.zeros(len(counts), dtype=np.int64)
             np.add.at(result, at, values.astype(np.int64, copy=False))
         case "sum" | "total":
-            result = add(values)
+            result = np.bincount(at, weights=values, minlength=len(counts))
         case "min" | "max":
             # fmin and fmax pass over NaN, as Polars does.
             start = (
@@ -133,11 +140,4 @@ def _reduce(kind: str, at: np.ndarray, values: np.ndarray, counts: np.ndarray, *
             )
             result = np.full(len(counts), start, dtype=values.dtype)
             (np.fmin if kind == "min" else np.fmax).at(result, at, values)
-        case "squares":
-            means = add(values) / np.maximum(counts, 1)
-            result = add((values - means[at]) ** 2)
-        case "merge_squares":
-            count, total = others
-            means = add(total) / np.maximum(add(count), 1)
-            result = add(values + count * (total / np.maximum(count, 1) - means[at]) ** 2)
     return result

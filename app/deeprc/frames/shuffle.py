@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from deeprc.errors import DeepRCError
+from deeprc.frames.agreement import COLUMNS, describe
+from deeprc.frames.agreement import SchemaError as SchemaError
 from deeprc.frames.communicator import Communicator
+from deeprc.frames.wire import from_arrays, to_arrays
 
-OLDEST = pl.CompatLevel.oldest()  # strings as offsets and bytes, not as views into scattered buffers
 WORD = 62  # flags per 64-bit number
 WIDEST = 16  # bytes of the widest number, a decimal
 
-
-class SchemaError(DeepRCError):
-    """Ranks that hold different columns."""
+Parcel = pa.Array | list[np.ndarray]  # a column in plain buffers, or one message to each rank
 
 
-def shuffle(df: pl.DataFrame, counts: np.ndarray, comm: Communicator) -> pl.DataFrame:
+def shuffle(arrange: Callable[[], tuple[pl.DataFrame, np.ndarray]], comm: Communicator) -> pl.DataFrame:
     """Send rows to the ranks: the first `counts[0]` rows to rank 0, the next `counts[1]` to rank 1, …
 
     Parameters
     ----------
-    df
-        This rank's rows, ordered by destination.
-    counts
-        Rows per destination (length: the number of ranks).
+    arrange
+        Gives this rank's rows, ordered by destination, and `counts`: the rows per destination (length: the number of
+        ranks). A failure of it on one rank is one of every rank.
 
     Returns
     -------
@@ -40,52 +38,48 @@ def shuffle(df: pl.DataFrame, counts: np.ndarray, comm: Communicator) -> pl.Data
     SchemaError
         On every rank, when the ranks' columns differ.
     """
+    with comm.together() as same:
+        df, counts = arrange()
+        same[COLUMNS] = describe(df.schema)
+        if comm.size > 1:
+            arrays = to_arrays(df)
+            parcels = [array if travels_plain(array.type) else _messages(array, counts) for array in arrays]
     if comm.size == 1:
         return df
-    dtypes = {name: dtype for name, dtype in df.schema.items() if dtype in (pl.Categorical, pl.Enum)}
-    table = df.cast(dict.fromkeys(dtypes, pl.String)).to_arrow(compat_level=OLDEST).combine_chunks()
-    incoming, with_nulls = _announce(df.schema, table, counts, comm)
-    wire = Wire(comm, counts, incoming, comm.needs_pieces(WIDEST * max(df.height, int(incoming.sum()))))
-    arrays = [
-        wire.exchange(column.chunk(0) if column.num_chunks else pa.array([], column.type), nulls)
-        for column, nulls in zip(table.columns, with_nulls, strict=True)
-    ]
-    frame = pl.from_arrow(pa.Table.from_arrays(arrays, schema=table.schema))
-    return frame.cast({name: df.schema[name] for name in df.columns if frame.schema[name] != df.schema[name]})
+    with comm.all_or_none():
+        incoming, with_nulls = _announce(arrays, counts, comm)
+        wire = Wire(comm, counts, incoming, comm.needs_pieces(WIDEST * max(df.height, int(incoming.sum()))))
+        received = [wire.exchange(*parcel) for parcel in zip(parcels, with_nulls, strict=True)]
+    with comm.together():
+        return from_arrays([column() for column in received], df.schema)
 
 
-def require_same_schema(schema: pl.Schema, comm: Communicator) -> None:
-    """Raise a SchemaError on every rank, naming the difference, unless all ranks hold the same columns."""
-    schemas = comm.allgather(list(map(_field, schema.items())))
-    for rank, other in enumerate(schemas):
-        if other != schemas[0]:
-            raise SchemaError(
-                f"the columns of rank {rank} differ from those of rank 0",
-                found=", ".join(other) or "no columns",
-                expected=", ".join(schemas[0]) or "no columns",
-                fix="give every rank the same column names and types, also a rank without rows",
-            )
+def travels_plain(kind: pa.DataType) -> bool:
+    """Whether a column of this type travels as its buffers; lists and structs do as Arrow IPC streams."""
+    plain = (pa.types.is_null, pa.types.is_boolean, pa.types.is_large_string, pa.types.is_large_binary)
+    return value_width(kind) > 0 or any(test(kind) for test in plain)
 
 
-def _field(item: tuple[str, pl.DataType]) -> str:
-    name, dtype = item
-    return f"{name}: {dtype!r}"
+def _messages(array: pa.Array, counts: np.ndarray) -> list[np.ndarray]:
+    schema = pa.schema([("column", array.type)])
+    messages, start = [], 0
+    for count in counts.tolist():
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, schema) as stream:
+            stream.write_batch(pa.record_batch([array.slice(start, count)], schema=schema))
+        messages.append(np.frombuffer(sink.getvalue(), np.uint8))
+        start += count
+    return messages
 
 
-def _announce(
-    schema: pl.Schema, table: pa.Table, counts: np.ndarray, comm: Communicator
-) -> tuple[np.ndarray, list[bool]]:
+def _announce(arrays: Sequence[pa.Array], counts: np.ndarray, comm: Communicator) -> tuple[np.ndarray, list[bool]]:
     """Rows that come from each rank, and which columns hold nulls on any rank; one message to each rank."""
-    flags = [0] * -(-table.num_columns // WORD)
-    for index, column in enumerate(table.columns):
-        flags[index // WORD] |= bool(column.null_count) << index % WORD
-    check = zlib.crc32("\n".join(map(_field, schema.items())).encode())
-    # The columns' check has to come first: the length of the flags depends on the number of columns.
-    heads = comm.alltoall(np.column_stack([counts, np.full(comm.size, check)]))
-    if (heads[:, 1] != check).any():
-        require_same_schema(schema, comm)
-    every = np.bitwise_or.reduce(comm.alltoall(np.tile(np.array(flags, np.int64), (comm.size, 1))), axis=0)
-    return heads[:, 0], [bool(every[i // WORD] >> i % WORD & 1) for i in range(table.num_columns)]
+    flags = [0] * -(-len(arrays) // WORD)
+    for index, array in enumerate(arrays):
+        flags[index // WORD] |= bool(array.null_count) << index % WORD
+    heads = comm.alltoall(np.column_stack([counts, np.tile(np.array(flags, np.int64), (comm.size, 1))]))
+    every = np.bitwise_or.reduce(heads[:, 1:], axis=0)
+    return heads[:, 0], [bool(every[i // WORD] >> i % WORD & 1) for i in range(len(arrays))]
 
 
 @dataclass(frozen=True)
@@ -105,20 +99,26 @@ class Wire:
     incoming: np.ndarray
     in_pieces: bool
 
-    def exchange(self, array: pa.Array, nulls: bool) -> pa.Array:
-        """One column: its values, and which of them are null if any rank has nulls in it."""
-        kind, rows = array.type, int(self.incoming.sum())
+    def exchange(self, parcel: Parcel, nulls: bool) -> Callable[[], pa.Array]:
+        """Send one column: its values, and which of them are null if any rank has nulls in it.
+
+        Returns
+        -------
+        What makes a column of the bytes that came. It may fail, the exchange may not: the others would wait in vain.
+        """
+        if isinstance(parcel, list):
+            return self._streams(parcel)
+        kind, rows = parcel.type, int(self.incoming.sum())
         if pa.types.is_null(kind):
-            return pa.nulls(rows)
-        boolean, width = pa.types.is_boolean(kind), value_width(kind)
-        variable = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
-        if not (boolean or width or variable):
-            return self._streams(array)
-        valid = self._bits(array.buffers()[0], array) if nulls else None
-        if variable:
-            return pa.Array.from_buffers(kind, rows, [valid, *self._strings(array)])
-        values = self._bits(array.buffers()[1], array) if boolean else self._numbers(array, width)
-        return pa.Array.from_buffers(kind, rows, [valid, values])
+            return lambda: pa.nulls(rows)
+        valid = self._bits(parcel.buffers()[0], parcel) if nulls else None
+        if pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
+            buffers = [valid, *self._strings(parcel)]
+        elif pa.types.is_boolean(kind):
+            buffers = [valid, self._bits(parcel.buffers()[1], parcel)]
+        else:
+            buffers = [valid, self._numbers(parcel, value_width(kind))]
+        return lambda: pa.Array.from_buffers(kind, rows, buffers)
 
     def _numbers(self, array: pa.Array, width: int) -> pa.Buffer:
         unit = np.dtype(f"u{min(width, 8)}")
@@ -150,26 +150,19 @@ class Wire:
         in_pieces = self.comm.needs_pieces(max(len(content), int(received[-1])))
         return [pa.py_buffer(received), pa.py_buffer(self.comm.alltoallv(content, sizes, incoming, in_pieces))]
 
-    def _streams(self, array: pa.Array) -> pa.Array:
-        """Any other type (lists, structs): as Arrow IPC streams."""
-        schema = pa.schema([("column", array.type)])
-        messages, start = [], 0
-        for count in self.counts.tolist():
-            sink = pa.BufferOutputStream()
-            with pa.ipc.new_stream(sink, schema) as stream:
-                stream.write_batch(pa.record_batch([array.slice(start, count)], schema=schema))
-            messages.append(np.frombuffer(sink.getvalue(), np.uint8))
-            start += count
+    def _streams(self, messages: list[np.ndarray]) -> Callable[[], pa.Array]:
         sizes = np.array([len(message) for message in messages], np.int64)
         incoming = self.comm.alltoall(sizes.reshape(-1, 1)).ravel()
         in_pieces = self.comm.needs_pieces(max(int(sizes.sum()), int(incoming.sum())))
         received = self.comm.alltoallv(np.concatenate(messages), sizes, incoming, in_pieces)
         ends = np.cumsum(incoming)
-        tables = [
-            pa.ipc.open_stream(pa.py_buffer(received[end - size : end])).read_all()
-            for size, end in zip(incoming, ends, strict=True)
-        ]
-        return pa.concat_tables(tables).combine_chunks().column(0).chunk(0)
+        streams = [received[end - size : end] for size, end in zip(incoming, ends, strict=True)]
+        return lambda: _joined(streams)
+
+
+def _joined(streams: Sequence[np.ndarray]) -> pa.Array:
+    tables = [pa.ipc.open_stream(pa.py_buffer(stream)).read_all() for stream in streams]
+    return pa.concat_tables(tables).combine_chunks().column(0).chunk(0)
 
 
 def value_width(kind: pa.DataType) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from deeprc.frames.codes import Range, argsort, bits, decode, encodable, encode, ranges
+from deeprc.frames.codes import Range, argsort, bits, decode, encodable, encode, ranges, union
 from deeprc.frames.communicator import Communicator
+from deeprc.frames.names import renamed
 from deeprc.frames.partition import send
 
 SAMPLES_PER_RANK = 256  # the ranks' shares then differ by some ten percent
@@ -21,17 +22,34 @@ def sort(df: pl.DataFrame, by: Sequence[str], descending: Sequence[bool], comm: 
     Numbers, times and truth values take the fast way by codes (see `codes`), when those of all columns fit into
     64 bits; other keys are sorted and compared by Polars.
     """
-    keys = [df[name] for name in by]
-    if not all(encodable(key.dtype) for key in keys) or bits(spans := ranges(keys, comm)) > 64:
+    columns = df.columns
+    df = renamed(df, [str(number) for number in range(df.width)])
+    keys = [(str(columns.index(name)), falling) for name, falling in zip(by, descending, strict=True)]
+    keys = [(key, falling) for key, falling in keys if df.schema[key] != pl.Null]  # nulls alone order nothing
+    if keys:
+        df = _sort(df, *zip(*keys, strict=True), comm)
+    return renamed(df, columns)
+
+
+def _sort(df: pl.DataFrame, by: Sequence[str], descending: Sequence[bool], comm: Communicator) -> pl.DataFrame:
+    if not all(encodable(df.schema[name]) for name in by):
         return _sort_any(df, by, descending, comm)
-    codes = encode(keys, spans, descending)
+    with comm.together():
+        spans = ranges([df[name] for name in by])
+    spans = union(*comm.allgather(spans))
+    if bits(spans) > 64:
+        return _sort_any(df, by, descending, comm)
+    with comm.together():
+        codes = encode([df[name] for name in by], spans, descending)
     if comm.size > 1:
-        splitters = _splitters(codes, comm)
-        df = send(df, _destinations(codes, splitters, comm), comm)
-        keys = [df[name] for name in by]
-        codes = encode(keys, spans, descending)
-    ordered, _ = sorted_by_codes(df, by, codes, spans, decodable=not any(descending))
-    return ordered.with_columns(pl.col(by[0]).set_sorted(descending=descending[0]))
+        with comm.all_or_none():
+            to = _destinations(codes, _splitters(codes, comm), comm)
+        df = send(df, lambda: to, comm)
+    with comm.together():
+        if comm.size > 1:
+            codes = encode([df[name] for name in by], spans, descending)
+        ordered, _ = sorted_by_codes(df, by, codes, spans, decodable=not any(descending))
+        return ordered.with_columns(pl.col(by[0]).set_sorted(descending=descending[0]))
 
 
 def sorted_by_codes(
@@ -102,27 +120,49 @@ def spread_ties(to: np.ndarray, tied: np.ndarray, last: np.ndarray, comm: Commun
 def _sort_any(df: pl.DataFrame, by: Sequence[str], descending: Sequence[bool], comm: Communicator) -> pl.DataFrame:
     """Any columns: sort locally, cut where the splitters belong, exchange the pieces, sort again."""
     options = {"by": list(by), "descending": list(descending), "maintain_order": True}
-    df = df.sort(**options)
+    with comm.together():
+        df = df.sort(**options)
     if comm.size == 1:
         return df
     total = comm.allreduce(df.height)
     wanted = min(df.height, -(-SAMPLES_PER_RANK * comm.size * df.height // max(total, 1)))
-    regular = (np.arange(wanted) * df.height // max(wanted, 1)).astype(np.uint32)
-    samples = pl.concat(comm.allgather(df.select(by)[regular])).sort(**options)
-    if samples.is_empty():
+    with comm.together():
+        regular = (np.arange(wanted) * df.height // max(wanted, 1)).astype(np.uint32)
+        sample = df.select(by)[regular]
+    samples = comm.allgather(sample)
+    if not total:
         return df
-    splitters = samples[(np.arange(1, comm.size) * samples.height // comm.size).astype(np.uint32)]
-    last = splitters.with_row_index("last").select(pl.col("last").max().over(by) + 1).to_series().to_numpy()
-    to, tied = np.full(df.height, comm.size - 1, dtype=np.int64), []
+    with comm.together():
+        ordered = pl.concat(samples).sort(**options)
+        splitters = ordered[(np.arange(1, comm.size) * ordered.height // comm.size).astype(np.uint32)]
+        last = _last_equal(splitters) + 1
+        to, tied = _cut(df, splitters, by, descending, comm.size)
+    with comm.all_or_none():
+        to = spread_ties(to, tied, last, comm)
+    df = send(df, lambda: to, comm)
+    with comm.together():
+        return df.sort(**options)
+
+
+def _last_equal(rows: pl.DataFrame) -> np.ndarray:
+    """For each row of a sorted frame, the number of the last one that equals it."""
+    last = rows.with_row_index("row").select(pl.col("row").max().over(rows.columns))
+    return last.to_series().to_numpy().astype(np.int64)
+
+
+def _cut(
+    df: pl.DataFrame, splitters: pl.DataFrame, by: Sequence[str], descending: Sequence[bool], ranks: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first rank that each row of a sorted frame may go to, and which rows equal a splitter."""
+    to, tied = np.full(df.height, ranks - 1, dtype=np.int64), [np.empty(0, np.int64)]
     start = 0
-    for index in range(comm.size - 1):
+    for index in range(ranks - 1):
         low, high = _equal_range(df, splitters[index], by, descending)
         to[start:high] = index
         if high > start:  # else an equal splitter came before
             tied.append(np.arange(max(low, start), high))
         start = max(start, high)
-    rows = np.concatenate(tied) if tied else np.empty(0, np.int64)
-    return send(df, spread_ties(to, rows, last.astype(np.int64), comm), comm).sort(**options)
+    return to, np.concatenate(tied)
 
 
 def _equal_range(df: pl.DataFrame, row: pl.DataFrame, by: Sequence[str], descending: Sequence[bool]) -> tuple[int, int]:

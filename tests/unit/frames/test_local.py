@@ -8,11 +8,13 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
+from deeprc.errors import InputError
 from deeprc.frames import join, reduce
 from deeprc.frames.io import share_of
-from deeprc.frames.join import HOW, local_join
+from deeprc.frames.join import HOW, local_join, result_columns
 from deeprc.frames.reduce import Reduction, reduce_groups
 from deeprc.frames.shuffle import value_width
+from deeprc.frames.wire import from_arrays, to_arrays, to_table
 
 ROWS = 20_000
 
@@ -66,7 +68,7 @@ def test_cells_and_hash_tables_reduce_alike(dtype: pl.DataType, monkeypatch: pyt
             pl.when(pl.col("value") == 7).then(float("nan")).otherwise(pl.col("value")).alias("value")
         )
     rows = rows.with_columns(pl.when(pl.col("value") != 9).then(pl.col("value")).alias("value"))
-    kinds = ["len", "count", "sum", "total", "min", "max", "squares"]
+    kinds = ["len", "count", "sum", "total", "min", "max"]
     wanted = [Reduction(kind, kind, "value") for kind in kinds]
     by_cells = reduce_groups(rows, ["key"], wanted)
     monkeypatch.setattr(reduce, "CELLS_PER_ROW", 0)
@@ -76,16 +78,13 @@ def test_cells_and_hash_tables_reduce_alike(dtype: pl.DataType, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("cells", [0, 4])
-def test_parts_of_a_variance_merge(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_totals_of_whole_numbers_are_exact(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reduce, "CELLS_PER_ROW", cells)
-    rows = table("int", "value", 4).with_columns(pl.col("key") % 50, pl.col("value") + 1e9)  # a large mean cancels
-    kinds = ["count", "total", "squares"]
-    parts = [reduce_groups(part, ["key"], [Reduction(k, k, "value") for k in kinds]) for part in rows.iter_slices(3000)]
-    merge = Reduction("squares", "merge_squares", "squares", ("count", "total"))
-    merged = reduce_groups(pl.concat(parts), ["key"], [Reduction("count", "sum", "count"), merge])
-    expected = rows.group_by("key").agg(count=pl.col("value").count(), var=pl.col("value").var())
-    found = merged.select("key", pl.col("count").cast(pl.UInt32), var=pl.col("squares") / (pl.col("count") - 1))
-    assert_frame_equal(found, expected, check_row_order=False)
+    for values in ([2**63 - 1] * 3 + [-7, None], [-(2**63), -(2**63), 2**33 + 1, 5, None], [1, 2, 3, None, None]):
+        rows = pl.DataFrame({"key": [1, 1, 1, 2, 3], "value": pl.Series(values, dtype=pl.Int64)})
+        found = reduce_groups(rows, ["key"], [Reduction("total", "total", "value")]).sort("key")
+        assert found.rows() == [(1, sum(values[:3])), (2, values[3] or 0), (3, 0)]
+        assert found.schema["total"] == pl.Int128
 
 
 def test_pieces_are_dealt_by_rows() -> None:
@@ -93,6 +92,41 @@ def test_pieces_are_dealt_by_rows() -> None:
     assert [share_of(pieces, rank, 3) for rank in range(3)] == [pieces[:2], pieces[2:3], pieces[3:]]
     assert [share_of([(0, 0, 0)], rank, 2) for rank in range(2)] == [[], []]
     assert [piece for rank in range(8) for piece in share_of(pieces, rank, 8)] == pieces
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pl.Series([0, -1, 2**127 - 1, -(2**127), None], dtype=pl.Int128),
+        pl.Series([0, 2**64, 2**128 - 1, None], dtype=pl.UInt128),
+        pl.Series(["b", None, "a"], dtype=pl.Enum(["b", "a"])),
+        pl.Series(["b", None, "a"], dtype=pl.Categorical),
+        pl.Series([[["a"], []], None], dtype=pl.List(pl.List(pl.String))),
+        pl.Series([1.5, None], dtype=pl.Float16),
+        pl.Series([None, None]),
+    ],
+    ids=lambda column: str(column.dtype),
+)
+def test_columns_come_back_from_their_arrays(column: pl.Series) -> None:
+    frame = pl.DataFrame({"": column, "0": column})
+    assert_frame_equal(from_arrays(to_arrays(frame), frame.schema), frame)
+    assert from_arrays(to_arrays(frame.clear()), frame.schema).schema == frame.schema
+
+
+def test_a_type_without_an_arrow_form_is_named() -> None:
+    odd = pl.DataFrame({"fine": [1], "odd": pl.Series([[2]], dtype=pl.List(pl.Int128))})
+    for take in (to_arrays, to_table):
+        with pytest.raises(InputError, match=r"'odd'.*\n.*List\(Int128\)"):
+            take(odd)
+    with pytest.raises(InputError, match=r"'whole'.*\n.*Int128\n.*Decimal"):
+        to_table(pl.DataFrame({"whole": pl.Series([1], dtype=pl.Int128)}))
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("on", [["k"], ["k", "a"], ["y", "k"]], ids="".join)
+def test_names_of_joined_columns(how: str, on: list[str]) -> None:
+    left, right = (pl.DataFrame(schema=dict.fromkeys(names, pl.Int8)) for names in ("akxy", "ykza"))
+    assert result_columns(left, right, on, how, "_r") == left.join(right, on=on, how=how, suffix="_r").columns
 
 
 def test_bytes_of_a_value() -> None:

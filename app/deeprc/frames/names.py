@@ -1,0 +1,69 @@
+"""Names of columns: those a caller gives, and those that no user can have taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from deeprc.errors import InputError, nearest
+
+Names = str | Sequence[str]
+
+
+def names(given: Names, what: str) -> list[str]:
+    """The names that a caller gives for `what`.
+
+    Raises
+    ------
+    InputError
+        When there is none, one is given twice, or something is no name.
+    """
+    listed = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
+    for name in listed:
+        if not isinstance(name, str):
+            raise InputError(
+                f"{what}: columns are given by their names",
+                found=f"{name!s} ({type(name).__name__})",
+                expected="a name or a list of names",
+                fix="make a column of an expression first, with frame.with_columns(…)",
+            )
+    if not listed:
+        raise InputError(f"{what}: no column is given", found="an empty list", expected="at least one name")
+    unique(listed, what)
+    return listed
+
+
+def unique(listed: Sequence[str], what: str, fix: str | None = None) -> None:
+    """Raise an InputError when a name stands in the list more than once."""
+    twice = sorted({name for name in listed if listed.count(name) > 1})
+    if twice:
+        raise InputError(
+            f"{what}: more than one column is called {', '.join(map(repr, twice))}",
+            found=", ".join(listed),
+            expected="every name once",
+            fix=fix,
+        )
+
+
+def known(listed: Iterable[str], columns: Sequence[str], whose: str = "the frame") -> None:
+    """Raise an InputError, with the nearest name that there is, for a name that is not among the columns."""
+    for name in listed:
+        if name not in columns:
+            guess = nearest(str(name), columns)
+            raise InputError(
+                f"{whose} has no column {name!r}",
+                found=", ".join(columns) or "no columns",
+                expected=name,
+                fix=f"did you mean {guess!r}?" if guess else None,
+            )
+
+
+def renamed(df: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The same columns under other names.
+
+    Work is done under names of our own: Polars takes `*` and `^…$` for patterns, and ours must not meet a user's.
+    """
+    df = df.clone()
+    df.columns = list(columns)
+    return df
