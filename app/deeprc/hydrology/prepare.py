@@ -16,7 +16,8 @@ from deeprc import fingerprint
 from deeprc.files import atomic, write_json
 from deeprc.frames import Communicator, Frame
 from deeprc.hydrology.config import DataConfig
-from deeprc.hydrology.dataset import Dataset, open_dataset
+from deeprc.hydrology.datasets import open_dataset
+from deeprc.hydrology.datasets.base import Dataset
 from deeprc.hydrology.prepared import FRAME, META
 from deeprc.hydrology.sources import sources
 from deeprc.hydrology.splits import boundaries, part
@@ -84,7 +85,7 @@ def prepare(dataset: Dataset, config: DataConfig, comm: Communicator) -> tuple[F
 
 
 def main(
-    data: Annotated[list[Path], typer.Argument(help="the csv files, one per basin, or the CAMELS-US folder")],
+    data: Annotated[list[Path], typer.Argument(help="the tables, or the data set's folder")],
     config: Annotated[str, typer.Option(help="the data's options as JSON (DataConfig)")],
     out: Annotated[Path, typer.Option(help="the folder to write: frame.arrow/part-*.arrow and meta.json")],
 ) -> None:

@@ -143,7 +143,7 @@ def spoil(path: Path, folder: Path, edit) -> Path:
     ("edit", "message"),
     [
         (lambda lines: lines.__setitem__(0, lines[0].replace("Prec", "precip")), "{file}: column 'Prec' is missing"),
-        (lambda lines: lines.__setitem__(9, "32" + lines[9][2:]), "{file}:10: cannot read this date"),
+        (lambda lines: lines.__setitem__(9, "32" + lines[9][2:]), "{file}:10, column 'date': not a date"),
         (lambda lines: lines.append(lines[9]), "{file}:10: the date 2001-01-08 stands 2 times"),
         (lambda lines: lines.__setitem__(slice(60, None), []), "{file}: too few days for the windows: the train part"),
         (lambda lines: lines.clear(), "{file}: the file is empty"),
@@ -167,7 +167,7 @@ def test_bad_data_ends_prepare_on_all_ranks_and_leaves_earlier_results(mpirun, b
     argv = ["-m", "deeprc.hydrology.prepare", "--config", SMALL, "--out", out, basins[0], file]
     done = mpirun(2, argv, timeout=60)
     assert done.returncode == 2
-    assert f"error: {file}:4: not a number in column 'rainfall[mm]'" in done.stderr
+    assert f"error: {file}:4, column 'rainfall[mm]': not a number" in done.stderr
     assert [path.name for path in tmp_path.iterdir() if path != file] == ["prepared"]
     assert (out / "earlier").exists()
 

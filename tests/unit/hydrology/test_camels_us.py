@@ -3,8 +3,8 @@ from datetime import date
 import pytest
 
 from deeprc.errors import ConfigError, InputError
-from deeprc.hydrology.camels_us import CamelsUS
 from deeprc.hydrology.config import DataConfig
+from deeprc.hydrology.datasets.camels_us import CamelsUS
 
 CONFIG = DataConfig(dataset="camels-us", window=5)
 BASIN = "01022500"
@@ -124,6 +124,52 @@ def test_a_forcing_file_without_an_area_is_refused(camels_folder):
     with pytest.raises(InputError) as caught:
         CamelsUS(CONFIG, [folder]).discharge(BASIN)
     assert (caught.value.problem, caught.value.where) == ("not an area", f"{path}:3")
+
+
+def test_an_area_of_0_or_in_km2_is_refused(camels_folder):
+    folder = camels_folder()
+    path = next(folder.glob(f"basin_mean_forcing/**/{BASIN}*"))
+    for text, problem in (("0", "an area of 0 or below"), (" 587.7", "smaller than any gauged basin: km2 in place")):
+        edit_line(path, 3, text)
+        with pytest.raises(InputError, match=problem) as caught:
+            CamelsUS(CONFIG, [folder]).discharge(BASIN)
+        assert caught.value.where == f"{path}:3"
+
+
+def test_the_file_of_another_gauge_is_refused(camels_folder):
+    folder = camels_folder()
+    streamflow(folder).write_text(streamflow(folder).read_text().replace(BASIN, "01547700"))
+    with pytest.raises(InputError, match="the file of another gauge") as caught:
+        CamelsUS(CONFIG, [folder]).discharge(BASIN)
+    assert (caught.value.found, caught.value.expected) == ("01547700", BASIN)
+
+
+def test_a_year_of_two_digits_is_refused(camels_folder):
+    folder = camels_folder()
+    path = next(folder.glob(f"basin_mean_forcing/**/{BASIN}*"))
+    path.write_text(path.read_text().replace("\n2000 ", "\n80 "))
+    with pytest.raises(InputError, match="the years have two digits") as caught:
+        CamelsUS(CONFIG, [folder]).forcing(BASIN)
+    assert caught.value.where == f"{path}:5, column 'Year'"
+    found = CamelsUS(CONFIG.model_copy(update={"time_format": "%y %m %d"}), [folder]).forcing(BASIN)
+    assert found["date"][0] == date(1980, 1, 1)
+
+
+def test_what_a_mac_leaves_behind_is_no_basin(camels_folder):
+    folder = camels_folder()
+    for path in [*folder.rglob("*.txt")]:
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+    (folder / "basin_mean_forcing" / "._daymet").mkdir()
+    assert CamelsUS(CONFIG, [folder]).basins == [BASIN, "01547700"]
+
+
+def test_forcing_of_minus_999_is_missing(camels_folder):
+    folder = camels_folder()
+    path = next(folder.glob(f"basin_mean_forcing/**/{BASIN}*"))
+    path.write_text(path.read_text().replace("\t189.56", "\t-999.00", 1))
+    data = CamelsUS(CONFIG, [folder])
+    assert data.forcing(BASIN)["srad"][0] is None
+    assert data.notices[BASIN] == ["1 values of -999 in 'srad(W/m2)' are read as missing"]
 
 
 def test_real_basins(shared_data):

@@ -33,7 +33,11 @@ def test_paths():
     ("values", "message"),
     [
         ({"unit": 32}, "conf: unknown key 'unit'"),
-        ({"dataset": "camels"}, "conf: key 'dataset': Input should be 'fulda-leaf' or 'camels-us'"),
+        (
+            {"dataset": "camels"},
+            "conf: key 'dataset': Input should be 'fulda-leaf', 'csv', 'camels-us', "
+            "'camels-gb', 'camels-de' or 'caravan'",
+        ),
         ({"variant": "cuda"}, "conf: key 'variant': Input should be 'cudnn' or 'paper'"),
         ({"window": 0}, "conf: key 'window': Input should be greater than 0"),
         (

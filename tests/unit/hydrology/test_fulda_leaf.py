@@ -4,7 +4,7 @@ import pytest
 
 from deeprc.errors import ConfigError, InputError
 from deeprc.hydrology.config import DataConfig
-from deeprc.hydrology.fulda_leaf import FuldaLeaf
+from deeprc.hydrology.datasets.fulda_leaf import FuldaLeaf
 
 CONFIG = DataConfig(window=5)
 
