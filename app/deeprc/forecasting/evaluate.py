@@ -13,6 +13,7 @@ import typer
 from deeprc import exact, fingerprint
 from deeprc.errors import InputError
 from deeprc.files import write_json
+from deeprc.forecasting.features import FAR
 from deeprc.forecasting.metrics import scores, seasonal_scale
 from deeprc.forecasting.series import Series, load
 from deeprc.prepared import read_arrow
@@ -36,9 +37,13 @@ def naive_forecasts(series: Series) -> dict[str, np.ndarray]:
     before = series.bounds[:, 2] - series.bounds[:, 0]
     season = np.where(before >= series.meta["season"], series.meta["season"], 1)[series.number(origins)][:, None]
     rows = origins[:, None] - season + np.arange(horizon) % season
-    # Gaps filled, as the models see them.
-    last = series.unscaled(series.y[origins - 1][:, None], origins)
-    return {"last value": np.repeat(last, horizon, axis=1), "seasonal naive": series.unscaled(series.y[rows], origins)}
+
+    def known(rows: np.ndarray) -> np.ndarray:
+        """The values as the models see them, gaps filled; but those that they see cut off as they are."""
+        seen, true = series.unscaled(series.y[rows], origins), series.y_raw[rows]
+        return np.where((np.abs(series.y[rows]) < FAR["y"]) | np.isnan(true), seen, true)
+
+    return {"last value": np.repeat(known(origins[:, None] - 1), horizon, axis=1), "seasonal naive": known(rows)}
 
 
 @dataclass(frozen=True)

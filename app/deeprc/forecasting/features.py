@@ -10,7 +10,9 @@ import polars as pl
 from deeprc import exact
 from deeprc.forecasting.step import DAY, WEEK, Step
 
-FAR = 1e4  # standard deviations: a covariate beyond them is broken, and must not blow up a forecast
+# Standard deviations of the training part, which itself holds none beyond the root of its length. A covariate farther
+# off is broken, and must not blow up a forecast; of a target farther off float32 keeps no detail beside the rest.
+FAR = {"y": 1e9, "covariate": 1e4}
 
 
 def calendar(ds: pl.Series, step: Step) -> list[pl.Series]:
@@ -120,7 +122,7 @@ def scale(table: pl.DataFrame, columns: list[str], scaler: np.ndarray) -> pl.Dat
     for index, name in enumerate(columns):
         mean, spread = scaler[:, index, 0], scaler[:, index, 1]
         values = (table[name].to_numpy() - mean[number]) / spread[number]
-        if name != "y":
-            values = np.nan_to_num(values, nan=0.0).clip(-FAR, FAR)
+        far = FAR["y" if name == "y" else "covariate"]
+        values = np.nan_to_num(values, nan=0.0, posinf=far, neginf=-far).clip(-far, far)
         scaled.append(pl.Series(name, values.astype(np.float32)))
     return table.with_columns(scaled)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from deeprc.errors import ConfigError
 from deeprc.forecasting.series import Series
 from deeprc.forecasting.zoo import entry
 
@@ -123,7 +124,15 @@ def _build(name: str, arguments: dict[str, Any], probabilistic: bool) -> torch.n
         # The class seeds the global generators with its own default: the caller's state is put back.
         state = torch.get_rng_state()
         arguments["random_seed"] = int(torch.randint(2**31 - 1, (1,)))
-        module = getattr(models, name)(**arguments)
+        try:
+            module = getattr(models, name)(**arguments)
+        except Exception as error:  # whatever a class has against its options
+            raise ConfigError(
+                f"{name} cannot be built with these options",
+                found=", ".join(f"{key} {value}" for key, value in arguments.items() if key in entry(name).options),
+                expected=str(error),
+                fix=f"change them below the key 'models.{name}.options', or leave them out",
+            ) from error
         torch.set_rng_state(state)
     return module
 

@@ -70,6 +70,11 @@ class Series:
         ends = self.bounds[:, index + 1] - horizon + 1
         return np.concatenate([np.arange(first, end, stride) for first, end in zip(firsts, ends, strict=True)])
 
+    def counting(self, origins: np.ndarray) -> np.ndarray:
+        """Those of `origins` whose horizon has a row that counts in the loss."""
+        before = np.concatenate([[0], np.cumsum(self.usable)])
+        return origins[before[origins + self.meta["horizon"]] > before[origins]]
+
 
 def load(prepared: Path) -> Series:
     """Map a prepared folder into memory; an InputError where a part of it is missing or was changed."""

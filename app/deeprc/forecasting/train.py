@@ -47,8 +47,10 @@ def main(
     chance = np.random.default_rng(options.seed)
     origins = series.origins("train")
     held_out = series.origins("val")
-    held_out = held_out[:: max(1, len(held_out) // VALIDATION_WINDOWS)]
-    validation = windows(series, held_out)
+    sample = held_out[:: max(1, len(held_out) // VALIDATION_WINDOWS)]
+    validation = windows(series, sample)
+    if not validation["mask"].any():  # little is known: the windows that aim at it
+        validation = windows(series, series.counting(held_out)[:VALIDATION_WINDOWS])
 
     def loss(step: int) -> torch.Tensor:
         return network.loss(windows(series, chance.choice(origins, options.batch_size)))

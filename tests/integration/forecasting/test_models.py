@@ -9,12 +9,14 @@ import pyarrow as pa
 import pytest
 import torch
 
+from deeprc.errors import ConfigError
 from deeprc.files import read_json
 from deeprc.forecasting.config import DataConfig, ForecastingConfig
 from deeprc.forecasting.network import Forecaster, forecast, windows
-from deeprc.forecasting.series import load
+from deeprc.forecasting.series import Series, load
 from deeprc.forecasting.zoo import ZOO
 from deeprc.learning.torch_loop import make_deterministic
+from deeprc.validation import validate
 
 
 def stage(name: str, *arguments: object) -> subprocess.CompletedProcess:
@@ -61,6 +63,51 @@ def test_forecast_of_a_window_does_not_depend_on_the_others_nor_on_the_future(se
     with torch.inference_mode():
         blind = network({**batch, "y": torch.full_like(batch["y"], 1e6)})
         assert torch.equal(network(batch), blind)
+
+
+def made_up(horizon: int, input_size: int, covariates: int) -> Series:
+    """Noise in two series of 60 rows, with so many covariates of the past, and of the future."""
+    chance, rows = np.random.default_rng(1), 120
+    names = [f"x:{index}" for index in range(covariates)]
+    return Series(
+        y=chance.normal(size=rows).astype(np.float32),
+        usable=np.ones(rows, bool),
+        observed=np.ones(rows, bool),
+        y_raw=chance.normal(size=rows),
+        history=chance.normal(size=(rows, covariates)).astype(np.float32),
+        future=chance.normal(size=(rows, covariates)).astype(np.float32),
+        ds=np.arange(rows).astype("datetime64[us]"),
+        bounds=np.array([[0, 58, 59, 60], [60, 118, 119, 120]]),
+        scale=np.array([[0.0, 1.0], [5.0, 2.0]]),
+        meta={"horizon": horizon, "input_size": input_size, "history": names, "future": names},
+    )
+
+
+CORNERS = [(1, 1), (2, 1), (24, 1), (1, 2), (2, 2), (3, 3), (1, 3), (1, 4), (2, 5), (1, 30), (30, 5)]
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_the_smallest_windows_work_or_are_refused_by_name(name):
+    """Whatever the configuration accepts can be trained and used: a horizon or input size of one, no covariates."""
+    least = ZOO[name].smallest_input
+    for horizon, input_size in [*CORNERS, (1, least)]:
+        if input_size < least:
+            with pytest.raises(ConfigError, match=rf"input_size {input_size} is too small for {name} \({least}\)"):
+                validate(ForecastingConfig, {"models": name, "input_size": input_size, "horizon": horizon}, where="x")
+            continue
+        for covariates in (0, 1):
+            make_deterministic(1, 1)
+            series = made_up(horizon, input_size, covariates)
+            network = Forecaster(name, ZOO[name].options, series.meta)
+            origins = series.origins("train")[:3]
+            optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+            network.train()
+            loss = network.loss(windows(series, origins))
+            loss.backward()
+            optimizer.step()
+            yhat = forecast(network, series, origins)
+            assert yhat.shape == (3, horizon)
+            assert np.isfinite(yhat).all(), (horizon, input_size, covariates)
 
 
 def test_windows_are_cut_as_promised(series):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deeprc.errors import DeepRCError, InputError
@@ -81,6 +81,7 @@ def test_the_step_is_found_and_every_time_lies_on_its_row(times, step, season):
     assert placed["row"].to_list() == [index for index in range(20) if index not in (5, 6, 11)]
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(10, 40), st.integers(1, 31), st.integers(1, 12)), min_size=1, max_size=4),
     st.sampled_from([1, 2, 3, 6, 12]),
