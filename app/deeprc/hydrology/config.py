@@ -108,6 +108,8 @@ class DataConfig(BaseModel):
                 raise ValueError(f"key 'columns': {name!r} is a name of ours, give this input another")
             if isinstance(column, list) and name != "date":
                 raise ValueError(f"key 'columns', {name}: one column, not a list")
+            if name not in ("discharge", "date", "basin") and column == self.columns["discharge"]:
+                raise ValueError(f"key 'columns', {name}: the discharge is no input, the network would see the answer")
         if not self.discharge_unit:
             raise ValueError("dataset csv needs the key 'discharge_unit': m3/s, l/s, ft3/s, ML/day or mm/day")
         return self

@@ -64,13 +64,17 @@ def complete(basins: np.ndarray, days: np.ndarray, known: np.ndarray, window: in
     return known & (rows - begin + 1 >= window)
 
 
-def refuse_too_few(basin: str, parts: np.ndarray, usable: np.ndarray, window: int, where: object) -> dict[str, int]:
+def refuse_too_few(
+    basin: str, parts: np.ndarray, usable: np.ndarray, window: int, where: object, known: np.ndarray | bool = True
+) -> dict[str, int]:
     """The number of windows of each part of a basin.
 
     Parameters
     ----------
     parts, usable
         Of each day: its part, and whether it ends a complete window and has observed discharge.
+    known
+        Of each day: whether all its inputs are there.
 
     Raises
     ------
@@ -83,7 +87,8 @@ def refuse_too_few(basin: str, parts: np.ndarray, usable: np.ndarray, window: in
             raise InputError(
                 f"too few days for the windows: the {name} part of the basin {basin!r} has none",
                 where=where,
-                found=f"{(parts == name).sum()} days in this part, {len(parts)} in all",
+                found=f"{(parts == name).sum()} days in this part, {len(parts)} in all"
+                + ("" if np.all(known) else f", {(~known).sum()} of them without one of the inputs"),
                 expected=f"at least one day with discharge, after {window - 1} days whose weather is complete",
                 fix="shorten 'window', move 'split', or leave the basin out (key 'basins')",
             )

@@ -12,6 +12,7 @@ import polars as pl
 
 from deeprc.errors import InputError
 from deeprc.files import read_json
+from deeprc.prepared import read_arrow
 
 METRICS, CHECK = "metrics.json", "check.json"
 MEASURES = ("mae", "rmse", "smape", "mase")
@@ -120,7 +121,7 @@ def _check(row: object, kinds: Mapping[str, type], *, where: Path, key: str = ""
 
 
 def _frame(path: Path, *columns: str) -> pl.DataFrame:
-    frame = pl.read_ipc(path)
+    frame = pl.from_arrow(read_arrow(path))
     for name in columns:
         if name not in frame.columns:
             raise InputError(f"the column {name!r} is missing", where=path, found=", ".join(frame.columns))

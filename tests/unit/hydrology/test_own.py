@@ -150,6 +150,42 @@ def test_what_is_wrong_is_refused_by_its_cause(tmp_path, kind):
     assert str(caught.value.where).startswith(f"{tmp_path / 'weser.csv'}{line}")
 
 
+@pytest.mark.parametrize("form", ["%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%y-%m-%d", "%y%m%d", "%d-%b-%y"])
+def test_every_form_of_two_digit_years_is_refused_with_a_cure_that_works(tmp_path, form):
+    table = edited(Datum=lambda i, value: date.fromisoformat(value).strftime(form))
+    with pytest.raises(InputError, match="the years have two digits") as caught:
+        checked(tmp_path, table)
+    assert f"such as {form!r}" in caught.value.fix
+    assert checked(tmp_path, table, time_format=form)["last"] == "2001-03-01"
+
+
+def test_the_century_of_two_digits_is_as_the_cure_says(tmp_path):
+    for year, century in (("69", 2069), ("70", 1970)):
+        table = edited(Datum=lambda i, value, year=year: two_digits(i, value)[:-2] + year)
+        data = open_dataset(config(time_format="%d.%m.%y"), [write(tmp_path / "weser.csv", table)])
+        assert data.forcing("weser")["date"][0].year == century
+
+
+def test_days_with_a_zone_in_parquet_are_those_of_the_zone(tmp_path):
+    days = pl.datetime_range(pl.datetime(2001, 3, 1), pl.datetime(2001, 4, 29), "1d", time_zone="Europe/Berlin")
+    frame = pl.DataFrame({"Niederschlag [mm]": [1.0, 2.0] * 30, "T": 1.0, "Abfluss": [0.5, 0.7] * 30})
+    frame.with_columns(Datum=days).write_parquet(tmp_path / "weser.parquet")
+    data = open_dataset(config(), [tmp_path / "weser.parquet"])
+    assert check_basin(data, "weser", config())["first"] == "2001-03-01"
+    assert data.forcing("weser").height == 60
+
+
+def test_the_areas_of_the_demo_are_not_those_of_other_tables(tmp_path):
+    data = open_dataset(DataConfig(**config().model_dump(exclude={"areas"})), [write(tmp_path / "fulda.csv", rows())])
+    assert data.describe("fulda").area is None
+
+
+def test_missing_weather_is_told_where_no_windows_are_left(tmp_path):
+    with pytest.raises(InputError, match="too few days") as caught:
+        checked(tmp_path, edited(T=lambda i, value: "" if i % 4 else value))
+    assert caught.value.found == "30 days in this part, 60 in all, 45 of them without one of the inputs"
+
+
 def test_the_cures_work(tmp_path):
     assert checked(tmp_path, KINDS["years of two digits"][0], time_format="%d.%m.%y")["first"] == "2001-01-01"
     assert checked(tmp_path, KINDS["discharge below 0"][0], missing=-3)["missing"]["obs"] == 1
@@ -210,6 +246,7 @@ def test_one_file_under_two_names_is_refused(tmp_path):
         ({"columns": {"discharge": "Q"}}, "dataset csv needs inputs: key 'columns', a name and the column"),
         ({"columns": {"discharge": "Q", "obs": "P"}}, "key 'columns': 'obs' is a name of ours"),
         ({"discharge_unit": None}, "dataset csv needs the key 'discharge_unit'"),
+        ({"columns": {"discharge": "Q", "flow": "Q"}}, "key 'columns', flow: the discharge is no input"),
         ({"path": None}, "dataset csv needs the key path: your table"),
         ({"dataset": "camels-gb"}, "key 'columns': it is for dataset csv, not camels-gb"),
         ({"areas": {"weser": 86.4e6}}, "key 'areas.weser': Input should be less than or equal to 8000000"),

@@ -99,6 +99,9 @@ def files_of(paths: Sequence[Path]) -> dict[str, Path]:
 def areas_of(config: DataConfig, known: list[str]) -> tuple[list[str], dict[str, float]]:
     """The basins to use, and their areas in km2."""
     basins = chosen(config.basins, known, "key 'basins'")
-    if config.areas != AREAS:
-        chosen(list(config.areas), known, "key 'areas'")  # an area of a misspelt basin would be lost
-    return basins, {basin: values.area(area, f"key 'areas', {basin}") for basin, area in config.areas.items()}
+    areas = config.areas
+    if areas == AREAS:
+        areas = {} if config.dataset == "csv" else areas  # those of the demo: another fulda.csv may be another Fulda
+    else:
+        chosen(list(areas), known, "key 'areas'")  # an area of a misspelt basin would be lost
+    return basins, {basin: values.area(area, f"key 'areas', {basin}") for basin, area in areas.items()}

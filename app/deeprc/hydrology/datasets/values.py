@@ -20,6 +20,7 @@ TEMPERATURE = re.compile(r"temp|^t(max|min|mean|avg|a|as)?$|\((°|deg)?c\)|°c",
 MOST = {"rain": 2500.0, "temperature": 400.0, "other": 1e12}  # mm a day (the record is 1,825); kelvin, too
 ROUNDING = -0.01  # rain that reanalyses have a little below 0
 LARGEST_BASIN = 8e6  # km2: the Amazon's has 6 or 7 million
+TWO_DIGITS = r"^(?:\d{1,2}[./-]\d{1,2}[./-]\d{2}(?:\D.*)?|\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{2}|\d{6})$"
 IDS = {"gauge_id", "gauge", "basin", "basin_id", "station", "station_id", "site", "site_no", "catchment", "id"}
 
 
@@ -35,9 +36,12 @@ def days(table: Table, names: str | Sequence[str], form: str | None = None) -> p
     year = table.fields[table.columns.index(table.find(names[0]))]
     if not form and year.dtype == pl.String:
         several = len(names) > 1
-        two = year.str.strip_chars().str.contains(r"^\d{2}$" if several else r"^\d{1,2}[./-]\d{1,2}[./-]\d{2}(?:\D|$)")
+        two = year.str.strip_chars().str.contains(r"^\d{2}$" if several else TWO_DIGITS)
         if two.fill_null(False).all():
-            example = "%y %m %d" if several else "%d.%m.%y" if "." in year[0] else "%m/%d/%y"
+            day_first = year.str.extract(r"^(\d{1,2})").cast(pl.Int32, strict=False).max() > 12
+            marks = {".": "%d.%m.%y", "/": "%d/%m/%y" if day_first else "%m/%d/%y", "-": "%y-%m-%d", "": "%y%m%d"}
+            example = "%y %m %d" if several else next(form for mark, form in marks.items() if mark in year[0])
+            example = "%d-%b-%y" if not several and re.search("[A-Za-z]", year[0]) else example
             raise InputError(
                 "the years have two digits: their century is not said",
                 where=table.where(0, names[0]),
@@ -52,7 +56,9 @@ def days(table: Table, names: str | Sequence[str], form: str | None = None) -> p
                 "a day with the offset of a time zone: as UTC it could be another day",
                 where=table.where(row, names[0]), found=repr(year[row]), fix="write the day alone, as 2000-12-31",
             )  # fmt: skip
-    times = table.times(names, form)
+    zoned = isinstance(year.dtype, pl.Datetime) and year.dtype.time_zone and len(names) == 1
+    # A Parquet file's times with a zone: their days are those of the zone, not UTC's.
+    times = year.dt.replace_time_zone(None) if zoned and not year.null_count() else table.times(names, form)
     found = times.dt.date()
     clocks = times.dt.time().unique()
     if len(clocks) > 1:
