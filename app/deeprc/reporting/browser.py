@@ -79,14 +79,22 @@ class Page:
         message, self._buffer = self._buffer.split(b"\0", 1)
         return json.loads(message)
 
-    def open(self, path: Path, *, width: int, height: int = 900, scheme: str = "light", scale: float = 1) -> None:
-        """Load a file in a window of that size (CSS pixels) and wait until its charts are drawn."""
+    def open(
+        self, path: Path, *, width: int, height: int = 900, scheme: str = "light", scale: float = 1,
+        scripts: bool = True,
+    ) -> None:  # fmt: skip
+        """Load a file in a window of that size (CSS pixels) and wait until its charts are drawn.
+
+        Without `scripts` the page is loaded as a browser does whose JavaScript is off, and no chart is waited for.
+        """
         self.send(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False
         )
         self.scheme(scheme)
+        self.send("Emulation.setScriptExecutionDisabled", value=not scripts)
         self.send("Page.navigate", url=path.absolute().as_uri())
-        self.wait("document.readyState === 'complete' && document.documentElement.hasAttribute('data-drawn')")
+        drawn = " && document.documentElement.hasAttribute('data-drawn')" if scripts else ""
+        self.wait(f"location.href !== 'about:blank' && document.readyState === 'complete'{drawn}")
 
     def scheme(self, name: str) -> None:
         """Prefer `light` or `dark` pages from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -99,9 +100,18 @@ def settings(config: object) -> list[tuple[str, str]]:
             for key, inner in value.items():
                 yield from flat(inner, (*path, str(key)))
         elif path:
-            yield ".".join(path), _plain(value) if value not in ({}, [], "") else words.NONE
+            yield ".".join(path), _setting(value)
 
     return list(flat(config, ()))
+
+
+def _setting(value: object) -> str:
+    """A value as it stands in a configuration; a mapping's in one line."""
+    if isinstance(value, dict):
+        value = ", ".join(f"{key} {_setting(inner)}" for key, inner in value.items())
+    if value in (None, "", []):
+        return words.NONE
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _ahead(found: Forecasting) -> str:

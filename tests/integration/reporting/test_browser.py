@@ -86,6 +86,45 @@ def test_it_draws_fits_the_window_and_asks_for_nothing(page, report, width, sche
     assert complaints(page) == []
 
 
+HINTS = "[...document.querySelectorAll('.scrolls')].map(e => [e.querySelector('.scroll'), e.querySelector('.hint')])"
+HINTS += ".map(([s, h]) => [s.scrollWidth > s.clientWidth, getComputedStyle(h).display !== 'none'])"
+
+
+def test_tables_that_scroll_say_so_and_the_keyboard_scrolls_them(page, report):
+    page.open(report, width=400)
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    page.wait(f"{HINTS}.every(([wide, told]) => wide && told)")
+    assert len(page.evaluate(HINTS)) == 5  # models, lead times, rivers, stages, data files
+    left = "document.querySelector('#forecasting .scroll').scrollLeft"
+    page.evaluate("document.querySelector('#forecasting .scroll').focus()")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Table of the models"
+    for kind in ("keyDown", "keyUp"):
+        page.send("Input.dispatchKeyEvent", type=kind, key="ArrowRight", code="ArrowRight", windowsVirtualKeyCode=39)
+    page.wait(f"{left} > 20")
+    page.send(
+        "Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False
+    )  # where there is room, none scrolls and none says so
+    page.wait(f"{HINTS}.every(([wide, told]) => !wide && !told)")
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_without_javascript_each_chart_is_told_in_words_and_no_button_does_nothing(page, report, width):
+    page.open(report, width=width, scripts=False)
+    seen = "e => e.checkVisibility() && e.getBoundingClientRect().height > 0"
+    told = page.evaluate(f"[...document.querySelectorAll('noscript .notice')].filter({seen}).map(e => e.textContent)")
+    labels = page.evaluate("[...document.querySelectorAll('.plot')].map(e => e.getAttribute('aria-label'))")
+    assert len(told) == len(labels) == PLOTS
+    for words, label in zip(told, labels, strict=True):
+        assert words.startswith("This chart needs JavaScript, which is off.") and label in words
+    assert "NBEATS 40.0" in told[0] and "last value 60.0" in told[0]
+    assert page.evaluate(f"[...document.querySelectorAll('.plot, .bar, .bar button')].filter({seen}).length") == 0
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    assert page.evaluate(f"[...document.querySelectorAll('table')].filter({seen}).length") == 5
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert {told for wide, told in page.evaluate(HINTS) if wide} <= {True}
+    assert page.evaluate("document.documentElement.dataset.drawn") is None
+
+
 def test_the_observed_line_and_the_text_follow_the_colour_scheme(page, report):
     seen = {}
     page.open(report, width=800)
@@ -129,7 +168,7 @@ def test_a_chip_shows_and_hides_a_model_in_both_charts(page, report):
 
 def test_headings_sort_and_what_is_unknown_comes_last(page, report):
     page.open(report, width=1000)
-    names = "[...document.querySelectorAll('#forecasting tbody tr')].map(r => r.cells[0].textContent)"
+    names = "[...document.querySelectorAll('#forecasting .sortable tbody tr')].map(r => r.cells[0].textContent)"
     click = "document.querySelectorAll('#forecasting thead button')[{}].click()"
     assert page.evaluate(names)[0] == "NBEATS"
     page.evaluate(click.format(1))  # MAE, which is sorted already: the other way round

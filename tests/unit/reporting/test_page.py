@@ -154,6 +154,53 @@ def test_a_failed_task_is_announced(tmp_path, report):
     assert f"1 task of the newest run failed: {failed['label']} (exit 3, log {failed['log']})" in report().text
 
 
+def test_a_run_of_another_release_is_left_out_and_told(tmp_path, report, capsys):
+    write_results(tmp_path, days=3)
+    write_events(tmp_path, run="good")
+    file = write_events(tmp_path, run="other", begin=1_790_010_000.0) / "other" / "events.jsonl"
+    file.write_text(file.read_text().replace('"rule"', '"task"', 1))
+    page = report()
+    told = f"{file.relative_to(tmp_path)}:4: an event 'job' with the unknown field 'task'"
+    assert told in capsys.readouterr().err
+    assert f"A run could not be read, and is left out: {told}" in page.text
+    assert "30 tasks on 2 cores" in page.text
+    about = read_json(tmp_path / "results" / "run.json")
+    assert (about["run"], about["left_out"]) == ("good", [told])
+    with pytest.raises(InputError, match="unknown field 'task'"):
+        report(events=file)
+
+
+def test_each_stage_is_told_with_its_own_command_its_image_and_the_configuration(tmp_path, report):
+    write_results(tmp_path, days=3)
+    file = write_events(tmp_path) / "20260921T140640-7" / "events.jsonl"
+    image = {"variant": "cpu-mpich", "digest": f"sha256:{'ab' * 32}", "source": "oras://registry/cpu-mpich:1"}
+    events = [json.loads(line) for line in file.read_text().splitlines()]
+    lines = [event | ({"image": image} if event.get("job") == 3 else {}) for event in events]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page = report(config='{"forecasting": {"models": {"NHITS": {"steps": 600, "options": {"blocks": [1, 1]}}}}}')
+    for expected in (
+        "python -m deeprc.forecasting.prepare started by mpiexec -n 2 bash command.sh",
+        f"cpu-mpich (1 of 30 stages, from oras://registry/cpu-mpich:1) sha256:{'ab' * 32}",
+        "forecasting.models.NHITS steps 600, options blocks [1, 1]",
+    ):
+        assert expected in page.text, expected
+
+
+def test_failed_attempts_that_others_followed_are_no_failures(tmp_path, report):
+    write_results(tmp_path, days=3)
+    file = write_events(tmp_path) / "20260921T140640-7" / "events.jsonl"
+    lines = file.read_text().splitlines()
+    ended = json.loads(lines[10])
+    first = ended | {"state": "failed", "exit": 3, "start": ended["start"] - 1, "stop": ended["start"] - 0.5}
+    first["time"] = first["stop"]
+    lost = json.loads(lines[11]) | {"state": "failed", "start": None, "stop": None, "exit": None, "log": None}
+    told = [*lines[:10], json.dumps(first), json.dumps(ended | {"attempt": 2}), json.dumps(lost), *lines[12:]]
+    file.write_text("\n".join(told))
+    text = report().text
+    assert f"1 attempt of the newest run failed and was followed by another: {ended['label']} (attempt 1)" in text
+    assert f"1 task of the newest run failed: {lost['label']} (without an exit code)" in text
+
+
 def test_hostile_names_stay_text(tmp_path, report):
     write_results(tmp_path, hostile=True, days=3)
     rules = (("forecasting_train", {"model": HOSTILE}), (HOSTILE, {}))

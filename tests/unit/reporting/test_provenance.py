@@ -11,7 +11,7 @@ import pytest
 
 from deeprc.events import RunImage
 from deeprc.reporting.events import read_runs
-from deeprc.reporting.provenance import commit, data_files, machine, overhead, provenance, site_of, versions
+from deeprc.reporting.provenance import commit, data_files, machine, overhead, provenance, site_of, used, versions
 from samples.results import write_events
 
 
@@ -98,6 +98,28 @@ def test_images_are_told_with_their_digests_and_stages(run):
     assert [task["image"] and task["image"]["variant"] for task in found["tasks"]] == [
         "cpu-mpich", "cpu-mpich", "cpu-openmpi",
     ]  # fmt: skip
+
+
+def test_the_configuration_has_the_values_that_were_used():
+    """What a model was trained with and what the data set gave, instead of what was left out; the rest as it is."""
+    given = {
+        "results": "r",
+        "forecasting": {"target": None, "path": None, "horizon": 24, "models": {"GRU": {"steps": None, "options": {}}}},
+        "hydrology": {"basins": None, "epochs": 40},
+    }
+    gru = {"steps": 300, "learning_rate": 0.002, "batch_size": 64, "seed": 1, "options": {"encoder_n_layers": 1}}
+    made_from = {"data": {}, "prepare": {"target": None, "horizon": 24, "max_gap": 6}, "train": {"GRU": gru}}
+    metrics = {
+        "forecasting": {"target": "pm2.5", "made_from": made_from},
+        "hydrology": {"basins": {"fulda": {}}, "made_from": {"prepare": {"window": 60}, "train": {"epochs": 7}}},
+    }
+    assert used(given, metrics) == {
+        "results": "r",
+        "forecasting": {"target": "pm2.5", "path": None, "horizon": 24, "max_gap": 6, "models": {"GRU": gru}},
+        "hydrology": {"basins": ["fulda"], "epochs": 7, "window": 60},
+    }
+    assert given["forecasting"]["target"] is None
+    assert used({}, {"forecasting": {"made_from": None}}) == {}
 
 
 def test_data_files_of_both_kinds_of_check():

@@ -93,6 +93,12 @@
     });
   }
 
+  // A table says that it scrolls where it does, also once its part of the page is opened.
+  const measure = new ResizeObserver((seen) => {
+    for (const { target } of seen) target.parentElement.toggleAttribute("data-wide", target.scrollWidth > target.clientWidth + 1);
+  });
+  all(".scroll").forEach((region) => measure.observe(region));
+
   // A chart does not follow the paper's width by itself.
   const widths = (width) => all(".plot").forEach((div) => Plotly.relayout(div, width ? { width, autosize: false } : { width: null, autosize: true }));
   addEventListener("beforeprint", () => widths(680));
