@@ -15,6 +15,7 @@ from deeprc.files import write_json
 from deeprc.forecasting.config import DataConfig
 from deeprc.forecasting.data import read
 from deeprc.forecasting.grid import lay_out
+from deeprc.forecasting.reach import refuse_far
 from deeprc.forecasting.splits import PARTS, refuse_unknown
 from deeprc.stage import run
 from deeprc.validation import validate
@@ -37,7 +38,7 @@ def main(
     grid = lay_out(found, options, data)
     known = grid.place(found.frame)
     refuse_unknown(grid, known, options.horizon, options.input_size, data)
-    notices = [*found.notices, *grid.notices]
+    notices = [*found.notices, *grid.notices, *refuse_far(grid, known, data)]
     shown = {name: name if name == "x:y" else name.removeprefix("x:") for name in ["y", *found.covariates]}
     edges = itertools.pairwise(("begin", "val", "test", "end"))
     lengths = {part: grid.series[last] - grid.series[first] for part, (first, last) in zip(PARTS, edges, strict=True)}

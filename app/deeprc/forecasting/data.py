@@ -12,6 +12,7 @@ from deeprc.forecasting.columns import LAYOUTS, Roles, assign
 from deeprc.forecasting.config import DataConfig
 from deeprc.forecasting.repeats import once
 from deeprc.tabular import Table, TableOptions, read_table
+from deeprc.tabular.numbers import word
 from deeprc.tabular.sentinels import find_sentinel
 
 
@@ -106,13 +107,13 @@ def _values(table: Table, name: str, config: DataConfig) -> pl.Series:
     values = table.numbers(name)
     while config.missing is None and (sentinel := find_sentinel(values)):
         if not sentinel.certain:
-            word = f"{sentinel.value:.10g}"
             row = int((values == sentinel.value).fill_null(False).arg_max())
             raise InputError(
                 "does this number mean a missing value?",
                 where=table.where(row, name),
                 found=str(sentinel),
-                fix=f"say so by the key 'missing': [\"{word}\"], or, where all numbers are values, 'missing': []",
+                fix=f"say so by the key 'missing': [\"{word(sentinel.value)}\"]; "
+                "where all numbers are values: 'missing': []",
             )
         table.notices.append(f"read as missing in {name!r}: {sentinel}; were it a value, give the key 'missing': []")
         values = values.set(values == sentinel.value, None)

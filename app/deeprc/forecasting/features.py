@@ -107,8 +107,7 @@ def fit(values: np.ndarray, begins: np.ndarray) -> np.ndarray:
             known = rows[:, column]
             mean = exact.mean(known)
             spread = math.sqrt(exact.mean((known - mean) ** 2)) if known.min() < known.max() else 0.0
-            pair = float(f"{mean:.10g}"), float(f"{spread:.10g}") or 1.0
-            found[number, column] = (0.0, 1.0) if math.isnan(mean) else pair
+            found[number, column] = (0.0, 1.0) if math.isnan(mean) else (mean, spread or 1.0)
     return found
 
 

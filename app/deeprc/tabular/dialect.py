@@ -49,7 +49,7 @@ def find_separator(text: str, path: Path) -> str:
     InputError
         Where two are possible.
     """
-    sample = _QUOTED.sub("", text[:SAMPLE])
+    sample = _QUOTED.sub("q", text[:SAMPLE])
     lines = [line for line in sample.split("\n") if line.strip() and not line.lstrip().startswith("#")]
     if len(text) > SAMPLE and len(lines) > 2:
         del lines[-1]  # it may be cut

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # What always means a missing value, in lower case. Sources: the lists of pandas and of R, and the habits of loggers.
 MISSING = {"", "-", "--", "—", "?", ".", "na", "n/a", "n.a.", "nan", "-nan", "<na>", "#na", "#n/a", "#n/a n/a", "nat"}
 MISSING |= {"1.#qnan", "-1.#ind", "null", "none", "nil", "missing"}
-LARGEST = 1e100  # beyond it squares overflow, and no measurement is
+LARGEST = 1e100  # beyond it, and below its inverse, squares are no numbers any more, and no measurement is
 _MINUS = "[−–]"
 _BLANKS = "[\u00a0\u2009\u202f]"
 _DOT = r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"
@@ -26,6 +26,12 @@ _GROUPED_DOT = r"^[-+]?[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]*)?$"
 _COMMA = r"^[-+]?(?:[0-9]+,?[0-9]*|,[0-9]+)(?:[eE][-+]?[0-9]+)?$"
 _EITHER = r"^[-+]?[1-9][0-9]{0,2}[.,][0-9]{3}$"  # 1,234 and 1.234: groups of thousands, or three decimals
 _SPACED = r"^[-+]?[0-9]{1,3}(?:[ '’_][0-9]{3})+(?:[.,][0-9]*)?$"
+
+
+def word(value: float) -> str:
+    """The number as a person writes it, which means exactly this one."""
+    text = f"{value:.10g}"
+    return text if float(text) == value else repr(value)
 
 
 def is_missing(text: pl.Series, words: Sequence[str] = ()) -> pl.Series:
@@ -46,7 +52,7 @@ def to_numbers(table: Table, name: str, column: pl.Series) -> pl.Series:
     if column.dtype.is_numeric() or column.dtype == pl.Boolean or column.dtype == pl.Null:
         values = column.cast(pl.Float64)
         values = values.set(values.is_nan() | values.is_in(_numbers_in(table.options.missing)), None)
-        _refuse_infinite(table, name, values, column)
+        _refuse_absurd(table, name, values, column)
         return values
     if column.dtype != pl.String:
         raise InputError("no numbers", where=table.where(name=name), found=f"type {column.dtype}")
@@ -54,11 +60,11 @@ def to_numbers(table: Table, name: str, column: pl.Series) -> pl.Series:
     text = text.set(is_missing(text, table.options.missing), None)
     values = text.cast(pl.Float64, strict=False)
     sign = table.options.decimal or "."
-    _refuse_infinite(table, name, values, column)
+    _refuse_absurd(table, name, values, column)
     if sign == "," or values.null_count() > text.null_count():
         values = _other_forms(table, name, text)
         values = values.set(values.is_in(_numbers_in(table.options.missing)), None)
-        _refuse_infinite(table, name, values, column)
+        _refuse_absurd(table, name, values, column)
     elif not table.options.decimal and _maybe_groups(text):
         _refuse_unclear(table, name, text)
     return values
@@ -146,13 +152,16 @@ def _refuse_unclear(table: Table, name: str, text: pl.Series) -> str:
     )
 
 
-def _refuse_infinite(table: Table, name: str, values: pl.Series, column: pl.Series) -> None:
-    wrong = (~values.is_finite() | (values.abs() > LARGEST)).fill_null(False)
+def _refuse_absurd(table: Table, name: str, values: pl.Series, column: pl.Series) -> None:
+    size = values.abs()
+    wrong = (~values.is_finite() | (size > LARGEST)).fill_null(False)
+    if 0 < (size.max() or 0) < 1 / LARGEST:  # beside others they are as good as zero
+        wrong = (size > 0).fill_null(False)
     if wrong.any():
         row = int(wrong.arg_max())
         word = str(column[row]).strip()
         raise InputError(
-            "not a finite number" if math.isinf(values[row]) else f"larger than {LARGEST:g}: no measured value",
+            "not a finite number" if math.isinf(values[row]) else "no measured value is so large or so small",
             where=table.where(row, name),
             found=word + (f" ({wrong.sum()} such values in all)" if wrong.sum() > 1 else ""),
             expected="a number, or NA where it is missing",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from deeprc.tabular.numbers import word
+
 # What loggers, models and archives write for a missing value. A positive one may as well be a value.
 NEGATIVE = [-99.0, -99.9, -99.99, -999.0, -999.9, -999.99, -9999.0, -9999.9, -6999.0, -7999.0, -8888.0, -99999.0]
 NEGATIVE += [-999999.0, -9999999.0, -32768.0, -2147483648.0]
@@ -26,7 +28,7 @@ class Sentinel:
     certain: bool
 
     def __str__(self) -> str:
-        return f"{self.value:.10g} ({self.count:,} times; all other values lie from {self.low:.6g} to {self.high:.6g})"
+        return f"{word(self.value)} ({self.count:,} times; all other values lie from {self.low:.6g} to {self.high:.6g})"
 
 
 def find_sentinel(values: pl.Series) -> Sentinel | None:

@@ -120,6 +120,13 @@ def test_fit_takes_each_series_by_itself():
     assert found.tolist() == [[[2, 1], [7, 1]], [[10, 1], [0, 1]]]  # what stands still or is not known: by 1
 
 
+def test_numbers_far_off_zero_are_scaled_by_their_own_mean():
+    """A mean that is rounded to ten digits would put them thousands of deviations away, with nothing left of them."""
+    values = 1e15 + np.array([[0.0], [3.0], [6.0], [3.0]])
+    ((mean, spread),) = fit(values, np.array([0]))[0]
+    assert ((values - mean) / spread).ravel() == pytest.approx([-(2**0.5), 0, 2**0.5, 0])
+
+
 def test_scale():
     table = pl.DataFrame({"series": [0, 0, 1], "y": [1.0, 5.0, 1e100], "x:a": [0.0, None, 1e300]})
     scaler = np.array([[[1.0, 2.0], [0.0, 1.0]], [[3.0, 4.0], [0.0, 1e-3]]])

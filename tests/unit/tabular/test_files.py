@@ -22,6 +22,8 @@ def test_separators_are_found(table, separator):
     read = table(PLAIN.replace(",", separator))
     assert content(read) == {"Größe": [1.5, None], "b": [3, 4]}
     assert [read.line(row) for row in range(2)] == [2, 3]
+    quoted = "".join('"' + line.replace(",", f'"{separator}"') + '"\n' for line in PLAIN.splitlines())
+    assert content(table(quoted)) == content(read)
 
 
 @pytest.mark.parametrize(
