@@ -22,7 +22,7 @@ from deeprc.validation import validate
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="the csv file")],
+    data: Annotated[Path, typer.Option(help="the data: csv or Parquet")],
     config: Annotated[str, typer.Option(help="the data options as JSON")],
     out: Annotated[Path, typer.Option(help="the summary to write (JSON)")],
 ) -> None:
@@ -33,8 +33,8 @@ def main(
     from deeprc.datasets import sha256
 
     options = validate(DataConfig, json.loads(config), where="--config")
-    made_from = fingerprint.prepared(named([data]), options.model_dump(mode="json"))
     found = read(data, options)
+    made_from = fingerprint.prepared(named([data]), options.model_dump(mode="json"))
     grid = lay_out(found, options, data)
     known = grid.place(found.frame)
     refuse_unknown(grid, known, options.horizon, options.input_size, data)

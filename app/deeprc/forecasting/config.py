@@ -48,7 +48,8 @@ class DataConfig(BaseModel):
     """The form of the times, such as `%d/%m/%Y %H:%M`; or `excel`, `s`, `ms`, `us`, `ns` for counts of days since 1899
     or of seconds (or parts of them) since 1970; found when left out."""
     time_zone: str | None = None
-    """The zone of local times, such as `Europe/Berlin`: they become UTC, so that no hour stands twice in autumn."""
+    """The zone of local times, such as `Europe/Berlin`: they become UTC, so that no hour stands twice in autumn; the
+    times of days and longer steps stay."""
     separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     """The character between two fields, such as `;`, `,` or a tab (`"\\t"`); found when left out."""
     decimal: Literal[".", ","] | None = None

@@ -106,15 +106,18 @@ def _values(table: Table, name: str, config: DataConfig) -> pl.Series:
     """The numbers of a column; what stands for a missing value is missing, unless the configuration says what does."""
     values = table.numbers(name)
     while config.missing is None and (sentinel := find_sentinel(values)):
-        if not sentinel.certain:
+        this = word(sentinel.value)
+        if sentinel.kind == "likely":
             row = int((values == sentinel.value).fill_null(False).arg_max())
             raise InputError(
                 "does this number mean a missing value?",
                 where=table.where(row, name),
                 found=str(sentinel),
-                fix=f"say so by the key 'missing': [\"{word(sentinel.value)}\"]; "
-                "where all numbers are values: 'missing': []",
+                fix=f"say so by the key 'missing': [\"{this}\"]; where all numbers are values: 'missing': []",
             )
+        if sentinel.kind == "odd":
+            table.notices.append(f"far away in {name!r}: {sentinel}; is it missing? then 'missing': [\"{this}\"]")
+            break
         table.notices.append(f"read as missing in {name!r}: {sentinel}; were it a value, give the key 'missing': []")
         values = values.set(values == sentinel.value, None)
     return values

@@ -12,20 +12,22 @@ from deeprc.tabular.numbers import word
 NEGATIVE = [-99.0, -99.9, -99.99, -999.0, -999.9, -999.99, -9999.0, -9999.9, -6999.0, -7999.0, -8888.0, -99999.0]
 NEGATIVE += [-999999.0, -9999999.0, -32768.0, -2147483648.0]
 POSITIVE = [999.0, 999.9, 999.99, 9999.0, 9999.9, 99999.0, 999999.0, 32767.0, 1e20, 1e30, 9.96921e36]
+ODD = 5  # as often must a number stand that is in none of the lists, beside as many others
 
 
 @dataclass(frozen=True)
 class Sentinel:
     """A suspicious number: how often it stands, and between which two all others lie.
 
-    `certain`: negative, one of those that are in use, and far below all others.
+    `kind`: `certain`, negative, one of those that are in use, and far below all others; `likely`, positive, and as far
+    above them; `odd`, in no list, but often and very far away.
     """
 
     value: float
     count: int
     low: float
     high: float
-    certain: bool
+    kind: str
 
     def __str__(self) -> str:
         return f"{word(self.value)} ({self.count:,} times; all other values lie from {self.low:.6g} to {self.high:.6g})"
@@ -36,12 +38,15 @@ def find_sentinel(values: pl.Series) -> Sentinel | None:
     known = values.drop_nulls()
     if known.is_empty():
         return None
-    for end, candidates, certain in ((known.min(), NEGATIVE, True), (known.max(), POSITIVE, False)):
+    for end, candidates, kind in ((known.min(), NEGATIVE, "certain"), (known.max(), POSITIVE, "likely")):
         others = known.filter(known != end)
-        if others.is_empty() or not any(abs(end - value) <= 1e-6 * abs(value) for value in candidates):
+        if others.is_empty():
             continue
         low, high = others.min(), others.max()
-        away = low - end if certain else end - high
-        if away > 3 * (high - low) or (certain and end <= -999 and low >= 0):
-            return Sentinel(end, len(known) - len(others), low, high, certain)
+        count, away = len(known) - len(others), max(low - end, end - high)
+        if any(abs(end - value) <= 1e-6 * abs(value) for value in candidates):
+            if away > 3 * (high - low) or (kind == "certain" and end <= -999 and low >= 0):
+                return Sentinel(end, count, low, high, kind)
+        elif count >= ODD and away > 10 * (high - low) and others.n_unique() >= ODD and end != 0:
+            return Sentinel(end, count, low, high, "odd")
     return None

@@ -120,7 +120,10 @@ class Table:
 
     def words(self, name: str) -> pl.Series:
         """A column as strings without blanks around them, as they stand there ("NA" may be a name)."""
-        return self._column(name).cast(pl.String).str.strip_chars()
+        column = self._column(name)
+        if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+            raise InputError("no words", where=self.where(name=name), found=f"type {column.dtype}")
+        return column.cast(pl.String).str.strip_chars()
 
     def text(self, name: str) -> pl.Series:
         """A column as strings without blanks around them, null where they mean a missing value."""
@@ -151,7 +154,7 @@ class Table:
         form
             A strftime form, or one of `excel`, `s`, `ms`, `us`, `ns` (numbers since 1970); found where it is left out.
         zone
-            The zone of local times, such as `Europe/Berlin`: they become UTC.
+            The zone of local times, such as `Europe/Berlin`: they become UTC, unless days are counted.
         by
             The series of each row, where there are several: in each a local time may stand twice in autumn.
 

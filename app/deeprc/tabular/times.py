@@ -10,7 +10,7 @@ import polars as pl
 
 from deeprc.errors import InputError
 from deeprc.tabular.numbers import tidy
-from deeprc.tabular.zones import to_utc
+from deeprc.tabular.zones import same_clock, to_utc
 
 if TYPE_CHECKING:
     from deeprc.tabular.table import Table
@@ -103,8 +103,13 @@ def _typed(table: Table, name: str, column: pl.Series) -> tuple[pl.Series, bool]
         return column.cast(pl.Datetime("us")), False
     if not isinstance(column.dtype, pl.Datetime):
         raise InputError("no times", where=table.where(name=name), found=f"type {column.dtype}", expected="a datetime")
-    aware = column.dtype.time_zone is not None
-    return (column.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if aware else column), aware
+    if column.dtype.time_zone is None:
+        return column, False
+    local = column.dt.replace_time_zone(None)
+    if same_clock(local):
+        return local, True
+    table.notices.append(f"the times in {name!r} have a zone, {column.dtype.time_zone}: they are read as UTC")
+    return column.dt.convert_time_zone("UTC").dt.replace_time_zone(None), True
 
 
 def _found(table: Table, name: str, text: pl.Series) -> tuple[pl.Series, bool]:
@@ -215,7 +220,7 @@ def _time_of(parts: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
 def _without_offset(
     table: Table, name: str, text: pl.Series, parts: pl.DataFrame, times: pl.Series
 ) -> tuple[pl.Series, bool]:
-    """UTC, where the times have an offset."""
+    """Without the offset: as they stand where it is always the same or days are counted, else in UTC."""
     if "zone" not in parts.columns or parts["zone"].null_count() == len(parts):
         return times, False
     if parts["zone"].null_count():
@@ -225,8 +230,9 @@ def _without_offset(
     zone = pl.col("zone").str.replace(r"^(?:[Zz]|UTC|GMT)$", "+0000").str.replace(":", "").str.pad_end(5, "0")
     number = zone.cast(pl.Int32)
     minutes = parts.select(number.sign() * (number.abs() // 100 * 60 + number.abs() % 100)).to_series()
-    if (minutes != 0).any():
-        table.notices.append(f"the times in {name!r} have an offset: they are read as UTC")
+    if minutes.n_unique() == 1 or same_clock(times):
+        return times, True
+    table.notices.append(f"the times in {name!r} have offsets that differ: they are read as UTC")
     return pl.select(times - pl.duration(minutes=minutes)).to_series(), True
 
 

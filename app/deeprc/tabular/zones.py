@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def to_utc(table: Table, name: str, times: pl.Series, zone: str, by: pl.Series | None = None) -> pl.Series:
     """Local times of `zone` as UTC: of a time that stands twice the first is summer time, the second is not.
 
+    Where every time is of the same time of the day, they stay: the day of a place is counted, and not its hours.
+
     Raises
     ------
     InputError
@@ -23,6 +25,8 @@ def to_utc(table: Table, name: str, times: pl.Series, zone: str, by: pl.Series |
     """
     if zone not in available_timezones():
         raise unknown("time zone", zone, available_timezones(), where="key 'time_zone'")
+    if same_clock(times):
+        return times
     frame = pl.DataFrame(
         {"t": times.cast(pl.Datetime("us")), "by": pl.repeat(0, len(times), eager=True) if by is None else by}
     )
@@ -40,6 +44,11 @@ def to_utc(table: Table, name: str, times: pl.Series, zone: str, by: pl.Series |
             fix="correct the key 'time_zone': the times may be of another zone, or without summer time",
         )
     return local.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+
+
+def same_clock(times: pl.Series) -> bool:
+    """Whether all times are of one time of the day: days, months or years are counted, and no hour can stand twice."""
+    return times.dt.time().n_unique() == 1 and len(times) > 1
 
 
 def looks_like_autumn(times: pl.Series) -> bool:

@@ -245,6 +245,11 @@ def test_numbers_that_mean_a_missing_value(tmp_path):
     error = refused(tmp_path, text.replace("-", "").replace("20200101", "2020-01-01"))
     assert error.startswith("own.csv:2, column 'load': does this number mean a missing value?\n  found: 9999 (2 times")
     assert error.splitlines()[-1].startswith("  fix: say so by the key 'missing': [\"9999\"]")
+    odd = [f"1,{value}" for value in [-7777] * 5 + [1, 2, 3, 4, 5]]
+    assert own(tmp_path, hours(*odd)).notices[-1] == (
+        "far away in 'load': -7777 (5 times; all other values lie from 1 to 5); "
+        "is it missing? then 'missing': [\"-7777\"]"
+    )
     # Far from it: values that are merely low, or one of many.
     for value in ("-999", "-99"):
         assert own(tmp_path, hours(f"1,{value}", "1,-700", "2,0", "3,500")).frame["y"].to_list()[0] == float(value)

@@ -117,7 +117,7 @@ KINDS = {
         edited(**{"Niederschlag [mm]": lambda i, v: "9999" if i == 4 else v}), "larger than any rain", ":6",
     ),
     "inf": (edited(T=lambda i, v: "inf" if i == 4 else v), "not a finite number", ":6"),
-    "1e300": (edited(Abfluss=lambda i, v: "1e300" if i == 4 else v), "larger than 1e+100: no measured value", ":6"),
+    "1e300": (edited(Abfluss=lambda i, v: "1e300" if i == 4 else v), "no measured value is so large or so small", ":6"),
     "constant": (edited(Abfluss=lambda i, v: "1"), "the discharge never changes: there is nothing to learn", ""),
     "constant in train": (
         edited(Abfluss=lambda i, v: "1" if i < 40 else v),

@@ -15,7 +15,7 @@ NOON = datetime(2020, 12, 31, 12)
     "field",
     [
         *["2020-12-31 12:00:00", "2020-12-31 12:00", "2020-12-31T12:00", "2020-12-31T12:00:00Z", "2020-12-31 12"],
-        *["2020-12-31T12:00:00.000000", "2020-12-31T14:00:00+02:00", "2020-12-31 07:00-0500", "2020-12-31 14:00+02"],
+        *["2020-12-31T12:00:00.000000", "2020-12-31T12:00:00+02:00", "2020-12-31 12:00-0500", "2020-12-31 12:00+02"],
         *["2020/12/31 12:00", "31.12.2020 12:00", "31.12.2020T12:00:00", "12/31/2020 12:00 PM", "31/12/2020 12:00"],
         *["20201231T120000Z", "202012311200", "2020123112", "31-Dec-2020 12:00", "31 December 2020 12:00:00"],
         *["1609416000", "1609416000.0", "1609416000000", "1609416000000000", "1609416000000000000"],
@@ -101,6 +101,24 @@ def test_the_hour_of_autumn_stands_twice(table):
     assert table(text).times("t", zone="Europe/Berlin").to_list() == hours
     upside_down = "t;v\n" + "".join(f"2020-10-25 0{hour}:00;1\n" for hour in (3, 2, 2, 1))
     assert table(upside_down).times("t", zone="Europe/Berlin").to_list() == hours[::-1]
+
+
+def test_offsets(table):
+    """Times are read as they stand where their offset is always the same, or days are counted; else as UTC."""
+
+    def times(*fields: str) -> list[datetime]:
+        return table("t;v\n" + "".join(f"{field};1\n" for field in fields)).times("t").to_list()
+
+    hours = times("2020-10-25T02:00+02:00", "2020-10-25T02:00+01:00", "2020-10-25 03:00+0100")
+    assert hours == [datetime(2020, 10, 25, hour) for hour in (0, 1, 2)]
+    assert times("2020-01-01T02:00-05:00", "2020-01-01T03:00-05:00")[1] == datetime(2020, 1, 1, 3)
+    days = times("2020-03-28T00:00+01:00", "2020-03-29T00:00+01:00", "2020-03-30T00:00+02:00")
+    assert days == [datetime(2020, 3, day) for day in (28, 29, 30)]
+
+
+def test_days_of_a_place_stay_days(table):
+    text = "t;v\n2020-03-28;1\n2020-03-30;2\n"
+    assert table(text).times("t", zone="Europe/Berlin").to_list() == [datetime(2020, 3, 28), datetime(2020, 3, 30)]
 
 
 def test_an_hour_that_clocks_leap_over(refusal):
