@@ -1,4 +1,4 @@
-"""Whether the target stays within reach of its training part, so that scaled by it all values can be computed with."""
+"""Whether values stay within reach of the training part, so that all can be computed with once scaled by it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from deeprc.errors import InputError
+from deeprc.forecasting.features import FAR
 from deeprc.forecasting.grid import Grid
 from deeprc.tabular.numbers import word
-
-FAR = 1e8  # standard deviations of the training part: single precision tells no smaller steps apart out there
 
 
 def refuse_far(grid: Grid, placed: pl.DataFrame, path: Path) -> list[str]:
@@ -19,35 +18,55 @@ def refuse_far(grid: Grid, placed: pl.DataFrame, path: Path) -> list[str]:
     Returns
     -------
     list
-        Sentences about series whose target stands still in training, of which nothing can be learned.
+        Sentences about targets that stand still in training, of which nothing can be learned, and about covariates so
+        far away that they are cut off.
 
     Raises
     ------
     InputError
-        For a value more than `FAR` standard deviations away: a wrong unit or digit, or a word for missing.
+        For a target more than `FAR` standard deviations away: a wrong unit or digit, or a word for missing.
     """
     series = grid.series.select("id", "begin", "val")
-    known = placed.select("row", "y").drop_nulls().sort("row")
-    known = known.join_asof(series, left_on="row", right_on="begin", coalesce=False)
-    begin = known.filter(pl.col("row") < pl.col("val")).group_by("id", maintain_order=True)
-    y, low, high = pl.col("y"), pl.col("y").min().alias("low"), pl.col("y").max().alias("high")
-    scale = begin.agg(y.mean().alias("mean"), y.std(ddof=0).alias("spread"), low, high)
-    still = pl.col("low") == pl.col("high")
-    away = (y - pl.col("mean")).abs() / pl.when(still).then(1.0).otherwise(pl.col("spread"))
-    far = known.join(scale, on="id", maintain_order="left").with_columns(away.alias("away")).filter(away > FAR)
-    if len(far):
-        name, row, value, low, high = far.select("id", "row", "y", "low", "high").row(0)
-        raise InputError(
-            "the target goes absurdly far from all values of the training part",
-            where=path if len(series) == 1 else f"{path}, series {name!r}",
-            found=f"{word(value)} at {grid.stretch(row, row + 1)['ds'][0]}"
-            + (f" ({len(far):,} such values in all)" if len(far) > 1 else ""),
-            expected=f"values like those of the training part, {low:.6g} to {high:.6g}",
-            fix=f"correct it; if it means a missing value, add it to the key 'missing': [\"{word(value)}\"]; "
-            "if it is right, choose another split",
-        )
-    names = scale.filter(still)["id"].to_list()
-    if not names:
-        return []
-    whose = "" if len(series) == 1 else f" of {len(names)} of {len(series)} series ({', '.join(names[:5])})"
-    return [f"the target{whose} has one single value in the training part: nothing can be learned of it"]
+    known = placed.sort("row").join_asof(series, left_on="row", right_on="begin", coalesce=False)
+    columns = [name for name in placed.columns if name != "row"]
+    training = known.filter(pl.col("row") < pl.col("val")).group_by("id", maintain_order=True)
+    scale = training.agg(
+        [pl.col(name).mean().alias(f"{name}:mean") for name in columns]
+        + [pl.col(name).std(ddof=0).alias(f"{name}:spread") for name in columns]
+        + [(pl.col(name).min() == pl.col(name).max()).alias(f"{name}:still") for name in columns]
+        + [pl.col("y").min().alias("low"), pl.col("y").max().alias("high")]
+    )
+    # What stands still is scaled by 1, as `features.fit` has it.
+    away = [
+        ((pl.col(name) - pl.col(f"{name}:mean")).abs()
+        / pl.when(f"{name}:still").then(1.0).otherwise(f"{name}:spread")
+        > FAR["y" if name == "y" else "covariate"]).alias(f"{name}:far")
+        for name in columns
+    ]  # fmt: skip
+    judged = known.join(scale, on="id", maintain_order="left").with_columns(away)
+    _refuse(judged.filter("y:far"), grid, path)
+    still = scale.filter("y:still")["id"].to_list()
+    whose = "" if len(series) == 1 else f" of {len(still)} of {len(series)} series ({', '.join(still[:5])})"
+    notices = [f"the target{whose} has one single value in the training part: nothing can be learned of it"]
+    counts = [judged[f"{name}:far"].sum() for name in columns[1:]]
+    return notices[: len(still)] + [
+        f"far from all values of the training part, and cut off at {FAR['covariate']:,.0f} deviations from their mean: "
+        f"{count:,} values of the covariate {name.removeprefix('x:')!r}"
+        for name, count in zip(columns[1:], counts, strict=True)
+        if count
+    ]
+
+
+def _refuse(far: pl.DataFrame, grid: Grid, path: Path) -> None:
+    if far.is_empty():
+        return
+    name, row, value, low, high = far.select("id", "row", "y", "low", "high").row(0)
+    raise InputError(
+        "the target goes absurdly far from all values of the training part",
+        where=path if len(grid.series) == 1 else f"{path}, series {name!r}",
+        found=f"{word(value)} at {grid.stretch(row, row + 1)['ds'][0]}"
+        + (f" ({len(far):,} such values in all)" if len(far) > 1 else ""),
+        expected=f"values like those of the training part, {low:.6g} to {high:.6g}",
+        fix=f"correct it; if it means a missing value, add it to the key 'missing': [\"{word(value)}\"]; "
+        "if it is right, choose another split",
+    )
