@@ -132,7 +132,8 @@ def _reduce(kind: str, at: np.ndarray, values: np.ndarray, counts: np.ndarray) -
             result = np.zeros(len(counts), dtype=np.int64)
             np.add.at(result, at, values.astype(np.int64, copy=False))
         case "sum" | "total":
-            result = np.bincount(at, weights=values, minlength=len(counts))
+            # Without any row numpy counts in integers, weights or not.
+            result = np.bincount(at, weights=values, minlength=len(counts)).astype(np.float64, copy=False)
         case "min" | "max":
             # fmin and fmax pass over NaN, as Polars does.
             start = (

@@ -33,9 +33,20 @@ VALUES: dict[str, tuple[pl.DataType, st.SearchStrategy]] = {
     "text": (pl.String(), st.text(max_size=3)),
     "truth": (pl.Boolean(), st.booleans()),
     "price": (pl.Decimal(20, 2), st.decimals(-100, 100, places=2)),
+    "wide": (pl.Int128(), st.integers(-9, 9) | st.integers(2**99, 2**100)),
+    "wider": (pl.UInt128(), st.integers(0, 9) | st.integers(2**64, 2**127)),
+    "short": (pl.UInt8(), st.integers(0, 255)),
+    "single": (pl.Float32(), st.integers(-9, 9).map(float)),
+    "span": (pl.Duration("ms"), st.integers(-999, 999).map(lambda n: dt.timedelta(milliseconds=2 * n))),
+    "day": (pl.Date(), st.dates(dt.date(1950, 1, 1), dt.date(2100, 1, 1))),
+    "moment": (pl.Datetime("us", "UTC"), TIMES.map(lambda t: t.replace(microsecond=0))),
+    "clock": (pl.Time(), st.integers(0, 86_399).map(lambda n: dt.time(n // 3600, n // 60 % 60, n % 60))),
+    "category": (pl.Categorical(), st.sampled_from("bac")),
+    "level": (pl.Enum(["low", "high", "all"]), st.sampled_from(["low", "high", "all"])),
     "list": (pl.List(pl.Int16()), st.lists(st.none() | st.integers(0, 9), max_size=3)),
     "nothing": (pl.Null(), st.none()),
 }
+IN_FILES = [name for name in VALUES if name not in ("wide", "wider")]  # Arrow has no integers of 128 bits
 
 
 @dataclass(frozen=True)
