@@ -11,10 +11,13 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
   $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 
+export SITE
 export VIRTUAL_ENV := $(VENV)
 export PATH := $(VENV)/bin:$(PATH)
 
-.PHONY: help install run test lint bench clean
+# Prerequisites in their order: a site that is not known is told before gigabytes are installed.
+.NOTPARALLEL:
+.PHONY: help known-site install run test lint bench clean
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F"|" '{printf "%-16s %s\n", $$1, $$2}'
@@ -32,8 +35,16 @@ $(STAMP): pyproject.toml
 	@python -m pip install --quiet --progress-bar off --editable '.[forecasting,hydrology,test,bench,lint]'
 	@touch $@
 
-run: install ## Both pipelines on real data; ends with the path of the report
-	@snakemake --profile site/$(SITE) $(ARGS)
+# With what any machine has: the nearest name needs a Python, the list of names does not.
+known-site:
+	@test -f "site-configs/$$SITE/config.yaml" || { \
+	  known=$$(cd site-configs && for f in */config.yaml; do echo "$${f%/*}"; done); \
+	  near=$$($(or $(PYTHON),python3) -c 'import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].lower(), sys.argv[2:], 1, 0.5))' "$$SITE" $$known 2>/dev/null); \
+	  { echo "error: unknown site '$$SITE'"; echo "  expected: one of" $$known; \
+	    if [ -n "$$near" ]; then echo "  fix: did you mean '$$near'? make run SITE=$$near"; fi; } >&2; exit 2; }
+
+run: known-site install ## Both pipelines on real data; ends with the path of the report
+	@snakemake --profile "site/$$SITE" $(ARGS)
 	@test ! -f results/report.html || echo "Report: $(CURDIR)/results/report.html"
 
 test: install ## The whole test-suite; what the machine lacks is skipped, with its reason

@@ -39,6 +39,11 @@ class Config(BaseModel):
     def _one_is_a_list_of_one(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
 
+    @field_validator("results")
+    @classmethod
+    def _one_name_for_one_folder(cls, value: str) -> str:
+        return os.path.normpath(Path(value).expanduser())  # Snakemake compares the names of files as text
+
     def existing_folder(self) -> Path:
         """The results folder, or the nearest parent that exists; a StorageError where that is a file."""
         folder = Path(self.results).absolute()
@@ -47,20 +52,23 @@ class Config(BaseModel):
             raise StorageError("is a file, where the results folder or a parent of it should be", where=existing)
         return existing
 
-    def check_data(self) -> None:
-        """Raise a ConfigError where the own data of a pipeline are not there.
+    def own_paths(self, pipeline: str) -> list[str]:
+        """The files and folders of a pipeline's own data; empty where public data are fetched."""
+        if pipeline == "hydrology":
+            return self.hydrology.paths
+        return [self.forecasting.path] if self.forecasting.path else []
 
-        Snakemake minds a missing file only where it must read it: with results of other data in place, it would say
-        that nothing is to be done.
-        """
-        own = {
-            "forecasting": [self.forecasting.path] if self.forecasting.path else [],
-            "hydrology": self.hydrology.paths,
-        }
+    def named_beside(self, pipeline: str) -> list[str]:
+        """The files that a pipeline's options name beside its own data."""
+        return [self.hydrology.attributes] if pipeline == "hydrology" and self.hydrology.attributes else []
+
+    def check_data(self) -> None:
+        """Raise a ConfigError where the own data of a pipeline are not there."""
         for pipeline in self.pipelines:
-            for path in own[pipeline]:
+            keys = {"path": self.own_paths(pipeline), "attributes": self.named_beside(pipeline)}
+            for key, path in ((key, path) for key, paths in keys.items() for path in paths):
                 if not Path(path).exists():
-                    raise ConfigError(f"key '{pipeline}.path': no such file or folder", found=path)
+                    raise ConfigError(f"key '{pipeline}.{key}': no such file or folder", found=path)
 
     def check_storage(self) -> None:
         """Raise a StorageError where the results folder cannot be written or has too little space."""

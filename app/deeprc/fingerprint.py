@@ -75,7 +75,13 @@ def differences(found: Record | None, expected: Record | None) -> Iterator[str]:
         if old.get(name) != new.get(name):
             yield f"{name} " + ("is new" if name not in old else "is gone" if name not in new else "has changed")
     for part in ("prepare", "train"):
-        old, new = (dict(_flat(record.get(part) or {})) for record in (found, expected))
+        old, new = (record.get(part) or {} for record in (found, expected))
+        for model in sorted(old.keys() ^ new.keys()):
+            if isinstance({**old, **new}[model], dict):
+                yield f"{model} is " + ("new" if model in new else "left out")
+        both = [name for name in old if name in new or not isinstance(old[name], dict)]
+        both += [name for name in new if name not in old and not isinstance(new[name], dict)]
+        old, new = (dict(_flat({name: part[name] for name in both if name in part})) for part in (old, new))
         for name in sorted(old.keys() | new.keys()):
             if old.get(name) != new.get(name):
                 yield f"{name} {_said(old.get(name))} → {_said(new.get(name))}"

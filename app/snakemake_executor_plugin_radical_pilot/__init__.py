@@ -1,9 +1,12 @@
 """Snakemake executor that runs a workflow's jobs as tasks of one RADICAL-Pilot pilot: `--executor radical-pilot`."""
 
+import sys
 from dataclasses import dataclass, field
 
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
+from deeprc.errors import DeepRCError
+from snakemake_executor_plugin_radical_pilot import commandline
 from snakemake_executor_plugin_radical_pilot.executor import Executor
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
@@ -33,6 +36,13 @@ class ExecutorSettings(ExecutorSettingsBase):
     )
     folder: str = _setting(".deeprc", "Private folder, in the working directory, for all files of pilots and jobs.")
     keep: bool = _setting(False, "Keep RADICAL-Pilot's files after a run without failures, too.", None)
+
+    def __post_init__(self) -> None:
+        try:
+            commandline.check(sys.argv)
+        except DeepRCError as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            raise SystemExit(1) from None
 
 
 common_settings = CommonSettings(

@@ -47,6 +47,7 @@ def changed(**keys) -> dict:
         (changed(prepare__target="OT"), ["target (none) → OT"]),
         (changed(prepare__split=[0.6, 0.2]), ["split [0.7, 0.1] → [0.6, 0.2]"]),
         (changed(train__NHITS__options={"size": 4}), ["NHITS.options.size 3 → 4"]),
+        (changed(train={"GRU": {"steps": 50}, "TCN": {"steps": 9}}), ["NHITS is left out", "TCN is new"]),
         (changed(data={"ETTh1.csv": "cd" * 32}), ["ETTh1.csv has changed"]),
         (changed(data={"mine.csv": "ab" * 32}), ["ETTh1.csv is gone", "mine.csv is new"]),
         (None, ["nothing is known of the other"]),

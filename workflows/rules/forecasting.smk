@@ -1,7 +1,7 @@
-# Forecasting: check -> prepare (MPI ranks) -> train each model -> predict -> evaluate.
+# Forecasting: prepare (MPI ranks) -> train each model -> predict -> evaluate.
 FORECASTING = CONFIG.forecasting
-FORECASTING_DATA = FORECASTING.path or expand(rules.fetch.output, dataset=FORECASTING.dataset)
-SUBJECT = {"beijing": "air quality data", "ett": "transformer data", "csv": "series"}[FORECASTING.dataset]
+FORECASTING_DATA = data_of(CONFIG, "forecasting")
+SUBJECT = subject(CONFIG, "forecasting")
 FORECASTING_RESULTS = f"{RESULTS}/forecasting"
 
 TARGETS += [
@@ -11,25 +11,9 @@ TARGETS += [
 ]
 
 
-rule forecasting_check:
-    input:
-        FORECASTING_DATA,
-    output:
-        update(f"{FORECASTING_RESULTS}/check.json"),  # what an earlier run found stays where this one fails
-    log:
-        f"{RESULTS}/logs/forecasting_check.log",
-    params:
-        config=FORECASTING.data_json(),
-    message:
-        f"check the {SUBJECT}"
-    shell:
-        "python -m deeprc.forecasting.check --data {input:q} --config {params.config:q} --out {output:q} &> {log:q}"
-
-
 rule forecasting_prepare:
     input:
-        data=FORECASTING_DATA,
-        check=ancient(rules.forecasting_check.output),  # only its order counts: new data are an input themselves
+        ancient(FORECASTING_DATA.inputs),  # what is in them counts, not their times: deeprc.workflow looks
     output:
         directory(f"{FORECASTING_RESULTS}/prepared"),
     log:
@@ -38,10 +22,11 @@ rule forecasting_prepare:
         tasks=FORECASTING.ranks,
     params:
         config=FORECASTING.data_json(),
+        data=lambda wildcards, input: FORECASTING_DATA.paths,
     message:
         f"prepare the {SUBJECT}"
     shell:
-        "python -m deeprc.forecasting.prepare --data {input.data:q} --config {params.config:q} --out {output:q}"
+        "python -m deeprc.forecasting.prepare --data {params.data:q} --config {params.config:q} --out {output:q}"
 
 
 rule forecasting_train:

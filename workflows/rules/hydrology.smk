@@ -1,30 +1,14 @@
-# Hydrology: check -> prepare (MPI ranks) -> train one regional LSTM -> predict -> evaluate.
+# Hydrology: prepare (MPI ranks) -> train one regional LSTM -> predict -> evaluate.
 HYDROLOGY = CONFIG.hydrology
-HYDROLOGY_DATA = HYDROLOGY.paths or expand(rules.fetch.output, dataset=["fulda", "leaf-river"])
+HYDROLOGY_DATA = data_of(CONFIG, "hydrology")
 HYDROLOGY_RESULTS = f"{RESULTS}/hydrology"
 
 TARGETS += [f"{HYDROLOGY_RESULTS}/{made}" for made in ("metrics.json", "model", "predictions.arrow")]
 
 
-rule hydrology_check:
-    input:
-        HYDROLOGY_DATA,
-    output:
-        update(f"{HYDROLOGY_RESULTS}/check.json"),  # what an earlier run found stays where this one fails
-    log:
-        f"{RESULTS}/logs/hydrology_check.log",
-    params:
-        config=HYDROLOGY.data_json(),
-    message:
-        "check the river data"
-    shell:
-        "python -m deeprc.hydrology.check --config {params.config:q} --out {output:q} {input:q} &> {log:q}"
-
-
 rule hydrology_prepare:
     input:
-        data=HYDROLOGY_DATA,
-        check=ancient(rules.hydrology_check.output),  # only its order counts: new data are an input themselves
+        ancient(HYDROLOGY_DATA.inputs),  # what is in them counts, not their times: deeprc.workflow looks
     output:
         directory(f"{HYDROLOGY_RESULTS}/prepared"),
     log:
@@ -33,10 +17,11 @@ rule hydrology_prepare:
         tasks=HYDROLOGY.ranks,
     params:
         config=HYDROLOGY.data_json(),
+        data=lambda wildcards, input: HYDROLOGY_DATA.paths,
     message:
         "prepare the river data"
     shell:
-        "python -m deeprc.hydrology.prepare --config {params.config:q} --out {output:q} {input.data:q}"
+        "python -m deeprc.hydrology.prepare --config {params.config:q} --out {output:q} {params.data:q}"
 
 
 rule hydrology_train:

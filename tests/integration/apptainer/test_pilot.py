@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -85,7 +86,9 @@ def test_another_digest_has_all_made_anew(pulled, folder, tmp_path):
     (tmp_path / "catalog.yaml").write_text(text)
     other = {**environment, "DEEPRC_CATALOG": str(tmp_path / "catalog.yaml")}
     said = snakemake(folder / "inside", "localhost-apptainer", "-n", **other)
-    assert "params have changed" in said and "forecasting_check, hydrology_check" in said  # and so all that follows
+    for pipeline in ("forecasting", "hydrology"):
+        assert re.search(rf"{pipeline}_prepare +1  the image is another one", said)
+        assert re.search(rf"{pipeline}_predict +\d+  follows from the above", said)
 
 
 def test_an_image_that_is_missing_is_told_before_anything_starts(pulled, folder, tmp_path):

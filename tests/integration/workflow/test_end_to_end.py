@@ -5,7 +5,6 @@ The tests of this file share one results folder and go on from each other, in or
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from pathlib import Path
@@ -107,26 +106,25 @@ def test_a_deleted_model_redoes_only_what_depends_on_it_with_the_same_numbers(fi
 
 
 def test_bad_data_stop_the_run_and_leave_earlier_results(first, snakemake, folder):
-    """A column is lost from the data: the check says so, with its log; what the earlier run made stays."""
+    """A column is lost from the data: the check says so, before any pilot; what the earlier run made stays."""
     data = folder / "results" / "data" / "beijing.csv"
-    whole, times = data.read_text(), (data.stat().st_atime_ns, data.stat().st_mtime_ns)
-    before, found = products(folder), (folder / "results" / "forecasting" / "check.json").read_bytes()
+    whole, before = data.read_text(), products(folder)
+    runs = sorted((folder / ".deeprc" / "runs").iterdir())
     data.write_text(whole.replace("pm2.5", "pm25", 1))
     done = snakemake(folder)
     assert done.returncode != 0
-    assert "check the air quality data" in done.stdout
+    assert "FAILED: check the air quality data" in done.stdout
     assert "pm2.5" in done.stdout
     assert "did you mean 'pm25'?" in done.stdout
-    assert "results/logs/forecasting_check.log" in done.stdout
+    assert "log: results/logs/forecasting_check.log" in done.stdout
     assert "Traceback" not in done.stdout
-    # Snakemake puts back what the earlier check found, with a new time.
-    touched = {"results/data/beijing.csv", "results/forecasting/check.json"}
-    assert {name for name in before if products(folder).get(name) != before[name]} <= touched
-    assert (folder / "results" / "forecasting" / "check.json").read_bytes() == found
+    assert sorted((folder / ".deeprc" / "runs").iterdir()) == runs
 
-    # Once the data are as they were, nothing but the check has to be made again.
+    # Once the data are as they were, nothing has to be made again, however new their file is.
     data.write_text(whole)
-    os.utime(data, ns=times)
     done = snakemake(folder)
     assert done.returncode == 0, done.stdout
-    assert {name for name in before if products(folder).get(name) != before[name]} <= {"results/forecasting/check.json"}
+    assert "Nothing to be done" in done.stdout
+    assert sorted((folder / ".deeprc" / "runs").iterdir()) == runs
+    touched = {"results/data/beijing.csv"}
+    assert {name for name in before if products(folder).get(name) != before[name]} <= touched

@@ -1,0 +1,104 @@
+"""What the configuration and the data say now: the data's files, and the record that the metrics must have."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from deeprc.config import Config
+from deeprc.contents import Contents, named
+from deeprc.datasets import DATASETS
+from deeprc.fingerprint import KEY, Record, differences, read
+from deeprc.hydrology.sources import sources
+from deeprc.products import CHECK, stale
+
+FETCHED = {"forecasting": lambda config: [config.dataset], "hydrology": lambda config: ["fulda", "leaf-river"]}
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data of one pipeline.
+
+    Attributes
+    ----------
+    own
+        The user's files and folders; empty where public data are fetched.
+    beside
+        Files that options name beside them.
+    fetched
+        Name of a public data set to the file that it is fetched to; empty where the data are the user's own.
+    """
+
+    own: list[str]
+    beside: list[str]
+    fetched: dict[str, Path]
+
+    @property
+    def inputs(self) -> list[str]:
+        """What is there before the workflow, and read by its jobs."""
+        return [*self.own, *self.beside]
+
+    @property
+    def paths(self) -> list[str]:
+        """What the stages are given."""
+        return self.own or [str(path) for path in self.fetched.values()]
+
+
+def data_of(config: Config, pipeline: str) -> Data:
+    """The data of a pipeline, as the configuration names them."""
+    if own := config.own_paths(pipeline):
+        return Data(own, config.named_beside(pipeline), {})
+    names = FETCHED[pipeline](getattr(config, pipeline))
+    return Data([], [], {name: Path(config.results) / "data" / f"{name}.csv" for name in names})
+
+
+def expected(config: Config) -> dict[str, Record]:
+    """The record that the metrics of each pipeline must have."""
+    return {pipeline: _record(config, pipeline) for pipeline in config.pipelines}
+
+
+def outdated(config: Config) -> dict[str, list[str]]:
+    """The products that stand in the results folder and do not fit the configuration or the data, with the reasons."""
+    records, results = expected(config), Path(config.results)
+    found: dict[Path, list[str]] = {}
+    for pipeline, record in records.items():
+        found |= stale(pipeline, results / pipeline, record)
+        found.pop(results / pipeline / CHECK, None)  # looked at before anything runs: `preflight`
+    if (report := results / "run.json").exists():
+        told = read(report)
+        if reasons := [f"{name}: {why}" for name, why in _by_pipeline(told, records)]:
+            found[report] = reasons
+    if (report := results / "metrics.json").exists():
+        told = {name: (part or {}).get(KEY) for name, part in _json(report).items() if isinstance(part, dict | None)}
+        if reasons := [f"{name}: {why}" for name, why in _by_pipeline(told, records)]:
+            found[report] = reasons
+    return {str(path): reasons for path, reasons in found.items()}
+
+
+def _by_pipeline(told: dict | None, records: dict[str, Record]) -> list[tuple[str, str]]:
+    told = told or {}
+    pairs = [(name, why) for name, record in records.items() for why in differences(told.get(name), record)]
+    return pairs + [(name, "is no longer asked for") for name in told if name not in records]
+
+
+def _record(config: Config, pipeline: str) -> Record:
+    options, data = getattr(config, pipeline), data_of(config, pipeline)
+    prepare = json.loads(options.data_json())
+    if pipeline == "forecasting":
+        train = {model: json.loads(options.train_json(model)) for model in options.models}
+        files = named(data.paths)
+    else:
+        train, files = json.loads(options.train_json()), sources(options, data.paths)
+    # Public data that are not here yet will be what was pinned.
+    pinned = {path.name: DATASETS[name].sha256 for name, path in data.fetched.items() if not path.exists()}
+    sums = Contents().of({name: path for name, path in files.items() if name not in pinned})
+    return {"data": {**sums, **pinned}, "prepare": prepare, "train": train}
+
+
+def _json(path: Path) -> dict:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,131 @@
+"""Where all this hangs into Snakemake: the only module here that touches its workflow object (tried with 9.27).
+
+None of it is in Snakemake's stable interface; `onstart` would be, but it comes after the lock and the order of jobs,
+is left out with `--no-hooks`, and not called where nothing is to be done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from deeprc.config import Config
+from deeprc.errors import DeepRCError
+from deeprc.workflow import lock, preflight, preview
+from deeprc.workflow.expected import outdated
+
+
+def attach(workflow: Any, config: Config) -> None:
+    """Let `workflow` run one at a time, look at its data first, and make anew what does not fit `config`."""
+    if not workflow.is_main_process:  # a job's own Snakemake
+        return
+    _Attached(workflow, config)
+
+
+@contextlib.contextmanager
+def plainly() -> Iterator[None]:
+    """End Snakemake with one clear error where a DeepRCError is raised, without the lines of the Snakefile."""
+    try:
+        yield
+    except DeepRCError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        raise SystemExit(1) from None
+
+
+class _Attached:
+    """The workflow's own methods, with ours around them."""
+
+    def __init__(self, workflow: Any, config: Config) -> None:
+        self._workflow, self._config, self._outdated = workflow, config, {}
+        self._execute, self._build, self._unlock = workflow.execute, workflow._build_dag, workflow.unlock
+        workflow.execute, workflow._build_dag, workflow.unlock = self.execute, self.build, self.unlock
+
+    def execute(self, *given: Any, **named: Any) -> object:
+        """A run, a dry one (`-n`) or one that only touches."""
+        from snakemake.exceptions import LockException
+
+        kind, workflow = named["executor_plugin"].common_settings, self._workflow
+        if kind.dryrun_exec:
+            return self._execute(*given, **named)
+        alone = lock.hold(self._config.results, _say) if workflow.execution_settings.lock else contextlib.nullcontext()
+        with plainly(), alone:
+            if not kind.touch_exec:
+                preflight.run(self._config, _say)
+            try:
+                return self._execute(*given, **named)
+            except LockException:
+                raise lock.LockedError(
+                    "Snakemake's lock is held, and nothing says by whom: another Snakemake of this folder, or the"
+                    " remains of one",
+                    where=Path(".snakemake/locks").absolute(),
+                    fix="wait until it has ended; where none runs, the same command with `--unlock` removes the lock",
+                ) from None
+
+    def build(self) -> None:
+        """The jobs and their order, with those that make what does not fit."""
+        workflow = self._workflow
+        with plainly():
+            self._outdated = outdated(self._config)
+        workflow.dag.forcefiles.update(self._outdated)
+        self._build()
+        if workflow.dryrun:
+            self._foretell()
+
+    def unlock(self) -> None:
+        """What `--unlock` does."""
+        self._unlock()
+        lock.release(self._config.results)
+
+    def _foretell(self) -> None:
+        from snakemake.logging import logger
+
+        workflow = self._workflow
+        with plainly():
+            rows = [preview.Row(step.name, "", step.why) for steps in preflight.steps(self._config) for step in steps]
+        order = {rule.name: number for number, rule in enumerate(workflow.rules)}
+        needed = sorted(workflow.dag.needrun_jobs(), key=lambda job: order[job.rule.name])
+        rows += [
+            preview.Row(job.rule.name, job.wildcards_dict.get("model", ""), self._why(job))
+            for job in needed
+            if not job.rule.norun
+        ]
+        if rows:
+            logger.info(preview.table(rows))
+        if found := lock.holder(self._config.results):
+            logger.info(f"note: a run is going on in these results: {lock.told(found)}")
+        # Ours says it: which of Snakemake's reasons hide others, and what its locks are worth, is known here.
+        workflow.dag.print_reasons = workflow.log_provenance_info = lambda: None
+        workflow.persistence.lock = contextlib.nullcontext
+
+    def _why(self, job: Any) -> str:
+        """Why a job would run, as a person says it; nothing where it only follows from another one."""
+        reason, persistence = self._workflow.dag.reason(job), self._workflow.persistence
+        told = [why for path in map(str, job.output) for why in self._outdated.get(path, [])]
+        if told:
+            return preview.joined(list(dict.fromkeys(told)))
+        absent = [path for path in job.output if not Path(path).exists()]
+        if absent:
+            known = any(persistence.metadata(path) for path in absent)  # which Snakemake keeps of failed jobs too
+            return "deleted, or failed when it last ran" if known else "not made yet"
+        if reason.incomplete_output:
+            return "was not finished"
+        if reason.params_changed:
+            other = [*reason.params_changed.only_old, *reason.params_changed.only_new]
+            return "the image is another one" if any("sha256:" in text for text in other) else "other options"
+        if reason.input_changed:
+            return "made of other files" if job.rule.name.endswith("_prepare") else "made of other models"
+        if reason.updated_input:
+            return f"{preview.joined(sorted(map(str, reason.updated_input)))} is newer"
+        named = {
+            "its command is another one": reason.code_changed,
+            "its software is another one": reason.software_stack_changed,
+            "asked for": reason.forced,
+        }
+        return next((word for word, holds in named.items() if holds), "")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,198 @@
+"""One run at a time in a results folder, and the lock of a run that was killed is taken over.
+
+Snakemake's lock files name files, not who holds them: after `kill -9` they stand until `--unlock`. Beside them lies a
+record of ours, with the process that holds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shlex
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from deeprc.errors import DeepRCError
+
+SNAKEMAKE = Path(".snakemake")
+
+
+class LockedError(DeepRCError):
+    """Another run holds the results."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that holds results.
+
+    Attributes
+    ----------
+    pid, started
+        The process and when it began, in clock ticks since the machine's start: a number that was given anew to
+        another process is not taken for it.
+    boot, namespace
+        The machine's start, and the namespace that `pid` counts in (a container has its own).
+    host, machine
+        The machine's name and id (`/etc/machine-id`; empty where it has none).
+    since, command
+        What people are told of it.
+    """
+
+    pid: int
+    started: int
+    boot: str
+    namespace: str
+    host: str
+    machine: str
+    since: str
+    command: str
+
+    @classmethod
+    def me(cls) -> Holder:
+        """This process."""
+        return cls(
+            os.getpid(),
+            _started(os.getpid()) or 0,
+            _line("/proc/sys/kernel/random/boot_id"),
+            _namespace(),
+            socket.gethostname(),
+            _line("/etc/machine-id"),
+            time.strftime("%Y-%m-%d %H:%M:%S"),
+            shlex.join(sys.argv),
+        )
+
+    @property
+    def here(self) -> bool:
+        """Whether this machine can tell if it lives: the same start of the same machine, or a later one."""
+        me = Holder.me()
+        if self.boot == me.boot:
+            return (self.host, self.namespace) == (me.host, me.namespace)
+        return bool(self.machine) and (self.host, self.machine) == (me.host, me.machine)
+
+    @property
+    def lives(self) -> bool:
+        """Whether it still runs, as far as this machine can tell; elsewhere it may."""
+        if not self.here:
+            return True
+        return self.boot == Holder.me().boot and _started(self.pid) == self.started
+
+
+@contextlib.contextmanager
+def hold(results: str, say: Callable[[str], None], folder: Path = SNAKEMAKE) -> Iterator[None]:
+    """Hold `results` while the body runs; a dead holder's lock, and Snakemake's of that run, are taken away before.
+
+    Raises
+    ------
+    LockedError
+        Where another process that lives, or one on another machine, holds them.
+    """
+    record, mine = _record(results, folder), Holder.me()
+    with _alone(record):
+        _take(record, results, mine, say, folder)
+    try:
+        yield
+    finally:
+        with _alone(record):
+            if _read(record) == mine:
+                record.unlink(missing_ok=True)
+
+
+def holder(results: str, folder: Path = SNAKEMAKE) -> Holder | None:
+    """Who holds `results` and may live, this process apart; None where nobody does."""
+    found = _read(_record(results, folder))
+    return found if found and found.lives and found != Holder.me() else None
+
+
+def release(results: str, folder: Path = SNAKEMAKE) -> None:
+    """Forget who holds `results`: what `snakemake --unlock` does with its own locks."""
+    _record(results, folder).unlink(missing_ok=True)
+
+
+def told(found: Holder) -> str:
+    """Who it is, for people."""
+    return f"process {found.pid} on {'this machine' if found.here else found.host}, since {found.since}"
+
+
+def _take(record: Path, results: str, mine: Holder, say: Callable[[str], None], folder: Path) -> None:
+    new = record.with_name(f"{record.name}.{mine.pid}.{mine.host}")
+    new.write_text(json.dumps(asdict(mine)))
+    try:
+        for _ in range(2):
+            try:
+                os.link(new, record)  # fails where there is one: on any file system, whichever machine was first
+                return
+            except FileExistsError:
+                found = _read(record)
+            if found and found.lives:
+                raise _locked(results, found)
+            if found:
+                say(f"the run that began {found.since} (process {found.pid}) was killed: its lock is taken over")
+                _unlock(results, folder)
+            record.unlink(missing_ok=True)
+        raise LockedError("another run has just begun", where=results, fix="wait until it has ended")
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _locked(results: str, found: Holder) -> LockedError:
+    cure = f"wait until it has ended, or stop it: `kill {found.pid}`"
+    if not found.here:
+        cure = "wait until it has ended; where it is gone for certain, the same command with `--unlock` forgets it"
+    return LockedError(f"another run holds these results: {told(found)}", where=results, found=found.command, fix=cure)
+
+
+def _unlock(results: str, folder: Path) -> None:
+    """Remove Snakemake's lock files of a run in `results`; those of runs in other results stay."""
+    below = os.path.normpath(results) + os.sep
+    for lock in (folder / "locks").glob("*.lock"):
+        with contextlib.suppress(OSError):
+            if any(os.path.normpath(line.strip()).startswith(below) for line in lock.read_text().splitlines()):
+                lock.unlink()
+
+
+def _record(results: str, folder: Path) -> Path:
+    """Where the holder of `results` is written down."""
+    place = folder / "deeprc"
+    place.mkdir(parents=True, exist_ok=True)
+    return place / f"holder-{hashlib.sha256(os.path.realpath(results).encode()).hexdigest()[:16]}.json"
+
+
+@contextlib.contextmanager
+def _alone(record: Path) -> Iterator[None]:
+    """Of the processes on this machine one at a time, so that no two take over the same lock."""
+    with record.with_suffix(".guard").open("w") as guard:
+        with contextlib.suppress(OSError):  # a file system without locks: the record alone must do
+            fcntl.flock(guard, fcntl.LOCK_EX)
+        yield
+
+
+def _read(record: Path) -> Holder | None:
+    try:
+        return Holder(**json.loads(record.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _started(pid: int) -> int | None:
+    """When a process began, in clock ticks since the machine's start; None where there is none, or only its remains."""
+    words = _line(f"/proc/{pid}/stat").rpartition(")")[2].split()  # its name, in brackets, may hold anything
+    return int(words[19]) if words and words[0] not in "ZX" else None
+
+
+def _namespace() -> str:
+    with contextlib.suppress(OSError):
+        return str(Path("/proc/self/ns/pid").readlink())
+    return ""
+
+
+def _line(path: str) -> str:
+    with contextlib.suppress(OSError):
+        return Path(path).read_text().strip()
+    return ""

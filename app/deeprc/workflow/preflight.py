@@ -1,0 +1,100 @@
+"""Before anything is asked for: public data are fetched and all data are checked, here, in this environment.
+
+Not rules: a mistake in the data of any pipeline must be told before a pilot queues for another one, must leave what
+earlier runs made (and what Snakemake remembers of it) as it is, and must not come into the order of jobs. What was
+checked stays so until the data or the options of the preparation change.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from deeprc.config import Config
+from deeprc.errors import DeepRCError
+from deeprc.files import tail
+from deeprc.fingerprint import differences, part_of, read
+from deeprc.products import CHECK
+from deeprc.workflow.expected import data_of, expected
+
+SUBJECTS = {"beijing": "air quality data", "ett": "transformer data", "csv": "series"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do before the jobs: `name` as a rule's, `label` as a person says it, and why it is to be done."""
+
+    name: str
+    label: str
+    why: str
+    argv: list[str]
+    log: Path
+
+
+class PreflightError(DeepRCError):
+    """Data that could not be fetched, or that cannot be used."""
+
+
+def subject(config: Config, pipeline: str) -> str:
+    """What the data of a pipeline are called."""
+    return SUBJECTS[config.forecasting.dataset] if pipeline == "forecasting" else "river data"
+
+
+def steps(config: Config) -> tuple[list[Step], list[Step]]:
+    """What is to be fetched, and what is to be checked after that."""
+    results = Path(config.results)
+    logs, fetches, checks = results / "logs", [], []
+    for pipeline, record in expected(config).items():
+        options, data = getattr(config, pipeline), data_of(config, pipeline)
+        for name, path in data.fetched.items():
+            if not path.exists():
+                argv = [sys.executable, "-m", "deeprc.datasets", name, "--out", str(path)]
+                fetches.append(
+                    Step(f"fetch_{name}", f"fetch the {name} data", "not here yet", argv, logs / f"fetch_{name}.log")
+                )
+        out = results / pipeline / CHECK
+        reasons = list(differences(read(out), part_of(record)))
+        if reasons:
+            why = "; ".join(reasons) if out.exists() else "never checked"
+            given = ["--data", *data.paths] if pipeline == "forecasting" else data.paths
+            argv = [sys.executable, "-m", f"deeprc.{pipeline}.check", "--config", options.data_json()]
+            argv += ["--out", str(out), *given]
+            name, label = f"{pipeline}_check", f"check the {subject(config, pipeline)}"
+            checks.append(Step(name, label, why, argv, logs / f"{name}.log"))
+    return fetches, checks
+
+
+def run(config: Config, say: Callable[[str], None]) -> None:
+    """Do all of it; every check is made, whatever the others find.
+
+    Raises
+    ------
+    PreflightError
+        With the last words of whatever failed, and where its log is.
+    """
+    for together in steps(config):
+        if not together:
+            continue
+        config.check_storage()
+        with ThreadPoolExecutor(len(together)) as threads:
+            failures = [said for said in threads.map(lambda step: _do(step, say), together) if said]
+        if failures:
+            raise PreflightError("\n".join(["nothing was started, and earlier results are as they were", *failures]))
+
+
+def _do(step: Step, say: Callable[[str], None]) -> str | None:
+    step.log.parent.mkdir(parents=True, exist_ok=True)
+    with step.log.open("wb") as handle:
+        done = subprocess.run(step.argv, stdin=subprocess.DEVNULL, stdout=handle, stderr=subprocess.STDOUT)
+    words = tail(step.log)
+    if done.returncode:
+        head = f"FAILED: {step.label} (exit code {done.returncode})"
+        return "\n".join([head, *(f"  | {line}" for line in words), f"  log: {step.log}"])
+    say(f"{step.label}: {words[-1] if words else 'done'}")
+    for note in (line for line in words if line.startswith("note: ")):
+        say(f"  {note}")
+    return None

@@ -1,0 +1,46 @@
+"""What is wrong with Snakemake's command line and its configuration files, told before Snakemake trips over it.
+
+Snakemake itself ends in a traceback, or in a sentence without file and line, and keeps only the last of two options
+`--config`. It makes an executor's settings before it reads any configuration: that is the moment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from deeprc.errors import ConfigError
+from deeprc.validation import read_mapping
+
+ONCE = {"configfile": "file", "config": "key=value"}
+
+
+def check(argv: list[str]) -> None:
+    """Raise a ConfigError for configuration files that cannot be read as such, and for what `--config` cannot mean.
+
+    `argv` is the whole command line; another program's than Snakemake's is not looked at.
+    """
+    program = Path(argv[0])
+    if program.name != "snakemake" and program.parent.name != "snakemake":
+        return
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="*", action="append", default=[])
+    parser.add_argument("--config", "-C", nargs="*", action="append", default=[])
+    try:
+        given, _ = parser.parse_known_args(argv[1:])
+    except argparse.ArgumentError:  # Snakemake's own parser has passed it, and knows better
+        return
+    for option, what in ONCE.items():
+        if len(found := getattr(given, option)) > 1:
+            together = " ".join(word for words in found for word in words)
+            raise ConfigError(
+                f"--{option} is given {len(found)} times, and Snakemake would keep only the last",
+                fix=f"give every {what} after one: --{option} {together}",
+            )
+    for file in (file for files in given.configfile for file in files):
+        read_mapping(file)
+    for word in (word for words in given.config for word in words):
+        if not re.match(r"[a-zA-Z_][\w-]*\w=", word):
+            raise ConfigError("not a key with a value", where="--config", found=word, expected="key=value, in quotes"
+                              " where it has spaces: 'forecasting={horizon: 12}'")  # fmt: skip

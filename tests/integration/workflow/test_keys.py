@@ -1,0 +1,281 @@
+"""Every key of the configuration, and every file of the data: `-n` lists exactly what depends on it.
+
+The results are made up: products hold nothing but what they were made from (that is all that is compared).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import yaml
+
+from deeprc import fingerprint
+from deeprc.config import Config, load_config
+from deeprc.forecasting.config import DataConfig as ForecastingData
+from deeprc.hydrology.config import DataConfig as HydrologyData
+from deeprc.hydrology.config import TrainConfig as HydrologyTraining
+from deeprc.products import PRODUCTS
+from deeprc.workflow.expected import expected
+
+ROOT = Path(__file__).resolve().parents[3]
+BASE = {
+    "forecasting": {"dataset": "ett", "path": "mine.csv", "target": "load", "models": {"GRU": {}, "NHITS": {}}},
+    "hydrology": {"path": ["a.csv", "b.csv"]},
+}
+REPORT = {"report": 1}
+MODELS = {"forecasting_train": 2, "forecasting_predict": 2, "forecasting_evaluate": 1, **REPORT}
+ONE_MODEL = {**MODELS, "forecasting_train": 1, "forecasting_predict": 1}
+FORECASTING = {"forecasting_check": 1, "forecasting_prepare": 1, **MODELS}
+NETWORK = {"hydrology_train": 1, "hydrology_predict": 1, "hydrology_evaluate": 1, **REPORT}
+HYDROLOGY = {"hydrology_check": 1, "hydrology_prepare": 1, **NETWORK}
+# What cannot be told from the type of a key: what to set, and what then depends on it where that is not the rule.
+VALUES = {
+    "forecasting.dataset": {"dataset": "csv"},
+    "forecasting.path": {"path": "other.csv"},
+    "forecasting.split": {"split": [0.6, 0.2]},
+    "forecasting.models": {"models": {"GRU": {}, "NHITS": {}, "TCN": {}}},
+    "forecasting.input_size": {"input_size": 200},
+    "forecasting.step": {"step": "2h"},
+    "forecasting.separator": {"separator": ";"},
+    "hydrology.dataset": {"dataset": "camels-us", "path": "camels"},
+    "hydrology.forcing": {"forcing": "maurer"},
+    "hydrology.columns": {
+        "dataset": "csv",
+        "columns": {"discharge": "q", "rain": "p", "date": "d"},
+        "discharge_unit": "l/s",
+    },
+    "hydrology.split": {"split": [0.6, 0.2]},
+    "hydrology.split_dates": {"split_dates": ["1985-01-01", "1987-01-01"]},
+    "hydrology.areas": {"areas": {"a": 3.5}},
+    "hydrology.path": {"path": ["a.csv", "other.csv"]},
+    "hydrology.separator": {"separator": ";"},
+    "hydrology.variant": {"variant": "paper"},
+}
+for key in ("discharge_unit", "attributes"):
+    VALUES[f"hydrology.{key}"] = {**VALUES["hydrology.columns"], key: {"discharge_unit": "m3/s"}.get(key, "att.csv")}
+DEPENDS = {
+    "results": "everything",
+    "min_free_mb": {},
+    "pipelines": REPORT,
+    "forecasting.models": ONE_MODEL,
+    "forecasting.path": FORECASTING,
+    "forecasting.steps": MODELS,
+    "forecasting.seed": MODELS,
+    "forecasting.ranks": {},
+    "forecasting.threads": {},
+    "hydrology.path": HYDROLOGY,
+    "hydrology.variant": HYDROLOGY,  # which gives the window, too
+    "hydrology.ranks": {},
+    "hydrology.threads": {},
+    **{f"forecasting.models.GRU.{key}": ONE_MODEL for key in ("steps", "learning_rate", "batch_size", "options")},
+}
+
+
+def keys() -> Iterator[tuple[str, dict]]:
+    """Every key of the schema, dotted, with what the schema says of it."""
+    schema = Config.model_json_schema()
+    for name, about in schema["properties"].items():
+        section = schema["$defs"].get(f"{name.capitalize()}Config")
+        if section is None:
+            yield name, about
+        else:
+            yield from ((f"{name}.{key}", inner) for key, inner in section["properties"].items())
+    for key, inner in schema["$defs"]["ModelConfig"]["properties"].items():
+        yield f"forecasting.models.GRU.{key}", inner
+
+
+def other(about: dict) -> object:
+    """A value of the type of a key that is not its default."""
+    about = next((kind for kind in about.get("anyOf", []) if kind["type"] != "null"), about) | {
+        "default": about.get("default")
+    }
+    if "enum" in about:
+        return next(value for value in about["enum"] if value != about["default"])
+    return {
+        "integer": lambda: (about["default"] or 7) + 1,
+        "number": lambda: (about["default"] or 0.25) / 2,
+        "string": lambda: "x",
+        "array": lambda: ["x"],
+        "object": lambda: {"encoder_hidden_size": 9} if "options" in about.get("title", "").lower() else {"x": 9},
+    }[about["type"]]()
+
+
+def depends(key: str) -> dict:
+    """The jobs that depend on a key."""
+    section, _, name = key.partition(".")
+    kinds = {
+        "forecasting": [(ForecastingData, FORECASTING)],
+        "hydrology": [(HydrologyData, HYDROLOGY), (HydrologyTraining, NETWORK)],
+    }.get(section, [])
+    return DEPENDS.get(key) or next((jobs for kind, jobs in kinds if name in kind.model_fields), {})
+
+
+def changed(key: str, about: dict) -> dict:
+    """BASE with another value of `key`."""
+    config = json.loads(json.dumps(BASE))
+    *parents, last = key.split(".")
+    inner = config
+    for parent in parents:
+        inner = inner.setdefault(parent, {})
+    inner |= VALUES.get(key) or {last: {"results": "elsewhere", "pipelines": ["hydrology"]}.get(key, other(about))}
+    return config
+
+
+def make_up(folder: Path, values: dict) -> None:
+    """The results of a complete run in `folder`, as far as they say what they were made from."""
+    here = Path.cwd()
+    os.chdir(folder)
+    try:
+        records = expected(load_config(values))
+        for pipeline, record in records.items():
+            for path, made_from in PRODUCTS[pipeline](Path("results", pipeline), record).items():
+                if path.suffix == ".arrow":
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    table = pa.table({"y": [1.0]}, metadata=fingerprint.to_arrow(made_from))
+                    with pa.ipc.new_file(str(path), table.schema) as writer:
+                        writer.write_table(table)
+                else:
+                    name = {"prepared": "meta.json"}.get(path.name, "model.json")
+                    write(path if path.suffix else path / name, {"made_from": made_from})
+        write(Path("results/run.json"), {"made_from": records})
+        write(Path("results/metrics.json"), {name: {"made_from": record} for name, record in records.items()})
+        write(Path("results/report.html"), "")
+    finally:
+        os.chdir(here)
+
+
+def write(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("keys")
+    for name in ("mine.csv", "other.csv", "a.csv", "b.csv", "att.csv", "camels/usgs_streamflow/01_x.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    make_up(folder, BASE)
+    return folder
+
+
+def start(*cases: tuple[Path, dict], more: tuple[str, ...] = ()) -> list[dict]:
+    """`-n` in each folder with its configuration, in one process."""
+    starts = []
+    for number, (folder, values) in enumerate(cases):
+        (folder / f"{number}.yaml").write_text(yaml.safe_dump(values))
+        profile = ["--profile", "site/localhost", "--directory", str(folder)]
+        starts.append([*profile, "--configfile", str(folder / f"{number}.yaml"), "-n", *more])
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("dryruns.py"))],
+        cwd=ROOT,
+        input=json.dumps(starts),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def listed(said: dict) -> dict[str, int]:
+    """The jobs of the table of `-n`, by stage."""
+    assert said["code"] == 0, said["output"]
+    jobs: dict[str, int] = {}
+    for stage, count in re.findall(r"^(\w+) +(\d+)  \S", said["output"], re.M):
+        jobs[stage] = jobs.get(stage, 0) + int(count)
+    assert ("Nothing to be done" in said["output"]) is (not any(not stage.endswith("_check") for stage in jobs))
+    return jobs
+
+
+def copied(folder: Path, place: Path) -> Path:
+    """A copy of the folder, without what Snakemake remembers."""
+    return Path(shutil.copytree(folder, place, ignore=shutil.ignore_patterns(".snakemake")))
+
+
+def test_every_key_redoes_exactly_what_depends_on_it(folder):
+    cases = dict(keys())
+    said = start((folder, BASE), *((folder, changed(key, about)) for key, about in cases.items()))
+    assert listed(said[0]) == {}
+    everything = {"forecasting_prepare": 1, "hydrology_prepare": 1} | MODELS | NETWORK
+    everything |= {"forecasting_check": 1, "hydrology_check": 1}
+    found = {key: listed(one) for key, one in zip(cases, said[1:], strict=True)}
+    wanted = {key: everything if depends(key) == "everything" else depends(key) for key in cases}
+    assert {key: jobs for key, jobs in found.items() if jobs != wanted[key]} == {}
+    assert all(wanted[key] for key in cases if key.split(".")[-1] not in ("min_free_mb", "ranks", "threads"))
+
+
+def test_every_file_of_the_data_by_what_is_in_it(folder, tmp_path):
+    """Taken by an older file of the same size, with its old time, by `cp -p`; touched, it is what it was."""
+    wanted = {"mine.csv": FORECASTING, "a.csv": HYDROLOGY, "b.csv": HYDROLOGY, "other.csv": {}}
+    cases = [copied(folder, tmp_path / name) for name in wanted]
+    for name, place in zip(wanted, cases, strict=True):
+        (place / "older").write_text(name.swapcase())
+        os.utime(place / "older", (10**9, 10**9))
+        for data in wanted:
+            (place / data).touch()
+        shutil.copy2(place / "older", place / name)
+    for (name, jobs), said in zip(wanted.items(), start(*((place, BASE) for place in cases)), strict=True):
+        assert listed(said) == jobs
+        assert not jobs or f"{name} has changed" in said["output"]
+
+
+def test_models_in_another_order_are_the_same_and_one_less_is_no_training(folder):
+    names = {"models": ["NHITS", "GRU"]}, {"models": ["GRU"]}
+    turned, less = start(*((folder, {**BASE, "forecasting": BASE["forecasting"] | models}) for models in names))
+    assert listed(turned) == {}
+    assert listed(less) == {"forecasting_evaluate": 1, "report": 1}
+    assert re.search(r"forecasting_evaluate +1  NHITS is left out$", less["output"], re.M)
+
+
+def test_the_table_says_which_models_and_why_however_quiet(folder, tmp_path):
+    values = json.loads(json.dumps(BASE))
+    values["forecasting"]["models"]["GRU"]["steps"] = 7
+    values["hydrology"]["units"] = 5
+    place = copied(folder, tmp_path / "place")
+    shutil.rmtree(place / "results" / "forecasting" / "models" / "NHITS")
+    for quiet in ("rules", "progress"), ("all",):
+        (said,) = start((place, values), more=("--quiet", *quiet))
+        assert said["output"][said["output"].index("stage ") :].splitlines()[:11] == [
+            "stage                 jobs  why",
+            "forecasting_train        1  steps 300 → 7: GRU",
+            "forecasting_train        1  not made yet: NHITS",
+            "forecasting_predict      1  steps 300 → 7: GRU",
+            "forecasting_predict      1  follows from the above: NHITS",
+            "forecasting_evaluate     1  GRU.steps 300 → 7",
+            "hydrology_train          1  units 48 → 5",
+            "hydrology_predict        1  units 48 → 5",
+            "hydrology_evaluate       1  units 48 → 5",
+            "report                   1  forecasting: GRU.steps 300 → 7; hydrology: units 48 → 5",
+            "in all                   9",
+        ]
+
+
+def test_products_of_another_run_are_made_anew_whatever_snakemake_remembers(folder, tmp_path):
+    """One product in turn from a run with another horizon, as after a copy in part."""
+    other = copied(folder, tmp_path / "other")
+    make_up(other, {**BASE, "forecasting": BASE["forecasting"] | {"horizon": 9}})
+    wanted = {
+        "forecasting/prepared/meta.json": {"forecasting_prepare": 1, **MODELS},
+        "forecasting/models/GRU/model.json": ONE_MODEL,
+        "forecasting/predictions/GRU.arrow": {"forecasting_predict": 1, "forecasting_evaluate": 1, "report": 1},
+        "forecasting/metrics.json": {"forecasting_evaluate": 1, "report": 1},
+        "forecasting/check.json": {"forecasting_check": 1},
+        "run.json": {"report": 1},
+        "metrics.json": {"report": 1},
+    }
+    cases = [copied(folder, tmp_path / name.replace("/", "-")) for name in wanted]
+    for name, place in zip(wanted, cases, strict=True):
+        shutil.copyfile(other / "results" / name, place / "results" / name)
+    for (name, jobs), said in zip(wanted.items(), start(*((place, BASE) for place in cases)), strict=True):
+        assert listed(said) == jobs, name
+        assert "horizon 9 → 24" in said["output"]
