@@ -113,7 +113,7 @@ def _find_time(table: Table, series: str | None) -> list[str]:
     if len(called) == 2 and table.words(called[1]).str.contains(r"^[0-9]{1,2}:[0-9]{2}").all():
         return called
     if len(called) == 1:
-        return called
+        return [*called, *_clock(table, called[0])]
     folded = {name.casefold(): name for name in table.columns}
     if not called and {"year", "month"} <= folded.keys():
         parts = []
@@ -136,6 +136,26 @@ def _find_time(table: Table, series: str | None) -> list[str]:
         expected="one column called time or date",
         fix="name it by the key 'time'",
     )
+
+
+def _clock(table: Table, date: str) -> list[str]:
+    """The columns of the hour and the minute, where the date has none."""
+    if table.words(date).str.contains(r"[T:]|[0-9] [0-9]").any():
+        return []
+    found = []
+    for part, most in (("hour", 24), ("minute", 59)):
+        names = [name for name in table.columns if name.casefold() == part]
+        if (
+            len(names) != 1
+            or not (number := table.words(names[0]).cast(pl.Int64, strict=False)).is_between(0, most).all()
+        ):
+            break
+        if number.null_count():
+            break
+        found += names
+    if found:
+        table.notices.append(f"the times are those of the columns {', '.join([date, *found])}")
+    return found
 
 
 def _find_target(table: Table, taken: list[str]) -> str:

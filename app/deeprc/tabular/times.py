@@ -84,16 +84,18 @@ def seems_times(column: pl.Series) -> bool:
 
 
 def _joined(columns: list[pl.Series]) -> pl.Series:
-    """Numbers of year, month, day (hour, minute, second) as one time; other parts with a blank between them."""
+    """Year, month and day as one date, hour, minute and second as one clock; anything else with blanks between."""
     texts = [tidy(column.cast(pl.String)).str.replace(r"\.0$", "") for column in columns]
-    whole = all(text.str.contains(r"^[0-9]{1,4}$").all() for text in texts[:3])
-    if not whole or not texts[0].str.len_chars().eq(4).all():
-        return pl.select(pl.concat_str(texts, separator=" ", ignore_nulls=False)).to_series()
-    clock = [text.str.zfill(2) for text in texts[3:]] or []
-    if len(clock) == 1:
-        clock.append(pl.repeat("00", len(texts[0]), eager=True))
-    date = pl.concat_str(texts[:3], separator="-")
-    return pl.select(pl.concat_str([date, pl.concat_str(clock, separator=":")], separator=" ") if clock else date)[:, 0]
+    short = [text.str.contains(r"^[0-9]{1,2}$").all() for text in texts]
+    days = 1
+    if texts[0].str.contains(r"^[0-9]{4}$").all():
+        days = next((i for i, is_short in enumerate(short[1:3], 1) if not is_short), min(3, len(texts)))
+    date = pl.concat_str(texts[:days], separator="-")
+    rest = texts[days:]
+    if rest and all(short[days:]):
+        clock = [*(text.str.zfill(2) for text in rest), *[pl.lit("00")] * (len(rest) == 1)]
+        rest = [pl.concat_str(clock, separator=":")]
+    return pl.select(pl.concat_str([date, *rest], separator=" ")).to_series()
 
 
 def _typed(table: Table, name: str, column: pl.Series) -> tuple[pl.Series, bool]:

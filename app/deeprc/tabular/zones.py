@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 import polars as pl
 
-from deeprc.errors import InputError, unknown
+from deeprc.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from deeprc.tabular.table import Table
@@ -23,8 +23,10 @@ def to_utc(table: Table, name: str, times: pl.Series, zone: str, by: pl.Series |
     InputError
         For a time that the clocks of the zone leap over.
     """
-    if zone not in available_timezones():
-        raise unknown("time zone", zone, available_timezones(), where="key 'time_zone'")
+    try:
+        pl.Series([0]).cast(pl.Datetime("us", zone))
+    except pl.exceptions.PolarsError:
+        raise unknown_zone(zone) from None
     if same_clock(times):
         return times
     frame = pl.DataFrame(
@@ -44,6 +46,13 @@ def to_utc(table: Table, name: str, times: pl.Series, zone: str, by: pl.Series |
             fix="correct the key 'time_zone': the times may be of another zone, or without summer time",
         )
     return local.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+
+
+def unknown_zone(zone: str) -> InputError:
+    """The error for a zone that is none, with the nearest."""
+    guess = nearest(zone, available_timezones())
+    fix = f"did you mean {guess!r}?" if guess else "name it by region and city"
+    return InputError(f"unknown time zone {zone!r}", where="key 'time_zone'", expected="such as Europe/Berlin", fix=fix)
 
 
 def same_clock(times: pl.Series) -> bool:

@@ -156,6 +156,8 @@ def test_no_name_of_a_column_meets_one_of_ours(tmp_path):
         ("Timestamp,load", "2020-01-01T00:00Z,{}", None),
         ("date,time,load", "2020-01-01,00:00,{}", None),
         ("year,month,day,load", "2020,1,1,{}", None),
+        ("year,month,load", "2020,1,{}", None),
+        ("date,hour,load", "2020-01-01,0,{}", "the times are those of the columns date, hour"),
         (
             ",load",
             "2020-01-01 00:00:00,{}",

@@ -92,7 +92,9 @@ def test_a_given_form_that_a_row_does_not_have(refusal):
 def test_several_columns_make_a_time(table):
     parts = table("year;month;day;hour;v\n2020;12;31;12;1\n")
     assert parts.times(["year", "month", "day", "hour"]).to_list() == [NOON]
-    assert table("d;c;v\n31.12.2020;12:00;1\n").times(["d", "c"]).to_list() == [NOON]
+    for date, clock in (("31.12.2020", "12:00"), ("31.12.2020", "12"), ("20201231", "12:00:00"), ("12/31/2020", "12")):
+        assert table(f"d;c;v\n{date};{clock};1\n").times(["d", "c"]).to_list() == [NOON]
+    assert table("y;m;v\n2020;7;1\n").times(["y", "m"]).to_list() == [datetime(2020, 7, 1)]
 
 
 def test_the_hour_of_autumn_stands_twice(table):
@@ -119,6 +121,12 @@ def test_offsets(table):
 def test_days_of_a_place_stay_days(table):
     text = "t;v\n2020-03-28;1\n2020-03-30;2\n"
     assert table(text).times("t", zone="Europe/Berlin").to_list() == [datetime(2020, 3, 28), datetime(2020, 3, 30)]
+
+
+def test_a_zone_that_is_none(refusal):
+    error = refusal("t;v\n2020-03-29 02:30;1\n", lambda table: table.times("t", zone="Europe/Berlinn"))
+    assert error.startswith("key 'time_zone': unknown time zone 'Europe/Berlinn'")
+    assert error.endswith("did you mean 'Europe/Berlin'?")
 
 
 def test_an_hour_that_clocks_leap_over(refusal):
