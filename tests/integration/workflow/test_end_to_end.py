@@ -13,6 +13,8 @@ import pytest
 
 from deeprc.files import read_json
 from deeprc.forecasting.config import ForecastingConfig
+from deeprc.forecasting.zoo import entry
+from deeprc.hydrology.config import HydrologyConfig
 
 pytestmark = pytest.mark.timeout(1800)  # a run takes about 5 minutes on 2 idle cores
 
@@ -68,11 +70,23 @@ def test_rivers_are_simulated_better_than_their_mean(first, folder):
     assert basins["leaf-river"]["nse"] > 0  # an NSE of 0 is the mean of the observations
 
 
-def test_every_stage_ran_as_a_task_of_the_pilot(first, folder):
-    stages = read_json(folder / "results" / "run.json")
-    text = (folder / "results" / "run.json").read_text()
-    assert "deeprc.forecasting.train" in text or "forecasting_train" in text
-    assert stages["site"]
+def test_run_json_has_each_stages_own_command_and_the_configuration_as_it_was_used(first, folder):
+    about = read_json(folder / "results" / "run.json")
+    assert about["site"]["name"] == "localhost" and about["images"] == []
+    stages = {task["label"]: task for task in about["tasks"]}
+    assert len(stages) == 5 + 2 * len(MODELS) + 3
+    prepare = stages["prepare the air quality data"]
+    assert prepare["command"].startswith("python -m deeprc.forecasting.prepare --data ")
+    assert (prepare["cores"], prepare["nodes"], prepare["ranks"]) == ([0, 1], ["localhost", "localhost"], 2)
+    for task in about["tasks"]:
+        assert task["command"].startswith(f"python -m deeprc.{task['rule'].replace('_', '.')} ")
+    used = about["config"]["forecasting"]
+    assert used["target"] == "pm2.5" and set(used["models"]) == MODELS
+    for name, options in used["models"].items():
+        zoo = entry(name)
+        expected = (zoo.steps, zoo.learning_rate, zoo.batch_size, zoo.options)
+        assert tuple(options[key] for key in ("steps", "learning_rate", "batch_size", "options")) == expected
+    assert about["config"]["hydrology"]["epochs"] == HydrologyConfig().epochs
 
 
 def test_nothing_to_do_is_quick_and_needs_no_pilot(first, snakemake, folder):
