@@ -25,6 +25,6 @@ def mean(values: np.ndarray) -> float:
     return total(values) / values.size if values.size else math.nan
 
 
-def rounded(value: float | None) -> float | None:
-    """`value` with 6 significant digits, so that it reads well and compares exactly; None where it is not finite."""
-    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")
+def rounded(value: float | None, digits: int = 6) -> float | None:
+    """`value` with so many significant digits, to read well and compare exactly; None where it is not finite."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.{digits}g}")

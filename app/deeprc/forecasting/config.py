@@ -102,7 +102,7 @@ class ModelConfig(BaseModel):
 
     steps: Positive | None = None
     """Training steps, each on one batch of windows."""
-    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """The largest of the one cycle that AdamW goes through."""
     batch_size: Positive | None = None
     """Windows per training step."""
@@ -116,7 +116,7 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     steps: Positive
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     batch_size: Positive
     seed: Annotated[int, Field(ge=0)] = 1
     options: dict[str, Any] = {}

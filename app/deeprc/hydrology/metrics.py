@@ -11,6 +11,8 @@ import numpy as np
 
 from deeprc.exact import mean, rounded, total
 
+DIGITS = 9  # of a figure: whoever computes it from the predictions gets the same, in whatever order
+
 
 def nse(obs: np.ndarray, sim: np.ndarray) -> float | None:
     """Nash-Sutcliffe efficiency: 1 - sum((sim - obs)^2) / sum((obs - mean(obs))^2).
@@ -48,7 +50,7 @@ def bias(obs: np.ndarray, sim: np.ndarray) -> float | None:
 
 
 def skill(obs: np.ndarray, sim: np.ndarray) -> dict[str, float | int | None]:
-    """All figures over the days that have both values, with 6 significant digits.
+    """All figures over the days that have both values, with 9 significant digits.
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ def skill(obs: np.ndarray, sim: np.ndarray) -> dict[str, float | int | None]:
     """
     both = np.isfinite(obs) & np.isfinite(sim)
     obs, sim = obs[both].astype(np.float64), sim[both].astype(np.float64)
-    figures = {measure.__name__: rounded(measure(obs, sim)) for measure in (nse, kge, rmse, bias)}
+    figures = {measure.__name__: rounded(measure(obs, sim), DIGITS) for measure in (nse, kge, rmse, bias)}
     return figures | {"days": int(both.sum())}
 
 

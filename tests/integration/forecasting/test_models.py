@@ -181,6 +181,15 @@ def test_forecasts_of_other_times_are_refused(trained, prepare, slice_of_beijing
     assert not (tmp_path / "m.json").exists()
 
 
+def test_a_training_that_diverges_ends_in_a_sentence_and_leaves_no_model(prepared, tmp_path):
+    config = json.loads(ForecastingConfig(steps=12).train_json("NHITS")) | {"learning_rate": 1e30}
+    options = ["--prepared", prepared, "--model", "NHITS", "--config", json.dumps(config)]
+    done = stage("train", *options, "--out", tmp_path / "NHITS")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "the training of NHITS has diverged: its " in done.stderr and "of 12, learning rate 1e+30" in done.stderr
+    assert done.stderr.rstrip().endswith("for instance to 0.002") and not any(tmp_path.iterdir())
+
+
 def test_unknown_model_and_option_are_refused_before_anything_is_loaded(tmp_path):
     config = json.loads(ForecastingConfig().train_json("GRU"))
     options = ["--prepared", "no", "--out", tmp_path / "x"]

@@ -1,10 +1,14 @@
 """`prepare` on real MPI ranks: the same content for every number of ranks, and nothing of the future in the past."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from deeprc.errors import InputError
 from deeprc.files import read_json
 from deeprc.forecasting.config import DataConfig
 from deeprc.forecasting.data import read
@@ -20,6 +24,22 @@ def test_the_number_of_ranks_does_not_show(prepare, prepared, slice_of_beijing, 
         assert read_frame(other, name).combine_chunks() == read_frame(prepared, name).combine_chunks()
     assert read_json(other / "meta.json") == read_json(prepared / "meta.json")
     assert len(list((other / "series.arrow").glob("part-*.arrow"))) == ranks
+
+
+def test_a_part_that_is_missing_or_damaged_is_named(prepared, tmp_path):
+    """Without this, windows would be cut from the rows that are left: other hours, and no word."""
+    copied = Path(shutil.copytree(prepared, tmp_path / "prepared"))
+    part = copied / "series.arrow" / "part-00000.arrow"
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    with pytest.raises(InputError, match="changed after it was written") as caught:
+        load(copied)
+    assert caught.value.where == part
+    part.unlink()
+    with pytest.raises(InputError, match="this part is missing") as caught:
+        load(copied)
+    assert caught.value.where == part
 
 
 def test_content_is_that_of_the_file(prepared, slice_of_beijing):

@@ -77,5 +77,5 @@ def test_figures_are_always_json(obs, sim):
     assert figures["kge"] is None or figures["kge"] <= 1
 
 
-def test_figures_have_six_digits():
-    assert skill(OBS, SIM) == {"nse": 0.571429, "kge": 0.494076, "rmse": 1.22474, "bias": 0.0, "days": 4}
+def test_figures_have_nine_digits():
+    assert skill(OBS, SIM) == {"nse": 0.571428571, "kge": 0.494076083, "rmse": 1.22474487, "bias": 0.0, "days": 4}
