@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -109,7 +110,7 @@ def assign(table: Table, config: DataConfig) -> Roles:
 
 def _find_time(table: Table, series: str | None) -> list[str]:
     """The column that is called like a time, or is the only one to hold times; or columns year, month, day."""
-    called = [name for name in table.columns if name.casefold() in TIMES and table.columns.count(name) == 1]
+    called = [name for name in table.columns if _bare(name) in TIMES and table.columns.count(name) == 1]
     if len(called) == 2 and table.words(called[1]).str.contains(r"^[0-9]{1,2}:[0-9]{2}").all():
         return called
     if len(called) == 1:
@@ -136,6 +137,11 @@ def _find_time(table: Table, series: str | None) -> list[str]:
         expected="one column called time or date",
         fix="name it by the key 'time'",
     )
+
+
+def _bare(name: str) -> str:
+    """`<DATE>` and `Date (UTC)` without what is no name."""
+    return re.sub(r"\s*[(\[][^)\]]*[)\]]$", "", name.casefold().strip("<># ")).strip()
 
 
 def _clock(table: Table, date: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from deeprc.errors import InputError, nearest
-from deeprc.tabular.dialect import find_separator, split
+from deeprc.tabular.dialect import SEPARATORS, find_separator, split
 from deeprc.tabular.header import name_all, name_columns, shortened, tidy
 from deeprc.tabular.numbers import is_missing, proven_decimal, to_numbers
 from deeprc.tabular.parquet import MAGIC, read_parquet
@@ -152,7 +152,8 @@ class Table:
         Parameters
         ----------
         form
-            A strftime form, or one of `excel`, `s`, `ms`, `us`, `ns` (numbers since 1970); found where it is left out.
+            A strftime form (of all columns with blanks between them), or one of `excel`, `s`, `ms`, `us`, `ns` (numbers
+            since 1970); found where it is left out.
         zone
             The zone of local times, such as `Europe/Berlin`: they become UTC, unless days are counted.
         by
@@ -209,4 +210,12 @@ def read_table(path: Path, options: TableOptions = TableOptions()) -> Table:
     separator = separator or find_separator(text, path)
     records = split(text, separator, path)
     columns, unnamed, frame, lines, more = name_columns(records, separator, path, options.names)
+    if len(columns) == 1 and (others := [mark for mark in SEPARATORS if mark in columns[0]]):
+        raise InputError(
+            "every line is one single field",
+            where=f"{path}:{records.lines[0]}",
+            found=repr(columns[0][:80]),
+            expected=f"fields with {separator!r} between them",
+            fix=f"give the key 'separator': {others[0]!r}" if options.separator else "take the quotes off whole lines",
+        )
     return Table(path, columns, frame.get_columns(), lines, options, unnamed, notices + more)

@@ -60,7 +60,7 @@ def to_times(table: Table, names: list[str], columns: list[pl.Series], clock: Cl
     if len(columns) == 1 and columns[0].dtype.is_temporal():
         times, aware = _typed(table, name, columns[0])
     else:
-        text = _joined(columns) if len(columns) > 1 else tidy(columns[0].cast(pl.String))
+        text = _joined(columns, clock.form) if len(columns) > 1 else tidy(columns[0].cast(pl.String))
         if (blank := (text.is_null() | (text == ""))).any():
             _refuse(table, name, text, blank, "a time is missing", fix="write the time of this row")
         times, aware = _of_form(table, name, text, clock.form) if clock.form else _found(table, name, text)
@@ -83,8 +83,11 @@ def seems_times(column: pl.Series) -> bool:
     )
 
 
-def _joined(columns: list[pl.Series]) -> pl.Series:
-    """Year, month and day as one date, hour, minute and second as one clock; anything else with blanks between."""
+def _joined(columns: list[pl.Series], form: str | None) -> pl.Series:
+    """Year, month and day as one date, hour, minute and second as one clock; anything else with blanks between.
+
+    Where the form is known it is that of all with blanks between.
+    """
     texts = [tidy(column.cast(pl.String)).str.replace(r"\.0$", "") for column in columns]
     short = [text.str.contains(r"^[0-9]{1,2}$").all() for text in texts]
     days = 1
@@ -92,7 +95,9 @@ def _joined(columns: list[pl.Series]) -> pl.Series:
         days = next((i for i, is_short in enumerate(short[1:3], 1) if not is_short), min(3, len(texts)))
     date = pl.concat_str(texts[:days], separator="-")
     rest = texts[days:]
-    if rest and all(short[days:]):
+    if form:
+        return pl.select(pl.concat_str(texts, separator=" ")).to_series()
+    if rest and all(short[days:]) and not short[0]:
         clock = [*(text.str.zfill(2) for text in rest), *[pl.lit("00")] * (len(rest) == 1)]
         rest = [pl.concat_str(clock, separator=":")]
     return pl.select(pl.concat_str([date, *rest], separator=" ")).to_series()
@@ -115,7 +120,8 @@ def _typed(table: Table, name: str, column: pl.Series) -> tuple[pl.Series, bool]
 
 
 def _found(table: Table, name: str, text: pl.Series) -> tuple[pl.Series, bool]:
-    """The times of the first form that every row has."""
+    """The times of the first form that every row has; the name of a weekday before it says nothing new."""
+    text = text.str.replace(r"^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +", "")
     best, share = None, 0.0
     for form, pattern in _FORMS.items():
         matches = text.str.contains(pattern)

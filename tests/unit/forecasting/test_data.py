@@ -157,6 +157,8 @@ def test_no_name_of_a_column_meets_one_of_ours(tmp_path):
         ("date,time,load", "2020-01-01,00:00,{}", None),
         ("year,month,day,load", "2020,1,1,{}", None),
         ("year,month,load", "2020,1,{}", None),
+        ("<DATE>,<TIME>,load", "2020.01.01,00:00,{}", None),
+        ("Date (UTC),load", "Wed 2020-01-01,{}", None),
         ("date,hour,load", "2020-01-01,0,{}", "the times are those of the columns date, hour"),
         (
             ",load",

@@ -104,6 +104,7 @@ def test_names_are_found_without_regard_to_case_and_blanks(table, refusal):
         ("", "a.csv: the file is empty", ""),
         (" \n\n", "a.csv: the file is empty", ""),
         ("\ufeff", "a.csv: the file is empty", ""),
+        ('"a,b"\n"1,2"\n', "a.csv:1: every line is one single field", "take the quotes off whole lines"),
         ('a,b\n1,"x\n2,3\n', "a.csv:2: the quotes do not close", "mend the quotes"),
         ("a,b\n1,\0\n", "a.csv:2: not a text file: it holds zero bytes", ""),
         ("a;b|c\n1;2|3\n4;5|6\n", "a.csv: the separator cannot be told", "name it by the key 'separator'"),
@@ -124,6 +125,12 @@ def test_no_table(refusal, text, first, fix):
 )
 def test_files_of_another_kind(refusal, start, kind):
     assert refusal(start + bytes(100)).startswith(f"a.csv: not a table: {kind}")
+
+
+def test_a_separator_that_no_line_has(refusal):
+    error = refusal("a,b\n1,2\n", separator=";")
+    assert error.startswith("a.csv:1: every line is one single field\n  found: 'a,b'")
+    assert error.endswith("give the key 'separator': ','")
 
 
 def test_archives_folders_and_pipes(tmp_path):

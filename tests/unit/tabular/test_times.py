@@ -97,6 +97,11 @@ def test_several_columns_make_a_time(table):
     assert table("y;m;v\n2020;7;1\n").times(["y", "m"]).to_list() == [datetime(2020, 7, 1)]
 
 
+def test_the_form_of_several_columns_is_that_of_all_with_blanks_between(table):
+    assert table("y;m;d;v\n20;12;31;1\n").times(["y", "m", "d"], "%y %m %d").to_list() == [datetime(2020, 12, 31)]
+    assert table("d;h;v\n31/12/2020;12:00;1\n").times(["d", "h"], "%d/%m/%Y %H:%M").to_list() == [NOON]
+
+
 def test_the_hour_of_autumn_stands_twice(table):
     text = "t;v\n" + "".join(f"2020-10-25 0{hour}:00;1\n" for hour in (1, 2, 2, 3))
     hours = [datetime(2020, 10, 24, 23), *(datetime(2020, 10, 25, hour) for hour in (0, 1, 2))]
