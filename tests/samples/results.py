@@ -33,8 +33,11 @@ NAIVE = {
 START = 1_790_000_000.0  # seconds since 1970: when the run of the samples begins
 
 
-def write_results(root: Path, *, hostile: bool = False, days: int = 120) -> Path:
-    """Both applications' results below `root`/results; of 11 models one beats one naive forecast, and one neither."""
+def write_results(root: Path, *, hostile: bool = False, days: int = 120, several: int = 0) -> Path:
+    """Both applications' results below `root`/results; of 11 models one beats one naive forecast, and one neither.
+
+    `several`: so many series of months, `s000` and so on, of which the first is forecast best and the second worst.
+    """
     results = root / "results"
     names = [*MODELS[:-1], HOSTILE.replace("/", "")] if hostile else MODELS
     models = {
@@ -60,6 +63,16 @@ def write_results(root: Path, *, hostile: bool = False, days: int = 120) -> Path
     }
     folder = results / "forecasting"
     (folder / "predictions").mkdir(parents=True)
+    ids = [HOSTILE if hostile and not index else f"s{index:03}" for index in range(several)]
+    if several:
+        metrics |= {"step": "1 month", "ahead": "24 months", "season": 12, "season_length": "12 months"}
+        metrics["series"] = {
+            name: {
+                "models": {model: row | {"mae": row["mae"] / (index or several)} for model, row in models.items()},
+                "naive": NAIVE,
+            }
+            for index, name in enumerate(ids)
+        }
     _json(folder / "metrics.json", metrics)
     check = {
         "dataset": "beijing",
@@ -76,7 +89,10 @@ def write_results(root: Path, *, hostile: bool = False, days: int = 120) -> Path
     }
     _json(folder / "check.json", check)
     for index, (name, row) in enumerate(models.items()):
-        forecasts(days, row["mae"], seed=index).write_ipc(folder / "predictions" / f"{name}.arrow")
+        frame = forecasts(days, row["mae"], seed=index)
+        if several:
+            frame = pl.concat(monthly(frame, one, number) for number, one in enumerate(ids))
+        frame.write_ipc(folder / "predictions" / f"{name}.arrow")
     _hydrology(results / "hydrology", HOSTILE if hostile else "Fulda at Grebenau, Germany")
     return results
 
@@ -92,6 +108,16 @@ def forecasts(days: int, mae: float, *, seed: int = 0, skip: int = 5) -> pl.Data
     frame = pl.DataFrame({"origin": origin, "step": step.astype(np.int16), "y": y, "yhat": np.maximum(0, y + noise)})
     return frame.with_columns(ds=pl.col("origin") + pl.duration(hours=pl.col("step"))).with_columns(
         pl.col("y", "yhat").cast(pl.Float32)
+    )
+
+
+def monthly(frame: pl.DataFrame, name: str, number: int) -> pl.DataFrame:
+    """The first forecast of `forecasts` as one of months: of the series `name`, `number` times as large."""
+    one, first = frame.head(24), datetime(2015, 1 + number % 12, 1)
+    months = pl.lit(first).dt.offset_by(pl.format("{}mo", pl.col("step") - 1))
+    values = (pl.col(column) * (number + 1) for column in ("y", "yhat"))
+    return one.with_columns(*values, id=pl.lit(name), ds=months, origin=pl.lit(first)).with_columns(
+        pl.col("ds", "origin").cast(pl.Datetime("us"))
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from deeprc.reporting import words
+from deeprc.reporting.by_series import by_series, drawn, listed, winners
 from deeprc.reporting.events import Task
 from deeprc.reporting.figures.forecasts import step_of
 from deeprc.reporting.figures.ranking import LOOK, standing
@@ -40,6 +41,7 @@ def forecasting(found: Forecasting, tasks: list[Task]) -> dict:
     best = next((row for row in models if row["mae"] is not None), None)
     naive = next((row for row in rows if row["naive"] and row["mae"] is not None), None)
     counts = Counter(row["standing"] for row in models)
+    series = by_series(metrics)
     subject = [str(metrics[key]) for key in ("target", "dataset") if metrics.get(key)]
     return {
         "about": {key: metrics.get(key) for key in ("windows", "unit")},
@@ -56,6 +58,9 @@ def forecasting(found: Forecasting, tasks: list[Task]) -> dict:
         "unknown": counts[None],
         "worse": [row["name"] for row in models if row["standing"] == "neither"],
         "shown": [row["name"] for row in models if row["name"] in found.predictions][:2],
+        "season": _season(metrics),
+        "spans": _spans(found),
+        "series": {"rows": listed(series), "all": len(series), "drawn": drawn(series), "winners": winners(series)},
         "check": facts(found.check),
     }
 
@@ -115,12 +120,36 @@ def _setting(value: object) -> str:
 
 
 def _ahead(found: Forecasting) -> str:
-    """The horizon as a person says it: in hours where the predictions tell the step."""
+    """The horizon as a person says it: as evaluate wrote it, else in hours where the predictions tell the step."""
+    if found.metrics.get("ahead"):
+        return found.metrics["ahead"]
     horizon = found.metrics["horizon"]
     if not found.predictions:
         return words.count(horizon, "step")
     hours = horizon * (step_of(next(iter(found.predictions.values()))) / timedelta(hours=1))
     return f"{hours:g} hours"
+
+
+def _season(metrics: dict) -> str:
+    """What the seasonal naive forecast is."""
+    if metrics.get("season") is None:
+        return ""
+    if metrics["season"] == 1:
+        return "There is no season: the seasonal naive forecast is the last value, too."
+    return f"The seasonal naive forecast is the value of {metrics.get('season_length')} before."
+
+
+def _spans(found: Forecasting) -> tuple[tuple[tuple[float, str], ...], float]:
+    """The stretches of time, in days, that the chart of the forecasts offers, and the one that it begins with."""
+    every = (0, "All of it")
+    days = step_of(next(iter(found.predictions.values()))) / timedelta(days=1) if found.predictions else 1 / 24
+    if days < 1 / 144:
+        return ((0.25, "6 hours"), (1, "1 day"), (7, "1 week"), every), 1
+    if days < 1:
+        return ((7, "1 week"), (14, "2 weeks"), (60, "2 months"), every), 14
+    if days < 7:
+        return ((60, "2 months"), (182, "6 months"), (731, "2 years"), every), 182
+    return ((731, "2 years"), (1826, "5 years"), (7305, "20 years"), every), 0
 
 
 def _plain(value: object) -> str:

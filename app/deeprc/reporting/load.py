@@ -31,7 +31,8 @@ class Forecasting:
     check
         As the stage check wrote it; empty where it is missing.
     predictions
-        By model: `origin`, `ds`, `step`, `y`, `yhat` in original units. A model without any is left out.
+        By model: `origin`, `ds`, `step`, `y`, `yhat` in original units, and of several series `id`. A model without
+        any is left out.
     """
 
     metrics: dict
@@ -54,12 +55,27 @@ def read_forecasting(folder: Path | None) -> Forecasting | None:
         return None
     metrics = _read(folder / METRICS, models=dict, naive=dict, horizon=int)
     _check(metrics, {"windows": int, "target": str, "dataset": str, "unit": str}, where=folder / METRICS)
+    _check(
+        metrics,
+        {"step": str, "ahead": str, "season": int, "season_length": str, "series": dict},
+        where=folder / METRICS,
+    )
     for kind, figures in (("models", (*MEASURES, "parameters")), ("naive", MEASURES)):
         for name, row in metrics[kind].items():
             _check(row, dict.fromkeys(figures, float), where=folder / METRICS, key=f"{kind}.{name}")
+    for name, row in (metrics.get("series") or {}).items():
+        _check(row, {"models": dict, "naive": dict}, where=folder / METRICS, key=f"series.{name}")
+        for kind in ("models", "naive"):
+            for other, figures in (row.get(kind) or {}).items():
+                _check(
+                    figures, dict.fromkeys(MEASURES, float), where=folder / METRICS, key=f"series.{name}.{kind}.{other}"
+                )
+    several = ("id",) if metrics.get("series") else ()
     files = {name: folder / "predictions" / f"{name}.arrow" for name in metrics["models"]}
     predictions = {
-        name: _frame(path, "origin", "ds", "step", "y", "yhat") for name, path in files.items() if path.is_file()
+        name: _frame(path, "origin", "ds", "step", "y", "yhat", *several)
+        for name, path in files.items()
+        if path.is_file()
     }
     drawn = {name: frame for name, frame in predictions.items() if frame.height}
     return Forecasting(metrics, _optional(folder / CHECK), drawn)
@@ -125,4 +141,4 @@ def _frame(path: Path, *columns: str) -> pl.DataFrame:
     for name in columns:
         if name not in frame.columns:
             raise InputError(f"the column {name!r} is missing", where=path, found=", ".join(frame.columns))
-    return frame
+    return frame.with_columns(pl.col("id").cast(pl.String)) if "id" in columns else frame

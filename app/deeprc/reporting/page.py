@@ -101,7 +101,7 @@ def _forecasting(found: Forecasting, tasks: list[Task]) -> dict:
         figures["ranking"], alternatives["ranking"] = bars, of_ranking(part["rows"], unit)
     if found.predictions:
         leads = lead_errors(found.metrics, found.predictions)
-        figures["forecasts"], note = forecasts(found.metrics, found.predictions, part["shown"])
+        figures["forecasts"], note = forecasts(found.metrics, found.predictions, part["shown"], part["series"]["drawn"])
         figures["lead_time"] = lead_time(found.metrics, leads, part["shown"])
         alternatives["forecasts"] = of_forecasts(found.predictions, part["target"], unit)
         alternatives["lead_time"] = of_leads(leads, unit)

@@ -9,6 +9,7 @@ from itertools import product
 import polars as pl
 import pytest
 
+from deeprc.reporting.by_series import by_series, drawn
 from deeprc.reporting.events import read_runs
 from deeprc.reporting.figures.forecasts import LONGEST, lead_errors, lead_time, on_grid, step_of
 from deeprc.reporting.figures.forecasts import forecasts as forecasts_figure
@@ -185,3 +186,45 @@ def test_labels_cannot_bring_markup_into_a_chart(tmp_path):
             assert "<img" not in str(drawn)
             assert "<img" not in trace["hovertemplate"]
         assert "<img" not in str(figure.layout)
+
+
+def test_lines_of_several_series_are_chosen_by_name_and_months_have_their_own_times(tmp_path):
+    found = read_forecasting(write_results(tmp_path, several=4) / "forecasting")
+    figure, note = forecasts_figure(found.metrics, found.predictions, ["GRU"], ["s002", "s000"])
+    assert note == ""
+    assert [trace.legendgroup for trace in figure.data] == ["s002"] * 12 + ["s000"] * 12
+    assert [(trace.meta, trace.legendgroup) for trace in figure.data if trace.visible] == [
+        (None, "s002"),
+        ("GRU", "s002"),
+    ]
+    assert figure.data[0].x[:3] == (
+        "2015-03-01T00:00:00.000000",
+        "2015-04-01T00:00:00.000000",
+        "2015-05-01T00:00:00.000000",
+    )
+    y = found.predictions["GRU"].filter(id="s002")["y"]
+    assert figure.data[0].y == pytest.approx(y.to_list(), rel=1e-3)
+    leads = lead_errors(found.metrics, found.predictions)
+    assert (leads["columns"][0], leads["columns"][-1], leads["title"]) == ("1 month", "24 months", "lead time, months")
+
+
+@pytest.mark.parametrize(
+    ("step", "ends", "title"),
+    [
+        ("1 hour", ["1 h", "24 h"], "lead time, hours"),
+        ("15 minutes", ["1", "24"], "lead time, steps of 15 minutes"),
+        ("1 day", ["1 day", "24 days"], "lead time, days"),
+    ],
+)
+def test_leads_are_told_in_the_step_of_the_data(step, ends, title):
+    leads = lead_errors({"models": {"GRU": {}}, "step": step}, {"GRU": forecasts(3, 1.0)})
+    assert ([leads["columns"][0], leads["columns"][-1]], leads["title"]) == (ends, title)
+
+
+def test_values_of_both_ends_of_the_series_are_shown():
+    rows = [{"name": f"s{i}", "gain": None if i == 3 else i / 10} for i in range(9)]
+    metrics = {"series": {row["name"]: {"models": {}, "naive": {}} for row in rows}}
+    assert [row["name"] for row in by_series(metrics)] == [row["name"] for row in rows]
+    assert drawn(rows, 3) == ["s8", "s4", "s0"]
+    assert drawn(rows[:1]) == ["s0"]
+    assert drawn([]) == []

@@ -225,3 +225,28 @@ def test_the_page_needs_nothing_else(tmp_path, report):
         assert tag not in ("link", "iframe", "object")
     policy = next(a["content"] for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'")
+
+
+def test_several_series_have_a_table_a_choice_and_words_of_their_step(tmp_path, report):
+    write_results(tmp_path, several=3)
+    page = report()
+    for expected in (
+        "24 months ahead, on the held-out end of each of 3 series",
+        "The seasonal naive forecast is the value of 12 months before.",
+        "Best model: NBEATS of 3 series.",
+        "s001 NBEATS 40.0 0.889 last value 60.0 33 % s002",
+        "Error by lead time, over all series",
+    ):
+        assert expected in page.text, expected
+    assert "can be drawn" not in page.text
+    assert "24 hours" not in page.text
+    assert [attributes for tag, attributes in page.elements if tag == "select"] == [{"data-series": "forecasts"}]
+
+
+def test_of_many_series_the_page_has_both_ends_and_says_so(tmp_path, report):
+    write_results(tmp_path, several=100)
+    page = report()
+    assert "Listed are the 20 series with the least gain and as many with the most, of 100" in page.text
+    assert "6 of 100 series can be drawn" in page.text
+    assert sum(tag == "option" for tag, _ in page.elements) == 6
+    assert (tmp_path / "results" / "report.html").stat().st_size < 6.5e6

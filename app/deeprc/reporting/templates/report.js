@@ -9,19 +9,43 @@
   // The scale of the values follows what is in sight, so that one old peak does not flatten the rest.
   function fit(div) {
     const [from, to] = div.layout.xaxis.range.map(time);
-    let top = 0;
+    let [low, top] = [0, 0];
     for (const trace of div.data) {
       if (trace.visible === false) continue;
-      const start = time(trace.x0);
-      const first = Math.max(0, Math.floor((from - start) / trace.dx));
-      const last = Math.min(trace.y.length - 1, Math.ceil((to - start) / trace.dx));
-      for (let i = first; i <= last; i++) if (trace.y[i] > top) top = trace.y[i];
+      const at = times(trace);
+      const inside = (i) => at(i + 1) >= from && at(i - 1) <= to;
+      for (let i = 0; i < trace.y.length; i++) {
+        if (!inside(i)) continue;
+        if (trace.y[i] > top) top = trace.y[i];
+        if (trace.y[i] < low) low = trace.y[i];
+      }
     }
-    return Plotly.relayout(div, { "yaxis.range": [0, top * 1.05 || 1] });
+    const room = (top - low) * 0.05;
+    return Plotly.relayout(div, { "yaxis.range": [low < 0 ? low - room : 0, top > 0 ? top + room : low < 0 ? 0 : 1] });
   }
 
+  // The time of a line's point: evenly spaced from x0 on, or each by itself where steps are months.
+  function times(trace) {
+    const start = trace.x ? 0 : time(trace.x0);
+    if (!trace.x) return (i) => start + i * trace.dx;
+    const each = trace.x.map(time);
+    return (i) => each[Math.max(0, Math.min(i, each.length - 1))];
+  }
+
+  // Of several series one is chosen, and of the models some.
+  function visible(div, trace) {
+    const choice = document.querySelector(`select[data-series="${div.id}"]`);
+    if (choice && trace.legendgroup !== choice.value) return false;
+    const chip = all(`.chips[data-group="${div.dataset.group}"] button`).find((button) => button.dataset.name === trace.meta);
+    return !chip || chip.getAttribute("aria-pressed") === "true";
+  }
+
+  const refresh = (div) => Plotly.restyle(div, { visible: div.data.map((trace) => visible(div, trace)) });
+
   function extent(div) {
-    const spans = div.data.map((t) => [time(t.x0), time(t.x0) + t.dx * (t.y.length - 1)]);
+    const choice = document.querySelector(`select[data-series="${div.id}"]`);
+    const traces = div.data.filter((trace) => !choice || trace.legendgroup === choice.value);
+    const spans = traces.map((trace) => [times(trace)(0), times(trace)(trace.y.length - 1)]);
     return [Math.min(...spans.map((s) => s[0])), Math.max(...spans.map((s) => s[1]))];
   }
 
@@ -65,10 +89,15 @@
       const on = chip.getAttribute("aria-pressed") !== "true";
       chip.setAttribute("aria-pressed", on);
       for (const div of all(`.plot[data-group="${bar.dataset.group}"]`)) {
-        const traces = div.data.flatMap((trace, index) => (trace.meta === chip.dataset.name ? [index] : []));
-        Plotly.restyle(div, { visible: on }, traces).then(() => "fit" in div.dataset && fit(div));
+        refresh(div).then(() => "fit" in div.dataset && fit(div));
       }
     });
+  }
+
+  for (const choice of all("select[data-series]")) {
+    const div = document.getElementById(choice.dataset.series);
+    const chosen = () => document.querySelector(`[data-for="${div.id}"] [aria-pressed=true]`);
+    choice.addEventListener("change", () => refresh(div).then(() => show(div, -Infinity, chosen().dataset.days * DAY)).then(() => fit(div)));
   }
 
   for (const table of all("table.sortable")) {
