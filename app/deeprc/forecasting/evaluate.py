@@ -13,7 +13,6 @@ import typer
 from deeprc import exact, fingerprint
 from deeprc.errors import InputError
 from deeprc.files import write_json
-from deeprc.forecasting.features import FAR
 from deeprc.forecasting.metrics import scores, seasonal_scale
 from deeprc.forecasting.series import Series, load
 from deeprc.prepared import read_arrow
@@ -37,13 +36,12 @@ def naive_forecasts(series: Series) -> dict[str, np.ndarray]:
     before = series.bounds[:, 2] - series.bounds[:, 0]
     season = np.where(before >= series.meta["season"], series.meta["season"], 1)[series.number(origins)][:, None]
     rows = origins[:, None] - season + np.arange(horizon) % season
-
-    def known(rows: np.ndarray) -> np.ndarray:
-        """The values as the models see them, gaps filled; but those that they see cut off as they are."""
-        seen, true = series.unscaled(series.y[rows], origins), series.y_raw[rows]
-        return np.where((np.abs(series.y[rows]) < FAR["y"]) | np.isnan(true), seen, true)
-
-    return {"last value": np.repeat(known(origins[:, None] - 1), horizon, axis=1), "seasonal naive": known(rows)}
+    # Gaps filled, as the models see them.
+    last, before = series.y[origins[:, None] - 1], series.y[rows]
+    return {
+        "last value": np.repeat(series.unscaled(last, origins), horizon, axis=1),
+        "seasonal naive": series.unscaled(before, origins),
+    }
 
 
 @dataclass(frozen=True)

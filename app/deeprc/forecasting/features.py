@@ -10,9 +10,9 @@ import polars as pl
 from deeprc import exact
 from deeprc.forecasting.step import DAY, WEEK, Step
 
-# Standard deviations of the training part, which itself holds none beyond the root of its length. A covariate farther
-# off is broken, and must not blow up a forecast; of a target farther off float32 keeps no detail beside the rest.
-FAR = {"y": 1e9, "covariate": 1e4}
+# Standard deviations of the training part, which itself holds none beyond the root of its length: a covariate farther
+# off is broken, and must not blow up a forecast. (Such a target is refused by `check`.)
+FAR = 1e4
 
 
 def calendar(ds: pl.Series, step: Step) -> list[pl.Series]:
@@ -107,7 +107,9 @@ def fit(values: np.ndarray, begins: np.ndarray) -> np.ndarray:
             known = rows[:, column]
             mean = exact.mean(known)
             spread = math.sqrt(exact.mean((known - mean) ** 2)) if known.min() < known.max() else 0.0
-            found[number, column] = (0.0, 1.0) if math.isnan(mean) else (mean, spread or 1.0)
+            short = float(f"{mean:.10g}")  # ten digits read well, where they lose nothing that the values tell
+            mean = short if abs(short - mean) <= 1e-6 * spread else mean
+            found[number, column] = (0.0, 1.0) if math.isnan(mean) else (mean, float(f"{spread:.10g}") or 1.0)
     return found
 
 
@@ -121,7 +123,7 @@ def scale(table: pl.DataFrame, columns: list[str], scaler: np.ndarray) -> pl.Dat
     for index, name in enumerate(columns):
         mean, spread = scaler[:, index, 0], scaler[:, index, 1]
         values = (table[name].to_numpy() - mean[number]) / spread[number]
-        far = FAR["y" if name == "y" else "covariate"]
-        values = np.nan_to_num(values, nan=0.0, posinf=far, neginf=-far).clip(-far, far)
+        if name != "y":
+            values = np.nan_to_num(values, nan=0.0, posinf=FAR, neginf=-FAR).clip(-FAR, FAR)
         scaled.append(pl.Series(name, values.astype(np.float32)))
     return table.with_columns(scaled)

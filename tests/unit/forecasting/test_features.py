@@ -128,10 +128,10 @@ def test_numbers_far_off_zero_are_scaled_by_their_own_mean():
 
 
 def test_scale():
-    table = pl.DataFrame({"series": [0, 0, 1], "y": [1.0, 5.0, 1e100], "x:a": [0.0, None, 1e300]})
+    table = pl.DataFrame({"series": [0, 0, 1], "y": [1.0, 5.0, 5.0], "x:a": [0.0, None, 1e300]})
     scaler = np.array([[[1.0, 2.0], [0.0, 1.0]], [[3.0, 4.0], [0.0, 1e-3]]])
     scaled = scale(table, ["y", "x:a"], scaler)
-    assert scaled["y"].to_list() == pytest.approx([0, 2, FAR["y"]])
-    assert scaled["x:a"].to_list() == [0, 0, FAR["covariate"]]
+    assert scaled["y"].to_list() == [0, 2, 0.5]
+    assert scaled["x:a"].to_list() == [0, 0, FAR]
     assert scaled["y"].dtype == pl.Float32
     assert not any(map(math.isnan, scaled["x:a"]))
