@@ -15,7 +15,7 @@ from deeprc.frames import io
 from deeprc.frames import join as joining
 from deeprc.frames.agreement import ARGUMENTS, COLUMNS, describe
 from deeprc.frames.communicator import Communicator
-from deeprc.frames.groupby import Spec, groupby, plan
+from deeprc.frames.groupby import Spec, groupby
 from deeprc.frames.names import Names, known, names, unique
 from deeprc.frames.shuffle import shuffle
 from deeprc.frames.sort import sort
@@ -138,11 +138,7 @@ class Frame:
         return self._new(sort(self.local, by, falling, self.comm))
 
     def groupby(self, by: Names) -> Groups:
-        """Group by one or more columns; null is a group, too. Follow it with `.agg`."""
-        with self.comm.together("groupby") as same:
-            by = names(by, "groupby")
-            same[ARGUMENTS] = f"groupby({by})"
-            known(by, self.columns)
+        """Group by one or more columns; null is a group, too. Follow it with `.agg`, which checks the names."""
         return Groups(self, by)
 
     def filter(self, *predicates: pl.Expr) -> Frame:
@@ -241,7 +237,7 @@ class Frame:
 class Groups:
     """A frame's rows by key, to be aggregated."""
 
-    def __init__(self, frame: Frame, by: list[str]) -> None:
+    def __init__(self, frame: Frame, by: Names) -> None:
         self.frame, self.by = frame, by
 
     def agg(self, spec: Spec) -> Frame:
@@ -259,8 +255,4 @@ class Groups:
             `variance`), as are sums and means of integers and sums of decimals; sums and means of floats may differ
             in their last digits.
         """
-        comm = self.frame.comm
-        with comm.together("agg") as same:
-            planned = plan(self.frame.local, self.by, spec)
-            same[ARGUMENTS] = f"groupby({self.by}).agg: {', '.join(a.name for a in planned.wanted)}"
-        return self.frame._new(groupby(planned, comm))
+        return self.frame._new(groupby(self.frame.local, self.by, spec, self.frame.comm))

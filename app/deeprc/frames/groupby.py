@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import polars as pl
 
 from deeprc.errors import InputError, unknown
+from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
-from deeprc.frames.names import known, names, renamed, unique
-from deeprc.frames.partition import by_hash
+from deeprc.frames.names import Names, known, names, renamed, unique
+from deeprc.frames.partition import hashed
 from deeprc.frames.reduce import Reduction, expression, reduce_groups, wide
+from deeprc.frames.shuffle import exchange, pack
 from deeprc.frames.variance import partial_sums, variances
 
 Spec = Mapping[str, str | Sequence[str]]
@@ -117,6 +120,11 @@ class Plan:
     wanted: tuple[Aggregate, ...]
 
     @property
+    def whole(self) -> bool:
+        """Whether all rows of a group are needed at once, not only partial results."""
+        return any(a.parts is None for a in self.wanted)
+
+    @property
     def reductions(self) -> list[Reduction]:
         """The partial results of local rows, each once."""
         found = {(a.column, kind) for a in self.wanted for kind in a.parts or ()}
@@ -159,46 +167,62 @@ def plan(df: pl.DataFrame, by: Sequence[str], spec: Spec) -> Plan:
     return Plan(rows, tuple(by), keys, tuple(wanted))
 
 
-def groupby(plan: Plan, comm: Communicator) -> pl.DataFrame:
-    """Aggregate the rows of all ranks; each group ends up on one rank, in no particular order."""
+def groupby(df: pl.DataFrame, by: Names, spec: Spec, comm: Communicator) -> pl.DataFrame:
+    """Aggregate the rows of all ranks; each group ends up on one rank, in no particular order. Errors as of `plan`."""
+    with comm.together("agg") as same:
+        planned = plan(df, names(by, "groupby"), spec)
+        same[ARGUMENTS] = f"groupby({list(planned.by)}).agg: {', '.join(a.name for a in planned.wanted)}"
+        rows = planned.rows if planned.whole else _reduced(planned, planned.rows, planned.reductions)
+        load = pack(*hashed(rows, planned.keys, comm), same)
+    arrived = exchange(load, comm)
+    spread = list(dict.fromkeys(a.column for a in planned.wanted if a.spread))
+    with comm.together():
+        result = arrived()
+        if planned.whole:
+            result = _whole_groups(planned, result)
+        elif comm.size > 1:
+            result = _reduced(planned, result, planned.merges)
+        if not spread:
+            return _finished(planned, result)
+    for column in spread:
+        result = _with_variance(planned, result, column, comm)
+    with comm.together():
+        return _finished(planned, result)
+
+
+def _reduced(plan: Plan, rows: pl.DataFrame, reductions: Sequence[Reduction]) -> pl.DataFrame:
+    with _digits(plan):
+        return reduce_groups(rows, plan.keys, reductions)
+
+
+def _whole_groups(plan: Plan, rows: pl.DataFrame) -> pl.DataFrame:
+    parts = [expression(reduction, rows.schema[reduction.column]) for reduction in plan.reductions]
+    with _digits(plan):
+        return rows.group_by(plan.keys).agg(*parts, *(a.whole for a in plan.wanted if a.parts is None))
+
+
+def _with_variance(plan: Plan, result: pl.DataFrame, column: str, comm: Communicator) -> pl.DataFrame:
     keys = list(plan.keys)
-    result = _whole_groups(plan, comm) if any(a.parts is None for a in plan.wanted) else _partial_results(plan, comm)
-    for column in dict.fromkeys(a.column for a in plan.wanted if a.spread):
-        with comm.together():
-            partial = partial_sums(plan.rows.select(*keys, column), keys, column)
-        partial = by_hash(partial, keys, comm)
-        with comm.together():
-            spread = variances(partial, keys, f"{column}_variance")
-            result = result.join(spread, on=keys, how="left", nulls_equal=True)
+    with comm.together() as same:
+        partial = partial_sums(plan.rows.select(*keys, column), keys, column)
+        load = pack(*hashed(partial, keys, comm), same)
+    arrived = exchange(load, comm)
     with comm.together():
-        for aggregate in plan.wanted:
-            if aggregate.may_overflow:
-                _check_digits(aggregate, result[f"{aggregate.column}_total"])
-        numbered = [a.finished.alias(str(number)) for number, a in enumerate(plan.wanted)]
-        return renamed(result.select(*keys, *numbered), [*plan.by, *(a.name for a in plan.wanted)])
+        return result.join(variances(arrived(), keys, f"{column}_variance"), on=keys, how="left", nulls_equal=True)
 
 
-def _partial_results(plan: Plan, comm: Communicator) -> pl.DataFrame:
-    with comm.together():
-        partial = _reduced(plan, lambda: reduce_groups(plan.rows, plan.keys, plan.reductions))
-    if comm.size == 1:
-        return partial
-    partial = by_hash(partial, plan.keys, comm)
-    with comm.together():
-        return _reduced(plan, lambda: reduce_groups(partial, plan.keys, plan.merges))
+def _finished(plan: Plan, result: pl.DataFrame) -> pl.DataFrame:
+    for aggregate in plan.wanted:
+        if aggregate.may_overflow:
+            _check_digits(aggregate, result[f"{aggregate.column}_total"])
+    numbered = [a.finished.alias(str(number)) for number, a in enumerate(plan.wanted)]
+    return renamed(result.select(*plan.keys, *numbered), [*plan.by, *(a.name for a in plan.wanted)])
 
 
-def _whole_groups(plan: Plan, comm: Communicator) -> pl.DataFrame:
-    rows = by_hash(plan.rows, plan.keys, comm)
-    with comm.together():
-        parts = [expression(reduction, rows.schema[reduction.column]) for reduction in plan.reductions]
-        whole = (a.whole for a in plan.wanted if a.parts is None)
-        return _reduced(plan, lambda: rows.group_by(plan.keys).agg(*parts, *whole))
-
-
-def _reduced(plan: Plan, work: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+@contextmanager
+def _digits(plan: Plan) -> Iterator[None]:
     try:
-        return work()
+        yield
     except pl.exceptions.ComputeError as error:
         sums = [a.name for a in plan.wanted if a.may_overflow]
         if not sums:

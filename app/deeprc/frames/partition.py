@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -25,30 +25,35 @@ def row_hash(df: pl.DataFrame, on: Sequence[str]) -> np.ndarray:
 
 
 def by_hash(df: pl.DataFrame, on: Sequence[str], comm: Communicator, *, nulls_stay: bool = False) -> pl.DataFrame:
-    """Bring rows of equal keys to the same rank.
+    """Bring rows of equal keys to the same rank; `nulls_stay` as in `hashed`."""
+    return shuffle(lambda: hashed(df, on, comm, nulls_stay=nulls_stay), comm)
+
+
+def hashed(
+    df: pl.DataFrame, on: Sequence[str], comm: Communicator, *, nulls_stay: bool = False
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """The rows ordered by the rank that their keys belong to, and how many go to each; a local step.
 
     Parameters
     ----------
     nulls_stay
         Leave rows with a null key where they are: a join matches them with nothing.
     """
-
-    def destinations() -> np.ndarray:
-        to = row_hash(df, on) >> np.uint64(32)  # the upper half of the hash, scaled to the number of ranks
-        to *= np.uint64(comm.size)
-        to >>= np.uint64(32)
-        if nulls_stay:
-            null = df.select(pl.any_horizontal(pl.col(on).is_null())).to_series()
-            if null.any():
-                to[null.to_numpy()] = comm.rank
-        return to
-
-    return df if comm.size == 1 else send(df, destinations, comm)
+    if comm.size == 1:
+        return df, np.array([df.height])
+    to = row_hash(df, on) >> np.uint64(32)  # the upper half of the hash, scaled to the number of ranks
+    to *= np.uint64(comm.size)
+    to >>= np.uint64(32)
+    if nulls_stay:
+        null = df.select(pl.any_horizontal(pl.col(on).is_null())).to_series()
+        if null.any():
+            to[null.to_numpy()] = comm.rank
+    return _by_rank(df, to, comm.size)
 
 
-def send(df: pl.DataFrame, destinations: Callable[[], np.ndarray], comm: Communicator) -> pl.DataFrame:
-    """Send every row to the rank that `destinations()` names for it; rows keep their order."""
-    return shuffle(lambda: _by_rank(df, destinations(), comm.size), comm)
+def send(df: pl.DataFrame, to: np.ndarray, comm: Communicator) -> pl.DataFrame:
+    """Send every row to the rank that `to` names for it; rows keep their order."""
+    return shuffle(lambda: _by_rank(df, to, comm.size), comm)
 
 
 def _by_rank(df: pl.DataFrame, to: np.ndarray, ranks: int) -> tuple[pl.DataFrame, np.ndarray]:

@@ -20,6 +20,24 @@ WIDEST = 16  # bytes of the widest number, a decimal
 Parcel = pa.Array | list[np.ndarray]  # a column in plain buffers, or one message to each rank
 
 
+@dataclass(frozen=True)
+class Load:
+    """Rows ready to travel.
+
+    Parameters
+    ----------
+    df, counts
+        The rows, ordered by destination, and how many go to each rank.
+    arrays, parcels
+        Their columns, and these as they travel; none in a world of one.
+    """
+
+    df: pl.DataFrame
+    counts: np.ndarray
+    arrays: Sequence[pa.Array] = ()
+    parcels: Sequence[Parcel] = ()
+
+
 def shuffle(arrange: Callable[[], tuple[pl.DataFrame, np.ndarray]], comm: Communicator) -> pl.DataFrame:
     """Send rows to the ranks: the first `counts[0]` rows to rank 0, the next `counts[1]` to rank 1, …
 
@@ -39,19 +57,36 @@ def shuffle(arrange: Callable[[], tuple[pl.DataFrame, np.ndarray]], comm: Commun
         On every rank, when the ranks' columns differ.
     """
     with comm.together() as same:
-        df, counts = arrange()
-        same[COLUMNS] = describe(df.schema)
-        if comm.size > 1:
-            arrays = to_arrays(df)
-            parcels = [array if travels_plain(array.type) else _messages(array, counts) for array in arrays]
-    if comm.size == 1:
-        return df
-    with comm.all_or_none():
-        incoming, with_nulls = _announce(arrays, counts, comm)
-        wire = Wire(comm, counts, incoming, comm.needs_pieces(WIDEST * max(df.height, int(incoming.sum()))))
-        received = [wire.exchange(*parcel) for parcel in zip(parcels, with_nulls, strict=True)]
+        load = pack(*arrange(), same)
+    arrived = exchange(load, comm)
     with comm.together():
-        return from_arrays([column() for column in received], df.schema)
+        return arrived()
+
+
+def pack(df: pl.DataFrame, counts: np.ndarray, same: dict[str, str]) -> Load:
+    """Make rows ready to travel; a local step, within `Communicator.together`, which gave `same`."""
+    if len(counts) == 1:
+        return Load(df, counts)
+    same[COLUMNS] = describe(df.schema)
+    arrays = to_arrays(df)
+    return Load(df, counts, arrays, [a if travels_plain(a.type) else _messages(a, counts) for a in arrays])
+
+
+def exchange(load: Load, comm: Communicator) -> Callable[[], pl.DataFrame]:
+    """Send what all ranks have packed.
+
+    Returns
+    -------
+    What makes a frame of the rows that came: another local step, which may fail on one rank.
+    """
+    if comm.size == 1:
+        return lambda: load.df
+    with comm.all_or_none():
+        incoming, with_nulls = _announce(load.arrays, load.counts, comm)
+        largest = WIDEST * max(load.df.height, int(incoming.sum()))
+        wire = Wire(comm, load.counts, incoming, comm.needs_pieces(largest))
+        received = [wire.exchange(*parcel) for parcel in zip(load.parcels, with_nulls, strict=True)]
+    return lambda: from_arrays([column() for column in received], load.df.schema)
 
 
 def travels_plain(kind: pa.DataType) -> bool:

@@ -44,7 +44,7 @@ def _sort(df: pl.DataFrame, by: Sequence[str], descending: Sequence[bool], comm:
     if comm.size > 1:
         with comm.all_or_none():
             to = _destinations(codes, _splitters(codes, comm), comm)
-        df = send(df, lambda: to, comm)
+        df = send(df, to, comm)
     with comm.together():
         if comm.size > 1:
             codes = encode([df[name] for name in by], spans, descending)
@@ -139,7 +139,7 @@ def _sort_any(df: pl.DataFrame, by: Sequence[str], descending: Sequence[bool], c
         to, tied = _cut(df, splitters, by, descending, comm.size)
     with comm.all_or_none():
         to = spread_ties(to, tied, last, comm)
-    df = send(df, lambda: to, comm)
+    df = send(df, to, comm)
     with comm.together():
         return df.sort(**options)
 
