@@ -9,39 +9,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from deeprc.errors import InputError
+from deeprc.tabular.forms import COUNTS, FORMS, NAMED, UNITS, WEEK, counted, strptime, time_of
 from deeprc.tabular.numbers import tidy
 from deeprc.tabular.zones import same_clock, to_utc
 
 if TYPE_CHECKING:
     from deeprc.tabular.table import Table
 
-_CLOCK = (
-    r"(?:[T ,]+(?P<hour>[0-9]{1,2})"
-    r"(?::(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?)?"
-    r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?)?"
-)
-_ZONE = r"(?: ?(?P<zone>Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?$"
-_FORMS = {
-    "iso": r"^(?P<year>[0-9]{4})[-/.](?P<month>[0-9]{1,2})[-/.](?P<day>[0-9]{1,2})" + _CLOCK + _ZONE,
-    "compact": r"^(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"
-    r"(?:[T _-]?(?P<hour>[0-9]{2})(?::?(?P<minute>[0-9]{2})(?::?(?P<second>[0-9]{2}))?)?)?" + _ZONE,
-    "month": r"^(?P<year>[0-9]{4})[-/M](?P<month>[0-9]{1,2})$",
-    "quarter": r"^(?P<year>[0-9]{4})[- ]?Q(?P<quarter>[1-4])$",
-    "year": r"^(?P<year>[0-9]{4})$",
-    "parts": r"^(?P<first>[0-9]{1,2})[-/.](?P<second_part>[0-9]{1,2})[-/.](?P<year>[0-9]{4})" + _CLOCK + _ZONE,
-}
-# Forms with the names of months, in English.
-_NAMED = [
-    *("%b %Y", "%B %Y", "%b-%Y"),
-    *(
-        f"{date}{clock}"
-        for date in ("%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d %Y", "%B %d %Y", "%d/%b/%Y")
-        for clock in (" %H:%M:%S", " %H:%M", "")
-    ),
-]
-_WEEK = r"^([0-9]{4})-?W([0-9]{2})$"  # of ISO 8601: its Monday
-_UNITS = {10: "s", 13: "ms", 16: "us", 19: "ns"}  # digits of a count since 1970, in this century
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 EXAMPLES = "a time such as 2020-12-31 13:00, 2020-12-31T13:00Z, 31.12.2020 13:00 or 2020-12-31"
 
 
@@ -76,10 +50,10 @@ def seems_times(column: pl.Series) -> bool:
     text = tidy(column[:50]).drop_nulls()
     if text.is_empty() or not text.cast(pl.Float64, strict=False).null_count():
         return False
-    if any(text.str.contains(pattern).all() for pattern in _FORMS.values()):
+    if any(text.str.contains(pattern).all() for pattern in FORMS.values()):
         return True
     return text.str.contains("[A-Za-z]{3}").all() and any(
-        not _strptime(text.str.replace_all(",", ""), form).null_count() for form in _NAMED
+        not strptime(text.str.replace_all(",", ""), form).null_count() for form in NAMED
     )
 
 
@@ -123,13 +97,13 @@ def _found(table: Table, name: str, text: pl.Series) -> tuple[pl.Series, bool]:
     """The times of the first form that every row has; the name of a weekday before it says nothing new."""
     text = text.str.replace(r"^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +", "")
     best, share = None, 0.0
-    for form, pattern in _FORMS.items():
+    for form, pattern in FORMS.items():
         matches = text.str.contains(pattern)
         if matches.all():
             parts = text.str.extract_groups(pattern).struct.unnest()
             if form == "parts":
                 parts = _order(table, name, text, parts)
-            times, bad = _time_of(parts)
+            times, bad = time_of(parts)
             if form == "compact" and bad.any() and text.str.contains(r"^[0-9]{10}$").all():
                 break  # seconds since 1970
             if bad.any():
@@ -139,12 +113,12 @@ def _found(table: Table, name: str, text: pl.Series) -> tuple[pl.Series, bool]:
             best, share = matches, matches.mean()
     if (since := _since_1970(table, name, text)) is not None:
         return since, True
-    if text.str.contains(_WEEK).all():
-        days = text.str.replace(_WEEK, "${1}-W${2}-1").str.to_date("%G-W%V-%u", strict=False).cast(pl.Datetime("us"))
+    if text.str.contains(WEEK).all():
+        days = text.str.replace(WEEK, "${1}-W${2}-1").str.to_date("%G-W%V-%u", strict=False).cast(pl.Datetime("us"))
         if not days.null_count():
             return days, False
-    for form in _NAMED:
-        times = _strptime(text.str.replace_all(",", ""), form)
+    for form in NAMED:
+        times = strptime(text.str.replace_all(",", ""), form)
         if not times.null_count():
             return times, False
         if 1 - times.null_count() / len(times) > share:
@@ -195,36 +169,6 @@ def _order(table: Table, name: str, text: pl.Series, parts: pl.DataFrame) -> pl.
     return parts.rename(dict(zip(("first", "second_part"), order, strict=True)))
 
 
-def _time_of(parts: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
-    """The times that numbers make, and which rows make none (30 February, 25:00; 24:00 is the next day's begin)."""
-    blank = pl.lit(None, dtype=pl.String)
-    value = {
-        part: (pl.col(part) if part in parts.columns else blank).cast(pl.Int32).fill_null(default)
-        for part, default in (("year", 0), ("month", 1), ("day", 1), ("hour", 0), ("minute", 0), ("second", 0))
-    }
-    if "quarter" in parts.columns:
-        value["month"] = pl.col("quarter").cast(pl.Int32) * 3 - 2
-    hour = value["hour"]
-    if "half" in parts.columns:
-        late = pl.col("half").str.to_lowercase() == "p"
-        hour = pl.when(pl.col("half").is_null()).then(hour).otherwise(hour % 12 + pl.when(late).then(12).otherwise(0))
-    good = (value["year"] >= 1) & value["month"].is_between(1, 12)
-    month = pl.when(good).then(value["month"]).otherwise(1)
-    year = pl.when(good).then(value["year"]).otherwise(1)
-    last = pl.date(year, month, 1).dt.month_end().dt.day()
-    midnight = (hour == 24) & (value["minute"] == 0) & (value["second"] == 0)
-    good &= value["day"].is_between(1, last) & ((hour < 24) | midnight)
-    good &= (value["minute"] < 60) & (value["second"] < 60)
-    day = pl.when(good).then(value["day"]).otherwise(1)
-    fraction = pl.col("fraction").str.pad_end(9, "0").cast(pl.Int64) // 1000 if "fraction" in parts.columns else 0
-    clock = pl.duration(hours=hour, minutes=value["minute"], seconds=value["second"])
-    time = pl.date(year, month, day).cast(pl.Datetime("us")) + clock
-    if "fraction" in parts.columns:
-        time = time + pl.duration(microseconds=pl.coalesce(fraction, 0))
-    found = parts.select(time.alias("time"), (~good).alias("bad"))
-    return found["time"], found["bad"]
-
-
 def _without_offset(
     table: Table, name: str, text: pl.Series, parts: pl.DataFrame, times: pl.Series
 ) -> tuple[pl.Series, bool]:
@@ -247,48 +191,30 @@ def _without_offset(
 def _since_1970(table: Table, name: str, text: pl.Series) -> pl.Series | None:
     """Counts of seconds or parts of it, told by their number of digits."""
     digits = text.str.extract(r"^([0-9]+)(?:\.0*)?$").str.len_chars()
-    if digits.null_count() or digits.n_unique() > 1 or digits[0] not in _UNITS:
+    if digits.null_count() or digits.n_unique() > 1 or digits[0] not in UNITS:
         return None
-    unit = _UNITS[digits[0]]
+    unit = UNITS[digits[0]]
     table.notices.append(f"the numbers in {name!r} are read as {unit} since 1970, in UTC")
     return _of_form(table, name, text, unit)[0]
 
 
 def _of_form(table: Table, name: str, text: pl.Series, form: str) -> tuple[pl.Series, bool]:
     """The times in the form that the user gave."""
-    epoch = pl.datetime(1970, 1, 1, time_unit="us")
-    if form in _PER_SECOND or form == "excel":
-        number = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
-        exact = text.str.extract(r"^(-?[0-9]+)(?:\.0*)?$").cast(pl.Int64, strict=False)
-        if form == "excel":
-            # Excel counts days from 1899-12-30, in doubles: rounded to the second.
-            times = pl.date(1899, 12, 30).cast(pl.Datetime("us")) + pl.duration(seconds=(number * 86_400).round())
-        else:
-            scale = _PER_SECOND[form]
-            whole = pl.duration(microseconds=exact * (10**6 // scale) if scale <= 10**6 else exact // 1000)
-            times = epoch + pl.when(exact.is_not_null()).then(whole).otherwise(
-                pl.duration(microseconds=(number * (10**6 / scale)).round())
-            )
-        times = pl.select(times).to_series()
-        aware = form != "excel"
+    if form in COUNTS:
+        times, aware = counted(text, form), form != "excel"
     else:
         try:
-            times = _strptime(text, form)
+            times = strptime(text, form)
         except pl.exceptions.PolarsError as error:
             where = "key 'time_format'"
             raise InputError(f"no form of a time: {form!r}", where=where, found=str(error).splitlines()[0]) from None
-        aware = getattr(times.dtype, "time_zone", None) is not None
+        aware = times.dtype.time_zone is not None
         if aware:
             times = times.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     if times.null_count():
         expected = f"a time in the form {form!r} (key 'time_format')"
         _refuse(table, name, text, times.is_null(), "not a date", expected=expected, fix="correct the date or the key")
     return times, aware
-
-
-def _strptime(text: pl.Series, form: str) -> pl.Series:
-    times = text.str.to_datetime(form, strict=False, time_unit="us")
-    return times.set(times.dt.year() < 1000, None)  # %Y takes the 20 of 2020, or of 31.12.20, for a year, too
 
 
 def _refuse(table: Table, name: str, text: pl.Series, bad: pl.Series, problem: str, **more: str) -> None:

@@ -84,6 +84,17 @@ def test_a_given_form(table, form, field):
     assert table(f"t;v\n{field};1\n").times("t", form).to_list() == [NOON]
 
 
+def test_counts_with_decimals(table):
+    half = datetime(2020, 12, 31, 12, 0, 0, 500_000)
+    assert table("t;v\n1609416000.5;1\n").times("t", "s").to_list() == [half]
+    assert table("t;v\n44196,5;1\n").times("t", "excel").to_list() == [NOON]
+
+
+def test_a_year_of_two_digits_is_not_the_year_20(refusal):
+    error = refusal("t;v\n31.12.20;1\n", lambda table: table.times("t", "%d.%m.%Y"))
+    assert error.startswith("a.csv:2, column 't': not a date\n  found: '31.12.20'")
+
+
 def test_a_given_form_that_a_row_does_not_have(refusal):
     error = refusal("t;v\n31/12/2020;1\n2020-12-31;1\n", lambda table: table.times("t", "%d/%m/%Y"))
     assert error.startswith("a.csv:3, column 't': not a date\n  found: '2020-12-31'")
