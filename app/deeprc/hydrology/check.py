@@ -23,6 +23,7 @@ from deeprc.hydrology.splits import boundaries, complete, part, refuse_too_few
 from deeprc.stage import run
 from deeprc.validation import validate
 
+MOST_NOTICES = 8  # that are shown; all stand in check.json
 MOST_RUNOFF = 100.0  # mm a day on average: the wettest basins have 30
 FITS = (1e-4, 20.0)  # discharge as a part of the rain; karst and glaciers bring more than falls, deserts hardly any
 USUAL = (0.01, 1.3)
@@ -129,8 +130,13 @@ def main(
     refuse_copies(basins)
     for basin, found in basins.items():
         print(f"{basin}: {found['days']} days, {found['first']} to {found['last']}, windows {found['windows']}")
-        for notice in found["notices"]:
-            print(f"  {notice}")
+    notices = [f"{basin}: {notice}" for basin, found in basins.items() for notice in found["notices"]]
+    for notice in notices[:MOST_NOTICES]:
+        print(f"note: {notice}")
+    if len(notices) > MOST_NOTICES:
+        print(f"note: and {len(notices) - MOST_NOTICES} more, in {out}")
+    windows = sum(sum(found["windows"].values()) for found in basins.values())
+    print(f"{len(basins)} basin{'s' if len(basins) > 1 else ''}, {windows:,} windows")
     write_json(out, {"dataset": options.dataset, "basins": basins, fingerprint.KEY: made_from})
 
 

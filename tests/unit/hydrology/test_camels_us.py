@@ -169,7 +169,7 @@ def test_forcing_of_minus_999_is_missing(camels_folder):
     path.write_text(path.read_text().replace("\t189.56", "\t-999.00", 1))
     data = CamelsUS(CONFIG, [folder])
     assert data.forcing(BASIN)["srad"][0] is None
-    assert data.notices[BASIN] == ["1 values of -999 in 'srad(W/m2)' are read as missing"]
+    assert data.notices[BASIN] == ["-999 in 'srad(W/m2)' is read as missing: 1 of 40 days"]
 
 
 def test_real_basins(shared_data):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from deeprc.errors import ConfigError, InputError
 from deeprc.hydrology.check import check_basin, refuse_copies
+from deeprc.hydrology.check import main as check
 from deeprc.hydrology.config import DataConfig, HydrologyConfig
 from deeprc.hydrology.datasets import open_dataset
 from deeprc.hydrology.evaluate import metrics
@@ -101,8 +102,19 @@ def test_codes_for_missing_values_are_said(tmp_path):
     found = checked(tmp_path, table)
     assert found["missing"] == {"rain": 0, "tmean": 1, "obs": 3}
     assert found["notices"] == [
-        "1 values of -999 in 'T' are read as missing", "3 values of -9999 in 'Abfluss' are read as missing",
+        "-999 in 'T' is read as missing: 1 of 60 days", "-9999 in 'Abfluss' is read as missing: 3 of 60 days",
     ]  # fmt: skip
+
+
+def test_the_check_prints_what_it_has_taken_for_granted(tmp_path, capsys):
+    """The workflow shows the last line, and the notes."""
+    table = edited(**{f: lambda i, value: "-999" if i == 7 else value for f in ("T", "Abfluss")})
+    options = config().model_dump_json()
+    check([write(tmp_path / "weser.csv", table)], options, tmp_path / "check.json")
+    *_, first, second, last = capsys.readouterr().out.splitlines()
+    assert first == "note: weser: -999 in 'T' is read as missing: 1 of 60 days"
+    assert second == "note: weser: -999 in 'Abfluss' is read as missing: 1 of 60 days"
+    assert last == "1 basin, 51 windows"
 
 
 def two_digits(i, value):

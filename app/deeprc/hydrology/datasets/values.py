@@ -137,7 +137,9 @@ def weather(table: Table, column: str, name: str) -> pl.Series:
     if kind == "rain":
         if (tiny := (series < 0) & (series >= ROUNDING)).any():
             series = series.set(tiny.fill_null(False), 0.0)
-            table.notices.append(f"{tiny.sum()} values of {found!r} a little below 0 are read as 0")
+            table.notices.append(
+                f"what is a little below 0 in {found!r} is read as 0: {tiny.sum()} of {len(series)} days"
+            )
         _refuse(table, found, series, series < 0, "rain below 0")
     _refuse(table, found, series, series.abs() > MOST[kind], "larger than any " + ("weather", kind)[kind != "other"])
     return series.alias(name)
@@ -234,7 +236,7 @@ def _without_codes(table: Table, name: str, codes: Sequence[float]) -> pl.Series
     coded = series.is_in([float(code) for code in codes]).fill_null(False)
     if coded.any():
         said = ", ".join(f"{value:g}" for value in series.filter(coded).unique().sort())
-        table.notices.append(f"{coded.sum()} values of {said} in {name!r} are read as missing")
+        table.notices.append(f"{said} in {name!r} is read as missing: {coded.sum()} of {len(series)} days")
         series = series.set(coded, None)
     return series
 
