@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 import torch
@@ -17,6 +18,8 @@ from deeprc.forecasting.series import Series, load
 from deeprc.forecasting.zoo import ZOO
 from deeprc.learning.torch_loop import make_deterministic
 from deeprc.validation import validate
+from samples.series import CONFIG as SEVERAL
+from samples.series import write_series
 
 
 def stage(name: str, *arguments: object) -> subprocess.CompletedProcess:
@@ -170,6 +173,57 @@ def test_metrics_count_observed_hours_only(trained, series):
     ((mean, deviation),) = series.scale
     last = np.repeat(series.y[series.origins("test", stride=12) - 1] * deviation + mean, 12)
     assert metrics["naive"]["last value"]["mae"] == pytest.approx(np.abs(y - last)[known].mean(), rel=1e-4)
+
+
+def test_several_series_are_trained_together_and_judged_one_by_one(prepare, tmp_path):
+    prepared = prepare(write_series(tmp_path / "several.csv"), SEVERAL, 2)
+    config = ForecastingConfig(
+        **SEVERAL.model_dump(exclude={"path"}) | {"path": "several.csv", "models": ["GRU"], "steps": 40}
+    )
+    done = stage(
+        "train",
+        "--prepared",
+        prepared,
+        "--model",
+        "GRU",
+        "--config",
+        config.train_json("GRU"),
+        "--out",
+        tmp_path / "GRU",
+    )
+    assert done.returncode == 0, done.stderr
+    done = stage("predict", "--prepared", prepared, "--model", tmp_path / "GRU", "--out", tmp_path / "GRU.arrow")
+    assert done.returncode == 0, done.stderr
+    done = stage("evaluate", "--prepared", prepared, "--out", tmp_path / "metrics.json", tmp_path / "GRU.arrow")
+    assert done.returncode == 0, done.stderr
+    metrics, series = read_json(tmp_path / "metrics.json"), load(prepared)
+    assert {key: metrics[key] for key in ("step", "ahead", "season", "season_length")} == {
+        "step": "1 month", "ahead": "6 months", "season": 12, "season_length": "12 months",
+    }  # fmt: skip
+    assert "hours" not in metrics
+    table = pl.read_ipc(tmp_path / "GRU.arrow").with_columns(pl.col("id").cast(pl.String))
+    raw = pl.read_csv(tmp_path / "several.csv", try_parse_dates=True)
+    seen = table.join(raw.select(id="unique_id", ds="ds", true="y"), on=["id", "ds"], how="left", maintain_order="left")
+    assert seen["true"].fill_null(-1).to_list() == seen["y"].fill_null(-1).to_list()  # nothing is mixed up
+    error = (pl.col("y") - pl.col("yhat")).abs().mean()
+    own = dict(table.group_by("id").agg(error).iter_rows())
+    assert list(metrics["series"]) == series.ids == sorted(own)
+    for name, found in metrics["series"].items():
+        assert found["models"]["GRU"]["mae"] == pytest.approx(own[name], rel=1e-5)
+        assert found["values"] == table.filter(id=name)["y"].drop_nulls().len()
+        assert found["best"] == "GRU"
+        # the value of 12 months before, gaps filled, for each of the observed
+        begin = series.bounds[series.ids.index(name), 0]
+        ours = [origin for origin in series.origins("test", stride=6) if series.ids[series.number(origin)] == name]
+        assert min(ours) - 12 >= begin
+        rows = np.array(ours)[:, None] + np.arange(6)
+        naive = series.unscaled(series.y[rows - 12], np.array(ours))
+        known = series.observed[rows]
+        mae = np.abs(naive - series.y_raw[rows])[known].mean()
+        assert found["naive"]["seasonal naive"]["mae"] == pytest.approx(mae, rel=1e-5)
+    mases = [found["models"]["GRU"]["mase"] for found in metrics["series"].values()]
+    assert metrics["models"]["GRU"]["mase"] == pytest.approx(np.mean(mases), rel=1e-5)
+    assert metrics["models"]["GRU"]["mae"] == pytest.approx(table.select(error).item(), rel=1e-5)
 
 
 def test_forecasts_of_other_times_are_refused(trained, prepare, slice_of_beijing, tmp_path):

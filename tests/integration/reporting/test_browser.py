@@ -201,6 +201,25 @@ def test_stretches_of_time_are_chosen_and_moved_and_the_scale_follows(page, repo
     assert page.evaluate(top) == pytest.approx(page.evaluate(highest) * 1.05)
 
 
+def test_a_series_is_chosen_and_only_its_lines_are_drawn_over_its_own_time(page, tmp_path):
+    write_results(tmp_path, several=3)
+    page.open(render(tmp_path), width=1000)
+    plot = "document.getElementById('forecasts')"
+    shown = f"{plot}.data.filter(t => t.visible !== false).map(t => [t.meta || t.name, t.legendgroup])"
+    first = f"{plot}.layout.xaxis.range[0].slice(0, 7)"
+    top = f"{plot}.layout.yaxis.range[1] >= Math.max(...{plot}.data.filter(t => t.visible !== false).flatMap(t => t.y))"
+    names = ["observed", "NBEATS", "NHITS"]
+    assert page.evaluate(shown) == [[name, "s000"] for name in names]
+    assert page.evaluate(first) == "2015-01"
+    choose = "(s => { s.value = 's002'; s.dispatchEvent(new Event('change')); })(document.querySelector('select'))"
+    page.evaluate(choose)
+    assert page.evaluate(shown) == [[name, "s002"] for name in names]
+    assert page.evaluate(first) == "2015-03"
+    assert page.evaluate(top)
+    page.evaluate("document.querySelector('.chips [data-name=NHITS]').click()")
+    assert page.evaluate(shown) == [[name, "s002"] for name in names[:2]]
+
+
 def test_the_keyboard_reaches_the_controls(page, report):
     page.open(report, width=1000)
     seen = set()

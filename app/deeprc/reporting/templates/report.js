@@ -20,8 +20,7 @@
         if (trace.y[i] < low) low = trace.y[i];
       }
     }
-    const room = (top - low) * 0.05;
-    return Plotly.relayout(div, { "yaxis.range": [low < 0 ? low - room : 0, top > 0 ? top + room : low < 0 ? 0 : 1] });
+    return Plotly.relayout(div, { "yaxis.range": [low * 1.05, top * 1.05 || (low < 0 ? 0 : 1)] });
   }
 
   // The time of a line's point: evenly spaced from x0 on, or each by itself where steps are months.
