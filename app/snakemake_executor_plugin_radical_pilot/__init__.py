@@ -30,6 +30,10 @@ class ExecutorSettings(ExecutorSettingsBase):
         "Pilots that may be taken one after the other, where one is lost or its time is over before all is done.",
         int,
     )
+    grace: int = _setting(
+        30, "Seconds from the signal that asks a job to end (its runtime is over, or Ctrl-C) to the one that makes it.",
+        int,
+    )  # fmt: skip
     account: str | None = _setting(None, "Whom the batch system charges for the pilot.")
     image: str | None = _setting(
         None, "The image for jobs: a variant of the catalog, or `none`; the one that fits best, if not given."

@@ -16,6 +16,7 @@ from typing import Any
 
 from snakemake.benchmark import BenchmarkRecord, write_benchmark_records
 from snakemake.logging import logger
+from snakemake.resources import Resource, Resources
 from snakemake.ruleinfo import RuleInfo
 from snakemake.settings.enums import Quietness
 from snakemake.settings.types import DeploymentMethod
@@ -131,6 +132,39 @@ def fractions(job: Any) -> dict[str, float]:
         for name, value in own
         if isinstance(value, float) and not value.is_integer() and job.resources.get(name) == round(value)
     }
+
+
+def hold_limits(workflow: Any) -> None:
+    """Have Snakemake keep to `--resources mem_mb=…` (disk_mb, …) over all jobs, as it does with the local executor.
+
+    For other executors it takes these for what each job may have at most, since a cluster's jobs have a node each. All
+    jobs of a pilot share it. What the user says of scopes comes first.
+    """
+    told = {_unit_less(name) for name in workflow.resource_settings.overwrite_resource_scopes}
+    for name in map(_unit_less, workflow.global_resources):
+        if workflow.resource_scopes.is_local(name) and name not in told:
+            workflow.resource_scopes[name] = "global"
+
+
+def _unit_less(resource: str) -> str:
+    return resource.removesuffix("_mb").removesuffix("_mib")
+
+
+def asks_for_memory(job: Any) -> bool:
+    """Whether the job's rule, or somebody on the command line, has said what memory it needs.
+
+    Snakemake gives every other job 1000 to 8000 MB by the size of its input, which nobody has asked for.
+    """
+    rules = {each.rule for each in job} if job.is_group() else {job.rule}
+    return any("mem_mb" in rule.resources and not _made_up(rule.resources["mem_mb"]) for rule in rules)
+
+
+def _made_up(resource: Any) -> bool:
+    """Whether it is Snakemake's own default for memory, or that in other units."""
+    held = (cell.cell_contents for cell in getattr(resource._evaluator, "__closure__", None) or ())
+    return resource.raw == Resources.DEFAULTS["full"]["mem"] or any(
+        _made_up(other) for other in held if isinstance(other, Resource)
+    )
 
 
 def prepare(job: Any, workflow: Any) -> None:

@@ -23,6 +23,7 @@ from deeprc.events import PilotEvent, RunEvent, RunImage
 from deeprc.files import free_megabytes, tail
 from deeprc.launch import Plan
 from deeprc.pilot import Outcome, Pilot, Task, inside
+from deeprc.pilot.client import GONE
 from deeprc.pilot.environment import environment_text
 from deeprc.shipped import installed
 from deeprc.sites import load_site
@@ -59,6 +60,7 @@ class Executor(RemoteExecutor):
         self._images: dict[tuple, RunImage | None] = {}
         self._vain: set[tuple[str, str]] = set()  # rules and what they ask for without effect, told already
         self._writer = Writer(self.workflow, self._run, self.envvars, self.format_job_exec)
+        direct.hold_limits(self.workflow)
         self._lock = threading.RLock()  # Snakemake submits in one thread and looks in another
         direct.hush(self.workflow, self._local_failed)
         # What is wrong with the site or a request is told here, before any job runs, local ones neither.
@@ -130,6 +132,7 @@ class Executor(RemoteExecutor):
             runtime=settings.runtime,
             account=settings.account,
             image=settings.image,
+            grace=settings.grace,
             say=self._progress.say,
         )
         pilot.sees = inside.folders(
@@ -145,7 +148,8 @@ class Executor(RemoteExecutor):
     def _asked(self, job, pilot: Pilot) -> Request:
         """What a job asks for; an error where that is more than the pilot has."""
         rule = direct.rule_name(job)
-        asked = request(rule, job.resources, job.threads, direct.fractions(job))
+        raw = direct.fractions(job) | ({} if direct.asks_for_memory(job) else {"mem_mb": 0})
+        asked = request(rule, job.resources, job.threads, raw)
         if pilot.contains and not inside.knows(pilot.site):
             asked = replace(
                 asked, warm=()
@@ -178,6 +182,7 @@ class Executor(RemoteExecutor):
             asked.cores_per_rank,
             asked.gpus_per_rank,
             asked.warm,
+            memory_mb=-(-asked.memory_mb // asked.ranks),
             timeout=asked.minutes * 60 or None,
             nodes=asked.nodes,
             comm=asked.comm,
@@ -365,7 +370,8 @@ class Executor(RemoteExecutor):
     def _lose_jobs(self, reason: str) -> None:
         """The pilot ended before its jobs: say so once, and give them up."""
         self._failed = True
-        words, log = last_words(self._pilot.folder) if self._pilot.reason is None else ([], self._pilot.logs)
+        unknown = self._pilot.reason in (None, GONE)
+        words, log = last_words(self._pilot.folder) if unknown else ([], self._pilot.logs)
         if free_megabytes(self._pilot.folder) < FULL:
             reason = f"{reason}; no space is left in {self._pilot.folder}"
         self._progress.failed("the pilot", reason, words, str(log))
@@ -396,6 +402,11 @@ class Executor(RemoteExecutor):
                 outcome = Outcome(uid, "CANCELED", None, [], "the workflow was interrupted")
                 self._events.write(self._jobs[uid][1].ended(outcome).event(time.time()))
             self._jobs.clear()  # nobody wants to hear of each of 10,000
+        if self._pilot and self._pilot.running:
+            self._progress.say(f"the running jobs get {self._pilot.grace:g} s to end; Ctrl-C again ends them at once")
+        if self._pilot:
+            with contextlib.suppress(KeyboardInterrupt):
+                self._pilot.settle()
         self.shutdown()
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:

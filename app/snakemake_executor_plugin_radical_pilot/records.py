@@ -9,7 +9,7 @@ from pathlib import Path
 from deeprc import events
 from deeprc.events import JobEvent, RunImage
 from deeprc.files import tail
-from deeprc.pilot import Outcome
+from deeprc.pilot import Outcome, ended
 from deeprc.pilot.launching import filled
 from snakemake_executor_plugin_radical_pilot.resources import Request
 from snakemake_executor_plugin_radical_pilot.runs import JobFiles
@@ -75,6 +75,10 @@ class Submitted:
         ended_from_outside = outcome.code is None and outcome.reason is not None
         failed = None if ended_from_outside else self.files.failed_rank()
         code = outcome.code if failed is None else self.files.exit_code(failed)
+        if failed is not None and (used := self.files.memory(failed)):
+            ranks, limit = self.asked.ranks, -(-self.asked.memory_mb // self.asked.ranks)
+            why = ended.by_kernel(limit) if used == "kernel" else ended.for_memory(limit, float(used), ranks)
+            return Ended(self, replace(outcome, reason=f"rank {failed}: {why}"), True, failed, None)
         missing = self.files.missing_ranks(self.asked.ranks) if outcome.state == "DONE" and failed is None else []
         if missing:
             names = ", ".join(map(str, missing))

@@ -22,14 +22,15 @@ def job_environment(*, threads: int, tmpdir: str | None, ranks: int, run: Path) 
 
 def job_text(
     *, label: str, folder: Path, workdir: Path, command: str, ranks: int, repeats: int, environment: Path,
-    variables: Mapping[str, str], rank: str = "0", setup: Sequence[str] = (),
+    variables: Mapping[str, str], rank: str = "0", setup: Sequence[str] = (), memory_mb: int = 0,
 ) -> str:  # fmt: skip
     """The script that every rank of a job runs, outside of a container; `command`, shell words, may start one.
 
     `folder` holds the job's `command.sh` and receives `out.<rank>` and, from rank 0, `times` (a line with start and
     stop, seconds since the epoch, for each of `repeats` runs). `rank` is the shell expression of a rank's number,
     `setup` are lines with the site's modules and variables. Hydra does not end a job when a rank that is no MPI program
-    fails: such a rank ends its own process group with a signal, which Hydra takes as the end of the job.
+    fails: such a rank ends its own process group with a signal, which Hydra takes as the end of the job. A rank that
+    was asked to end does not: it would take the others the time to save.
     """
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
     lines = [
@@ -58,6 +59,18 @@ def job_text(
         lines.insert(
             lines.index(exports) + 1, f"export PYTHONPATH={shlex.quote(str(RANKS))}${{PYTHONPATH:+:$PYTHONPATH}}"
         )
-        lines.append("[[ $code == 0 ]] || kill -TERM 0")
+        # A look at a file by each of very many ranks, every second, is work for a file system.
+        pause = max(1, ranks // 256)
+        watch = f'/bin/bash {shlex.quote(str(RANKS / "watch.sh"))} "$here" "$rank" $$ {memory_mb * 10**6} {pause} &'
+        loop = next(number for number, line in enumerate(lines) if line.startswith("for (("))
+        lines[loop:loop] = ["kills=$(grep -s '^oom_kill ' /proc/vmstat)", watch]
+        lines += [
+            "kill $! 2> /dev/null",
+            'if [[ $code == 137 && $(grep -s "^oom_kill " /proc/vmstat) != "$kills" ]]; then',
+            '  [[ -e $here/memory.$rank ]] || echo kernel > "$here/memory.$rank"',
+            "fi",
+            "[[ ! -s $here/end ]] || exit 0",
+            "[[ $code == 0 ]] || kill -TERM 0",
+        ]
     lines.append("exit $code")
     return "\n".join(lines) + "\n"

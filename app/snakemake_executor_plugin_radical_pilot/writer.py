@@ -76,6 +76,7 @@ class Writer:
             variables=variables | self.declared(),
             rank=rank_number(pilot.site, pilot.partition) if asked.ranks > 1 else "0",
             setup=setup,
+            memory_mb=-(-asked.memory_mb // asked.ranks),
         )
         files.script.write_bytes(os.fsencode(text))
         return workdir, [words[0], str(own)]

@@ -6,7 +6,8 @@ lines: commands come on standard input, news go to standard output. The end of t
 gone, however it ended: the pilot is closed then, so that no crash leaves an allocation behind.
 
 Commands: `{"start": {…}}` first, then `{"submit": [{…}]}`, `{"cancel": [uid, …]}`, `{"close": true}`.
-News: `{"pilot": state, …}`, `{"task": uid, "state": state, "code": exit code, "cores": [[node, core], …]}`.
+News: `{"pilot": state, …}`, `{"task": uid, "state": state, "code": exit code, "cores": [[node, core], …],
+"nodes": [number of each rank's]}`.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ class Broker:
                         "ranks": task["ranks"],
                         "cores_per_rank": task["cores_per_rank"],
                         "gpus_per_rank": task["gpus_per_rank"],
-                        "timeout": task["timeout"] or 0.0,
-                        **({"metadata": {"deeprc": task["launch"]}} if task["launch"] else {}),
+                        "mem_per_rank": task["memory_mb"],
+                        "metadata": {"deeprc": task["launch"], "node": task["node"]},
                         **({"ranks_per_node": -(-task["ranks"] // task["nodes"])} if task["nodes"] else {}),
                     }
                 )
@@ -105,7 +106,8 @@ class Broker:
             return
         cores = [[slot["node_name"], core.index] for slot in task.slots or [] for core in slot["cores"]]
         reason = (last_words(task.stderr or "") or task.exception) if state == "FAILED" else None
-        self.tell(task=task.uid, state=state, code=task.exit_code, cores=cores, reason=reason)
+        nodes = [slot["node_index"] for slot in task.slots or []]
+        self.tell(task=task.uid, state=state, code=task.exit_code, cores=cores, nodes=nodes, reason=reason)
 
 
 def last_words(text: str) -> str:

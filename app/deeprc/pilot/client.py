@@ -21,11 +21,11 @@ from deeprc.launch import Layout, Plan, compose
 from deeprc.launch.choose import choose_image
 from deeprc.launch.modules import probe
 from deeprc.launch.runtimes import suffix
-from deeprc.pilot import inside
+from deeprc.pilot import ended, inside
 from deeprc.pilot.address import LOOPBACK, own_address
 from deeprc.pilot.batch import allocation, give_back, queue_state
-from deeprc.pilot.environment import broker_environment, passed_on, refusal
-from deeprc.pilot.launching import NAME, devices, launch_script, setup, slots
+from deeprc.pilot.environment import broker_environment, check_path, passed_on, refusal
+from deeprc.pilot.launching import END, NAME, devices, launch_script, setup, slots
 from deeprc.pilot.processes import PATIENCE, sweep
 from deeprc.pilot.pulls import Pulls, Say
 from deeprc.pilot.resource import bootstrap_text, resource_config, write_resource_config
@@ -33,6 +33,8 @@ from deeprc.pilot.tasks import Outcome, Shape, Task
 from deeprc.pilot.workers import PROGRAM, Workers
 from deeprc.sites import Site
 
+GRACE = 30.0  # seconds that a task gets to save
+LOOK = 0.2  # seconds between two looks at the tasks of several ranks
 GONE = "the process that holds RADICAL-Pilot has ended"
 
 
@@ -52,17 +54,25 @@ class Pilot:
         Whom the batch system charges.
     image
         A variant of the catalog for tasks that may run in an image, or `none`; the best one for each, if not given.
+    grace
+        Seconds from the signal that asks a task to end to the one that makes it.
     say
         Takes a line for the user.
     """
 
     def __init__(
         self, site: Site, folder: Path, *, partition: str | None = None, nodes: int = 1, cores: int | None = None,
-        runtime: int = 60, account: str | None = None, image: str | None = None, say: Say = lambda _: None,
+        runtime: int = 60, account: str | None = None, image: str | None = None, grace: float = GRACE,
+        say: Say = lambda _: None,
     ) -> None:  # fmt: skip
         for name, count in (("nodes", nodes), ("cores", cores), ("runtime", runtime)):
             if count is not None and count < 1:
                 raise ConfigError(f"a pilot without {name}", found=f"{name} = {count}", expected="1 or more")
+        for what, path, fix in (
+            ("the private folder", folder.absolute(), "name a plain one by --radical-pilot-folder; the rest may stay"),
+            ("the project's environment", Path(sys.prefix), "put the project into a folder of a plain name"),
+        ):
+            check_path(path, what=what, fix=fix)
         self.site, self.partition = site, site.partition(partition)
         if self.batch and nodes > self.partition.nodes:
             raise ConfigError(
@@ -75,6 +85,7 @@ class Pilot:
             self.partition = self.partition.model_copy(update={"cores": cores, "reserved_cores": []})
         self.nodes, self.runtime, self.folder = nodes, runtime, folder.absolute()
         self.account, self._image, self._plans = account, image, {}
+        self.grace = grace
         self.sees: list[Path] = []  # folders that workers in an image see, beside the pilot's own
         self._contained: list[Path] = []  # their scripts
         self.pulls = Pulls(site, self.folder / "tasks", say)
@@ -88,7 +99,7 @@ class Pilot:
         self._active_since: float | None = None
         self._workers: Workers | None = None
         self._several: dict[str, Task] = {}  # those of several ranks, which RADICAL-Pilot starts one by one
-        self._cancelled: set[str] = set()
+        self._ending: dict[str, tuple[str, float]] = {}  # why a task of several ranks is to end, and until when
         self._sending = threading.Lock()
 
     @property
@@ -100,6 +111,11 @@ class Pilot:
     def gpus(self) -> int:
         """Accelerators of the whole pilot."""
         return self.nodes * self.partition.gpus
+
+    @property
+    def memory_mb(self) -> int:
+        """Memory of a node, MB; endless where the site file does not tell."""
+        return self.partition.memory_mb or sys.maxsize
 
     @property
     def active(self) -> bool:
@@ -144,17 +160,21 @@ class Pilot:
         each = self.partition.usable_cores // task.cores_per_rank
         if task.gpus_per_rank:
             each = min(each, self.partition.gpus // task.gpus_per_rank)
+        if task.memory_mb:
+            each = min(each, self.memory_mb // task.memory_mb)
         least = -(-task.ranks // max(1, each))
         ranks_per_node = -(-task.ranks // max(least, min(task.nodes, self.nodes)))
         nodes = -(-task.ranks // ranks_per_node)  # nine ranks on four nodes are three times three
         if nodes > self.nodes or not each:
+            node = self.partition.usable_cores, self.partition.gpus, self.memory_mb if task.memory_mb else 0
+            asked, there = _amounts(*task.shape.room), _amounts(*node)
             raise ConfigError(
-                f"{task.ranks} ranks of {task.cores_per_rank} cores and {task.gpus_per_rank} accelerators do not fit",
-                expected=f"{self.nodes} nodes with {self.partition.usable_cores} cores and {self.partition.gpus} "
-                "accelerators each",
+                f"{task.ranks} ranks of {asked} do not fit",
+                expected=f"{self.nodes} nodes with {there} each",
                 fix="ask for less, or take a larger pilot (--radical-pilot-nodes)",
             )
-        return Layout(task.ranks, task.cores_per_rank, task.gpus_per_rank, nodes)
+        memory = task.memory_mb if self.partition.memory_mb else 0
+        return Layout(task.ranks, task.cores_per_rank, task.gpus_per_rank, nodes, memory)
 
     @property
     def contains(self) -> bool:
@@ -163,7 +183,7 @@ class Pilot:
 
     def plan(self, task: Task) -> Plan:
         """How a task is started: what `deeprc plan` prints, with the nodes left to the pilot."""
-        key = task.ranks, task.cores_per_rank, task.gpus_per_rank, task.nodes, task.comm, task.contained
+        key = task.shape.room, task.ranks, task.nodes, task.comm, task.contained
         if key not in self._plans:
             self._plans[key] = self._compose(task)
         return replace(self._plans[key], command=task.argv)
@@ -241,17 +261,17 @@ class Pilot:
         self._watch = threading.Thread(target=self._await_broker, daemon=True)
         self._watch.start()
         self._workers = Workers(
-            self.cores,
-            self.gpus,
+            [(self.partition.usable_cores, self.partition.gpus, self.memory_mb)] * self.nodes,
             self.folder,
-            nodes=self.nodes,
             address=address,
+            grace=self.grace,
             launch=self._launch,
             report=self._report,
             began=lambda uid: self.running.update({uid: time.time()}),
             contain=self._contain,
         )
         size = {"nodes": self.nodes, "cores": self.cores, "gpus": self.gpus, "runtime": self.runtime}
+        threading.Thread(target=self._attend, daemon=True).start()
         job = {"queue": given.queue} if given and given.queue else {}
         self._send(
             start={"resource": resource, "job": [self.site.scheduler.name, self.job] if given else None, **size, **job}
@@ -262,22 +282,21 @@ class Pilot:
         self._hand_on(self.pulls.sort(tasks, lambda: self.plan(Task("", []))))
 
     def _hand_on(self, tasks: list[Task]) -> None:
-        self._workers.submit(tasks)
-        several = [task for task in tasks if task.ranks > 1]
-        self._several |= {task.uid: task for task in several}
+        several = {task.uid: task for task in tasks if task.ranks > 1}
+        self._several |= several
+        counted = [replace(task, nodes=self.layout(task).nodes) if task.uid in several else task for task in tasks]
+        self._workers.submit(counted)
         if several:
-            self._launch(several)
+            self._launch([(task, None) for task in several.values()])
 
     def cancel(self, uids: list[str]) -> None:
-        """End tasks that wait or run."""
+        """End tasks that wait or run; those that run get the time to save."""
         waiting = self.pulls.drop(uids)
         for uid in waiting:
             self._report(Outcome(uid, "CANCELED", None, [], None))
         uids = [uid for uid in uids if uid not in waiting]
-        others = self._workers.cancel(uids)
-        self._cancelled |= {*others}
-        if others:
-            self._send(cancel=others)
+        for uid in self._workers.cancel(uids):
+            self._end(uid, "cancel")
 
     def outcomes(self) -> list[Outcome]:
         """The tasks that ended since the last call."""
@@ -286,8 +305,21 @@ class Pilot:
             ended.append(self._outcomes.get())
         return ended
 
+    def settle(self) -> None:
+        """Ask what runs to end, and wait until it has, for no longer than it gets to save."""
+        if self._workers is None:
+            return
+        deadline = time.monotonic() + self.grace + PATIENCE
+        self._workers.dismiss()
+        for uid in [*self._several]:
+            self._end(uid, "cancel")
+        while (self._workers.at_work or self.running.keys() & self._several.keys()) and not self.ended:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(LOOK / 4)
+
     def close(self, *, keep: bool = False) -> float:
-        """End the pilot and everything that it started; return the seconds that took.
+        """End the pilot and everything that it started, at once (see `settle`); return the seconds that took.
 
         Its files are removed, unless `keep`.
         """
@@ -344,7 +376,8 @@ class Pilot:
 
     def _take(self, news: dict) -> None:
         if "pilot" not in news:
-            self._hear(news["task"], news["state"], news["code"], list(map(tuple, news["cores"])), news["reason"])
+            cores = list(map(tuple, news["cores"]))
+            self._hear(news["task"], news["state"], news["code"], cores, news["nodes"], news["reason"])
         elif not self.ended:
             self.state = news["pilot"]
             if self.active and self._active_since is None:
@@ -353,9 +386,11 @@ class Pilot:
             if self.state == "FAILED" and self.refusal.exists():
                 self.reason = refusal(self.site, self.refusal.read_text())
 
-    def _hear(self, uid: str, state: str, code: int | None, cores: list, reason: str | None) -> None:
+    def _hear(
+        self, uid: str, state: str, code: int | None, cores: list, nodes: list[int], reason: str | None
+    ) -> None:  # fmt: skip
         """News of a worker, or of a task of several ranks."""
-        self._workers.news(uid, state, cores, reason)
+        self._workers.news(uid, state, cores, reason, nodes)
         task = self._several.get(uid)
         if task is None:
             return
@@ -363,16 +398,44 @@ class Pilot:
             self.running[uid] = time.time()
             return
         del self._several[uid]
-        if state == "CANCELED" and uid not in self._cancelled and task.timeout:
-            state, reason = "FAILED", f"ended after its runtime of {task.timeout / 60:g} min"
+        why, _ = self._ending.pop(uid, (None, None))
+        if why == "timeout":
+            state, code, reason = "FAILED", None, ended.for_time(task.timeout)
+        elif why == "cancel":
+            state, code = "CANCELED", None
         self._report(Outcome(uid, state, code, cores, reason))
 
-    def _launch(self, tasks: list[Task]) -> None:
-        self._send(submit=[self._described(task) for task in tasks])
+    def _attend(self) -> None:
+        """Keep the tasks of several ranks within their time."""
+        while not self.ended:
+            time.sleep(LOOK)
+            for uid, began in [*self.running.items()]:
+                task = self._several.get(uid)
+                if task and task.timeout and uid not in self._ending and time.time() - began > task.timeout:
+                    self._end(uid, "timeout")
+            for uid, (why, until) in [*self._ending.items()]:
+                if time.monotonic() > until:
+                    self._ending[uid] = why, float("inf")
+                    self._send(cancel=[uid])
+
+    def _end(self, uid: str, why: str) -> None:
+        """Ask the ranks of a task to end, by the file that each looks at (`ranks/watch.sh`), and make them later."""
+        task, grace = self._several.get(uid), 0.0
+        if task is None:
+            return
+        if task.folder and uid in self.running and self.grace:
+            Path(task.folder, END).write_text(f"{why}\n")
+            grace = self.grace
+        self._ending.setdefault(uid, (why, time.monotonic() + grace))
+
+    def _launch(self, tasks: list[tuple[Task, int | None]]) -> None:
+        """Hand tasks to RADICAL-Pilot, with the numbers of their nodes where these are chosen."""
+        self._send(submit=[self._described(task) | {"node": node} for task, node in tasks])
 
     def _described(self, task: Task) -> dict:
         """What the broker is told of a task. On this machine one rank needs no launcher: its plan has none."""
         plan = self.plan(task)
+        task = replace(task, memory_mb=plan.layout.memory_mb)  # nothing where the site file does not tell a node's
         if not plan.launcher:
             return asdict(task) | {"launch": None}
         folder = Path(task.folder) if task.folder else self.folder / "tasks" / task.uid
@@ -381,13 +444,14 @@ class Pilot:
         wrapped = (
             ["/bin/bash", "-c", f'RP_RANK=0; {chosen[0]}; exec "$@"', "worker", *task.argv] if chosen else task.argv
         )
+        (folder / END).touch()  # from the start: what is not there, a network file system looks for less often
         (folder / NAME).write_text(launch_script(plan, wrapped, folder))
         launch = {"script": str(folder / NAME), "slots": slots(self.site, self.partition, plan)}
         return asdict(task) | {"launch": launch, "nodes": plan.layout.nodes}
 
     def _contain(self, shape: Shape, command: list[str]) -> list[str]:
         """The command of a worker, in the image: its jobs then cost no container of their own."""
-        plan = self.plan(Task("", command, 1, shape.cores, shape.gpus, shape.warm, contained=True))
+        plan = self.plan(Task("", command, 1, shape.cores, shape.gpus, shape.warm, shape.memory_mb, contained=True))
         binds = inside.folders([self.folder, PROGRAM, *self.sees])
         started = inside.contained(self.site, plan, command, binds, [])
         script = self.folder / "tasks" / f"worker.{len(self._contained)}.sh"  # RADICAL-Pilot would expand its words
@@ -409,3 +473,9 @@ class Pilot:
         # Its output says nothing of its end: processes that RADICAL-Pilot has forked hold that open, too.
         os.waitid(os.P_PID, self._broker.pid, os.WEXITED | os.WNOWAIT)
         self.fail(GONE)
+
+
+def _amounts(cores: int, gpus: int, memory: int) -> str:
+    if not memory:
+        return f"{cores} cores and {gpus} accelerators"
+    return f"{cores} cores, {gpus} accelerators and {memory} MB of memory"

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from deeprc.errors import ConfigError
 from deeprc.pilot.address import LOOPBACK
 from deeprc.pilot.batch import Allocation
 from deeprc.pilot.processes import MARK
@@ -23,6 +24,19 @@ LAUNCHERS_OWN = re.compile(
     r"|^(BASH_FUNC_.*|DEEPRC_WARM.*|DEEPRC_PILOT|DEEPRC_TOWARDS|HOSTNAME|PWD|OLDPWD|SHLVL|_)$"
 )
 OPTIONS, REFUSAL = "DEEPRC_SUBMIT", "DEEPRC_REFUSAL"  # see `hooks/deeprc_submit.py`
+
+
+def check_path(path: Path, *, what: str, fix: str) -> None:
+    """Raise a ConfigError where RADICAL-Pilot could not work with a path.
+
+    It writes paths into shell scripts without quotes, and formats with `%`; an environment's also stands in lists with
+    colons. Letters and digits of any script, and what is tried beside, are fine.
+    """
+    if odd := sorted(set(re.findall(r"[^\w@+=./-]", str(path)))):
+        signs = " ".join({" ": "a space", "\n": "a newline", "\t": "a tab"}.get(sign, sign) for sign in odd)
+        raise ConfigError(
+            f"{what} has signs in its path that RADICAL-Pilot's scripts cannot take", where=path, found=signs, fix=fix
+        )
 
 
 def passed_on(environment: Mapping[str, str]) -> dict[str, str]:

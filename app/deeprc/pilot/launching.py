@@ -21,6 +21,7 @@ from deeprc.launch.text import exports, shell_word
 from deeprc.sites import Partition, Site
 
 NAME = "launch.sh"
+END = "end"  # the file beside it in which ranks find a word when they are to end (`ranks/watch.sh`)
 PLACES = {
     "{hosts}": "${DEEPRC_HOSTS}",
     "{hostfile}": "${DEEPRC_HOSTFILE}",

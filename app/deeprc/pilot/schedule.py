@@ -1,55 +1,87 @@
-"""Which worker runs what next: pure logic."""
+"""Which worker runs what next, and on which node new ones start: pure logic."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from deeprc.pilot.tasks import Shape, Task
+from deeprc.pilot.tasks import Room, Shape, Task
 
 STARTING, IDLE, BUSY, LEAVING = "starting", "idle", "busy", "leaving"
 
 
 @dataclass(eq=False)
 class Worker:
-    """A worker, as far as the schedule is concerned. It holds its cores until the pilot has told its end."""
+    """A worker, as far as the schedule is concerned. It holds its room until the pilot has told its end."""
 
     name: str
     shape: Shape
     state: str = STARTING
+    node: int = 0
 
 
 @dataclass
 class Decision:
-    """What is to be done now."""
+    """What is to be done now; each shape to start has the node that has room for it."""
 
     assign: list[tuple[Worker, Task]] = field(default_factory=list)
-    start: list[Shape] = field(default_factory=list)
+    start: list[tuple[Shape, int]] = field(default_factory=list)
     dismiss: list[Worker] = field(default_factory=list)
 
 
+class Node:
+    """What of a node is free, and what soon will be, since workers are leaving."""
+
+    def __init__(self, free: Room) -> None:
+        self.free, self.soon = free, (0, 0, 0)
+
+    def blocks(self, need: Room) -> int:
+        """How often that would fit into what is free."""
+        return min(f // n for f, n in zip(self.free, need, strict=True) if n)
+
+    def take(self, need: Room, times: int = 1) -> None:
+        """Give that to a task."""
+        self.free = tuple(f - times * n for f, n in zip(self.free, need, strict=True))
+
+    def will_do(self, need: Room) -> bool:
+        """Whether that will be free without anybody else leaving."""
+        return all(n <= f + s for n, f, s in zip(need, self.free, self.soon, strict=True))
+
+    def leaves(self, room: Room) -> None:
+        """Somebody with that much is on the way out."""
+        self.soon = _sum(self.soon, room)
+
+    def keep(self, need: Room) -> None:
+        """Keep what is free, and what soon will be, for a task that needs that much: no other one gets it."""
+        left = (f + s - n for n, f, s in zip(need, self.free, self.soon, strict=True))
+        self.free, self.soon = (0, 0, 0), tuple(max(0, rest) for rest in left)
+
+
 def decide(
-    waiting: Collection[Task], workers: Iterable[Worker], cores: int, gpus: int, stuck: Collection[str] = ()
+    waiting: Collection[Task], workers: Iterable[Worker], free: Sequence[Room], stuck: Collection[str] = ()
 ) -> Decision:
     """Go through the waiting tasks in the order that they came.
 
-    A task of one rank gets an idle worker of its shape, else the next that is starting, else a new one where cores are
-    free. Where they are not, it waits for a busy worker of its shape. If there is none, cores are kept for it, and idle
-    workers of other shapes leave until there are enough: no younger task can overtake it for ever. (Idle workers that
-    nobody waits for leave in any case.) A task of several ranks is with RADICAL-Pilot already, which starts it when
-    its cores are free; until it fits, no younger task gets anything.
+    A task of one rank gets an idle worker of its shape, else the next that is starting, else a new one on the first
+    node that has room. Where none has, it waits for a busy worker of its shape. If there is none, room is kept for it
+    on the node that has the most of what it needs, and idle workers of other shapes leave there until there is enough:
+    no younger task can overtake it for ever. (Idle workers that nobody waits for leave in any case.) A task of several
+    ranks is with RADICAL-Pilot already, which starts it when it fits; until it does, no younger task gets anything, and
+    where there are several nodes, not before it has: RADICAL-Pilot chooses them.
 
     Parameters
     ----------
-    cores, gpus
-        Those that neither a worker nor a running task of several ranks holds; less than 0 if too much was promised.
+    waiting
+        Those of several ranks have the number of `nodes` that they take.
+    free
+        What of each node neither a worker nor a running task of several ranks holds.
     stuck
-        Tasks of several ranks that have waited for long with enough cores free: these are not where they are needed,
-        since a node holds a whole block of ranks or none. No younger task gets anything, and idle workers leave.
+        Tasks of several ranks that have waited for long though they fit: the launcher wants neighbouring nodes. No
+        younger task gets anything, and idle workers leave.
     """
     decision, ready, starting, busy = Decision(), defaultdict(list), Counter(), set()
-    free, soon = [cores, gpus], [0, 0]  # held by nobody; held by workers that are leaving
+    nodes = [Node(room) for room in free]
     for worker in workers:
         if worker.state == IDLE:
             ready[worker.shape].append(worker)
@@ -58,43 +90,95 @@ def decide(
         elif worker.state == BUSY:
             busy.add(worker.shape)
         elif worker.state == LEAVING:
-            soon = [soon[0] + worker.shape.cores, soon[1] + worker.shape.gpus]
+            nodes[worker.node].leaves(worker.shape.room)
+    roomy = [node for node in nodes if node.free[0] > 0]
+    unkept = [*nodes]  # those that no task waits for
+    patient, wanted = set(), None  # shapes whose tasks wait for a busy worker; those that any task waits for
 
-    def dismiss_until(need: tuple[int, int], *, useful: bool) -> None:
-        for shape, group in ready.items():
-            if not useful and any(task.ranks == 1 and task.shape == shape for task in waiting):
-                continue
-            while group and any(n > f + s for n, f, s in zip(need, free, soon, strict=True)):
-                worker = group.pop()
-                decision.dismiss.append(worker)
-                soon[0] += worker.shape.cores
-                soon[1] += worker.shape.gpus
+    def idle(node: Node | None = None) -> list[Worker]:
+        found = (worker for group in ready.values() for worker in reversed(group))
+        return [worker for worker in found if node in (None, nodes[worker.node])]
+
+    def dismiss(worker: Worker) -> None:
+        ready[worker.shape].remove(worker)
+        decision.dismiss.append(worker)
+        nodes[worker.node].leaves(worker.shape.room)
 
     for task in waiting:
-        if free[0] < 1 and not any(ready.values()) and not starting.total():
+        if not roomy and not any(ready.values()) and not starting.total():
             break  # with 10,000 waiting tasks, most looks end here
         shape = task.shape
-        need = task.ranks * shape.cores, task.ranks * shape.gpus
-        fits = all(n <= f for n, f in zip(need, free, strict=True))
-        if task.ranks == 1 and ready[shape]:
-            decision.assign.append((ready[shape].pop(), task))
-        elif task.ranks == 1 and starting[shape]:
-            starting[shape] -= 1
-        elif fits and task.uid in stuck:
-            decision.dismiss += [worker for group in ready.values() for worker in group]
-            break
-        elif fits:
-            if task.ranks == 1:
-                decision.start.append(shape)
-            free = [f - n for n, f in zip(need, free, strict=True)]
-        else:
-            patient = task.ranks == 1 and shape in busy
-            dismiss_until(need, useful=not patient)
-            if task.ranks > 1:
+        if task.ranks > 1:
+            fits = task.uid not in stuck and _place(task, roomy)
+            for worker in [] if fits else idle():
+                if task.uid in stuck or not _will_do(task, nodes):
+                    dismiss(worker)
+            if not fits or len(nodes) > 1:
                 break
-            if patient:
-                continue
-            for i in range(2):  # what is free or soon will be is this task's
-                left = free[i] + soon[i] - need[i]
-                free[i], soon[i] = 0, max(0, left)
+        elif ready[shape]:
+            decision.assign.append((ready[shape].pop(), task))
+            continue
+        elif starting[shape]:
+            starting[shape] -= 1
+            continue
+        elif shape in patient:
+            continue
+        elif node := next((node for node in roomy if node.blocks(shape.room)), None):
+            decision.start.append((shape, nodes.index(node)))
+            node.take(shape.room)
+        elif shape in busy:
+            patient.add(shape)
+            if useless := idle():
+                wanted = wanted or {other.shape for other in waiting if other.ranks == 1}
+                useless = [worker for worker in useless if worker.shape not in wanted]
+                node = _best(nodes, nodes, shape.room, useless)
+                for worker in useless:
+                    if nodes[worker.node] is node and not node.will_do(shape.room):
+                        dismiss(worker)
+            continue
+        elif unkept:
+            node = _best(unkept, nodes, shape.room, idle())
+            for worker in idle(node):
+                if not node.will_do(shape.room):
+                    dismiss(worker)
+            node.keep(shape.room)
+            unkept.remove(node)
+        roomy = [node for node in roomy if node.free[0] > 0]
     return decision
+
+
+def _best(choice: list[Node], nodes: list[Node], need: Room, leaving: list[Worker]) -> Node:
+    """The node that will have the most of what is needed, if these workers leave."""
+    rooms = {node: [node.free, node.soon] for node in choice}
+    for worker in leaving:
+        rooms.get(nodes[worker.node], []).append(worker.shape.room)
+
+    def share(node: Node) -> float:
+        return min(min(1.0, total / n) for total, n in zip(_sum(*rooms[node]), need, strict=True) if n)
+
+    return max(choice, key=share)
+
+
+def _place(task: Task, nodes: list[Node]) -> bool:
+    """Take the room of a task of several ranks, if there is enough for whole blocks of them."""
+    count, need = max(1, task.nodes), task.shape.room
+    block = -(-task.ranks // count)
+    last = task.ranks - block * (count - 1)
+    full = [node for node in nodes if node.blocks(need) >= block]
+    chosen = full[:count]
+    if len(full) == count - 1:
+        chosen += [node for node in nodes if node not in full and node.blocks(need) >= last][:1]
+    if len(chosen) < count:
+        return False
+    for node in chosen:
+        node.take(need, block if node is not chosen[-1] else last)
+    return True
+
+
+def _will_do(task: Task, nodes: list[Node]) -> bool:
+    """Whether there will be room without anybody else leaving."""
+    return _place(task, [Node(_sum(node.free, node.soon)) for node in nodes])
+
+
+def _sum(*rooms: Room) -> Room:
+    return tuple(map(sum, zip(*rooms, strict=True)))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from deeprc.sites.setting import Comm
+
+Room = tuple[int, int, int]  # cores, accelerators, MB of memory
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a worker holds: cores, accelerators, and imported modules; it runs the jobs that ask for just these.
+    """What a worker holds: cores, accelerators, memory, and imported modules; it runs the jobs that ask for just these.
 
     One that is `contained` runs in the image itself, since that is where its modules have to be imported.
     """
@@ -18,6 +21,12 @@ class Shape:
     gpus: int = 0
     warm: tuple[str, ...] = ()
     contained: bool = False
+    memory_mb: int = 0
+
+    @cached_property
+    def room(self) -> Room:
+        """What it takes of its node."""
+        return self.cores, self.gpus, self.memory_mb
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,9 @@ class Task:
         Modules that are to be imported already where the command calls `python` (one rank only).
     timeout
         Seconds after which it is ended.
+    memory_mb
+        Memory of each rank, MB (10^6 bytes): it is placed where so much is free, and ended where it takes more; 0 where
+        it asks for nothing.
     sample
         The file for the figures of a benchmark (one rank only).
     nodes
@@ -48,6 +60,7 @@ class Task:
     cores_per_rank: int = 1
     gpus_per_rank: int = 0
     warm: tuple[str, ...] = ()
+    memory_mb: int = 0
     timeout: float | None = None
     sample: str | None = None
     nodes: int = 0
@@ -55,10 +68,11 @@ class Task:
     contained: bool = False
     folder: str | None = None
 
-    @property
+    @cached_property  # with 10,000 waiting tasks, it is asked often
     def shape(self) -> Shape:
         """What each of its ranks needs."""
-        return Shape(self.cores_per_rank, self.gpus_per_rank, self.warm, self.contained and bool(self.warm))
+        contained = self.contained and bool(self.warm)
+        return Shape(self.cores_per_rank, self.gpus_per_rank, self.warm, contained, self.memory_mb)
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
 
-from deeprc.pilot import schedule
+from deeprc.pilot import ended, schedule
 from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING
-from deeprc.pilot.tasks import Outcome, Shape, Task
+from deeprc.pilot.tasks import Outcome, Room, Shape, Task
 
 PROGRAM = Path(__file__).with_name("worker")
 PREFIX = "worker."  # of the names of workers among the pilot's tasks
@@ -49,10 +49,10 @@ class Worker(schedule.Worker):
         with contextlib.suppress(OSError, AttributeError):  # or that it has not called yet
             self.client.send_bytes(json.dumps(command).encode())
 
-    def leave(self) -> None:
-        """End as soon as possible."""
+    def leave(self, *, gently: bool = False) -> None:
+        """End as soon as possible; `gently`: once its job has ended, which is asked to."""
         self.state = LEAVING
-        self.tell(leave=True)
+        self.tell(leave="gently" if gently else "now")
 
 
 class Workers:
@@ -60,15 +60,17 @@ class Workers:
 
     Parameters
     ----------
-    cores, gpus
-        Those of the whole pilot, which has `nodes` nodes.
+    nodes
+        What each node of the pilot has.
     folder
         Private: holds the key with which a worker proves that it is ours.
     address
         Of this machine, as the workers' nodes see it. None where all workers run on this machine: they then call
         through a socket that no other machine can reach.
     launch
-        Hands tasks to RADICAL-Pilot.
+        Hands workers to RADICAL-Pilot, each with the number of its node.
+    grace
+        Seconds that jobs get to end by themselves, when they are to.
     report
         Takes the outcome of a job.
     began
@@ -78,19 +80,20 @@ class Workers:
     """
 
     def __init__(
-        self, cores: int, gpus: int, folder: Path, *, nodes: int = 1, address: str | None = None,
-        launch: Callable[[list[Task]], None], report: Callable[[Outcome], None], began: Callable[[str], None],
+        self, nodes: Sequence[Room], folder: Path, *, address: str | None = None, grace: float = 30.0,
+        launch: Callable[[list[tuple[Task, int]]], None], report: Callable[[Outcome], None],
+        began: Callable[[str], None],
         contain: Callable[[Shape, list[str]], list[str]] = lambda shape, command: command,
     ) -> None:  # fmt: skip
-        self._cores, self._gpus, self._nodes, self._alive = cores, gpus, nodes, False
+        self._nodes, self._grace, self._alive = nodes, grace, False
         self._launch, self._report, self._began, self._contain = launch, report, began, contain
         self._lock = threading.RLock()
         self._waiting: dict[str, Task] = {}  # in the order that they came
-        self._several: dict[str, Task] = {}  # the running ones of several ranks
+        self._several: dict[str, tuple[Task, list[int]]] = {}  # the running ones of several ranks, and each rank's node
         self._since: dict[str, float] = {}  # since when those of several ranks wait
         self._workers: dict[str, Worker] = {}
         self._started, self._failed = 0, defaultdict(int)
-        self._closed = False
+        self._closed = self._shut = False  # closed: no job starts any more
         key = secrets.token_bytes(32)
         self._keyfile = folder / "key"
         self._keyfile.touch(mode=0o600)
@@ -123,8 +126,10 @@ class Workers:
                     others.append(uid)
         return others
 
-    def news(self, uid: str, state: str, cores: list[tuple[str, int]], reason: str | None) -> None:
-        """What RADICAL-Pilot tells of a worker, or of a task of several ranks."""
+    def news(
+        self, uid: str, state: str, cores: list[tuple[str, int]], reason: str | None, nodes: Sequence[int] = (0,)
+    ) -> None:
+        """What RADICAL-Pilot tells of a worker or a task of several ranks; `nodes` are the numbers of each rank's."""
         runs = state == "AGENT_EXECUTING"
         with self._lock:
             if runs and not self._alive:  # nothing could start before
@@ -133,24 +138,38 @@ class Workers:
             if uid in self._workers:
                 worker = self._workers[uid]
                 if runs:
-                    worker.cores = cores
+                    worker.cores, worker.node = cores, nodes[0]
                     worker.rest()
                 else:
                     del self._workers[uid]
                     if worker.state == STARTING:
                         self._never_came(worker.shape, reason or f"the pilot says: {state.lower()}")
             else:
-                task = self._waiting.pop(uid, None) or self._several.pop(uid, None)
+                task = self._waiting.pop(uid, None)
+                self._several.pop(uid, None)
                 if runs and task is not None:
-                    self._several[uid] = task
+                    self._several[uid] = task, nodes
             self._go_on()
 
-    def close(self) -> None:
-        """Let all go; what they run ends with them."""
+    @property
+    def at_work(self) -> bool:
+        """Whether any runs a job."""
         with self._lock:
-            if self._closed:
-                return
+            return any(worker.task is not None for worker in self._workers.values())
+
+    def dismiss(self) -> None:
+        """Let all go: their jobs are asked to end, and get the time to save. None starts any more."""
+        with self._lock:
             self._closed = True
+            for worker in self._workers.values():
+                worker.leave(gently=True)
+
+    def close(self) -> None:
+        """Let all go at once; what they run ends with them."""
+        with self._lock:
+            if self._shut:
+                return
+            self._closed = self._shut = True
             for worker in self._workers.values():
                 worker.leave()
         # Closing a listener does not wake the thread that waits in it for callers.
@@ -161,32 +180,38 @@ class Workers:
     def _go_on(self) -> None:
         if self._closed:
             return
-        held = [worker.shape for worker in self._workers.values()]
-        held += [task.shape for task in self._several.values() for _ in range(task.ranks)]
-        free = self._cores - sum(s.cores for s in held), self._gpus - sum(s.gpus for s in held)
+        free = [[*room] for room in self._nodes]
+        held = [(worker.node, worker.shape) for worker in self._workers.values()]
+        held += [(node, task.shape) for task, nodes in self._several.values() for node in nodes]
+        for node, shape in held:
+            room, (cores, gpus, memory) = free[node], shape.room
+            room[0], room[1], room[2] = room[0] - cores, room[1] - gpus, room[2] - memory
         long_ago = time.monotonic() - STUCK
-        stuck = {uid for uid, since in self._since.items() if since < long_ago} if self._nodes > 1 else ()
-        decision = schedule.decide(self._waiting.values(), self._workers.values(), *free, stuck)
+        stuck = {uid for uid, since in self._since.items() if since < long_ago} if len(free) > 1 else ()
+        decision = schedule.decide(self._waiting.values(), self._workers.values(), list(map(tuple, free)), stuck)
         for worker, task in decision.assign:
             del self._waiting[task.uid]
             worker.task, worker.state = task, BUSY
             self._began(task.uid)
-            worker.tell(run={"uid": task.uid, "argv": task.argv, "timeout": task.timeout, "sample": task.sample})
+            limits = {"timeout": task.timeout, "memory_mb": task.memory_mb, "grace": self._grace}
+            worker.tell(run={"uid": task.uid, "argv": task.argv, "sample": task.sample, **limits})
         for worker in decision.dismiss:
             worker.leave()
         if decision.start:
-            self._launch([self._start(shape) for shape in decision.start])
+            self._launch([(self._start(shape, node), node) for shape, node in decision.start])
 
-    def _start(self, shape: Shape) -> Task:
+    def _start(self, shape: Shape, node: int) -> Task:
         self._started += 1
         name = f"{PREFIX}{self._started}"
-        self._workers[name] = Worker(name, shape)
+        self._workers[name] = Worker(name, shape, node=node)
         threads = [f"{library}_THREADS={shape.cores}" for library in LIBRARIES]  # read when modules are imported
         clean = ["/usr/bin/env", "-u", "PYTHONPATH", "-u", "DEEPRC_TOWARDS", *threads]
         python = "python3" if shape.contained else sys.executable  # an image has its own
         program = [python, str(PROGRAM), self._address, str(self._keyfile), name, *shape.warm]
         program = self._contain(shape, program) if shape.contained else program
-        return Task(name, clean + program, cores_per_rank=shape.cores, gpus_per_rank=shape.gpus)
+        return Task(
+            name, clean + program, cores_per_rank=shape.cores, gpus_per_rank=shape.gpus, memory_mb=shape.memory_mb
+        )
 
     def _accept(self) -> None:
         while not self._closed:
@@ -212,7 +237,7 @@ class Workers:
                 while True:
                     news = json.loads(client.recv_bytes())
                     with self._lock:
-                        self._ended(worker, news["code"], news["why"])
+                        self._ended(worker, news["code"], news["why"], news["used"])
                         self._go_on()
         finally:  # whatever ends this, nobody waits for the worker's job for ever
             with self._lock:
@@ -221,14 +246,18 @@ class Workers:
                     if worker.task is not None:
                         self._ended(worker, None, "its worker has ended")
 
-    def _ended(self, worker: Worker, code: int | None, why: str | None) -> None:
+    def _ended(self, worker: Worker, code: int | None, why: str | None, used: float = 0.0) -> None:
         task, worker.task = worker.task, None
         worker.rest()
         state = "CANCELED" if why == "cancel" else "DONE" if code == 0 and why is None else "FAILED"
         if code is None:
             state = "LOST"
         if why == "timeout":
-            code, why = None, f"ended after its runtime of {task.timeout / 60:g} min"
+            code, why = None, ended.for_time(task.timeout)
+        elif why == "memory":
+            code, why = None, ended.for_memory(task.memory_mb, used)
+        elif why == "kernel":
+            code, why = None, ended.by_kernel(task.memory_mb)
         self._report(Outcome(task.uid, state, code, worker.cores, why))
 
     def _never_came(self, shape: Shape, reason: str) -> None:

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
 from deeprc.pilot import Task, workers
 from deeprc.pilot.workers import Workers
+from pilots import wait_for
 
 
 class Here:
     """In the pilot's place: starts the workers' processes, and tells of them what the pilot would."""
 
-    def __init__(self, folder, cores: int, *, address: str | None = None, program: list[str] | None = None) -> None:
+    def __init__(
+        self, folder, cores: int, *, address: str | None = None, program: list[str] | None = None, grace: float = 1.0,
+        memory: int = 10**6,
+    ) -> None:  # fmt: skip
         self.processes: dict[str, subprocess.Popen] = {}
         self.outcomes: queue.SimpleQueue = queue.SimpleQueue()
         self.began: list[str] = []
         self._program, self._folder = program, folder
         self.workers = Workers(
-            cores, 0, folder, address=address, launch=self.launch, report=self.outcomes.put, began=self.began.append
-        )
+            [(cores, 0, memory)], folder, address=address, grace=grace, launch=self.launch, report=self.outcomes.put,
+            began=self.began.append,
+        )  # fmt: skip
 
-    def launch(self, tasks: list[Task]) -> None:
-        for task in tasks:
+    def launch(self, tasks: list[tuple[Task, int]]) -> None:
+        for task, _ in tasks:
             self.processes[task.uid] = subprocess.Popen(self._program or task.argv, cwd=self._folder)
             cores = [("here", len(self.processes) - 1)]
             self._later(self.workers.news, task.uid, "AGENT_EXECUTING", cores, None)
@@ -73,6 +81,27 @@ def here(tmp_path):
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def cgroup():
+    """A function that makes a cgroup in which processes may have so many MB; skips where that cannot be."""
+    made: list[Path] = []
+
+    def make(megabytes: int) -> Path:
+        for root, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+            folder = Path(root, f"deeprc-test-{os.getpid()}")
+            with contextlib.suppress(OSError):
+                folder.mkdir()
+                made.append(folder)
+                (folder / limit).write_text(str(megabytes * 10**6))
+                return folder
+        pytest.skip("no cgroup of memory can be made here")
+
+    yield make
+    for folder in made:
+        wait_for(lambda folder=folder: not (folder / "cgroup.procs").read_text(), 10)
+        folder.rmdir()
 
 
 def shell(uid: str, command: str, **options) -> Task:
@@ -118,6 +147,111 @@ def test_a_job_that_ignores_the_end_of_its_runtime_is_killed(here):
     assert (outcome.state, outcome.code) == ("FAILED", None)
     assert outcome.reason.startswith("ended after its runtime of 0.008")
     assert time.monotonic() - started < 30  # of the 200 s that it would take
+
+
+# It says how often it was asked to end, saves for a while, and ends well.
+SAVES = """
+import signal, sys, time
+asked = []
+def end(*_):
+    asked.append("asked")
+    if len(asked) == 1:
+        time.sleep(0.3)
+        print(*asked, "saved", file=open(sys.argv[1], "w"))
+        sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+open(sys.argv[1] + ".ready", "w")
+time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("how", ["timeout", "cancel", "dismiss"])
+def test_programs_are_asked_to_end_and_can_save(here, tmp_path, how):
+    """However the shell has started them, and warm ones: each is asked once. The job has failed, however they end."""
+    (tmp_path / "saves.py").write_text(SAVES)
+    ways = {
+        "child": "python saves.py child",
+        "exec": "exec python saves.py exec",
+        "pipe": "python saves.py pipe | cat",
+        "group": "timeout 50 python saves.py group",
+        "session": "setsid python saves.py session & wait",
+        "warm": "PATH=$DEEPRC_WARM_PATH:$PATH; python saves.py warm; echo $?",
+        "lone": "python saves.py lone & sleep 100",
+    }
+    pilot = here(len(ways), grace=60)
+    limit = 6.0 if how == "timeout" else None  # on a busy machine, seven Pythons take their time
+    pilot.workers.submit(
+        [shell(name, line, warm=("json",) if name == "warm" else (), timeout=limit) for name, line in ways.items()]
+    )
+    wait_for(lambda: len(list(tmp_path.glob("*.ready"))) == len(ways), 60)
+    began = time.monotonic()
+    if how == "cancel":
+        pilot.workers.cancel([*ways])
+    elif how == "dismiss":
+        pilot.workers.dismiss()
+    outcomes = [pilot.get() for _ in ways]
+    assert time.monotonic() - began < 40  # none had to be made
+    assert {name: (tmp_path / name).read_text() for name in ways} == dict.fromkeys(ways, "asked saved\n")
+    assert {outcome.state for outcome in outcomes} == {"FAILED" if how == "timeout" else "CANCELED"}
+
+
+def test_a_signal_for_a_warm_program_reaches_it(here, tmp_path):
+    (tmp_path / "saves.py").write_text(SAVES)
+    line = "PATH=$DEEPRC_WARM_PATH:$PATH; timeout 2 python saves.py saved; echo $? > code; "
+    line += "python -c 'import os; os.kill(os.getpid(), 15)'; echo $? >> code"
+    pilot = here()
+    pilot.workers.submit([shell("warm", line, warm=("json",))])
+    assert pilot.get().state == "DONE"
+    assert (tmp_path / "saved").read_text() == "asked saved\n"
+    assert (tmp_path / "code").read_text().split() == ["124", "143"]
+
+
+GRABS = "python -c 'import sys, time; block = bytes(range(256)) * (int(sys.argv[1]) * 3900); time.sleep(60)'"
+
+
+def test_a_job_that_takes_more_memory_than_it_may_is_ended_and_told(here, tmp_path):
+    """What the processes of a job share counts once."""
+    shared = "python -c 'import os, time; block = b\"x\" * 150_000_000; [os.fork() for _ in range(2)]; time.sleep(3)'"
+    pilot = here(3)
+    tasks = [
+        shell("alone", f"{GRABS} 300", memory_mb=250),
+        shell("together", f"{GRABS} 150 & {GRABS} 150", memory_mb=250),
+        shell("forks", shared, memory_mb=250),
+    ]
+    pilot.workers.submit(tasks)
+    found = {outcome.uid: outcome for outcome in (pilot.get() for _ in tasks)}
+    assert {uid: outcome.state for uid, outcome in found.items()} == {
+        "alone": "FAILED", "together": "FAILED", "forks": "DONE",
+    }  # fmt: skip
+    for uid in ("alone", "together"):
+        assert found[uid].code is None
+        used = re.fullmatch(r"ended for its memory: (\d+) MB were in use, mem_mb allows 250", found[uid].reason)
+        assert 250 < int(used[1]) < 500
+
+
+def test_memory_decides_how_many_run_at_a_time(here, tmp_path):
+    pilot = here(4, memory=1000)
+    line = "date +%s.%N >> {0}; sleep 1; date +%s.%N >> {0}"
+    pilot.workers.submit([shell(str(i), line.format(i), memory_mb=600) for i in range(2)] + [shell("free", "true")])
+    assert [pilot.get().state for _ in range(3)] == ["DONE"] * 3
+    spans = sorted(tuple(map(float, (tmp_path / str(i)).read_text().split())) for i in range(2))
+    assert spans[0][1] <= spans[1][0]
+
+
+def test_a_job_that_the_kernel_has_killed_is_told_as_such(here, cgroup):
+    pilot = here(1, memory=1000)
+    pilot.workers.submit(
+        [
+            shell("starved", f"echo $$ > {cgroup(40)}/cgroup.procs; {GRABS} 200", memory_mb=500),
+            shell("shot", "kill -9 $$", memory_mb=500),
+        ]
+    )
+    starved, shot = pilot.get(), pilot.get()
+    assert (starved.state, starved.code) == ("FAILED", None)
+    assert starved.reason == (
+        "killed (SIGKILL), most likely by the kernel, as memory ran out meanwhile; it asks for mem_mb=500"
+    )
+    assert (shot.code, shot.reason) == (-9, None)
 
 
 def test_a_worker_that_dies_takes_its_job_along_and_is_replaced(here, tmp_path):

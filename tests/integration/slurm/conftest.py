@@ -25,6 +25,7 @@ partitions:
     nodes: {nodes}
     architecture: detect
     cores: {cores}
+    memory_mb: 4000
     scheduler_options: ["--partition={{queue}}", "--nodes={{nodes}}", "--ntasks-per-node={{ranks_per_node}}"]
     accelerator: {{vendor: nvidia, model: made up, count: {gpus}}}
   - name: reserved

@@ -10,10 +10,13 @@ rule all:
 
 
 rule one:
+    """Of the four cores of a node, its memory is enough for two."""
     output:
         "one/{number}.txt",
+    resources:
+        mem_mb=1500,
     shell:
-        'echo "$SLURMD_NODENAME $DEEPRC_RANKS $RP_RANK" > {output}'
+        'echo "$SLURMD_NODENAME $DEEPRC_RANKS $RP_RANK" > {output}; sleep 1'
 
 
 rule alone:
@@ -38,6 +41,7 @@ rule world:
         "logs/world.log",
     resources:
         tasks=6,
+        mem_mb=600,
     shell:
         'python -c "{PROGRAM}"'
 

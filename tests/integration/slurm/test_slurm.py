@@ -64,6 +64,15 @@ def test_jobs_of_one_rank_run_on_both_nodes(done):
     assert (folder / "script.txt").read_text() == "scripted\n"
 
 
+def test_no_node_has_more_jobs_than_memory_for_them(done):
+    ran = [
+        (job["start"], job["stop"], (done[0] / job["output"][0]).read_text().split()[0]) for job in jobs(done[0], "one")
+    ]
+    assert len(ran) == 6
+    for begin, _, node in ran:
+        assert sum(start <= begin < stop for start, stop, other in ran if other == node) <= 2, ran
+
+
 def test_mpi_in_a_job_of_one_rank_is_a_world_of_one(done):
     """Several in the same worker, which `srun` has started as a rank."""
     assert [(done[0] / f"alone/{number}.txt").read_text() for number in range(4)] == ["1\n"] * 4
@@ -97,9 +106,9 @@ def test_the_launch_line_is_the_one_that_the_plan_composes(done, site):
     folder = done[0]
     where = load_site(site)
     for rule, layout, hosts in (
-        ("world", Layout(6, 1, 0, 2), "node1,node2"),
+        ("world", Layout(6, 1, 0, 2, 100), "node1,node2"),
         ("two_nodes", Layout(2, 1, 0, 2), "node1,node2"),
-        ("one", Layout(1, 1, 0, 1), r"node[12]"),
+        ("one", Layout(1, 1, 0, 1, 1500), r"node[12]"),
         ("device", Layout(1, 1, 1, 1), r"node[12]"),
     ):
         for job in jobs(folder, rule):
@@ -113,7 +122,7 @@ def test_the_launch_line_is_the_one_that_the_plan_composes(done, site):
     (world,) = jobs(folder, "world")
     assert world["argv"][:-2] == [
         "srun", "--nodes=2", "--ntasks=6", "--ntasks-per-node=3", "--cpus-per-task=1", "--kill-on-bad-exit=1",
-        "--nodelist=node1,node2", "--exact", "--mem=0", "--gres=none", "--mpi=pmi2",
+        "--nodelist=node1,node2", "--exact", "--mem=287", "--gres=none", "--mpi=pmi2",
     ]  # fmt: skip
 
 

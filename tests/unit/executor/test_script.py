@@ -1,7 +1,7 @@
 import subprocess
 from pathlib import Path
 
-from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, last_words
+from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, last_error, last_words
 from snakemake_executor_plugin_radical_pilot.script import job_environment, job_text
 
 
@@ -133,3 +133,13 @@ def test_last_words_are_the_agents_else_those_of_its_start(tmp_path):
     assert last_words(tmp_path) == (["lost"], tmp_path / "log" / "broker.err")
     (tmp_path / "agent_0.err").write_text("first\nwhy\n")
     assert last_words(tmp_path) == (["first", "why"], tmp_path / "agent_0.err")
+
+
+def test_the_last_error_of_radical_pilots_log():
+    record = "1795650113.223 : pmgr_launching.0000  : 9699  : 139990600234688 : {}\n"
+    text = (
+        record.format("ERROR    : first") + record.format("ERROR    : launch failed") + "Traceback\n  a\n\nOSError: b\n"
+    )
+    assert last_error(text + record.format("DEBUG    : watch")) == ["launch failed", "Traceback", "  a", "OSError: b"]
+    assert last_error(text, lines=2, width=5) == ["  a", "OSErr"]
+    assert last_error(record.format("DEBUG    : watch")) == []

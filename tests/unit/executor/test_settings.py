@@ -29,6 +29,7 @@ def test_defaults():
         "cores": None,
         "runtime": 240,
         "pilots": 1,
+        "grace": 30,
         "account": None,
         "image": None,
         "folder": ".deeprc",

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from deeprc.errors import ConfigError
+from deeprc.launch import Layout
 from deeprc.pilot import Pilot, Task
 from deeprc.pilot.batch import Allocation
 from deeprc.pilot.environment import broker_environment, environment_text, passed_on
@@ -139,6 +140,34 @@ def test_what_no_placement_can_have_is_told_before_anything_starts(tmp_path, wan
     assert error.value.expected == "4 nodes with 64 cores and 8 accelerators each"
 
 
+def test_the_memory_of_a_rank_is_on_one_node(tmp_path):
+    nodes = Pilot(cluster(), tmp_path, nodes=2)
+    nodes.partition = nodes.partition.model_copy(update={"memory_mb": 1000})
+    assert nodes.layout(Task("a", [], 4, memory_mb=400)) == Layout(4, 1, 0, 2, 400)
+    assert nodes.layout(Task("a", [], 2, memory_mb=400)) == Layout(2, 1, 0, 1, 400)
+    for ranks, memory in ((1, 1001), (5, 400)):
+        with pytest.raises(ConfigError) as error:
+            nodes.layout(Task("a", [], ranks, memory_mb=memory))
+        assert error.value.problem == (f"{ranks} ranks of 1 cores, 0 accelerators and {memory} MB of memory do not fit")
+        assert error.value.expected == "2 nodes with 64 cores, 8 accelerators and 1000 MB of memory each"
+
+
+def test_memory_is_not_counted_where_nobody_has_told_what_a_node_has(tmp_path):
+    unknown = Pilot(cluster(), tmp_path)
+    unknown.partition = unknown.partition.model_copy(update={"memory_mb": None})
+    assert unknown.layout(Task("a", [], memory_mb=10**9)) == Layout()
+
+
+def test_slurm_is_told_the_memory_of_a_step(tmp_path):
+    """MiB, of a node, rounded up; none asked for is all of it."""
+    pilot = Pilot(cluster(), tmp_path, nodes=2, image="none")
+    pilot.partition = pilot.partition.model_copy(update={"memory_mb": 500_000})
+    memory = lambda task: next(word for word in pilot.plan(task).launcher if word.startswith("--mem="))  # noqa: E731
+    assert memory(Task("a", [], 4, nodes=2, memory_mb=1000)) == "--mem=1908"
+    assert memory(Task("a", [], 1, memory_mb=1000)) == "--mem=954"
+    assert memory(Task("a", [], 1)) == "--mem=0"
+
+
 def test_options_that_tasks_want_of_their_allocation_are_asked_for_in_time(tmp_path):
     together = {
         "when": {"comm": ["ccl"], "nodes": "several"},
@@ -165,7 +194,9 @@ def test_nothing_is_written_before_the_start(tmp_path):
 def test_news_that_cannot_be_taken_in_end_the_pilot(tmp_path):
     """Whoever waits for it would wait for ever."""
     pilot = Pilot(SITE, tmp_path)
-    pilot._broker = subprocess.Popen(["echo", '{"task": "a"}'], stdout=subprocess.PIPE, text=True)
+    pilot._broker = subprocess.Popen(
+        ["echo", '{"task": "a", "cores": [], "nodes": []}'], stdout=subprocess.PIPE, text=True
+    )
     with pytest.raises(KeyError):
         pilot._listen()
     pilot._broker.wait(10)

@@ -16,12 +16,13 @@ _LAUNCHERS: dict[str, type[Launcher]] = {}
 
 @dataclass(frozen=True)
 class Layout:
-    """How a task lies on its nodes."""
+    """How a task lies on its nodes; `memory_mb`: what each rank may use, MB (10^6 bytes); 0 for anything."""
 
     ranks: int = 1
     cores_per_rank: int = 1
     gpus_per_rank: int = 0
     nodes: int = 1
+    memory_mb: int = 0
 
     @property
     def ranks_per_node(self) -> int:

@@ -45,9 +45,12 @@ class Srun(Launcher):
         """The nodes that a pilot has chosen, where it runs several steps at a time.
 
         Each step has its cores and accelerators to itself (`--exact`): with `--overlap`, Slurm 22.05 gives all steps of
-        a node the same first ones (tried). Unless told, a step takes all of the memory and all accelerators.
+        a node the same first ones (tried). Unless told, a step takes all of the memory and all accelerators. What it
+        is told of memory is a limit where the cluster has memory constrained (slurm.conf's TaskPlugin=task/cgroup);
+        Slurm counts in MiB, and for each node.
         """
         if not placed:
             return []
         idle = self.partition.gpus > 0 and not layout.gpus_per_rank
-        return ["--nodelist={hosts}", "--exact", "--mem=0", *(["--gres=none"] if idle else [])]
+        memory = -(-layout.memory_mb * layout.ranks_per_node * 10**6 // 2**20)
+        return ["--nodelist={hosts}", "--exact", f"--mem={memory}", *(["--gres=none"] if idle else [])]

@@ -103,10 +103,14 @@ def write(folder, name, lines):
 def whole_blocks(find):
     """`_find_resources` of the scheduler, with a node taken for all the ranks that it is to have, or for none.
 
-    Launchers lay out ranks evenly. RADICAL-Pilot would take what is free here and there, three ranks and one.
+    Launchers lay out ranks evenly. RADICAL-Pilot would take what is free here and there, three ranks and one. And it
+    takes memory off a node without a look at whether there is any left. A worker has its node: the client has counted.
     """
 
     def find_whole(self, *arguments, **options):
+        node, wanted = options["node"], getattr(self, "_deeprc_node", None)
+        if wanted not in (None, node["index"]) or options["n_slots"] * options["mem_per_slot"] > node["mem"]:
+            return None
         options["partial"] = False
         return find(self, *arguments, **options)
 
@@ -119,8 +123,35 @@ def contiguous(schedule):
     """
 
     def schedule_neighbours(self, task):
+        self._deeprc_node = (task["description"].get("metadata") or {}).get("node")
         if not self._scattered:
             self._node_offset = 0
         return schedule(self, task)
 
     return schedule_neighbours
+
+
+def in_turn(tasks, check, on_skip=None, **_):
+    """`radical.utils.lazy_bisect`, by which the scheduler goes through waiting tasks: those that fit, in their order.
+
+    The bisection takes for granted that a larger task fits nowhere where a smaller one does not, by cores and
+    accelerators alone: with memory and nodes it passes tasks over for which there is room. Here only what asks for just
+    the same as one that did not fit is passed over.
+    """
+    good, bad, failed, full = [], [], [], set()
+    for task in tasks:
+        asked, own = task["description"], task["description"].get("metadata") or {}
+        names = ("ranks", "ranks_per_node", "cores_per_rank", "gpus_per_rank", "mem_per_rank")
+        kind = (*(asked[name] for name in names), own.get("node"))
+        if kind in full:
+            bad.append(task)
+            continue
+        try:
+            fits = check(task)
+        except Exception as error:
+            failed.append([task, str(error)])
+            continue
+        (good if fits else bad).append(task)
+        if not fits:
+            full.add(kind)
+    return good, bad, failed

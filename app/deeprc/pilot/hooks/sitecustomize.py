@@ -104,8 +104,16 @@ def launch_method(module):
     module.LaunchMethod.create = classmethod(lambda cls, *arguments, **options: ours(create(*arguments, **options)))
 
 
+def scheduling(module):
+    """Try the waiting tasks in their order (`radical.pilot.agent.scheduler.base`)."""
+    from deeprc_launch import in_turn
+
+    module.ru = _Utilities(module.ru)
+    module.ru.lazy_bisect = in_turn
+
+
 def placement(module):
-    """Lay out ranks evenly (`radical.pilot.agent.scheduler.continuous`)."""
+    """Lay out ranks evenly, where there is memory for them (`radical.pilot.agent.scheduler.continuous`)."""
     from deeprc_launch import contiguous, whole_blocks
 
     module.Continuous._find_resources = whole_blocks(module.Continuous._find_resources)
@@ -155,6 +163,7 @@ HOOKS = {
     "radical.pilot.agent.executing.base": executing,
     "radical.pilot.utils.component_manager": component_manager,
     "radical.pilot.agent.launch_method.base": launch_method,
+    "radical.pilot.agent.scheduler.base": scheduling,
     "radical.pilot.agent.scheduler.continuous": placement,
     "radical.pilot.agent.resource_manager.pbspro": pbs_nodes,
 }

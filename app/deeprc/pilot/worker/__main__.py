@@ -18,35 +18,61 @@ import time
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 
-from processes import become_reaper, end_leftovers, kill_group, start
-from sampling import INTERVAL, Sampler
+import memory
+import sampling
+from memory import Memory
+from processes import ask_to_end, become_reaper, children, end_leftovers, start
+from sampling import Sampler
 from warm import Warm
 
-PATIENCE = 1.0  # seconds from SIGTERM to SIGKILL
+WARM = 0.05  # seconds between two looks at warm programs
+KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)  # the code of a job that was, and of a shell whose program was
 
 
 class Job:
     """The job that runs."""
 
     def __init__(self, wanted: dict, environment: dict[str, str]) -> None:
-        self.uid = wanted["uid"]
+        self.uid, self.grace = wanted["uid"], wanted["grace"]
+        self.memory = Memory(wanted["memory_mb"])
         self.pid = start(wanted["argv"], environment)
         self.deadline = time.monotonic() + wanted["timeout"] if wanted["timeout"] else float("inf")
         self.sampler = Sampler(self.pid, Path(wanted["sample"])) if wanted["sample"] else None
-        self.ended_by: str | None = None  # "cancel" or "timeout"
+        self.ended_by: str | None = None  # "cancel", "timeout" or "memory"
+        self.code: int | None = None
+        self._killed = False
 
-    def end(self, why: str) -> None:
-        """Ask it to end; the next time, make it."""
-        kill_group(self.pid, signal.SIGKILL if self.ended_by else signal.SIGTERM)
-        self.ended_by = self.ended_by or why
-        self.deadline = time.monotonic() + PATIENCE
+    def end(self, why: str, spared: list[int]) -> None:
+        """Ask its programs to end, so that they can save what they have; the next time, make them."""
+        if self.ended_by or not self.grace:
+            self.kill(why)
+            return
+        self.ended_by, self.deadline = why, time.monotonic() + self.grace
+        ask_to_end(spared)
+
+    def kill(self, why: str) -> None:
+        """End it at once."""
+        self.ended_by, self.deadline, self._killed = self.ended_by or why, float("inf"), True
+        if self.code is None:  # not reaped yet, so the number is still its own
+            os.kill(self.pid, signal.SIGKILL)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended; one that was asked to, with all of its programs: a shell does not wait for its own."""
+        return self.code is not None and (self._killed or self.ended_by is None or not children())
+
+    def why(self) -> str | None:
+        """What ended it, if it was not its own program."""
+        if self.ended_by is None and self.code in KILLED and self.memory.kernel_killed():
+            return "kernel"
+        return self.ended_by
 
 
 class Worker:
     """Waits for the client, for the end of the job and for programs that want to be warm, all in one place."""
 
     def __init__(self, client: Connection, warm: Warm) -> None:
-        self._client, self._warm, self._job = client, warm, None
+        self._client, self._warm, self._job, self._leaving = client, warm, None, False
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -64,21 +90,33 @@ class Worker:
                     key.data()
                 self._warm.look()
                 self._reap()
-                if self._job is not None and time.monotonic() > self._job.deadline:
-                    self._job.end("timeout")
-                if self._job is not None and self._job.sampler:
-                    self._job.sampler.look()
+                if self._job is not None and not self._job.over:
+                    self._look(self._job)
+                if self._job is not None and self._job.over:
+                    self._finish(self._job)
         except (EOFError, ConnectionError):
             pass
         finally:
             end_leftovers()
 
     def _pause(self) -> float | None:
-        if self._job is None:
+        job = self._job
+        if job is None:
             return None
-        until = self._job.deadline - time.monotonic()
-        pause = min(until, INTERVAL if self._job.sampler else until, 0.05 if self._warm.busy else until)
-        return None if pause == float("inf") else max(0.0, pause)
+        pauses = [job.deadline - time.monotonic()]
+        pauses += [sampling.INTERVAL] if job.sampler else []
+        pauses += [memory.INTERVAL] if job.memory.limited else []
+        pauses += [WARM] if self._warm.programs else []
+        return None if min(pauses) == float("inf") else max(0.0, min(pauses))
+
+    def _look(self, job: Job) -> None:
+        """See to it that the job keeps within its time and memory."""
+        if time.monotonic() > job.deadline:
+            job.end("timeout", self._warm.programs)
+        elif job.memory.exceeded():
+            job.kill("memory")
+        if job.sampler:
+            job.sampler.look()
 
     def _obey(self) -> None:
         wanted = json.loads(self._client.recv_bytes())
@@ -86,15 +124,18 @@ class Worker:
             try:
                 self._job = Job(wanted["run"], self._warm.environment(dict(os.environ)))
             except OSError as error:
-                self._tell(ended=wanted["run"]["uid"], code=127, why=str(error))
+                self._tell(ended=wanted["run"]["uid"], code=127, why=str(error), used=0.0)
         elif "cancel" in wanted:
             if self._job is not None and self._job.uid == wanted["cancel"]:
-                self._job.end("cancel")
-        else:
+                self._job.end("cancel", self._warm.programs)
+        elif self._job is None or wanted["leave"] == "now":
             raise EOFError
+        else:
+            self._leaving = True
+            self._job.end("cancel", self._warm.programs)
 
     def _reap(self) -> None:
-        """Take note of children that ended; what a job leaves behind is ended with it."""
+        """Take note of children that ended."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -104,14 +145,19 @@ class Worker:
                 return
             code = os.waitstatus_to_exitcode(status)
             self._warm.ended(pid, code)
-            job = self._job
-            if job is not None and pid == job.pid:
-                end_leftovers()
-                self._warm.clear()
-                if job.sampler:
-                    job.sampler.write()
-                self._job = None
-                self._tell(ended=job.uid, code=code, why=job.ended_by)
+            if self._job is not None and pid == self._job.pid:
+                self._job.code = code
+
+    def _finish(self, job: Job) -> None:
+        """Tell of the job's end; what it leaves behind is ended with it."""
+        end_leftovers()
+        self._warm.clear()
+        if job.sampler:
+            job.sampler.write()
+        self._job = None
+        self._tell(ended=job.uid, code=job.code, why=job.why(), used=job.memory.used)
+        if self._leaving:
+            raise EOFError
 
     def _tell(self, **news: object) -> None:
         self._client.send_bytes(json.dumps(news).encode())

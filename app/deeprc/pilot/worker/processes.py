@@ -7,9 +7,13 @@ import ctypes
 import os
 import signal
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
+# They pass signals on to their child, or to the group that they lead: coreutils' timeout, Apptainer's process around a
+# container (both tried), inits of containers.
+FORWARDERS = ("timeout", "starter", "starter-suid", "tini", "dumb-init")
 
 
 def become_reaper() -> None:
@@ -29,19 +33,38 @@ def start(argv: list[str], environment: dict[str, str]) -> int:
     )
 
 
-def kill_group(pid: int, number: int) -> None:
-    """Send a signal to the session's first process group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
-
-
-def children() -> list[int]:
-    """The numbers of this process's children; those of a thread are all, as there is only one."""
-    me = os.getpid()
+def children(pid: int | None = None) -> list[int]:
+    """The numbers of a process's children; of this one's, if none is given."""
+    pid = pid or os.getpid()
     try:
-        return [int(pid) for pid in Path(f"/proc/{me}/task/{me}/children").read_text().split()]
-    except OSError:  # a kernel without that file
-        return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and _parent(path) == me]
+        threads = Path(f"/proc/{pid}/task").iterdir()
+        return [int(child) for each in threads for child in _read(each / "children").split()]
+    except FileNotFoundError:  # it has just ended, or the kernel has no such file
+        return [each for each, parent in _parents() if parent == pid] if Path(f"/proc/{pid}").exists() else []
+
+
+def descendants() -> list[int]:
+    """The numbers of this process's children, of their children, and so on."""
+    found = children()
+    for pid in found:  # it grows meanwhile
+        found += children(pid)
+    return found
+
+
+def ask_to_end(spared: Iterable[int] = ()) -> None:
+    """Send SIGTERM to every descendant, but for those that somebody else tells.
+
+    To each, since a shell that waits for its program does not pass a signal on, and a program may have left the group
+    that it was started in; and once to each, since a second signal may interrupt what it does on the first.
+    """
+    family, told = descendants(), {*spared}
+    for pid in family:
+        with contextlib.suppress(OSError):  # it has just ended
+            if _read(Path(f"/proc/{pid}/comm")).strip() in FORWARDERS:
+                told |= {*children(pid), *(each for each in family if each != pid and os.getpgid(each) == pid)}
+    for pid in {*family} - told:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGTERM)
 
 
 def end_leftovers(seconds: float = 5.0) -> None:
@@ -57,8 +80,13 @@ def end_leftovers(seconds: float = 5.0) -> None:
                     time.sleep(0.002)
 
 
-def _parent(folder: Path) -> int | None:
-    try:
-        return int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-    except (OSError, IndexError):
-        return None
+def _parents() -> Iterator[tuple[int, int]]:
+    """Each process and its parent."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError, IndexError):  # it has just ended
+                yield int(folder.name), int(_read(folder / "stat").rpartition(")")[2].split()[1])
+
+
+def _read(path: Path) -> str:
+    return path.read_text(errors="replace")

@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import socket
 import sys
+
+SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def real():
@@ -36,6 +39,9 @@ def main():
         os.execv(python, [python, *arguments])
     request = {"arguments": arguments, "cwd": os.getcwd(), "environment": dict(os.environ)}
     text = json.dumps(request).encode()
+    for number in SIGNALS:  # they are the program's
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, _: worker.send(bytes([number])))
     socket.send_fds(worker, [str(len(text)).encode() + b"\n"], [0, 1, 2])
     worker.sendall(text)
     for file in (0, 1):  # else a pipe's other end would not see the program's end of it
@@ -45,6 +51,8 @@ def main():
         sys.exit("the warm worker has ended")
     code = int(answer)
     if code < 0:
+        if -code in SIGNALS:
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     os._exit(code)
 

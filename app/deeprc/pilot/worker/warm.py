@@ -23,7 +23,7 @@ import types
 from pathlib import Path
 
 NAMES = ("python", "python3", f"python3.{sys.version_info[1]}")
-OWN = ("processes", "sampling", "warm")  # the worker's modules
+OWN = ("memory", "processes", "sampling", "warm")  # the worker's modules
 LIMIT = 16 * 1024 * 1024  # bytes of a request: arguments and environment
 
 
@@ -51,9 +51,9 @@ class Warm:
             path.chmod(stat.S_IRWXU)
 
     @property
-    def busy(self) -> bool:
-        """Whether a program runs."""
-        return bool(self._programs)
+    def programs(self) -> list[int]:
+        """The numbers of the programs that run."""
+        return [*self._programs]
 
     def environment(self, variables: dict[str, str]) -> dict[str, str]:
         """The variables of a job: these, and where its `python` finds this worker."""
@@ -86,13 +86,14 @@ class Warm:
         self._programs[pid] = program
 
     def look(self) -> None:
-        """End the programs whose `python` was killed."""
+        """Pass on the signals that a program's `python` got, and end the program where that was killed."""
         for pid, program in self._programs.items():
-            gone = False
+            signals = None
             with contextlib.suppress(BlockingIOError):
-                gone = program.recv(1) == b""
-            if gone:
-                os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
+                signals = program.recv(16)
+            if signals is not None:
+                for number in signals or [signal.SIGKILL]:
+                    os.kill(pid, number)  # not reaped yet, so the number is still its own
 
     def ended(self, pid: int, code: int) -> None:
         """Tell a program's `python` its exit code."""

@@ -1,0 +1,20 @@
+"""What a person is told of a job that its own program did not end."""
+
+from __future__ import annotations
+
+
+def for_time(seconds: float) -> str:
+    """Its runtime was over."""
+    return f"ended after its runtime of {seconds / 60:g} min"
+
+
+def for_memory(limit_mb: int, used_mb: float, ranks: int = 1) -> str:
+    """It, or one of its ranks, took more than it had asked for, as a look at its processes has shown."""
+    each = f" for each of {ranks} ranks" if ranks > 1 else ""
+    return f"ended for its memory: {used_mb:.0f} MB were in use, mem_mb allows {limit_mb}{each}"
+
+
+def by_kernel(limit_mb: int) -> str:
+    """A program was killed that nobody here has killed, and the kernel has killed one meanwhile."""
+    asked = f"it asks for mem_mb={limit_mb}" if limit_mb else "it asks for no mem_mb"
+    return f"killed (SIGKILL), most likely by the kernel, as memory ran out meanwhile; {asked}"
