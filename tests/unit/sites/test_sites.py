@@ -88,6 +88,19 @@ def test_memory_is_cut_to_the_control_groups_limit(tmp_path):
     group.mkdir(parents=True)
     (group / "memory.max").write_text("512000000\n")
     assert detect.memory_mb(tmp_path) == 512
+    # A group's limit is that of each group above it, too.
+    (tmp_path / "proc" / "self").mkdir(parents=True)
+    (tmp_path / "proc" / "self" / "cgroup").write_text("3:cpu:/\n0::/user.slice/job\n")
+    (group / "user.slice" / "job").mkdir(parents=True)
+    (group / "user.slice" / "job" / "memory.max").write_text("max\n")
+    (group / "user.slice" / "memory.max").write_text("256000000\n")
+    assert detect.memory_mb(tmp_path) == 256
+    # Version 1 has a hierarchy for memory.
+    (tmp_path / "proc" / "self" / "cgroup").write_text("4:memory:/job\n")
+    (group / "memory" / "job").mkdir(parents=True)
+    (group / "memory" / "job" / "memory.limit_in_bytes").write_text("128000000\n")
+    (group / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    assert detect.memory_mb(tmp_path) == 128
 
 
 def test_the_size_of_a_job_decides_on_its_queue():

@@ -38,10 +38,18 @@ def cores(root: Path = ROOT) -> int:
 
 
 def memory_mb(root: Path = ROOT) -> int:
-    """Memory that this process may use, MB: the machine's, cut to the control group's limit where one is set."""
-    total = psutil.virtual_memory().total
-    limit = read(root / "sys/fs/cgroup/memory.max") or "max"
-    return (total if limit == "max" else min(total, int(limit))) // 10**6
+    """Memory that this process may use, MB: the machine's, cut to the limits of the control groups that it is in."""
+    limits = [psutil.virtual_memory().total]
+    for line in (read(root / "proc/self/cgroup") or "0::/").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        # Version 2 has one hierarchy, without controllers in that line; version 1 one for memory.
+        base, name = ("memory", "memory.limit_in_bytes") if controllers else (".", "memory.max")
+        group = Path(path.lstrip("/"))
+        values = (read(root / "sys/fs/cgroup" / base / part / name) for part in (group, *group.parents))
+        limits += [int(value) for value in values if value and value != "max"]
+    return min(limits) // 10**6
 
 
 def architecture() -> str:
