@@ -1,0 +1,127 @@
+"""One small study started again and again: killed, with other data and options, and compared with a fresh run.
+
+Without a pilot (`--executor local`), which has no part in it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deeprc.files import read_json
+
+ROOT = Path(__file__).resolve().parents[3]
+SMALL = {
+    "pipelines": ["forecasting"],
+    "forecasting": {
+        "dataset": "ett",
+        "path": "mine.csv",
+        "target": "load",
+        "horizon": 4,
+        "input_size": 12,
+        "steps": 2,
+        "models": ["GRU"],
+    },
+}
+pytestmark = pytest.mark.timeout(900)
+
+
+def series(factor: int) -> str:
+    """A file of the same size for any factor of one digit."""
+    rows = [
+        f"{datetime(2020, 1, 1) + timedelta(hours=hour)},{factor * (10 + 5 * math.sin(hour / 3.82)):08.3f}"
+        for hour in range(300)
+    ]
+    return "\n".join(["date,load", *rows]) + "\n"
+
+
+def command(folder: Path, **forecasting: object) -> list[str]:
+    config = {**SMALL, "forecasting": SMALL["forecasting"] | forecasting}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(config))
+    snakemake = [str(Path(sys.executable).parent / "snakemake"), "--profile", "site/localhost", "--executor", "local"]
+    return [*snakemake, "--cores", "2", "--directory", str(folder), "--configfile", str(folder / "mine.yaml")]
+
+
+def start(folder: Path, *more: str, **forecasting: object) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
+    arguments = [*command(folder, **forecasting), *more]
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.run(arguments, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, timeout=600, **both)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("again")
+    (folder / "mine.csv").write_text(series(3))
+    return folder
+
+
+def test_after_kill_9_the_same_command_goes_on(folder):
+    """While it lives, another start is refused; killed, its lock is taken over and what it had made is kept."""
+    first = subprocess.Popen(command(folder), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not list((folder / ".snakemake").glob("locks/*.output.lock")):
+            assert first.poll() is None
+            time.sleep(0.05)
+        refused = start(folder)
+        assert first.poll() is None
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    assert refused.returncode == 1
+    assert f"error: results: another run holds these results: process {first.pid} on this machine" in refused.stdout
+    assert f"`kill {first.pid}`" in refused.stdout and "Traceback" not in refused.stdout
+    dry = start(folder, "-n")
+    assert dry.returncode == 0 and "cannot be locked" not in dry.stdout and "is going on" not in dry.stdout
+    done = start(folder)
+    assert done.returncode == 0, done.stdout
+    assert f"(process {first.pid}) was killed: its lock is taken over" in done.stdout
+    assert (folder / "results" / "report.html").exists()
+    assert "Nothing to be done" in start(folder).stdout
+
+
+def test_a_lock_that_nothing_is_known_of_is_one_clear_error_and_unlock_works(folder):
+    lock = folder / ".snakemake" / "locks" / "0.output.lock"
+    lock.parent.mkdir(exist_ok=True)
+    lock.write_text("results/forecasting/prepared\nresults/forecasting/metrics.json\n")
+    refused = start(folder)
+    assert refused.returncode == 1
+    assert "Snakemake's lock is held, and nothing says by whom" in refused.stdout and "Traceback" not in refused.stdout
+    assert start(folder, "--nolock").returncode == 0
+    assert start(folder, "--unlock").returncode == 0
+    assert "Nothing to be done" in start(folder).stdout
+
+
+def test_other_data_and_options_give_what_a_fresh_run_gives(folder, tmp_path):
+    """An older file of the same size takes the place of the data, with another horizon; a bad one before did nothing."""
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("results/**/*") if path.is_file()}
+    good = folder / "good.csv"
+    shutil.copy2(folder / "mine.csv", good)
+    (folder / "mine.csv").write_text(good.read_text().replace("2020-01-01 05:00:00", "2020-01-01 05:00:01"))
+    bad = start(folder, horizon=3)
+    assert bad.returncode == 1 and "FAILED: check the transformer data" in bad.stdout
+    changed = {path for path, stamp in before.items() if path.stat().st_mtime_ns != stamp}
+    assert changed == {folder / "results" / "logs" / "forecasting_check.log"}
+
+    (folder / "older.csv").write_text(series(7))
+    os.utime(folder / "older.csv", (10**9, 10**9))
+    shutil.copy2(folder / "older.csv", folder / "mine.csv")
+    done = start(folder, horizon=3)
+    assert done.returncode == 0, done.stdout
+    assert "Nothing to be done" in start(folder, horizon=3).stdout
+    (tmp_path / "mine.csv").write_text(series(7))
+    fresh = start(tmp_path, horizon=3)
+    assert fresh.returncode == 0, fresh.stdout
+    mine, theirs = (json.dumps(read_json(place / "results" / "metrics.json")) for place in (folder, tmp_path))
+    assert mine == theirs

@@ -1,0 +1,119 @@
+"""Who holds the results: told by process, start, machine; taken over where it is dead for certain, and never else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from deeprc.workflow import lock
+from deeprc.workflow.lock import Holder, LockedError, hold, holder, release
+
+TWO = """
+import sys, time
+from pathlib import Path
+from deeprc.workflow.lock import LockedError, hold
+try:
+    with hold("results", print, Path(sys.argv[1])):
+        print("mine", flush=True)
+        time.sleep(float(sys.argv[2]))
+except LockedError as error:
+    print(error)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A `.snakemake` with the locks of a run in results/ and of one in others/."""
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks" / "0.input.lock").write_text("mine.csv\nresults/forecasting/prepared\n")
+    (tmp_path / "locks" / "0.output.lock").write_text("results/report.html\n")
+    (tmp_path / "locks" / "1.output.lock").write_text("others/report.html\n")
+    return tmp_path
+
+
+def locks(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "locks").iterdir()}
+
+
+def left_behind(folder: Path, found: Holder) -> Path:
+    """The record of a holder that did not take it away."""
+    record = lock._record("results", folder)
+    record.write_text(json.dumps(asdict(found)))
+    return record
+
+
+def gone() -> Holder:
+    """A process of this machine that has ended."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    return replace(Holder.me(), pid=child.pid)
+
+
+@pytest.mark.parametrize(
+    "dead",
+    [
+        gone,
+        lambda: replace(Holder.me(), pid=1, started=Holder.me().started),  # its number is another process's now
+        lambda: replace(Holder.me(), boot="earlier", machine=Holder.me().machine or "m"),  # the machine started anew
+    ],
+)
+def test_a_dead_holders_lock_is_taken_over_and_says_so(folder, dead, monkeypatch):
+    if not Holder.me().machine:
+        monkeypatch.setattr(lock, "_line", lambda path, line=lock._line: "m" if "machine-id" in path else line(path))
+    left_behind(folder, replace(dead(), since="2026-11-25 23:01:02"))
+    said: list[str] = []
+    with hold("results", said.append, folder):
+        assert locks(folder) == {"1.output.lock"}  # another run's, in other results, stays
+    assert len(said) == 1 and "the run that began 2026-11-25 23:01:02 (process " in said[0]
+    assert "was killed: its lock is taken over" in said[0]
+    assert holder("results", folder) is None
+
+
+@pytest.mark.parametrize(
+    ("living", "cure"),
+    [
+        (lambda: replace(Holder.me(), pid=os.getppid(), started=lock._started(os.getppid())), "`kill "),
+        (lambda: replace(Holder.me(), host="node-7"), "`--unlock`"),
+        (lambda: replace(Holder.me(), boot="other", machine="other"), "`--unlock`"),  # two machines of one name
+        (lambda: replace(Holder.me(), boot="other", machine=""), "`--unlock`"),
+        (lambda: replace(gone(), namespace="pid:[1]"), "`--unlock`"),  # in a container of its own
+    ],
+)
+def test_a_holder_that_may_live_is_told_and_left_alone(folder, living, cure):
+    record = left_behind(folder, replace(living(), command="snakemake --profile site/x"))
+    with pytest.raises(LockedError) as caught, hold("results", print, folder):
+        pass
+    assert "another run holds these results: process " in str(caught.value)
+    assert "found: snakemake --profile site/x" in str(caught.value) and cure in str(caught.value)
+    assert record.exists() and len(locks(folder)) == 3
+    release("results", folder)
+    with hold("results", print, folder):
+        pass
+
+
+def test_a_record_that_is_not_whole_is_nobodys(folder):
+    lock._record("results", folder).write_text("{")
+    with hold("results", print, folder):
+        assert len(locks(folder)) == 3
+
+
+def test_of_many_that_start_at_once_over_a_dead_one_one_gets_it(folder):
+    left_behind(folder, gone())
+    command = [sys.executable, "-c", TWO, str(folder), "3"]
+    children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    said = [child.communicate(timeout=60)[0] for child in children]
+    assert sum("mine\n" in text for text in said) == 1, said
+    assert sum("another run holds these results" in text for text in said) == 5
+    assert sum("is taken over" in text for text in said) == 1
+
+
+def test_other_results_are_another_lock_and_one_folder_has_one_name(folder):
+    with hold("results", print, folder), hold("others", print, folder):
+        assert holder("results", folder) is None  # this process's own
+    assert lock._record("./results/", folder) == lock._record(str(Path.cwd() / "results"), folder)
