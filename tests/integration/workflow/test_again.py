@@ -104,7 +104,7 @@ def test_a_lock_that_nothing_is_known_of_is_one_clear_error_and_unlock_works(fol
 
 
 def test_other_data_and_options_give_what_a_fresh_run_gives(folder, tmp_path):
-    """An older file of the same size takes the place of the data, with another horizon; a bad one before did nothing."""
+    """An older file of the same size takes the place of the data, the horizon is another; a bad file did nothing."""
     before = {path: path.stat().st_mtime_ns for path in folder.glob("results/**/*") if path.is_file()}
     good = folder / "good.csv"
     shutil.copy2(folder / "mine.csv", good)
