@@ -66,7 +66,8 @@ def _arrays(column: pl.Series) -> Iterator[pa.Array]:
 
 def _arrow(column: pl.Series) -> pa.Array:
     try:
-        return column.rechunk().to_arrow(compat_level=OLDEST)
+        whole = column.to_frame().to_arrow(compat_level=OLDEST).column(0)
+        return whole.chunk(0) if whole.num_chunks == 1 else whole.combine_chunks()  # faster than Polars' rechunk
     except (KeyboardInterrupt, MemoryError):
         raise
     except BaseException as error:  # a panic of Polars is no Exception
