@@ -67,12 +67,15 @@ def time_of(parts: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
 def counted(text: pl.Series, unit: str) -> pl.Series:
     """The times that numbers mean: counts of a unit since 1970, or Excel's days; null where there is no number."""
     number = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    scale = PER_SECOND.get(unit, 1)
+    begin, end = (0, 2_958_466) if unit == "excel" else (-62_135_596_800, 253_402_300_800)  # the years up to 9999
+    number = number.set(~number.is_between(begin * scale, end * scale, closed="left"), None)
     if unit == "excel":
         # Excel counts days from 1899-12-30, in doubles: rounded to the second.
         days = pl.duration(seconds=(number * 86_400).round())
         return pl.select(pl.date(1899, 12, 30).cast(pl.Datetime("us")) + days).to_series()
-    scale = PER_SECOND[unit]
     exact = text.str.extract(r"^(-?[0-9]+)(?:\.0*)?$").cast(pl.Int64, strict=False)
+    exact = exact.set(number.is_null(), None)
     whole = exact * (10**6 // scale) if scale <= 10**6 else exact // 1000
     # Numbers with decimals: to the microsecond, as far as doubles go.
     us = pl.coalesce(whole, (number * (10**6 / scale)).round().cast(pl.Int64))

@@ -40,7 +40,11 @@ def to_times(table: Table, names: list[str], columns: list[pl.Series], clock: Cl
         times, aware = _of_form(table, name, text, clock.form) if clock.form else _found(table, name, text)
     if clock.zone and not aware:
         times = to_utc(table, name, times, clock.zone, clock.by)
-    return times.cast(pl.Datetime("us"))
+    times = times.cast(pl.Datetime("us"))
+    if (beyond := ~times.dt.year().is_between(1, 9999)).any():
+        text = columns[0].cast(pl.String)
+        _refuse(table, name, text, beyond, "not a date", expected="a year from 1 to 9999", fix="correct the date")
+    return times
 
 
 def seems_times(column: pl.Series) -> bool:
