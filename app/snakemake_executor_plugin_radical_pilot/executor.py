@@ -102,6 +102,8 @@ class Executor(RemoteExecutor):
                 rows = str(error).splitlines() or [type(error).__name__]
                 self._progress.failed(direct.rule_name(job), "it cannot be run", rows, "none")
                 self._jobs = {uid: each for uid, each in self._jobs.items() if each[0].job is not job}
+                with contextlib.suppress(Exception):  # its message may be what cannot be made
+                    self._events.write(direct.stage(job).refused(time.time()))
                 self.report_job_error(SubmittedJobInfo(job))
         return tasks
 

@@ -29,6 +29,22 @@ class Stage:
     attempts: int
     jobs: int = 1
 
+    def refused(self, now: float) -> JobEvent:
+        """The event of a job that could not be handed to the pilot: it failed before it began."""
+        return JobEvent(
+            time=now,
+            state="failed",
+            job=self.job,
+            rule=self.rule,
+            wildcards=self.wildcards,
+            label=self.label,
+            ranks=1,
+            submit=now,
+            argv=[],
+            output=self.output,
+            attempt=self.attempt,
+        )
+
 
 @dataclass(frozen=True)
 class Submitted:

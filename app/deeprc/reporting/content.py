@@ -132,11 +132,12 @@ def _ahead(found: Forecasting) -> str:
 
 def _season(metrics: dict) -> str:
     """What the seasonal naive forecast is."""
-    if metrics.get("season") is None:
+    if not metrics.get("season"):
         return ""
     if metrics["season"] == 1:
         return "There is no season: the seasonal naive forecast is the last value, too."
-    return f"The seasonal naive forecast is the value of {metrics.get('season_length')} before."
+    before = metrics.get("season_length") or words.count(metrics["season"], "step")
+    return f"The seasonal naive forecast is the value of {before} before."
 
 
 def _spans(found: Forecasting) -> tuple[tuple[tuple[float, str], ...], float]:

@@ -200,8 +200,9 @@ def data_files(pipeline: str, check: dict) -> list[dict]:
         for key, inner in value.items():
             if key == "sha256" and isinstance(inner, str):
                 found.append({"pipeline": pipeline, "file": value.get("file", value.get("path")), "sha256": inner})
-            elif key == "sha256":
-                found.extend({"pipeline": pipeline, "file": file, "sha256": hash_} for file, hash_ in inner.items())
+            elif key == "sha256" and isinstance(inner, dict):
+                known = {file: hash_ for file, hash_ in inner.items() if isinstance(hash_, str)}
+                found.extend({"pipeline": pipeline, "file": file, "sha256": hash_} for file, hash_ in known.items())
             elif isinstance(inner, dict):
                 walk(inner)
 

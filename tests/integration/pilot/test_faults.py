@@ -79,6 +79,8 @@ def test_a_refusal_that_comes_late_fails_that_attempt_alone(faults):
     assert not (folder / "asked.2.txt").exists()
     refused = "FAILED: asks_late (it cannot be run)\n  | rule asks_late asks for 1000 cores, the pilot has "
     assert output.count(refused) == 3
+    told = [e for e in events(folder) if e["event"] == "job" and e["rule"] == "asks_late" and e["state"] == "failed"]
+    assert sorted(e["attempt"] for e in told if e["start"] is None) == [1, 1, 2]  # the report lists them
     assert "Traceback" not in output
 
 

@@ -22,7 +22,7 @@ from deeprc.files import read_json
 from deeprc.reporting import page
 from deeprc.reporting.events import Run, Task, latest, read_runs
 from deeprc.reporting.load import Forecasting, Hydrology, read_forecasting, read_hydrology
-from deeprc.reporting.provenance import provenance
+from deeprc.reporting.provenance import data_files, provenance
 from samples.page import Parts
 from samples.results import NAIVE, START, write_events, write_results
 
@@ -47,12 +47,19 @@ def sane(html: str) -> Parts:
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory) -> Path:
-    """Small results of both applications, and a run; two models, both naive forecasts, two basins."""
+    """Small results of both applications, and a run; two models, both naive forecasts, two basins.
+
+    Below `several`: the same of two series.
+    """
     root = tmp_path_factory.mktemp("sample")
-    results = write_results(root, days=3)
-    metrics = read_json(results / "forecasting" / "metrics.json")
-    metrics["models"] = dict(list(metrics["models"].items())[-2:])
-    (results / "forecasting" / "metrics.json").write_text(json.dumps(metrics))
+    write_results(root, days=3)
+    write_results(root / "several", days=3, several=2)
+    for folder in (root, root / "several"):
+        path = folder / "results" / "forecasting" / "metrics.json"
+        metrics = read_json(path)
+        for each in (metrics, *metrics.get("series", {}).values()):
+            each["models"] = dict(list(each["models"].items())[-2:])
+        path.write_text(json.dumps(metrics))
     stages = [(f"forecasting_{stage}", {}) for stage in ("prepare", "check", "evaluate")]
     write_events(root, rules=(*stages, ("forecasting_train", {"model": "GRU"}), ("report", {})))
     return root
@@ -90,10 +97,12 @@ def changed(value: dict, path: tuple, new: object) -> dict:
 def test_every_value_may_be_absent_null_zero_or_nothing(sample, about, tmp_path, file):
     pipeline, name = file.split("/")
     for each in ("metrics.json", "check.json"):
-        (tmp_path / each).write_bytes((sample / "results" / pipeline / each).read_bytes())
+        (tmp_path / each).write_bytes((sample / "several" / "results" / pipeline / each).read_bytes())
     original, made = read_json(tmp_path / name), 0
     original.get("basins", {}).pop("leaf-river", None)  # the other one is walked
-    original.get("models", {}).pop("VanillaTransformer", None)
+    for each in (original, *original.get("series", {}).values()):
+        each.get("models", {}).pop("VanillaTransformer", None)
+    original.get("series", {}).pop("s001", None)
     read = read_forecasting if pipeline == "forecasting" else read_hydrology
     for path, new in itertools.product(paths(original), VALUES[name.removesuffix(".json")]):
         (tmp_path / name).write_text(json.dumps(changed(original, path, new)))
@@ -104,7 +113,8 @@ def test_every_value_may_be_absent_null_zero_or_nothing(sample, about, tmp_path,
             assert str(path[0]) in error.problem, (path, new)
             continue
         try:
-            sane(page.render(run=None, tasks=[], provenance=about, **found))
+            files = data_files(pipeline, found[pipeline].check)
+            sane(page.render(run=None, tasks=[], provenance=about | {"data": files}, **found))
         except Exception as error:
             raise AssertionError(f"{path} = {new}") from error
         made += 1
@@ -120,10 +130,14 @@ def forecastings(sample: Path) -> dict[str, Forecasting | None]:
         drawn = whole.predictions if predictions else {}
         return Forecasting(metrics | other, whole.check if check is None else check, drawn)
 
+    several = read_forecasting(sample / "several" / "results" / "forecasting")
+    unknown = {**several.metrics, "series": {"s000": {"models": {"GRU": nothing}, "naive": {}}, "s001": {}}}
     bad = {name: row | {"mae": 500.0} for name, row in models.items()}
     return {
         "absent": None,
         "whole": of(predictions=True),
+        "several series": several,
+        "several series, none of them judged": Forecasting(unknown, {}, several.predictions),
         "no model better than naive": of(models=bad),
         "no naive": of(naive={}),
         "one naive": of(naive={"last value": NAIVE["last value"]}),
