@@ -11,6 +11,8 @@ from deeprc.forecasting.features import FAR
 from deeprc.forecasting.grid import Grid
 from deeprc.tabular.numbers import word
 
+ABSURD = 1e8  # deviations: out there single precision tells no smaller steps apart than the whole training part
+
 
 def refuse_far(grid: Grid, placed: pl.DataFrame, path: Path) -> list[str]:
     """Refuse a value of the target that is absurdly far from the training part; `placed` as from `Grid.place`.
@@ -24,7 +26,7 @@ def refuse_far(grid: Grid, placed: pl.DataFrame, path: Path) -> list[str]:
     Raises
     ------
     InputError
-        For a target more than `FAR` standard deviations away: a wrong unit or digit, or a word for missing.
+        For a target more than `ABSURD` standard deviations away: a wrong unit or digit, or a word for missing.
     """
     series = grid.series.select("id", "begin", "val")
     known = placed.sort("row").join_asof(series, left_on="row", right_on="begin", coalesce=False)
@@ -40,7 +42,7 @@ def refuse_far(grid: Grid, placed: pl.DataFrame, path: Path) -> list[str]:
     away = [
         ((pl.col(name) - pl.col(f"{name}:mean")).abs()
         / pl.when(f"{name}:still").then(1.0).otherwise(f"{name}:spread")
-        > FAR["y" if name == "y" else "covariate"]).alias(f"{name}:far")
+        > (ABSURD if name == "y" else FAR)).alias(f"{name}:far")
         for name in columns
     ]  # fmt: skip
     judged = known.join(scale, on="id", maintain_order="left").with_columns(away)
@@ -50,7 +52,7 @@ def refuse_far(grid: Grid, placed: pl.DataFrame, path: Path) -> list[str]:
     notices = [f"the target{whose} has one single value in the training part: nothing can be learned of it"]
     counts = [judged[f"{name}:far"].sum() for name in columns[1:]]
     return notices[: len(still)] + [
-        f"far from all values of the training part, and cut off at {FAR['covariate']:,.0f} deviations from their mean: "
+        f"far from all values of the training part, and cut off at {FAR:,.0f} deviations from their mean: "
         f"{count:,} values of the covariate {name.removeprefix('x:')!r}"
         for name, count in zip(columns[1:], counts, strict=True)
         if count
