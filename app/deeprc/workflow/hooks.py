@@ -39,7 +39,7 @@ class _Attached:
     """The workflow's own methods, with ours around them."""
 
     def __init__(self, workflow: Any, config: Config) -> None:
-        self._workflow, self._config, self._outdated = workflow, config, {}
+        self._workflow, self._config, self._outdated, self._looked = workflow, config, {}, False
         self._execute, self._build, self._unlock = workflow.execute, workflow._build_dag, workflow.unlock
         workflow.execute, workflow._build_dag, workflow.unlock = self.execute, self.build, self.unlock
 
@@ -51,11 +51,17 @@ class _Attached:
         if kind.dryrun_exec:
             return self._execute(*given, **named)
         alone = lock.hold(self._config.results, _say) if workflow.execution_settings.lock else contextlib.nullcontext()
+        self._looked = kind.touch_exec
         with plainly(), alone:
-            if not kind.touch_exec:
-                preflight.run(self._config, _say)
+            if workflow.execution_settings.no_hooks:
+                self._look()
+            else:  # after the executor, which refuses at once what its site or its image cannot do
+                started = workflow._onstart
+                workflow._onstart = lambda log: (self._look(), started(log))
             try:
-                return self._execute(*given, **named)
+                done = self._execute(*given, **named)
+                self._look()  # where nothing else was to be done
+                return done
             except LockException:
                 raise lock.LockedError(
                     "Snakemake's lock is held, and nothing says by whom: another Snakemake of this folder, or the"
@@ -63,6 +69,12 @@ class _Attached:
                     where=Path(".snakemake/locks").absolute(),
                     fix="wait until it has ended; where none runs, the same command with `--unlock` removes the lock",
                 ) from None
+
+    def _look(self) -> None:
+        """Fetch and check what data there are to be, once."""
+        if not self._looked:
+            self._looked = True
+            preflight.run(self._config, _say)
 
     def build(self) -> None:
         """The jobs and their order, with those that make what does not fit."""
@@ -86,7 +98,9 @@ class _Attached:
         with plainly():
             rows = [preview.Row(step.name, "", step.why) for steps in preflight.steps(self._config) for step in steps]
         order = {rule.name: number for number, rule in enumerate(workflow.rules)}
-        needed = sorted(workflow.dag.needrun_jobs(), key=lambda job: order[job.rule.name])
+        needed = sorted(
+            workflow.dag.needrun_jobs(), key=lambda job: (order[job.rule.name], sorted(map(str, job.output)))
+        )
         rows += [
             preview.Row(job.rule.name, job.wildcards_dict.get("model", ""), self._why(job))
             for job in needed
