@@ -1,1 +1,1 @@
-"""Forecasting of hourly series with eleven neural models in PyTorch."""
+"""Forecasting of time series with eleven neural models in PyTorch."""
