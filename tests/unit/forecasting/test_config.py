@@ -41,6 +41,8 @@ def test_data_options_do_not_hold_what_only_training_needs():
         ({"models": {"GRU": {"step": 3}}}, "my.yaml: unknown key 'models.GRU.step'"),
         ({"models": []}, "my.yaml: key 'models'"),
         ({"horizon": 0}, "my.yaml: key 'horizon'"),
+        ({"step": "1M"}, "my.yaml: key 'step': '1M' is no step: write it as 15m, 1h"),
+        ({"input_size": 4}, "input_size 4 is too small for Autoformer (5)"),
         ({"split": [0.9, 0.2]}, "leaves nothing to test"),
         ({"dataset": "ett"}, "dataset ett needs the key path"),
         ({"dataset": "beijng"}, "my.yaml: key 'dataset': Input should be 'beijing', 'ett' or 'csv'"),
