@@ -16,12 +16,15 @@ WORKFLOWS = Path(__file__).parent / "integration" / "pilot"
 QUIET = ["--quiet", "host", "progress", "reason", "rules", "--"]
 
 
-def start(folder: Path, snakefile: str, *arguments: str, executor: str = "radical-pilot", **environment: str):
+def start(
+    folder: Path, snakefile: str, *arguments: str, executor: str = "radical-pilot", path: str | None = None,
+    **environment: str,
+):  # fmt: skip
     """Start Snakemake in `folder`; its two outputs are joined in `stdout`."""
     folder.mkdir(exist_ok=True)
     command = [str(Path(sys.executable).parent / "snakemake"), "--snakefile", str(WORKFLOWS / snakefile)]
     command += ["--executor", executor, "--jobs", "100", *arguments]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{path or os.environ['PATH']}"
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -47,9 +50,11 @@ def run(*arguments, timeout: float = 240, **options) -> tuple[int, str]:
     return finish(start(*arguments, **options), timeout)
 
 
-def tree(folder: Path) -> dict[str, str]:
-    """Every file that a workflow made, with its mode and content."""
+def tree(folder: Path, *, dumps: bool = True) -> dict[str, str]:
+    """Every file that a workflow made, with its mode and content; without `dumps`, less those of environments."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).parts[0][0] != ".")
+    files = (path for path in files if not {".deeprc", ".snakemake"} & {*path.relative_to(folder).parts})
+    files = (path for path in files if dumps or path.suffix != ".env")
     return {str(p.relative_to(folder)): f"{p.stat().st_mode:o} {p.read_text()}" for p in files}
 
 

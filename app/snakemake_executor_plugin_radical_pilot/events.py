@@ -19,7 +19,7 @@ class Events:
 
     def write(self, event: Event) -> None:
         """Append one event; it is on disk when this returns, so that a crash loses none."""
-        text = line(event)
+        text = line(event).encode(errors="replace").decode()  # names of files may be no text
         with self._lock:
             self._file.write(text + "\n")
             self._file.flush()

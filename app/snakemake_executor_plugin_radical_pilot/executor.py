@@ -24,7 +24,7 @@ from deeprc.files import free_megabytes, tail
 from deeprc.launch import Plan
 from deeprc.pilot import Outcome, Pilot, Task, inside
 from deeprc.pilot.client import GONE
-from deeprc.pilot.environment import environment_text
+from deeprc.pilot.environment import users
 from deeprc.shipped import installed
 from deeprc.sites import load_site
 from deeprc.sites.identity import require
@@ -198,7 +198,7 @@ class Executor(RemoteExecutor):
     def _begin(self) -> None:
         """Write down the run and start the first pilot."""
         self._planned.check_modules()
-        self._run.create(environment_text(os.environ))
+        self._run.create(users(os.environb, elsewhere=self._planned.batch))
         self._events = Events(self._run.path / "events.jsonl")
         pilot = self._planned
         self._events.write(
@@ -257,17 +257,17 @@ class Executor(RemoteExecutor):
         plan = self._pilot.plan(self._described(job, asked, self._pilot))
         if asked.warm and plan.runtime and not self._writer.seen(job, files, self._pilot):
             asked = replace(asked, warm=())  # a container of its own, then: the worker's does not see all of its files
-        workdir, command = self._writer.write(job, stage.label, files, asked, plan, self._pilot)
+        written = self._writer.write(job, stage.label, files, asked, plan, self._pilot)
         task = replace(
             self._described(job, asked, self._pilot),
             uid=uid,
-            argv=["/bin/bash", str(files.script)],
             sample=str(files.sample) if direct.has_benchmark(job) else None,
             folder=str(files.folder),
+            **written.task,
         )
-        plan = replace(plan, command=command)
+        plan = replace(plan, command=written.command)
         told = direct.own_command(job), self._image(plan)
-        submitted = Submitted(stage, asked, files, workdir, plan.argv, time.time(), *told)
+        submitted = Submitted(stage, asked, files, written.workdir, plan.argv, time.time(), *told)
         info = SubmittedJobInfo(job, external_jobid=uid)
         self._jobs[uid] = info, submitted
         self._events.write(submitted.event())
@@ -354,6 +354,15 @@ class Executor(RemoteExecutor):
         info, submitted = self._jobs.pop(outcome.uid, (None, None))
         if info is None:  # cancelled, and reported already
             return
+        try:
+            self._conclude(info, submitted, outcome)
+        except Exception as error:  # whatever a job leaves behind, the others go on
+            self._failed = True
+            why = f"its end could not be taken in: {type(error).__name__}: {error}"
+            self._progress.failed(submitted.stage.label, why, [], str(submitted.files.folder))
+            self.report_job_error(info)
+
+    def _conclude(self, info: SubmittedJobInfo, submitted: Submitted, outcome: Outcome) -> None:
         submitted.join_output()
         ended, stage = submitted.ended(outcome), submitted.stage
         event = ended.event(time.time())

@@ -95,7 +95,8 @@ class Submitted:
             ranks, limit = self.asked.ranks, -(-self.asked.memory_mb // self.asked.ranks)
             why = ended.by_kernel(limit) if used == "kernel" else ended.for_memory(limit, float(used), ranks)
             return Ended(self, replace(outcome, reason=f"rank {failed}: {why}"), True, failed, None)
-        missing = self.files.missing_ranks(self.asked.ranks) if outcome.state == "DONE" and failed is None else []
+        well = outcome.state == "DONE" and failed is None
+        missing = self.files.missing_ranks(self.asked.ranks) if well and self.asked.ranks > 1 else []
         if missing:
             names = ", ".join(map(str, missing))
             reason = f"a world of the wrong size: of {self.asked.ranks} ranks {names} never ran"

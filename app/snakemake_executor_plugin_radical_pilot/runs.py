@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -35,12 +36,13 @@ class JobFiles:
             return None
 
     def times(self) -> list[tuple[float, float]]:
-        """Start and stop of each repeat, seconds since the epoch, as rank 0 saw them."""
-        try:
-            rows = (self.folder / "times").read_text().split("\n")
-        except OSError:
-            return []
-        return [(float(row.split()[0]), float(row.split()[1])) for row in rows if len(row.split()) == 2]
+        """Start and stop of each repeat, seconds since the epoch, as rank 0 saw them; less what cannot be read."""
+        found = []
+        with contextlib.suppress(OSError, ValueError):
+            for row in (self.folder / "times").read_text().splitlines():
+                start, stop = map(float, row.split())
+                found.append((start, stop))
+        return found
 
     @property
     def sample(self) -> Path:
@@ -49,7 +51,9 @@ class JobFiles:
 
     def samples(self) -> list[dict[str, float]]:
         """The figures of each repeat, as far as there are any."""
-        return json.loads(self.sample.read_text()) if self.sample.exists() else []
+        with contextlib.suppress(OSError, ValueError):
+            return json.loads(self.sample.read_text())
+        return []
 
     def missing_ranks(self, ranks: int) -> list[int]:
         """The ranks that have never run: the launcher did not number them as it should."""
@@ -57,12 +61,15 @@ class JobFiles:
 
     def failed_rank(self) -> int | None:
         """The rank whose command failed first, or None."""
-        codes = sorted(self.folder.glob("code.*"), key=lambda path: path.stat().st_mtime_ns)
-        return int(codes[0].suffix[1:]) if codes else None
+        codes = [path for path in self.folder.glob("code.*") if path.suffix[1:].isdigit()]
+        return int(min(codes, key=lambda path: path.stat().st_mtime_ns).suffix[1:]) if codes else None
 
     def exit_code(self, rank: int) -> int:
         """The exit code of the command in a rank that failed."""
-        return int((self.folder / f"code.{rank}").read_text())
+        try:
+            return int((self.folder / f"code.{rank}").read_text())
+        except (OSError, ValueError):
+            return 1
 
     def memory(self, rank: int) -> str | None:
         """What is known of a rank that was killed for its memory: the MB that it had, or `kernel`."""
@@ -89,15 +96,15 @@ class RunFolder:
 
     @property
     def environment(self) -> Path:
-        """Shell lines with the environment that Snakemake was started in; every job reads them."""
-        return self.path / "environment.sh"
+        """The environment that Snakemake was started in; every job has it."""
+        return self.path / "environment"
 
-    def create(self, environment: str) -> None:
+    def create(self, environment: bytes) -> None:
         """Make the folder, readable by its owner only; drop the oldest runs beyond KEPT."""
         self.path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.mkdir(parents=True, mode=0o700)
         self.environment.touch(mode=0o600)  # it may hold secrets
-        self.environment.write_text(environment)
+        self.environment.write_bytes(environment)
         for old in sorted(self.path.parent.iterdir())[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
 

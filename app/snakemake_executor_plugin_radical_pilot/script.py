@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import deeprc.pilot
+from deeprc.pilot.worker.surroundings import KEPT
+
+BACK = '"${DEEPRC_BACK[@]}"'  # before a command on the host: gives it back what is a shell's own
 
 RANKS = Path(deeprc.pilot.__file__).with_name("ranks")  # what Python reads first in each of several ranks
 THREADS = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
@@ -21,38 +24,45 @@ def job_environment(*, threads: int, tmpdir: str | None, ranks: int, run: Path) 
 
 
 def job_text(
-    *, label: str, folder: Path, workdir: Path, command: str, ranks: int, repeats: int, environment: Path,
+    *, label: str, folder: Path, workdir: Path, command: str, ranks: int, repeats: int,
     variables: Mapping[str, str], rank: str = "0", setup: Sequence[str] = (), memory_mb: int = 0,
 ) -> str:  # fmt: skip
     """The script that every rank of a job runs, outside of a container; `command`, shell words, may start one.
 
-    `folder` holds the job's `command.sh` and receives `out.<rank>` and, from rank 0, `times` (a line with start and
-    stop, seconds since the epoch, for each of `repeats` runs). `rank` is the shell expression of a rank's number,
-    `setup` are lines with the site's modules and variables. Hydra does not end a job when a rank that is no MPI program
-    fails: such a rank ends its own process group with a signal, which Hydra takes as the end of the job. A rank that
-    was asked to end does not: it would take the others the time to save.
+    `folder` receives `out.<rank>` and, from rank 0, `times` (a line with start and stop, seconds since the epoch, for
+    each of `repeats` runs). `rank` is the shell expression of a rank's number, `setup` are lines with the site's
+    modules and variables. The user's variables are there already, but for those that are a shell's own: they have been
+    put aside (see `deeprc.pilot.worker.surroundings`) and come back for the command. Hydra does not end a job when a
+    rank that is no MPI program fails: such a rank ends its own process group with a signal, which Hydra takes as the
+    end of the job. A rank that was asked to end does not: it would take the others the time to save.
     """
-    exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
+    exports = "\n".join(
+        f"export {name}={shlex.quote(value)}" for name, value in variables.items() if name.isidentifier()
+    )
     lines = [
         "#!/usr/bin/env bash",
         "# " + label.replace("\n", " "),
-        f"here={shlex.quote(str(folder))}",
+        f"DEEPRC_HERE={shlex.quote(str(folder))}",
         f"export RP_RANK={rank}",
-        "rank=$RP_RANK",
-        'exec < /dev/null > "$here/out.$rank" 2>&1',
-        f". {shlex.quote(str(environment))}",
+        'exec < /dev/null > "$DEEPRC_HERE/out.$RP_RANK" 2>&1',
         *setup,
         exports,
         "[[ -z ${DEEPRC_WARM_PATH-} ]] || PATH=$DEEPRC_WARM_PATH:$PATH",
-        f"cd {shlex.quote(str(workdir))} || exit 1",
+        f"builtin cd {shlex.quote(str(workdir))} || exit 1",
+        "DEEPRC_BACK=(/usr/bin/env -u OLDPWD -u PWD -u SHLVL -u _)",
+        f"for DEEPRC_NAME in ${{!{KEPT}@}}; do",
+        f'  DEEPRC_BACK+=("${{DEEPRC_NAME#{KEPT}}}=${{!DEEPRC_NAME}}")',
+        '  unset -v "$DEEPRC_NAME"',
+        "done",
         # The times are taken on the node, around the command alone; EPOCHREALTIME's comma or point follows LC_NUMERIC.
-        f"for ((i = 0; i < {repeats}; i++)); do",
-        "  start=${EPOCHREALTIME/,/.}",
-        '  [[ $rank == 0 ]] && echo "$start" > "$here/started"',
+        f"for ((DEEPRC_I = 0; DEEPRC_I < {repeats}; DEEPRC_I++)); do",
+        "  DEEPRC_START=${EPOCHREALTIME/,/.}",
+        '  [[ $RP_RANK == 0 ]] && builtin echo "$DEEPRC_START" > "$DEEPRC_HERE/started"',
         f"  {command}",
-        "  code=$?",
-        '  [[ $rank == 0 ]] && echo "$start ${EPOCHREALTIME/,/.}" >> "$here/times"',
-        '  [[ $code == 0 ]] || { echo "$code" > "$here/code.$rank"; break; }',
+        "  DEEPRC_CODE=$?",
+        "  [[ $RP_RANK == 0 ]] &&",
+        '    builtin echo "$DEEPRC_START ${EPOCHREALTIME/,/.}" >> "$DEEPRC_HERE/times"',
+        '  [[ $DEEPRC_CODE == 0 ]] || { builtin echo "$DEEPRC_CODE" > "$DEEPRC_HERE/code.$RP_RANK"; break; }',
         "done",
     ]
     if ranks > 1:
@@ -61,16 +71,17 @@ def job_text(
         )
         # A look at a file by each of very many ranks, every second, is work for a file system.
         pause = max(1, ranks // 256)
-        watch = f'/bin/bash {shlex.quote(str(RANKS / "watch.sh"))} "$here" "$rank" $$ {memory_mb * 10**6} {pause} &'
+        watch = shlex.join(["/bin/bash", str(RANKS / "watch.sh")])
+        watch += f' "$DEEPRC_HERE" "$RP_RANK" $$ {memory_mb * 10**6} {pause} &'
         loop = next(number for number, line in enumerate(lines) if line.startswith("for (("))
-        lines[loop:loop] = ["kills=$(grep -s '^oom_kill ' /proc/vmstat)", watch]
+        lines[loop:loop] = ["DEEPRC_KILLS=$(grep -s '^oom_kill ' /proc/vmstat)", watch]
         lines += [
-            "kill $! 2> /dev/null",
-            'if [[ $code == 137 && $(grep -s "^oom_kill " /proc/vmstat) != "$kills" ]]; then',
-            '  [[ -e $here/memory.$rank ]] || echo kernel > "$here/memory.$rank"',
+            "builtin kill $! 2> /dev/null",
+            'if [[ $DEEPRC_CODE == 137 && $(grep -s "^oom_kill " /proc/vmstat) != "$DEEPRC_KILLS" ]]; then',
+            '  [[ -e $DEEPRC_HERE/memory.$RP_RANK ]] || builtin echo kernel > "$DEEPRC_HERE/memory.$RP_RANK"',
             "fi",
-            "[[ ! -s $here/end ]] || exit 0",
-            "[[ $code == 0 ]] || kill -TERM 0",
+            "[[ ! -s $DEEPRC_HERE/end ]] || exit 0",
+            "[[ $DEEPRC_CODE == 0 ]] || builtin kill -TERM 0",
         ]
-    lines.append("exit $code")
+    lines.append("exit $DEEPRC_CODE")
     return "\n".join(lines) + "\n"

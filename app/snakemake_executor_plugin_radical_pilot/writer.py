@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +15,30 @@ from deeprc.errors import DeepRCError
 from deeprc.launch import Plan
 from deeprc.pilot import Pilot, inside
 from deeprc.pilot.launching import rank_number, rank_setup, rank_words
+from deeprc.pilot.worker import surroundings
 from snakemake_executor_plugin_radical_pilot import direct
 from snakemake_executor_plugin_radical_pilot.resources import Request
 from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder
-from snakemake_executor_plugin_radical_pilot.script import job_environment, job_text
+from snakemake_executor_plugin_radical_pilot.script import BACK, job_environment, job_text
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the ranks of a job run.
+
+    Attributes
+    ----------
+    workdir
+        The folder that they run it in.
+    command
+        The command of the launch line, for people.
+    task
+        What the pilot's task has of it.
+    """
+
+    workdir: Path
+    command: list[str]
+    task: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -36,10 +58,11 @@ class Writer:
     declared: Callable[[], dict[str, str]]
     nested: Callable[[Any], str]
 
-    def write(
-        self, job: Any, label: str, files: JobFiles, asked: Request, plan: Plan, pilot: Pilot
-    ) -> tuple[Path, list[str]]:
-        """Write what the ranks run; return the folder that they run it in, and the command of the launch line."""
+    def write(self, job: Any, label: str, files: JobFiles, asked: Request, plan: Plan, pilot: Pilot) -> Written:
+        """Write what the ranks run.
+
+        A job of one rank without modules and container of its own needs no script: its worker runs the command.
+        """
         own = files.folder / "command.sh"
         reason = direct.why_nested(job, self.workflow)
         if reason is None:
@@ -52,19 +75,27 @@ class Writer:
                 fix="call it from a plain `shell:` rule, or leave out `tasks`",
             )
         else:
-            command = self.nested(job)
-            words, repeats, tmpdir = ["/bin/bash", "-c", command], 1, None
+            command, repeats, tmpdir = self.nested(job), 1, None
+            words = ["/bin/bash", "-c", command]
+            if "&&" not in (plain := shlex.split(command)):  # a shell around it would change variables
+                words = [shutil.which(plain[0]) or plain[0], *plain[1:]]
         workdir = direct.workdir(job, self.workflow)
         own.write_bytes(os.fsencode(command + "\n"))
         variables = job_environment(threads=asked.cores_per_rank, tmpdir=tmpdir, ranks=asked.ranks, run=self.run.path)
-        command, environment, setup = rank_words(plan, words), self.run.environment, []
+        variables |= self.declared()
+        shown, there = [words[0], str(own)], {"RP_RANK": "0", **variables}
+        task = {"argv": words, "workdir": str(workdir), "repeats": repeats}
         if plan.runtime and asked.warm:  # its worker is in the image already, with the variables that get in
-            command, environment = shlex.join(words), Path(os.devnull)
-        else:
-            setup = rank_setup(pilot.site, pilot.partition, plan, files.folder)
-            if plan.runtime and inside.knows(pilot.site):
-                kept = [*variables, *self.declared()]
-                command = inside.contained(pilot.site, plan, words, self._used(job, files), kept)
+            return Written(workdir, shown, {**task, "variables": there})
+        environment = str(self.run.environment)
+        if not (plan.runtime or plan.launcher or plan.modules or "$" in "".join(plan.environment.values())):
+            task |= {"environment": environment, "variables": {**plan.environment, **there}}
+            return Written(workdir, shown, task)
+        command = rank_words(plan, words)
+        if not plan.runtime:
+            command = f"{BACK} {command}"
+        elif inside.knows(pilot.site):
+            command = inside.contained(pilot.site, plan, words, self._used(job, files), list(variables))
         text = job_text(
             label=label,
             folder=files.folder,
@@ -72,14 +103,16 @@ class Writer:
             command=command,
             ranks=asked.ranks,
             repeats=repeats,
-            environment=environment,
-            variables=variables | self.declared(),
+            variables=variables,
             rank=rank_number(pilot.site, pilot.partition) if asked.ranks > 1 else "0",
-            setup=setup,
+            setup=rank_setup(pilot.site, pilot.partition, plan, files.folder),
             memory_mb=-(-asked.memory_mb // asked.ranks),
         )
         files.script.write_bytes(os.fsencode(text))
-        return workdir, [words[0], str(own)]
+        argv = ["/bin/bash", str(files.script)]
+        if asked.ranks > 1:  # no worker starts them
+            argv = [sys.executable, "-IS", surroundings.__file__, str(self.run.environment), *argv]
+        return Written(workdir, shown, {"argv": argv, "environment": environment})
 
     def seen(self, job: Any, files: JobFiles, pilot: Pilot) -> bool:
         """Whether the pilot's workers in an image see all folders that the job uses."""

@@ -11,10 +11,11 @@ MARK = "@deeprc@"
 # Makes the command `module` known to shells that did not read the files which do.
 KNOWN = """\
 if ! type module &> /dev/null; then
-  for init in "${LMOD_PKG-}/init/bash" "${MODULESHOME-}/init/bash" /etc/profile.d/{lmod,z00_lmod,modules}.sh \\
+  for DEEPRC_INIT in "${LMOD_PKG-}/init/bash" "${MODULESHOME-}/init/bash" /etc/profile.d/{lmod,z00_lmod,modules}.sh \\
     /usr/share/{lmod/lmod,modules}/init/bash; do
-    [[ -r $init ]] && . "$init" && type module &> /dev/null && break
+    [[ -r $DEEPRC_INIT ]] && . "$DEEPRC_INIT" && type module &> /dev/null && break
   done
+  unset -v DEEPRC_INIT
 fi"""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,14 +14,13 @@ from deeprc.pilot.address import LOOPBACK
 from deeprc.pilot.batch import Allocation
 from deeprc.pilot.processes import MARK
 from deeprc.pilot.resource import HOOKS
+from deeprc.pilot.worker import surroundings
 from deeprc.sites import Site
 
-# Set anew for each task by the launcher or the pilot: the client's own values must not hide them.
-LAUNCHERS_OWN = re.compile(
-    r"^(PMI|PMIX|OMPI|OPAL|HYDRA|HYDI|MPIR?|SLURM|SLINGSHOT|PALS|FLUX|ALPS|LSB|JSM|PBS|RP|RADICAL)_"
-    r"|^(CUDA|ROCR|HIP)_VISIBLE_DEVICES$"
-    r"|^(BASH_FUNC_.*|DEEPRC_WARM.*|DEEPRC_PILOT|DEEPRC_TOWARDS|HOSTNAME|PWD|OLDPWD|SHLVL|_)$"
-)
+# What RADICAL-Pilot's start-up scripts can be handed: they write `export NAME="value"`, where a shell expands, and have
+# variables of their own, in small letters; Python's and the shells' own settings would change how they run.
+PLAIN = re.compile(r"(?!PYTHON)[A-Z_][A-Z0-9_]*|[a-z]+_proxy", re.ASCII)
+PRINTABLE = re.compile(r'[^\x00-\x1f"$`\\\ud800-\udfff]{0,65536}')
 OPTIONS, REFUSAL = "DEEPRC_SUBMIT", "DEEPRC_REFUSAL"  # see `hooks/deeprc_submit.py`
 
 
@@ -40,19 +38,26 @@ def check_path(path: Path, *, what: str, fix: str) -> None:
 
 
 def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """The part of the client's environment that RADICAL-Pilot can hand to its agent.
+    """The part of the client's environment that RADICAL-Pilot can hand to its agent; the jobs have the whole of it.
 
-    It writes `export NAME="value"` into scripts, where a shell expands what looks like an expansion, and fails or even
-    runs it: `make` exports `MAKEOVERRIDES=${-*-command-variables-*-}`. The jobs' scripts set the whole environment.
+    A shell would fail at some of the rest, or even run it: `make` exports `MAKEOVERRIDES=${-*-command-variables-*-}`.
     """
-    return {name: value for name, value in environment.items() if not {"$", "`"} & set(value)}
+    return {
+        name: value
+        for name, value in environment.items()
+        if PLAIN.fullmatch(name) and PRINTABLE.fullmatch(value) and name not in surroundings.SHELLS
+    }
 
 
-def environment_text(environment: Mapping[str, str]) -> str:
-    """Shell lines that export `environment`, less what launchers set for each task."""
-    kept = {name: value for name, value in environment.items() if not LAUNCHERS_OWN.match(name) and name.isidentifier()}
-    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(kept.items()))
-    return "unset PYTHONPATH DEEPRC_TOWARDS\n" + exports  # they change RADICAL-Pilot's Python, not the jobs'
+def users(environment: Mapping[bytes, bytes], *, elsewhere: bool) -> bytes:
+    """The environment for jobs, as their processes read it (see `surroundings`).
+
+    `elsewhere`: they run on other machines, where only what a launcher tells them is theirs.
+    """
+    kept = environment
+    if elsewhere:
+        kept = {n: v for n, v in environment.items() if not surroundings.LAUNCHERS.match(n) and n != b"HOSTNAME"}
+    return surroundings.dump(kept)
 
 
 def refusal(site: Site, words: str) -> str:
@@ -77,8 +82,11 @@ def broker_environment(
         "HOME": str(folder / "home"),
         "TMPDIR": str(folder / "tmp"),
         "VIRTUAL_ENV": sys.prefix,
-        "PATH": f"{sys.prefix}/bin{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join(
+            [f"{sys.prefix}/bin", *filter(PRINTABLE.fullmatch, os.environ["PATH"].split(os.pathsep))]
+        ),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(HOOKS), os.environ.get("PYTHONPATH")])),
+        "PYTHONUTF8": "1",
         "DEEPRC_TOWARDS": towards,
         "RADICAL_BASE": str(folder),
         "RADICAL_CONFIG_USER_DIR": str(folder),

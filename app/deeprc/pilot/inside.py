@@ -38,7 +38,7 @@ def folders(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def contained(site: Site, plan: Plan, command: Sequence[str], binds: Sequence[Path], keep: Iterable[str]) -> str:
-    """A rank's command in its container, as shell: in a subshell, whose variables it takes away before.
+    """A rank's command in its container, as shell: in a subshell, with those of the variables that get in.
 
     The words come first: paths in them may name variables (`$SCRATCH`) that the container is not to see.
 
@@ -58,8 +58,11 @@ def contained(site: Site, plan: Plan, command: Sequence[str], binds: Sequence[Pa
     patterns = "|".join([*KEPT, *plan.environment, *keep, *site.runtime.environment])
     name = VARIABLE[site.runtime.kind]
     words = " ".join([*map(shlex.quote, plan.binding), *map(shell_word, plan.runtime), *map(shlex.quote, command)])
-    hide = f'for name in $(compgen -e); do case $name in {patterns}) ;; *) unset "$name" ;; esac; done'
-    return f'( set -- {words}; {hide}; export {name}=${{{name}:+${name},}}{shlex.quote(bound)}; exec "$@" )'
+    bind = f"export {name}=${{{name}:+${name},}}{shlex.quote(bound)}"
+    # Names that are no shell's, and functions, are known to `env` alone.
+    keep = "DEEPRC_SEEN=(); for DEEPRC_NAME in $(compgen -e); do case $DEEPRC_NAME in "
+    keep += f'{patterns}) DEEPRC_SEEN+=("$DEEPRC_NAME=${{!DEEPRC_NAME}}") ;; esac; done'
+    return f'( set -- {words}; {bind}; {keep}; exec /usr/bin/env -i "${{DEEPRC_SEEN[@]}}" "$@" )'
 
 
 def _folder(path: Path) -> Path:

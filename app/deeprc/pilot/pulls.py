@@ -22,7 +22,7 @@ from deeprc.images.site import require, store_of
 from deeprc.images.store import SIF, SQUASHFS
 from deeprc.launch import Plan
 from deeprc.launch.runtimes import suffix
-from deeprc.pilot.environment import environment_text
+from deeprc.pilot.environment import users
 from deeprc.pilot.launching import setup
 from deeprc.pilot.tasks import Outcome, Task
 from deeprc.sites import Site
@@ -109,7 +109,10 @@ class Pulls:
         """
         with self._lock:
             fresh = [uid for uid, pull in self._wanted.items() if pull.began is None]
-            pulling = [Task(uid, ["/bin/bash", str(self._begin(uid, plan()))]) for uid in fresh]
+            environment = str(self._folder / "environment")
+            pulling = [
+                Task(uid, ["/bin/bash", str(self._begin(uid, plan()))], environment=environment) for uid in fresh
+            ]
             held = [task for task in tasks if task.contained] if self._wanted else []
             self._behind += held
         return [*pulling, *(task for task in tasks if task not in held)]
@@ -142,14 +145,13 @@ class Pulls:
         pull = self._wanted[uid]
         pull.began = time.monotonic()
         self._say(f"image {pull.image.name} is not here: the pilot's first task pulls it")
-        environment, script = self._folder / "environment.sh", self._folder / f"{uid}.sh"
+        environment, script = self._folder / "environment", self._folder / f"{uid}.sh"
         environment.touch(mode=0o600)  # it may hold secrets
-        environment.write_text(environment_text(os.environ))
+        environment.write_bytes(users(os.environb, elsewhere=self._site.scheduler.name != "fork"))
         modules = list(dict.fromkeys([*plan.modules, *self._site.runtime.modules]))
         lines = [
             "#!/usr/bin/env bash",
             f"exec < /dev/null > {shlex.quote(str(self.output(uid)))} 2>&1",
-            f". {shlex.quote(str(environment))}",
             f"cd {shlex.quote(str(Path.cwd()))}",  # where the catalog is looked for
             *setup(replace(plan, modules=modules)),
             f"exec {shlex.join(self._command(pull))}",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from deeprc.sites.setting import Comm
@@ -51,7 +52,14 @@ class Task:
     contained
         Whether the command runs in the pilot's image, where there is one.
     folder
-        Where its launch script and its placement are written (several ranks only).
+        Where its launch script and its placement are written (several ranks only); or what is known of a command.
+    environment
+        The file of its environment, see `worker/surroundings.py`; its worker's own, if not given (one rank only).
+    variables
+        What the environment has beside that (one rank only).
+    workdir
+        Where `argv` is run `repeats` times, what it prints and how it ends is written down in `folder`; if not given,
+        `argv` is a script that does so itself (one rank only).
     """
 
     uid: str
@@ -67,6 +75,10 @@ class Task:
     comm: Comm = "mpi"
     contained: bool = False
     folder: str | None = None
+    environment: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict, hash=False)
+    workdir: str | None = None
+    repeats: int = 1
 
     @cached_property  # with 10,000 waiting tasks, it is asked often
     def shape(self) -> Shape:

@@ -27,6 +27,9 @@ PROGRAM = Path(__file__).with_name("worker")
 PREFIX = "worker."  # of the names of workers among the pilot's tasks
 KEPT = 5.0  # seconds that an idle worker keeps its cores where nobody asks for them
 STUCK = 10.0  # seconds after which a task of several ranks is helped to whole nodes
+TOLD = (  # of a task, to its worker
+    "uid", "argv", "timeout", "memory_mb", "sample", "folder", "environment", "variables", "workdir", "repeats",
+)  # fmt: skip
 TRIES = 2  # workers of one shape that may fail to start in a row
 LIBRARIES = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
 
@@ -193,8 +196,7 @@ class Workers:
             del self._waiting[task.uid]
             worker.task, worker.state = task, BUSY
             self._began(task.uid)
-            limits = {"timeout": task.timeout, "memory_mb": task.memory_mb, "grace": self._grace}
-            worker.tell(run={"uid": task.uid, "argv": task.argv, "sample": task.sample, **limits})
+            worker.tell(run={name: getattr(task, name) for name in TOLD} | {"grace": self._grace})
         for worker in decision.dismiss:
             worker.leave()
         if decision.start:

@@ -27,11 +27,10 @@ def script(ranks: int = 1, **changes) -> str:
         "label": "make\nit",
         "folder": Path("/run/a job"),
         "workdir": Path("/work dir"),
-        "command": '/bin/bash "$here/command.sh"',
+        "command": '"${DEEPRC_BACK[@]}" /bin/bash "$DEEPRC_HERE/command.sh"',
         "ranks": ranks,
         "repeats": 1,
-        "environment": Path("/run/environment.sh"),
-        "variables": {"A": "b c"},
+        "variables": {"A": "b c", "no-name": "x"},
     }
     return job_text(**options | changes)
 
@@ -42,38 +41,42 @@ def test_script_of_one_rank():
         == """\
 #!/usr/bin/env bash
 # make it
-here='/run/a job'
+DEEPRC_HERE='/run/a job'
 export RP_RANK=0
-rank=$RP_RANK
-exec < /dev/null > "$here/out.$rank" 2>&1
-. /run/environment.sh
+exec < /dev/null > "$DEEPRC_HERE/out.$RP_RANK" 2>&1
 export A='b c'
 [[ -z ${DEEPRC_WARM_PATH-} ]] || PATH=$DEEPRC_WARM_PATH:$PATH
-cd '/work dir' || exit 1
-for ((i = 0; i < 1; i++)); do
-  start=${EPOCHREALTIME/,/.}
-  [[ $rank == 0 ]] && echo "$start" > "$here/started"
-  /bin/bash "$here/command.sh"
-  code=$?
-  [[ $rank == 0 ]] && echo "$start ${EPOCHREALTIME/,/.}" >> "$here/times"
-  [[ $code == 0 ]] || { echo "$code" > "$here/code.$rank"; break; }
+builtin cd '/work dir' || exit 1
+DEEPRC_BACK=(/usr/bin/env -u OLDPWD -u PWD -u SHLVL -u _)
+for DEEPRC_NAME in ${!DEEPRC_KEPT_@}; do
+  DEEPRC_BACK+=("${DEEPRC_NAME#DEEPRC_KEPT_}=${!DEEPRC_NAME}")
+  unset -v "$DEEPRC_NAME"
 done
-exit $code
+for ((DEEPRC_I = 0; DEEPRC_I < 1; DEEPRC_I++)); do
+  DEEPRC_START=${EPOCHREALTIME/,/.}
+  [[ $RP_RANK == 0 ]] && builtin echo "$DEEPRC_START" > "$DEEPRC_HERE/started"
+  "${DEEPRC_BACK[@]}" /bin/bash "$DEEPRC_HERE/command.sh"
+  DEEPRC_CODE=$?
+  [[ $RP_RANK == 0 ]] &&
+    builtin echo "$DEEPRC_START ${EPOCHREALTIME/,/.}" >> "$DEEPRC_HERE/times"
+  [[ $DEEPRC_CODE == 0 ]] || { builtin echo "$DEEPRC_CODE" > "$DEEPRC_HERE/code.$RP_RANK"; break; }
+done
+exit $DEEPRC_CODE
 """
     )
 
 
 def test_script_of_several_ranks_ends_its_process_group_on_failure():
-    assert script(2).splitlines()[-2:] == ["[[ $code == 0 ]] || kill -TERM 0", "exit $code"]
+    assert script(2).splitlines()[-2:] == [
+        "[[ $DEEPRC_CODE == 0 ]] || builtin kill -TERM 0",
+        "exit $DEEPRC_CODE",
+    ]
 
 
 def run_script(tmp_path: Path, command: str, **changes) -> tuple[int, JobFiles]:
-    (tmp_path / "environment.sh").write_text("")
     (tmp_path / "command.sh").write_text(command)
     files = JobFiles(tmp_path)
-    files.script.write_text(
-        script(folder=tmp_path, workdir=tmp_path, environment=tmp_path / "environment.sh", **changes)
-    )
+    files.script.write_text(script(folder=tmp_path, workdir=tmp_path, **changes))
     return subprocess.run(["bash", files.script], check=False).returncode, files
 
 
@@ -98,6 +101,20 @@ def test_nothing_is_known_of_a_job_that_did_not_start(tmp_path):
     assert (files.started(), files.times(), files.failed_rank(), files.output(1)) == (None, [], None, "")
 
 
+def test_odd_remains_of_a_job_end_nothing(tmp_path):
+    """A job may write anything into its folder, or remove it."""
+    for name, data in (("times", b"1.5 2.5\n\xff\0 x\n"), ("started", b"\xff"), ("code.0", b"\0"), ("code.x", b"")):
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "sample.json").write_bytes(b"{\xff")
+    (tmp_path / "out.0").write_bytes(b"\xff\0a\n")
+    files = JobFiles(tmp_path)
+    assert (files.started(), files.times(), files.samples()) == (None, [], [])
+    assert (files.failed_rank(), files.exit_code(0)) == (0, 1)
+    assert files.output(1) == "\ufffd\0a\n"
+    gone = JobFiles(tmp_path / "gone")
+    assert (gone.started(), gone.times(), gone.samples(), gone.failed_rank()) == (None, [], [], None)
+
+
 def test_ranks_are_told_apart_in_the_joined_output(tmp_path):
     (tmp_path / "out.0").write_text("a\nb\n")
     (tmp_path / "out.1").write_text("c")
@@ -108,7 +125,7 @@ def test_only_the_newest_runs_are_kept(tmp_path):
     for i in range(30):
         (tmp_path / ".deeprc" / "runs" / f"20000101T0000{i:02d}-1").mkdir(parents=True)
     run = RunFolder(tmp_path / ".deeprc")
-    run.create("export A=1\n")
+    run.create(b"A=1\0")
     kept = sorted(path.name for path in run.path.parent.iterdir())
     assert len(kept) == 20
     assert kept[-1] == run.id
@@ -117,7 +134,7 @@ def test_only_the_newest_runs_are_kept(tmp_path):
 
 def test_what_a_run_holds_is_for_its_owner_only(tmp_path):
     run = RunFolder(tmp_path / ".deeprc")
-    run.create("export SECRET=1\n")
+    run.create(b"SECRET=1\0")
     assert (tmp_path / ".deeprc").stat().st_mode & 0o777 == 0o700
     assert run.environment.stat().st_mode & 0o777 == 0o600
     run.job("a.1")

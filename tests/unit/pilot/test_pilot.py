@@ -8,7 +8,7 @@ from deeprc.errors import ConfigError
 from deeprc.launch import Layout
 from deeprc.pilot import Pilot, Task
 from deeprc.pilot.batch import Allocation
-from deeprc.pilot.environment import broker_environment, environment_text, passed_on
+from deeprc.pilot.environment import broker_environment, passed_on, users
 from deeprc.pilot.processes import MARK
 from deeprc.pilot.resource import HOOKS, resource_config, write_resource_config
 from samples.sites import cluster, laptop
@@ -54,27 +54,27 @@ def test_everything_that_radical_pilot_writes_goes_to_the_private_folder():
     assert environment["PATH"].startswith(f"{sys.prefix}/bin:")
 
 
-def test_what_a_shell_would_expand_is_kept_from_radical_pilots_scripts():
-    odd = {"MAKEOVERRIDES": "${-*-command-variables-*-}", "PS1": "$(whoami)> ", "OLD": "`date`"}
-    assert passed_on({"LANG": "C.UTF-8", "EMPTY": "", **odd}) == {"LANG": "C.UTF-8", "EMPTY": ""}
+def test_what_would_harm_radical_pilots_scripts_is_kept_from_them():
+    odd = {"MAKEOVERRIDES": "${-*-command-variables-*-}", "PS1": "$(whoami)> ", "OLD": "`date`", "QUOTED": 'a "b"'}
+    odd |= {"LINES": "a\nb", "BYTES": "M\udcfcller", "HUGE": "x" * 100_000}
+    odd |= {"rank": "gold", "here": "/tmp", "a-b": "1", "BASH_FUNC_module%%": "() { :; }"}
+    odd |= {"BASH_ENV": "/mine", "SHELLOPTS": "xtrace", "PYTHONWARNINGS": "error", "PYTHONIOENCODING": "utf-16"}
+    kept = {"LANG": "C.UTF-8", "EMPTY": "", "HOME": "/home/müller", "http_proxy": "http://proxy:3128", "SLURM_X": "1"}
+    assert passed_on({**kept, **odd}) == kept
 
 
-def test_environment_leaves_out_what_launchers_set_for_each_task():
+def test_the_users_environment_is_kept_whole():
     environment = {
-        "PATH": "/bin",
-        "ODD": 'it\'s a "b"\n$c',
-        "PMI_RANK": "3",
-        "SLURM_PROCID": "3",
-        "SLINGSHOT_VNIS": "1310",
-        "CUDA_VISIBLE_DEVICES": "0",
-        "OMPI_COMM_WORLD_RANK": "1",
-        "RP_RANK": "1",
-        "BASH_FUNC_module%%": "() { :; }",
-        "SLURMISH": "kept",
+        b"A": b"1\n2",
+        b"M\xfc": b"\xfc",
+        b"BASH_FUNC_f%%": b"() { :; }",
+        b"EMPTY": b"",
+        b"SLURM_JOB_ID": b"7",
     }
-    assert environment_text(environment) == (
-        "unset PYTHONPATH DEEPRC_TOWARDS\nexport ODD='it'\"'\"'s a \"b\"\n$c'\nexport PATH=/bin\nexport SLURMISH=kept\n"
-    )
+    environment |= {b"HOSTNAME": b"login"}
+    whole = b"A=1\n2\0M\xfc=\xfc\0BASH_FUNC_f%%=() { :; }\0EMPTY=\0"
+    assert users(environment, elsewhere=False) == whole + b"SLURM_JOB_ID=7\0HOSTNAME=login\0"
+    assert users(environment, elsewhere=True) == whole  # the rest is what launchers tell on the other machine
 
 
 def test_a_pilot_listens_at_the_address_that_its_nodes_reach(monkeypatch):

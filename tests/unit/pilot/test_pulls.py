@@ -75,8 +75,9 @@ def test_the_script_has_the_users_variables_and_the_runtimes_modules(pulls, tmp_
     [task] = pulls.sort([], plan)
     script = (tmp_path / f"{task.uid}.sh").read_text().splitlines()
     assert task.argv == ["/bin/bash", f"{tmp_path}/{task.uid}.sh"] and task.ranks == 1 and not task.contained
-    assert script[1:3] == [f"exec < /dev/null > {tmp_path}/{task.uid}.out 2>&1", f". {tmp_path}/environment.sh"]
+    assert script[1] == f"exec < /dev/null > {tmp_path}/{task.uid}.out 2>&1"
     assert script.index("module use /soft") < script.index("module load apptainer") < len(script) - 1
     assert script[-1].endswith(f"--digest sha256:{'a' * 64} --from oras://registry.example.org/cpu-mpich")
-    environment = tmp_path / "environment.sh"
+    environment = tmp_path / "environment"
+    assert task.environment == str(environment)
     assert environment.stat().st_mode & 0o777 == 0o600 and "SECRET=" in environment.read_text()

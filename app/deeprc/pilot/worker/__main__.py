@@ -20,6 +20,7 @@ from pathlib import Path
 
 import memory
 import sampling
+import surroundings
 from memory import Memory
 from processes import ask_to_end, become_reaper, children, end_leftovers, start
 from sampling import Sampler
@@ -30,17 +31,55 @@ KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)  # the code of a job that was, 
 
 
 class Job:
-    """The job that runs."""
+    """The job that runs: a command, of which it is written down here how it went, or a script that does so itself."""
 
-    def __init__(self, wanted: dict, environment: dict[str, str]) -> None:
-        self.uid, self.grace = wanted["uid"], wanted["grace"]
+    def __init__(self, wanted: dict, environment: dict[bytes, bytes]) -> None:
+        self.uid, self.grace, self._argv, self._workdir = (wanted[name] for name in ("uid", "grace", "argv", "workdir"))
+        self._environment, self._left = environment, wanted["repeats"]
+        self._folder = Path(wanted["folder"]) if self._workdir is not None else None
         self.memory = Memory(wanted["memory_mb"])
-        self.pid = start(wanted["argv"], environment)
         self.deadline = time.monotonic() + wanted["timeout"] if wanted["timeout"] else float("inf")
-        self.sampler = Sampler(self.pid, Path(wanted["sample"])) if wanted["sample"] else None
         self.ended_by: str | None = None  # "cancel", "timeout" or "memory"
         self.code: int | None = None
         self._killed = False
+        self._start()
+        self.sampler = Sampler(self.pid, Path(wanted["sample"]), self._folder is None) if wanted["sample"] else None
+
+    def _start(self) -> None:
+        self._began = time.time()
+        if self._folder is None:
+            self.pid = start(self._argv, self._environment)
+            return
+        output = self._folder / "out.0"
+        (self._folder / "started").write_text(f"{self._began:.6f}\n")
+        try:
+            self.pid = start(self._argv, self._environment, workdir=self._workdir, output=output)
+        except (OSError, ValueError) as error:
+            output.write_text(f"the command could not be started: {error}\n")
+            raise
+
+    def ended(self, code: int) -> None:
+        """Take note of the end of its process; where the command is to run once more, it does."""
+        self.code = code
+        if self._folder is None:
+            return
+        self.code = 128 - code if code < 0 else code  # as a shell says it
+        if self.ended_by is None:
+            with (self._folder / "times").open("a") as times:
+                times.write(f"{self._began:.6f} {time.time():.6f}\n")
+            if self.code:
+                (self._folder / "code.0").write_text(f"{self.code}\n")
+        self._left -= 1
+        if self.code or self._left <= 0 or self.ended_by is not None:
+            return
+        try:
+            self._start()
+        except (OSError, ValueError):
+            self.code = 127
+            return
+        self.code = None
+        if self.sampler:
+            self.sampler.follow(self.pid)
 
     def end(self, why: str, spared: list[int]) -> None:
         """Ask its programs to end, so that they can save what they have; the next time, make them."""
@@ -73,6 +112,7 @@ class Worker:
 
     def __init__(self, client: Connection, warm: Warm) -> None:
         self._client, self._warm, self._job, self._leaving = client, warm, None, False
+        self._environments: dict[str, dict[bytes, bytes]] = {}  # by their files
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -121,10 +161,11 @@ class Worker:
     def _obey(self) -> None:
         wanted = json.loads(self._client.recv_bytes())
         if "run" in wanted:
+            job = wanted["run"]
             try:
-                self._job = Job(wanted["run"], self._warm.environment(dict(os.environ)))
-            except OSError as error:
-                self._tell(ended=wanted["run"]["uid"], code=127, why=str(error), used=0.0)
+                self._job = Job(job, self._environment(job))
+            except (OSError, ValueError) as error:
+                self._tell(ended=job["uid"], code=127, why=str(error), used=0.0)
         elif "cancel" in wanted:
             if self._job is not None and self._job.uid == wanted["cancel"]:
                 self._job.end("cancel", self._warm.programs)
@@ -133,6 +174,18 @@ class Worker:
         else:
             self._leaving = True
             self._job.end("cancel", self._warm.programs)
+
+    def _environment(self, job: dict) -> dict[bytes, bytes]:
+        """The variables of a job: the user's, the job's own, and where its `python` finds this worker."""
+        path, plain = job["environment"], job["workdir"] is not None
+        if path is not None and path not in self._environments:
+            self._environments[path] = surroundings.read(path)
+        made = surroundings.of_job(self._environments.get(path), os.environb, shell=not plain)
+        own = job["variables"] | self._warm.variables
+        made |= {os.fsencode(name): os.fsencode(value) for name, value in own.items()}
+        if plain and self._warm.variables:
+            made[b"PATH"] = os.fsencode(self._warm.variables["DEEPRC_WARM_PATH"]) + b":" + made.get(b"PATH", b"")
+        return made
 
     def _reap(self) -> None:
         """Take note of children that ended."""
@@ -146,7 +199,7 @@ class Worker:
             code = os.waitstatus_to_exitcode(status)
             self._warm.ended(pid, code)
             if self._job is not None and pid == self._job.pid:
-                self._job.code = code
+                self._job.ended(code)
 
     def _finish(self, job: Job) -> None:
         """Tell of the job's end; what it leaves behind is ended with it."""

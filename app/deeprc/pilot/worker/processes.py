@@ -21,16 +21,25 @@ def become_reaper() -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def start(argv: list[str], environment: dict[str, str]) -> int:
-    """Start a command in a session of its own; return its number."""
-    return os.posix_spawn(
-        argv[0],
-        argv,
-        environment,
-        setsid=True,
-        setsigdef=[signal.SIGCHLD, signal.SIGPIPE],
-        file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
-    )
+def start(
+    argv: list[str], environment: dict[bytes, bytes], *, workdir: str | None = None, output: Path | None = None
+) -> int:
+    """Start a command in a session of its own; return its number.
+
+    `output` is the file for what it prints, if that is not to go where this process's own goes.
+    """
+    actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
+    if output is not None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        actions += [(os.POSIX_SPAWN_OPEN, 1, str(output), flags, 0o666), (os.POSIX_SPAWN_DUP2, 1, 2)]
+    here = Path.cwd()
+    try:
+        os.chdir(workdir or here)  # there is one thread only
+        return os.posix_spawn(
+            argv[0], argv, environment, setsid=True, setsigdef=[signal.SIGCHLD, signal.SIGPIPE], file_actions=actions
+        )
+    finally:
+        os.chdir(here)
 
 
 def children(pid: int | None = None) -> list[int]:

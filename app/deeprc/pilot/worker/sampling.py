@@ -22,14 +22,20 @@ class Sampler:
     ----------
     path
         The JSON file to write: a list with an object per repeat, `max_rss`, `max_vms`, `max_uss`, `max_pss`, `io_in`,
-        `io_out` (MB) and `cpu_time` (s). Beside it the job's script writes `times`, a line per repeat that is over.
+        `io_out` (MB) and `cpu_time` (s). Beside it is `times`, with a line per repeat that is over.
+    around
+        Whether the process is a script of ours around the command.
     """
 
-    def __init__(self, pid: int, path: Path) -> None:
-        self._path, self._next = path, 0.0
-        self._process = psutil.Process(pid) if psutil else None
+    def __init__(self, pid: int, path: Path, around: bool = True) -> None:
+        self._path, self._next, self._around = path, 0.0, around
+        self.follow(pid)
         self._peaks: dict[int, dict[str, float]] = {}
         self._used: dict[int, dict[int, tuple[float, float, float]]] = {}  # of each repeat's processes so far
+
+    def follow(self, pid: int) -> None:
+        """Look at this process from now on."""
+        self._process = psutil.Process(pid) if psutil else None
 
     def look(self) -> None:
         """Sample, if it is time to."""
@@ -45,7 +51,7 @@ class Sampler:
             family = [self._process, *self._process.children(recursive=True)]
         except (psutil.Error, OSError):
             return
-        for process in family[1:] if len(family) > 1 else family:  # the first is the script around the command
+        for process in family[1:] if self._around and len(family) > 1 else family:
             try:
                 with process.oneshot():
                     memory, cpu = process.memory_full_info(), process.cpu_times()

@@ -23,7 +23,7 @@ import types
 from pathlib import Path
 
 NAMES = ("python", "python3", f"python3.{sys.version_info[1]}")
-OWN = ("memory", "processes", "sampling", "warm")  # the worker's modules
+OWN = ("memory", "processes", "sampling", "surroundings", "warm")  # the worker's modules
 LIMIT = 16 * 1024 * 1024  # bytes of a request: arguments and environment
 
 
@@ -44,10 +44,13 @@ class Warm:
         self.listener.bind("\0" + self._address)
         self.listener.listen()
         self._folder = Path(tempfile.mkdtemp(prefix="warm-", dir=Path.cwd()))
-        line = shlex.join([sys.executable, "-IS", str(Path(__file__).with_name("shim.py"))])
+        shim = Path(__file__).with_name("shim.py")
+        text = f"#!{sys.executable} -IS\n{shim.read_text()}"
+        if len(sys.executable) > 100 or " " in sys.executable:  # more than the kernel takes; a shell loses variables
+            text = f'#!/bin/sh\nexec {shlex.join([sys.executable, "-IS", str(shim)])} "$@"\n'
         for name in NAMES:
             path = self._folder / name
-            path.write_text(f'#!/bin/sh\nexec {line} "$@"\n')
+            path.write_text(text)
             path.chmod(stat.S_IRWXU)
 
     @property
@@ -55,13 +58,12 @@ class Warm:
         """The numbers of the programs that run."""
         return [*self._programs]
 
-    def environment(self, variables: dict[str, str]) -> dict[str, str]:
-        """The variables of a job: these, and where its `python` finds this worker."""
-        # Those of a worker around this whole workflow are not for its jobs.
-        variables = {name: value for name, value in variables.items() if not name.startswith("DEEPRC_WARM")}
+    @property
+    def variables(self) -> dict[str, str]:
+        """Those by which a job's `python` finds this worker."""
         if not self._modules:
-            return variables
-        return variables | {
+            return {}
+        return {
             "DEEPRC_WARM": self._address,
             "DEEPRC_WARM_PATH": str(self._folder),
             "DEEPRC_WARM_PYTHON": sys.executable,

@@ -1,0 +1,8 @@
+WORD = "module"
+
+
+rule named:
+    output:
+        "module.txt",
+    shell:
+        "echo {WORD} > {output}"
