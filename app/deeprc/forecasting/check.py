@@ -15,7 +15,7 @@ from deeprc.files import write_json
 from deeprc.forecasting.config import DataConfig
 from deeprc.forecasting.data import read
 from deeprc.forecasting.grid import lay_out
-from deeprc.forecasting.reach import refuse_far
+from deeprc.forecasting.reach import refuse_far, without_scale
 from deeprc.forecasting.splits import PARTS, refuse_unknown
 from deeprc.stage import run
 from deeprc.validation import validate
@@ -38,7 +38,15 @@ def main(
     grid = lay_out(found, options, data)
     known = grid.place(found.frame)
     refuse_unknown(grid, known, options.horizon, options.input_size, data)
-    notices = [*found.notices, *grid.notices, *refuse_far(grid, known, data)]
+    absent = grid.rows - len(known)
+    gaps = f"{absent:,} of {grid.rows:,} times, from the first to the last, are not in the file: they are gaps"
+    notices = [
+        *found.notices,
+        *[gaps] * (absent > 0),
+        *grid.notices,
+        *without_scale(grid, known),
+        *refuse_far(grid, known, data),
+    ]
     shown = {name: name if name == "x:y" else name.removeprefix("x:") for name in ["y", *found.covariates]}
     edges = itertools.pairwise(("begin", "val", "test", "end"))
     lengths = {part: grid.series[last] - grid.series[first] for part, (first, last) in zip(PARTS, edges, strict=True)}
@@ -58,7 +66,7 @@ def main(
             "step": str(grid.step),
             "season": grid.step.ahead(grid.season) if grid.season > 1 else "none",
             "horizon": grid.step.ahead(options.horizon),
-            "absent_rows": grid.rows - len(known),
+            "absent_rows": absent,
             "missing": {word: known[name].null_count() for name, word in shown.items()},
             "parts": {part: length.sum() for part, length in lengths.items()},
             "notices": notices,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from deeprc.errors import ConfigError, InputError, unknown
-from deeprc.forecasting.splits import cut
+from deeprc.forecasting.splits import cut, leave_out
 from deeprc.forecasting.step import Step
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ def lay_out(found: Observations, config: DataConfig, path: Path) -> Grid:
     series = _stretches(frame, step)
     _refuse_uneven(frame, series, step, path)
     _refuse_sparse(series, step, path)
+    if not config.step:
+        _refuse_other_steps(frame, series, step, path)
     series = cut(series.select("id", "first", "day", "rows"), config, path)
     season = config.season or step.season()
     return Grid(step, season, series, _short_seasons(series, season, step, bool(config.season), path))
@@ -208,6 +210,25 @@ def _refuse_sparse(series: pl.DataFrame, step: Step, path: Path) -> None:
     )
 
 
+def _refuse_other_steps(frame: pl.DataFrame, series: pl.DataFrame, step: Step, path: Path) -> None:
+    """Refuse series in which no two times are one step apart: daily ones, say, beside hourly ones."""
+    rows = frame.join(series.select("id", "first"), on="id", maintain_order="left").select("id", row=_row(step))
+    gaps = rows.select("id", gap=pl.col("row").diff().over("id")).group_by("id", maintain_order=True)
+    other = gaps.agg(pl.col("gap").min(), pl.len()).filter(pl.col("gap") > 1, pl.col("len") > 2)
+    if other.is_empty():
+        return
+    ids = other["id"].to_list()
+    raise InputError(
+        f"{len(other)} of {len(series)} series have another step than {step}",
+        where=path,
+        found="; ".join(f"{name}: {Step(step.us * gap, step.months * gap)}" for name, gap, _ in other.rows()),
+        expected="one step for all series",
+        fix="write the series of each step into a file of their own"
+        + leave_out(ids)
+        + "; if they are full of gaps, give the key 'forecasting.step'",
+    )
+
+
 def _short_seasons(series: pl.DataFrame, season: int, step: Step, given: bool, path: Path) -> list[str]:
     """What to say of series that are shorter than a season; where all are, a season that was asked for is refused."""
     before = (pl.col("test") - pl.col("begin")).alias("before")
@@ -221,13 +242,16 @@ def _short_seasons(series: pl.DataFrame, season: int, step: Step, given: bool, p
             found=f"season {season}, {series.select(before.max()).item()} rows",
             fix="give a smaller key 'forecasting.season', or leave it out",
         )
-    whom = (
-        "the series" if len(series) == 1 else f"{len(short)} of {len(series)} series ({_some(short['id'].to_list())})"
-    )
+    whose = whom(short["id"].to_list(), len(series))
     return [
-        f"{whom}: less than a season ({step.ahead(season)}) comes before the test part; "
+        f"{whose}: less than a season ({step.ahead(season)}) comes before the test part; "
         "the last value stands in for the seasonal naive forecast there, and MASE is not known"
     ]
+
+
+def whom(ids: list[str], of: int) -> str:
+    """Some of `of` series, as the subject of a sentence."""
+    return "the series" if of == 1 else f"{len(ids)} of {of} series ({_some(ids)})"
 
 
 def _some(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Whether values stay within reach of the training part, so that all can be computed with once scaled by it."""
+"""Whether the training part gives a scale: values stay within its reach, and MASE has what it measures errors by."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import polars as pl
 
 from deeprc.errors import InputError
 from deeprc.forecasting.features import FAR
-from deeprc.forecasting.grid import Grid
+from deeprc.forecasting.grid import Grid, whom
 from deeprc.tabular.numbers import word
 
 ABSURD = 1e8  # deviations: out there single precision tells no smaller steps apart than the whole training part
@@ -31,26 +31,27 @@ def refuse_far(grid: Grid, placed: pl.DataFrame, path: Path) -> list[str]:
     series = grid.series.select("id", "begin", "val")
     known = placed.sort("row").join_asof(series, left_on="row", right_on="begin", coalesce=False)
     columns = [name for name in placed.columns if name != "row"]
+    # No name of a covariate begins as these of ours do.
     training = known.filter(pl.col("row") < pl.col("val")).group_by("id", maintain_order=True)
     scale = training.agg(
-        [pl.col(name).mean().alias(f"{name}:mean") for name in columns]
-        + [pl.col(name).std(ddof=0).alias(f"{name}:spread") for name in columns]
-        + [(pl.col(name).min() == pl.col(name).max()).alias(f"{name}:still") for name in columns]
+        [pl.col(name).mean().alias(f"mean of {name}") for name in columns]
+        + [pl.col(name).std(ddof=0).alias(f"spread of {name}") for name in columns]
+        + [(pl.col(name).min() == pl.col(name).max()).alias(f"still of {name}") for name in columns]
         + [pl.col("y").min().alias("low"), pl.col("y").max().alias("high")]
     )
     # What stands still is scaled by 1, as `features.fit` has it.
     away = [
-        ((pl.col(name) - pl.col(f"{name}:mean")).abs()
-        / pl.when(f"{name}:still").then(1.0).otherwise(f"{name}:spread")
-        > (ABSURD if name == "y" else FAR)).alias(f"{name}:far")
+        ((pl.col(name) - pl.col(f"mean of {name}")).abs()
+        / pl.when(f"still of {name}").then(1.0).otherwise(f"spread of {name}")
+        > (ABSURD if name == "y" else FAR)).alias(f"far of {name}")
         for name in columns
     ]  # fmt: skip
     judged = known.join(scale, on="id", maintain_order="left").with_columns(away)
-    _refuse(judged.filter("y:far"), grid, path)
-    still = scale.filter("y:still")["id"].to_list()
+    _refuse(judged.filter("far of y"), grid, path)
+    still = scale.filter("still of y")["id"].to_list()
     whose = "" if len(series) == 1 else f" of {len(still)} of {len(series)} series ({', '.join(still[:5])})"
     notices = [f"the target{whose} has one single value in the training part: nothing can be learned of it"]
-    counts = [judged[f"{name}:far"].sum() for name in columns[1:]]
+    counts = [judged[f"far of {name}"].sum() for name in columns[1:]]
     return notices[: len(still)] + [
         f"far from all values of the training part, and cut off at {FAR:,.0f} deviations from their mean: "
         f"{count:,} values of the covariate {name.removeprefix('x:')!r}"
@@ -72,3 +73,20 @@ def _refuse(far: pl.DataFrame, grid: Grid, path: Path) -> None:
         fix=f"correct it; if it means a missing value, add it to the key 'missing': [\"{word(value)}\"]; "
         "if it is right, choose another split",
     )
+
+
+def without_scale(grid: Grid, placed: pl.DataFrame) -> list[str]:
+    """A sentence about the series of which MASE will not be known, though a season comes before their test part."""
+    series = grid.series.filter(pl.col("test") - pl.col("begin") >= grid.season).select("id", "begin", "val")
+    known = placed.select("row", "y").drop_nulls("y").sort("row")
+    known = known.join_asof(grid.series.select("id", "begin"), left_on="row", right_on="begin", coalesce=False)
+    training = known.join(series.select("id", "val"), on="id").filter(pl.col("row") < pl.col("val"))
+    before = training.select("id", pl.col("row") + grid.season, pl.col("y").alias("before"))
+    scaled = training.join(before, on=["id", "row"]).filter(pl.col("y") != pl.col("before"))
+    if not (ids := series.filter(~pl.col("id").is_in(scaled["id"].unique().to_list()))["id"].to_list()):
+        return []
+    season = grid.step.ahead(grid.season)
+    return [
+        f"{whom(ids, len(grid.series))}: no two values of the training part lie a season ({season}) apart and differ: "
+        "MASE is not known"
+    ]

@@ -84,7 +84,7 @@ def _refuse_short(lengths: pl.DataFrame, config: DataConfig, path: Path) -> None
         found="; ".join(found),
         expected=", ".join(f"at least {least[part]} rows to {VERBS[part]}" for part in PARTS)
         + f" ({sizes}, split {list(config.split)})",
-        fix="a smaller horizon or input_size, or another split" + _leave_out(ids) * (len(bad) < len(lengths)),
+        fix="a smaller horizon or input_size, or another split" + leave_out(ids) * (len(bad) < len(lengths)),
     )
 
 
@@ -119,9 +119,10 @@ def refuse_unknown(grid: Grid, placed: pl.DataFrame, horizon: int, input_size: i
             f"the {part} part has no value of the target" + (f" in {len(ids)} of {len(counts)} series" * several),
             where=path,
             found=", ".join(ids) if several else "nothing that a forecast aims at from {} to {}".format(*times),
-            fix="choose another split" + _leave_out(ids) * (len(ids) < len(counts)),
+            fix="choose another split" + leave_out(ids) * (len(ids) < len(counts)),
         )
 
 
-def _leave_out(ids: list[str]) -> str:
+def leave_out(ids: list[str]) -> str:
+    """The advice to leave series out, as the end of a sentence."""
     return f", or leave these series out: `leave_out: {json.dumps(ids, ensure_ascii=False)}` below `forecasting:`"

@@ -127,6 +127,20 @@ def test_uneven_times_are_refused_with_their_series():
     assert "  fix: write each month as the same day, such as its first or its last one" in refusal(last_workdays)
 
 
+def test_series_of_another_step_are_no_series_full_of_gaps():
+    other = found(a=hours(40), b=hours(20, 24 * HOUR), c=hours(30)[::2], d=hours(30)[:3] + hours(30)[6:])
+    assert refusal(other) == (
+        "b.csv: 2 of 4 series have another step than 1 hour\n"
+        "  found: b: 1 day; c: 2 hours\n"
+        "  expected: one step for all series\n"
+        "  fix: write the series of each step into a file of their own, or leave these series out: "
+        '`leave_out: ["b", "c"]` below `forecasting:`; if they are full of gaps, give the key \'forecasting.step\''
+    )
+    assert grid(other, leave_out=["b", "c"]).rows == 70  # the cures work
+    assert grid(other, leave_out=["b"], step="1h").rows == 99
+    assert "b: 1 quarter" in refusal(found(a=months(40), b=months(20, each=3)))
+
+
 def test_one_wrong_year_is_no_gap_of_a_century():
     assert refusal([*hours(20), datetime(2120, 1, 1)]) == (
         "b.csv: nearly all times of the series are missing, for a step of 1 hour\n"
