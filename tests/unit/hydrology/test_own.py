@@ -91,6 +91,43 @@ def test_several_basins_in_one_table_and_their_attributes(tmp_path):
     assert data.forcing("eder").height == 60
 
 
+def test_every_row_of_a_table_of_several_basins_is_of_one_of_them(tmp_path):
+    table = [{"Pegel": gauge, **row} for row in rows() for gauge in ("eder", "NA", "-")]
+    options = config(areas={}, columns={**COLUMNS, "basin": "Pegel"})
+    data = open_dataset(options, [write(tmp_path / "all.csv", table)])
+    assert data.basins == ["eder", "NA", "-"]
+    assert data.forcing("NA").height == 60
+    with pytest.raises(InputError, match=r"all.csv:4, column 'Pegel': this row belongs to no basin"):
+        open_dataset(options, [write(tmp_path / "all.csv", [*table[:2], {**table[2], "Pegel": " "}])])
+
+
+def test_a_basin_that_is_named_twice_is_used_once(tmp_path):
+    write(tmp_path / "weser.csv", rows())
+    assert open_dataset(config(basins=["weser", "weser"]), [tmp_path]).basins == ["weser"]
+
+
+def test_the_attributes_may_lie_among_the_tables(tmp_path):
+    write(tmp_path / "weser.csv", rows())
+    (tmp_path / "about.csv").write_text("basin,area\nweser,86.4\n")
+    data = open_dataset(config(areas={}, attributes=str(tmp_path / "about.csv")), [tmp_path])
+    assert data.basins == ["weser"]
+    assert data.describe("weser").area == 86.4
+
+
+def test_a_code_among_the_attributes_is_no_value(tmp_path):
+    (tmp_path / "about.csv").write_text("basin,area,clay\nweser,86.4,-9999\n")
+    options = config(areas={}, attributes=str(tmp_path / "about.csv"))
+    with pytest.raises(InputError, match=r"about.csv:2: no attribute 'clay' of the basin weser"):
+        open_dataset(options, [write(tmp_path / "weser.csv", rows())]).describe("weser")
+
+
+def test_a_day_that_ends_at_24_hours_is_that_day(tmp_path):
+    found = checked(tmp_path, edited(Datum=lambda i, value: f"{value} 24:00"))
+    assert (found["first"], found["notices"]) == (
+        "2001-01-01", ["every row is of 24:00: taken as the day that ends then"],
+    )  # fmt: skip
+
+
 def test_a_folder_without_what_a_mac_leaves_behind(tmp_path):
     write(tmp_path / "weser.csv", rows())
     (tmp_path / "._weser.csv").write_bytes(b"\0\5\x16\7")
@@ -126,7 +163,7 @@ KINDS = {
     "rain below 0": (edited(**{"Niederschlag [mm]": lambda i, v: "-3" if i == 4 else v}), "rain below 0", ":6"),
     "discharge below 0": (edited(Abfluss=lambda i, v: "-3" if i == 4 else v), "discharge below 0", ":6"),
     "no rain like it": (
-        edited(**{"Niederschlag [mm]": lambda i, v: "9999" if i == 4 else v}), "larger than any rain", ":6",
+        edited(**{"Niederschlag [mm]": lambda i, v: "2600" if i == 4 else v}), "larger than any rain", ":6",
     ),
     "inf": (edited(T=lambda i, v: "inf" if i == 4 else v), "not a finite number", ":6"),
     "1e300": (edited(Abfluss=lambda i, v: "1e300" if i == 4 else v), "no measured value is so large or so small", ":6"),
@@ -136,6 +173,12 @@ KINDS = {
         "the discharge of 'weser' never changes in the train part: there is nothing to learn", "",
     ),
     "empty input": (edited(T=lambda i, v: ""), "an input without any value", ""),
+    "a code above all values": (
+        edited(Abfluss=lambda i, v: "9999" if i in (4, 9) else v), "does this number mean a missing value?", ":6",
+    ),
+    "the answer as an input": (
+        rows(), "the input 'tmean' is the discharge: the network would see the answer", "",
+    ),
     "no discharge": (edited(Abfluss=lambda i, v: "NA"), "all discharge values are missing", ""),
     "twice": (edited(Datum=lambda i, v: "2001-01-05" if i == 9 else v), "the date 2001-01-05 stands 2 times", ":6"),
     "hourly": (
@@ -156,8 +199,9 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_wrong_is_refused_by_its_cause(tmp_path, kind):
     table, problem, line = KINDS[kind]
+    columns = COLUMNS | ({"tmean": "abfluss"} if kind == "the answer as an input" else {})
     with pytest.raises(InputError) as caught:
-        checked(tmp_path, table)
+        checked(tmp_path, table, columns=columns)
     assert caught.value.problem == problem
     assert str(caught.value.where).startswith(f"{tmp_path / 'weser.csv'}{line}")
 
@@ -201,7 +245,8 @@ def test_missing_weather_is_told_where_no_windows_are_left(tmp_path):
 def test_the_cures_work(tmp_path):
     assert checked(tmp_path, KINDS["years of two digits"][0], time_format="%d.%m.%y")["first"] == "2001-01-01"
     assert checked(tmp_path, KINDS["discharge below 0"][0], missing=-3)["missing"]["obs"] == 1
-    assert checked(tmp_path, KINDS["no rain like it"][0], missing=[9999])["missing"]["rain"] == 1
+    assert checked(tmp_path, KINDS["no rain like it"][0], missing=[2600])["missing"]["rain"] == 1
+    assert checked(tmp_path, KINDS["a code above all values"][0], missing=[9999])["missing"]["obs"] == 2
 
 
 @pytest.mark.parametrize("area", [86.4e-6, 86.4e4])

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from deeprc.errors import InputError
+from deeprc.hydrology.datasets.values import CODES
 from deeprc.tabular import Table, TableOptions, read_table
 
 ANY = TableOptions()
@@ -53,6 +54,7 @@ def read_attributes(
                 names |= {basin: text[rows[basin]] for basin in basins if text[rows[basin]]}
         for name in columns if columns is not None else _numeric(table, key or _key(table, basins)):
             numbers = table.numbers(name)
+            numbers = numbers.set(numbers.is_in([float(code) for code in CODES]).fill_null(False), None)
             for basin in basins:
                 if numbers[rows[basin]] is None:
                     raise _missing(f"no attribute {name!r} of the basin {basin}", table, basin, rows[basin])
@@ -61,7 +63,7 @@ def read_attributes(
 
 
 def _rows(table: Table, key: str, basins: Sequence[str]) -> dict[str, int]:
-    ids = table.text(key)
+    ids = table.words(key)
     rows: dict[str, int] = {}
     for row, basin in enumerate(ids):
         if basin in rows:
@@ -82,7 +84,7 @@ def _missing(problem: str, table: Table, basin: str, row: int | None = None) -> 
 
 def _key(table: Table, basins: Sequence[str]) -> str:
     """The column that names the most basins."""
-    named = {name: int(table.text(name).is_in(list(basins)).sum()) for name in table.columns}
+    named = {name: int(table.words(name).is_in(list(basins)).sum()) for name in table.columns}
     best = max(named, key=lambda name: named[name])
     if not named[best]:
         raise InputError(

@@ -138,6 +138,7 @@ class TableDataset(Dataset):
         if not layout.basin:
             values.refuse_another_gauge(table, basin, self.tables)
         days = values.days(table, layout.date, layout.form)
+        values.refuse_answer(table, {name: column for name, (column, _) in layout.inputs.items()}, layout.discharge)
         inputs = [values.weather(table, column, name) for name, (column, _) in layout.inputs.items()]
         observed = values.flow(table, layout.discharge)
         depth = observed if layout.unit == "mm/day" else values.depth(observed, layout.unit, area) if area else observed
@@ -159,7 +160,7 @@ def chosen(wanted: Sequence[str] | None, known: Sequence[str], where: object) ->
     for basin in wanted or ():
         if basin not in known:
             raise unknown("basin", basin, known, where=where)
-    return list(wanted or known)
+    return list(dict.fromkeys(wanted or known))  # one that is named twice is one
 
 
 def one_folder(dataset: str, paths: Sequence[Path]) -> Path:

@@ -23,7 +23,8 @@ class Own(TableDataset):
     def __init__(self, config: DataConfig, paths: Sequence[Path]) -> None:
         super().__init__()
         self._options = options_of(config)
-        files = files_of(paths)
+        self._attributes_file = Path(config.attributes) if config.attributes else None
+        files = files_of(paths, without=self._attributes_file)
         columns = dict(config.columns)
         date, discharge = columns.pop("date", "date"), columns.pop("discharge")
         self._column = columns.pop("basin", None)
@@ -32,7 +33,6 @@ class Own(TableDataset):
         self._layout = Layout(date, inputs, discharge, unit, form, self._options, self._column)
         self.tables = self._split(files) if self._column else files
         self.basins, self._areas = areas_of(config, list(self.tables))
-        self._attributes_file = Path(config.attributes) if config.attributes else None
 
     def describe(self, basin: str) -> Basin:
         names, attributes = self._attributes
@@ -51,7 +51,16 @@ class Own(TableDataset):
         """The file of every basin that a column names."""
         tables: dict[str, Path] = {}
         for path in files.values():
-            for basin in read_table(path, self._options).text(self._column).drop_nulls().unique(maintain_order=True):
+            table = read_table(path, self._options)
+            names = table.words(self._column)
+            if (blank := (names.is_null() | (names == ""))).any():
+                raise InputError(
+                    "this row belongs to no basin",
+                    where=table.where(int(blank.arg_max()), self._column),
+                    expected="the name of its basin in each row",
+                    fix="write the name, or take the row out",
+                )
+            for basin in names.unique(maintain_order=True):
                 if (twin := tables.setdefault(basin, path)) != path:
                     raise InputError(
                         f"rows of the basin {basin!r} in two files", where=path, found=twin, fix="join them in one file"
@@ -81,11 +90,13 @@ def options_of(config: DataConfig) -> TableOptions:
     )
 
 
-def files_of(paths: Sequence[Path]) -> dict[str, Path]:
-    """The tables by basin: files, or those that lie in a folder."""
+def files_of(paths: Sequence[Path], without: Path | None = None) -> dict[str, Path]:
+    """The tables by basin: files, or those that lie in a folder, where `without` (the attributes) may lie too."""
     files: dict[str, Path] = {}
     for given in paths:
         inside = [path for path in visible(given, "*") if path.suffix.lower() in ENDINGS] if given.is_dir() else [given]
+        if given.is_dir() and without and without.exists():
+            inside = [path for path in inside if not path.samefile(without)]
         if not inside:
             raise InputError("the folder has no tables", where=given, expected=f"files with {', '.join(ENDINGS)}")
         for path in inside:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from deeprc.errors import InputError
 from deeprc.tabular import Table
+from deeprc.tabular.numbers import word
+from deeprc.tabular.sentinels import find_sentinel
 
 # Litres per second of one unit of discharge; mm/day needs no area.
 LITRES = {"m3/s": 1000.0, "l/s": 1.0, "ft3/s": 28.316846592, "ML/day": 1e6 / 86_400, "mm/day": 0.0}
@@ -70,7 +72,10 @@ def days(table: Table, names: str | Sequence[str], form: str | None = None) -> p
             expected="one row per day",
             fix="make daily sums and means of the values, and name that file",
         )
-    if str(clocks[0]) != "00:00:00":
+    if not form and year.dtype == pl.String and year.str.contains(r"[T ]24:00(:00)?\s*$").all():
+        found = found.dt.offset_by("-1d")
+        table.notices.append("every row is of 24:00: taken as the day that ends then")
+    elif str(clocks[0]) != "00:00:00":
         table.notices.append(f"every row is of {clocks[0]}: taken as the day that this time is in")
     if found.dt.year().min() < 1600:
         row = int(found.arg_min())
@@ -143,6 +148,16 @@ def weather(table: Table, column: str, name: str) -> pl.Series:
         _refuse(table, found, series, series < 0, "rain below 0")
     _refuse(table, found, series, series.abs() > MOST[kind], "larger than any " + ("weather", kind)[kind != "other"])
     return series.alias(name)
+
+
+def refuse_answer(table: Table, inputs: Mapping[str, str], discharge: str) -> None:
+    """Refuse an input that is the column of the discharge, however the two are spelt."""
+    for name, column in inputs.items():
+        if table.find(column) == table.find(discharge):
+            raise InputError(
+                f"the input {name!r} is the discharge: the network would see the answer",
+                where=table.where(name=table.find(discharge)), fix="give this input another column",
+            )  # fmt: skip
 
 
 def flow(table: Table, column: str) -> pl.Series:
@@ -226,7 +241,7 @@ def refuse_another_gauge(table: Table, basin: str, basins: Collection[str]) -> N
 
 def rows_of(table: Table, column: str, basin: str) -> Table:
     """The rows whose `column` names `basin`."""
-    mine = (table.text(column) == basin).fill_null(False)
+    mine = table.words(column) == basin
     lines = table.lines if table.lines is not None else pl.Series(range(1, len(table) + 1))
     return replace(table, fields=[field.filter(mine) for field in table.fields], lines=lines.filter(mine))
 
@@ -238,6 +253,21 @@ def _without_codes(table: Table, name: str, codes: Sequence[float]) -> pl.Series
         said = ", ".join(f"{value:g}" for value in series.filter(coded).unique().sort())
         table.notices.append(f"{said} in {name!r} is read as missing: {coded.sum()} of {len(series)} days")
         series = series.set(coded, None)
+    while sentinel := find_sentinel(series):
+        if sentinel.kind == "likely":
+            raise InputError(
+                "does this number mean a missing value?",
+                where=table.where(int((series == sentinel.value).fill_null(False).arg_max()), name),
+                found=str(sentinel),
+                fix=f"say so by the key 'missing': [{word(sentinel.value)}]; if it is a value, correct it",
+            )
+        if sentinel.kind == "odd":
+            table.notices.append(
+                f"far away in {name!r}: {sentinel}; is it missing? then 'missing': [{word(sentinel.value)}]"
+            )
+            break
+        table.notices.append(f"read as missing in {name!r}: {sentinel}")
+        series = series.set(series == sentinel.value, None)
     return series
 
 
