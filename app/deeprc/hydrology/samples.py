@@ -131,5 +131,6 @@ def _static(abouts: list[dict]) -> np.ndarray:
         return np.zeros((1, 0), np.float32)
     if not abouts[0]["attributes"]:
         return np.eye(len(abouts), dtype=np.float32)
-    values = np.array([list(about["attributes"].values()) for about in abouts])
+    names = list(abouts[0]["attributes"])
+    values = np.array([[about["attributes"][name] for name in names] for about in abouts])
     return Scaler.fit(values).scale(values).astype(np.float32)

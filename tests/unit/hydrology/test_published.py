@@ -152,6 +152,20 @@ def test_a_missing_attribute_names_basin_and_line(folder):
     assert data.describe("27009").area == 2
 
 
+def test_attributes_are_the_same_for_all_basins_whatever_their_files_have(folder):
+    path = folder("caravan")
+    other = path / "attributes" / "lamah" / "attributes_caravan_lamah.csv"
+    attributes(other, ("frac_snow", "p_mean", "aridity_FAO_PM"), ("lamah_200048",))
+    data = open_dataset(DataConfig(dataset="caravan", window=5), [path])
+    first, second = (data.describe(basin).attributes for basin in data.basins)
+    assert list(first) == list(second) == ["p_mean", "frac_snow", *caravan.HYDROATLAS, "area"]
+    assert (first["frac_snow"], second["frac_snow"], second["p_mean"]) == (4, 1, 2)
+    found = check_basin(data, "camelsgb_12001", DataConfig(dataset="caravan", window=5))
+    assert found["notices"] == [
+        "attributes that not all basins have are left out: pet_mean_ERA5_LAND, aridity_ERA5_LAND, aridity_FAO_PM"
+    ]
+
+
 def test_the_template_reads(tmp_path):
     put(tmp_path / "timeseries/gauge_7.csv", series("date,precipitation,temperature,discharge", "NA"))
     attributes(tmp_path / "attributes.csv", ("area", "elev_mean"), ("7",))

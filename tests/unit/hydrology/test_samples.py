@@ -86,6 +86,9 @@ def test_attributes_tell_basins_apart(prepared):
     basins = {basin: about(attributes={"area": area, "same": 1.0}) for basin, area in (("a", 1.0), ("b", 3.0))}
     samples, _ = make_samples(Prepared(prepared.frame, {"window": WINDOW, "basins": basins}), ["a", "b"])
     np.testing.assert_array_equal(samples.static, [[-1, 0], [1, 0]])
+    basins["b"]["attributes"] = {"same": 1.0, "area": 3.0}  # by their names, in whatever order
+    samples, _ = make_samples(Prepared(prepared.frame, {"window": WINDOW, "basins": basins}), ["a", "b"])
+    np.testing.assert_array_equal(samples.static, [[-1, 0], [1, 0]])
 
 
 def test_a_column_that_does_not_vary_is_not_divided_by_0():

@@ -103,12 +103,15 @@ class TableDataset(Dataset):
     ----------
     tables
         The file of each basin.
+    said
+        By basin, sentences that are known before its table is read.
     """
 
     tables: dict[str, Path]
+    said: dict[str, list[str]]
 
     def __init__(self) -> None:
-        self.notices = {}
+        self.notices, self.said = {}, {}
         self._last: tuple[str, pl.DataFrame] | None = None
 
     @abstractmethod
@@ -144,7 +147,7 @@ class TableDataset(Dataset):
         depth = observed if layout.unit == "mm/day" else values.depth(observed, layout.unit, area) if area else observed
         quality = pl.Series("quality", ["unflagged"] * len(observed)).set(observed.is_null(), "missing")
         frame = values.in_order(table, basin, days, [*inputs, depth.alias("obs"), quality])
-        self.notices[basin] = list(dict.fromkeys(table.notices))
+        self.notices[basin] = list(dict.fromkeys([*self.said.get(basin, []), *table.notices]))
         self._last = basin, frame
         return frame
 

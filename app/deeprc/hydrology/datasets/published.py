@@ -71,7 +71,12 @@ class Published(TableDataset):
         for group in self.groups().values():
             some_names, some = read_attributes(self.attributes(self.root, group), group, options=self._options)
             names, attributes = names | some_names, attributes | some
-        return names, attributes
+        # Of several files each may have some of its own, and an order of its own: all basins have the same ones.
+        every = list(dict.fromkeys(name for mine in attributes.values() for name in mine))
+        shared = [name for name in every if all(name in mine for mine in attributes.values())]
+        if lost := [name for name in every if name not in shared]:
+            self.said[self.basins[0]] = [f"attributes that not all basins have are left out: {', '.join(lost)}"]
+        return names, {basin: {name: mine[name] for name in shared} for basin, mine in attributes.items()}
 
     def groups(self) -> dict[str, list[str]]:
         """The basins by the files that their attributes are in: all in one, unless a data set has it otherwise."""
