@@ -71,7 +71,7 @@ def read(path: Path, config: DataConfig) -> Observations:
         for name, values in layout.categories.items():
             words = table.words(name)
             columns += [(words == value).cast(pl.Float64).alias(f"x:{name}={value}") for value in values]
-    frame = once(table, pl.DataFrame([ids.alias("id"), time.alias("time"), y, *columns]), config)
+    frame = once(table, pl.DataFrame([ids.alias("id"), time.alias("time"), y, *columns]), config, roles.time)
     # The name and the unit of a public data set are said of its own files and target alone.
     known = layout if layout and all(name in table.columns for name in layout.columns) else None
     unit = known.unit if known and roles.target == known.target else ""

@@ -36,7 +36,7 @@ def to_times(table: Table, names: list[str], columns: list[pl.Series], clock: Cl
     else:
         text = _joined(columns, clock.form) if len(columns) > 1 else tidy(columns[0].cast(pl.String))
         if (blank := (text.is_null() | (text == ""))).any():
-            _refuse(table, name, text, blank, "a time is missing", fix="write the time of this row")
+            _refuse(table, name, text, blank, "a time is missing", fix=_cure_blank(table, blank))
         times, aware = _of_form(table, name, text, clock.form) if clock.form else _found(table, name, text)
     if clock.zone and not aware:
         times = to_utc(table, name, times, clock.zone, clock.by)
@@ -130,6 +130,11 @@ def _found(table: Table, name: str, text: pl.Series) -> tuple[pl.Series, bool]:
     bad = ~best if best is not None and share >= 0.5 else pl.repeat(True, len(text), eager=True)
     _refuse(table, name, text, bad, "not a date", expected=EXAMPLES, fix=_cure(table, text, bad))
     raise AssertionError
+
+
+def _cure_blank(table: Table, blank: pl.Series) -> str:
+    units = blank[0] and blank.sum() == 1 and len(blank) > 1 and table.lines is not None
+    return f"if line {table.line(0)} is one of units, put # before it; else " * units + "write the time of this row"
 
 
 def _cure(table: Table, text: pl.Series, bad: pl.Series) -> str:

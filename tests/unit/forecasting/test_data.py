@@ -226,6 +226,33 @@ def test_a_column_that_tells_series_apart_is_named(tmp_path):
     assert error.splitlines()[-1] == "  fix: name the column that tells them apart: 'series': 'site'"
 
 
+def test_the_column_that_tells_series_apart_is_named_beside_one_of_lists(tmp_path):
+    day = [datetime(2020, 1, 1 + i % 6) for i in range(12)]
+    rows = {"date": day, "pair": [[1, 2]] * 12, "site": ["A"] * 6 + ["B"] * 6, "load": [*range(12)]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "own.csv")
+    with pytest.raises(InputError) as error:
+        read(tmp_path / "own.csv", DataConfig(dataset="csv", target="load"))
+    assert error.value.fix == "name the column that tells them apart: 'series': 'site'"
+
+
+def test_an_hour_in_a_column_of_its_own_is_no_name_of_a_series(tmp_path):
+    # As grid operators have it: the hours 1 to 24 of each day in a column HE (hour ending).
+    days = [f"2020-01-{1 + i // 24:02d},{i % 24 + 1},{i}.5" for i in range(72)]
+    text = "\n".join(["date,HE,load", *days]) + "\n"
+    assert refused(tmp_path, text).splitlines()[-1] == (
+        "  fix: if 'HE' is the hour of the day, name both columns: 'time': [\"date\", \"HE\"]; "
+        "if it tells series apart: 'series': 'HE'"
+    )
+    times = own(tmp_path, text, time=["date", "HE"]).frame["time"]
+    assert (str(times[0]), str(times[23])) == ("2020-01-01 01:00:00", "2020-01-02 00:00:00")
+
+
+def test_series_that_differ_in_blanks_alone_are_not_told_apart_by_their_own_column(tmp_path):
+    text = hours(*(f"A,{i}" for i in range(6)), head="date,site,load")
+    text += hours(*(f"A ,{i}.5" for i in range(6))).split("\n", 1)[1]
+    assert refused(tmp_path, text, series="site").splitlines()[-1].startswith("  fix: where the rows are of several")
+
+
 def test_the_hour_that_stands_twice_in_autumn(tmp_path):
     text = "date,load\n" + "".join(f"2020-10-25 0{hour}:00,{i}\n" for i, hour in enumerate((1, 2, 2, 3)))
     error = refused(tmp_path, text)

@@ -57,6 +57,7 @@ def test_columns(table, fields, expected):
         (["2020-01-01", "yesterday"], ":3", "not a date", "correct the date"),
         (["2020-01-01", "NA"], ":3", "not a date", "correct the date"),
         (["2020-01-01", ""], ":3", "a time is missing", "write the time of this row"),
+        (["", "2020-01-01"], ":2", "a time is missing", "if line 2 is one of units, put # before it"),
         (["2020-01-01 00:00Z", "2020-01-01 01:00"], ":3", "some times have an offset", "write it in every row"),
         (["43831", "43832"], ":2", "not a date", "as Excel keeps dates (2020-01-01)? then give the key 'time_format'"),
         (["0", "1"], ":2", "not a date", "name the column of the times by the key 'time'"),
