@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
 import traceback
 from collections.abc import Callable
 
 import typer
 
+from deeprc.ending import abort
 from deeprc.errors import DeepRCError
-
-LAST_WORDS = 0.5  # seconds for the launcher to pass on what was said: Hydra drops what it has not read at an abort
 
 
 def run(main: Callable[..., None]) -> None:
@@ -33,9 +31,5 @@ def run(main: Callable[..., None]) -> None:
 
 
 def _leave(code: int) -> None:
-    mpi = sys.modules.get("mpi4py.MPI")
-    if mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized() and mpi.COMM_WORLD.Get_size() > 1:
-        sys.stdout.flush(), sys.stderr.flush()
-        time.sleep(LAST_WORDS)
-        mpi.COMM_WORLD.Abort(code)
+    abort(code)
     raise SystemExit(code)

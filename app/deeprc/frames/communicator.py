@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import traceback
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from deeprc.ending import watch
 from deeprc.errors import DeepRCError
 from deeprc.frames.agreement import CALL, Account, verdict
 
@@ -35,8 +37,12 @@ class Communicator:
         self.size: int = comm.Get_size()
 
     @classmethod
+    @functools.cache
     def world(cls) -> Communicator:
         """All ranks that the launcher started; a world of one without a launcher.
+
+        From then on an error that one of several ranks does not catch ends them all, as does a rank that ends while the
+        others go on.
 
         Raises
         ------
@@ -58,6 +64,8 @@ class Communicator:
                 + (": another family's launcher starts them one by one" if alone else "")
                 + "; `deeprc plan` shows which one fits",
             )
+        if world.size > 1:
+            watch(world)
         return world
 
     def barrier(self) -> None:

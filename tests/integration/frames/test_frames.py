@@ -113,3 +113,26 @@ assert figures["rows_per_second"] == round(rows / figures["seconds"]) > 0 and fi
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("ending", "said", "code"),
+    [
+        ("raise ValueError('mine alone')", "ValueError: mine alone\nrank 1 of 2 ends all ranks", 1),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt\nrank 1 of 2 ends all ranks", 130),
+        ("sys.exit(0)", "found: the end of its program", 1),
+    ],
+)
+def test_a_program_that_ends_on_one_rank_ends_on_all(mpirun, ending: str, said: str, code: int) -> None:
+    program = f"""
+import sys, polars as pl
+from deeprc.frames import Communicator, Frame
+comm = Communicator.world()
+frame = Frame(pl.DataFrame({{"key": [comm.rank]}}), comm)
+if comm.rank == 1:
+    {ending}
+frame.rows()
+"""
+    done = mpirun(2, ["-c", program], timeout=60, env=ENVIRONMENT)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
