@@ -181,7 +181,9 @@ def refuse_first(table: Table, name: str, text: pl.Series, bad: pl.Series, sign:
         where=table.where(row, name),
         found=repr(text[row]),
         expected="a number" + (" with a decimal comma" if sign == "," else "") + ", or NA where it is missing",
-        fix=_cure(table, text, row, alone=bad.sum() == 1),
+        fix="write numbers alone, without unit or currency; or name another column"
+        if bad.sum() == text.count() > 1
+        else _cure(table, text, row, alone=bad.sum() == 1),
     )
 
 

@@ -60,6 +60,12 @@ def test_quotes_around_numbers(table):
             "  fix: if line 2 is one of units, put # before it; else correct the value",
         ),
         (
+            ["$5", "", "$6"],
+            "a.csv:2, column 'v': not a number (and 1 more)\n  found: '$5'\n"
+            "  expected: a number, or NA where it is missing\n"
+            "  fix: write numbers alone, without unit or currency; or name another column",
+        ),
+        (
             ["1", "inf"],
             "a.csv:3, column 'v': not a finite number\n  found: inf\n"
             "  expected: a number, or NA where it is missing\n"
