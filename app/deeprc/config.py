@@ -16,6 +16,7 @@ from deeprc.hydrology.config import HydrologyConfig
 from deeprc.validation import validate
 
 Pipeline = Literal["forecasting", "hydrology"]
+BRACES = "{}"  # wildcards to Snakemake, in any name of a file, with no way to escape them
 
 
 class Config(BaseModel):
@@ -42,6 +43,8 @@ class Config(BaseModel):
     @field_validator("results")
     @classmethod
     def _one_name_for_one_folder(cls, value: str) -> str:
+        if set(BRACES) & set(value):
+            raise ValueError("no braces in this folder's name: Snakemake takes what is in them for wildcards")
         return os.path.normpath(Path(value).expanduser())  # Snakemake compares the names of files as text
 
     def existing_folder(self) -> Path:
@@ -63,12 +66,18 @@ class Config(BaseModel):
         return [self.hydrology.attributes] if pipeline == "hydrology" and self.hydrology.attributes else []
 
     def check_data(self) -> None:
-        """Raise a ConfigError where the own data of a pipeline are not there."""
+        """Raise a ConfigError where the own data of a pipeline are not there, or Snakemake cannot name them."""
         for pipeline in self.pipelines:
             keys = {"path": self.own_paths(pipeline), "attributes": self.named_beside(pipeline)}
             for key, path in ((key, path) for key, paths in keys.items() for path in paths):
                 if not Path(path).exists():
                     raise ConfigError(f"key '{pipeline}.{key}': no such file or folder", found=path)
+                if set(BRACES) & set(path):
+                    raise ConfigError(
+                        f"key '{pipeline}.{key}': Snakemake takes what is in braces for wildcards",
+                        found=path,
+                        fix="rename the file or folder, or name a link to it",
+                    )
 
     def check_storage(self) -> None:
         """Raise a StorageError where the results folder cannot be written or has too little space."""

@@ -74,6 +74,16 @@ def test_results_that_are_a_file(tmp_path):
         Config(results=str(tmp_path / "results")).check_storage()
 
 
+def test_names_with_braces_are_refused_as_such(tmp_path):
+    own = tmp_path / "a{b}.csv"
+    own.touch()
+    config = load_config({"forecasting": {"dataset": "csv", "path": str(own)}})
+    with pytest.raises(ConfigError, match="key 'forecasting.path': Snakemake takes what is in braces for wildcards"):
+        config.check_data()
+    with pytest.raises(ConfigError, match="key 'results': no braces in this folder's name"):
+        load_config({"results": "a{b}"})
+
+
 def test_own_data_must_be_there(tmp_path):
     (tmp_path / "a.csv").touch()
     there, gone = str(tmp_path / "a.csv"), str(tmp_path / "b.csv")

@@ -182,6 +182,7 @@ def refuse_first(table: Table, name: str, text: pl.Series, bad: pl.Series, sign:
         found=repr(text[row]),
         expected="a number" + (" with a decimal comma" if sign == "," else "") + ", or NA where it is missing",
         fix="write numbers alone, without unit or currency; or name another column"
+        + ", or correct the key 'decimal'" * bool(table.options.decimal)
         if bad.sum() == text.count() > 1
         else _cure(table, text, row, alone=bad.sum() == 1),
     )

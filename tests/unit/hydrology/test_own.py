@@ -114,6 +114,26 @@ def test_the_attributes_may_lie_among_the_tables(tmp_path):
     assert data.describe("weser").area == 86.4
 
 
+def test_the_column_of_the_basins_among_the_attributes(tmp_path):
+    """Basins that are called by numbers may meet the numbers of another column."""
+    for name in "12":
+        write(tmp_path / f"{name}.csv", rows())
+    about = tmp_path / "about.txt"
+    options = config(areas={}, attributes=str(about))
+
+    def areas(*lines: str) -> list[float | None]:
+        about.write_text("\n".join(lines) + "\n")
+        data = open_dataset(options, [tmp_path])
+        return [data.describe(basin).area for basin in data.basins]
+
+    assert areas("order basin area", "1 2 20", "2 1 10") == [10, 20]
+    assert areas("order Gauge_ID area", "2 2 20", "1 1 10") == [10, 20]
+    assert areas("area river", "10 1", "20 2") == [10, 20]
+    with pytest.raises(InputError, match="which column names the basins cannot be told") as caught:
+        areas("order river area", "1 2 20", "2 1 10")
+    assert (caught.value.found, caught.value.fix) == ("order, river", "call the right one 'basin'")
+
+
 def test_a_code_among_the_attributes_is_no_value(tmp_path):
     (tmp_path / "about.csv").write_text("basin,area,clay\nweser,86.4,-9999\n")
     options = config(areas={}, attributes=str(tmp_path / "about.csv"))

@@ -99,6 +99,11 @@ def test_refusals(refusal, fields, message):
     assert refusal("k;v\n" + "".join(f"a;{field}\n" for field in fields), values) == message
 
 
+def test_a_decimal_sign_that_no_value_has(refusal):
+    error = refusal("k;v\na;1.5\nb;2.5\n", values, decimal=",")
+    assert error.splitlines()[-1].endswith("or name another column, or correct the key 'decimal'")
+
+
 def test_digits_of_other_scripts_are_no_missing_values(refusal):
     for field in ("٣", "３", "1,٣"):
         assert refusal(f"k;v\na;1\na;{field}\n", values).startswith("a.csv:3, column 'v': not a number")

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from deeprc.errors import InputError
-from deeprc.hydrology.datasets.values import CODES
+from deeprc.hydrology.datasets.values import CODES, IDS
 from deeprc.tabular import Table, TableOptions, read_table
 
 ANY = TableOptions()
@@ -83,15 +83,22 @@ def _missing(problem: str, table: Table, basin: str, row: int | None = None) -> 
 
 
 def _key(table: Table, basins: Sequence[str]) -> str:
-    """The column that names the most basins."""
+    """The column that names basins and is called so, or the one that names the most."""
     named = {name: int(table.words(name).is_in(list(basins)).sum()) for name in table.columns}
-    best = max(named, key=lambda name: named[name])
-    if not named[best]:
+    most = max(named.values())
+    called = [name for name in named if named[name] and name.casefold() in IDS]
+    best = called if len(called) == 1 else [name for name in called or named if named[name] == most]
+    if len(best) > 1 and any(not table.words(name).equals(table.words(best[0])) for name in best):
+        raise InputError(
+            "which column names the basins cannot be told", where=table.path, found=", ".join(best),
+            fix="call the right one 'basin'",
+        )  # fmt: skip
+    if not most:
         raise InputError(
             "no column names the basins", where=table.path, found=", ".join(table.columns),
             expected=f"a column with {', '.join(list(basins)[:3])}",
         )  # fmt: skip
-    return best
+    return best[0]
 
 
 def _numeric(table: Table, key: str) -> list[str]:
