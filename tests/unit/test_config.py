@@ -78,7 +78,7 @@ def test_names_with_braces_are_refused_as_such(tmp_path):
     own = tmp_path / "a{b}.csv"
     own.touch()
     config = load_config({"forecasting": {"dataset": "csv", "path": str(own)}})
-    with pytest.raises(ConfigError, match="key 'forecasting.path': Snakemake takes what is in braces for wildcards"):
+    with pytest.raises(ConfigError, match=r"key 'forecasting.path': Snakemake takes what is in braces for wildcards"):
         config.check_data()
     with pytest.raises(ConfigError, match="key 'results': no braces in this folder's name"):
         load_config({"results": "a{b}"})

@@ -21,7 +21,7 @@ rule forecasting_prepare:
     resources:
         tasks=FORECASTING.ranks,
     params:
-        config=FORECASTING.data_json(),
+        config=lambda wildcards: FORECASTING.data_json(),  # a function, so that braces in names are no wildcards
         data=lambda wildcards, input: FORECASTING_DATA.paths,
     message:
         f"prepare the {SUBJECT}"

@@ -16,7 +16,7 @@ rule hydrology_prepare:
     resources:
         tasks=HYDROLOGY.ranks,
     params:
-        config=HYDROLOGY.data_json(),
+        config=lambda wildcards: HYDROLOGY.data_json(),  # a function, so that braces in names are no wildcards
         data=lambda wildcards, input: HYDROLOGY_DATA.paths,
     message:
         "prepare the river data"
@@ -35,7 +35,7 @@ rule hydrology_train:
     resources:
         warm="tensorflow,polars,pyarrow",
     params:
-        config=HYDROLOGY.train_json(),
+        config=lambda wildcards: HYDROLOGY.train_json(),
     message:
         "train the rainfall-runoff LSTM"
     shell:
