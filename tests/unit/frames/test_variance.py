@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeprc.frames.variance import partial_sums, variances
+from deeprc.frames.wideint import absolute, carried, limbs, shifted, square
 
 EPOCH = 1_700_000_000_000_000_000  # nanoseconds
 VALUES = st.one_of(
@@ -81,3 +82,27 @@ def test_values_that_are_no_numbers() -> None:
     assert found.equals(expected)
     assert expected["var"].to_list()[0] == 2.0 and expected["var"].to_list()[-1] == inf
     assert variances(partial_sums(table.clear(), ["k"], "c"), ["k"], "var").schema == found.schema
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-530, 2.0**500])
+def test_many_groups_at_once_are_as_exact_as_one(scale: float) -> None:
+    random = np.random.default_rng(5)
+    values = random.normal(0, 1, 1200) * random.choice([1, 1e3, 1e9, 1e30], 1200) * scale
+    values[::7] = 0.1 * scale  # equal values among them: no spread at all
+    table = pl.DataFrame({"k": random.integers(0, 400, 1200), "c": values})
+    table = pl.concat([table, table.head(9).with_columns(k=pl.lit(1000, pl.Int64), c=pl.lit(0.1))])
+    found = dict(variances(partial_sums(table, ["k"], "c"), ["k"], "var").rows())
+    assert found == {key: exactly(group["c"]) for (key,), group in table.group_by("k")}
+    assert found[1000] == 0.0
+
+
+def test_sums_in_limbs_are_those_of_whole_numbers() -> None:
+    numbers = [0, 1, -1, 2**62, -(2**62), 10**37, -(10**37), 2**103 + 12345, -(2**103) - 1]
+    taken = limbs(pl.Series(numbers, dtype=pl.Int128))
+
+    def value(limb: list[np.ndarray]) -> list[int]:
+        return [sum(int(part) << (32 * index) for index, part in enumerate(row)) for row in zip(*limb, strict=True)]
+
+    assert value(taken) == value(carried(taken)) == numbers
+    assert value(shifted(taken, 75)) == [number << 75 for number in numbers]
+    assert value(square(absolute(taken))) == [number**2 for number in numbers]
