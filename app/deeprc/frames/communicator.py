@@ -169,8 +169,11 @@ class Communicator:
             yield same
         except (KeyboardInterrupt, GeneratorExit):
             raise
-        except BaseException as error:  # a panic of Polars is no Exception
+        except BaseException as error:
             failure = error
+            if not isinstance(error, Exception | SystemExit):  # a panic of Polars, which no program expects
+                failure = DeepRCError(str(error) or repr(error))
+                failure.__cause__ = error
         if self.size == 1:
             if failure is not None:
                 raise failure

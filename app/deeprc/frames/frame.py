@@ -19,7 +19,7 @@ from deeprc.frames.groupby import Spec, groupby
 from deeprc.frames.names import Names, known, names, unique
 from deeprc.frames.shuffle import shuffle
 from deeprc.frames.sort import sort
-from deeprc.frames.wire import to_table
+from deeprc.frames.wire import from_table, to_table
 
 
 class Frame:
@@ -62,7 +62,7 @@ class Frame:
             if not isinstance(table, pa.Table | pa.RecordBatch):
                 raise InputError("a frame is made of an Arrow table", found=type(table).__name__)
             unique(table.schema.names, "from_arrow")
-            local = pl.from_arrow(table)
+            local = from_table(table)
         return cls(local, comm)
 
     @classmethod
@@ -127,7 +127,15 @@ class Frame:
         with self.comm.together("sort") as same:
             by = names(by, "sort")
             known(by, self.columns)
-            falling = [descending] * len(by) if isinstance(descending, bool) else list(descending)
+            truth = (bool, np.bool_)
+            falling = [descending] * len(by) if isinstance(descending, truth) else descending
+            if not isinstance(falling, Sequence | np.ndarray) or not all(isinstance(fall, truth) for fall in falling):
+                raise InputError(
+                    "sort: descending is no truth value, nor a list of them",
+                    found=repr(descending),
+                    expected="one truth value for all columns, or one for each",
+                )
+            falling = [bool(fall) for fall in falling]
             if len(falling) != len(by):
                 raise InputError(
                     "sort: descending has another length than by",
@@ -198,6 +206,7 @@ class Frame:
             for count in (before, after):
                 if not isinstance(count, int) or count < 0:
                     raise InputError("halo: a number of rows is wanted", found=repr(count), expected="0 or more")
+            before, after = min(before, 2**62), min(after, 2**62)  # Polars counts in 64 bits
             mine = self.local.tail(before), self.local.head(after)
         borders = self.comm.allgather(mine)
         earlier = [tail for tail, _ in borders[: self.comm.rank]]

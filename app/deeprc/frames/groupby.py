@@ -12,7 +12,7 @@ from deeprc.errors import InputError, unknown
 from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.names import Names, known, names, renamed, unique
-from deeprc.frames.partition import hashed
+from deeprc.frames.partition import hashed, spelled
 from deeprc.frames.reduce import Reduction, expression, reduce_groups, wide
 from deeprc.frames.shuffle import exchange, pack
 from deeprc.frames.variance import partial_sums, variances
@@ -110,6 +110,8 @@ class Plan:
         This rank's rows.
     by, keys
         The keys' own names, and those in `rows`.
+    types
+        The keys' own types. In `rows` text stands for dictionaries in lists and structs: grouping by them may panic.
     wanted
         The result's columns.
     """
@@ -117,6 +119,7 @@ class Plan:
     rows: pl.DataFrame
     by: tuple[str, ...]
     keys: tuple[str, ...]
+    types: tuple[pl.DataType, ...]
     wanted: tuple[Aggregate, ...]
 
     @property
@@ -162,9 +165,13 @@ def plan(df: pl.DataFrame, by: Sequence[str], spec: Spec) -> Plan:
     unique([*by, *(f"{c}_{f}" for c, f in pairs)], "agg", "rename the key first, with frame.select(…)")
     inside = {column: f"c{index}" for index, column in enumerate(spec)}
     keys = tuple(f"k{index}" for index in range(len(by)))
-    rows = pl.DataFrame(dict(zip(keys, (df[name] for name in by), strict=True)) | {c: df[n] for n, c in inside.items()})
-    wanted = (Aggregate(f"{c}_{f}", f, inside[c], _type(df, c, f), df.schema[c]) for c, f in pairs)
-    return Plan(rows, tuple(by), keys, tuple(wanted))
+    schema = df.schema  # made anew each time that it is asked for
+    types = tuple(schema[name] for name in by)
+    text = [spelled(kind) if kind.is_nested() else kind for kind in types]
+    grouped = {key: df[name].cast(kind) for key, name, kind in zip(keys, by, text, strict=True)}
+    rows = pl.DataFrame(grouped | {c: df[n] for n, c in inside.items()})
+    wanted = (Aggregate(f"{c}_{f}", f, inside[c], _type(schema[c], c, f), schema[c]) for c, f in pairs)
+    return Plan(rows, tuple(by), keys, types, tuple(wanted))
 
 
 def groupby(df: pl.DataFrame, by: Names, spec: Spec, comm: Communicator) -> pl.DataFrame:
@@ -196,7 +203,8 @@ def _reduced(plan: Plan, rows: pl.DataFrame, reductions: Sequence[Reduction]) ->
 
 
 def _whole_groups(plan: Plan, rows: pl.DataFrame) -> pl.DataFrame:
-    parts = [expression(reduction, rows.schema[reduction.column]) for reduction in plan.reductions]
+    schema = rows.schema
+    parts = [expression(reduction, schema[reduction.column]) for reduction in plan.reductions]
     with _digits(plan):
         return rows.group_by(plan.keys).agg(*parts, *(a.whole for a in plan.wanted if a.parts is None))
 
@@ -216,7 +224,8 @@ def _finished(plan: Plan, result: pl.DataFrame) -> pl.DataFrame:
         if aggregate.may_overflow:
             _check_digits(aggregate, result[f"{aggregate.column}_total"])
     numbered = [a.finished.alias(str(number)) for number, a in enumerate(plan.wanted)]
-    return renamed(result.select(*plan.keys, *numbered), [*plan.by, *(a.name for a in plan.wanted)])
+    keys = [pl.col(key).cast(kind) for key, kind in zip(plan.keys, plan.types, strict=True)]
+    return renamed(result.select(*keys, *numbered), [*plan.by, *(a.name for a in plan.wanted)])
 
 
 @contextmanager
@@ -245,9 +254,8 @@ def _too_many_digits(name: str, found: str) -> InputError:
     )
 
 
-def _type(df: pl.DataFrame, column: str, function: str) -> pl.DataType:
+def _type(source: pl.DataType, column: str, function: str) -> pl.DataType:
     """The type of an aggregate: Polars', but counts and integer sums have 64 bits: a frame may have over 2^32 rows."""
-    source = df.schema[column]
     try:
         empty = pl.DataFrame(schema={"c": source})
         dtype = empty.select(getattr(pl.col("c"), function)()).schema["c"]

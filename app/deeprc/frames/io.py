@@ -17,7 +17,7 @@ from deeprc.files import atomic, storage_error
 from deeprc.frames.agreement import ARGUMENTS, describe
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.names import known, names, unique
-from deeprc.frames.wire import to_table
+from deeprc.frames.wire import from_table, to_table
 
 Piece = tuple[int, int, int]  # file, row group or record batch in it, rows
 REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -112,10 +112,10 @@ def _read(
     dealt = [(file, group, count) for file in range(len(files)) for group, count in enumerate(rows[file])]
     deal = share_of(dealt, comm.rank, comm.size)
     with comm.together():
-        frames = [pl.from_arrow(_read_file(read, files[0], []))]  # the columns, also for a rank without rows
+        frames = [from_table(_read_file(read, files[0], []))]  # the columns, also for a rank without rows
         for file in dict.fromkeys(file for file, _, _ in deal):
             table = _read_file(read, files[file], [group for owner, group, _ in deal if owner == file])
-            frame = pl.from_arrow(table)  # whether fields may be null makes no difference any more
+            frame = from_table(table)  # whether fields may be null makes no difference any more
             if frame.schema != frames[0].schema:
                 raise InputError(
                     "the columns differ from those of the first file",

@@ -54,7 +54,7 @@ def check(left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], how: str, 
         For an unknown `how`.
     """
     if how not in HOW:
-        raise unknown("join", how, HOW)
+        raise unknown("join", str(how), HOW)
     if not isinstance(suffix, str):
         raise InputError("the suffix is no text", found=repr(suffix), expected="a text such as '_right'")
     for name in on:
@@ -76,9 +76,8 @@ def result_columns(left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], h
         return left.columns
     ours = [name for name in left.columns if how != "right" or name not in on]
     theirs = [name for name in right.columns if how in ("right", "full") or name not in on]
-    renamed = [
-        name + suffix if name in left.columns and not (how == "right" and name in on) else name for name in theirs
-    ]
+    taken = set(left.columns)
+    renamed = [name + suffix if name in taken and not (how == "right" and name in on) else name for name in theirs]
     columns = [*ours, *renamed]
     unique(columns, "join", "give another suffix=, or rename the column")
     return columns
@@ -92,7 +91,8 @@ def local_join(left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], how: 
     """
     if left.height + right.height <= SMALL:
         return left.join(right, on=on, how=how, suffix=suffix)
-    right = right.rename({name: name + suffix for name in right.columns if name in left.columns and name not in on})
+    taken = set(left.columns).difference(on)
+    right = right.rename({name: name + suffix for name in right.columns if name in taken})
     if how == "right":
         return _join(right, left, on, "left")
     if how != "full":

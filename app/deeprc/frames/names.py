@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import polars as pl
@@ -36,7 +37,7 @@ def names(given: Names, what: str) -> list[str]:
 
 def unique(listed: Sequence[str], what: str, fix: str | None = None) -> None:
     """Raise an InputError when a name stands in the list more than once."""
-    twice = sorted({name for name in listed if listed.count(name) > 1})
+    twice = sorted(name for name, times in Counter(listed).items() if times > 1)
     if twice:
         raise InputError(
             f"{what}: more than one column is called {', '.join(map(repr, twice))}",
@@ -48,8 +49,9 @@ def unique(listed: Sequence[str], what: str, fix: str | None = None) -> None:
 
 def known(listed: Iterable[str], columns: Sequence[str], whose: str = "the frame") -> None:
     """Raise an InputError, with the nearest name that there is, for a name that is not among the columns."""
+    there = set(columns)
     for name in listed:
-        if name not in columns:
+        if name not in there:
             guess = nearest(str(name), columns)
             raise InputError(
                 f"{whose} has no column {name!r}",

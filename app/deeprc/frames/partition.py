@@ -17,11 +17,25 @@ FEW_RANKS = 6  # up to here one filter per rank is faster than an ordering of th
 def row_hash(df: pl.DataFrame, on: Sequence[str]) -> np.ndarray:
     """A hash (uint64) of the key columns, the same for equal keys on every rank.
 
-    Dictionaries are hashed by their text, since their codes differ between ranks.
+    Dictionaries are hashed by their text, also those in lists and structs, since their codes differ between ranks.
     """
-    keys = [df[name].cast(pl.String) if df.schema[name] in (pl.Categorical, pl.Enum) else df[name] for name in on]
+    keys = [df[name].cast(spelled(df.schema[name])) for name in on]
     hashes = keys[0].hash(SEED) if len(keys) == 1 else pl.DataFrame(keys).hash_rows(SEED)
     return hashes.to_numpy()
+
+
+def spelled(dtype: pl.DataType) -> pl.DataType:
+    """The type with text in the place of dictionaries."""
+    match dtype:
+        case pl.Categorical() | pl.Enum():
+            return pl.String()
+        case pl.List():
+            return pl.List(spelled(dtype.inner))
+        case pl.Array():
+            return pl.Array(spelled(dtype.inner), dtype.size)
+        case pl.Struct():
+            return pl.Struct({field.name: spelled(field.dtype) for field in dtype.fields})
+    return dtype
 
 
 def by_hash(df: pl.DataFrame, on: Sequence[str], comm: Communicator, *, nulls_stay: bool = False) -> pl.DataFrame:

@@ -34,8 +34,8 @@ def reduce_groups(df: pl.DataFrame, by: Sequence[str], wanted: Sequence[Reductio
 
     Types do not depend on the way taken (see `wide` and `total_type`).
     """
-    keys = [df[name] for name in by]
-    if all(_is_dense_kind(reduction, df.schema[reduction.column]) for reduction in wanted) and all(
+    keys, schema = [df[name] for name in by], df.schema
+    if all(_is_dense_kind(reduction, schema[reduction.column]) for reduction in wanted) and all(
         encodable(key.dtype) and not key.dtype.is_float() for key in keys
     ):
         spans = ranges(keys)
@@ -43,7 +43,7 @@ def reduce_groups(df: pl.DataFrame, by: Sequence[str], wanted: Sequence[Reductio
             return _in_cells(df, keys, spans, wanted)
     # Polars' streaming engine is two to three times faster on one thread, but does not keep the order in a group.
     engine = "in-memory" if {"first", "last"} & {reduction.kind for reduction in wanted} else "streaming"
-    return df.lazy().group_by(by).agg(expression(r, df.schema[r.column]) for r in wanted).collect(engine=engine)
+    return df.lazy().group_by(by).agg(expression(r, schema[r.column]) for r in wanted).collect(engine=engine)
 
 
 def wide(dtype: pl.DataType) -> pl.DataType:

@@ -31,6 +31,31 @@ def from_arrays(arrays: Sequence[pa.Array], schema: pl.Schema) -> pl.DataFrame:
     return pl.DataFrame({name: _column(columns, dtype) for name, dtype in schema.items()})
 
 
+def from_table(table: pa.Table | pa.RecordBatch) -> pl.DataFrame:
+    """The rows of an Arrow table.
+
+    Raises
+    ------
+    InputError
+        For a column whose type Polars does not have.
+    """
+    try:
+        return pl.from_arrow(table)
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except BaseException as error:  # a panic of Polars is no Exception
+        for field, column in zip(table.schema, table.columns, strict=True):
+            try:
+                pl.from_arrow(column)
+            except BaseException as why:
+                raise InputError(
+                    f"column {field.name!r} cannot be read: {str(why).splitlines()[0]}",
+                    found=field.type,
+                    fix="cast it to another Arrow type, or leave it out",
+                ) from error
+        raise
+
+
 def to_table(df: pl.DataFrame) -> pa.Table:
     """The frame as an Arrow table.
 

@@ -213,6 +213,11 @@ def wrong_arguments_fail_on_every_rank() -> None:
         frame.select()
     with fails(InputError, "descending", "1 for 2 columns"):
         frame.sort(["key", "text"], descending=[True])
+    for wrong in (1, None, "yes", ["no"]):
+        with fails(InputError, "descending is no truth value", repr(wrong)):
+            frame.sort("key", descending=wrong)
+    with fails(ConfigError, "unknown join 'None'"):
+        frame.join(frame, on="key", how=None)
     with fails(InputError, "'key'", "every name once"):
         frame.groupby(["key", "key"]).agg({"text": "max"})
     with fails(InputError, "by their names", "Expr"):
@@ -227,6 +232,8 @@ def wrong_arguments_fail_on_every_rank() -> None:
         frame.select(pl.col("key"), key_sum=pl.col("text")).groupby("key_sum").agg({"key": "sum"})
     with fails(InputError, "a number of rows"):
         frame.halo(-1)
+    with fails(InputError, "'long' cannot be read", "decimal256(50, 2)"):  # Polars panics
+        Frame.from_arrow(pa.table({"key": [1], "long": pa.array([None], pa.decimal256(50, 2))}), COMM)
     for path in ("s3://bucket/table", "https://host/table.parquet", Path("gs://bucket/table")):
         for work in (lambda p=path: Frame.read_parquet(p, COMM), lambda p=path: frame.write_parquet(p)):
             with fails(InputError, "mounted file system", "copy the files"):
@@ -353,6 +360,19 @@ def all_ranks_hash_alike() -> None:
     for on in (["word"], ["text"], ["number"], ["word", "number"]):
         hashes = COMM.allgather(row_hash(table, on).tolist())
         assert hashes == [hashes[0]] * COMM.size
+
+
+def dictionaries_in_lists_and_structs_meet() -> None:
+    first = pl.Series([f"only rank {COMM.rank}"] * (COMM.rank + 1) + ["x", "y"][:: 1 - 2 * (COMM.rank % 2)])
+    word = first.cast(pl.Categorical).tail(2)  # other codes on each rank
+    for nested in (pl.concat_list("word"), pl.struct(a=pl.concat_list("word")), pl.concat_list(pl.struct(a="word"))):
+        table = pl.DataFrame({"word": word}).select(key=nested)
+        frame = Frame(table, COMM)
+        groups = frame.groupby("key").agg({"key": "len"})
+        assert groups.schema["key"] == table.schema["key"]
+        assert gathered(groups)["key_len"].to_list() == [COMM.size] * 2
+        assert frame.join(frame, on="key").rows() == 2 * COMM.size**2
+        assert Frame(table.head(2 * (COMM.rank == 1)), COMM).groupby("key").agg({"key": "len"}).rows() == 2
 
 
 def row_groups_are_dealt_in_order() -> None:
