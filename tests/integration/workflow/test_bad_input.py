@@ -66,7 +66,8 @@ def test_results_folder_that_is_a_file(snakemake, tmp_path):
 
 
 def test_dry_run_needs_neither_space_nor_pilot(snakemake, tmp_path):
-    done = snakemake(tmp_path, "-n", "--config", "min_free_mb=1000000000", timeout=60)
+    braces = ["forecasting={title: '{b} of {model}'}", "hydrology={missing: ['{b}']}"]  # no wildcards, but names
+    done = snakemake(tmp_path, "-n", "--config", "min_free_mb=1000000000", *braces, timeout=60)
     assert done.returncode == 0, done.stdout
     assert "forecasting_train" in done.stdout
     assert not (tmp_path / ".deeprc").exists()
