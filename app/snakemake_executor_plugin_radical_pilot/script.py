@@ -76,11 +76,20 @@ def job_text(
         loop = next(number for number, line in enumerate(lines) if line.startswith("for (("))
         lines[loop:loop] = ["DEEPRC_KILLS=$(grep -s '^oom_kill ' /proc/vmstat)", watch]
         lines += [
-            "builtin kill $! 2> /dev/null",
+            "exec 2> /dev/null",  # what the shell says of programs that it kills is not the job's
+            "builtin kill $!",
             'if [[ $DEEPRC_CODE == 137 && $(grep -s "^oom_kill " /proc/vmstat) != "$DEEPRC_KILLS" ]]; then',
             '  [[ -e $DEEPRC_HERE/memory.$RP_RANK ]] || builtin echo kernel > "$DEEPRC_HERE/memory.$RP_RANK"',
             "fi",
             "[[ ! -s $DEEPRC_HERE/end ]] || exit 0",
+            # A launcher waits for all that the rank has left behind; these are children of this shell (`surroundings`).
+            "for ((DEEPRC_I = 0; DEEPRC_I < 100; DEEPRC_I++)); do",
+            "  DEEPRC_LEFT=()",
+            "  read -r -a DEEPRC_LEFT < /proc/$$/task/$$/children",  # it ends without a newline: no code says anything
+            "  ((${#DEEPRC_LEFT[@]})) || break",
+            '  builtin kill -KILL "${DEEPRC_LEFT[@]}"',
+            "  /bin/sleep 0.02",
+            "done",
             "[[ $DEEPRC_CODE == 0 ]] || builtin kill -TERM 0",
         ]
     lines.append("exit $DEEPRC_CODE")

@@ -6,6 +6,8 @@ shell.prefix("LEVEL=deep timeout 60 ")
 shell.suffix("|| exit 9")
 # A variable that cannot be given to a shell's `export`; it dumps what a program is given by the kernel.
 DUMP = "env -0 > {output}"
+# Which of the signals 1 to 28 are ignored.
+IGNORED = "sed -n 's/^SigIgn:.*\\(.......\\)$/\\1/p' /proc/self/status"
 WORD = "main"
 
 
@@ -34,6 +36,35 @@ rule all:
         "here.txt",
         "bench.tsv",
         "shared.txt",
+        "signals.env",
+        "ranks.0.signals.env",
+        "warm.signals.env",
+
+
+rule signals:
+    output:
+        "signals.env",
+    shell:
+        IGNORED + " > {output}"
+
+
+rule ranks_signals:
+    """What a rank leaves behind keeps nobody waiting."""
+    output:
+        "ranks.0.signals.env",
+    resources:
+        tasks=2,
+    shell:
+        IGNORED + " > ranks.${{RP_RANK-0}}.signals.env; [ -z ${{RP_RANK-}} ] || {{ sleep 876 & setsid -f sleep 876; }}"
+
+
+rule warm_signals:
+    output:
+        "warm.signals.env",
+    resources:
+        warm="json",
+    shell:
+        'python -c "from signal import *; print(getsignal(SIGINT) is default_int_handler, getsignal(SIGQUIT) == SIG_DFL)" > {output}'
 
 
 rule shell_environment:

@@ -110,6 +110,13 @@ def test_a_job_sees_the_environment_that_snakemake_was_started_in(both, kind):
     assert len(seen[b"LARGE"]) == 120_000
 
 
+def test_a_job_ignores_no_signal(both):
+    """Whatever what has started it ignores: it ends by SIGINT, and by a pipe that nobody reads."""
+    folder = both[0] / "pilot" / "elsewhere"
+    seen = {name: (folder / f"{name}.env").read_text() for name in ("signals", "ranks.0.signals", "warm.signals")}
+    assert seen == {"signals": "0000000\n", "ranks.0.signals": "0000000\n", "warm.signals": "True True\n"}
+
+
 def test_nothing_was_expanded_or_left(both):
     base, *_ = both
     assert not list(base.rglob("expanded"))

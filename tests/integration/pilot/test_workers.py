@@ -120,6 +120,17 @@ def test_jobs_run_one_after_the_other_on_one_worker(here, tmp_path):
     assert len(pilot.processes) == 1
 
 
+def test_a_job_that_removes_our_files_is_no_failure_and_the_worker_goes_on(here, tmp_path):
+    kept = {"folder": str(tmp_path / "job"), "workdir": str(tmp_path), "sample": str(tmp_path / "job" / "sample")}
+    pilot = here()
+    for code in (0, 4):
+        (tmp_path / "job").mkdir()
+        pilot.workers.submit([shell(str(code), f"rm -r job; exit {code}", **kept)])
+        outcome = pilot.get()
+        assert (outcome.state, outcome.code) == ("FAILED" if code else "DONE", code)
+    assert len(pilot.processes) == 1
+
+
 def test_over_the_network_too(here):
     pilot = here(address="127.0.0.1")
     pilot.workers.submit([shell("a", "true")])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,3 +88,22 @@ def test_a_rank_sees_what_a_command_without_any_shell_sees(tmp_path):
     seen = surroundings.read(str(tmp_path / "seen"))
     assert seen == {**ODD, b"MINE": b"1", b"PMI_X": b"1", b"RP_RANK": b"0"}
     assert len((tmp_path / "times").read_text().split()) == 2
+
+
+def test_a_rank_of_several_ends_what_it_leaves_behind_and_ignores_no_signal(tmp_path):
+    from snakemake_executor_plugin_radical_pilot.script import job_text
+
+    (tmp_path / "environment").write_bytes(surroundings.dump({b"PATH": os.fsencode(os.environ["PATH"])}))
+    line = "sleep 876 & echo $! > left; setsid sh -c 'echo $$ >> left; exec sleep 876' & sleep 0.5"
+    line += "; grep SigIgn /proc/self/status"
+    script = job_text(
+        label="l", folder=tmp_path, workdir=tmp_path, command=f"sh -c {shlex.quote(line)}", ranks=2, repeats=1,
+        variables={},
+    )  # fmt: skip
+    (tmp_path / "job.sh").write_text(script)
+    argv = [sys.executable, "-IS", surroundings.__file__, str(tmp_path / "environment"), "/bin/bash"]
+    ignoring = ["/bin/bash", "-c", 'trap "" INT QUIT TTIN TSTP; exec "$@"', "-", *argv]
+    subprocess.run([*ignoring, str(tmp_path / "job.sh")], check=True, timeout=60, start_new_session=True)
+    assert (tmp_path / "out.0").read_text() == "SigIgn:\t0000000000000000\n"
+    assert len(left := (tmp_path / "left").read_text().split()) == 2
+    assert [pid for pid in left if Path(f"/proc/{pid}").exists()] == []

@@ -8,6 +8,7 @@ so are the job and the worker.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -22,8 +23,9 @@ import memory
 import sampling
 import surroundings
 from memory import Memory
-from processes import ask_to_end, become_reaper, children, end_leftovers, start
+from processes import ask_to_end, children, end_leftovers, start
 from sampling import Sampler
+from surroundings import become_reaper
 from warm import Warm
 
 WARM = 0.05  # seconds between two looks at warm programs
@@ -65,10 +67,11 @@ class Job:
             return
         self.code = 128 - code if code < 0 else code  # as a shell says it
         if self.ended_by is None:
-            with (self._folder / "times").open("a") as times:
-                times.write(f"{self._began:.6f} {time.time():.6f}\n")
-            if self.code:
-                (self._folder / "code.0").write_text(f"{self.code}\n")
+            with contextlib.suppress(OSError):  # the disk is full, or the job has removed the folder
+                with (self._folder / "times").open("a") as times:
+                    times.write(f"{self._began:.6f} {time.time():.6f}\n")
+                if self.code:
+                    (self._folder / "code.0").write_text(f"{self.code}\n")
         self._left -= 1
         if self.code or self._left <= 0 or self.ended_by is not None:
             return
@@ -206,7 +209,8 @@ class Worker:
         end_leftovers()
         self._warm.clear()
         if job.sampler:
-            job.sampler.write()
+            with contextlib.suppress(OSError):  # its benchmark then has the time only
+                job.sampler.write()
         self._job = None
         self._tell(ended=job.uid, code=job.code, why=job.why(), used=job.memory.used)
         if self._leaving:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-PR_SET_CHILD_SUBREAPER = 36
+from surroundings import SIGNALS
+
 # They pass signals on to their child, or to the group that they lead: coreutils' timeout, Apptainer's process around a
 # container (both tried), inits of containers.
 FORWARDERS = ("timeout", "starter", "starter-suid", "tini", "dumb-init")
-
-
-def become_reaper() -> None:
-    """Make orphans of jobs children of this process, instead of init's: none can get away."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def start(
@@ -35,9 +30,7 @@ def start(
     here = Path.cwd()
     try:
         os.chdir(workdir or here)  # there is one thread only
-        return os.posix_spawn(
-            argv[0], argv, environment, setsid=True, setsigdef=[signal.SIGCHLD, signal.SIGPIPE], file_actions=actions
-        )
+        return os.posix_spawn(argv[0], argv, environment, setsid=True, setsigdef=SIGNALS, file_actions=actions)
     finally:
         os.chdir(here)
 

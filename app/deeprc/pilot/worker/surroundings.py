@@ -4,13 +4,16 @@ It is kept in a file as the kernel has it (`NAME=value`, each ended by a NUL), s
 that are none of theirs, exported functions, what their own options stand in. So no shell stands between it and the job,
 or, where one has to (modules of the site, several ranks), a shell whose own settings are put aside until the command.
 
-As a program: `python …/surroundings.py FILE PROGRAM ARGUMENT …` becomes PROGRAM in the environment of FILE.
+As a program: `python …/surroundings.py FILE PROGRAM ARGUMENT …` becomes PROGRAM in the environment of FILE. Orphans
+among its descendants are then PROGRAM's children, so that it can end what a rank leaves behind.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +34,13 @@ SHELLS = (
     "PS1", "PS2", "PS4",
 )  # fmt: skip
 KEPT = "DEEPRC_KEPT_"
+# Ignored by what is between Snakemake and a job: Python, launchers, shells for what they start in the background.
+# A program that is started so would not end by Ctrl-C or `timeout -s INT`, and `… | head` would fail another way.
+SIGNALS = (
+    signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGTSTP, signal.SIGTTIN,
+    signal.SIGTTOU,
+)  # fmt: skip
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def dump(environment: Mapping[bytes, bytes]) -> bytes:
@@ -65,9 +75,17 @@ def of_job(theirs: Mapping[bytes, bytes] | None, own: Mapping[bytes, bytes], *, 
     return made
 
 
+def become_reaper() -> None:
+    """Make orphans among the descendants children of this process, instead of init's: none can get away."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def main() -> None:
     """Become the program."""
     _, path, *command = sys.argv
+    become_reaper()
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
     os.execve(command[0], command, of_job(read(path), os.environb, shell=True))
 
 

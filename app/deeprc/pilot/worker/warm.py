@@ -22,6 +22,8 @@ import traceback
 import types
 from pathlib import Path
 
+from surroundings import SIGNALS
+
 NAMES = ("python", "python3", f"python3.{sys.version_info[1]}")
 OWN = ("memory", "processes", "sampling", "surroundings", "warm")  # the worker's modules
 LIMIT = 16 * 1024 * 1024  # bytes of a request: arguments and environment
@@ -131,8 +133,9 @@ def _become(request: dict, files: list[int]) -> None:
     code = 1
     try:
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGTERM):
+        for number in {*SIGNALS, signal.SIGTERM} - {signal.SIGPIPE, signal.SIGXFSZ}:  # those Python ignores
             signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         for target, file in enumerate(files):
             os.dup2(file, target)
             os.close(file)
