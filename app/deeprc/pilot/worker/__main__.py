@@ -115,7 +115,7 @@ class Worker:
 
     def __init__(self, client: Connection, warm: Warm) -> None:
         self._client, self._warm, self._job, self._leaving = client, warm, None, False
-        self._environments: dict[str, dict[bytes, bytes]] = {}  # by their files
+        self._environments: dict[tuple[str | None, bool], dict[bytes, bytes]] = {}  # by their files, and for a shell?
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -181,11 +181,11 @@ class Worker:
     def _environment(self, job: dict) -> dict[bytes, bytes]:
         """The variables of a job: the user's, the job's own, and where its `python` finds this worker."""
         path, plain = job["environment"], job["workdir"] is not None
-        if path is not None and path not in self._environments:
-            self._environments[path] = surroundings.read(path)
-        made = surroundings.of_job(self._environments.get(path), os.environb, shell=not plain)
+        if (path, plain) not in self._environments:  # a run has one
+            theirs = None if path is None else surroundings.read(path)
+            self._environments[path, plain] = surroundings.of_job(theirs, os.environb, shell=not plain)
         own = job["variables"] | self._warm.variables
-        made |= {os.fsencode(name): os.fsencode(value) for name, value in own.items()}
+        made = self._environments[path, plain] | {os.fsencode(name): os.fsencode(value) for name, value in own.items()}
         if plain and self._warm.variables:
             made[b"PATH"] = os.fsencode(self._warm.variables["DEEPRC_WARM_PATH"]) + b":" + made.get(b"PATH", b"")
         return made
