@@ -4,11 +4,13 @@ A record holds `data` (file name to SHA-256), `prepare` (the options of the prep
 `train` (the options of the training). What a stage must do:
 
 - `check`, `prepare`: `prepared(files, options)` of what they read, in `check.json` and `meta.json`;
-- `train`: `trained(meta["made_from"], options)`, in `model.json`;
+- `train`: `trained(meta["made_from"], options)`, in `model.json`; of forecasting the options begin with the model's
+  name, so that another one's weights or forecasts with the same options are not taken for it;
 - `predict`: `refuse` a model of other data; its predictions carry the model's record (`to_arrow`);
 - `evaluate`: `refuse` predictions of other data or of another model; in `metrics.json` a `trained` record (forecasting:
   the options by model);
-- the report: refuses what does not fit the metrics (`deeprc.products`); in `run.json` the metrics' records by pipeline.
+- the report: refuses what does not fit the metrics (`deeprc.products`); in `run.json` and
+  in the page's head the metrics' records by pipeline.
 
 Ranks and threads are in no record: prepared data are the same for any number of ranks, and threads change sums in
 their last digits only. The workflow compares the records with what the configuration and the data say now
@@ -26,7 +28,7 @@ from deeprc.contents import Contents
 from deeprc.errors import DeepRCError
 
 KEY = "made_from"
-HEAD = 1 << 18  # bytes of an Arrow file in which its metadata begin
+HEAD = 1 << 18  # bytes of an Arrow or HTML file in which its record stands
 Record = dict[str, Any]
 
 
@@ -98,7 +100,7 @@ def from_arrow(metadata: Mapping[bytes, bytes] | None) -> Record | None:
 
 
 def read(product: Path) -> Record | None:
-    """The record of a product: a JSON file, an Arrow file (without reading it as such), or a folder that holds one.
+    """The record of a product: a JSON, Arrow or HTML file (the last two not read as such), or a folder that holds one.
 
     None where it carries none, or is not whole.
     """
@@ -110,7 +112,7 @@ def read(product: Path) -> Record | None:
         else:
             with product.open("rb") as handle:
                 head = handle.read(HEAD)
-            # The schema stands first in the file, its metadata as plain text.
+            # It stands first in the file, as plain text: in the metadata of the schema, or of the page.
             value = json.JSONDecoder().raw_decode(head[head.index(b'{"' + KEY.encode()) :].decode(errors="replace"))[0]
         record = value.get(KEY)
     except (OSError, ValueError, StopIteration, AttributeError):

@@ -125,7 +125,15 @@ def main(
         table = read_arrow(path)
         record = fingerprint.from_arrow(table.schema.metadata)
         fingerprint.refuse(path, fingerprint.part_of(record), made_from, prepared)
-        trained[path.stem] = (record or {}).get("train")
+        trained[path.stem] = options = (record or {}).get("train")
+        if (of := (options or {}).get("model", path.stem)) != path.stem:
+            raise fingerprint.MixError(
+                "forecasts of another model than their file is named after",
+                where=path,
+                found=of,
+                expected=path.stem,
+                fix="start the workflow again: it makes anew whatever does not fit",
+            )
         forecasts[path.stem] = yhat = _forecasts(table, series, rows, path)
         result = judge.all(yhat)
         # Worse than both naive forecasts: the model has learned nothing of use, and the report says so.

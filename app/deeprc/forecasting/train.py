@@ -77,7 +77,9 @@ def main(
                 "training_loss": history.train,
                 "validation_loss": history.validation,
                 "best_step": history.best_step,
-                fingerprint.KEY: fingerprint.trained(series.meta.get(fingerprint.KEY), options.model_dump(mode="json")),
+                fingerprint.KEY: fingerprint.trained(
+                    series.meta.get(fingerprint.KEY), {"model": model, **options.model_dump(mode="json")}
+                ),
             },
         )
         seal(temporary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -12,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from deeprc.fingerprint import KEY
 from deeprc.reporting import content, words
 from deeprc.reporting.activity import activity, where
 from deeprc.reporting.alternatives import of_forecasts, of_hydrograph, of_leads, of_ranking, of_timeline
@@ -51,8 +53,13 @@ def environment() -> Environment:
 
 
 def chart(fig: go.Figure) -> Markup:
-    """A figure as JSON that is safe within a `<script>` element: no `<` is left in it that could end the element."""
-    return Markup(fig.to_json(remove_uids=False).replace("<", "\\u003c"))
+    """A figure as JSON that is safe within a `<script>` element."""
+    return _safe(fig.to_json(remove_uids=False))
+
+
+def _safe(text: str) -> Markup:
+    """JSON within a `<script>` element: no `<` is left in it that could end the element."""
+    return Markup(text.replace("<", "\\u003c"))
 
 
 def render(
@@ -87,6 +94,7 @@ def render(
             if run
             else None,
             provenance=provenance,
+            made_from=_safe(json.dumps({KEY: provenance.get(KEY)})),
             settings=content.settings(provenance["config"]),
             left_out=left_out,
         )

@@ -182,7 +182,11 @@ def used(config: object, metrics: dict[str, dict]) -> object:
     for pipeline, told in metrics.items():
         made_from = told.get(KEY) or {}
         train = made_from.get("train") or {}
-        options = {"models": train} if pipeline == "forecasting" and train else train
+        if pipeline == "forecasting" and train:
+            own = {name: {key: told[key] for key in told if key != "model"} for name, told in train.items()}
+            options = {"models": own}
+        else:
+            options = train
         section = {**(found.get(pipeline) or {}), **(made_from.get("prepare") or {}), **options}
         for key, value in section.items():
             if value is None and told.get(key) is not None:  # the data set's own: the results say which

@@ -65,9 +65,8 @@ def outdated(config: Config) -> dict[str, list[str]]:
     for pipeline, record in records.items():
         found |= stale(pipeline, results / pipeline, record)
         found.pop(results / pipeline / CHECK, None)  # looked at before anything runs: `preflight`
-    if (report := results / "run.json").exists():
-        told = read(report)
-        if reasons := [f"{name}: {why}" for name, why in _by_pipeline(told, records)]:
+    for report in (results / "report.html", results / "run.json"):
+        if report.exists() and (reasons := [f"{name}: {why}" for name, why in _by_pipeline(read(report), records)]):
             found[report] = reasons
     if (report := results / "metrics.json").exists():
         told = {name: (part or {}).get(KEY) for name, part in _json(report).items() if isinstance(part, dict | None)}
@@ -86,7 +85,7 @@ def _record(config: Config, pipeline: str) -> Record:
     options, data = getattr(config, pipeline), data_of(config, pipeline)
     prepare = json.loads(options.data_json())
     if pipeline == "forecasting":
-        train = {model: json.loads(options.train_json(model)) for model in options.models}
+        train = {model: {"model": model, **json.loads(options.train_json(model))} for model in options.models}
         files = named(data.paths)
     else:
         train, files = json.loads(options.train_json()), sources(options, data.paths)

@@ -7,6 +7,7 @@ is left out with `--no-hooks`, and not called where nothing is to be done.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +40,9 @@ class _Attached:
     """The workflow's own methods, with ours around them."""
 
     def __init__(self, workflow: Any, config: Config) -> None:
-        self._workflow, self._config, self._outdated, self._looked = workflow, config, {}, False
+        self._workflow, self._config, self._outdated = workflow, config, {}
+        self._looked = self._in_folder = False
+        self._held = contextlib.ExitStack()  # while a run goes on
         self._execute, self._build, self._unlock = workflow.execute, workflow._build_dag, workflow.unlock
         workflow.execute, workflow._build_dag, workflow.unlock = self.execute, self.build, self.unlock
 
@@ -50,9 +53,11 @@ class _Attached:
         kind, workflow = named["executor_plugin"].common_settings, self._workflow
         if kind.dryrun_exec:
             return self._execute(*given, **named)
-        alone = lock.hold(self._config.results, _say) if workflow.execution_settings.lock else contextlib.nullcontext()
         self._looked = kind.touch_exec
-        with plainly(), alone:
+        with plainly(), contextlib.ExitStack() as self._held:
+            if workflow.execution_settings.lock:
+                self._held.enter_context(lock.hold(self._config.results, _say))
+            self._hold_folder()
             if workflow.execution_settings.no_hooks:
                 self._look()
             else:  # after the executor, which refuses at once what its site or its image cannot do
@@ -74,7 +79,19 @@ class _Attached:
         """Fetch and check what data there are to be, once."""
         if not self._looked:
             self._looked = True
+            if not Path(self._config.results).exists():
+                self._config.check_storage()
+                Path(self._config.results).mkdir(parents=True, exist_ok=True)
+            self._hold_folder()
             preflight.run(self._config, _say)
+
+    def _hold_folder(self) -> None:
+        """Hold the results folder itself, too, once, as soon as it is there: whichever folder a run works from."""
+        results = self._config.results
+        if self._workflow.execution_settings.lock and not self._in_folder and os.access(results, os.W_OK | os.X_OK):
+            with contextlib.suppress(OSError):  # no space, no hard links: what follows tells the first
+                self._held.enter_context(lock.hold(results, _say, None))
+                self._in_folder = True
 
     def build(self) -> None:
         """The jobs and their order, with those that make what does not fit."""
@@ -98,8 +115,10 @@ class _Attached:
         with plainly():
             rows = [preview.Row(step.name, "", step.why) for steps in preflight.steps(self._config) for step in steps]
         order = {rule.name: number for number, rule in enumerate(workflow.rules)}
+        dag = workflow.dag
+        asked = set(dag.bfs(dag._dependencies, *dag.targetjobs))  # without what `--until` leaves out
         needed = sorted(
-            workflow.dag.needrun_jobs(), key=lambda job: (order[job.rule.name], sorted(map(str, job.output)))
+            asked.intersection(dag.needrun_jobs()), key=lambda job: (order[job.rule.name], sorted(map(str, job.output)))
         )
         rows += [
             preview.Row(job.rule.name, job.wildcards_dict.get("model", ""), self._why(job))

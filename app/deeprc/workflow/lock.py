@@ -1,7 +1,8 @@
 """One run at a time in a results folder, and the lock of a run that was killed is taken over.
 
 Snakemake's lock files name files, not who holds them: after `kill -9` they stand until `--unlock`. Beside them lies a
-record of ours, with the process that holds it.
+record of ours, with the process that holds it; another one lies in the results folder itself, since runs of other
+working directories have locks of their own.
 """
 
 from __future__ import annotations
@@ -85,8 +86,13 @@ class Holder:
 
 
 @contextlib.contextmanager
-def hold(results: str, say: Callable[[str], None], folder: Path = SNAKEMAKE) -> Iterator[None]:
+def hold(results: str, say: Callable[[str], None], folder: Path | None = SNAKEMAKE) -> Iterator[None]:
     """Hold `results` while the body runs; a dead holder's lock, and Snakemake's of that run, are taken away before.
+
+    Parameters
+    ----------
+    folder
+        What Snakemake remembers in, or None for the results folder itself, which must be there.
 
     Raises
     ------
@@ -99,20 +105,22 @@ def hold(results: str, say: Callable[[str], None], folder: Path = SNAKEMAKE) -> 
     try:
         yield
     finally:
-        with _alone(record):
+        with contextlib.suppress(FileNotFoundError), _alone(record):  # the folder may be gone by now
             if _read(record) == mine:
                 record.unlink(missing_ok=True)
 
 
 def holder(results: str, folder: Path = SNAKEMAKE) -> Holder | None:
     """Who holds `results` and may live, this process apart; None where nobody does."""
-    found = _read(_record(results, folder))
-    return found if found and found.lives and found != Holder.me() else None
+    mine = _identity(Holder.me())
+    found = (_read(_record(results, place)) for place in (folder, None))
+    return next((one for one in found if one and one.lives and _identity(one) != mine), None)
 
 
 def release(results: str, folder: Path = SNAKEMAKE) -> None:
     """Forget who holds `results`: what `snakemake --unlock` does with its own locks."""
-    _record(results, folder).unlink(missing_ok=True)
+    for place in (folder, None):
+        _record(results, place).unlink(missing_ok=True)
 
 
 def told(found: Holder) -> str:
@@ -120,7 +128,11 @@ def told(found: Holder) -> str:
     return f"process {found.pid} on {'this machine' if found.here else found.host}, since {found.since}"
 
 
-def _take(record: Path, results: str, mine: Holder, say: Callable[[str], None], folder: Path) -> None:
+def _identity(found: Holder) -> tuple[int, int, str, str]:
+    return found.pid, found.started, found.boot, found.namespace
+
+
+def _take(record: Path, results: str, mine: Holder, say: Callable[[str], None], folder: Path | None) -> None:
     new = record.with_name(f"{record.name}.{mine.pid}.{mine.host}")
     new.write_text(json.dumps(asdict(mine)))
     try:
@@ -132,7 +144,7 @@ def _take(record: Path, results: str, mine: Holder, say: Callable[[str], None], 
                 found = _read(record)
             if found and found.lives:
                 raise _locked(results, found)
-            if found:
+            if found and folder:
                 say(f"the run that began {found.since} (process {found.pid}) was killed: its lock is taken over")
                 _unlock(results, folder)
             record.unlink(missing_ok=True)
@@ -157,8 +169,10 @@ def _unlock(results: str, folder: Path) -> None:
                 lock.unlink()
 
 
-def _record(results: str, folder: Path) -> Path:
+def _record(results: str, folder: Path | None) -> Path:
     """Where the holder of `results` is written down."""
+    if folder is None:
+        return Path(results) / ".holder.json"
     place = folder / "deeprc"
     place.mkdir(parents=True, exist_ok=True)
     return place / f"holder-{hashlib.sha256(os.path.realpath(results).encode()).hexdigest()[:16]}.json"
@@ -167,7 +181,7 @@ def _record(results: str, folder: Path) -> Path:
 @contextlib.contextmanager
 def _alone(record: Path) -> Iterator[None]:
     """Of the processes on this machine one at a time, so that no two take over the same lock."""
-    with record.with_suffix(".guard").open("w") as guard:
+    with record.with_suffix(".guard").open("a") as guard:  # which leaves its time as it was
         with contextlib.suppress(OSError):  # a file system without locks: the record alone must do
             fcntl.flock(guard, fcntl.LOCK_EX)
         yield

@@ -1,6 +1,7 @@
 """Every model of the zoo learns from real windows; training and forecasts are the same at every run."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -233,6 +234,14 @@ def test_forecasts_of_other_times_are_refused(trained, prepare, slice_of_beijing
     assert f"GRU.arrow: made from other data or options than {other}" in done.stderr
     assert "found: horizon 12 → 6" in done.stderr
     assert not (tmp_path / "m.json").exists()
+
+
+def test_forecasts_under_the_name_of_another_model_are_refused(trained, prepared, tmp_path):
+    shutil.copy(trained[0] / "predictions" / "GRU.arrow", tmp_path / "LSTM.arrow")
+    done = stage("evaluate", "--prepared", prepared, "--out", tmp_path / "m.json", tmp_path / "LSTM.arrow")
+    assert done.returncode == 2
+    assert "LSTM.arrow: forecasts of another model" in done.stderr and "found: GRU" in done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "m.json").exists()
 
 
 def test_a_training_that_diverges_ends_in_a_sentence_and_leaves_no_model(prepared, tmp_path):

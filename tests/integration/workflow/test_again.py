@@ -67,14 +67,16 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-def test_after_kill_9_the_same_command_goes_on(folder):
-    """While it lives, another start is refused; killed, its lock is taken over and what it had made is kept."""
+def test_after_kill_9_the_same_command_goes_on(folder, tmp_path):
+    """While it lives, another start is refused, from another folder too; killed, its lock is taken over, and what it
+    had made is kept."""
     first = subprocess.Popen(command(folder), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while not list((folder / ".snakemake").glob("locks/*.output.lock")):
             assert first.poll() is None
             time.sleep(0.05)
         refused = start(folder)
+        elsewhere = start(tmp_path, "--config", f"results={folder}/results", path=str(folder / "mine.csv"))
         assert first.poll() is None
     finally:
         first.send_signal(signal.SIGKILL)
@@ -82,6 +84,7 @@ def test_after_kill_9_the_same_command_goes_on(folder):
     assert refused.returncode == 1
     assert f"error: results: another run holds these results: process {first.pid} on this machine" in refused.stdout
     assert f"`kill {first.pid}`" in refused.stdout and "Traceback" not in refused.stdout
+    assert elsewhere.returncode == 1 and f"`kill {first.pid}`" in elsewhere.stdout, elsewhere.stdout
     dry = start(folder, "-n")
     assert dry.returncode == 0 and "cannot be locked" not in dry.stdout and "is going on" not in dry.stdout
     done = start(folder)

@@ -146,9 +146,9 @@ def make_up(folder: Path, values: dict) -> None:
                 else:
                     name = {"prepared": "meta.json"}.get(path.name, "model.json")
                     write(path if path.suffix else path / name, {"made_from": made_from})
-        write(Path("results/run.json"), {"made_from": records})
+        for name in ("run.json", "report.html"):
+            write(Path("results", name), {"made_from": records})
         write(Path("results/metrics.json"), {name: {"made_from": record} for name, record in records.items()})
-        write(Path("results/report.html"), "")
     finally:
         os.chdir(here)
 
@@ -235,6 +235,45 @@ def test_models_in_another_order_are_the_same_and_one_less_is_no_training(folder
     assert listed(turned) == {}
     assert listed(less) == {"forecasting_evaluate": 1, "report": 1}
     assert re.search(r"forecasting_evaluate +1  NHITS is left out$", less["output"], re.M)
+
+
+def test_a_product_of_another_model_or_report_is_seen_though_its_options_and_times_are_the_same(folder, tmp_path):
+    def model(place: Path) -> None:
+        shutil.rmtree(place / "models" / "NBEATS")
+        shutil.copytree(place / "models" / "NHITS", place / "models" / "NBEATS")
+
+    def predictions(place: Path) -> None:
+        shutil.copy2(place / "predictions" / "NHITS.arrow", place / "predictions" / "NBEATS.arrow")
+
+    def report(place: Path) -> None:
+        (place.parent / "report.html").write_text("<!doctype html>")
+
+    same = {name: {"learning_rate": 0.1} for name in ("NBEATS", "NHITS")}  # equal in all but their names
+    values = {**BASE, "forecasting": BASE["forecasting"] | {"models": same}}
+    cases = {}
+    for kind in (model, predictions, report):
+        cases[kind] = place = tmp_path / kind.__name__
+        place.mkdir()
+        for name in ("mine.csv", "a.csv", "b.csv"):
+            shutil.copy2(folder / name, place)
+        make_up(place, values)
+        kind(place / "results" / "forecasting")
+    one = {"forecasting_predict": 1, "forecasting_evaluate": 1, **REPORT}
+    wanted = {model: {"forecasting_train": 1, **one}, predictions: one, report: REPORT}
+    said = dict(zip(cases, start(*((place, values) for place in cases.values())), strict=True))
+    assert {kind: listed(one) for kind, one in said.items()} == wanted
+    assert all("model NHITS → NBEATS: NBEATS" in said[kind]["output"] for kind in (model, predictions))
+
+
+def test_a_mistake_in_a_key_that_has_a_default_is_told_in_the_file_that_it_stands_in(folder):
+    (said,) = start((folder, {**BASE, "results": 5}))
+    assert said["code"] == 1 and re.search(r"error: \S+/0\.yaml:\d+: key 'results'", said["output"]), said["output"]
+
+
+def test_the_table_ends_where_until_ends(folder):
+    values = {**BASE, "forecasting": BASE["forecasting"] | {"horizon": 12}}
+    (said,) = start((folder, values), more=("--until", "forecasting_train"))
+    assert listed(said) == {"forecasting_check": 1, "forecasting_prepare": 1, "forecasting_train": 2}
 
 
 def test_the_table_says_which_models_and_why_however_quiet(folder, tmp_path):

@@ -108,7 +108,11 @@ def test_the_configuration_has_the_values_that_were_used():
         "hydrology": {"basins": None, "epochs": 40},
     }
     gru = {"steps": 300, "learning_rate": 0.002, "batch_size": 64, "seed": 1, "options": {"encoder_n_layers": 1}}
-    made_from = {"data": {}, "prepare": {"target": None, "horizon": 24, "max_gap": 6}, "train": {"GRU": gru}}
+    made_from = {
+        "data": {},
+        "prepare": {"target": None, "horizon": 24, "max_gap": 6},
+        "train": {"GRU": {"model": "GRU", **gru}},
+    }
     metrics = {
         "forecasting": {"target": "pm2.5", "made_from": made_from},
         "hydrology": {"basins": {"fulda": {}}, "made_from": {"prepare": {"window": 60}, "train": {"epochs": 7}}},

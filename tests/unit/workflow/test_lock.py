@@ -117,3 +117,24 @@ def test_other_results_are_another_lock_and_one_folder_has_one_name(folder):
     with hold("results", print, folder), hold("others", print, folder):
         assert holder("results", folder) is None  # this process's own
     assert lock._record("./results/", folder) == lock._record(str(Path.cwd() / "results"), folder)
+
+
+def test_one_results_folder_is_held_against_runs_of_other_working_directories(tmp_path, monkeypatch):
+    results, one, two = tmp_path / "shared", tmp_path / "one", tmp_path / "two"
+    for folder in (results, one, two):
+        folder.mkdir()
+    program = TWO.replace('"results", print, Path(sys.argv[1])', "sys.argv[1], print, None")
+    command = [sys.executable, "-c", program, str(results), "60"]
+    child = subprocess.Popen(command, cwd=one, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout.readline() == "mine\n"
+        monkeypatch.chdir(two)
+        assert holder("../shared").pid == child.pid
+        with pytest.raises(LockedError, match=f"`kill {child.pid}`"), hold("../shared", print, None):
+            pass
+    finally:
+        child.kill()
+        child.wait()
+    with hold("../shared", print, None):  # killed: it is taken over
+        assert holder("../shared") is None
+    assert {path.name for path in results.iterdir()} == {".holder.guard"}
