@@ -260,6 +260,8 @@ class Workers:
             code, why = None, ended.for_memory(task.memory_mb, used)
         elif why == "kernel":
             code, why = None, ended.by_kernel(task.memory_mb)
+        elif code is not None and why not in (None, "cancel"):  # the system's words: no program has given that code
+            code, why = None, f"it could not be started: {why}"
         self._report(Outcome(task.uid, state, code, worker.cores, why))
 
     def _never_came(self, shape: Shape, reason: str) -> None:

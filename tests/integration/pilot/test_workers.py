@@ -128,6 +128,10 @@ def test_a_job_that_removes_our_files_is_no_failure_and_the_worker_goes_on(here,
         pilot.workers.submit([shell(str(code), f"rm -r job; exit {code}", **kept)])
         outcome = pilot.get()
         assert (outcome.state, outcome.code) == ("FAILED" if code else "DONE", code)
+    pilot.workers.submit([shell("nowhere", "true", **kept)])  # as where the disk is full: nothing can be written down
+    outcome = pilot.get()
+    assert (outcome.state, outcome.code) == ("FAILED", None)
+    assert outcome.reason.startswith("it could not be started: [Errno 2] No such file or directory")
     assert len(pilot.processes) == 1
 
 
