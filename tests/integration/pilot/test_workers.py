@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from conftest import lacking
 from deeprc.pilot import Task, workers
 from deeprc.pilot.workers import Workers
 from pilots import wait_for
@@ -85,18 +86,26 @@ def here(tmp_path):
 
 @pytest.fixture
 def cgroup():
-    """A function that makes a cgroup in which processes may have so many MB; skips where that cannot be."""
+    """A function that makes a cgroup in which processes may have so many MB; skips where that cannot be.
+
+    It lies below the group that this process is in, whose own limits hold for it too.
+    """
     made: list[Path] = []
 
     def make(megabytes: int) -> Path:
-        for root, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
-            folder = Path(root, f"deeprc-test-{os.getpid()}")
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers and "memory" not in controllers.split(","):
+                continue
+            # Version 1 has a hierarchy for memory, version 2 one for all.
+            root, limit = ("memory", "memory.limit_in_bytes") if controllers else (".", "memory.max")
+            folder = Path("/sys/fs/cgroup", root, path.lstrip("/"), f"deeprc-test-{os.getpid()}")
             with contextlib.suppress(OSError):
                 folder.mkdir()
                 made.append(folder)
                 (folder / limit).write_text(str(megabytes * 10**6))
                 return folder
-        pytest.skip("no cgroup of memory can be made here")
+        return lacking("cgroup", "run as root where groups with a limit of memory can be made below one's own")
 
     yield make
     for folder in made:
