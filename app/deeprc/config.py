@@ -40,6 +40,13 @@ class Config(BaseModel):
     def _one_is_a_list_of_one(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
 
+    @field_validator("pipelines")
+    @classmethod
+    def _each_once(cls, value: list[str]) -> list[str]:
+        if len({*value}) < len(value):
+            raise ValueError("a pipeline stands twice: name each once")
+        return value
+
     @field_validator("results")
     @classmethod
     def _one_name_for_one_folder(cls, value: str) -> str:

@@ -66,13 +66,15 @@ def read_yaml(path: str | Path) -> object:
     except ValueError:
         pass
     try:
-        return yaml.load(text, Loader=_Strict)
+        value = yaml.load(text, Loader=_Strict)
     except _Twice as twice:
         key, first, line = twice.args
         raise ConfigError(f"the key {key!r} stands twice in one mapping", where=f"{path}:{line}",
                           found=f"first on line {first}", fix="keep one of them") from None  # fmt: skip
     except yaml.YAMLError as error:
         raise _not_yaml(path, text, error) from None
+    _refuse_endless(value, path, (), set())
+    return value
 
 
 def read_mapping(path: str | Path) -> dict:
@@ -84,6 +86,18 @@ def read_mapping(path: str | Path) -> dict:
         raise ConfigError("not a configuration", where=path, found=found, expected="keys with values, `key: value`",
                           fix=fix)  # fmt: skip
     return value
+
+
+def _refuse_endless(value: object, path: Path, above: tuple[int, ...], done: set[int]) -> None:
+    """Raise a ConfigError where an alias within its own anchor makes a value a part of itself."""
+    if not isinstance(value, dict | list) or id(value) in done:
+        return
+    if id(value) in above:
+        raise ConfigError("a value that is a part of itself: an alias (*name) within its own anchor (&name)",
+                          where=path, fix="write out what is meant")  # fmt: skip
+    for inner in value.values() if isinstance(value, dict) else value:
+        _refuse_endless(inner, path, (*above, id(value)), done)
+    done.add(id(value))
 
 
 def lines(path: str | Path) -> dict[tuple[str, ...], int]:

@@ -41,6 +41,8 @@ def test_every_shipped_configuration_fits_the_schema(file):
 
 def test_one_pipeline_may_be_given_without_a_list():
     assert load_config({"pipelines": "hydrology"}).pipelines == ["hydrology"]
+    with pytest.raises(ConfigError, match="'pipelines': a pipeline stands twice"):
+        load_config({"pipelines": ["hydrology", "hydrology"]})
 
 
 @pytest.mark.parametrize(

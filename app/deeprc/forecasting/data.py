@@ -58,7 +58,7 @@ def read(path: Path, config: DataConfig) -> Observations:
         time that stands twice with different values, or a target without any value.
     """
     missing = config.missing or ()
-    options = TableOptions(config.separator, config.decimal, missing, config.encoding)
+    options = TableOptions(config.separator, config.decimal, missing, config.encoding, time_key="'time'")
     table = read_table(path, options)
     layout, roles = LAYOUTS.get(config.dataset), assign(table, config)
     ids = _ids(table, roles)

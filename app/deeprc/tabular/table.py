@@ -36,6 +36,8 @@ class TableOptions:
         Names of the columns, where the file has no line of them.
     header
         The 1-based line of the column names, where lines about the file stand above it.
+    time_key
+        How the user names the column of the times in the configuration, for advice; empty where that cannot be.
     """
 
     separator: str | None = None
@@ -44,6 +46,7 @@ class TableOptions:
     encoding: str | None = None
     names: Sequence[str] = ()
     header: int | None = None
+    time_key: str = ""
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,9 @@ def _cure(table: Table, text: pl.Series, bad: pl.Series) -> str:
         day = pl.select(pl.date(1899, 12, 30) + pl.duration(days=int(number)))[0, 0]
         return f"a number as Excel keeps dates ({day})? then give the key 'time_format': excel; or save dates as text"
     if number is not None:
-        return "name the column of the times by the key 'time'; a count of seconds: 'time_format': s (ms, us, ns)"
+        key = table.options.time_key
+        named = f"name the column of the times by the key {key}; " if key else ""
+        return named + "a count of seconds: 'time_format': s (ms, us, ns)"
     return "correct the date, or describe the form by the key 'time_format', such as '%d.%m.%y %H:%M'"
 
 

@@ -194,6 +194,10 @@ def test_what_is_no_covariate_is_left_out_and_told(tmp_path):
 
 
 def test_time_and_target_that_are_not_certain(tmp_path):
+    error = refused(tmp_path, "date,load\n0,1\n1,2\n")
+    assert error.splitlines()[-1].startswith(
+        "  fix: name the column of the times by the key 'time'; a count of seconds"
+    )
     error = refused(tmp_path, "a,b,load\n2020-01-01,2020-01-02,1\n")
     assert error.startswith("own.csv: which column holds the times cannot be told\n  found: a, b")
     error = refused(tmp_path, hours("1,5"), target=None)

@@ -235,6 +235,12 @@ def test_every_form_of_two_digit_years_is_refused_with_a_cure_that_works(tmp_pat
     assert checked(tmp_path, table, time_format=form)["last"] == "2001-03-01"
 
 
+def test_numbers_for_days_name_this_applications_key(tmp_path):
+    with pytest.raises(InputError, match="not a date") as caught:
+        checked(tmp_path, edited(Datum=lambda i, value: str(i)))
+    assert caught.value.fix.startswith("name the column of the times by the key 'columns': {date: …}; a count of")
+
+
 def test_the_century_of_two_digits_is_as_the_cure_says(tmp_path):
     for year, century in (("69", 2069), ("70", 1970)):
         table = edited(Datum=lambda i, value, year=year: two_digits(i, value)[:-2] + year)

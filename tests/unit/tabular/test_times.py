@@ -60,7 +60,7 @@ def test_columns(table, fields, expected):
         (["", "2020-01-01"], ":2", "a time is missing", "if line 2 is one of units, put # before it"),
         (["2020-01-01 00:00Z", "2020-01-01 01:00"], ":3", "some times have an offset", "write it in every row"),
         (["43831", "43832"], ":2", "not a date", "as Excel keeps dates (2020-01-01)? then give the key 'time_format'"),
-        (["0", "1"], ":2", "not a date", "name the column of the times by the key 'time'"),
+        (["0", "1"], ":2", "not a date", "a count of seconds: 'time_format': s"),
         (["[UTC]", "2020-01-01"], ":2", "not a date", "if line 2 is one of units, put # before it"),
         (["2020-01-01 00:00 CET", "2020-01-01 01:00 CET"], ":2", "not a date", "write the zone as an offset from UTC"),
         (["٢٠٢٠-01-01", "2020-01-01"], ":2", "not a date", "correct the date"),

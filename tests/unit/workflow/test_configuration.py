@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parents[3]
         (b"a: M\xfcller\n", ["not text in UTF-8", "0xfc"]),
         (b"a: !!python/object/apply:os.getcwd []\n", [":1: not valid YAML"]),
         (b"a: *b\n", [":1: not valid YAML"]),
+        (b"a: &a [*a]\n", [": a value that is a part of itself", "write out"]),
+        (b"a: &a {b: [1, *a]}\n", [": a value that is a part of itself"]),
     ],
 )
 def test_what_no_configuration_is(tmp_path, text, told):
@@ -43,7 +45,8 @@ def test_what_no_configuration_is(tmp_path, text, told):
 
 
 @pytest.mark.parametrize(
-    "text", ["a: {b: 1}\n", '{"a":\t{"b": 1}}', "\ufeffa:\n  b: 1\n", "x: &x {b: 1}\na: {<<: *x}\n"]
+    "text",
+    ["a: {b: 1}\n", '{"a":\t{"b": 1}}', "\ufeffa:\n  b: 1\n", "x: &x {b: 1}\na: {<<: *x}\n", "x: &x {b: 1}\na: *x\n"],
 )
 def test_what_is_read(tmp_path, text):
     (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")

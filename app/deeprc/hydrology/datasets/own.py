@@ -87,6 +87,7 @@ def options_of(config: DataConfig) -> TableOptions:
         decimal=config.decimal,
         encoding=config.encoding,
         missing=tuple(map(str, config.missing)),
+        time_key="'columns': {date: …}",
     )
 
 
