@@ -39,6 +39,7 @@ from snakemake_executor_plugin_radical_pilot.writer import Writer
 
 LAST_WORDS = 15.0  # seconds after the end of a worker in which its pilot's end may become known
 FULL = 5  # MB of free space below which a pilot's folder counts as full
+SAMPLED = "mem_mb is kept by looking at what a job's processes use, about once a second: no cgroup holds them to it"
 STARTUP_LIMIT = 300.0  # seconds that a pilot without a queue may take to become active
 
 
@@ -173,6 +174,13 @@ class Executor(RemoteExecutor):
             if (rule, told) not in self._vain:
                 self._vain.add((rule, told))
                 self._progress.say(f"rule {rule}: {told}")
+        if (
+            asked.memory_mb
+            and (pilot.partition.launcher or pilot.site.launcher.name) != "srun"
+            and ("", SAMPLED) not in self._vain
+        ):
+            self._vain.add(("", SAMPLED))
+            self._progress.say(SAMPLED)
         return asked
 
     def _described(self, job, asked: Request, pilot: Pilot) -> Task:

@@ -70,6 +70,7 @@ def test_a_rank_that_takes_too_much_memory_ends_its_job(limits):
     assert told, output
     used = re.fullmatch(r"ended for its memory: (\d+) MB were in use, mem_mb allows 150 for each of 2 ranks", told[1])
     assert 150 < int(used[1]) < 400
+    assert output.count("mem_mb is kept by looking at what a job's processes use") == 1, output
 
 
 def test_another_attempt_may_ask_for_more_memory(limits):
