@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -21,6 +22,7 @@ from snakemake.ruleinfo import RuleInfo
 from snakemake.settings.enums import Quietness
 from snakemake.settings.types import DeploymentMethod
 from snakemake.shell import MAX_ARG_LEN, shell
+from snakemake.target_jobs import parse_target_jobs_cli_args
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from snakemake_executor_plugin_radical_pilot.records import Stage
@@ -110,6 +112,39 @@ def why_nested(job: Any, workflow: Any) -> str | None:
         return "its command names {bench_iteration}"
     marks = {mark for file in (*job.input, *job.output, *job.log) for mark in file.flags}
     return f"a file is {min(marks - FLAGS)}()" if marks - FLAGS else None
+
+
+def is_misread(job: Any, command: str) -> bool:
+    """Whether the Snakemake of its own that `command` starts would take the job for another one.
+
+    Its command line has no form for wildcards with commas, backslashes, or quotes at their ends (Snakemake's issue
+    4298): for `"a"` it would make the files of `a`.
+    """
+    words = shlex.split(command)
+    given = itertools.takewhile(lambda word: not word.startswith("--"), words[words.index("--target-jobs") + 1 :])
+    with contextlib.suppress(ValueError):
+        return parse_target_jobs_cli_args(given) != job.get_target_spec()
+    return True
+
+
+def give_up(job: Any) -> None:
+    """Let the others go on after a job that could not be run.
+
+    Snakemake notes the command and the parameters of what has failed. Where these are what cannot be made, the whole
+    run would end, with the jobs that run.
+    """
+    whole, persistence = job.postprocess, job.dag.workflow.persistence
+
+    async def postprocess(*, error: bool = False, **given: Any) -> None:
+        try:
+            await whole(error=error, **given)
+        except Exception:
+            if not error:
+                raise
+            for each in job if job.is_group() else (job,):
+                persistence.cleanup(each)
+
+    job.postprocess = postprocess
 
 
 def retry(dag: Any, job: Any) -> None:

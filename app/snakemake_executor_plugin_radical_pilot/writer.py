@@ -76,6 +76,12 @@ class Writer:
             )
         else:
             command, repeats, tmpdir = self.nested(job), 1, None
+            if direct.is_misread(job, command):
+                raise DeepRCError(
+                    f"{label}: is run by a Snakemake of its own, since {reason}, which would take it for another job",
+                    found="a wildcard with a comma, a backslash, a line break, or a quote at its end",
+                    fix="name its files without, or call it from a plain `shell:` rule",
+                )
             words = ["/bin/bash", "-c", command]
             if "&&" not in (plain := shlex.split(command)):  # a shell around it would change variables
                 words = [shutil.which(plain[0]) or plain[0], *plain[1:]]

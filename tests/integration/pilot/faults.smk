@@ -158,3 +158,20 @@ rule asks_late:
         ),
     shell:
         "touch {output}"
+
+
+rule unknown_name:
+    """The command cannot be made, in any of its attempts; nor can what Snakemake notes of a job that has failed."""
+    output:
+        "unknown.txt",
+    retries: 1
+    shell:
+        "echo {resources.nobody} > {output}"
+
+
+rule odd_wildcard:
+    """Of `"a"`, a Snakemake of its own would make the file of `a`."""
+    output:
+        "odd.{word}.txt",
+    run:
+        open(output[0], "w").write(wildcards.word)

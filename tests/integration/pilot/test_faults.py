@@ -11,6 +11,7 @@ from pilots import QUIET, events, finish, run, start, survivors, wait_for
 
 TARGETS = ("killed.txt", "children.txt", "world.txt", "measured.txt", "warm.a.txt", "warm.b.txt")
 TARGETS += ("flaky.txt", "gathered.txt", "held.txt", "asked.1.txt", "asked.2.txt")
+TARGETS += ("unknown.txt", 'odd."a".txt', "odd.b,c.txt", "odd.d\\e.txt", "odd.it's.txt")
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,22 @@ def test_a_refusal_that_comes_late_fails_that_attempt_alone(faults):
     told = [e for e in events(folder) if e["event"] == "job" and e["rule"] == "asks_late" and e["state"] == "failed"]
     assert sorted(e["attempt"] for e in told if e["start"] is None) == [1, 1, 2]  # the report lists them
     assert "Traceback" not in output
+
+
+def test_a_command_that_cannot_be_made_fails_its_job_alone(faults):
+    folder, _, output = faults
+    refused = "FAILED: unknown_name (it cannot be run)\n  | AttributeError: 'ResourceList' object has no attribute "
+    assert output.count(refused) == 2, output
+    assert not list((folder / ".snakemake" / "incomplete").glob("*"))
+
+
+def test_a_snakemake_inside_never_takes_a_job_for_another(faults):
+    folder, _, output = faults
+    for word in ('"a"', "b,c", "d\\e"):
+        told = f"  | odd_wildcard word={word}: is run by a Snakemake of its own, since it is no `shell:` rule, "
+        assert told in output, output
+    assert {path.name for path in folder.glob("odd.*")} == {"odd.it's.txt"}
+    assert (folder / "odd.it's.txt").read_text() == "it's"
 
 
 def test_nothing_is_left(faults):
