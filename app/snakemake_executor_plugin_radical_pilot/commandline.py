@@ -42,5 +42,10 @@ def check(argv: list[str]) -> None:
         read_mapping(file)
     for word in (word for words in given.config for word in words):
         if not re.match(r"[a-zA-Z_][\w-]*\w=", word):
-            raise ConfigError("not a key with a value", where="--config", found=word, expected="key=value, in quotes"
-                              " where it has spaces: 'forecasting={horizon: 12}'")  # fmt: skip
+            raise ConfigError(
+                "not a key with a value",
+                where="--config",
+                found=word,
+                expected="key=value (a key of two signs or more), in quotes where it has spaces:"
+                " 'forecasting={horizon: 12}'",
+            )

@@ -97,6 +97,7 @@ def test_a_wrong_value_is_told_where_it_stands(tmp_path, mine, given, told):
         (["--configfile", "ok.yaml", "--configfile", "ok.yaml"], "would keep only the last"),
         (["--config", "results", "-n"], "not a key with a value"),
         (["-C", "results: r"], "not a key with a value"),
+        (["--config", "k=1"], "a key of two signs or more"),
     ],
 )
 def test_the_command_line_before_snakemake_reads_it(tmp_path, monkeypatch, arguments, told):
