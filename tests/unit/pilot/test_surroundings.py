@@ -104,6 +104,8 @@ def test_a_rank_of_several_ends_what_it_leaves_behind_and_ignores_no_signal(tmp_
     argv = [sys.executable, "-IS", surroundings.__file__, str(tmp_path / "environment"), "/bin/bash"]
     ignoring = ["/bin/bash", "-c", 'trap "" INT QUIT TTIN TSTP; exec "$@"', "-", *argv]
     subprocess.run([*ignoring, str(tmp_path / "job.sh")], check=True, timeout=60, start_new_session=True)
-    assert (tmp_path / "out.0").read_text() == "SigIgn:\t0000000000000000\n"
+    ignored = int((tmp_path / "out.0").read_text().split()[1], 16)
+    # 32 and 33 are the C library's own: nobody can set them back, and some machines start everything with 32 ignored.
+    assert [number for number in range(1, 65) if ignored >> number - 1 & 1 and number not in (32, 33)] == []
     assert len(left := (tmp_path / "left").read_text().split()) == 2
     assert [pid for pid in left if Path(f"/proc/{pid}").exists()] == []
