@@ -128,3 +128,38 @@ def tmpfs(tmp_path: Path):
     yield mount
     for folder in mounted:
         subprocess.run(["umount", "-l", folder], check=True)
+
+
+class Stranger:
+    """Another user of this machine, with no right to anything of ours, who runs Python."""
+
+    UID = 64023  # nobody's: an account of its own would change the machine
+    BECOME = "import os\nos.setgroups([])\nos.setresgid(*3 * [{0}])\nos.setresuid(*3 * [{0}])\nos.chdir('/')\n"
+
+    def start(self, code: str, *arguments: object, modules: tuple[str, ...] = (), **options) -> subprocess.Popen:
+        """Start `code`, which finds `arguments` in sys.argv[1:].
+
+        `modules` are imported first, as long as our files can be read: the checkout may be closed to others.
+        """
+        imports = "\n".join(f"import {module}" for module in modules)
+        text = f"import sys\n{imports}\n{self.BECOME.format(self.UID)}{code}"
+        argv = [sys.executable, "-c", text, *map(str, arguments)]
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+
+    def run(self, code: str, *arguments: object, timeout: float = 60, **options) -> str:
+        """Run `code` to its end; what it printed. An error in it is an error of the test."""
+        process = self.start(code, *arguments, **options)
+        try:
+            printed, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        assert process.returncode == 0, printed
+        return printed
+
+
+@pytest.fixture
+def stranger() -> Stranger:
+    """A second user, for what must be closed to others."""
+    need("root")
+    return Stranger()
