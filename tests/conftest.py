@@ -163,3 +163,14 @@ def stranger() -> Stranger:
     """A second user, for what must be closed to others."""
     need("root")
     return Stranger()
+
+
+@pytest.fixture
+def sticky(tmp_path: Path, stranger: Stranger) -> Path:
+    """A folder that everybody can reach and write to, as /tmp."""
+    for folder in (tmp_path, *(path for path in tmp_path.parents if path.name.startswith("pytest-"))):
+        folder.chmod(0o711)  # pytest closes them to others
+    folder = tmp_path / "sticky"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,8 +43,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     StorageError
         When the disk is full or the folder cannot be written; what stood at `path` is left as it was.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path, odd = Path(path), secrets.token_hex(4)  # in a folder that others may write to, nobody can foretell the name
+    temporary = path.with_name(f".{path.name}.{odd}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -51,7 +52,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
             with temporary.open("rb") as handle:
                 os.fsync(handle.fileno())  # a full disk may only show here
         elif path.is_dir():  # a folder cannot be renamed over a full one: the old one steps aside first
-            old = path.rename(path.with_name(f".{path.name}.{os.getpid()}.old"))
+            old = path.rename(path.with_name(f".{path.name}.{odd}.old"))
             temporary.rename(path)
             shutil.rmtree(old)
             return

@@ -124,12 +124,16 @@ def private(folder: str | Path, *, fix: str) -> Path:
         When it is a link, not the user's own or writable by others, or stands where anybody may exchange it.
     """
     folder = Path(folder)
-    _refuse_exchangeable(folder.parent, fix)  # before anything is made where a stranger's link leads
+    require_fixed(folder.parent, fix=fix)  # before anything is made where a stranger's link leads
     folder.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    if not folder.is_symlink() and not folder.is_dir():
-        raise OwnershipError("not a folder", where=folder, fix=f"remove it, or {fix}")
+    require_private(folder, fix=fix)
+    return folder
+
+
+def require_private(folder: Path, *, fix: str) -> None:
+    """Raise an OwnershipError where what stands at `folder`, if anything does, cannot be a private folder."""
     if found := fault(folder):
         raise OwnershipError(
             "this private folder could be somebody else's",
@@ -138,19 +142,21 @@ def private(folder: str | Path, *, fix: str) -> Path:
             expected=f"a folder (no link) that belongs to {user(os.geteuid())} and that nobody else may write to",
             fix=f"look at what is in it and remove it (or, if all of it is yours, `chmod 700 {folder}`), or {fix}",
         )
-    _refuse_exchangeable(folder, fix)
-    return folder
+    if folder.exists() and not folder.is_dir():
+        raise OwnershipError("not a folder", where=folder, fix=f"remove it, or {fix}")
+    require_fixed(folder, fix=fix)
 
 
-def _refuse_exchangeable(folder: Path, fix: str) -> None:
-    for writer in writers(folder):
+def require_fixed(folder: Path, *, fix: str) -> None:
+    """Raise an OwnershipError where anybody may exchange a folder, what is in it, or has planted a part of its path."""
+    for writer in writers(folder / "x"):
         if writer.anybody:
             raise OwnershipError(
-                "somebody else could exchange this private folder",
+                "somebody else could exchange this",
                 where=folder,
                 found=f"{writer.place} is open to {writer.who}",
                 expected="folders on the way in which others may not replace it",
-                fix=f"`chmod o-w {writer.place}` if it is yours, or {fix}",
+                fix=f"if {writer.place} is yours, `chmod o-w {writer.place}`; else {fix}",
             )
 
 

@@ -66,6 +66,7 @@ class Executor(RemoteExecutor):
         direct.hush(self.workflow, self._local_failed)
         # What is wrong with the site or a request is told here, before any job runs, local ones neither.
         try:
+            self._run.check()
             self._planned = self._plan()
         except DeepRCError as error:
             raise WorkflowError(str(error)) from None

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deeprc.files import tail
+from deeprc.ownership import private, require_fixed, require_private
 
 KEPT = 20  # runs whose events are kept
+ELSEWHERE = "name another folder, which is yours, by --radical-pilot-folder"
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,18 @@ class RunFolder:
         """The environment that Snakemake was started in; every job has it."""
         return self.path / "environment"
 
+    def check(self) -> None:
+        """Raise an OwnershipError where others could exchange what pilots and jobs run, or Snakemake's scripts."""
+        for folder in (self.path.parent.parent, self.path.parent):
+            require_private(folder, fix=ELSEWHERE)
+        require_fixed(Path(".snakemake", "scripts").absolute(), fix="run in a working directory that is yours")
+
     def create(self, environment: bytes) -> None:
         """Make the folder, readable by its owner only; drop the oldest runs beyond KEPT."""
-        self.path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path.mkdir(parents=True, mode=0o700)
-        self.environment.touch(mode=0o600)  # it may hold secrets
+        private(self.path.parent.parent, fix=ELSEWHERE)
+        private(self.path.parent, fix=ELSEWHERE)
+        self.path.mkdir(mode=0o700)
+        self.environment.touch(mode=0o600, exist_ok=False)  # it may hold secrets
         self.environment.write_bytes(environment)
         for old in sorted(self.path.parent.iterdir())[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)

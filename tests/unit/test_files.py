@@ -86,3 +86,10 @@ def test_tail_is_the_end_of_the_log(tmp_path):
     assert tail(log) == [str(i) for i in range(25, 40)]
     log.write_bytes(b"x" * 10**6 + "\nµ \xff\n\n".encode("latin-1"))
     assert tail(log)[-1] == "\N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}"
+
+
+def test_the_temporary_name_cannot_be_foretold(tmp_path):
+    with atomic(tmp_path / "a.txt") as first, atomic(tmp_path / "a.txt") as second:
+        first.touch()
+        second.touch()
+        assert first != second, "where others may write, one could put a link there"

@@ -20,17 +20,11 @@ os.symlink(sys.argv[2], f"{place}/way")
 
 
 @pytest.fixture
-def sticky(tmp_path, stranger):
-    """A folder as /tmp, in which a stranger was before us; and our own folder, to which a link of his leads."""
-    (tmp_path / "own").mkdir(mode=0o755)
-    for folder in (path for path in tmp_path.parents if path.name.startswith("pytest-")):
-        folder.chmod(0o711)  # pytest closes them to others
-    tmp_path.chmod(0o711)
-    folder = tmp_path / "sticky"
-    folder.mkdir()
-    folder.chmod(0o1777)
-    stranger.run(PLANT, folder, tmp_path / "own")
-    return folder
+def planted(sticky, stranger):
+    """A folder as /tmp, in which a stranger was before us; a link of his there leads to a folder of ours."""
+    (sticky.parent / "own").mkdir(mode=0o755)
+    stranger.run(PLANT, sticky, sticky.parent / "own")
+    return sticky
 
 
 @pytest.mark.requires("root")
@@ -38,19 +32,19 @@ def sticky(tmp_path, stranger):
     ("name", "found"),
     [("folder", "owned by uid 64023"), ("open", "owned by uid 64023"), ("link", "a link to {place}/open")],
 )
-def test_what_a_stranger_has_planted_is_refused(sticky, name, found):
+def test_what_a_stranger_has_planted_is_refused(planted, name, found):
     with pytest.raises(OwnershipError) as told:
-        private(sticky / name, fix=FIX)
-    assert told.value.found == found.format(place=sticky)
-    assert str(sticky / name) in str(told.value)
+        private(planted / name, fix=FIX)
+    assert told.value.found == found.format(place=planted)
+    assert str(planted / name) in str(told.value)
     assert FIX in str(told.value)
 
 
 @pytest.mark.requires("root")
 @pytest.mark.parametrize("way", ["folder", "open", "link", "way"])
-def test_nor_is_a_folder_made_where_he_may_exchange_it(sticky, way):
-    with pytest.raises(OwnershipError, match=r"somebody else could exchange .*\n.*uid 64023, who owns"):
-        private(sticky / way / "ours", fix=FIX)
+def test_nor_is_a_folder_made_where_he_may_exchange_it(planted, way):
+    with pytest.raises(OwnershipError, match=r"somebody else could exchange this\n.*uid 64023, who owns"):
+        private(planted / way / "ours", fix=FIX)
 
 
 @pytest.mark.requires("root")

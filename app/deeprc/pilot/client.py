@@ -21,6 +21,7 @@ from deeprc.launch import Layout, Plan, compose
 from deeprc.launch.choose import choose_image
 from deeprc.launch.modules import probe
 from deeprc.launch.runtimes import suffix
+from deeprc.ownership import private
 from deeprc.pilot import ended, inside
 from deeprc.pilot.address import LOOPBACK, own_address
 from deeprc.pilot.batch import allocation, give_back, queue_state
@@ -234,7 +235,7 @@ class Pilot:
     def start(self) -> None:
         """Start the pilot and return at once."""
         for name in ("", "home", "tmp", "log", "sandbox", "tasks"):
-            (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+            private(self.folder / name, fix="name another folder for the pilot")
         address = own_address() if self.batch else None
         bootstrap = self.folder / "bootstrap.sh"
         given = None

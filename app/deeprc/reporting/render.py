@@ -13,6 +13,7 @@ import typer
 from deeprc.errors import ConfigError, InputError
 from deeprc.files import write_json, write_text
 from deeprc.fingerprint import KEY
+from deeprc.ownership import require_private
 from deeprc.products import refuse_mixed
 from deeprc.reporting import page
 from deeprc.reporting.events import latest, read_runs
@@ -83,7 +84,11 @@ def main(
 def _events(path: Path | None) -> Path:
     if path is not None:
         return path
-    return Path(os.environ["DEEPRC_RUN"]).parent if "DEEPRC_RUN" in os.environ else Path(".deeprc/runs")
+    if "DEEPRC_RUN" in os.environ:
+        return Path(os.environ["DEEPRC_RUN"]).parent
+    for folder in (Path(".deeprc"), runs := Path(".deeprc/runs")):
+        require_private(folder.absolute(), fix="name a folder of events by --events")
+    return runs
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deeprc.errors import DeepRCError
+from deeprc.ownership import require_fixed
 
 SNAKEMAKE = Path(".snakemake")
 
@@ -98,7 +99,11 @@ def hold(results: str, say: Callable[[str], None], folder: Path | None = SNAKEMA
     ------
     LockedError
         Where another process that lives, or one on another machine, holds them.
+    OwnershipError
+        Where anybody may exchange what is in `folder`.
     """
+    if folder is not None:
+        require_fixed(folder.absolute(), fix="run in a working directory that is yours")
     record, mine = _record(results, folder), Holder.me()
     with _alone(record):
         _take(record, results, mine, say, folder)
@@ -134,7 +139,9 @@ def _identity(found: Holder) -> tuple[int, int, str, str]:
 
 def _take(record: Path, results: str, mine: Holder, say: Callable[[str], None], folder: Path | None) -> None:
     new = record.with_name(f"{record.name}.{mine.pid}.{mine.host}")
-    new.write_text(json.dumps(asdict(mine)))
+    new.unlink(missing_ok=True)
+    with new.open("x") as made:  # never through a link that somebody has put there
+        json.dump(asdict(mine), made)
     try:
         for _ in range(2):
             try:
@@ -181,7 +188,8 @@ def _record(results: str, folder: Path | None) -> Path:
 @contextlib.contextmanager
 def _alone(record: Path) -> Iterator[None]:
     """Of the processes on this machine one at a time, so that no two take over the same lock."""
-    with record.with_suffix(".guard").open("a") as guard:  # which leaves its time as it was
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW  # which leave its time as it was
+    with os.fdopen(os.open(record.with_suffix(".guard"), flags, 0o666), "a") as guard:
         with contextlib.suppress(OSError):  # a file system without locks: the record alone must do
             fcntl.flock(guard, fcntl.LOCK_EX)
         yield

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from deeprc.ownership import OwnershipError
 from deeprc.workflow import lock
 from deeprc.workflow.lock import Holder, LockedError, hold, holder, release
 
@@ -138,3 +139,21 @@ def test_one_results_folder_is_held_against_runs_of_other_working_directories(tm
     with hold("../shared", print, None):  # killed: it is taken over
         assert holder("../shared") is None
     assert {path.name for path in results.iterdir()} == {".holder.guard"}
+
+
+@pytest.mark.requires("root")
+def test_nothing_is_written_where_a_stranger_has_put_a_link_or_the_folder_itself(sticky, stranger, monkeypatch):
+    monkeypatch.chdir(sticky)
+    ours = sticky.parent / "ours"
+    ours.write_text("kept")
+    stranger.run("os.chdir(sys.argv[1])\nos.symlink(sys.argv[2], '.holder.guard')", sticky, ours)
+    with pytest.raises(OSError, match=r"symbolic link|Permission"), hold(".", print, None):
+        pass
+    new = f".holder.json.{os.getpid()}.{Holder.me().host}"
+    stranger.run(f"os.chdir(sys.argv[1])\nos.remove('.holder.guard')\nos.symlink(sys.argv[2], {new!r})", sticky, ours)
+    with hold(".", print, None):  # root may remove it
+        assert holder(".", sticky) is None
+    stranger.run("os.umask(0)\nos.mkdir(sys.argv[1] + '/.snakemake')", sticky)
+    with pytest.raises(OwnershipError, match=r"uid 64023, who owns \.snakemake"), hold("results", print):
+        pass
+    assert ours.read_text() == "kept"
