@@ -5,19 +5,35 @@
 folder=$1 image=$2
 copy=$folder/${image##*/}
 shift 2
+size=$(stat -Lc %s "$image")
 
-# Somebody else's folder is not to be trusted: there could be an image of his under this name.
-if mkdir -p -m 700 "$folder" && [[ -O $folder ]] && exec 9> "$copy.lock" && flock 9; then
-  if [[ ! -s $copy ]]; then
-    needed=$((2 * $(stat -Lc %s "$image"))) # what the task itself writes needs room, too
-    (($(df --output=avail -B1 "$folder" | tail -n 1) > needed)) && cp "$image" "$copy.part" && mv "$copy.part" "$copy"
+# A folder as /tmp is everybody's: somebody else could have put a folder or a link there, with an image of his under
+# this name. Ours is used only where nobody else can write to it or put another one in its place.
+closed() {
+  local mode above
+  [[ -d $folder && ! -L $folder && -O $folder ]] || return
+  mode=$(stat -c %a "$folder") above=$(stat -Lc %a "$(dirname "$folder")")
+  ((!(8#$mode & 8#22) && (8#$above & 8#1000 || !(8#$above & 8#22))))
+}
+whole() { # a plain file of ours, of the image's size
+  [[ -f $1 && ! -L $1 && -O $1 && $(stat -c %s "$1") == "$size" ]]
+}
+
+umask=$(umask) # the command's; what is made here is ours alone
+umask 077
+if mkdir -p -m 700 "$folder" && closed && exec 9> "$copy.lock" && flock 9; then
+  if ! whole "$copy"; then
+    needed=$((2 * size)) # what the task itself writes needs room, too
+    (($(df --output=avail -B1 "$folder" | tail -n 1) > needed)) && cp --remove-destination "$image" "$copy.part" &&
+      whole "$copy.part" && mv -T "$copy.part" "$copy"
   fi
   exec 9>&-
 else
   copy=
 fi
-if [[ ! -s $copy ]]; then
-  echo "no copy of $image in $folder: too little room, or not writable" >&2
+umask "$umask"
+if ! whole "$copy"; then
+  echo "no copy of $image in $folder: too little room, not writable, or not yours alone" >&2
   copy=$image
 fi
 exec "${@/#"$image"/"$copy"}"

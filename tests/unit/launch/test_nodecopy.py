@@ -60,18 +60,51 @@ def test_without_room_ranks_use_the_file_itself(image, tmpfs):
     for folder in (tmpfs("1m"), tmpfs("1m", "ro")):
         path, said = used(image, folder / "mine")
         assert path == str(image)
-        assert f"no copy of {image} in {folder}/mine: too little room, or not writable" in said
+        assert f"no copy of {image} in {folder}/mine: too little room, not writable, or not yours alone" in said
+
+
+PLANTS = {
+    "folder": "os.mkdir('mine')",
+    "link to a folder of his": "os.mkdir('his'); os.symlink('his', 'mine')",
+    "link to an open folder of ours": "os.symlink('ours', 'mine')",
+}
 
 
 @pytest.mark.requires("root")
-def test_somebody_elses_folder_is_not_trusted(image, tmp_path):
-    """Who comes first could put an image of his own there."""
-    folder = tmp_path / "mine"
-    folder.mkdir(mode=0o777)
-    (folder / image.name).write_bytes(b"evil")
-    os.chown(folder, 65534, 65534)
-    path, said = used(image, folder)
+@pytest.mark.parametrize("plant", [*PLANTS, "our own folder, open"])
+def test_what_a_stranger_has_put_on_the_disk_is_not_used(image, sticky, stranger, plant):
+    """Who comes first could put an image of his own there, of the same size."""
+    ours = sticky / ("mine" if plant not in PLANTS else "ours")
+    ours.mkdir()
+    ours.chmod(0o777)
+    code = f"os.umask(0)\nos.chdir(sys.argv[1])\n{PLANTS.get(plant, '')}\n"
+    stranger.run(f"{code}open('mine/' + sys.argv[2], 'wb').write(b'e' * {image.stat().st_size})", sticky, image.name)
+    path, said = used(image, sticky / "mine")
     assert path == str(image) and "no copy" in said
+
+
+@pytest.mark.requires("root")
+def test_nor_is_a_folder_of_ours_that_he_may_exchange(image, sticky):
+    sticky.chmod(0o777)
+    path, said = used(image, sticky / "mine")
+    assert path == str(image) and "no copy" in said
+
+
+def test_a_copy_that_is_a_link_or_of_another_size_is_made_anew(image, tmp_path):
+    node = tmp_path / "node"
+    copy = Path(used(image, node)[0])
+    for spoil in (lambda: copy.write_bytes(b"half"), lambda: (copy.unlink(), copy.symlink_to(image))):
+        spoil()
+        assert used(image, node) == (str(copy), "")
+        assert not copy.is_symlink() and copy.read_bytes() == image.read_bytes()
+
+
+def test_the_commands_umask_stays(image, tmp_path):
+    process = rank(image, tmp_path / "node", "bash", "-c", "umask")
+    assert (
+        process.communicate(timeout=20)[0]
+        == subprocess.run(["bash", "-c", "umask"], capture_output=True, text=True).stdout
+    )
 
 
 def line(ranks: int, **more: object) -> list[str]:
