@@ -18,6 +18,7 @@ from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
 from deeprc.images.store import Held, Store, cannot_write
 from deeprc.images.workspace import workspace
+from deeprc.ownership import fault
 
 # zstd: quicker to pack and to start from than gzip. Larger blocks with a lower level give smaller files in a seventh of
 # the time of the defaults (128 KB, level 15).
@@ -150,7 +151,7 @@ def base_image(store: Store, *, mirror: str | None = None, say: Say = lambda _: 
     key = hashlib.sha256(f"{text}\0{_month()}\0{platform.machine()}".encode()).hexdigest()[:16]
     path = store.bases / f"debian-{key}.sif"
     with store.lock(f"base-{key}"):
-        if path.is_file():
+        if path.is_file() and not fault(path, root=True):
             return path
         say("base: Debian, by debootstrap")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -177,7 +177,8 @@ def verify(
         store.unchanged(held, read=True)
         if image := known.get(held.name):
             transfer.check(held.path, image, held.architecture)
-        typer.echo(f"{held.path}: as it was put here ({held.digest}){_signature(held)}")
+        doubt = f"; {held.doubt}: only a digest that the catalog pins is believed" if held.doubt else ""
+        typer.echo(f"{held.path}: as it was put here ({held.digest}){_signature(held)}{doubt}")
     for file in files:
         _verify_file(file, catalog)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
 from deeprc.images.errors import ImageError
@@ -34,13 +33,14 @@ def architecture(path: Path) -> str:
     return ARCHITECTURES.get(code, f"an architecture with the code {code!r}")
 
 
-def digest(path: Path, progress: Callable[[int], None] = lambda _: None) -> str:
-    """`sha256:…` of the file."""
-    found = hashlib.sha256()
+def digest(path: Path, part: tuple[int, int] | None = None) -> str:
+    """`sha256:…` of the file, or of a part of it (where it begins, bytes)."""
+    found, (start, left) = hashlib.sha256(), part or (0, path.stat().st_size)
     with path.open("rb") as handle:
-        while block := handle.read(4 * 2**20):
+        handle.seek(start)
+        while block := handle.read(min(left, 4 * 2**20)):
             found.update(block)
-            progress(len(block))
+            left -= len(block)
     return f"sha256:{found.hexdigest()}"
 
 

@@ -28,8 +28,14 @@ def require(store: Store, image: Image | str, architecture: str) -> Held:
     if held := store.find(image, architecture):
         return held
     name = image if isinstance(image, str) else image.name
+    named = [held for held in store.held() if (held.name, held.architecture) == (name, architecture)]
+    doubted = "; ".join(f"{held.path.parent}: {held.doubt}" for held in named if held.doubt)
     raise ImageError(
         f"image {name} for {architecture} is not here",
         where=", ".join(map(str, [*store.shared, store.folder])),
+        found=f"not believed: {doubted}" if doubted else None,
+        expected="files of yours or root's that nobody else may write to, or that the catalog pins"
+        if doubted
+        else None,
         fix=f"`deeprc image pull {name}` or `deeprc image build {name}`",
     )

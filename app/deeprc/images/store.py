@@ -10,6 +10,7 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,12 +20,14 @@ from pydantic import BaseModel, ConfigDict
 
 from deeprc.errors import DeepRCError
 from deeprc.files import StorageError, atomic, read_json, write_json
-from deeprc.images import sif
+from deeprc.images import sif, trust
 from deeprc.images.catalog import Image, Stage
 from deeprc.images.errors import ImageError
+from deeprc.ownership import OwnershipError, fault, open_to, require_fixed
 from deeprc.validation import validate
 
 RECORD, SIF, SQUASHFS = ".json", ".sif", ".sqsh"
+JUDGED = ("path", "shared", "foreign", "doubt")  # what a record itself says nothing of
 _NAMED = re.compile(r"(?P<name>[a-z0-9-]+)_[a-z0-9_]+_(?P<digest>[0-9a-f]{16})\.(sif|sqsh)")
 LEFTOVER = 24 * 3600  # seconds after which an unfinished file belongs to nobody any more
 OLD_BASE = 31 * 24 * 3600  # seconds after which a Debian that images are made from is made anew (see build.py)
@@ -47,6 +50,8 @@ class Held(BaseModel):
     stages: list[Stage] = []
     signed_by: str | None = None
     shared: bool = False
+    foreign: bool = False  # so its file is read once by everybody who uses it (see `trust`)
+    doubt: str | None = None  # why nothing but a digest that the catalog pins is believed of it
 
 
 def named(path: str) -> tuple[str, str] | None:
@@ -67,8 +72,7 @@ class Store:
     """
 
     def __init__(self, folder: str | Path | None = None, shared: Iterable[str | Path] | None = None) -> None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        self.folder = Path(folder or os.environ.get("DEEPRC_IMAGES") or cache / "deeprc" / "images").absolute()
+        self.folder = Path(folder or os.environ.get("DEEPRC_IMAGES") or trust.cache() / "images").absolute()
         named = os.environ.get("DEEPRC_SHARED_IMAGES", "").split(":") if shared is None else shared
         self.shared = [Path(path).absolute() for path in named if str(path)]
 
@@ -81,12 +85,16 @@ class Store:
         """All images, the shared ones first, and the newest of each folder first."""
         found = []
         for folder in [*self.shared, self.folder]:
-            rows = [self._read(path, folder) for path in folder.glob(f"*.sif{RECORD}")]
+            publisher = trust.publisher(folder) if folder != self.folder else None
+            rows = [self._read(path, folder, publisher) for path in folder.glob(f"*.sif{RECORD}")]
             found += sorted(filter(None, rows), key=lambda held: -held.created)
         return found
 
     def find(self, image: Image | str, architecture: str) -> Held | None:
         """The image to run: the one that the catalog pins, else the newest of that name; None where it is not here.
+
+        A file that is neither the user's own nor root's, or that others may write to, is read whole, once. Where the
+        catalog pins no digest it must be published: by the owner of a shared folder, who alone may write to it.
 
         Raises
         ------
@@ -95,20 +103,27 @@ class Store:
         """
         name, pinned = (image, None) if isinstance(image, str) else (image.name, image.digests.get(architecture))
         for held in self.held():
-            if (held.name, held.architecture) == (name, architecture) and pinned in (None, held.digest):
+            if (held.name, held.architecture) != (name, architecture) or pinned not in (None, held.digest):
+                continue
+            if not held.doubt:
                 return self.unchanged(held)
+            if pinned and trust.digest(held.path) == pinned:
+                return held
         return None
 
     def built(self, content: str) -> Held | None:
         """The image that was built here from exactly that."""
-        return next((held for held in self.held() if held.content == content and not held.shared), None)
+        return next(
+            (held for held in self.held() if held.content == content and not (held.shared or held.foreign)), None
+        )
 
     def unchanged(self, held: Held, *, read: bool = False) -> Held:
         """`held`, once its file is known to be what it was: by size and time, or (`read`) by its digest."""
         state = held.path.stat()
-        if not read and (state.st_size, state.st_mtime_ns) == (held.size, held.mtime_ns):
+        if not read and not held.foreign and (state.st_size, state.st_mtime_ns) == (held.size, held.mtime_ns):
             return held
-        if (found := sif.digest(held.path)) != held.digest:
+        found = trust.digest(held.path) if held.foreign and not read else sif.digest(held.path)
+        if found != held.digest:
             raise ImageError(
                 "this image was changed after it was put here",
                 where=held.path,
@@ -124,8 +139,10 @@ class Store:
 
     def part(self, digest: str, *, alone: bool = True) -> Path:
         """What has arrived of the image with that digest; a file of this process's own, unless it is `alone`."""
-        own = "" if alone else f".{os.uname().nodename}.{os.getpid()}"
-        return self.folder / f".{digest.removeprefix('sha256:')}{own}.part"
+        common = self.folder / f".{digest.removeprefix('sha256:')}.part"
+        if alone and not fault(common):
+            return common
+        return common.with_suffix(f".{os.uname().nodename}.{os.getpid()}.part")
 
     def adopt(self, temporary: Path, name: str, architecture: str, digest: str, **facts: object) -> Held:
         """Take in a finished file of this folder under its name; what stood there under other names stays.
@@ -135,6 +152,7 @@ class Store:
         path = self.path(name, architecture, digest)
         temporary.chmod(0o755)  # as Apptainer makes them: an image can be started by its name
         temporary.replace(path)
+        record = path.with_name(path.name + RECORD)
         state = path.stat()
         held = Held(
             name=name,
@@ -146,14 +164,23 @@ class Store:
             created=time.time(),
             **facts,
         )
-        write_json(path.with_name(path.name + RECORD), held.model_dump(mode="json", exclude={"path", "shared"}))
+        with atomic(record) as new:
+            write_json(new, held.model_dump(mode="json", exclude=set(JUDGED)))
+            new.chmod(0o644)  # whatever the umask: one that others may write to would not be believed
         self._link(path, name)
         return held
 
     def squashfs(self, held: Held) -> Path:
-        """The file of the image's file system alone, for runtimes that take no SIF; see `make_squashfs`."""
+        """The file of the image's file system alone, for runtimes that take no SIF; see `make_squashfs`.
+
+        Somebody else's is read once, and must be what lies in the image.
+        """
         beside = held.path.with_suffix(SQUASHFS)
-        return beside if beside.exists() else self.folder / beside.name
+        if beside.exists() and (
+            not trust.foreign(beside) or trust.digest(beside) == trust.digest(held.path, sif.file_system(held.path))
+        ):
+            return beside
+        return self.folder / beside.name
 
     def make_squashfs(self, held: Held) -> Path:
         """Write it, where it is not there yet, with a link `NAME.sqsh` to it."""
@@ -200,8 +227,10 @@ class Store:
         the same is done twice.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            handle = (self.folder / f".{name}.lock").open("w")
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+            self._require_closed()
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
+            handle = os.fdopen(os.open(self.folder / f".{name}.lock", flags, 0o666), "w")
         except OSError as error:
             raise cannot_write(error, self.folder) from error
         with handle:
@@ -212,17 +241,36 @@ class Store:
             else:
                 yield True
 
+    def _require_closed(self) -> None:
+        """Refuse to write images where everybody may: whoever was there before would have them in his hands."""
+        fix = "name another folder in DEEPRC_IMAGES (or, for all users, by --to)"
+        require_fixed(self.folder, fix=fix)
+        state = self.folder.stat()
+        if state.st_mode & stat.S_IWOTH:
+            raise OwnershipError(
+                "images are not put where everybody may write",
+                where=self.folder,
+                found=open_to(state),
+                expected="a folder that its owner, or a group of his, writes to",
+                fix=f"`chmod o-w {self.folder}` if it is yours, or {fix}",
+            )
+
     def _link(self, path: Path, name: str) -> None:
         link = self.folder / f".{name}.{os.getpid()}.link"
         link.unlink(missing_ok=True)
         link.symlink_to(path.name)
         link.replace(self.folder / f"{name}{path.suffix}")
 
-    def _read(self, record: Path, folder: Path) -> Held | None:
+    def _read(self, record: Path, folder: Path, publisher: int | None) -> Held | None:
         path = record.with_name(record.name.removesuffix(RECORD))
         try:
-            facts = {**read_json(record), "path": path, "shared": folder != self.folder}
-            return validate(Held, facts, where=record) if path.is_file() else None
+            judged = {
+                "path": path,
+                "shared": folder != self.folder,
+                "foreign": trust.foreign(record) or trust.foreign(path),
+                "doubt": trust.doubt(record, publisher) or trust.doubt(path, publisher),
+            }
+            return validate(Held, {**read_json(record), **judged}, where=record) if path.is_file() else None
         except (OSError, ValueError, TypeError, DeepRCError):  # being removed, or not written by us: no image of ours
             return None
 
