@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -52,7 +53,11 @@ class Config(BaseModel):
     def _one_name_for_one_folder(cls, value: str) -> str:
         if set(BRACES) & set(value):
             raise ValueError("no braces in this folder's name: Snakemake takes what is in them for wildcards")
-        return os.path.normpath(Path(value).expanduser())  # Snakemake compares the names of files as text
+        # Snakemake compares the names of files as text; two slashes at the start are kept by normpath, and mean one.
+        path = re.sub("^//", "/", os.path.normpath(Path(value).expanduser()))
+        if path == "/":
+            raise ValueError("the root of the file system: name a folder below it")
+        return path
 
     def existing_folder(self) -> Path:
         """The results folder, or the nearest parent that exists; a StorageError where that is a file."""

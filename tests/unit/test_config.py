@@ -76,6 +76,12 @@ def test_results_that_are_a_file(tmp_path):
         Config(results=str(tmp_path / "results")).check_storage()
 
 
+def test_results_have_one_name_and_are_never_the_root():
+    assert {Config(results=name).results for name in ("//a/b", "/a//b/", "/a/./b", "///a/b")} == {"/a/b"}
+    with pytest.raises(ConfigError, match="key 'results': the root of the file system: name a folder below it"):
+        load_config({"results": "//"})
+
+
 def test_names_with_braces_are_refused_as_such(tmp_path):
     own = tmp_path / "a{b}.csv"
     own.touch()

@@ -45,6 +45,7 @@ class _Attached:
         self._held = contextlib.ExitStack()  # while a run goes on
         self._execute, self._build, self._unlock = workflow.execute, workflow._build_dag, workflow.unlock
         workflow.execute, workflow._build_dag, workflow.unlock = self.execute, self.build, self.unlock
+        self._delete, workflow.delete_output = workflow.delete_output, self.delete
 
     def execute(self, *given: Any, **named: Any) -> object:
         """A run, a dry one (`-n`) or one that only touches."""
@@ -55,9 +56,7 @@ class _Attached:
             return self._execute(*given, **named)
         self._looked = kind.touch_exec
         with plainly(), contextlib.ExitStack() as self._held:
-            if workflow.execution_settings.lock:
-                self._held.enter_context(lock.hold(self._config.results, _say))
-            self._hold_folder()
+            self._hold()
             if workflow.execution_settings.no_hooks:
                 self._look()
             else:  # after the executor, which refuses at once what its site or its image cannot do
@@ -75,6 +74,13 @@ class _Attached:
                     fix="wait until it has ended; where none runs, the same command with `--unlock` removes the lock",
                 ) from None
 
+    def delete(self, *given: Any, dryrun: bool = False, **named: Any) -> None:
+        """What `--delete-all-output` and `--delete-temp-output` do: never to the results of a run that goes on."""
+        with plainly(), contextlib.ExitStack() as self._held:
+            if not dryrun:
+                self._hold()
+            self._delete(*given, dryrun=dryrun, **named)
+
     def _look(self) -> None:
         """Fetch and check what data there are to be, once."""
         if not self._looked:
@@ -85,10 +91,20 @@ class _Attached:
             self._hold_folder()
             preflight.run(self._config, _say)
 
+    @property
+    def _locks(self) -> bool:
+        settings = self._workflow.execution_settings  # none where nothing is executed
+        return settings is None or settings.lock
+
+    def _hold(self) -> None:
+        if self._locks:
+            self._held.enter_context(lock.hold(self._config.results, _say))
+        self._hold_folder()
+
     def _hold_folder(self) -> None:
         """Hold the results folder itself, too, once, as soon as it is there: whichever folder a run works from."""
         results = self._config.results
-        if self._workflow.execution_settings.lock and not self._in_folder and os.access(results, os.W_OK | os.X_OK):
+        if self._locks and not self._in_folder and os.access(results, os.W_OK | os.X_OK):
             with contextlib.suppress(OSError):  # no space, no hard links: what follows tells the first
                 self._held.enter_context(lock.hold(results, _say, None))
                 self._in_folder = True

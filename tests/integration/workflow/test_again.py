@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from deeprc.files import read_json
+from deeprc.workflow.lock import hold
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = {
@@ -126,5 +127,12 @@ def test_other_data_and_options_give_what_a_fresh_run_gives(folder, tmp_path):
     (tmp_path / "mine.csv").write_text(series(7))
     fresh = start(tmp_path, horizon=3)
     assert fresh.returncode == 0, fresh.stdout
+    touched = start(folder, "--touch", "--forcerun", "report", horizon=3)
+    assert touched.returncode == 0 and "Execute 1 jobs" in touched.stdout and "Report:" not in touched.stdout
+    with hold(str(folder / "results"), print, None):  # a run that goes on
+        kept = start(folder, "--delete-all-output", horizon=3)
+    assert kept.returncode == 1 and f"`kill {os.getpid()}`" in kept.stdout and "Deleting" not in kept.stdout
     mine, theirs = (json.dumps(read_json(place / "results" / "metrics.json")) for place in (folder, tmp_path))
     assert mine == theirs
+    assert start(folder, "--delete-all-output", horizon=3).returncode == 0
+    assert not (folder / "results" / "report.html").exists()
