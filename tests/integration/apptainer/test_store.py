@@ -262,7 +262,7 @@ def test_a_registry_that_hangs_is_given_up(world, registry, monkeypatch):
 @pytest.mark.parametrize("told", [True, False], ids=["told by the size", "found out while writing"])
 def test_a_full_disk(world, registry, tmpfs, monkeypatch, told):
     image = published(world, registry, padding=3_000_000)
-    store = Store(tmpfs("2m"), [])
+    store = Store(tmpfs("2m") / "images", [])
     if not told:  # another program takes the room in the meantime
         monkeypatch.setattr(transfer, "_require_space", lambda folder, needed: None)
     with pytest.raises(StorageError, match="cannot write images here") as caught:
