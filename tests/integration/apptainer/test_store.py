@@ -275,7 +275,7 @@ def test_a_full_disk(world, registry, tmpfs, monkeypatch, told):
 def test_a_folder_that_is_read_only(world, registry, tmpfs):
     image = published(world, registry)
     with pytest.raises(StorageError, match="cannot write images here"):
-        transfer.pull(image, Store(tmpfs("2m", "ro"), []), MACHINE)
+        transfer.pull(image, Store(tmpfs("2m", "ro") / "images", []), MACHINE)
 
 
 def test_a_login_node_without_a_runtime_fetches_and_a_compute_node_goes_on(world, registry, key, monkeypatch):
