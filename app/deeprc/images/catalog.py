@@ -142,7 +142,7 @@ class Catalog(_Strict):
 
 
 def catalog_path() -> Path:
-    """The catalog's file: $DEEPRC_CATALOG, else `containers/catalog.yaml` here, else the checkout's."""
+    """The catalog's file: $DEEPRC_CATALOG, else the checkout's, else `containers/catalog.yaml` here."""
     return find("DEEPRC_CATALOG", "containers/catalog.yaml", "image catalog", Path.is_file)
 
 

@@ -30,6 +30,7 @@ from deeprc.launch.runtimes import suffix
 from deeprc.launch.text import shell_word
 from deeprc.sites import Site, load_site
 from deeprc.sites.identity import matches
+from deeprc.spack.tree import spack_folder
 
 app = typer.Typer(no_args_is_help=True, help="Images: build, publish, pull and check them.")
 
@@ -87,10 +88,9 @@ def build_image(
 
     Example: `deeprc image build cpu-mpich --stages frames`
     """
-    own = Path("spack-env")
     recipe = Recipe(
         load_catalog().image(name), stages.split(",") if stages else [], spack=spack, micromamba=micromamba,
-        spack_packages=spack_packages, spack_env=spack_env or (own if own.is_dir() else None),
+        spack_packages=spack_packages, spack_env=spack_env or spack_folder(),
     )  # fmt: skip
     if definition:
         typer.echo(recipe.render(), nl=False)

@@ -10,14 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from deeprc.datasets import sha256
-from deeprc.errors import ConfigError
+from deeprc.errors import DeepRCError
 from deeprc.events import RunImage
 from deeprc.fingerprint import KEY
 from deeprc.images.store import named
 from deeprc.reporting.breakdown import breakdown
 from deeprc.reporting.events import Run, Task
 from deeprc.shipped import installed
-from deeprc.sites import detect, sites_folder
+from deeprc.sites import detect, known_sites, site_file
 
 PACKAGES = [
     "deeprc",
@@ -77,8 +77,8 @@ def site_of(run: Run | None, file: Path | None) -> dict | None:
     """The site's name, its file and the file's SHA-256; None where the workflow ran without a site."""
     if file is None and run is not None:
         try:
-            file = sites_folder() / run.site / "site.yaml"
-        except ConfigError:  # rendered elsewhere than it ran
+            file = site_file(run.site) if run.site in known_sites() else None
+        except DeepRCError:  # rendered elsewhere than it ran
             file = None
     known = file is not None and file.is_file()
     name = run.site if run else file.absolute().parent.name if known else None

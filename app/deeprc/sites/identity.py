@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 
-from deeprc.errors import ConfigError
+from deeprc.errors import ConfigError, DeepRCError
 from deeprc.sites.load import known_sites, load_site
 from deeprc.sites.model import Site
 
@@ -69,12 +69,12 @@ def match(
 
 
 def here_among_known() -> tuple[list[Site], list[str]]:
-    """The shipped sites that this is, the likeliest first; and what is wrong with files that cannot be read."""
+    """The known sites that this is, the likeliest first; and what is wrong with files that cannot be read."""
     sites, broken = [], []
     for name in known_sites():
         try:
             sites.append(load_site(name))
-        except ConfigError as error:  # one broken file is no reason not to know this machine
+        except DeepRCError as error:  # one broken file is no reason not to know this machine
             broken.append(f"{error.where}: {error.problem}")
     return match(sites), broken
 

@@ -6,32 +6,54 @@ import os
 from pathlib import Path
 
 from deeprc.errors import ConfigError, unknown
-from deeprc.shipped import find
+from deeprc.shipped import find, of_the_user, tell
 from deeprc.sites.model import Site
 from deeprc.validation import read_yaml, validate
 
+FOLDER = "site-configs"
+
 
 def sites_folder() -> Path:
-    """The folder of the site files: $DEEPRC_SITES, else `site-configs` here, else the checkout's."""
-    return find("DEEPRC_SITES", "site-configs", "folder of site files", Path.is_dir)
+    """The folder of the site files: $DEEPRC_SITES, else the checkout's, else `site-configs` here."""
+    return find("DEEPRC_SITES", FOLDER, "folder of site files", Path.is_dir, besides=True)
 
 
 def known_sites() -> list[str]:
-    """The names of the shipped sites, sorted."""
-    return sorted(path.parent.name for path in sites_folder().glob("*/site.yaml"))
+    """The names of the sites, sorted: the shipped ones, and those of the user's own in the working directory."""
+    folders = [sites_folder(), *_own()]
+    return sorted({path.parent.name for folder in folders for path in folder.glob("*/site.yaml")})
+
+
+def site_file(name: str) -> Path:
+    """The file of a known site. One of Deep RC's own comes before one in the working directory."""
+    shipped = sites_folder() / name / "site.yaml"
+    own = [path for folder in _own() if (path := folder / name / "site.yaml").is_file()]
+    if not shipped.is_file():
+        return of_the_user(own[0], f"file of site {name!r}")
+    if own:
+        tell(f"{own[0]} is not read, Deep RC has a site {name!r} of its own; to use this one: --site {own[0].parent}")
+    return shipped
+
+
+def _own() -> list[Path]:
+    """The working directory's `site-configs`, which is looked at besides the shipped one; none where that is it."""
+    here = Path(FOLDER).absolute()
+    if "DEEPRC_SITES" in os.environ or not here.is_dir() or here.samefile(sites_folder()):
+        return []
+    return [here]
 
 
 def load_site(name: str | Path) -> Site:
-    """The site of that name, or the one that a path (a site.yaml, or its folder) holds."""
+    """The site of that name, or the one in a file (a site.yaml, or its folder). A known name is never a path."""
     path = Path(name)
-    if path.is_dir() and (path / "site.yaml").is_file():
+    if os.sep not in str(name) and str(name) in known_sites():
+        path = site_file(str(name))
+    elif path.is_dir() and (path / "site.yaml").is_file():
         path = path / "site.yaml"
     elif not path.is_file():
         if os.sep in str(name):
             raise ConfigError("no such site file", where=path, expected="a site.yaml, or a folder that holds one")
-        if str(name) not in known_sites():
-            raise unknown("site", str(name), known_sites(), where=sites_folder())
-        path = sites_folder() / str(name) / "site.yaml"
+        raise unknown("site", str(name), known_sites(), where=sites_folder())
     return validate(Site, with_hardware(read_yaml(path), path), where=path)
 
 

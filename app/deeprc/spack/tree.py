@@ -24,7 +24,7 @@ TARGETS = {"x86_64_v3": "x86_64", "zen3": "x86_64", "sapphirerapids": "x86_64", 
 
 
 def spack_folder() -> Path:
-    """The tree: $DEEPRC_SPACK_ENV, else `spack-env` here, else the checkout's."""
+    """The tree: $DEEPRC_SPACK_ENV, else the checkout's, else `spack-env` here."""
     return find(
         "DEEPRC_SPACK_ENV", "spack-env", "folder of Spack environments", lambda folder: (folder / "variants").is_dir()
     )

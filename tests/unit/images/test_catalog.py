@@ -105,6 +105,8 @@ def test_where_the_catalog_is_looked_for(tmp_path, monkeypatch):
     assert catalog_path() == SHIPPED
     (tmp_path / "containers").mkdir()
     here = write(tmp_path / "containers" / "catalog.yaml", entry())
+    assert catalog_path() == SHIPPED
+    monkeypatch.setattr("deeprc.shipped.CHECKOUT", tmp_path / "none")  # installed without a checkout
     assert catalog_path() == here
     named = write(tmp_path / "mine.yaml", entry(name="mine"))
     monkeypatch.setenv("DEEPRC_CATALOG", str(named))
