@@ -10,6 +10,7 @@ import polars as pl
 from deeprc.errors import InputError
 from deeprc.forecasting.config import DataConfig
 from deeprc.tabular import Table
+from deeprc.tabular.forms import is_hhmm
 from deeprc.tabular.header import shortened
 from deeprc.tabular.times import seems_times
 
@@ -111,7 +112,9 @@ def assign(table: Table, config: DataConfig) -> Roles:
 def _find_time(table: Table, series: str | None) -> list[str]:
     """The column that is called like a time, or is the only one to hold times; or columns year, month, day."""
     called = [name for name in table.columns if _bare(name) in TIMES and table.columns.count(name) == 1]
-    if len(called) == 2 and table.words(called[1]).str.contains(r"^[0-9]{1,2}:[0-9]{2}").all():
+    if len(called) == 2 and (
+        table.words(called[1]).str.contains(r"^[0-9]{1,2}:[0-9]{2}").all() or is_hhmm(table.words(called[1]))
+    ):
         return called
     if len(called) == 1:
         return [*called, *_clock(table, called[0])]
@@ -148,6 +151,10 @@ def _clock(table: Table, date: str) -> list[str]:
     """The columns of the hour and the minute, where the date has none."""
     if table.words(date).str.contains(r"[T:]|[0-9] [0-9]").any():
         return []
+    found = [name for name in table.columns if name.casefold() in ("hhmm", "hour") and is_hhmm(table.words(name))]
+    if len(found) == 1:
+        table.notices.append(f"the times are those of the columns {date}, {found[0]} (hours and minutes)")
+        return found
     found = []
     for part, most in (("hour", 24), ("minute", 59)):
         names = [name for name in table.columns if name.casefold() == part]

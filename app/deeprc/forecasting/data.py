@@ -11,6 +11,7 @@ from deeprc.errors import InputError
 from deeprc.forecasting.columns import LAYOUTS, Roles, assign
 from deeprc.forecasting.config import DataConfig
 from deeprc.forecasting.repeats import once
+from deeprc.forecasting.stray import refuse_stray
 from deeprc.tabular import Table, TableOptions, read_table
 from deeprc.tabular.numbers import word
 from deeprc.tabular.sentinels import find_sentinel
@@ -55,7 +56,7 @@ def read(path: Path, config: DataConfig) -> Observations:
     ------
     InputError
         For a file that is no table, a column that is missing, a date or number that cannot be read (with its line), a
-        time that stands twice with different values, or a target without any value.
+        date out of line, a time that stands twice with different values, or a target without any value.
     """
     missing = config.missing or ()
     options = TableOptions(config.separator, config.decimal, missing, config.encoding, time_key="'time'")
@@ -63,6 +64,7 @@ def read(path: Path, config: DataConfig) -> Observations:
     layout, roles = LAYOUTS.get(config.dataset), assign(table, config)
     ids = _ids(table, roles)
     time = table.times(roles.time, config.time_format, config.time_zone, ids)
+    refuse_stray(table, ids, time, roles.time)
     y = _values(table, roles.target, config).alias("y")
     if y.null_count() == len(y):
         raise InputError("the series has no value at all", where=table.where(name=roles.target))

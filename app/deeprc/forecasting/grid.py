@@ -108,7 +108,7 @@ def lay_out(found: Observations, config: DataConfig, path: Path) -> Grid:
     step = Step.parse(config.step) if config.step else _find_step(frame, path)
     series = _stretches(frame, step)
     _refuse_uneven(frame, series, step, path)
-    _refuse_sparse(series, step, path)
+    _refuse_sparse(frame, series, step, path)
     if not config.step:
         _refuse_other_steps(frame, series, step, path)
     series = cut(series.select("id", "first", "day", "rows"), config, path)
@@ -197,15 +197,18 @@ def _refuse_uneven(frame: pl.DataFrame, series: pl.DataFrame, step: Step, path: 
     )  # fmt: skip
 
 
-def _refuse_sparse(series: pl.DataFrame, step: Step, path: Path) -> None:
+def _refuse_sparse(frame: pl.DataFrame, series: pl.DataFrame, step: Step, path: Path) -> None:
     sparse = series.filter(pl.col("rows") > SPARSE * (pl.col("known") + 10))
     if sparse.is_empty():
         return
-    name, first, last, known, rows = sparse.select("id", "first", "time", "known", "rows").row(0)
+    name, known, rows = sparse.select("id", "known", "rows").row(0)
+    times = frame.filter(pl.col("id") == name)["time"]
+    end = int(times.diff().arg_max())
     raise InputError(
         f"nearly all times of the series are missing, for a step of {step}",
         where=_where(path, series, name),
-        found=f"{known:,} of {rows:,} times from {first} to {last}",
+        found=f"{known:,} of {rows:,} times from {times[0]} to {times[-1]}, "
+        f"none of them between {times[end - 1]} and {times[end]}",
         fix="look for a wrong time; or give the key 'forecasting.step', if the step is another one",
     )
 

@@ -64,6 +64,12 @@ def time_of(parts: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     return found["time"], found["bad"]
 
 
+def is_hhmm(text: pl.Series) -> bool:
+    """Whether all are hours and minutes in one number, as 0030 or 30, 130, 2330, and none is an hour alone."""
+    whole = text.str.zfill(4).str.contains("^(?:[01][0-9]|2[0-4])[0-5][0-9]$").all()
+    return bool(whole and (text.str.len_chars().max() or 0) > 2 and text.str.contains("^[0-9]+$").all())
+
+
 def counted(text: pl.Series, unit: str) -> pl.Series:
     """The times that numbers mean: counts of a unit since 1970, or Excel's days; null where there is no number."""
     number = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)

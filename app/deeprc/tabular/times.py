@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from deeprc.errors import InputError
-from deeprc.tabular.forms import COUNTS, FORMS, NAMED, UNITS, WEEK, counted, strptime, time_of
+from deeprc.tabular.forms import COUNTS, FORMS, NAMED, UNITS, WEEK, counted, is_hhmm, strptime, time_of
 from deeprc.tabular.numbers import tidy
 from deeprc.tabular.zones import same_clock, to_utc
 
@@ -64,13 +64,14 @@ def seems_times(column: pl.Series) -> bool:
 def _joined(columns: list[pl.Series], form: str | None) -> pl.Series:
     """Year, month and day as one date, hour, minute and second as one clock; anything else with blanks between.
 
-    Where the form is known it is that of all with blanks between.
+    Hour and minute may be one number (hhmm). Where the form is known it is that of all with blanks between.
     """
     texts = [tidy(column.cast(pl.String)).str.replace(r"\.0$", "") for column in columns]
     short = [text.str.contains(r"^[0-9]{1,2}$").all() for text in texts]
-    days = 1
+    days, whole = 1, True
     if texts[0].str.contains(r"^[0-9]{4}$").all():
         days = next((i for i, is_short in enumerate(short[1:3], 1) if not is_short), min(3, len(texts)))
+        whole = days == 3
     date = pl.concat_str(texts[:days], separator="-")
     rest = texts[days:]
     if form:
@@ -78,6 +79,8 @@ def _joined(columns: list[pl.Series], form: str | None) -> pl.Series:
     if rest and all(short[days:]) and not short[0]:
         clock = [*(text.str.zfill(2) for text in rest), *[pl.lit("00")] * (len(rest) == 1)]
         rest = [pl.concat_str(clock, separator=":")]
+    elif len(rest) == 1 and whole and is_hhmm(rest[0]):
+        rest = [rest[0].str.zfill(4).str.replace("(..)$", ":$1")]
     return pl.select(pl.concat_str([date, *rest], separator=" ")).to_series()
 
 

@@ -77,6 +77,45 @@ def test_date_that_cannot_be_read_is_named_with_its_line(tmp_path):
     assert error.startswith("b.csv:4, column 'year month day hour': not a date\n  found: '2010-2-30 02:00'\n")
 
 
+@pytest.mark.parametrize("back", [1, -1])
+@pytest.mark.parametrize("year", [1700, 2014, 2061])
+def test_a_date_out_of_line_is_named_with_its_line(tmp_path, year, back):
+    times = [datetime(2016, 2, day, hour) for day in (1, 2, 3) for hour in range(24)][::back]
+    times[40] = times[40].replace(year=year)
+    text = "date,load\n" + "".join(f"{time},{i}\n" for i, time in enumerate(times))
+    with pytest.raises(InputError) as error:
+        own(tmp_path, text)
+    assert str(error.value).replace(str(tmp_path), "") == (
+        f"/own.csv:42, column 'date': a date out of line\n  found: {times[40]}\n"
+        f"  expected: a time between those of the rows around it, {times[39]} and {times[41]}\n"
+        "  fix: correct the date"
+    )
+
+
+def test_rows_that_come_late_and_a_begin_long_before_are_no_dates_out_of_line(tmp_path):
+    times = [datetime(2016, 2, day, hour) for day in (1, 2, 3) for hour in range(24)]
+    late = [*times[:50], times[-1], *times[50:-1]]
+    for rows in (late, [datetime(2014, 1, 1), *late], sorted(times, key=lambda time: time.hour)):
+        text = "date,load\n" + "".join(f"{time},{i}\n" for i, time in enumerate(rows))
+        assert own(tmp_path, text).frame["time"].to_list() == rows
+
+
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        ("date,time,load", "{0:%Y-%m-%d},{0:%H%M}"),
+        ("Datum,Zeit,load", "{0:%d.%m.%Y},{1}"),
+        ("date,hour,load", "{0:%Y-%m-%d},{1}"),
+        ("date,HHMM,load", "{0:%Y%m%d},{0:%H%M}"),
+        ("year,month,day,hour,load", "{0:%Y,%m,%d},{1}"),
+    ],
+)
+def test_hours_and_minutes_in_one_number(tmp_path, head, row):
+    times = [datetime(2016, 2, day, hour, minute) for day in (13, 14) for hour in range(24) for minute in (0, 30)]
+    lines = [f"{row.format(time, time.hour * 100 + time.minute)},{i}" for i, time in enumerate(times)]
+    assert own(tmp_path, "\n".join([head, *lines]) + "\n").frame["time"].to_list() == times
+
+
 def test_missing_date(tmp_path):
     path = write(tmp_path, ["2016-07-01 00:00:00,1,2", ",1,2"], "date,a,OT\n")
     assert "b.csv:3, column 'date': a time is missing" in fail(path, dataset="ett")

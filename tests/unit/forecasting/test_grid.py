@@ -144,7 +144,8 @@ def test_series_of_another_step_are_no_series_full_of_gaps():
 def test_one_wrong_year_is_no_gap_of_a_century():
     assert refusal([*hours(20), datetime(2120, 1, 1)]) == (
         "b.csv: nearly all times of the series are missing, for a step of 1 hour\n"
-        "  found: 21 of 876,577 times from 2020-01-01 00:00:00 to 2120-01-01 00:00:00\n"
+        "  found: 21 of 876,577 times from 2020-01-01 00:00:00 to 2120-01-01 00:00:00, "
+        "none of them between 2020-01-01 19:00:00 and 2120-01-01 00:00:00\n"
         "  fix: look for a wrong time; or give the key 'forecasting.step', if the step is another one"
     )
 
