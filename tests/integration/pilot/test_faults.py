@@ -17,7 +17,7 @@ TARGETS += ("unknown.txt", 'odd."a".txt', "odd.b,c.txt", "odd.d\\e.txt", "odd.it
 @pytest.fixture(scope="module")
 def faults(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults")
-    return folder, *run(folder, "faults.smk", "--keep-going", "--resources", "room=2", *QUIET, *TARGETS)
+    return folder, *run(folder, "faults.smk", "--keep-going", "--resources", "room=1", *QUIET, *TARGETS)
 
 
 def test_a_job_that_is_killed_by_a_signal(faults):
@@ -72,6 +72,9 @@ def test_a_retry_is_not_forgotten_where_a_checkpoint_ends_before_it(faults):
     assert (folder / "flaky.txt").read_text() == "2\n", output
     assert (folder / "held.txt").exists()
     assert (folder / "part.a").exists()
+    jobs = [(e["rule"], e["state"], e["attempt"]) for e in events(folder) if e["event"] == "job"]
+    waited = ("flaky", "failed", 1), ("holds_room", "submitted", 1), ("parts", "finished", 1), ("flaky", "submitted", 2)
+    assert sorted(map(jobs.index, waited)) == [*map(jobs.index, waited)]  # else the moment has not come about
 
 
 def test_a_refusal_that_comes_late_fails_that_attempt_alone(faults):
