@@ -8,20 +8,18 @@ jobs need them and end when they have been idle for a while, or at once when oth
 from __future__ import annotations
 
 import contextlib
-import json
-import secrets
-import socket
 import sys
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection, Listener
 from pathlib import Path
 
 from deeprc.pilot import ended, schedule
+from deeprc.pilot.gate import Gate
 from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING
 from deeprc.pilot.tasks import Outcome, Room, Shape, Task
+from deeprc.pilot.worker.line import Line
 
 PROGRAM = Path(__file__).with_name("worker")
 PREFIX = "worker."  # of the names of workers among the pilot's tasks
@@ -37,20 +35,20 @@ LIBRARIES = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM",
 class Worker(schedule.Worker):
     """A worker, and the line to it. It is idle once it has called and the pilot has told its cores."""
 
-    client: Connection | None = None
+    line: Line | None = None
     cores: list[tuple[str, int]] | None = None
     task: Task | None = None
     since = 0.0
 
     def rest(self) -> None:
         """Wait for a job."""
-        if self.state != LEAVING and self.client is not None and self.cores is not None:
+        if self.state != LEAVING and self.line is not None and self.cores is not None:
             self.state, self.since = IDLE, time.monotonic()
 
     def tell(self, **command: object) -> None:
         """Send a command; that the worker is gone is noticed by the thread that listens to it."""
         with contextlib.suppress(OSError, AttributeError):  # or that it has not called yet
-            self.client.send_bytes(json.dumps(command).encode())
+            self.line.send(command)
 
     def leave(self, *, gently: bool = False) -> None:
         """End as soon as possible; `gently`: once its job has ended, which is asked to."""
@@ -97,13 +95,7 @@ class Workers:
         self._workers: dict[str, Worker] = {}
         self._started, self._failed = 0, defaultdict(int)
         self._closed = self._shut = False  # closed: no job starts any more
-        key = secrets.token_bytes(32)
-        self._keyfile = folder / "key"
-        self._keyfile.touch(mode=0o600)
-        self._keyfile.write_bytes(key)
-        name = f"deeprc-{secrets.token_hex(16)}"  # in no folder: a path may be too long for a socket's name
-        self._listener = Listener((address, 0) if address else f"\0{name}", authkey=key, backlog=128)
-        self._address = f"{address}:{self._listener.address[1]}" if address else f"@{name}"
+        self._gate = Gate(folder, address)
         for loop in (self._accept, self._retire):
             threading.Thread(target=loop, daemon=True).start()
 
@@ -175,10 +167,7 @@ class Workers:
             self._closed = self._shut = True
             for worker in self._workers.values():
                 worker.leave()
-        # Closing a listener does not wake the thread that waits in it for callers.
-        with contextlib.suppress(OSError):
-            self._listener._listener._socket.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self._gate.close()
 
     def _go_on(self) -> None:
         if self._closed:
@@ -209,40 +198,39 @@ class Workers:
         threads = [f"{library}_THREADS={shape.cores}" for library in LIBRARIES]  # read when modules are imported
         clean = ["/usr/bin/env", "-u", "PYTHONPATH", "-u", "DEEPRC_TOWARDS", *threads]
         python = "python3" if shape.contained else sys.executable  # an image has its own
-        program = [python, str(PROGRAM), self._address, str(self._keyfile), name, *shape.warm]
+        program = [python, str(PROGRAM), self._gate.address, str(self._gate.keyfile), name, *shape.warm]
         program = self._contain(shape, program) if shape.contained else program
         return Task(
             name, clean + program, cores_per_rank=shape.cores, gpus_per_rank=shape.gpus, memory_mb=shape.memory_mb
         )
 
     def _accept(self) -> None:
-        while not self._closed:
-            # An error is somebody without the key, or the end.
-            with contextlib.suppress(Exception):
-                client = self._listener.accept()
-                threading.Thread(target=self._listen, args=(client,), daemon=True).start()
+        for line in self._gate.workers():
+            with contextlib.suppress(RuntimeError):  # no more threads are to be had: this worker ends, others may come
+                threading.Thread(target=self._listen, args=(line,), daemon=True).start()
 
-    def _listen(self, client: Connection) -> None:
+    def _listen(self, line: Line) -> None:
         """Serve one worker."""
         worker = None
         try:
             with contextlib.suppress(OSError, EOFError):
-                name = json.loads(client.recv_bytes())["hello"]
+                name = line.receive()["hello"]
                 with self._lock:
                     if name not in self._workers:  # told as ended already
                         return
                     worker = self._workers[name]
-                    worker.client = client
+                    worker.line = line
                     self._failed[worker.shape] = 0
                     worker.rest()
                     self._go_on()
                 while True:
-                    news = json.loads(client.recv_bytes())
+                    news = line.receive()
                     with self._lock:
                         self._ended(worker, news["code"], news["why"], news["used"])
                         self._go_on()
         finally:  # whatever ends this, nobody waits for the worker's job for ever
             with self._lock:
+                line.close()
                 if worker is not None:
                     worker.state = LEAVING
                     if worker.task is not None:

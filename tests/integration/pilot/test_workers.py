@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
-import queue
 import re
 import signal
 import socket
@@ -17,71 +17,9 @@ import psutil
 import pytest
 
 from conftest import lacking
-from deeprc.pilot import Task, workers
-from deeprc.pilot.workers import Workers
+from deeprc.pilot import workers
+from here import shell
 from pilots import wait_for
-
-
-class Here:
-    """In the pilot's place: starts the workers' processes, and tells of them what the pilot would."""
-
-    def __init__(
-        self, folder, cores: int, *, address: str | None = None, program: list[str] | None = None, grace: float = 1.0,
-        memory: int = 10**6,
-    ) -> None:  # fmt: skip
-        self.processes: dict[str, subprocess.Popen] = {}
-        self.outcomes: queue.SimpleQueue = queue.SimpleQueue()
-        self.began: list[str] = []
-        self._program, self._folder = program, folder
-        self.workers = Workers(
-            [(cores, 0, memory)], folder, address=address, grace=grace, launch=self.launch, report=self.outcomes.put,
-            began=self.began.append,
-        )  # fmt: skip
-
-    def launch(self, tasks: list[tuple[Task, int]]) -> None:
-        for task, _ in tasks:
-            self.processes[task.uid] = subprocess.Popen(self._program or task.argv, cwd=self._folder)
-            cores = [("here", len(self.processes) - 1)]
-            self._later(self.workers.news, task.uid, "AGENT_EXECUTING", cores, None)
-
-    def _later(self, call, *arguments) -> None:
-        import threading
-
-        threading.Timer(0.05, call, arguments).start()
-
-    def settle(self) -> None:
-        """Tell of the workers that have ended."""
-        for uid, process in list(self.processes.items()):
-            if process.poll() is not None:
-                del self.processes[uid]
-                self.workers.news(uid, "DONE" if process.returncode == 0 else "FAILED", [], "it said nothing")
-
-    def get(self, seconds: float = 60):
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            self.settle()
-            if not self.outcomes.empty():
-                return self.outcomes.get()
-            time.sleep(0.02)
-        raise AssertionError("no outcome in time")
-
-    def close(self) -> None:
-        self.workers.close()
-        for process in self.processes.values():
-            process.wait(30)
-
-
-@pytest.fixture
-def here(tmp_path):
-    made = []
-
-    def make(cores: int = 1, **options) -> Here:
-        made.append(Here(tmp_path, cores, **options))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
 
 
 @pytest.fixture
@@ -111,10 +49,6 @@ def cgroup():
     for folder in made:
         wait_for(lambda folder=folder: not (folder / "cgroup.procs").read_text(), 10)
         folder.rmdir()
-
-
-def shell(uid: str, command: str, **options) -> Task:
-    return Task(uid, ["/bin/bash", "-c", command], **options)
 
 
 def test_jobs_run_one_after_the_other_on_one_worker(here, tmp_path):
@@ -317,20 +251,15 @@ def test_an_idle_worker_lets_go_of_its_cores(here, monkeypatch):
     assert process.wait(30) == 0
 
 
-def test_nobody_without_the_key_is_let_in(here):
-    from multiprocessing import AuthenticationError
-    from multiprocessing.connection import Client
-
-    pilot = here()
-    with pytest.raises(AuthenticationError):
-        Client("\0" + pilot.workers._address[1:], authkey=b"guess")
-    pilot.workers.submit([shell("a", "true")])  # and those who have it still are
-    assert pilot.get().state == "DONE"
-
-
 def test_the_key_is_private(here, tmp_path):
-    here()
+    """Nor do command lines or the environment of a job hold it."""
+    pilot = here()
+    pilot.workers.submit([shell("a", f"cat /proc/{{$PPID,self}}/{{cmdline,environ}} > {tmp_path}/told")])
+    assert pilot.get().state == "DONE"
+    key, told = (tmp_path / "key").read_bytes(), (tmp_path / "told").read_bytes()
     assert (tmp_path / "key").stat().st_mode & 0o077 == 0
+    assert str(tmp_path / "key").encode() in told
+    assert not [form for form in (key, key.hex().encode(), base64.b64encode(key)) if form in told]
 
 
 def test_a_thousand_jobs_are_quick(here):

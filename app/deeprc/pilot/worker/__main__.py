@@ -9,26 +9,25 @@ so are the job and the worker.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import selectors
 import signal
 import socket
 import sys
 import time
-from multiprocessing.connection import Client, Connection
 from pathlib import Path
 
 import memory
 import sampling
 import surroundings
+from calling import call
+from line import Line
 from memory import Memory
 from processes import ask_to_end, children, end_leftovers, start
 from sampling import Sampler
 from surroundings import become_reaper
 from warm import Warm
 
-WARM = 0.05  # seconds between two looks at warm programs
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)  # the code of a job that was, and of a shell whose program was
 
 
@@ -113,7 +112,7 @@ class Job:
 class Worker:
     """Waits for the client, for the end of the job and for programs that want to be warm, all in one place."""
 
-    def __init__(self, client: Connection, warm: Warm) -> None:
+    def __init__(self, client: Line, warm: Warm) -> None:
         self._client, self._warm, self._job, self._leaving = client, warm, None, False
         self._environments: dict[tuple[str | None, bool], dict[bytes, bytes]] = {}  # by their files, and for a shell?
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -122,8 +121,7 @@ class Worker:
         self._selector = selectors.DefaultSelector()
         self._selector.register(client, selectors.EVENT_READ, self._obey)
         self._selector.register(reader, selectors.EVENT_READ, lambda: os.read(reader, 4096))
-        if warm.listener:
-            self._selector.register(warm.listener, selectors.EVENT_READ, warm.accept)
+        warm.attend(self._selector)
 
     def serve(self) -> None:
         """Run jobs until the client says so, or is gone."""
@@ -131,7 +129,7 @@ class Worker:
             while True:
                 for key, _ in self._selector.select(self._pause()):
                     key.data()
-                self._warm.look()
+                self._warm.hang_up_on_the_late()
                 self._reap()
                 if self._job is not None and not self._job.over:
                     self._look(self._job)
@@ -143,14 +141,13 @@ class Worker:
             end_leftovers()
 
     def _pause(self) -> float | None:
-        job = self._job
-        if job is None:
-            return None
-        pauses = [job.deadline - time.monotonic()]
-        pauses += [sampling.INTERVAL] if job.sampler else []
-        pauses += [memory.INTERVAL] if job.memory.limited else []
-        pauses += [WARM] if self._warm.programs else []
-        return None if min(pauses) == float("inf") else max(0.0, min(pauses))
+        job, deadline = self._job, self._warm.deadline
+        if job is not None:
+            deadline = min(deadline, job.deadline)
+        pauses = [] if deadline == float("inf") else [max(0.0, deadline - time.monotonic())]
+        pauses += [sampling.INTERVAL] if job and job.sampler else []
+        pauses += [memory.INTERVAL] if job and job.memory.limited else []
+        return min(pauses, default=None)
 
     def _look(self, job: Job) -> None:
         """See to it that the job keeps within its time and memory."""
@@ -162,7 +159,7 @@ class Worker:
             job.sampler.look()
 
     def _obey(self) -> None:
-        wanted = json.loads(self._client.recv_bytes())
+        wanted = self._client.receive()
         if "run" in wanted:
             job = wanted["run"]
             try:
@@ -217,7 +214,7 @@ class Worker:
             raise EOFError
 
     def _tell(self, **news: object) -> None:
-        self._client.send_bytes(json.dumps(news).encode())
+        self._client.send(news)
 
 
 def main() -> None:
@@ -226,13 +223,12 @@ def main() -> None:
     sys.path.remove(str(Path(__file__).parent))  # it is Python's first entry, and would hide modules of jobs
     become_reaper()
     warm = Warm(modules)
-    place = "\0" + address[1:] if address[0] == "@" else (address.rpartition(":")[0], int(address.rpartition(":")[2]))
     try:
-        client = Client(place, authkey=Path(keyfile).read_bytes())
+        client = call(address, Path(keyfile).read_bytes())
     except OSError as error:
         fix = "set DEEPRC_ADDRESS to an address of the submitting machine that the nodes reach"
         sys.exit(f"{socket.gethostname()} cannot reach the client at {address} ({error}): {fix}")
-    client.send_bytes(json.dumps({"hello": name, "pid": os.getpid()}).encode())
+    client.send({"hello": name, "pid": os.getpid()})
     Worker(client, warm).serve()
 
 

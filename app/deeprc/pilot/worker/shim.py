@@ -26,24 +26,48 @@ def same(path, other):
     )
 
 
+def connect(address):
+    """Call the worker, see `local.py`; another user's process gets nothing of ours."""
+    worker = socket.socket(socket.AF_UNIX)
+    if address[0] == "@":
+        worker.connect("\0" + address[1:])
+    else:
+        folder = os.open(os.path.dirname(address), os.O_PATH | os.O_DIRECTORY)
+        worker.connect(f"/proc/self/fd/{folder}/{os.path.basename(address)}")
+        os.close(folder)
+    if int.from_bytes(worker.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[4:8], sys.byteorder) != os.geteuid():
+        raise PermissionError
+    return worker
+
+
+def ask(arguments):
+    """The line to the worker, once it has forked."""
+    worker = connect(os.environ["DEEPRC_WARM"])
+    text = json.dumps({"arguments": arguments, "cwd": os.getcwd(), "environment": dict(os.environ)}).encode()
+    for number in SIGNALS:  # they are the program's
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, _: worker.send(bytes([number])))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        socket.send_fds(worker, [len(text).to_bytes(8, "big")], [0, 1, 2])
+        worker.sendall(text)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if not worker.recv(1):
+        raise ConnectionError
+    return worker
+
+
 def main():
     """Be the program, one way or the other."""
     arguments, python = sys.argv[1:], real()
     plain = arguments and (arguments[0] in ("-m", "-c") or not arguments[0].startswith("-"))
-    worker = socket.socket(socket.AF_UNIX)
     try:
         if not plain or not same(python, os.environ["DEEPRC_WARM_PYTHON"]):
             raise OSError
-        worker.connect("\0" + os.environ["DEEPRC_WARM"])
+        worker = ask(arguments)
     except (OSError, KeyError):
         os.execv(python, [python, *arguments])
-    request = {"arguments": arguments, "cwd": os.getcwd(), "environment": dict(os.environ)}
-    text = json.dumps(request).encode()
-    for number in SIGNALS:  # they are the program's
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, lambda number, _: worker.send(bytes([number])))
-    socket.send_fds(worker, [str(len(text)).encode() + b"\n"], [0, 1, 2])
-    worker.sendall(text)
     for file in (0, 1):  # else a pipe's other end would not see the program's end of it
         os.close(file)
     answer = worker.recv(16)

@@ -11,41 +11,76 @@ import contextlib
 import importlib
 import json
 import os
-import secrets
+import selectors
 import shlex
 import signal
 import socket
 import stat
 import sys
 import tempfile
+import time
 import traceback
 import types
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from local import listen, ours
 from surroundings import SIGNALS
 
 NAMES = ("python", "python3", f"python3.{sys.version_info[1]}")
-OWN = ("memory", "processes", "sampling", "surroundings", "warm")  # the worker's modules
+OWN = ("calling", "line", "local", "memory", "processes", "sampling", "surroundings", "warm")  # the worker's modules
 LIMIT = 16 * 1024 * 1024  # bytes of a request: arguments and environment
+HEAD = 8  # bytes that say how many follow
+PATIENCE = 5.0  # seconds that a caller gets to say it
+CALLERS = 128  # that are in the middle of it, at most
+
+
+@dataclass
+class Caller:
+    """The `python` of a job: it asks for a program, and stands for that as long as it runs."""
+
+    line: socket.socket
+    deadline: float
+    said: bytearray = field(default_factory=bytearray)
+    files: list[int] = field(default_factory=list)
+    pid: int = 0
+
+    def request(self) -> dict | None:
+        """What it asks for; None if it has not said all. Raises ValueError where that is no request."""
+        end = HEAD + int.from_bytes(self.said[:HEAD], "big")
+        if len(self.said) < HEAD:
+            return None
+        if end > LIMIT or len(self.files) != 3:
+            raise ValueError("not a request")
+        if len(self.said) < end:
+            return None
+        request = json.loads(self.said[HEAD:end])
+        del self.said[:end]  # signals may come after it
+        return request
+
+    def close(self) -> None:
+        """Hang up. Its files are its program's."""
+        self.line.close()
+        for file in self.files:
+            os.close(file)
+        self.files.clear()
 
 
 class Warm:
     """The imported modules, and the programs that run as forks of this process."""
 
     def __init__(self, modules: list[str]) -> None:
-        self.listener: socket.socket | None = None
-        self._programs: dict[int, socket.socket] = {}
+        self._asking: dict[socket.socket, Caller] = {}  # in the order that they called
+        self._programs: dict[int, Caller] = {}
         self._modules = modules
         if not modules:
             return
         for module in modules:
             importlib.import_module(module)
-        self._key = secrets.token_hex(16)
-        self.listener = socket.socket(socket.AF_UNIX)
-        self._address = f"deeprc-warm-{self._key}"
-        self.listener.bind("\0" + self._address)
-        self.listener.listen()
         self._folder = Path(tempfile.mkdtemp(prefix="warm-", dir=Path.cwd()))
+        self._listener, self._address = listen(self._folder)
         shim = Path(__file__).with_name("shim.py")
         text = f"#!{sys.executable} -IS\n{shim.read_text()}"
         if len(sys.executable) > 100 or " " in sys.executable:  # more than the kernel takes; a shell loses variables
@@ -54,6 +89,12 @@ class Warm:
             path = self._folder / name
             path.write_text(text)
             path.chmod(stat.S_IRWXU)
+
+    def attend(self, selector: selectors.BaseSelector) -> None:
+        """Serve callers whenever `selector` says so."""
+        self._selector = selector
+        if self._modules:
+            selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     @property
     def programs(self) -> list[int]:
@@ -71,61 +112,114 @@ class Warm:
             "DEEPRC_WARM_PYTHON": sys.executable,
         }
 
-    def accept(self) -> None:
-        """Fork for the program that asks."""
-        program, _ = self.listener.accept()
-        try:
-            request, files = _receive(program)
-        except (OSError, ValueError):
-            program.close()
-            return
-        pid = os.fork()
-        if pid == 0:
-            self.listener.close()
-            program.close()
-            _become(request, files)
-        for file in files:
-            os.close(file)
-        program.setblocking(False)
-        self._programs[pid] = program
+    @property
+    def deadline(self) -> float:
+        """When a caller that has not said what it wants is late."""
+        return next((caller.deadline for caller in self._asking.values()), float("inf"))
 
-    def look(self) -> None:
-        """Pass on the signals that a program's `python` got, and end the program where that was killed."""
-        for pid, program in self._programs.items():
-            signals = None
-            with contextlib.suppress(BlockingIOError):
-                signals = program.recv(16)
-            if signals is not None:
-                for number in signals or [signal.SIGKILL]:
-                    os.kill(pid, number)  # not reaped yet, so the number is still its own
+    def hang_up_on_the_late(self) -> None:
+        """They may become the real Python."""
+        while self.deadline <= time.monotonic():
+            self._hang_up(next(iter(self._asking.values())))
 
     def ended(self, pid: int, code: int) -> None:
         """Tell a program's `python` its exit code."""
-        program = self._programs.pop(pid, None)
-        if program is not None:
+        caller = self._programs.pop(pid, None)
+        if caller is not None:
             with contextlib.suppress(OSError):
-                program.send(str(code).encode())
-            program.close()
+                caller.line.send(str(code).encode())
+            self._forget(caller)
 
     def clear(self) -> None:
-        """Forget the programs: their job is over, and they with it."""
-        for program in self._programs.values():
-            program.close()
+        """Forget the programs and those who ask for one: their job is over, and they with it."""
+        for caller in [*self._asking.values(), *self._programs.values()]:
+            self._forget(caller)
         self._programs.clear()
+        self._asking.clear()
 
+    def _accept(self) -> None:
+        try:
+            line, _ = self._listener.accept()
+        except OSError:  # it has hung up, or too many files are open
+            if self._asking:
+                self._hang_up(next(iter(self._asking.values())))
+            else:
+                time.sleep(0.05)
+            return
+        if not ours(line):
+            line.close()
+            return
+        line.setblocking(False)
+        caller = self._asking[line] = Caller(line, time.monotonic() + PATIENCE)
+        self._selector.register(line, selectors.EVENT_READ, partial(self._hear, caller))
+        if len(self._asking) > CALLERS:
+            self._hang_up(next(iter(self._asking.values())))
 
-def _receive(program: socket.socket) -> tuple[dict, list[int]]:
-    data, files, _, _ = socket.recv_fds(program, 65536, 3)
-    size, _, text = data.partition(b"\n")
-    size = int(size)
-    if size > LIMIT or len(files) != 3:
-        raise ValueError("not a request")
-    while len(text) < size:
-        more = program.recv(65536)
-        if not more:
-            raise ValueError("half a request")
-        text += more
-    return json.loads(text), files
+    def _hear(self, caller: Caller) -> None:
+        """What a caller asks for; fork for it once it has said all."""
+        if caller.line not in self._asking:  # hung up on just now
+            return
+        try:
+            data, files, _, _ = socket.recv_fds(caller.line, 65536, 3, socket.MSG_CMSG_CLOEXEC)
+            caller.files += files
+            caller.said += data
+            request = caller.request()
+            if request is not None:
+                self._fork(caller, request)
+            elif not data:
+                self._hang_up(caller)
+        except BlockingIOError:
+            pass
+        except (OSError, ValueError, RecursionError):
+            self._hang_up(caller)
+
+    def _fork(self, caller: Caller, request: dict) -> None:
+        pid = os.fork()
+        if pid == 0:
+            # The program's are its three files alone: another's pipe, held open here, would not end with that other.
+            held = [key.fd for key in self._selector.get_map().values()]
+            held += [file for other in self._asking.values() if other is not caller for file in other.files]
+            for file in held:
+                os.close(file)
+            self._selector.close()
+            _become(request, caller.files)
+        for file in caller.files:
+            os.close(file)
+        caller.files.clear()
+        caller.pid = pid
+        self._programs[pid] = self._asking.pop(caller.line)
+        self._selector.modify(caller.line, selectors.EVENT_READ, partial(self._pass_on, caller))
+        self._signal(caller, caller.said)
+        with contextlib.suppress(OSError):
+            caller.line.send(b"\n")
+
+    def _pass_on(self, caller: Caller) -> None:
+        """Pass on the signals that a program's `python` got, and end the program where that was killed."""
+        if caller.pid not in self._programs:
+            return
+        try:
+            numbers = caller.line.recv(16)
+        except BlockingIOError:
+            return
+        except OSError:
+            numbers = b""
+        if not numbers:
+            self._selector.unregister(caller.line)
+        self._signal(caller, numbers or [signal.SIGKILL])
+
+    def _signal(self, caller: Caller, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            with contextlib.suppress(OSError):  # no such signal
+                os.kill(caller.pid, number)  # not reaped yet, so the number is still its own
+
+    def _hang_up(self, caller: Caller) -> None:
+        del self._asking[caller.line]
+        self._forget(caller)
+
+    def _forget(self, caller: Caller) -> None:
+        with contextlib.suppress(KeyError):  # it has hung up itself
+            self._selector.unregister(caller.line)
+        caller.close()
 
 
 def _become(request: dict, files: list[int]) -> None:

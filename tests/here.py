@@ -1,0 +1,62 @@
+"""Real workers on this machine, started directly."""
+
+from __future__ import annotations
+
+import queue
+import subprocess
+import threading
+import time
+
+from deeprc.pilot import Task
+from deeprc.pilot.workers import Workers
+
+
+class Here:
+    """In the pilot's place: starts the workers' processes, and tells of them what the pilot would."""
+
+    def __init__(
+        self, folder, cores: int, *, address: str | None = None, program: list[str] | None = None, grace: float = 1.0,
+        memory: int = 10**6,
+    ) -> None:  # fmt: skip
+        self.processes: dict[str, subprocess.Popen] = {}
+        self.outcomes: queue.SimpleQueue = queue.SimpleQueue()
+        self.began: list[str] = []
+        self._program, self._folder = program, folder
+        self.workers = Workers(
+            [(cores, 0, memory)], folder, address=address, grace=grace, launch=self.launch, report=self.outcomes.put,
+            began=self.began.append,
+        )  # fmt: skip
+
+    def launch(self, tasks: list[tuple[Task, int]]) -> None:
+        for task, _ in tasks:
+            self.processes[task.uid] = subprocess.Popen(self._program or task.argv, cwd=self._folder)
+            cores = [("here", len(self.processes) - 1)]
+            self._later(self.workers.news, task.uid, "AGENT_EXECUTING", cores, None)
+
+    def _later(self, call, *arguments) -> None:
+        threading.Timer(0.05, call, arguments).start()
+
+    def settle(self) -> None:
+        """Tell of the workers that have ended."""
+        for uid, process in list(self.processes.items()):
+            if process.poll() is not None:
+                del self.processes[uid]
+                self.workers.news(uid, "DONE" if process.returncode == 0 else "FAILED", [], "it said nothing")
+
+    def get(self, seconds: float = 60):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.settle()
+            if not self.outcomes.empty():
+                return self.outcomes.get()
+            time.sleep(0.02)
+        raise AssertionError("no outcome in time")
+
+    def close(self) -> None:
+        self.workers.close()
+        for process in self.processes.values():
+            process.wait(30)
+
+
+def shell(uid: str, command: str, **options) -> Task:
+    return Task(uid, ["/bin/bash", "-c", command], **options)
