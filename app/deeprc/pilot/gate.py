@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import resource
 import secrets
 import selectors
 import socket
@@ -21,7 +22,7 @@ from deeprc.pilot.worker.line import NONCE, PROOF, Line
 from deeprc.pilot.worker.local import listen, ours
 
 PATIENCE = 5.0  # seconds that a caller gets to prove itself
-STRANGERS = 256  # of which nothing is known yet, at most: the system gives a process 1024 files, mostly
+STRANGERS = 256  # of whom nothing is known yet, at most
 
 
 @dataclass
@@ -108,7 +109,7 @@ class Gate:
         stranger = Stranger(secrets.token_bytes(NONCE), time.monotonic() + PATIENCE)
         self._strangers[peer] = stranger
         self._selector.register(peer, selectors.EVENT_READ)
-        if len(self._strangers) > STRANGERS:
+        if len(self._strangers) > _limit():
             self._forget_the_oldest()
         with contextlib.suppress(OSError):  # which reading notices, too
             peer.send(stranger.nonce)  # the first thing that is sent there: it has the room
@@ -146,3 +147,9 @@ class Gate:
         del self._strangers[peer]
         self._selector.unregister(peer)
         peer.close()
+
+
+def _limit() -> int:
+    """How many strangers leave this process files enough for its own work."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(STRANGERS, files // 4) if files > 0 else STRANGERS

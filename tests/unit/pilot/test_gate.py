@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import queue
+import resource
 import secrets
 import socket
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -110,6 +114,24 @@ def test_where_too_many_are_silent_the_oldest_goes(door, monkeypatch):
     silent[3].settimeout(LATE)
     with pytest.raises(TimeoutError):
         silent[3].recv(1)
+
+
+def test_strangers_leave_files_for_our_own_work(door):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    code = "import socket, sys\nmade = [socket.create_connection(sys.argv[1:], 10) for _ in range(200)]\n"
+    code += "print(flush=True)\ninput()"
+    callers = subprocess.Popen(
+        [sys.executable, "-c", code, *door.gate.address.rsplit(":", 1)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    open_ones = len([*Path("/proc/self/fd").iterdir()])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_ones + 80, before[1]))
+    try:
+        assert callers.stdout.readline() == b"\n"
+        subprocess.run(["true"], check=True)
+        door.prove(door.key)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        callers.communicate(b"\n")
 
 
 def test_a_local_one_is_closed_to_others_and_its_folder_may_be_deep(tmp_path):
