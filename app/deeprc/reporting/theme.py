@@ -7,6 +7,7 @@ colours by CSS (templates/report.css).
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 import plotly.graph_objects as go
@@ -20,6 +21,7 @@ SERIES = [BLUE, ORANGE, GREEN, PURPLE, RED, TEAL, GOLD, PINK, OLIVE, SLATE, BROW
 STAGES = {"fetch": SLATE, "check": GOLD, "prepare": TEAL, "train": BLUE, "predict": PURPLE, "evaluate": GREEN}
 OTHER = SLATE
 
+LINE = 17  # height of a line of text, pixels
 OBSERVED = "observed"  # the trace of this uid is drawn in the colour of the text
 
 FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
@@ -64,9 +66,17 @@ def measured(what: str, unit: str | None) -> str:
     return ", ".join(text(part) for part in (what, unit) if part)
 
 
+def wrapped(what: str, width: int) -> str:
+    """`what` in lines of at most `width` signs: those that a chart has room for in a window of 400 pixels."""
+    return "<br>".join(textwrap.wrap(what, width, break_long_words=False, break_on_hyphens=False))
+
+
 def value_axis(fig: go.Figure, what: str) -> None:
     """Values from 0 up; `what` they are stands above the axis, where it costs no width."""
+    what = wrapped(what, 40)
     fig.update_yaxes(rangemode="tozero", fixedrange=True)
+    fig.update_layout(margin_t=fig.layout.margin.t + LINE * what.count("<br>"))
     fig.add_annotation(
-        x=0, xref="paper", xanchor="left", y=1, yref="paper", yanchor="bottom", yshift=4, text=what, showarrow=False
-    )
+        x=0, xref="paper", xanchor="left", y=1, yref="paper", yanchor="bottom", yshift=4, text=what, align="left",
+        showarrow=False,
+    )  # fmt: skip

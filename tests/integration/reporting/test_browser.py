@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -84,6 +85,19 @@ def test_it_draws_fits_the_window_and_asks_for_nothing(page, report, width, sche
     assert page.evaluate(f"{too_wide}.length") == 0
     assert requests(page) == [report.as_uri()]
     assert complaints(page) == []
+
+
+def test_a_long_unit_is_not_cut_at_the_edge_of_a_chart(page, tmp_path):
+    write_results(tmp_path, days=20)
+    metrics = tmp_path / "results" / "forecasting" / "metrics.json"
+    metrics.write_text(json.dumps({**json.loads(metrics.read_text()), "unit": "kWh per household, day & flat"}))
+    page.open(render(tmp_path), width=400)
+    box = "(e => e.getBoundingClientRect())"
+    outside = f"{box}(t).left < {box}(p).left || {box}(t).right > {box}(p).right || {box}(t).top < {box}(p).top"
+    outside += f" || {box}(t).bottom > {box}(p).bottom"
+    cut = "[...document.querySelectorAll('.plot')].flatMap(p => [...p.querySelectorAll('.xtitle, .annotation-text')]"
+    assert page.evaluate(f"{cut}.filter(t => {outside}).map(t => t.textContent))") == []
+    assert page.evaluate("document.querySelector('#ranking .xtitle').textContent").endswith("household, day &flat")
 
 
 HINTS = "[...document.querySelectorAll('.scrolls')].map(e => [e.querySelector('.scroll'), e.querySelector('.hint')])"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from deeprc.reporting.theme import BLUE, GOLD, RED, SLATE, figure, text
+from deeprc.reporting.theme import BLUE, GOLD, LINE, RED, SLATE, figure, measured, text, wrapped
 
 # standing -> colour, pattern; the pattern tells what the colour tells, for who cannot see the colours apart
 LOOK = {"both": (BLUE, ""), "one": (GOLD, "/"), "neither": (RED, "x")}
@@ -73,7 +73,7 @@ def ranking(metrics: dict) -> go.Figure | None:
             y=1,
             yref="paper",
             yanchor="bottom",
-            yshift=17 * (index % 2),  # the lines are often close: one label above the other
+            yshift=LINE * (index % 2),  # the lines are often close: one label above the other
             xanchor="right",
             text=f"{text(name)} {mae:#.3g}",
             showarrow=False,
@@ -81,7 +81,9 @@ def ranking(metrics: dict) -> go.Figure | None:
     widest = max(mae for _, mae in (*rows, *naive)) or 1
     order = [text(name) for name, _ in reversed(rows)]
     fig.update_yaxes(categoryorder="array", categoryarray=order, showgrid=False, fixedrange=True, ticksuffix=" ")
-    fig.update_xaxes(title_text=f"mean absolute error{unit and ', ' + unit}", range=[0, 1.06 * widest], fixedrange=True)
+    title = wrapped(measured("mean absolute error", metrics.get("unit")), 26)
+    fig.update_layout(height=fig.layout.height + LINE * title.count("<br>"))
+    fig.update_xaxes(title_text=title, range=[0, 1.06 * widest], fixedrange=True)
     return fig
 
 
