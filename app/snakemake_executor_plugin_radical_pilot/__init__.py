@@ -1,6 +1,7 @@
 """Snakemake executor that runs a workflow's jobs as tasks of one RADICAL-Pilot pilot: `--executor radical-pilot`."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
@@ -10,6 +11,17 @@ from snakemake_executor_plugin_radical_pilot import commandline
 from snakemake_executor_plugin_radical_pilot.executor import Executor
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
+
+
+def _plainly(check: Callable[[list[str]], None]) -> None:
+    try:
+        check(sys.argv)
+    except DeepRCError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        raise SystemExit(1) from None
+
+
+_plainly(commandline.check_files)
 
 
 def _setting(default, help_text: str, kind: type | None = str):
@@ -42,11 +54,7 @@ class ExecutorSettings(ExecutorSettingsBase):
     keep: bool = _setting(False, "Keep RADICAL-Pilot's files after a run without failures, too.", None)
 
     def __post_init__(self) -> None:
-        try:
-            commandline.check(sys.argv)
-        except DeepRCError as error:
-            print(f"error: {error}", file=sys.stderr, flush=True)
-            raise SystemExit(1) from None
+        _plainly(commandline.check)
 
 
 common_settings = CommonSettings(

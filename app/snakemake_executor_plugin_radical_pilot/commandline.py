@@ -1,7 +1,8 @@
 """What is wrong with Snakemake's command line and its configuration files, told before Snakemake trips over it.
 
 Snakemake itself ends in a traceback, or in a sentence without file and line, and keeps only the last of two options
-`--config`. It makes an executor's settings before it reads any configuration: that is the moment.
+`--config`. It makes an executor's settings before it reads any configuration: that is the moment. Of other executors
+it makes other settings, but it has imported this one, too: then only what ends the run in any case is told.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
+
+from snakemake.common.configfile import load_configfile
 
 from deeprc.errors import ConfigError
 from deeprc.validation import read_mapping
@@ -21,16 +24,7 @@ def check(argv: list[str]) -> None:
 
     `argv` is the whole command line; another program's than Snakemake's is not looked at.
     """
-    program = Path(argv[0])
-    if program.name != "snakemake" and program.parent.name != "snakemake":
-        return
-    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
-    parser.add_argument("--configfile", "--configfiles", nargs="*", action="append", default=[])
-    parser.add_argument("--config", "-C", nargs="*", action="append", default=[])
-    try:
-        given, _ = parser.parse_known_args(argv[1:])
-    except argparse.ArgumentError:  # Snakemake's own parser has passed it, and knows better
-        return
+    given = _given(argv)
     for option, what in ONCE.items():
         if len(found := getattr(given, option)) > 1:
             together = " ".join(word for words in found for word in words)
@@ -49,3 +43,24 @@ def check(argv: list[str]) -> None:
                 expected="key=value (a key of two signs or more), in quotes where it has spaces:"
                 " 'forecasting={horizon: 12}'",
             )
+
+
+def check_files(argv: list[str]) -> None:
+    """Raise a ConfigError, with file and line, for a configuration file that Snakemake would refuse; for no other."""
+    for file in (file for files in _given(argv).configfile for file in files):
+        try:
+            load_configfile(file)
+        except Exception:
+            read_mapping(file)
+
+
+def _given(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="*", action="append", default=[])
+    parser.add_argument("--config", "-C", nargs="*", action="append", default=[])
+    program = Path(argv[0])
+    snakemakes = "snakemake" in (program.name, program.parent.name)
+    try:
+        return parser.parse_known_args(argv[1:] if snakemakes else [])[0]
+    except argparse.ArgumentError:  # Snakemake's own parser knows better
+        return parser.parse_args([])

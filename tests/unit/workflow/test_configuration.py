@@ -112,6 +112,27 @@ def test_the_command_line_before_snakemake_reads_it(tmp_path, monkeypatch, argum
 
 
 @pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("brace.yaml", "error: brace.yaml:2: not valid YAML"),
+        (
+            "mien.yaml",
+            "error: mien.yaml: cannot read this file: No such file or directory\n  fix: did you mean mine.yaml?",
+        ),
+        ("mine.yaml", None),  # a key twice is nothing that Snakemake minds: another workflow may
+    ],
+)
+def test_a_configuration_file_is_told_with_its_line_whatever_the_executor(tmp_path, file, told):
+    (tmp_path / "brace.yaml").write_text("a: {b: 2\n")
+    (tmp_path / "mine.yaml").write_text("a: 1\na: 2\n")
+    (tmp_path / "Snakefile").write_text("rule all:\n    shell: 'true'\n")
+    command = [Path(sys.executable).parent / "snakemake", "--cores", "1", "-n", "--configfile", file]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == (1 if told else 0), done.stderr
+    assert "Traceback" not in done.stderr and done.stderr.startswith(told or "")
+
+
+@pytest.mark.parametrize(
     ("site", "told"),
     [
         ("localhst", "did you mean 'localhost'? make run SITE=localhost"),
