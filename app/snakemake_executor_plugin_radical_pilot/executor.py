@@ -276,7 +276,7 @@ class Executor(RemoteExecutor):
             **written.task,
         )
         plan = replace(plan, command=written.command)
-        told = direct.own_command(job), self._image(plan)
+        told = direct.own_command(job), self._image(plan), not direct.is_direct(job, self.workflow)
         submitted = Submitted(stage, asked, files, written.workdir, plan.argv, time.time(), *told)
         info = SubmittedJobInfo(job, external_jobid=uid)
         self._jobs[uid] = info, submitted

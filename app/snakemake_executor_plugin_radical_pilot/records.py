@@ -50,7 +50,8 @@ class Stage:
 class Submitted:
     """A stage that was handed to the pilot at `time` (seconds since the epoch).
 
-    `command` is what its rule runs, `argv` the launch line, `image` what it runs in.
+    `command` is what its rule runs, `argv` the launch line, `image` what it runs in; `nested` tells that a Snakemake of
+    its own runs it.
     """
 
     stage: Stage
@@ -61,6 +62,7 @@ class Submitted:
     time: float
     command: str = ""
     image: RunImage | None = None
+    nested: bool = False
 
     def event(self) -> JobEvent:
         """The event of its submission."""
@@ -166,6 +168,8 @@ class Ended:
     def why(self) -> str:
         """The cause of the failure, in a few words."""
         again = f"; attempt {self.of.stage.attempt + 1} of {self.of.stage.attempts} follows" if self.again else ""
+        if self.of.nested and ended.MEMORY in (self.outcome.reason or ""):
+            return f"{self.outcome.reason}, of which the Snakemake that runs it takes 80 to 110{again}"
         if self.code is None:
             return (self.outcome.reason or f"it was {self.outcome.state.lower()}") + again
         number = -self.code if self.code < 0 else self.code - 128

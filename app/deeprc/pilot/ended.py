@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+MEMORY = "ended for its memory"
+
 
 def for_time(seconds: float) -> str:
     """Its runtime was over."""
@@ -11,7 +13,7 @@ def for_time(seconds: float) -> str:
 def for_memory(limit_mb: int, used_mb: float, ranks: int = 1) -> str:
     """It, or one of its ranks, took more than it had asked for, as a look at its processes has shown."""
     each = f" for each of {ranks} ranks" if ranks > 1 else ""
-    return f"ended for its memory: {used_mb:.0f} MB were in use, mem_mb allows {limit_mb}{each}"
+    return f"{MEMORY}: {used_mb:.0f} MB were in use, mem_mb allows {limit_mb}{each}"
 
 
 def by_kernel(limit_mb: int) -> str:

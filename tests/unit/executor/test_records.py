@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from deeprc.events import RunImage
 from deeprc.pilot import Outcome
+from deeprc.pilot.ended import for_memory
 from snakemake_executor_plugin_radical_pilot.records import Stage, Submitted
 from snakemake_executor_plugin_radical_pilot.resources import Request
 from snakemake_executor_plugin_radical_pilot.runs import JobFiles
@@ -126,6 +128,15 @@ def test_cause_in_words(tmp_path, of, expected):
     ended = stage.ended(of)
     assert ended.why() == f"{expected}; attempt 2 of 3 follows"
     assert ended.again
+
+
+def test_memory_of_a_job_that_a_snakemake_of_its_own_runs_is_told_as_such(tmp_path):
+    of = outcome("FAILED", None, for_memory(100, 130.2))
+    stage = submitted(tmp_path, ranks=1)
+    plain = "ended for its memory: 130 MB were in use, mem_mb allows 100"
+    assert stage.ended(of).why() == plain
+    nested = replace(stage, nested=True).ended(of).why()
+    assert nested == f"{plain}, of which the Snakemake that runs it takes 80 to 110"
 
 
 def test_nothing_follows_the_last_attempt(tmp_path):
