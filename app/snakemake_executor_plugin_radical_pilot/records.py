@@ -169,7 +169,8 @@ class Ended:
         """The cause of the failure, in a few words."""
         again = f"; attempt {self.of.stage.attempt + 1} of {self.of.stage.attempts} follows" if self.again else ""
         if self.of.nested and ended.MEMORY in (self.outcome.reason or ""):
-            return f"{self.outcome.reason}, of which the Snakemake that runs it takes 80 to 110{again}"
+            own = "the Snakemake that runs it needs 80 to 110 MB for itself"
+            return f"{self.outcome.reason}; {own}{again}"
         if self.code is None:
             return (self.outcome.reason or f"it was {self.outcome.state.lower()}") + again
         number = -self.code if self.code < 0 else self.code - 128

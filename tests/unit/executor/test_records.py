@@ -136,7 +136,7 @@ def test_memory_of_a_job_that_a_snakemake_of_its_own_runs_is_told_as_such(tmp_pa
     plain = "ended for its memory: 130 MB were in use, mem_mb allows 100"
     assert stage.ended(of).why() == plain
     nested = replace(stage, nested=True).ended(of).why()
-    assert nested == f"{plain}, of which the Snakemake that runs it takes 80 to 110"
+    assert nested == f"{plain}; the Snakemake that runs it needs 80 to 110 MB for itself"
 
 
 def test_nothing_follows_the_last_attempt(tmp_path):
