@@ -18,7 +18,7 @@ QUIET = ["--quiet", "host", "progress", "reason", "rules", "--"]
 
 def start(
     folder: Path, snakefile: str, *arguments: str, executor: str = "radical-pilot", path: str | None = None,
-    **environment: str,
+    umask: int = -1, **environment: str,
 ):  # fmt: skip
     """Start Snakemake in `folder`; its two outputs are joined in `stdout`."""
     folder.mkdir(exist_ok=True)
@@ -32,6 +32,7 @@ def start(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        umask=umask,
         text=True,
     )
 

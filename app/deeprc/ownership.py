@@ -13,10 +13,12 @@ import pwd
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from deeprc.errors import DeepRCError
 
+PRIVATE = 0o077  # the umask of what is nobody else's business
 LINKS = 40  # on the way to a file: the kernel's own limit
 
 
@@ -66,6 +68,17 @@ def open_to(state: os.stat_result) -> str | None:
     if state.st_mode & stat.S_IWGRP and not _is_own(state.st_gid):
         return f"its group {_group(state.st_gid)} ({mode})"
     return None
+
+
+@cache
+def own_umask() -> str:
+    """The umask that the user's files have, in octal.
+
+    It is read by setting it: what another thread makes in that moment is closed to others.
+    """
+    mask = os.umask(PRIVATE)
+    os.umask(mask)
+    return f"{mask:04o}"
 
 
 def fault(path: str | Path, *, root: bool = False) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import deeprc.pilot
+from deeprc.ownership import own_umask
 from deeprc.pilot.worker.surroundings import KEPT
 
 BACK = '"${DEEPRC_BACK[@]}"'  # before a command on the host: gives it back what is a shell's own
@@ -20,7 +21,7 @@ def job_environment(*, threads: int, tmpdir: str | None, ranks: int, run: Path) 
     variables = {f"{library}_THREADS": str(threads) for library in THREADS}
     if tmpdir:
         variables |= dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), tmpdir)
-    return variables | {"DEEPRC_RANKS": str(ranks), "DEEPRC_RUN": str(run)}
+    return variables | {"DEEPRC_RANKS": str(ranks), "DEEPRC_RUN": str(run), "DEEPRC_UMASK": own_umask()}
 
 
 def job_text(
@@ -47,6 +48,7 @@ def job_text(
         'exec < /dev/null > "$DEEPRC_HERE/out.$RP_RANK" 2>&1',
         *setup,
         exports,
+        *(f"umask {variables[name]}" for name in ("DEEPRC_UMASK",) if name in variables),
         "[[ -z ${DEEPRC_WARM_PATH-} ]] || PATH=$DEEPRC_WARM_PATH:$PATH",
         f"builtin cd {shlex.quote(str(workdir))} || exit 1",
         "DEEPRC_BACK=(/usr/bin/env -u OLDPWD -u PWD -u SHLVL -u _)",

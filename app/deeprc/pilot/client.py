@@ -21,7 +21,7 @@ from deeprc.launch import Layout, Plan, compose
 from deeprc.launch.choose import choose_image
 from deeprc.launch.modules import probe
 from deeprc.launch.runtimes import suffix
-from deeprc.ownership import private
+from deeprc.ownership import PRIVATE, private
 from deeprc.pilot import ended, inside
 from deeprc.pilot.address import LOOPBACK, own_address
 from deeprc.pilot.batch import allocation, give_back, queue_state
@@ -255,6 +255,7 @@ class Pilot:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(self.logs / "broker.err").open("wb"),
+            umask=PRIVATE,  # of all that RADICAL-Pilot makes; jobs have the user's
             start_new_session=True,  # a Ctrl-C in the terminal is for Snakemake, which then calls close()
             text=True,
         )

@@ -22,6 +22,7 @@ from deeprc.images.site import require, store_of
 from deeprc.images.store import SIF, SQUASHFS
 from deeprc.launch import Plan
 from deeprc.launch.runtimes import suffix
+from deeprc.ownership import own_umask
 from deeprc.pilot.environment import users
 from deeprc.pilot.launching import setup
 from deeprc.pilot.tasks import Outcome, Task
@@ -152,6 +153,7 @@ class Pulls:
         lines = [
             "#!/usr/bin/env bash",
             f"exec < /dev/null > {shlex.quote(str(self.output(uid)))} 2>&1",
+            f"umask {own_umask()}",  # others may read images
             f"cd {shlex.quote(str(Path.cwd()))}",  # where the catalog is looked for
             *setup(replace(plan, modules=modules)),
             f"exec {shlex.join(self._command(pull))}",

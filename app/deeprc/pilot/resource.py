@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deeprc.files import write_json
 from deeprc.launch.modules import KNOWN
+from deeprc.ownership import PRIVATE
 from deeprc.pilot.batch import SCHEMES
 from deeprc.sites import Partition, Site
 
@@ -87,6 +88,7 @@ def bootstrap_text(site: Site, folder: Path, *, towards: str, environment: Mappi
     modules = [f"module {name}" if name.startswith("use ") else f"module load {name}" for name in site.modules]
     return "\n".join(
         [
+            f"umask {PRIVATE:03o}",
             *([KNOWN] if modules else []),
             *modules,
             *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),

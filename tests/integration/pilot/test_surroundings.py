@@ -71,7 +71,8 @@ def both(tmp_path_factory):
     path = f"{base / 'bin'}{os.pathsep}{os.environ['PATH']}"
     ends = []
     for name, executor, more in (("pilot", "radical-pilot", []), ("local", "local", ["--cores", "2"])):
-        ends.append(run(base / name, "surroundings.smk", *options, *more, *QUIET, executor=executor, path=path, **ODD))
+        odd = {"executor": executor, "path": path, "umask": 0o027, **ODD}
+        ends.append(run(base / name, "surroundings.smk", *options, *more, *QUIET, **odd))
     return base, *ends
 
 
@@ -86,6 +87,8 @@ def test_the_workflow_runs_as_with_the_local_executor(both):
     made, expected = ({**tree(base / name, dumps=False)} for name in ("pilot", "local"))
     assert len(made.pop("elsewhere/bench.tsv").splitlines()) == len(expected.pop("elsewhere/bench.tsv").splitlines())
     assert made == expected
+    files = [base / "pilot" / "elsewhere" / f"{kind}.env" for kind in ("shell", "ranks.0", "warm")]
+    assert [f"{file.stat().st_mode & 0o777:o}" for file in files] == ["640"] * 3
     assert made["elsewhere/contained.txt"].endswith(" yes deep\n")
     assert made["elsewhere/modules.txt"].endswith(" tool/1.0\n")
     assert made["elsewhere/named.txt"].endswith(" module\n")

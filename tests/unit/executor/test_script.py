@@ -1,6 +1,7 @@
 import subprocess
 from pathlib import Path
 
+from deeprc.ownership import own_umask
 from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, last_error, last_words
 from snakemake_executor_plugin_radical_pilot.script import job_environment, job_text
 
@@ -19,6 +20,7 @@ def test_job_environment():
         "TEMP": "/t",
         "DEEPRC_RANKS": "4",
         "DEEPRC_RUN": "/r",
+        "DEEPRC_UMASK": own_umask(),
     }
 
 

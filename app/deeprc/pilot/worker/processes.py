@@ -21,18 +21,21 @@ def start(
 ) -> int:
     """Start a command in a session of its own; return its number.
 
-    `output` is the file for what it prints, if that is not to go where this process's own goes.
+    `output` is the file for what it prints, if that is not to go where this process's own goes. Its umask is what
+    DEEPRC_UMASK says: a worker's own closes to others what it makes.
     """
     actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     if output is not None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         actions += [(os.POSIX_SPAWN_OPEN, 1, str(output), flags, 0o666), (os.POSIX_SPAWN_DUP2, 1, 2)]
-    here = Path.cwd()
+    here, umask = Path.cwd(), os.umask(0o077)
     try:
-        os.chdir(workdir or here)  # there is one thread only
+        os.umask(int(environment.get(b"DEEPRC_UMASK", b"%o" % umask), 8))  # there is one thread only
+        os.chdir(workdir or here)
         return os.posix_spawn(argv[0], argv, environment, setsid=True, setsigdef=SIGNALS, file_actions=actions)
     finally:
         os.chdir(here)
+        os.umask(umask)
 
 
 def children(pid: int | None = None) -> list[int]:

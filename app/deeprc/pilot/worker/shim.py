@@ -43,7 +43,10 @@ def connect(address):
 def ask(arguments):
     """The line to the worker, once it has forked."""
     worker = connect(os.environ["DEEPRC_WARM"])
-    text = json.dumps({"arguments": arguments, "cwd": os.getcwd(), "environment": dict(os.environ)}).encode()
+    umask = os.umask(0o077)  # read by setting it
+    os.umask(umask)
+    request = {"arguments": arguments, "cwd": os.getcwd(), "umask": umask, "environment": dict(os.environ)}
+    text = json.dumps(request).encode()
     for number in SIGNALS:  # they are the program's
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda number, _: worker.send(bytes([number])))

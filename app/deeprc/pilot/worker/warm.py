@@ -236,6 +236,7 @@ def _become(request: dict, files: list[int]) -> None:
         for name in OWN:
             sys.modules.pop(name, None)  # the program may have modules of these names
         os.chdir(request["cwd"])
+        os.umask(request["umask"])
         os.environ.clear()
         os.environ.update(request["environment"])
         code = _run(request["arguments"])
