@@ -16,7 +16,8 @@ from pilots import wait_for
 
 # Calls every warm worker whose name everybody can read, and the one that it is told, as a job's `python` does.
 ATTACK = """
-request = json.dumps({"arguments": ["-c", f"open({sys.argv[2]!r}, 'w')"], "cwd": "/", "umask": 18, "environment": {}}).encode()
+request = {"arguments": ["-c", f"open({sys.argv[2]!r}, 'w')"], "cwd": "/", "umask": 18, "environment": {}}
+request = json.dumps(request).encode()
 names = [line.split()[-1] for line in open('/proc/net/unix') if 'deeprc-warm' in line]
 for name in [sys.argv[1], *names]:
     caller = socket.socket(socket.AF_UNIX)
