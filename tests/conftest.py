@@ -158,7 +158,7 @@ class Stranger:
         return printed
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stranger() -> Stranger:
     """A second user, for what must be closed to others."""
     need("root")

@@ -1,5 +1,6 @@
 """Snakemake executor that runs a workflow's jobs as tasks of one RADICAL-Pilot pilot: `--executor radical-pilot`."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,7 +8,8 @@ from dataclasses import dataclass, field
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
 from deeprc.errors import DeepRCError
-from snakemake_executor_plugin_radical_pilot import commandline
+from deeprc.masking import Masker, masked_words
+from snakemake_executor_plugin_radical_pilot import commandline, direct
 from snakemake_executor_plugin_radical_pilot.executor import Executor
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
@@ -54,6 +56,9 @@ class ExecutorSettings(ExecutorSettingsBase):
     keep: bool = _setting(False, "Keep RADICAL-Pilot's files after a run without failures, too.", None)
 
     def __post_init__(self) -> None:
+        commandline.hide()
+        line, shown, mask = " ".join(sys.argv), " ".join(masked_words(sys.argv)), Masker.of(os.environ, argv=sys.argv)
+        direct.mask_messages(lambda text: mask(text.replace(line, shown)))  # Snakemake shows its command
         _plainly(commandline.check)
 
 

@@ -8,15 +8,30 @@ it makes other settings, but it has imported this one, too: then only what ends 
 from __future__ import annotations
 
 import argparse
+import ctypes
+import os
 import re
 from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
 
 from deeprc.errors import ConfigError
+from deeprc.masking import common, masked_words
 from deeprc.validation import read_mapping
 
 ONCE = {"configfile": "file", "config": "key=value"}
+
+
+def hide() -> None:
+    """Overwrite the secrets in this process's command line, which every user of the machine can read."""
+    # Where the kernel looks for it, by proc(5); Python has copies of its own.
+    start, end = map(int, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[45:47])
+    words = ctypes.string_at(start, end - start).split(b"\0")[:-1]
+    for word, masked in zip(words, map(os.fsencode, masked_words(map(os.fsdecode, words))), strict=True):
+        if masked != word:
+            same = common(word, masked)
+            ctypes.memset(start + same, ord("*"), len(word) - same)
+        start += len(word) + 1
 
 
 def check(argv: list[str]) -> None:
@@ -27,7 +42,7 @@ def check(argv: list[str]) -> None:
     given = _given(argv)
     for option, what in ONCE.items():
         if len(found := getattr(given, option)) > 1:
-            together = " ".join(word for words in found for word in words)
+            together = " ".join(masked_words(word for words in found for word in words))
             raise ConfigError(
                 f"--{option} is given {len(found)} times, and Snakemake would keep only the last",
                 fix=f"give every {what} after one: --{option} {together}",

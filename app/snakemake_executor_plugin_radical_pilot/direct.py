@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import re
 import shlex
@@ -25,6 +26,7 @@ from snakemake.shell import MAX_ARG_LEN, shell
 from snakemake.target_jobs import parse_target_jobs_cli_args
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from deeprc.masking import masked
 from snakemake_executor_plugin_radical_pilot.records import Stage
 
 # What a command's names stand for, whatever the Snakefile calls so.
@@ -43,6 +45,16 @@ JOBS_OWN = {
 }
 
 
+def mask_messages(mask: Callable[[str], str]) -> None:
+    """Take secrets out of what Snakemake tells and logs."""
+
+    def look(record: Any) -> bool:
+        vars(record).update({name: mask(text) for name, text in vars(record).items() if isinstance(text, str)})
+        return True
+
+    logger.addFilter(look)
+
+
 def hush(workflow: Any, failed: Callable[[str, list[str]], None]) -> None:
     """Leave out the lines about Snakemake's rounds of scheduling too where `--quiet progress` is given.
 
@@ -59,6 +71,19 @@ def hush(workflow: Any, failed: Callable[[str, list[str]], None]) -> None:
         return not (noise and Quietness.PROGRESS in quiet)
 
     logger.addFilter(look)
+
+
+def hide(workflow: Any, path: Path) -> bytes | None:
+    """Leave what holds secrets of `--config` out of the command lines of Snakemakes inside; what the file `path`, which
+    they are told of instead, is to hold; None where there is none.
+    """
+    settings = workflow.config_settings
+    hidden = {key: value for key, value in settings.config.items() if masked({key: value}) != {key: value}}
+    if not hidden:
+        return None
+    settings.config_args = [word for word in settings.config_args if word.partition("=")[0] not in hidden]
+    settings.configfiles = [*settings.configfiles, path]  # the last one counts
+    return json.dumps(hidden).encode()
 
 
 # What a rule can have (attributes of Snakemake's `RuleInfo`) and how it comes about where its command is run directly:

@@ -22,13 +22,14 @@ from deeprc.errors import ConfigError, DeepRCError
 from deeprc.events import PilotEvent, RunEvent, RunImage
 from deeprc.files import free_megabytes, tail
 from deeprc.launch import Plan
+from deeprc.masking import Masker, masked_words
 from deeprc.pilot import Outcome, Pilot, Task, inside
 from deeprc.pilot.client import GONE
 from deeprc.pilot.environment import users
 from deeprc.shipped import installed
 from deeprc.sites import load_site
 from deeprc.sites.identity import require
-from snakemake_executor_plugin_radical_pilot import direct
+from snakemake_executor_plugin_radical_pilot import direct, nested
 from snakemake_executor_plugin_radical_pilot.events import PACKAGES, Events
 from snakemake_executor_plugin_radical_pilot.image import used
 from snakemake_executor_plugin_radical_pilot.progress import Progress
@@ -40,6 +41,11 @@ from snakemake_executor_plugin_radical_pilot.writer import Writer
 LAST_WORDS = 15.0  # seconds after the end of a worker in which its pilot's end may become known
 FULL = 5  # MB of free space below which a pilot's folder counts as full
 SAMPLED = "mem_mb is kept by looking at what a job's processes use, about once a second: no cgroup holds them to it"
+ON_COMMAND_LINE = (
+    "a secret was given on the command line, where every user of this machine may have read it:"
+    " give it by --configfile or by the environment"
+)
+IN_COMMAND = "its command holds a secret, which every user of its machine can read as it runs: have it read a variable"
 STARTUP_LIMIT = 300.0  # seconds that a pilot without a queue may take to become active
 
 
@@ -50,7 +56,13 @@ class Executor(RemoteExecutor):
 
     def __post_init__(self) -> None:
         self._run = RunFolder(Path(self.workflow.executor_settings.folder))
-        self._progress = Progress(direct.JobCount(self.dag))
+        try:
+            declared = self.envvars()
+        except KeyError as error:
+            raise WorkflowError(f"--envvars names {error}, which this environment has not") from None
+        os.environ.update(declared)  # options of storage are among them
+        self._mask = Masker.of(os.environ, self.workflow.config, argv=sys.argv)
+        self._progress = Progress(direct.JobCount(self.dag), self._mask)
         self._events: Events | None = None
         self._jobs: dict[str, tuple[SubmittedJobInfo, Submitted]] = {}  # those with the pilot, by their task's name
         self._numbers = itertools.count(1)
@@ -60,22 +72,34 @@ class Executor(RemoteExecutor):
         self._lost: dict[str, tuple[Outcome, float]] = {}  # with what ran them, and when: did the pilot end, too?
         self._images: dict[tuple, RunImage | None] = {}
         self._vain: set[tuple[str, str]] = set()  # rules and what they ask for without effect, told already
-        self._writer = Writer(self.workflow, self._run, self.envvars, self.format_job_exec)
+        self._writer = Writer(self.workflow, self._run, tuple(declared), self.format_job_exec, self._mask)
         direct.hold_limits(self.workflow)
         self._lock = threading.RLock()  # Snakemake submits in one thread and looks in another
+        direct.mask_messages(self._mask)
         direct.hush(self.workflow, self._local_failed)
         # What is wrong with the site or a request is told here, before any job runs, local ones neither.
         try:
             self._run.check()
             self._planned = self._plan()
+            self._hidden = direct.hide(self.workflow, self._run.private.configuration)
+            if self._hidden:
+                self._run.create()
+                self._run.private.write(self._run.private.configuration, self._hidden)
         except DeepRCError as error:
             raise WorkflowError(str(error)) from None
+        if masked_words(sys.argv) != sys.argv:
+            self._progress.say(ON_COMMAND_LINE)
 
     # A property, since an assignment in __post_init__ would come too late for the polling thread.
     @property
     def next_seconds_between_status_checks(self) -> float:
         """Pause between two looks at what ended; a look costs microseconds, however many jobs wait."""
         return 0.05
+
+    def get_python_executable(self) -> str:
+        """What Snakemakes inside begin with."""
+        python = super().get_python_executable()
+        return f"{python} -m {nested.__name__}" if python == sys.executable else python
 
     def run_job(self, job) -> None:
         """Submit one job."""
@@ -140,6 +164,8 @@ class Executor(RemoteExecutor):
             grace=settings.grace,
             say=self._progress.say,
         )
+        pilot.private = self._run.private.paths
+        pilot.pulls.environment = self._run.private.environment
         pilot.sees = inside.folders(
             [self.workflow.workdir_init, Path.cwd(), self._run.path, tempfile.gettempdir()]
             + [path for job in direct.jobs_to_run(self.dag) for path in (*job.input, *job.output, *job.log)]
@@ -208,8 +234,11 @@ class Executor(RemoteExecutor):
     def _begin(self) -> None:
         """Write down the run and start the first pilot."""
         self._planned.check_modules()
-        self._run.create(users(os.environb, elsewhere=self._planned.batch))
-        self._events = Events(self._run.path / "events.jsonl")
+        if not self._hidden:
+            self._run.create()
+        environment = users(os.environb, elsewhere=self._planned.batch)
+        self._run.private.write(self._run.private.environment, environment)
+        self._events = Events(self._run.path / "events.jsonl", self._mask)
         pilot = self._planned
         self._events.write(
             RunEvent(
@@ -277,6 +306,9 @@ class Executor(RemoteExecutor):
         )
         plan = replace(plan, command=written.command)
         told = direct.own_command(job), self._image(plan), not direct.is_direct(job, self.workflow)
+        if self._mask(told[0]) != told[0] and (stage.rule, IN_COMMAND) not in self._vain:
+            self._vain.add((stage.rule, IN_COMMAND))
+            self._progress.say(f"rule {stage.rule}: {IN_COMMAND}")
         submitted = Submitted(stage, asked, files, written.workdir, plan.argv, time.time(), *told)
         info = SubmittedJobInfo(job, external_jobid=uid)
         self._jobs[uid] = info, submitted
@@ -439,11 +471,13 @@ class Executor(RemoteExecutor):
         """Close the pilot; its files go, unless something failed or `--radical-pilot-keep` was given."""
         super().shutdown()
         if self._pilot is None or self._pilot.state == "CLOSED":
+            self._run.private.remove()
             return
         keep = self._failed or self.workflow.executor_settings.keep
         self._tell_pilot("closing")
         self._pilot.close(keep=keep)
         self._tell_pilot("closed")
+        self._run.private.remove()
         if not keep:
             self._run.tidy()
         else:

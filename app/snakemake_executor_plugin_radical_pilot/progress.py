@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Callable
 
 BLANK = "\r\x1b[2K"  # clears the terminal's line
 HEARTBEAT = 30.0  # seconds without a line after which the running stages are named
@@ -13,9 +14,10 @@ HEARTBEAT = 30.0  # seconds without a line after which the running stages are na
 class Progress:
     """Plain lines on standard error, with the time since the start."""
 
-    def __init__(self, total) -> None:
+    def __init__(self, total, mask: Callable[[str], str] = str) -> None:
         self._began = self._last = time.monotonic()
         self._total = total  # a function: a checkpoint adds jobs as it goes
+        self._mask = mask  # takes secrets out of a text
         self._done = self._failures = 0
         self._live = sys.stderr.isatty()
         self._shown = 0.0
@@ -25,7 +27,7 @@ class Progress:
         self._last = time.monotonic()
         minutes, seconds = divmod(int(self._last - self._began), 60)
         clear = BLANK if self._live else ""
-        _print(f"{clear}[{minutes:2d}:{seconds:02d}] {text}")
+        _print(f"{clear}[{minutes:2d}:{seconds:02d}] {self._mask(text)}")
 
     def status(self, running: int, waiting: int, cores: str) -> None:
         """One line below all others that is kept up to date; only on a terminal."""
@@ -47,7 +49,7 @@ class Progress:
         self._failures += 1
         self.say(f"FAILED: {label} ({why})")
         rows = [*(f"  | {line}" for line in tail), f"  log: {log}"]
-        _print("\n".join(rows))
+        _print(self._mask("\n".join(rows)))
 
     @property
     def silent(self) -> bool:

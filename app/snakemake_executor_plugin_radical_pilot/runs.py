@@ -14,6 +14,7 @@ from pathlib import Path
 
 from deeprc.files import tail
 from deeprc.ownership import private, require_fixed, require_private
+from snakemake_executor_plugin_radical_pilot.private import Private, sweep
 
 KEPT = 20  # runs whose events are kept
 ELSEWHERE = "name another folder, which is yours, by --radical-pilot-folder"
@@ -95,11 +96,7 @@ class RunFolder:
         self.id = f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
         self.path = folder.absolute() / "runs" / self.id
         self.host = socket.gethostname()
-
-    @property
-    def environment(self) -> Path:
-        """The environment that Snakemake was started in; every job has it."""
-        return self.path / "environment"
+        self.private = Private(self.path)
 
     def check(self) -> None:
         """Raise an OwnershipError where others could exchange what pilots and jobs run, or Snakemake's scripts."""
@@ -107,20 +104,18 @@ class RunFolder:
             require_private(folder, fix=ELSEWHERE)
         require_fixed(Path(".snakemake", "scripts").absolute(), fix="run in a working directory that is yours")
 
-    def create(self, environment: bytes) -> None:
-        """Make the folder, readable by its owner only; drop the oldest runs beyond KEPT."""
+    def create(self) -> None:
+        """Make the folder, readable by its owner only; drop the oldest runs beyond KEPT, and secrets of killed ones."""
         private(self.path.parent.parent, fix=ELSEWHERE)
         private(self.path.parent, fix=ELSEWHERE)
         self.path.mkdir(mode=0o700)
-        self.environment.touch(mode=0o600, exist_ok=False)  # it may hold secrets
-        self.environment.write_bytes(environment)
+        sweep(self.path.parent)
         for old in sorted(self.path.parent.iterdir())[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
 
     def tidy(self) -> None:
         """Remove the jobs' files; the events stay."""
         shutil.rmtree(self.path / "jobs", ignore_errors=True)
-        self.environment.unlink(missing_ok=True)
 
     def job(self, uid: str) -> JobFiles:
         """The folder of one job, made."""

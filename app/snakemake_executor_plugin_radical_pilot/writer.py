@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,15 +48,18 @@ class Writer:
     Attributes
     ----------
     declared
-        Gives the variables that the workflow declares (`envvars:`), with their values.
+        The names of the variables that the workflow declares (`envvars:`).
     nested
         Gives the command that runs a job by a Snakemake of its own.
+    mask
+        Takes a text and gives it without secrets.
     """
 
     workflow: Any
     run: RunFolder
-    declared: Callable[[], dict[str, str]]
+    declared: Sequence[str]
     nested: Callable[[Any], str]
+    mask: Callable[[str], str]
 
     def write(self, job: Any, label: str, files: JobFiles, asked: Request, plan: Plan, pilot: Pilot) -> Written:
         """Write what the ranks run.
@@ -86,22 +89,23 @@ class Writer:
             if "&&" not in (plain := shlex.split(command)):  # a shell around it would change variables
                 words = [shutil.which(plain[0]) or plain[0], *plain[1:]]
         workdir = direct.workdir(job, self.workflow)
-        own.write_bytes(os.fsencode(command + "\n"))
+        runs = str(own) in words[-1]  # it is too long for an argument
+        own.write_bytes(os.fsencode((command if runs else self.mask(command)) + "\n"))
+        if runs and self.mask(command) != command:
+            self.run.private.add(own)
         variables = job_environment(threads=asked.cores_per_rank, tmpdir=tmpdir, ranks=asked.ranks, run=self.run.path)
-        variables |= self.declared()
+        environment = str(self.run.private.environment)
         shown, there = [words[0], str(own)], {"RP_RANK": "0", **variables}
-        task = {"argv": words, "workdir": str(workdir), "repeats": repeats}
+        task = {"argv": words, "workdir": str(workdir), "repeats": repeats, "environment": environment}
         if plan.runtime and asked.warm:  # its worker is in the image already, with the variables that get in
-            return Written(workdir, shown, {**task, "variables": there})
-        environment = str(self.run.environment)
+            return Written(workdir, shown, {**task, "variables": there, "chosen": self.declared})
         if not (plan.runtime or plan.launcher or plan.modules or "$" in "".join(plan.environment.values())):
-            task |= {"environment": environment, "variables": {**plan.environment, **there}}
-            return Written(workdir, shown, task)
+            return Written(workdir, shown, {**task, "variables": {**plan.environment, **there}})
         command = rank_words(plan, words)
         if not plan.runtime:
             command = f"{BACK} {command}"
         elif inside.knows(pilot.site):
-            command = inside.contained(pilot.site, plan, words, self._used(job, files), list(variables))
+            command = inside.contained(pilot.site, plan, words, self._used(job, files), [*variables, *self.declared])
         text = job_text(
             label=label,
             folder=files.folder,
@@ -115,9 +119,11 @@ class Writer:
             memory_mb=-(-asked.memory_mb // asked.ranks),
         )
         files.script.write_bytes(os.fsencode(text))
+        if self.mask(text) != text:
+            self.run.private.add(files.script)
         argv = ["/bin/bash", str(files.script)]
         if asked.ranks > 1:  # no worker starts them
-            argv = [sys.executable, "-IS", surroundings.__file__, str(self.run.environment), *argv]
+            argv = [sys.executable, "-IS", surroundings.__file__, environment, *argv]
         return Written(workdir, shown, {"argv": argv, "environment": environment})
 
     def seen(self, job: Any, files: JobFiles, pilot: Pilot) -> bool:

@@ -12,6 +12,7 @@ News: `{"pilot": state, …}`, `{"task": uid, "state": state, "code": exit code,
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -19,6 +20,7 @@ import signal
 import sys
 import threading
 import traceback
+from pathlib import Path
 from typing import Any, TextIO
 
 from deeprc.pilot.batch import give_back
@@ -35,6 +37,7 @@ class Broker:
         self._closing = threading.Lock()
         self._session = self._tasks = None
         self._job: list[str] | None = None  # of a batch system: which one, and the job's name
+        self._private: list[str] = []  # the files that are to go where the client cannot remove them
 
     def tell(self, **item: Any) -> None:
         """Send one item of news."""
@@ -45,9 +48,10 @@ class Broker:
     def start(self, wanted: dict) -> None:
         """Open the session and submit the pilot.
 
-        `wanted` is what RADICAL-Pilot's description of a pilot takes, and `job`: the batch system and the job's name.
+        `wanted` is what RADICAL-Pilot's description of a pilot takes, and `job`: the batch system and the job's name;
+        and the client's `private` files.
         """
-        self._job = wanted.pop("job")
+        self._job, self._private = wanted.pop("job"), wanted.pop("private")
         import radical.pilot as rp
 
         self._rp = rp
@@ -89,6 +93,12 @@ class Broker:
         """End tasks that wait or run."""
         self._tasks.cancel_tasks(uids)
 
+    def forget(self) -> None:
+        """Remove the private files of a client that is gone."""
+        for path in self._private:
+            with contextlib.suppress(OSError):
+                Path(path).unlink()
+
     def close(self) -> None:
         """End the pilot, every process that it started, and this one.
 
@@ -124,6 +134,8 @@ def listen(broker: Broker, source: TextIO, commands: queue.SimpleQueue) -> None:
         if command == "close":
             break
         commands.put((command, argument))
+    else:
+        broker.forget()
     broker.close()
 
 

@@ -89,6 +89,7 @@ class Pilot:
         self.grace = grace
         self.sees: list[Path] = []  # folders that workers in an image see, beside the pilot's own
         self._contained: list[Path] = []  # their scripts
+        self.private: list[Path] = []  # files that are removed, too, where this process is killed
         self.pulls = Pulls(site, self.folder / "tasks", say)
         self._extra: dict[str, None] = {}  # what tasks want of the allocation, in the order that they said so
         self.mark = uuid.uuid4().hex
@@ -274,10 +275,10 @@ class Pilot:
         )
         size = {"nodes": self.nodes, "cores": self.cores, "gpus": self.gpus, "runtime": self.runtime}
         threading.Thread(target=self._attend, daemon=True).start()
-        job = {"queue": given.queue} if given and given.queue else {}
-        self._send(
-            start={"resource": resource, "job": [self.site.scheduler.name, self.job] if given else None, **size, **job}
-        )
+        queued = {"queue": given.queue} if given and given.queue else {}
+        job = [self.site.scheduler.name, self.job] if given else None
+        files = list(map(str, [*self.private, self.pulls.environment]))
+        self._send(start={"resource": resource, "job": job, "private": files, **size, **queued})
 
     def submit(self, tasks: list[Task]) -> None:
         """Hand tasks to the pilot; they wait there for free cores, and for their images where these are not here."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deeprc.errors import ConfigError
+from deeprc.masking import is_secret
 from deeprc.pilot.address import LOOPBACK
 from deeprc.pilot.batch import Allocation
 from deeprc.pilot.processes import MARK
@@ -38,7 +39,7 @@ def check_path(path: Path, *, what: str, fix: str) -> None:
 
 
 def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """The part of the client's environment that RADICAL-Pilot can hand to its agent; the jobs have the whole of it.
+    """The part of the client's environment that RADICAL-Pilot is handed, for its agent; the jobs have the whole of it.
 
     A shell would fail at some of the rest, or even run it: `make` exports `MAKEOVERRIDES=${-*-command-variables-*-}`.
     """
@@ -46,6 +47,7 @@ def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
         name: value
         for name, value in environment.items()
         if PLAIN.fullmatch(name) and PRINTABLE.fullmatch(value) and name not in surroundings.SHELLS
+        if not is_secret(name, value)  # it writes the environment into files, time and again
     }
 
 

@@ -59,10 +59,11 @@ def contained(site: Site, plan: Plan, command: Sequence[str], binds: Sequence[Pa
     name = VARIABLE[site.runtime.kind]
     words = " ".join([*map(shlex.quote, plan.binding), *map(shell_word, plan.runtime), *map(shlex.quote, command)])
     bind = f"export {name}=${{{name}:+${name},}}{shlex.quote(bound)}"
-    # Names that are no shell's, and functions, are known to `env` alone.
-    keep = "DEEPRC_SEEN=(); for DEEPRC_NAME in $(compgen -e); do case $DEEPRC_NAME in "
-    keep += f'{patterns}) DEEPRC_SEEN+=("$DEEPRC_NAME=${{!DEEPRC_NAME}}") ;; esac; done'
-    return f'( set -- {words}; {bind}; {keep}; exec /usr/bin/env -i "${{DEEPRC_SEEN[@]}}" "$@" )'
+    # `env` alone knows names that are no shell's, and functions. It is told names only: its words can be read by all.
+    leave = "DEEPRC_UNSEEN=(); while IFS= builtin read -r -d '' DEEPRC_NAME; do DEEPRC_NAME=${DEEPRC_NAME%%=*}; "
+    leave += f'case $DEEPRC_NAME in ""|{patterns}) ;; *) DEEPRC_UNSEEN+=(-u "$DEEPRC_NAME") ;; esac; '
+    leave += "done < <(/usr/bin/env -0)"
+    return f'( set -- {words}; {bind}; {leave}; exec /usr/bin/env "${{DEEPRC_UNSEEN[@]}}" "$@" )'
 
 
 def _folder(path: Path) -> Path:

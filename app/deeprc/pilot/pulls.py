@@ -57,6 +57,7 @@ class Pulls:
         self._site, self._folder, self._say = site, folder, say
         self.store = store_of(site)  # where they are put
         self._suffix = suffix(site.runtime.kind)
+        self.environment: Path = folder / "environment"  # the user's, for the tasks; may hold secrets
         self._wanted: dict[str, Pull] = {}
         self._behind: list[Task] = []
         self._lock = threading.Lock()  # tasks are submitted in one thread and end in others
@@ -110,7 +111,7 @@ class Pulls:
         """
         with self._lock:
             fresh = [uid for uid, pull in self._wanted.items() if pull.began is None]
-            environment = str(self._folder / "environment")
+            environment = str(self.environment)
             pulling = [
                 Task(uid, ["/bin/bash", str(self._begin(uid, plan()))], environment=environment) for uid in fresh
             ]
@@ -146,9 +147,10 @@ class Pulls:
         pull = self._wanted[uid]
         pull.began = time.monotonic()
         self._say(f"image {pull.image.name} is not here: the pilot's first task pulls it")
-        environment, script = self._folder / "environment", self._folder / f"{uid}.sh"
-        environment.touch(mode=0o600)  # it may hold secrets
-        environment.write_bytes(users(os.environb, elsewhere=self._site.scheduler.name != "fork"))
+        script = self._folder / f"{uid}.sh"
+        if not self.environment.exists():
+            self.environment.touch(mode=0o600)
+            self.environment.write_bytes(users(os.environb, elsewhere=self._site.scheduler.name != "fork"))
         modules = list(dict.fromkeys([*plan.modules, *self._site.runtime.modules]))
         lines = [
             "#!/usr/bin/env bash",

@@ -55,6 +55,8 @@ class Task:
         Where its launch script and its placement are written (several ranks only); or what is known of a command.
     environment
         The file of its environment, see `worker/surroundings.py`; its worker's own, if not given (one rank only).
+    chosen
+        Where any are named, its worker's own environment, and of the file these variables only (one rank only).
     variables
         What the environment has beside that (one rank only).
     workdir
@@ -76,6 +78,7 @@ class Task:
     contained: bool = False
     folder: str | None = None
     environment: str | None = None
+    chosen: tuple[str, ...] | None = None
     variables: Mapping[str, str] = field(default_factory=dict, hash=False)
     workdir: str | None = None
     repeats: int = 1

@@ -26,7 +26,8 @@ PREFIX = "worker."  # of the names of workers among the pilot's tasks
 KEPT = 5.0  # seconds that an idle worker keeps its cores where nobody asks for them
 STUCK = 10.0  # seconds after which a task of several ranks is helped to whole nodes
 TOLD = (  # of a task, to its worker
-    "uid", "argv", "timeout", "memory_mb", "sample", "folder", "environment", "variables", "workdir", "repeats",
+    "uid", "argv", "timeout", "memory_mb", "sample", "folder", "environment", "chosen", "variables", "workdir",
+    "repeats",
 )  # fmt: skip
 TRIES = 2  # workers of one shape that may fail to start in a row
 LIBRARIES = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")

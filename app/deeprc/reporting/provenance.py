@@ -14,6 +14,7 @@ from deeprc.errors import DeepRCError
 from deeprc.events import RunImage
 from deeprc.fingerprint import KEY
 from deeprc.images.store import named
+from deeprc.masking import masked, masked_words
 from deeprc.reporting.breakdown import breakdown
 from deeprc.reporting.events import Run, Task
 from deeprc.shipped import installed
@@ -62,12 +63,12 @@ def provenance(runs: list[Run], tasks: Iterable[Task], *, data: list[dict], conf
         "site": site_of(run, site),
         "host": run.host if run else socket.gethostname(),
         "machine": machine(),
-        "command": run.command if run else [],
+        "command": masked_words(run.command) if run else [],
         "git": commit(Path(__file__).parent),
         "versions": versions() | (run.versions if run else {}),
         "images": images(tasks),
         "data": data,
-        "config": config,
+        "config": masked(config),
         "overhead": overhead(run) if run else None,
         "tasks": [task_row(task) for task in tasks],
     }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import time
 
 import pytest
 
-from pilots import QUIET, events, finish, jobs_that_began, run, start, survivors, wait_for
+from pilots import QUIET, events, finish, holding, jobs_that_began, run, start, survivors, wait_for
 
 BEGIN = 240  # seconds that two pilots at once may take to start on a busy machine
 
@@ -101,23 +102,30 @@ def test_impossible_requests_are_refused_before_anything_starts(tmp_path, target
 
 def test_a_killed_client_takes_its_pilot_along_and_the_next_run_goes_on(tmp_path):
     """The next run, in the same folder, is asked to end (SIGTERM): Snakemake lets the running job finish."""
-    killed = start(tmp_path, "mpi.smk", "--config", "seconds=86.5", *QUIET, "slept.txt")
+    token, password = secrets.token_hex(16), secrets.token_hex(16)
+    options = ("--config", "seconds=86.5", f"password={password}")
+    killed = start(tmp_path, "mpi.smk", *options, *QUIET, "slept.txt", API_TOKEN=token)
     try:
         wait_for((tmp_path / "slept.txt").exists, BEGIN)
+        assert {path.rpartition("/")[2] for path in holding(tmp_path, token)} == {"environment"}
+        assert {path.rpartition("/")[2] for path in holding(tmp_path, password)} == {"configuration.json"}
     finally:
         killed.kill()
         killed.wait()
     wait_for(lambda: not survivors(tmp_path), 30)
+    assert holding(tmp_path, token, password) == []
     assert (tmp_path / "slept.txt").read_text() == ""  # half a file, as a crash leaves it
 
     again = start(tmp_path, "mpi.smk", "--unlock")
     assert finish(again, 120)[0] == 0
-    asked = start(tmp_path, "mpi.smk", "--rerun-incomplete", "--config", "seconds=3", *QUIET, "slept.txt")
+    options = ("--config", "seconds=3", f"password={password}")
+    asked = start(tmp_path, "mpi.smk", "--rerun-incomplete", *options, *QUIET, "slept.txt", API_TOKEN=token)
     wait_for(lambda: len(jobs_that_began(tmp_path)) == 2, BEGIN)
     asked.send_signal(signal.SIGTERM)
     finish(asked, 120)
     assert (tmp_path / "slept.txt").read_text() == "whole\n"
     assert survivors(tmp_path) == {}
+    assert holding(tmp_path, token, password) == []
 
 
 def broker(folder) -> int | None:

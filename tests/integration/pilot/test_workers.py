@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from conftest import lacking
-from deeprc.pilot import workers
+from deeprc.pilot import Task, workers
 from here import shell
 from pilots import wait_for
 
@@ -282,3 +282,14 @@ def test_a_worker_that_cannot_call_says_where_it_tried(tmp_path):
     assert done.returncode == 1
     assert f"cannot reach the client at {address}" in done.stderr
     assert "set DEEPRC_ADDRESS" in done.stderr
+
+
+def test_a_job_in_an_image_gets_of_the_users_variables_those_that_are_declared(here, tmp_path):
+    """From the file: its worker's own environment is that of the image."""
+    (tmp_path / "environment").write_bytes(b"A_TOKEN=planted\0B_TOKEN=hidden\0PATH=/nowhere\0")
+    one = here()
+    told = {"environment": str(tmp_path / "environment"), "chosen": ("A_TOKEN", "NOT_THERE"), "variables": {"C": "1"}}
+    script = 'echo "$A_TOKEN,${B_TOKEN-},$PATH,$C,$HOME"'
+    one.workers.submit([Task("a", ["/bin/sh", "-c", script], folder=str(tmp_path), workdir=str(tmp_path), **told)])
+    assert one.get().state == "DONE"
+    assert (tmp_path / "out.0").read_text() == f"planted,,{os.environ['PATH']},1,{os.environ['HOME']}\n"

@@ -66,7 +66,7 @@ rule two_nodes:
         nodes=2,
         tasks_per_node=1,
     shell:
-        'echo "$SLURMD_NODENAME $SLURM_NNODES"'
+        'echo "$SLURMD_NODENAME $SLURM_NNODES ${{API_TOKEN:+secret}}"'
 
 
 rule one_rank_fails:

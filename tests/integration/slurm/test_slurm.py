@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import secrets
 import signal
 import time
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from deeprc.launch import Layout, compose
 from deeprc.pilot import Outcome, Pilot, Task
 from deeprc.sites import load_site
-from pilots import QUIET, events, finish, jobs_that_began, start, survivors, wait_for
+from pilots import QUIET, events, finish, holding, jobs_that_began, start, survivors, wait_for, watched
 
 pytestmark = pytest.mark.requires("slurm")
 WORKFLOW = Path(__file__).with_name("jobs.smk")
@@ -34,21 +36,34 @@ def launch(cluster, site):
 
 
 @pytest.fixture(scope="module")
-def done(launch, cluster, tmp_path_factory):
+def done(launch, cluster, tmp_path_factory, stranger):
     """A run with jobs of every kind, one of which fails."""
     folder = tmp_path_factory.mktemp("done")
     targets = [*ONE, *(f"alone/{n}.txt" for n in range(4)), *(f"devices/{n}.txt" for n in range(4))]
     targets += ["world.txt", "two.txt", "script.txt", "never.txt"]
     began = time.monotonic()
-    process = launch(folder, "--keep-going", *QUIET, *targets)
+    token = secrets.token_hex(16)
+    process = launch(folder, "--keep-going", *QUIET, *targets, API_TOKEN=token)
+    watch = contextlib.ExitStack()
+    seen = watch.enter_context(watched(stranger, token))
     try:
         wait_for(cluster.jobs, BEGIN)
         (name,) = cluster.jobs()
         job = cluster.call("scontrol", "show", "job", cluster.call("squeue", "--noheader", "--format=%i").split()[0])
     finally:
         code, output = finish(process, BEGIN)
+        watch.close()
     print(f"a pilot on Slurm: {time.monotonic() - began:.0f} s in all\n{output}")
-    return folder, code, output, name, job, cluster.jobs()
+    return (
+        folder,
+        code,
+        output,
+        name,
+        job,
+        cluster.jobs(),
+        holding(folder, token) + holding(cluster.folder, token),
+        seen,
+    )
 
 
 def jobs(folder: Path, rule: str, state: str = "finished") -> list[dict]:
@@ -62,6 +77,13 @@ def test_jobs_of_one_rank_run_on_both_nodes(done):
     assert {node for node, *_ in lines + others} == {"node1", "node2"}, output
     assert {tuple(rest) for _, *rest in lines} == {("1", "0")}
     assert (folder / "script.txt").read_text() == "scripted\n"
+
+
+def test_no_secret_is_left_or_seen_by_another_user(done):
+    """The jobs have it: one of them shows so."""
+    assert (done[0] / "logs" / "two.log").read_text().count(" secret") == 2
+    *_, files, command_lines = done
+    assert (files, command_lines) == ([], [])
 
 
 def test_no_node_has_more_jobs_than_memory_for_them(done):
@@ -84,7 +106,7 @@ def test_six_ranks_on_two_nodes_share_a_world(done):
 
 
 def test_a_job_lies_on_as_many_nodes_as_it_asks_for(done):
-    assert (done[0] / "logs" / "two.log").read_text().splitlines() == ["0: node1 2", "1: node2 2"]
+    assert (done[0] / "logs" / "two.log").read_text().splitlines() == ["0: node1 2 secret", "1: node2 2 secret"]
 
 
 def test_jobs_at_the_same_time_have_accelerators_of_their_own(done):
@@ -174,9 +196,11 @@ def test_another_launcher_is_told_its_hosts_by_a_file(launch, hydra_site, cluste
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_whoever_ends_the_workflow_ends_the_job(launch, cluster, tmp_path, number):
-    process = launch(tmp_path, *QUIET, "slept.txt")
+    token = secrets.token_hex(16)
+    process = launch(tmp_path, *QUIET, "slept.txt", API_TOKEN=token)
     try:
         wait_for((tmp_path / "slept.txt").exists, BEGIN)
+        assert holding(tmp_path, token)
         assert len(jobs_that_began(tmp_path)) == 1
         began = time.monotonic()
         process.send_signal(number)
@@ -187,6 +211,7 @@ def test_whoever_ends_the_workflow_ends_the_job(launch, cluster, tmp_path, numbe
     wait_for(lambda: not cluster.jobs(), 30)
     wait_for(lambda: not survivors(tmp_path), 30)
     assert process.returncode != 0
+    assert holding(tmp_path, token) == []
 
 
 @pytest.mark.parametrize(

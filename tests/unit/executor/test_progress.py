@@ -1,9 +1,11 @@
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
-from deeprc.events import JobEvent, PilotEvent, record
+from deeprc.events import JobEvent, PilotEvent, RunEvent, record
+from deeprc.masking import Masker
 from snakemake_executor_plugin_radical_pilot.events import Events
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 
@@ -62,6 +64,24 @@ def test_events_are_json_lines_that_are_there_at_once(tmp_path):
     first, second = map(json.loads, (tmp_path / "run" / "events.jsonl").read_text().splitlines())
     assert first == {"event": "pilot", "time": 1.0, "state": "active", "cores": 2}
     assert second == record(told)
+
+
+def test_events_and_lines_show_no_secrets(tmp_path, capsys):
+    mask = Masker.of({"A_TOKEN": "abcdefgh"})
+    events, progress = Events(tmp_path / "events.jsonl", mask), Progress(lambda: 1, mask)
+    command = ["snakemake", "--config", "a_key=1", "b=abcdefgh"]
+    events.write(RunEvent(time=1.0, run="r", site="s", host="h", cores=2, command=command))
+    told = JobEvent(time=2.0, state="submitted", job=1, rule="r", label="of abcdefgh", ranks=1, submit=2.0, argv=["b"])
+    events.write(replace(told, command="curl abcdefgh", argv=["srun", "abcdefgh"]))
+    run, job = map(json.loads, (tmp_path / "events.jsonl").read_text().splitlines())
+    assert run["command"] == ["snakemake", "--config", "a_key=***", "b=***"]
+    assert (job["label"], job["command"], job["argv"]) == ("of ***", "curl ***", ["srun", "***"])
+    progress.failed("of abcdefgh", "exit code 1", ["it was abcdefgh"], "log")
+    assert capsys.readouterr().err.splitlines() == [
+        "[ 0:00] FAILED: of *** (exit code 1)",
+        "  | it was ***",
+        "  log: log",
+    ]
 
 
 def test_a_reader_that_is_gone_does_no_harm(monkeypatch):

@@ -26,7 +26,7 @@ def test_in_a_sticky_folder_what_a_stranger_has_planted_is_refused(sticky, stran
         RunFolder(Path(".deeprc")).check()
     if ".deeprc" in plant:
         with pytest.raises(OwnershipError):
-            RunFolder(Path(".deeprc")).create(b"")
+            RunFolder(Path(".deeprc")).create()
 
 
 @pytest.mark.parametrize("name", [".deeprc", ".deeprc/runs"])
@@ -43,7 +43,7 @@ def test_so_is_our_own_where_others_may_write_or_that_is_a_link(tmp_path, monkey
         (tmp_path / name).rmdir() if name == ".deeprc" else None
         (tmp_path / name).symlink_to(tmp_path / "elsewhere")
         expected = rf"a link to {tmp_path}/elsewhere(.*\n)*.*--radical-pilot-folder"
-    for refuse in (lambda run: run.check(), lambda run: run.create(b"")):
+    for refuse in (lambda run: run.check(), lambda run: run.create()):
         with pytest.raises(OwnershipError, match=expected):
             refuse(RunFolder(Path(".deeprc")))
 
@@ -52,10 +52,11 @@ def test_what_is_made_is_closed_to_others_whatever_the_umask(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     run = RunFolder(Path("a", "private"))
     run.check()
-    run.create(b"NAME=value\0")
+    run.create()
+    run.private.write(run.private.environment, b"NAME=value\0")
     run.check()
     made = [run.path.parent.parent, run.path.parent, run.path]
     assert [stat.S_IMODE(path.stat().st_mode) for path in made] == [0o700] * 3
-    assert stat.S_IMODE(run.environment.stat().st_mode) == 0o600
+    assert stat.S_IMODE(run.private.environment.stat().st_mode) == 0o600
     with pytest.raises(FileExistsError):
-        run.create(b"")
+        run.create()

@@ -43,6 +43,24 @@ def test_only_what_ranks_need_gets_in(tmp_path):
     assert not set(hidden) & set(seen)
 
 
+def test_names_that_are_no_shells_and_functions_do_not_get_in(tmp_path):
+    hidden = {"a-b": "1", "BASH_FUNC_f%%": "() {  :\n}", "LINES": "a\nFI_X=1\n", "-x": "1"}
+    assert not {*hidden, "FI_X"} & set(run(tmp_path, {}, hidden))
+
+
+def test_no_value_stands_on_a_command_line(tmp_path):
+    """Every user of the machine reads the words of a program, `env` too."""
+    where = cluster(runtime={"kind": "apptainer"})
+    image = load_catalog().image("rocm6-mpich-ofi")
+    plan = compose(where, where.partition(), Layout(2, 1, 1), ["true"], image=image, image_path="/i.sif", placed=True)
+    (tmp_path / "env").write_text('#!/bin/bash\n[[ $1 == -0 ]] && exec env -0\necho "$@"\n')
+    (tmp_path / "env").chmod(0o755)
+    text = contained(where, plan, ["true"], [], ["A_TOKEN"]).replace("/usr/bin/env", f"{tmp_path}/env")
+    given = {"PATH": os.environ["PATH"], "A_TOKEN": "planted", "B_TOKEN": "planted"}
+    shown = subprocess.run(["bash", "-c", f"RP_RANK=0; {text}"], env=given, capture_output=True, text=True, check=True)
+    assert "-u B_TOKEN" in shown.stdout and "A_TOKEN" not in shown.stdout and "planted" not in shown.stdout
+
+
 def test_the_site_names_what_else(tmp_path):
     given = {"SECRET": "s", "LICENSE_FILE": "l", "OTHER": "o"}
     assert {"LICENSE_FILE"} == set(given) & set(run(tmp_path, {"environment": ["LICENSE_*"]}, given))

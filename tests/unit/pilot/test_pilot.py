@@ -59,6 +59,7 @@ def test_what_would_harm_radical_pilots_scripts_is_kept_from_them():
     odd |= {"LINES": "a\nb", "BYTES": "M\udcfcller", "HUGE": "x" * 100_000}
     odd |= {"rank": "gold", "here": "/tmp", "a-b": "1", "BASH_FUNC_module%%": "() { :; }"}
     odd |= {"BASH_ENV": "/mine", "SHELLOPTS": "xtrace", "PYTHONWARNINGS": "error", "PYTHONIOENCODING": "utf-16"}
+    odd |= {"A_TOKEN": "a", "https_proxy": "http://me:pass@proxy"}  # it would write them into files
     kept = {"LANG": "C.UTF-8", "EMPTY": "", "HOME": "/home/müller", "http_proxy": "http://proxy:3128", "SLURM_X": "1"}
     assert passed_on({**kept, **odd}) == kept
 

@@ -140,3 +140,12 @@ def test_data_files_of_both_kinds_of_check():
         ("m.csv", "dd"),
     ]
     assert data_files("hydrology", {}) == []
+
+
+def test_secrets_are_told_to_nobody(run):
+    """Those of an older release's events, too."""
+    run.command = ["snakemake", "--config", "api_key=planted"]
+    config = {"data": {"url": "https://me:planted@host", "Password": "planted"}, "horizon": 12}
+    found = provenance([run], [], data=[], config=config, site=None)
+    assert found["command"] == ["snakemake", "--config", "api_key=***"]
+    assert found["config"] == {"data": {"url": "https://me:***@host", "Password": "***"}, "horizon": 12}

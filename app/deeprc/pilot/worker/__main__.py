@@ -114,7 +114,7 @@ class Worker:
 
     def __init__(self, client: Line, warm: Warm) -> None:
         self._client, self._warm, self._job, self._leaving = client, warm, None, False
-        self._environments: dict[tuple[str | None, bool], dict[bytes, bytes]] = {}  # by their files, and for a shell?
+        self._environments: dict[tuple, dict[bytes, bytes]] = {}  # by their files, what is chosen, and for a shell?
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -177,12 +177,15 @@ class Worker:
 
     def _environment(self, job: dict) -> dict[bytes, bytes]:
         """The variables of a job: the user's, the job's own, and where its `python` finds this worker."""
-        path, plain = job["environment"], job["workdir"] is not None
-        if (path, plain) not in self._environments:  # a run has one
+        path, chosen, plain = job["environment"], job["chosen"], job["workdir"] is not None
+        kind = path, chosen and tuple(chosen), plain
+        if kind not in self._environments:  # a run has one
             theirs = None if path is None else surroundings.read(path)
-            self._environments[path, plain] = surroundings.of_job(theirs, os.environb, shell=not plain)
+            if chosen is not None:
+                theirs = os.environb | {name: theirs[name] for name in map(os.fsencode, chosen) if name in theirs}
+            self._environments[kind] = surroundings.of_job(theirs, os.environb, shell=not plain)
         own = job["variables"] | self._warm.variables
-        made = self._environments[path, plain] | {os.fsencode(name): os.fsencode(value) for name, value in own.items()}
+        made = self._environments[kind] | {os.fsencode(name): os.fsencode(value) for name, value in own.items()}
         if plain and self._warm.variables:
             made[b"PATH"] = os.fsencode(self._warm.variables["DEEPRC_WARM_PATH"]) + b":" + made.get(b"PATH", b"")
         return made

@@ -1,0 +1,18 @@
+"""`python -m …nested -m snakemake …`: the Snakemake of one job, whose own subprocesses show no variables.
+
+Snakemake writes those of `envvars:` into their command lines, which every user of the machine can read. They have them
+in their environment anyway. Its own command line has no secrets but for options of storage that no variable stands for.
+"""
+
+import runpy
+import sys
+
+from snakemake_interface_executor_plugins.executors.real import RealExecutor
+
+from snakemake_executor_plugin_radical_pilot import commandline
+
+if __name__ == "__main__":
+    commandline.hide()
+    RealExecutor.get_envvar_declarations = lambda self: ""
+    del sys.argv[1]
+    runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

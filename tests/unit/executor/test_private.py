@@ -1,0 +1,53 @@
+"""Files with secrets go with their run, and those of a killed run with the next one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from snakemake_executor_plugin_radical_pilot.runs import RunFolder
+
+PROGRAM = """
+import sys, pathlib
+from snakemake_executor_plugin_radical_pilot.private import Private
+folder = pathlib.Path(sys.argv[1])
+folder.mkdir(parents=True)
+(folder / "events.jsonl").touch()
+private = Private(folder)
+private.write(private.environment, b"A=1\\0")
+private.write(private.configuration, b"{}")
+print("written", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_next_run_removes_those_of_killed_ones_and_of_no_other(tmp_path):
+    runs = tmp_path / ".deeprc" / "runs"
+    killed, alive = (
+        subprocess.Popen([sys.executable, "-c", PROGRAM, runs / name], stdin=-1, stdout=-1) for name in ("a", "b")
+    )
+    for each in (killed, alive):
+        assert each.stdout.readline() == b"written\n"
+    killed.kill()
+    killed.wait()
+    assert len(list(runs.glob("a/*"))) == 3
+    RunFolder(tmp_path / ".deeprc").create()
+    alive.communicate()
+    assert [path.name for path in runs.glob("a/*")] == ["events.jsonl"]
+    assert len(list(runs.glob("b/*"))) == 3
+
+
+def test_a_run_leaves_none(tmp_path):
+    run = RunFolder(tmp_path / ".deeprc")
+    run.create()
+    run.private.write(run.private.environment, b"A=1\0")
+    assert run.private.environment.read_bytes() == b"A=1\0"
+    assert run.private.environment.stat().st_mode & 0o777 == 0o600
+    script = run.job("a.1").script
+    script.touch()
+    run.private.add(script)
+    run.private.remove()
+    assert [path for path in run.path.rglob("*") if path.is_file()] == []
+    run.tidy()
+    run.private.remove()
+    assert not run.path.exists()
