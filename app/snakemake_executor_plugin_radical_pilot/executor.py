@@ -129,7 +129,7 @@ class Executor(RemoteExecutor):
                 self._progress.failed(direct.rule_name(job), "it cannot be run", rows, "none")
                 self._jobs = {uid: each for uid, each in self._jobs.items() if each[0].job is not job}
                 with contextlib.suppress(Exception):  # its message may be what cannot be made
-                    self._events.write(direct.stage(job).refused(time.time()))
+                    self._events.write(direct.stage(job).event("failed", time.time()))
                 direct.give_up(job)
                 self.report_job_error(SubmittedJobInfo(job))
         return tasks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from deeprc import events
 from deeprc.events import JobEvent, RunImage
@@ -29,11 +30,11 @@ class Stage:
     attempts: int
     jobs: int = 1
 
-    def refused(self, now: float) -> JobEvent:
-        """The event of a job that could not be handed to the pilot: it failed before it began."""
+    def event(self, state: Literal["submitted", "failed"], now: float) -> JobEvent:
+        """The event of a job before the pilot has it: it is handed over at `now`, or cannot be."""
         return JobEvent(
             time=now,
-            state="failed",
+            state=state,
             job=self.job,
             rule=self.rule,
             wildcards=self.wildcards,
@@ -66,22 +67,13 @@ class Submitted:
 
     def event(self) -> JobEvent:
         """The event of its submission."""
-        stage = self.stage
-        return JobEvent(
-            time=self.time,
-            state="submitted",
-            job=stage.job,
-            rule=stage.rule,
-            wildcards=stage.wildcards,
-            label=stage.label,
+        return replace(
+            self.stage.event("submitted", self.time),
             ranks=self.asked.ranks,
             cores_per_rank=self.asked.cores_per_rank,
-            submit=self.time,
             command=self.command,
             argv=self.argv,
             image=self.image,
-            output=stage.output,
-            attempt=stage.attempt,
         )
 
     def record(self) -> dict:
