@@ -86,6 +86,11 @@ def hide(workflow: Any, path: Path) -> bytes | None:
     return json.dumps(hidden).encode()
 
 
+def asked_to_end(workflow: Any) -> bool:
+    """Whether Snakemake was asked to end (SIGTERM), and waits for the jobs that it has handed out."""
+    return workflow.scheduler is not None and workflow.scheduler._user_kill is not None
+
+
 # What a rule can have (attributes of Snakemake's `RuleInfo`) and how it comes about where its command is run directly:
 # Snakemake's main process does it, or `prepare`, or a function below.
 DONE = frozenset(

@@ -39,6 +39,7 @@ from snakemake_executor_plugin_radical_pilot.runs import RunFolder, last_words
 from snakemake_executor_plugin_radical_pilot.writer import Writer
 
 LAST_WORDS = 15.0  # seconds after the end of a worker in which its pilot's end may become known
+HUNG = 15.0  # seconds without a job that runs after which a run that was asked to end waits no longer
 FULL = 5  # MB of free space below which a pilot's folder counts as full
 SAMPLED = "mem_mb is kept by looking at what a job's processes use, about once a second: no cgroup holds them to it"
 ON_COMMAND_LINE = (
@@ -68,6 +69,7 @@ class Executor(RemoteExecutor):
         self._numbers = itertools.count(1)
         self._failed = self._announced = False
         self._taken, self._replacing = 0, False  # pilots
+        self._ran = time.monotonic()  # when a job was last seen running, or nobody had asked the run to end
         self._held: list[Task] = []  # for the next pilot, since this one does not live long enough
         self._lost: dict[str, tuple[Outcome, float]] = {}  # with what ran them, and when: did the pilot end, too?
         self._images: dict[tuple, RunImage | None] = {}
@@ -229,7 +231,7 @@ class Executor(RemoteExecutor):
 
     @property
     def _may_replace(self) -> bool:
-        return self._taken < self.workflow.executor_settings.pilots
+        return self._taken < self.workflow.executor_settings.pilots and not direct.asked_to_end(self.workflow)
 
     def _begin(self) -> None:
         """Write down the run and start the first pilot."""
@@ -349,6 +351,10 @@ class Executor(RemoteExecutor):
                 self._lost[outcome.uid] = outcome, now
             else:
                 self._end(outcome)
+        if self._pilot.running or not direct.asked_to_end(self.workflow):
+            self._ran = now
+        elif self._jobs and now - self._ran > HUNG:
+            self._pilot.fail(f"the run was asked to end, and none of its jobs has run for {HUNG:.0f} s")
         only_held = self._held and len(self._held) == len(self._jobs)
         if only_held and not self._may_replace:
             self._pilot.fail(

@@ -52,7 +52,10 @@ class Broker:
         and the client's `private` files.
         """
         self._job, self._private = wanted.pop("job"), wanted.pop("private")
+        import deeprc_watch  # of the hooks
         import radical.pilot as rp
+
+        deeprc_watch.end = lambda words: self.tell(pilot="FAILED", reason=words)
 
         self._rp = rp
         self._session = rp.Session()

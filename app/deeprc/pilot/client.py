@@ -22,7 +22,7 @@ from deeprc.launch.choose import choose_image
 from deeprc.launch.modules import probe
 from deeprc.launch.runtimes import suffix
 from deeprc.ownership import PRIVATE, private
-from deeprc.pilot import ended, inside
+from deeprc.pilot import curve, ended, inside
 from deeprc.pilot.address import LOOPBACK, own_address
 from deeprc.pilot.batch import allocation, give_back, queue_state
 from deeprc.pilot.environment import broker_environment, check_path, passed_on, refusal
@@ -74,6 +74,7 @@ class Pilot:
             ("the project's environment", Path(sys.prefix), "put the project into a folder of a plain name"),
         ):
             check_path(path, what=what, fix=fix)
+        curve.check()
         self.site, self.partition = site, site.partition(partition)
         if self.batch and nodes > self.partition.nodes:
             raise ConfigError(
@@ -237,6 +238,7 @@ class Pilot:
         """Start the pilot and return at once."""
         for name in ("", "home", "tmp", "log", "sandbox", "tasks"):
             private(self.folder / name, fix="name another folder for the pilot")
+        curve.write(self.folder)
         address = own_address() if self.batch else None
         bootstrap = self.folder / "bootstrap.sh"
         given = None
@@ -277,7 +279,7 @@ class Pilot:
         threading.Thread(target=self._attend, daemon=True).start()
         queued = {"queue": given.queue} if given and given.queue else {}
         job = [self.site.scheduler.name, self.job] if given else None
-        files = list(map(str, [*self.private, self.pulls.environment]))
+        files = list(map(str, [*self.private, self.pulls.environment, self.folder / curve.NAME]))
         self._send(start={"resource": resource, "job": job, "private": files, **size, **queued})
 
     def submit(self, tasks: list[Task]) -> None:
@@ -342,6 +344,7 @@ class Pilot:
                 self._broker.stdin.close()
             if self.batch:  # the broker has done so, unless it was killed
                 give_back(self.site.scheduler.name, self.job)
+        (self.folder / curve.NAME).unlink(missing_ok=True)
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
         return time.monotonic() - started

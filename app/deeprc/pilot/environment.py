@@ -11,6 +11,7 @@ from pathlib import Path
 
 from deeprc.errors import ConfigError
 from deeprc.masking import is_secret
+from deeprc.pilot import curve
 from deeprc.pilot.address import LOOPBACK
 from deeprc.pilot.batch import Allocation
 from deeprc.pilot.processes import MARK
@@ -90,6 +91,7 @@ def broker_environment(
         "PYTHONPATH": os.pathsep.join(filter(None, [str(HOOKS), os.environ.get("PYTHONPATH")])),
         "PYTHONUTF8": "1",
         "DEEPRC_TOWARDS": towards,
+        curve.VARIABLE: str(folder / curve.NAME),
         "RADICAL_BASE": str(folder),
         "RADICAL_CONFIG_USER_DIR": str(folder),
         "RADICAL_LOG_TGT": str(folder / "log" / "radical.log"),

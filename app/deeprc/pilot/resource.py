@@ -11,6 +11,7 @@ from pathlib import Path
 from deeprc.files import write_json
 from deeprc.launch.modules import KNOWN
 from deeprc.ownership import PRIVATE
+from deeprc.pilot import curve
 from deeprc.pilot.batch import SCHEMES
 from deeprc.sites import Partition, Site
 
@@ -78,6 +79,7 @@ def bootstrap_text(site: Site, folder: Path, *, towards: str, environment: Mappi
     """
     variables = {
         "DEEPRC_TOWARDS": towards,
+        curve.VARIABLE: str(folder / curve.NAME),
         "PYTHONPATH": str(HOOKS),
         "HOME": str(folder / "home"),
         "TMPDIR": str(folder / "tmp"),

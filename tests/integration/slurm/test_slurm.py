@@ -15,6 +15,7 @@ from deeprc.launch import Layout, compose
 from deeprc.pilot import Outcome, Pilot, Task
 from deeprc.sites import load_site
 from pilots import QUIET, events, finish, holding, jobs_that_began, start, survivors, wait_for, watched
+from strangers import GREET, TALK, attempt, listening
 
 pytestmark = pytest.mark.requires("slurm")
 WORKFLOW = Path(__file__).with_name("jobs.smk")
@@ -195,13 +196,19 @@ def test_another_launcher_is_told_its_hosts_by_a_file(launch, hydra_site, cluste
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_whoever_ends_the_workflow_ends_the_job(launch, cluster, tmp_path, number):
+def test_whoever_ends_the_workflow_ends_the_job(launch, cluster, tmp_path, number, stranger):
+    """And until then, no other user of the nodes is heard (in one of the two)."""
     token = secrets.token_hex(16)
     process = launch(tmp_path, *QUIET, "slept.txt", API_TOKEN=token)
     try:
         wait_for((tmp_path / "slept.txt").exists, BEGIN)
         assert holding(tmp_path, token)
         assert len(jobs_that_began(tmp_path)) == 1
+        if number == signal.SIGINT:
+            ports = listening(tmp_path, besides=process.pid)  # which listens for the workers
+            assert len(ports) > 50
+            assert attempt(stranger, GREET, *ports) == {str(port): "CURVE" for port in ports}
+            assert attempt(stranger, TALK, "", *ports) == {"let in": [], "told": []}
         began = time.monotonic()
         process.send_signal(number)
         process.communicate(timeout=30)

@@ -2,17 +2,20 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
+from deeprc.pilot import curve
 from deeprc.pilot.resource import HOOKS
 
 COUNT = 200
 PROGRAM = f"""
-import json, sys, threading, time
+import json, os, sys, threading, time
 import radical.utils as ru
+import zmq
 
 work, news = ru.zmq.Queue("work"), ru.zmq.PubSub("news")
 for bridge in (work, news):
@@ -36,6 +39,18 @@ publisher = ru.zmq.Publisher("news", url=url(news.addr_pub))
 putter = ru.zmq.Putter("work", url=url(work.addr_put))
 for reader in readers:
     reader.start()
+if "DEEPRC_CURVE" in os.environ:
+    sockets = []
+    for kind, address, messages in (
+        (zmq.PUSH, work.addr_put, ([b""], [b"\\xc1", b"\\xc1"], [b"a", b"b", b"c"], [b"\\xa1a", b"a"])),
+        (zmq.DEALER, work.addr_get, ([b""], [b"", b"\\xff"], [b"", b"a", b"a"])),
+        (zmq.PUB, news.addr_pub, ([b"t"], [b"t \\xc1"], [b"t \\x01", b"t \\x01"], [b"t \\xa2a"])),
+    ):
+        sockets.append(zmq.Context.instance().socket(kind))
+        sockets[-1].connect(str(address))
+        time.sleep(0.2)
+        for message in messages:
+            sockets[-1].send_multipart(message)
 time.sleep(0.5)
 before = time.process_time()
 time.sleep(1.5)
@@ -46,9 +61,10 @@ for number in range({COUNT}):
 for reader in readers:
     reader.join()
 addresses = [url(a) for a in (work.addr_put, work.addr_get, news.addr_pub, news.addr_sub)]
-print(json.dumps({{"idle": idle, "a": got["a"], "b": got["b"], "heard": heard, "addresses": addresses}}))
+print(json.dumps({{"idle": idle, "a": got["a"], "b": got["b"], "heard": heard, "addresses": addresses,
+                  "dropped": [getattr(bridge, "dropped", 0) for bridge in (work, news)]}}))
 sys.stdout.flush()
-import os; os._exit(0)
+os._exit(0)
 """
 
 
@@ -62,13 +78,25 @@ def talk(tmp_path, **environment) -> dict:
 
 @pytest.fixture(scope="module")
 def hooked(tmp_path_factory):
-    return talk(tmp_path_factory.mktemp("hooked"), PYTHONPATH=str(HOOKS), DEEPRC_TOWARDS="127.0.0.1")
+    folder = tmp_path_factory.mktemp("hooked")
+    told = {"RADICAL_LOG_TGT": str(folder / "log"), "DEEPRC_CURVE": str(curve.write(folder))}
+    return talk(folder, PYTHONPATH=str(HOOKS), DEEPRC_TOWARDS="127.0.0.1", **told) | {
+        "log": (folder / "log").read_text()
+    }
 
 
 def test_every_message_arrives_once_and_under_its_name(hooked):
     assert sorted(hooked["a"]) == list(range(0, COUNT, 2))
     assert hooked["b"] == list(range(1, COUNT, 2))  # of one reader: in order
     assert hooked["heard"] == [[number] for number in range(COUNT)]
+
+
+def test_what_cannot_be_read_is_dropped_counted_and_told(hooked):
+    """And all else arrives, see above: it came after that."""
+    assert hooked["dropped"] == [7, 4]
+    told = re.findall(r"(work|news)\.bridge.*: messages dropped that cannot be read: (\d+) ", hooked["log"])
+    for name in ("work", "news"):
+        assert [int(number) for bridge, number in told if bridge == name] == [1, 2, 4]  # then 8, and so on
 
 
 def test_waiting_costs_a_fraction_of_what_it_did(hooked, tmp_path):

@@ -2,10 +2,12 @@
 
 RADICAL-Pilot 1.103's message queues answer a request for work at once, also when there is none, so that every reader
 asks again a hundred times a second: together the idle pilot takes 0.8 of a core, and on a laptop that is the user's.
-Here a request waits until there is something to answer. Its sockets listen on the interface only that is used towards
-$DEEPRC_TOWARDS, the client's address (loopback for a pilot of this machine), instead of on every network. A task's
-cores are told when it starts, since those of a worker are the cores of its jobs. Tasks are launched by their own lines
-(`deeprc_launch`), and batch jobs submitted with the site's options (`deeprc_submit`).
+Here a request waits until there is something to answer. Its sockets answer those only who have the keys in the file
+$DEEPRC_CURVE (see `deeprc.pilot.curve`), and listen on the interface only that is used towards $DEEPRC_TOWARDS, the
+client's address (loopback for a pilot of this machine). A message that cannot be read is dropped, and a part that has
+ended ends the pilot (`deeprc_watch`), where a run waited for ever. A task's cores are told when it starts, since those
+of a worker are the cores of its jobs. Tasks are launched by their own lines (`deeprc_launch`), and batch jobs submitted
+with the site's options (`deeprc_submit`).
 
 It stands alone: it is read before anything else, in environments that may have no deeprc, and must never fail there.
 """
@@ -20,9 +22,18 @@ from collections import defaultdict, deque
 LONG = 1000  # ms until a waiting bridge looks whether it is to end
 
 
+def drop(bridge, error):
+    """Count a message that cannot be read; the log tells of the first one, and whenever there are twice as many."""
+    bridge.dropped = getattr(bridge, "dropped", 0) + 1
+    if bridge.dropped & (bridge.dropped - 1) == 0:
+        bridge._log.error("messages dropped that cannot be read: %d (%r)", bridge.dropped, error)
+
+
 def queue(module):
     """Hold requests in `radical.utils.zmq.queue` until there are messages."""
-    zmq, pack = module.zmq, module.to_msgpack
+    from deeprc_watch import vital
+
+    zmq, pack, unpack = module.zmq, module.to_msgpack, module.from_msgpack
 
     def initialize(self):
         self._lock, self._ctx = threading.Lock(), zmq.Context()
@@ -39,30 +50,70 @@ def queue(module):
         messages, readers = defaultdict(list), defaultdict(deque)
         while not self._term.is_set():
             for socket, _ in poller.poll(LONG):
-                name, *rest = reversed(socket.recv_multipart())
-                if socket is self._put:
-                    messages[module.as_string(module.from_msgpack(rest[0]))] += module.from_msgpack(name)
-                else:
-                    readers[module.as_string(name) or "default"].append(rest[-1])
+                frames = socket.recv_multipart()
+                try:
+                    if socket is self._put:
+                        name, bulk = map(unpack, frames)
+                        messages[module.as_string(name)].extend([*bulk])
+                    else:
+                        reader, _, name = frames
+                        readers[module.as_string(name) or "default"].append(reader)
+                except Exception as error:
+                    drop(self, error)
             for name, waiting in readers.items():
                 while waiting and messages[name]:
                     bulk = messages[name][: self._bulk_size]
                     del messages[name][: self._bulk_size]
                     self._get.send_multipart([waiting.popleft(), b"", pack(name), pack(bulk)])
 
-    module.Queue._bridge_initialize, module.Queue._bridge_work = initialize, work
+    module.Queue._bridge_initialize, module.Queue._bridge_work = initialize, vital(work)
 
 
 def pubsub(module):
-    """Let the bridges of `radical.utils.zmq.pubsub` sleep until something arrives."""
+    """Let the bridges of `radical.utils.zmq.pubsub` sleep until something arrives that their readers understand."""
+    from deeprc_watch import vital
 
     def work(self):
         while not self._term.is_set():
             for socket, _ in self._poll.poll(LONG):
-                other = self._xsub if socket is self._xpub else self._xpub
-                other.send(socket.recv())
+                frames = socket.recv_multipart()
+                try:
+                    (message,) = frames
+                    if socket is self._xpub:  # what publishers send; the other one has subscriptions
+                        _topic, content = message.split(b" ", 1)
+                        module.from_msgpack(content)
+                except Exception as error:
+                    drop(self, error)
+                else:
+                    (self._xsub if socket is self._xpub else self._xpub).send(message)
 
-    module.PubSub._bridge_work = work
+    module.PubSub._bridge_work = vital(work)
+
+
+def server(module):
+    """Registries and the proxy (`radical.utils.zmq.server`): without one of them nothing goes on."""
+    from deeprc_watch import vital
+
+    module.Server._work = vital(module.Server._work)
+
+
+def proxy(module):
+    """Watch the process of the proxy's bridges (`radical.pilot.proxy`)."""
+    from deeprc_watch import watch
+
+    register = module.Proxy._register
+
+    def register_and_watch(self, arg):
+        addresses = register(self, arg)
+        watch("the proxy", self._clients[arg["sid"]]["proc"].pid)
+        return addresses
+
+    module.Proxy._register = register_and_watch
+
+
+def command_port(module):
+    """Open no port for commands in plain text, from whomever (`radical.pilot.agent.agent_0`); only a tool reads it."""
+    module.Agent_0.command_port = lambda self: None
 
 
 def executing(module):
@@ -79,11 +130,24 @@ def executing(module):
 
 
 def component_manager(module):
-    """Fork the bridges and components that `radical.pilot.utils.component_manager` starts."""
+    """Fork the bridges and components that `radical.pilot.utils.component_manager` starts, and watch them."""
     from deeprc_forks import Forks
+    from deeprc_watch import forget, watch
 
     module.ru = _Utilities(module.ru)
     module.ru.sh_callout = Forks(module.ru.sh_callout).sh_callout
+    wait, close = module.ComponentManager._wait_startup, module.ComponentManager.close
+
+    def wait_and_watch(self, uids, timeout):
+        wait(self, uids, timeout)
+        for uid in uids:
+            watch(uid, self._startups[uid].pid)
+
+    def forget_and_close(self):
+        forget()
+        close(self)
+
+    module.ComponentManager._wait_startup, module.ComponentManager.close = wait_and_watch, forget_and_close
 
 
 class _Utilities:
@@ -152,14 +216,29 @@ def host(module):
 
 
 def sockets(module):
-    """Bind `zmq` sockets that are meant for every interface to that one."""
-    bind, address = module.Socket.bind, own_address()
-    module.Socket.bind = lambda self, wanted: bind(self, wanted.replace("tcp://*:", f"tcp://{address}:"))
+    """Give every `zmq` socket its keys, and bind those that are meant for every interface to that one."""
+    bind, connect, address = module.Socket.bind, module.Socket.connect, own_address()
+    with open(os.environ["DEEPRC_CURVE"], "rb") as file:  # noqa: PTH123  without it there is no zmq: not an open one
+        public, secret = file.read().split()
+
+    def closed_bind(self, wanted):
+        self.curve_server, self.curve_secretkey = True, secret
+        return bind(self, wanted.replace("tcp://*:", f"tcp://{address}:"))
+
+    def closed_connect(self, wanted):
+        self.curve_publickey, self.curve_secretkey = module.curve_keypair()
+        self.curve_serverkey = public
+        return connect(self, wanted)
+
+    module.Socket.bind, module.Socket.connect = closed_bind, closed_connect
 
 
 HOOKS = {
     "radical.utils.zmq.queue": queue,
     "radical.utils.zmq.pubsub": pubsub,
+    "radical.utils.zmq.server": server,
+    "radical.pilot.proxy": proxy,
+    "radical.pilot.agent.agent_0": command_port,
     "radical.pilot.agent.executing.base": executing,
     "radical.pilot.utils.component_manager": component_manager,
     "radical.pilot.agent.launch_method.base": launch_method,
