@@ -93,7 +93,7 @@ def fault(path: str | Path, *, root: bool = False) -> str | None:
     """
     try:
         state = Path(path).lstat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     if stat.S_ISLNK(state.st_mode):
         return f"a link to {Path(path).readlink()}"

@@ -85,6 +85,26 @@ def test_a_file_is_no_folder(tmp_path):
 
 
 @pytest.mark.requires("root")
+def test_who_is_not_root_has_folders_of_his_own_and_none_of_roots(sticky, stranger):
+    (sticky / "roots").mkdir(mode=0o777)
+    code = """
+from pathlib import Path
+from deeprc.ownership import OwnershipError, private
+print(private(Path(sys.argv[1], "a", "b"), fix="").stat().st_mode & 0o777 == 0o700)
+try:
+    private(Path(sys.argv[1], "roots"), fix="")
+except OwnershipError as error:
+    print(error.found)
+"""
+    assert stranger.run(code, sticky, modules=("deeprc.ownership",)) == "True\nowned by root\n"
+
+
+def test_where_a_folder_would_be_below_a_file_nothing_stands(tmp_path):
+    (tmp_path / "file").touch()
+    assert fault(tmp_path / "file" / "x") is None
+
+
+@pytest.mark.requires("root")
 def test_a_project_of_a_group_is_told_and_may_be_used(tmp_path):
     project = tmp_path / "project"
     project.mkdir()
