@@ -11,10 +11,10 @@ from deeprc.errors import InputError
 from deeprc.forecasting.columns import LAYOUTS, Roles, assign
 from deeprc.forecasting.config import DataConfig
 from deeprc.forecasting.repeats import once
-from deeprc.forecasting.stray import refuse_stray
 from deeprc.tabular import Table, TableOptions, read_table
 from deeprc.tabular.numbers import word
 from deeprc.tabular.sentinels import find_sentinel
+from deeprc.tabular.stray import refuse_stray
 
 
 @dataclass(frozen=True)

@@ -380,3 +380,10 @@ def test_what_check_accepts_the_later_stages_can_do(tmp_path_factory, spots, gon
     judged = metrics(prepared, days.with_columns(sim=pl.col("obs").fill_null(1.0) * 0.9))["weser"]
     assert judged["days"] == found["windows"]["test"]
     assert all(math.isfinite(judged[name]) for name in ("rmse", "bias") if judged[name] is not None)
+
+
+def test_a_wrong_year_is_named_with_its_line(tmp_path):
+    table = rows()
+    table[40]["Datum"] = table[40]["Datum"].replace("2001", "1700")
+    with pytest.raises(InputError, match=r"weser.csv:42, column 'Datum': a date out of line\n  found: 1700-02-10"):
+        open_dataset(config(), [write(tmp_path / "weser.csv", table)]).forcing("weser")

@@ -12,6 +12,7 @@ from deeprc.errors import InputError
 from deeprc.tabular import Table
 from deeprc.tabular.numbers import word
 from deeprc.tabular.sentinels import find_sentinel
+from deeprc.tabular.stray import refuse_stray
 
 # Litres per second of one unit of discharge; mm/day needs no area.
 LITRES = {"m3/s": 1000.0, "l/s": 1.0, "ft3/s": 28.316846592, "ML/day": 1e6 / 86_400, "mm/day": 0.0}
@@ -61,6 +62,7 @@ def days(table: Table, names: str | Sequence[str], form: str | None = None) -> p
     zoned = isinstance(year.dtype, pl.Datetime) and year.dtype.time_zone and len(names) == 1
     # A Parquet file's times with a zone: their days are those of the zone, not UTC's.
     times = year.dt.replace_time_zone(None) if zoned and not year.null_count() else table.times(names, form)
+    refuse_stray(table, pl.repeat("", len(times), eager=True), times, names)
     found = times.dt.date()
     clocks = times.dt.time().unique()
     if len(clocks) > 1:

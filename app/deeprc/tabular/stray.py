@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from deeprc.errors import InputError
-from deeprc.tabular import Table
+from deeprc.tabular.table import Table
 
 FAR = 10  # times the longest gap between all other times
 FEW = 100  # one row in so many may be out of line; where there are more, something else is wrong
