@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from pilots import QUIET, events, finish, holding, jobs_that_began, run, start, survivors, wait_for
+from pilots import QUIET, events, finish, holding, jobs_that_began, start, survivors, wait_for
 
 BEGIN = 240  # seconds that two pilots at once may take to start on a busy machine
 
@@ -80,24 +80,6 @@ def test_interrupt_ends_everything_quickly(two):
     assert seconds < 20  # 2 to 3 s on an idle machine; the job itself would take 86.5 s
     assert left == {}
     assert events(folder)[-1]["state"] == "closed"
-
-
-@pytest.mark.parametrize(
-    ("target", "expected"),
-    [
-        ("large.txt", ["rule too_large asks for 1000 cores, the pilot has", "1000 ranks x 1 cores"]),
-        ("gpu.txt", ["rule accelerator asks for 1 accelerators, the pilot has 0"]),
-        ("memory.txt", ["rule too_much_memory asks for 1000000000 MB of memory, the pilot has"]),
-    ],
-)
-def test_impossible_requests_are_refused_before_anything_starts(tmp_path, target, expected):
-    code, output = run(tmp_path, "mpi.smk", *QUIET, target, timeout=120)
-    assert code == 1
-    for text in expected:
-        assert text in output
-    assert "Traceback" not in output
-    assert not (tmp_path / ".deeprc").exists()
-    assert not (tmp_path / "world.txt").exists()
 
 
 def test_a_killed_client_takes_its_pilot_along_and_the_next_run_goes_on(tmp_path):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 from pilots import QUIET, WORKFLOWS, events, run, survivors, tree
+from starts import Ended, together
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +113,19 @@ def test_nothing_to_do_starts_no_pilot(features):
     assert list((base / "pilot" / ".deeprc" / "runs").iterdir()) == runs
 
 
+def dry_runs(*starts: tuple[Path, Path, str, list[str]]) -> list[Ended]:
+    """`-n` in each folder with its Snakefile, its executor and its options."""
+    common = ["-n", "--cores", "2", "--jobs", "100", "--snakefile"]
+    arguments = (
+        [*common, snakefile, "--directory", folder, "--executor", executor, *options]
+        for folder, snakefile, executor, options in starts
+    )
+    return together(*arguments, DEEPRC_TEST_VARIABLE="seen")
+
+
 def test_dry_run_starts_no_pilot(tmp_path):
-    code, output = run(tmp_path, "features.smk", "-n", "--cores", "2", DEEPRC_TEST_VARIABLE="seen")
-    assert code == 0, output
+    (done,) = dry_runs((tmp_path, WORKFLOWS / "features.smk", "radical-pilot", []))
+    assert done.code == 0, done.output
     assert not (tmp_path / ".deeprc").exists()
 
 
@@ -132,9 +144,9 @@ def test_dry_run_starts_no_pilot(tmp_path):
 def test_what_a_change_redoes_is_as_with_the_local_executor(features, tmp_path, change, expected):
     """Only the last two cases change the folders, each what no case before it looks at."""
     base, *_ = features
-    snakefile, options = WORKFLOWS / "features.smk", ["-n", "--cores", "2"]
+    snakefile, options = WORKFLOWS / "features.smk", []
     if change == "param":
-        options += ["--config", "chosen=fancy"]
+        options = ["--config", "chosen=fancy"]
     elif change == "code":
         shutil.copy(WORKFLOWS / "features_script.py", tmp_path)
         text = snakefile.read_text()
@@ -143,14 +155,17 @@ def test_what_a_change_redoes_is_as_with_the_local_executor(features, tmp_path, 
             text.replace('echo kept > {output}"\n\n\nrule touched', 'echo more > {output}"\n\n\nrule touched')
         )
         assert snakefile.read_text() != text
-    reasons = {}
-    for name, executor in (("pilot", "radical-pilot"), ("local", "local")):
+    for name in ("pilot", "local"):
         if change == "input":
             (base / name / "first.txt").write_text("another\n")
         elif change == "output":
             (base / name / "touched").unlink()
-        code, output = run(base / name, str(snakefile), *options, executor=executor, DEEPRC_TEST_VARIABLE="seen")
-        assert code == 0, output
-        reasons[name] = output.partition("Reasons:")[2].partition("This was a dry-run")[0]
+    both = {"pilot": "radical-pilot", "local": "local"}
+    found = dry_runs(*((base / name, snakefile, executor, options) for name, executor in both.items()))
+    assert [done.code for done in found] == [0, 0], found
+    reasons = {
+        name: done.output.partition("Reasons:")[2].partition("This was a dry-run")[0]
+        for name, done in zip(both, found, strict=True)
+    }
     assert expected in reasons["pilot"]
     assert reasons["pilot"] == reasons["local"]

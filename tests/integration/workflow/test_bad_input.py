@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+
+from starts import Ended, together
 
 CASES = {
     "unknown model": (
@@ -36,16 +40,43 @@ CASES = {
 }
 
 
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory) -> dict[str, tuple[Path, Ended]]:
+    """How each case has ended, in a folder of its own; and two more that need nothing but a start."""
+    cases = {case: ["--config", *config] for case, (config, _) in CASES.items()}
+    braces = ["forecasting={title: '{b} of {model}'}", "hydrology={missing: ['{b}']}"]  # no wildcards, but names
+    cases["dry run"] = ["-n", "--config", "min_free_mb=1000000000", *braces]
+    cases["results are a file"] = []
+    folders = {case: tmp_path_factory.mktemp("bad") for case in cases}
+    (folders["results are a file"] / "results").write_text("precious")
+    profile = ["--profile", "site/localhost", "--directory"]
+    found = together(*([*profile, folders[case], *arguments] for case, arguments in cases.items()))
+    return {case: (folders[case], one) for case, one in zip(cases, found, strict=True)}
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_mistake_stops_the_run_before_it_starts(snakemake, tmp_path, case):
-    config, expected = CASES[case]
-    done = snakemake(tmp_path, "--config", *config, timeout=60)
-    assert done.returncode != 0
-    for text in expected:
-        assert text in done.stdout
-    assert "Traceback" not in done.stdout
-    assert not (tmp_path / ".deeprc").exists()
-    assert not (tmp_path / "results").exists()
+def test_mistake_stops_the_run_before_it_starts(ended, case):
+    folder, done = ended[case]
+    assert done.code != 0
+    for text in CASES[case][1]:
+        assert text in done.output
+    assert "Traceback" not in done.output
+    assert not (folder / ".deeprc").exists()
+    assert not (folder / "results").exists()
+
+
+def test_results_folder_that_is_a_file(ended):
+    folder, done = ended["results are a file"]
+    assert done.code != 0
+    assert "is a file, where the results folder" in done.output
+    assert (folder / "results").read_text() == "precious"
+
+
+def test_dry_run_needs_neither_space_nor_pilot(ended):
+    folder, done = ended["dry run"]
+    assert done.code == 0, done.output
+    assert "forecasting_train" in done.output
+    assert not (folder / ".deeprc").exists()
 
 
 @pytest.mark.requires("tmpfs")
@@ -54,22 +85,6 @@ def test_results_folder_that_cannot_be_written(snakemake, tmp_path, tmpfs):
     done = snakemake(tmp_path, "--config", f"results={readonly}/results", timeout=60)
     assert done.returncode != 0
     assert "the results folder cannot be written" in done.stdout
-    assert not (tmp_path / ".deeprc").exists()
-
-
-def test_results_folder_that_is_a_file(snakemake, tmp_path):
-    (tmp_path / "results").write_text("precious")
-    done = snakemake(tmp_path, timeout=60)
-    assert done.returncode != 0
-    assert "is a file, where the results folder" in done.stdout
-    assert (tmp_path / "results").read_text() == "precious"
-
-
-def test_dry_run_needs_neither_space_nor_pilot(snakemake, tmp_path):
-    braces = ["forecasting={title: '{b} of {model}'}", "hydrology={missing: ['{b}']}"]  # no wildcards, but names
-    done = snakemake(tmp_path, "-n", "--config", "min_free_mb=1000000000", *braces, timeout=60)
-    assert done.returncode == 0, done.stdout
-    assert "forecasting_train" in done.stdout
     assert not (tmp_path / ".deeprc").exists()
 
 

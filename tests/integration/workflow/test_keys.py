@@ -9,8 +9,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +23,8 @@ from deeprc.hydrology.config import DataConfig as HydrologyData
 from deeprc.hydrology.config import TrainConfig as HydrologyTraining
 from deeprc.products import PRODUCTS
 from deeprc.workflow.expected import expected
+from starts import Ended, together
 
-ROOT = Path(__file__).resolve().parents[3]
 BASE = {
     "forecasting": {"dataset": "ett", "path": "mine.csv", "target": "load", "models": {"GRU": {}, "NHITS": {}}},
     "hydrology": {"path": ["a.csv", "b.csv"]},
@@ -168,32 +166,23 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-def start(*cases: tuple[Path, dict], more: tuple[str, ...] = ()) -> list[dict]:
+def start(*cases: tuple[Path, dict], more: tuple[str, ...] = ()) -> list[Ended]:
     """`-n` in each folder with its configuration, in one process."""
     starts = []
     for number, (folder, values) in enumerate(cases):
         (folder / f"{number}.yaml").write_text(yaml.safe_dump(values))
         profile = ["--profile", "site/localhost", "--directory", str(folder)]
         starts.append([*profile, "--configfile", str(folder / f"{number}.yaml"), "-n", *more])
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("dryruns.py"))],
-        cwd=ROOT,
-        input=json.dumps(starts),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return together(*starts)
 
 
-def listed(said: dict) -> dict[str, int]:
+def listed(said: Ended) -> dict[str, int]:
     """The jobs of the table of `-n`, by stage."""
-    assert said["code"] == 0, said["output"]
+    assert said.code == 0, said.output
     jobs: dict[str, int] = {}
-    for stage, count in re.findall(r"^(\w+) +(\d+)  \S", said["output"], re.M):
+    for stage, count in re.findall(r"^(\w+) +(\d+)  \S", said.output, re.M):
         jobs[stage] = jobs.get(stage, 0) + int(count)
-    assert ("Nothing to be done" in said["output"]) is (not any(not stage.endswith("_check") for stage in jobs))
+    assert ("Nothing to be done" in said.output) is (not any(not stage.endswith("_check") for stage in jobs))
     return jobs
 
 
@@ -226,7 +215,7 @@ def test_every_file_of_the_data_by_what_is_in_it(folder, tmp_path):
         shutil.copy2(place / "older", place / name)
     for (name, jobs), said in zip(wanted.items(), start(*((place, BASE) for place in cases)), strict=True):
         assert listed(said) == jobs
-        assert not jobs or f"{name} has changed" in said["output"]
+        assert not jobs or f"{name} has changed" in said.output
 
 
 def test_models_in_another_order_are_the_same_and_one_less_is_no_training(folder):
@@ -234,7 +223,7 @@ def test_models_in_another_order_are_the_same_and_one_less_is_no_training(folder
     turned, less = start(*((folder, {**BASE, "forecasting": BASE["forecasting"] | models}) for models in names))
     assert listed(turned) == {}
     assert listed(less) == {"forecasting_evaluate": 1, "report": 1}
-    assert re.search(r"forecasting_evaluate +1  NHITS is left out$", less["output"], re.M)
+    assert re.search(r"forecasting_evaluate +1  NHITS is left out$", less.output, re.M)
 
 
 def test_a_product_of_another_model_or_report_is_seen_though_its_options_and_times_are_the_same(folder, tmp_path):
@@ -262,12 +251,12 @@ def test_a_product_of_another_model_or_report_is_seen_though_its_options_and_tim
     wanted = {model: {"forecasting_train": 1, **one}, predictions: one, report: REPORT}
     said = dict(zip(cases, start(*((place, values) for place in cases.values())), strict=True))
     assert {kind: listed(one) for kind, one in said.items()} == wanted
-    assert all("model NHITS → NBEATS: NBEATS" in said[kind]["output"] for kind in (model, predictions))
+    assert all("model NHITS → NBEATS: NBEATS" in said[kind].output for kind in (model, predictions))
 
 
 def test_a_mistake_in_a_key_that_has_a_default_is_told_in_the_file_that_it_stands_in(folder):
     (said,) = start((folder, {**BASE, "results": 5}))
-    assert said["code"] == 1 and re.search(r"error: \S+/0\.yaml:\d+: key 'results'", said["output"]), said["output"]
+    assert said.code == 1 and re.search(r"error: \S+/0\.yaml:\d+: key 'results'", said.output), said.output
 
 
 def test_the_table_ends_where_until_ends(folder):
@@ -284,7 +273,7 @@ def test_the_table_says_which_models_and_why_however_quiet(folder, tmp_path):
     shutil.rmtree(place / "results" / "forecasting" / "models" / "NHITS")
     for quiet in ("rules", "progress"), ("all",):
         (said,) = start((place, values), more=("--quiet", *quiet))
-        assert said["output"][said["output"].index("stage ") :].splitlines()[:11] == [
+        assert said.output[said.output.index("stage ") :].splitlines()[:11] == [
             "stage                 jobs  why",
             "forecasting_train        1  steps 300 → 7: GRU",
             "forecasting_train        1  not made yet: NHITS",
@@ -317,4 +306,4 @@ def test_products_of_another_run_are_made_anew_whatever_snakemake_remembers(fold
         shutil.copyfile(other / "results" / name, place / "results" / name)
     for (name, jobs), said in zip(wanted.items(), start(*((place, BASE) for place in cases)), strict=True):
         assert listed(said) == jobs, name
-        assert "horizon 9 → 24" in said["output"]
+        assert "horizon 9 → 24" in said.output

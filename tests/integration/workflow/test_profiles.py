@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from deeprc.sites import known_sites
+from starts import Ended, together
 
-ROOT = Path(__file__).resolve().parents[3]
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory) -> dict[str, Ended]:
+    folder, names = tmp_path_factory.mktemp("profiles"), known_sites()
+    starts = [["--profile", f"site/{name}", "-n", "--directory", folder / name] for name in names]
+    return dict(zip(names, together(*starts), strict=True))
 
 
 @pytest.mark.parametrize("name", known_sites())
-def test_a_profile_dry_runs(name, tmp_path):
-    command = [str(Path(sys.executable).parent / "snakemake"), "--profile", f"site/{name}", "-n"]
-    done = subprocess.run(
-        [*command, "--directory", str(tmp_path)],
-        cwd=ROOT,
-        env={**os.environ, "VIRTUAL_ENV": sys.prefix},
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    assert "This was a dry-run" in done.stdout
+def test_a_profile_dry_runs(ended, name):
+    assert ended[name].code == 0, ended[name].output
+    assert "This was a dry-run" in ended[name].output
