@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
@@ -135,11 +136,10 @@ def test_parts_do_not_overlap_and_training_sees_no_later_part(series):
 
 @pytest.fixture(scope="module")
 def trained(prepared, tmp_path_factory):
-    """Two quick models, trained, used and judged by the stages, twice with the same seed."""
-    folders = []
+    """Two quick models, trained, used and judged by the stages, twice with the same seed, side by side."""
     config = ForecastingConfig(models=["NHITS", "GRU"], steps=12)
-    for run in ("a", "b"):
-        base = tmp_path_factory.mktemp(run)
+
+    def run(base):
         for name in config.models:
             options = ["--prepared", prepared, "--model", name, "--config", config.train_json(name)]
             done = stage("train", *options, "--out", base / "models" / name)
@@ -150,8 +150,10 @@ def trained(prepared, tmp_path_factory):
         files = sorted((base / "predictions").iterdir())
         done = stage("evaluate", "--prepared", prepared, "--out", base / "metrics.json", *files)
         assert done.returncode == 0, done.stderr
-        folders.append(base)
-    return folders
+        return base
+
+    with ThreadPoolExecutor() as both:
+        return list(both.map(run, [tmp_path_factory.mktemp(name) for name in ("a", "b")]))
 
 
 def test_a_second_run_gives_the_same_bits(trained):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -57,14 +58,18 @@ def test_any_number_of_ranks_prepares_the_same(mpirun, basins, prepared, tmp_pat
 
 
 def test_train_predict_and_evaluate_give_the_same_again(stage, prepared, tmp_path):
-    found = []
-    for folder in (tmp_path / "one", tmp_path / "two"):
+    def run(folder: Path) -> tuple:
         model, predictions, metrics = folder / "model", folder / "p.arrow", folder / "metrics.json"
         stage("train", "--prepared", prepared, "--config", TINY, "--out", model)
         stage("predict", "--prepared", prepared, "--model", model, "--out", predictions)
         options = ("--prepared", prepared, "--model", model, "--predictions", predictions, "--out", metrics)
         stage("evaluate", *options)
-        found.append((pl.read_ipc(predictions), metrics.read_text(), (model / "model.json").read_text()))
+        return options, (pl.read_ipc(predictions), metrics.read_text(), (model / "model.json").read_text())
+
+    folder = tmp_path / "two"
+    with ThreadPoolExecutor() as both:
+        (_, one), (options, two) = both.map(run, [tmp_path / "one", folder])
+    predictions, found = folder / "p.arrow", (one, two)
     (days, metrics, model), again = found
     assert days.equals(again[0])
     assert (metrics, model) == again[1:]

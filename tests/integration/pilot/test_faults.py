@@ -15,7 +15,25 @@ TARGETS += ("unknown.txt", 'odd."a".txt', "odd.b,c.txt", "odd.d\\e.txt", "odd.it
 
 
 @pytest.fixture(scope="module")
-def faults(tmp_path_factory):
+def minutes(tmp_path_factory):
+    """Two workflows that begin first and are looked at last, since each waits for the minute that its pilot has."""
+    cases = {
+        "minute": ("--radical-pilot-pilots", "2", *QUIET, "minute.txt"),
+        "late": ("--config", "seconds=300", *QUIET, "late.txt"),
+    }
+    folders = {name: tmp_path_factory.mktemp(name) for name in cases}
+    started = {
+        name: (folders[name], start(folders[name], "faults.smk", "--radical-pilot-runtime", "1", *arguments))
+        for name, arguments in cases.items()
+    }
+    yield started
+    for _, process in started.values():
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def faults(minutes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults")
     return folder, *run(folder, "faults.smk", "--keep-going", "--resources", "room=1", *QUIET, *TARGETS)
 
@@ -108,32 +126,12 @@ def test_nothing_is_left(faults):
     assert survivors(faults[0]) == {}
 
 
-def test_a_job_that_its_pilot_would_not_live_to_see_the_end_of_gets_another(tmp_path):
-    options = ("--radical-pilot-runtime", "1", "--radical-pilot-pilots", "2")
-    code, output = run(tmp_path, "faults.smk", *options, *QUIET, "minute.txt")
-    assert code == 0, output
-    assert (
-        "the pilot has ended (what is left to do takes longer than it lives): taking another one for 1 jobs" in output
-    )
-    assert (tmp_path / "minute.txt").read_text() == "done\n"
-    assert sum(e["event"] == "pilot" and e["state"] == "starting" for e in events(tmp_path)) == 2
-
-
-def test_what_runs_when_the_pilots_time_is_over_is_incomplete(tmp_path):
-    options = ("--radical-pilot-runtime", "1", "--config", "seconds=300")
-    code, output = run(tmp_path, "faults.smk", *options, *QUIET, "late.txt")
-    assert code == 1
-    assert output.count("FAILED: the pilot (its time of 1 min is over)") == 1, output
-    assert not (tmp_path / "late.txt").exists()  # as after every failure: half a file is none
-    assert survivors(tmp_path) == {}
-
-
 def test_outputs_are_waited_for_but_not_for_ever(tmp_path):
     targets = ("appeared.txt", "never.txt")
-    process = start(tmp_path, "faults.smk", "--keep-going", "--latency-wait", "12", *QUIET, *targets)
+    process = start(tmp_path, "faults.smk", "--keep-going", "--latency-wait", "6", *QUIET, *targets)
     try:
         wait_for(lambda: finished(tmp_path, "appears_late"), 240)
-        time.sleep(2)
+        time.sleep(1)
         (tmp_path / "appeared.txt").touch()
         code, output = finish(process, 120)
     finally:
@@ -165,11 +163,14 @@ def listens(pid: int) -> set[str]:
 
 def test_a_killed_agent_is_replaced_where_another_pilot_may_be_taken(tmp_path):
     """And all of its processes, three dozen of them, listen on loopback only."""
-    process = start(tmp_path, "faults.smk", "--radical-pilot-pilots", "2", "--config", "seconds=10", *QUIET, "late.txt")
+    process = start(
+        tmp_path, "faults.smk", "--radical-pilot-pilots", "2", "--config", "seconds=300", *QUIET, "late.txt"
+    )
     try:
         wait_for(lambda: (tmp_path / "late.txt").exists(), 240)
         agent = next(pid for pid, arguments in survivors(tmp_path).items() if "rp.agent.0" in " ".join(arguments))
         assert {address for pid in survivors(tmp_path) for address in listens(pid)} == {"127.0.0.1"}
+        (tmp_path / "again").touch()  # the next attempt need not take as long
         psutil.Process(agent).kill()
         code, output = finish(process, 240)
     finally:
@@ -191,3 +192,23 @@ def test_a_pilot_that_cannot_start_says_why(tmp_path, tmpfs):
     assert f"  log: {disk}/private/runs/" in output
     assert "Traceback" not in output
     assert survivors(tmp_path) == {}
+
+
+def test_a_job_that_its_pilot_would_not_live_to_see_the_end_of_gets_another(minutes):
+    folder, process = minutes["minute"]
+    code, output = finish(process, 240)
+    assert code == 0, output
+    assert (
+        "the pilot has ended (what is left to do takes longer than it lives): taking another one for 1 jobs" in output
+    )
+    assert (folder / "minute.txt").read_text() == "done\n"
+    assert sum(e["event"] == "pilot" and e["state"] == "starting" for e in events(folder)) == 2
+
+
+def test_what_runs_when_the_pilots_time_is_over_is_incomplete(minutes):
+    folder, process = minutes["late"]
+    code, output = finish(process, 240)
+    assert code == 1
+    assert output.count("FAILED: the pilot (its time of 1 min is over)") == 1, output
+    assert not (folder / "late.txt").exists()  # as after every failure: half a file is none
+    assert survivors(folder) == {}

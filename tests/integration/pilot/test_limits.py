@@ -11,8 +11,9 @@ import pytest
 
 from deeprc.pilot import Pilot
 from deeprc.sites import load_site
-from pilots import QUIET, events, finish, run, start, survivors, wait_for
+from pilots import QUIET, WORKFLOWS, events, finish, start, survivors, wait_for
 from snakemake_executor_plugin_radical_pilot.runs import last_words
+from starts import together
 
 SITE = """\
 name: small
@@ -37,77 +38,59 @@ def site(tmp_path_factory):
     return "--radical-pilot-site", str(path)
 
 
-@pytest.fixture(scope="module")
-def limits(tmp_path_factory, site):
-    """In a working directory with a name that no shell likes; so the private folder is elsewhere."""
+@pytest.fixture(scope="module", autouse=True)
+def begun(tmp_path_factory, site):
+    """Begins first and is looked at last, since it mostly waits.
+
+    In a working directory with a name that no shell likes; so the private folder is elsewhere.
+    """
     plain = tmp_path_factory.mktemp("plain-ä@+=")
     folder = plain / 'it\'s $(touch odd) `%s` (é) "a";\nb'
     options = ["--keep-going", "--resources", "licence=1", "disk_mb=1000", "--radical-pilot-grace", "20"]
     options += ["--radical-pilot-folder", str(plain / ".deeprc")]
-    code, output = run(folder, "limits.smk", *site, *options, *QUIET, *TARGETS)
+    process = start(folder, "limits.smk", *site, *options, *QUIET, *TARGETS)
+    yield folder, process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def limits(begun):
+    folder, process = begun
+    code, output = finish(process, 240)
     assert not (folder / "odd").exists()
-    assert not (plain / "odd").exists()
+    assert not (folder.parent / "odd").exists()
     return folder, code, output
 
 
-def spans(folder, kind: str) -> list[list[float]]:
-    return sorted(list(map(float, (folder / f"beside.{kind}.{n}").read_text().split())) for n in (1, 2))
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory, site):
+    """Two starts that are refused, the first in a folder that is as good as any."""
+    folder = tmp_path_factory.mktemp("refused")
+    (folder / "a %s").mkdir()
+    common = ["--snakefile", WORKFLOWS / "limits.smk", "--executor", "radical-pilot", "--jobs", "100", "--directory"]
+    return folder, *together(
+        [*common, folder, *site, "--radical-pilot-nodes", "2", *QUIET, "per_core.txt"],
+        [*common, folder / "a %s", *QUIET, "nothing.txt"],
+    )
 
 
-def test_ranks_can_save_at_the_end_of_their_runtime(limits):
-    folder, code, output = limits
-    assert code == 1
-    assert "FAILED: ranks_save (ended after its runtime of 0.15 min)" in output
-    assert [(folder / f"saved.{rank}").read_text() for rank in (0, 1)] == ["saved", "saved"], output
-    assert not (folder / "ranks_save.txt").exists()
-    job = next(e for e in events(folder.parent) if e.get("rule") == "ranks_save" and e["state"] == "failed")
-    assert 9 <= job["time"] - job["start"] < 30
-
-
-def test_a_rank_that_takes_too_much_memory_ends_its_job(limits):
-    _, _, output = limits
-    told = re.search(r"FAILED: one_rank_grows \(rank 1: (.*)\)\n", output)
-    assert told, output
-    used = re.fullmatch(r"ended for its memory: (\d+) MB were in use, mem_mb allows 150 for each of 2 ranks", told[1])
-    assert 150 < int(used[1]) < 400
-    assert output.count("mem_mb is kept by looking at what a job's processes use") == 1, output
-
-
-def test_another_attempt_may_ask_for_more_memory(limits):
-    folder, _, output = limits
-    assert re.search(
-        r"FAILED: asks_again \(ended for its memory: \d+ MB were in use, mem_mb allows 100; attempt 2 of 2 follows\)",
-        output,
-    ), output
-    assert (folder / "again.txt").exists()
-
-
-@pytest.mark.parametrize("kind", ["node", "licence", "disk"])
-def test_what_a_node_has_and_what_the_user_allows_holds_over_all_jobs(limits, kind):
-    (_, stop), (begin, _) = spans(limits[0], kind)
-    assert stop <= begin
-
-
-def test_a_job_without_mem_mb_asks_for_nothing(limits):
-    assert (limits[0] / "nothing.txt").exists()
-
-
-def test_what_no_node_has_is_refused_before_anything_starts(tmp_path, site):
+def test_what_no_node_has_is_refused_before_anything_starts(refused):
     """Two nodes have as much together; `mem_mb_per_cpu` counts, though Snakemake gives the rule a `mem_mb`."""
-    code, output = run(tmp_path, "limits.smk", *site, "--radical-pilot-nodes", "2", *QUIET, "per_core.txt", timeout=120)
-    assert code == 1
-    assert "rule asks_per_core: 1 ranks of 2 cores, 0 accelerators and 1000 MB of memory do not fit" in output
-    assert "2 nodes with 2 cores, 0 accelerators and 900 MB of memory each" in output
-    assert not (tmp_path / ".deeprc").exists()
+    folder, done, _ = refused
+    assert done.code == 1
+    assert "rule asks_per_core: 1 ranks of 2 cores, 0 accelerators and 1000 MB of memory do not fit" in done.output
+    assert "2 nodes with 2 cores, 0 accelerators and 900 MB of memory each" in done.output
+    assert not (folder / ".deeprc").exists()
 
 
-def test_a_private_folder_that_radical_pilot_cannot_use_is_refused(tmp_path):
-    code, output = run(tmp_path / "a %s", "limits.smk", *QUIET, "nothing.txt", timeout=120)
-    assert code == 1
-    assert "the private folder has signs in its path that RADICAL-Pilot's scripts cannot take" in output
-    assert "found: a space %" in output
-    assert "fix: name a plain one by --radical-pilot-folder" in output
-    assert not (tmp_path / "a %s" / ".deeprc").exists()
+def test_a_private_folder_that_radical_pilot_cannot_use_is_refused(refused):
+    folder, _, done = refused
+    assert done.code == 1
+    assert "the private folder has signs in its path that RADICAL-Pilot's scripts cannot take" in done.output
+    assert "found: a space %" in done.output
+    assert "fix: name a plain one by --radical-pilot-folder" in done.output
+    assert not (folder / "a %s" / ".deeprc").exists()
 
 
 def test_what_kept_a_pilot_from_starting_is_shown(tmp_path):
@@ -152,3 +135,45 @@ def test_ctrl_c_lets_programs_save_and_a_second_one_does_not_wait(tmp_path, site
     assert "Traceback" not in output
     assert survivors(tmp_path) == {}
     assert events(tmp_path)[-1]["state"] == "closed"
+
+
+def spans(folder, kind: str) -> list[list[float]]:
+    return sorted(list(map(float, (folder / f"beside.{kind}.{n}").read_text().split())) for n in (1, 2))
+
+
+def test_ranks_can_save_at_the_end_of_their_runtime(limits):
+    folder, code, output = limits
+    assert code == 1
+    assert "FAILED: ranks_save (ended after its runtime of 0.15 min)" in output
+    assert [(folder / f"saved.{rank}").read_text() for rank in (0, 1)] == ["saved", "saved"], output
+    assert not (folder / "ranks_save.txt").exists()
+    job = next(e for e in events(folder.parent) if e.get("rule") == "ranks_save" and e["state"] == "failed")
+    assert 9 <= job["time"] - job["start"] < 30
+
+
+def test_a_rank_that_takes_too_much_memory_ends_its_job(limits):
+    _, _, output = limits
+    told = re.search(r"FAILED: one_rank_grows \(rank 1: (.*)\)\n", output)
+    assert told, output
+    used = re.fullmatch(r"ended for its memory: (\d+) MB were in use, mem_mb allows 150 for each of 2 ranks", told[1])
+    assert 150 < int(used[1]) < 400
+    assert output.count("mem_mb is kept by looking at what a job's processes use") == 1, output
+
+
+def test_another_attempt_may_ask_for_more_memory(limits):
+    folder, _, output = limits
+    assert re.search(
+        r"FAILED: asks_again \(ended for its memory: \d+ MB were in use, mem_mb allows 100; attempt 2 of 2 follows\)",
+        output,
+    ), output
+    assert (folder / "again.txt").exists()
+
+
+@pytest.mark.parametrize("kind", ["node", "licence", "disk"])
+def test_what_a_node_has_and_what_the_user_allows_holds_over_all_jobs(limits, kind):
+    (_, stop), (begin, _) = spans(limits[0], kind)
+    assert stop <= begin
+
+
+def test_a_job_without_mem_mb_asks_for_nothing(limits):
+    assert (limits[0] / "nothing.txt").exists()

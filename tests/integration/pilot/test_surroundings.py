@@ -7,7 +7,7 @@ import os
 import pytest
 
 from deeprc.pilot.worker import surroundings
-from pilots import QUIET, WORKFLOWS, run, survivors, tree
+from pilots import QUIET, WORKFLOWS, finish, run, start, survivors, tree
 
 ODD = {
     "here": "/nowhere",
@@ -69,11 +69,13 @@ def both(tmp_path_factory):
     (base / "image.sif").touch()
     options = ["--software-deployment-method", "apptainer", "env-modules", "--config", f"image={base / 'image.sif'}"]
     path = f"{base / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    ends = []
-    for name, executor, more in (("pilot", "radical-pilot", []), ("local", "local", ["--cores", "2"])):
-        odd = {"executor": executor, "path": path, "umask": 0o027, **ODD}
-        ends.append(run(base / name, "surroundings.smk", *options, *more, *QUIET, **odd))
-    return base, *ends
+    odd = {"path": path, "umask": 0o027, **ODD}
+    pilot = start(base / "pilot", "surroundings.smk", *options, *QUIET, **odd)
+    try:
+        local = run(base / "local", "surroundings.smk", *options, "--cores", "2", *QUIET, executor="local", **odd)
+    finally:
+        ended = finish(pilot, 240)
+    return base, ended, local
 
 
 def environment(path) -> dict[bytes, bytes]:

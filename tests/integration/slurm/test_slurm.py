@@ -195,44 +195,47 @@ def test_another_launcher_is_told_its_hosts_by_a_file(launch, hydra_site, cluste
     wait_for(lambda: not cluster.jobs(), 30)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_whoever_ends_the_workflow_ends_the_job(launch, cluster, tmp_path, number, stranger):
-    """And until then, no other user of the nodes is heard (in one of the two)."""
-    token = secrets.token_hex(16)
-    process = launch(tmp_path, *QUIET, "slept.txt", API_TOKEN=token)
+def test_whoever_ends_the_workflow_ends_the_job(launch, cluster, tmp_path, stranger):
+    """By Ctrl-C, or by `kill -9`, each on a node of its own. Until then, no other user of the nodes is heard."""
+    numbers, token = (signal.SIGINT, signal.SIGKILL), secrets.token_hex(16)
+    folders = [tmp_path / number.name for number in numbers]
+    both = [launch(folder, *QUIET, "slept.txt", nodes=1, API_TOKEN=token) for folder in folders]
     try:
-        wait_for((tmp_path / "slept.txt").exists, BEGIN)
-        assert holding(tmp_path, token)
-        assert len(jobs_that_began(tmp_path)) == 1
-        if number == signal.SIGINT:
-            ports = listening(tmp_path, besides=process.pid)  # which listens for the workers
-            assert len(ports) > 50
-            assert attempt(stranger, GREET, *ports) == {str(port): "CURVE" for port in ports}
-            assert attempt(stranger, TALK, "", *ports) == {"let in": [], "told": []}
+        wait_for(lambda: all((folder / "slept.txt").exists() for folder in folders), BEGIN)
+        assert all(holding(folder, token) for folder in folders)
+        assert [len(jobs_that_began(folder)) for folder in folders] == [1, 1]
+        ports = listening(folders[0], besides=both[0].pid)  # which listens for the workers
+        assert len(ports) > 50
+        assert attempt(stranger, GREET, *ports) == {str(port): "CURVE" for port in ports}
+        assert attempt(stranger, TALK, "", *ports) == {"let in": [], "told": []}
         began = time.monotonic()
-        process.send_signal(number)
-        process.communicate(timeout=30)
+        for process, number in zip(both, numbers, strict=True):
+            process.send_signal(number)
+        for process in both:
+            process.communicate(timeout=30)
         assert time.monotonic() - began < 20
     finally:
-        process.kill()
+        for process in both:
+            process.kill()
     wait_for(lambda: not cluster.jobs(), 30)
     wait_for(lambda: not survivors(tmp_path), 30)
-    assert process.returncode != 0
+    assert all(process.returncode != 0 for process in both)
     assert holding(tmp_path, token) == []
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--radical-pilot-partition", "closed"], "invalid partition specified: nowhere"),
-        (["--radical-pilot-nodes", "3"], "3 nodes: more than there are"),
-    ],
-)
-def test_what_slurm_refuses_is_one_clear_error(launch, cluster, tmp_path, arguments, words):
-    code, output = finish(launch(tmp_path, *arguments, *QUIET, "one/0.txt"), BEGIN)
-    assert code == 1
-    assert output.count(words) == 1, output
-    assert "Traceback" not in output
+def test_what_slurm_refuses_is_one_clear_error(launch, cluster, tmp_path):
+    cases = {
+        "invalid partition specified: nowhere": ["--radical-pilot-partition", "closed"],
+        "3 nodes: more than there are": ["--radical-pilot-nodes", "3"],
+    }
+    started = [
+        launch(tmp_path / str(number), *arguments, *QUIET, "one/0.txt")
+        for number, arguments in enumerate(cases.values())
+    ]
+    for words, (code, output) in zip(cases, [finish(process, BEGIN) for process in started], strict=True):
+        assert code == 1
+        assert output.count(words) == 1, output
+        assert "Traceback" not in output
     assert cluster.jobs() == []
     assert survivors(tmp_path) == {}
 

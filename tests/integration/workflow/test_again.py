@@ -21,6 +21,7 @@ import yaml
 
 from deeprc.files import read_json
 from deeprc.workflow.lock import hold
+from starts import together
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = {
@@ -47,18 +48,41 @@ def series(factor: int) -> str:
     return "\n".join(["date,load", *rows]) + "\n"
 
 
-def command(folder: Path, **forecasting: object) -> list[str]:
+def options(folder: Path, **forecasting: object) -> list[str]:
     config = {**SMALL, "forecasting": SMALL["forecasting"] | forecasting}
     (folder / "mine.yaml").write_text(yaml.safe_dump(config))
-    snakemake = [str(Path(sys.executable).parent / "snakemake"), "--profile", "site/localhost", "--executor", "local"]
-    return [*snakemake, "--cores", "2", "--directory", str(folder), "--configfile", str(folder / "mine.yaml")]
+    local = ["--profile", "site/localhost", "--executor", "local", "--cores", "2"]
+    return [*local, "--directory", str(folder), "--configfile", str(folder / "mine.yaml")]
 
 
-def start(folder: Path, *more: str, **forecasting: object) -> subprocess.CompletedProcess:
+def command(folder: Path, **forecasting: object) -> list[str]:
+    return [str(Path(sys.executable).parent / "snakemake"), *options(folder, **forecasting)]
+
+
+def begin(folder: Path, *more: str, **forecasting: object) -> subprocess.Popen:
     environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
     arguments = [*command(folder, **forecasting), *more]
     both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.run(arguments, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, timeout=600, **both)
+    return subprocess.Popen(arguments, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, **both)
+
+
+def end(process: subprocess.Popen) -> subprocess.CompletedProcess:
+    try:
+        output, _ = process.communicate(timeout=600)
+    finally:
+        process.kill()
+    return subprocess.CompletedProcess(process.args, process.returncode, output)
+
+
+def idle(folder: Path, *more: str, **forecasting: object) -> str:
+    """What a start says that ends well and has nothing to run."""
+    (done,) = together([*options(folder, **forecasting), *more])
+    assert done.code == 0, done.output
+    return done.output
+
+
+def start(folder: Path, *more: str, **forecasting: object) -> subprocess.CompletedProcess:
+    return end(begin(folder, *more, **forecasting))
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +100,8 @@ def test_after_kill_9_the_same_command_goes_on(folder, tmp_path):
         while not list((folder / ".snakemake").glob("locks/*.output.lock")):
             assert first.poll() is None
             time.sleep(0.05)
-        refused = start(folder)
-        elsewhere = start(tmp_path, "--config", f"results={folder}/results", path=str(folder / "mine.csv"))
+        both = begin(folder), begin(tmp_path, "--config", f"results={folder}/results", path=str(folder / "mine.csv"))
+        refused, elsewhere = map(end, both)
         assert first.poll() is None
     finally:
         first.send_signal(signal.SIGKILL)
@@ -86,13 +110,13 @@ def test_after_kill_9_the_same_command_goes_on(folder, tmp_path):
     assert f"error: results: another run holds these results: process {first.pid} on this machine" in refused.stdout
     assert f"`kill {first.pid}`" in refused.stdout and "Traceback" not in refused.stdout
     assert elsewhere.returncode == 1 and f"`kill {first.pid}`" in elsewhere.stdout, elsewhere.stdout
-    dry = start(folder, "-n")
-    assert dry.returncode == 0 and "cannot be locked" not in dry.stdout and "is going on" not in dry.stdout
+    dry = idle(folder, "-n")
+    assert "cannot be locked" not in dry and "is going on" not in dry
     done = start(folder)
     assert done.returncode == 0, done.stdout
     assert f"(process {first.pid}) was killed: its lock is taken over" in done.stdout
     assert (folder / "results" / "report.html").exists()
-    assert "Nothing to be done" in start(folder).stdout
+    assert "Nothing to be done" in idle(folder)
 
 
 def test_a_lock_that_nothing_is_known_of_is_one_clear_error_and_unlock_works(folder):
@@ -102,13 +126,15 @@ def test_a_lock_that_nothing_is_known_of_is_one_clear_error_and_unlock_works(fol
     refused = start(folder)
     assert refused.returncode == 1
     assert "Snakemake's lock is held, and nothing says by whom" in refused.stdout and "Traceback" not in refused.stdout
-    assert start(folder, "--nolock").returncode == 0
-    assert start(folder, "--unlock").returncode == 0
-    assert "Nothing to be done" in start(folder).stdout
+    idle(folder, "--nolock")
+    idle(folder, "--unlock")
+    assert "Nothing to be done" in idle(folder)
 
 
 def test_other_data_and_options_give_what_a_fresh_run_gives(folder, tmp_path):
     """An older file of the same size takes the place of the data, the horizon is another; a bad file did nothing."""
+    (tmp_path / "mine.csv").write_text(series(7))
+    fresh = begin(tmp_path, horizon=3)
     before = {path: path.stat().st_mtime_ns for path in folder.glob("results/**/*") if path.is_file()}
     good = folder / "good.csv"
     shutil.copy2(folder / "mine.csv", good)
@@ -123,9 +149,8 @@ def test_other_data_and_options_give_what_a_fresh_run_gives(folder, tmp_path):
     shutil.copy2(folder / "older.csv", folder / "mine.csv")
     done = start(folder, horizon=3)
     assert done.returncode == 0, done.stdout
-    assert "Nothing to be done" in start(folder, horizon=3).stdout
-    (tmp_path / "mine.csv").write_text(series(7))
-    fresh = start(tmp_path, horizon=3)
+    assert "Nothing to be done" in idle(folder, horizon=3)
+    fresh = end(fresh)
     assert fresh.returncode == 0, fresh.stdout
     touched = start(folder, "--touch", "--forcerun", "report", horizon=3)
     assert touched.returncode == 0 and "Execute 1 jobs" in touched.stdout and "Report:" not in touched.stdout
