@@ -26,7 +26,7 @@ from samples.series import write_series
 
 def stage(name: str, *arguments: object) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", f"deeprc.forecasting.{name}", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")
