@@ -82,6 +82,11 @@ def lacking(name: str, cure: str) -> None:
     pytest.skip(f"no {name} here: {cure}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Unit tests first: they say sooner what is wrong. Last those of images, which are built meanwhile."""
+    items.sort(key=lambda item: ("integration" in item.path.parts) + ("apptainer" in item.path.parts))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Look at what a test needs before its fixtures do: those of a module or the session come before all others."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import need
+from conftest import TOOLS, need
 from deeprc.images import apptainer, labels, load_catalog, sif, transfer
 from deeprc.images.build import Recipe, build
 from deeprc.images.catalog import Catalog, Image
@@ -212,12 +215,40 @@ def world(tmp_path: Path, seven: Path, monkeypatch) -> World:
     return made
 
 
+REAL = {"mpich_image": ["cpu-mpich"], "openmpi_image": ["cpu-openmpi", "--stages", "frames"]}
+KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deeprc" / "test-images"
+begun: list[subprocess.Popen] = []
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin to build the real images, as a user does, while other tests run; a fixture then finds its image there.
+
+    One that is still being built is waited for, and one that failed is built again, which tells why.
+    """
+    asked = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    deeprc = str(Path(sys.executable).parent / "deeprc")
+    # One after the other: a core is left for the tests.
+    lines = [shlex.join([deeprc, "image", "build", *REAL[name]]) for name in REAL if name in asked]
+    if not lines or session.config.option.collectonly or not TOOLS["apptainer"][0]():
+        return
+    environment = {**os.environ, "DEEPRC_IMAGES": str(KEPT), "DEEPRC_CATALOG": str(SHIPPED)}
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    begun.append(subprocess.Popen(["sh", "-c", "; ".join(lines)], env=environment, start_new_session=True, **quiet))
+
+
+def pytest_unconfigure() -> None:
+    """End what is still being built: the session was cut short."""
+    for process in begun:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(60)
+
+
 @pytest.fixture(scope="session")
 def build_store():
     """Where the real images are kept from session to session: what did not change is not built again."""
     need("apptainer")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    store = Store(cache / "deeprc" / "test-images", [])
+    store = Store(KEPT, [])
     yield store
     newest = {held.name: held for held in reversed(store.held())}
     store.prune(newest.values())

@@ -24,17 +24,28 @@ MACHINE = platform.machine()
 SMALL = {"forecasting": {"models": ["NHITS"], "steps": 20}, "hydrology": {"epochs": 1}}
 
 
-def snakemake(folder: Path, site: str, *arguments: str, **environment: str) -> str:
+def begin(folder: Path, site: str, *arguments: str, **environment: str) -> subprocess.Popen:
     folder.mkdir(exist_ok=True)
     (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
     command = [str(Path(sys.executable).parent / "snakemake"), "--profile", f"site/{site}", "--directory", str(folder)]
-    done = subprocess.run(
-        [*command, "--configfile", str(folder / "small.yaml"), *arguments], cwd=ROOT, timeout=900, text=True,
+    return subprocess.Popen(
+        [*command, "--configfile", str(folder / "small.yaml"), *arguments], cwd=ROOT, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env={**os.environ, "PWD": str(ROOT), **environment},
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+
+
+def end(process: subprocess.Popen) -> str:
+    try:
+        output, _ = process.communicate(timeout=900)
+    finally:
+        process.kill()
+    assert process.returncode == 0, output
+    return output
+
+
+def snakemake(*arguments: str | Path, **environment: str) -> str:
+    return end(begin(*arguments, **environment))
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +73,9 @@ def folder(tmp_path_factory) -> Path:
 
 def test_both_pipelines_give_in_the_image_what_they_give_outside(pulled, folder):
     environment, held = pulled
-    snakemake(folder / "inside", "localhost-apptainer", **environment)
-    snakemake(folder / "outside", "localhost")
+    both = begin(folder / "inside", "localhost-apptainer", **environment), begin(folder / "outside", "localhost")
+    for process in both:
+        end(process)
     inside, outside = (read_json(folder / name / "results" / "metrics.json") for name in ("inside", "outside"))
     assert set(inside["forecasting"]["models"]) == set(SMALL["forecasting"]["models"])
     assert inside["forecasting"] == outside["forecasting"] and inside["hydrology"] == outside["hydrology"]
