@@ -212,8 +212,8 @@ def test_whoever_ends_the_workflow_ends_the_job(launch, cluster, tmp_path, stran
         for process, number in zip(both, numbers, strict=True):
             process.send_signal(number)
         for process in both:
-            process.communicate(timeout=30)
-        assert time.monotonic() - began < 20
+            process.communicate(timeout=60)
+        assert time.monotonic() - began < 60  # a few on an idle machine; the jobs themselves would take 186.5
     finally:
         for process in both:
             process.kill()
