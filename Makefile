@@ -7,6 +7,9 @@ SITE ?= localhost
 ARGS ?=
 VENV := $(CURDIR)/.venv
 STAMP := $(VENV)/.installed
+# Nothing is installed that is not in a lock, and nothing is asked for but what is there (docs/supply.md).
+LOCKED := -m pip install --quiet --progress-bar off --require-hashes --no-deps
+TOOLS := $(CURDIR)/.cache/tools
 # The first Python that every part supports (see requires-python).
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
   $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
@@ -17,7 +20,7 @@ export PATH := $(VENV)/bin:$(PATH)
 
 # Prerequisites in their order: a site that is not known is told before gigabytes are installed.
 .NOTPARALLEL:
-.PHONY: help known-site install run test lint bench clean
+.PHONY: help known-site install run test lint bench lock audit clean
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F"|" '{printf "%-16s %s\n", $$1, $$2}'
@@ -25,14 +28,20 @@ help: ## This list
 
 install: $(STAMP) ## Set up .venv with everything (nothing is done when nothing changed)
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(wildcard locks/*.txt)
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 found; set one: make install PYTHON=/path/to/python3" >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
 	@command -v cc >/dev/null || { echo "error: no C compiler (RADICAL-Pilot needs one to install); on Debian and Ubuntu: apt-get install gcc libc6-dev" >&2; exit 2; }
 	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || { echo "error: Python.h is missing (RADICAL-Pilot needs it to install); on Debian and Ubuntu: apt-get install python3-dev" >&2; exit 2; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version): a few minutes, about 3.5 GB"
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@python -m pip install --quiet --progress-bar off --editable '.[forecasting,hydrology,test,bench,lint]'
+	@python $(LOCKED) --only-binary :all: --requirement locks/build.txt
+	@python $(LOCKED) --no-build-isolation --requirement locks/environment.txt
+	@python $(LOCKED) --requirement locks/torch-cpu.txt 2>/dev/null || { \
+	  echo "PyTorch with CUDA: pip finds no CPU build here whose hash is in locks/torch-cpu.txt"; \
+	  python $(LOCKED) --only-binary :all: --requirement locks/torch-cuda.txt; }
+	@python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@python -m pip check --quiet
 	@touch $@
 
 # With what any machine has: the nearest name needs a Python, the list of names does not.
@@ -58,6 +67,18 @@ lint: install ## Style and format
 bench: install ## Frames and pilot, measured on this machine
 	deeprc bench frames --rows 1000000 --ranks 2
 	deeprc bench pilot --tasks 50
+
+lock: $(TOOLS)/.installed ## Make locks/ anew from pyproject.toml (ARGS=--upgrade: with the newest versions)
+	$(TOOLS)/bin/python locks/update.py $(ARGS)
+
+audit: $(TOOLS)/.installed ## Known vulnerabilities of what is locked: 0 none, 1 some, 3 could not be asked
+	@$(TOOLS)/bin/python locks/audit.py $(ARGS)
+
+# Apart from the environment: what Deep RC needs to run stays as little as it is.
+$(TOOLS)/.installed: locks/tools.txt
+	@$(PYTHON) -m venv --clear $(TOOLS)
+	@$(TOOLS)/bin/python $(LOCKED) --only-binary :all: --requirement $<
+	@touch $@
 
 clean: ## Remove what was made (results, caches of tools), not .venv
 	rm -rf results .deeprc .snakemake .pytest_cache .ruff_cache .hypothesis build app/*.egg-info
