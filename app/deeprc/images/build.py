@@ -87,8 +87,7 @@ class Recipe:
         if self.image.route != "cylon":
             parts += [
                 wheels.source_hash(),
-                *wheels.requirements(self.image, self.stages),
-                *wheels.constraints(wheels.PYTHON[self.image.route]),
+                *map(str, wheels.locked(self.image, self.stages, platform.machine())),
             ]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

