@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from deeprc.doctor.outcome import Outcome
 
@@ -13,7 +13,8 @@ COLOURS = {"ok": "green", "warning": "yellow", "failed": "bold red", "not run": 
 
 def show(outcomes: list[Outcome], console: Console) -> None:
     """Print all outcomes, the measurements, and how many of each there are."""
-    table = Table("check", "of", "result", "what was found, and what to do", show_lines=False)
+    words = Column("what was found, and what to do", overflow="fold")  # a path is shown whole
+    table = Table("check", "of", "result", words, show_lines=False)
     last = None
     for outcome in outcomes:
         colour = COLOURS[outcome.status]
@@ -24,7 +25,7 @@ def show(outcomes: list[Outcome], console: Console) -> None:
         last = outcome.check
     console.print(table)
     for outcome in outcomes:
-        if outcome.figures:
+        if outcome.figures and "bytes" in outcome.figures[0]:  # measurements; sockets are in --json only
             console.print(_figures(outcome))
     lines = list(dict.fromkeys(outcome.launch_line for outcome in outcomes if outcome.launch_line))
     for line in lines[:1]:  # those of the other checks differ in what they run; --json has them all

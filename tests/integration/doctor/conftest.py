@@ -50,12 +50,12 @@ def site(tmp_path):
 def deeprc():
     """A function that runs `deeprc …` as a user does."""
 
-    def run(*argv: object, env: dict | None = None, before: tuple = (), timeout: float = 240):
+    def run(*argv: object, env: dict | None = None, before: tuple = (), timeout: float = 240, **options):
         program = Path(sys.executable).parent / "deeprc"
         environment = {**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
         return subprocess.run(
             [*map(str, before), str(program), *map(str, argv)], capture_output=True, text=True, timeout=timeout,
-            env=environment,
+            env=environment, **options,
         )  # fmt: skip
 
     return run

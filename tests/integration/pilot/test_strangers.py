@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -20,6 +22,13 @@ BEGIN = 240  # seconds that a pilot may take to start on a busy machine
 pytestmark = pytest.mark.requires("root")
 
 
+def look(folder: Path) -> subprocess.CompletedProcess:
+    """What the doctor says of a run."""
+    program, checks = Path(sys.executable).with_name("deeprc"), "libzmq,sockets,folders,secrets"
+    words = ["doctor", "--security", "--json", "--checks", checks, "--folder", str(folder / ".deeprc")]
+    return subprocess.run([str(program), *words], capture_output=True, text=True, timeout=120)
+
+
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory):
     """A run, half of whose jobs run while every port of it is scanned; and what strangers found before."""
@@ -31,6 +40,7 @@ def attacked(tmp_path_factory):
         found["mode"], found["ports"] = key.stat().st_mode, listening(folder)
         ports = found["ports"]
         found["greetings"] = attempt(stranger, GREET, *ports)
+        found["doctor"] = look(folder)
         found["commands"] = attempt(stranger, COMMAND, *ports)
         found["nobody"] = attempt(stranger, TALK, "", *ports)
         found["wrong key"] = attempt(stranger, TALK, zmq.curve_keypair()[0].decode(), *ports)
@@ -54,6 +64,20 @@ def test_every_port_of_a_run_asks_for_keys(attacked):
     assert len(found["ports"]) > 50
     assert found["greetings"] == {str(port): "CURVE" for port in found["ports"]}
     assert found["commands"] == []
+
+
+def test_the_doctor_finds_all_of_it_closed(attacked):
+    """Of its own and in a row each; that it has tried each port disturbs no job: see the scan below."""
+    folder, found = attacked
+    told = json.loads(found["doctor"].stdout)
+    assert found["doctor"].returncode == 0, told
+    (pilot,) = told["pilots"]
+    assert Path(pilot).is_relative_to(folder)
+    rows = [row for one in told["checks"] if one["check"] == "sockets" for row in one["figures"]]
+    answers = {row["socket"]: row["answer"] for row in rows if row["process"] == "RADICAL-Pilot"}
+    assert answers == {f"127.0.0.1:{port}": "curve" for port in found["ports"]}
+    (gate,) = (row["socket"] for row in rows if row["process"] == "Snakemake")
+    assert Path(gate).parent == Path(pilot)
 
 
 @pytest.mark.parametrize("who", ["nobody", "wrong key"])

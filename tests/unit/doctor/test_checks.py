@@ -5,9 +5,12 @@ import json
 import pytest
 
 from deeprc.doctor import checks
+from deeprc.doctor.cli import NAMES, SECURITY, doctor
 from deeprc.doctor.launch import Case, Output
 from deeprc.doctor.probe.say import MARK
 from deeprc.doctor.probe.world import allreduce_errors
+from deeprc.doctor.security import CHECKS
+from deeprc.errors import ConfigError
 from deeprc.launch import Layout
 from deeprc.sites import load_site
 
@@ -79,3 +82,22 @@ def test_torch_that_is_missing_is_told(case, monkeypatch):
     monkeypatch.setattr(checks, "start", lambda made, patience: absent)
     (found,) = checks.torch(case)
     assert (found.status, found.text) == ("not run", "No module named 'torch'")
+
+
+def test_the_command_line_knows_the_checks():
+    assert ([*checks.CHECKS], [*CHECKS]) == (NAMES, SECURITY)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"security": True, "only": "world"}, "unknown check 'world'"),
+        ({"only": "sockets"}, "unknown check 'sockets'"),
+        ({"security": True, "ranks": 2}, "--ranks plays no part in deeprc doctor --security"),
+        ({"folder": "x"}, "--folder plays no part in deeprc doctor without --security"),
+    ],
+)
+def test_options_that_do_not_go_together(options, problem):
+    with pytest.raises(ConfigError) as told:
+        doctor(**options)
+    assert told.value.problem == problem

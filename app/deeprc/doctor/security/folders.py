@@ -1,0 +1,50 @@
+"""Our own folders: the private one of runs, with their keys, the images, the caches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from deeprc.datasets import cache_folder
+from deeprc.doctor.outcome import Outcome
+from deeprc.doctor.security.place import Place
+from deeprc.doctor.security.rights import Finding, changeable, closed, exchangeable, outcomes
+from deeprc.images.store import Held
+from deeprc.pilot import curve
+
+KEYS = ("key", curve.NAME)  # files in a pilot's folder, with which its processes prove that they are its own
+
+
+def folders(place: Place) -> list[Outcome]:
+    """Who may read the private folder, and who may change any of ours, or put another in its place."""
+    found = []
+    if place.folder.exists() or place.folder.is_symlink():
+        well = f"{place.folder}: yours alone"
+        found += outcomes("folders", "private", [*closed(place.folder), *exchangeable(place.folder)], well)
+        found += _runs(place)
+    else:
+        text = f"{place.folder} is not there: no run was started here"
+        found.append(Outcome("folders", "private", "not run", text, "name another one with --folder"))
+    images = [("images", place.store.folder), *(("shared images", folder) for folder in place.store.shared)]
+    for subject, folder in [*images, ("cache", cache_folder())]:
+        if folder.exists():
+            well = f"{folder}: nobody but you and root may change it"
+            found += outcomes("folders", subject, [*changeable(folder), *exchangeable(folder)], well)
+    found += outcomes("folders", "images", [finding for held in place.store.held() for finding in _doubted(held)], None)
+    if place.copies is not None and place.copies.exists():
+        findings = [*closed(place.copies), *exchangeable(place.copies)]
+        found += outcomes("folders", "image copies", findings, f"{place.copies}: yours alone")
+    return found
+
+
+def _doubted(held: Held) -> Iterator[Finding]:
+    if held.doubt:
+        text = f"{held.path} is used only where the catalog pins its digest: {held.doubt}"
+        yield "warning", text, f"`deeprc image pull {held.name}` makes one of your own"
+
+
+def _runs(place: Place) -> list[Outcome]:
+    pilots = [path for run in place.runs for path in run.glob("pilot-*")]
+    held = [path for pilot in pilots for path in (pilot / name for name in KEYS) if path.exists() or path.is_symlink()]
+    findings = [finding for path in [place.folder / "runs", *place.runs, *pilots, *held] for finding in closed(path)]
+    number = f"{len(place.runs)} run{'s' * (len(place.runs) != 1)}, {len(held)} key{'s' * (len(held) != 1)}"
+    return outcomes("folders", "runs", findings, f"{number}: yours alone" if place.runs else None)

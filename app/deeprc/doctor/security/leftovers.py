@@ -1,0 +1,94 @@
+"""Secrets that runs have left behind in plain text: one that was killed could not clean up."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import socket
+from pathlib import Path
+
+import psutil
+
+from deeprc.doctor.outcome import Outcome
+from deeprc.doctor.security.place import Place
+from deeprc.masking import SHORT, is_secret
+
+CONFIGURATION = "configuration.json"  # that of a run; JSON
+FILES = ("environment", ".env", ".sh", ".rp")  # ends of the names of files with variables
+LARGE = 10_000_000  # bytes; a job's data, and no environment
+ASSIGNED = re.compile(rb"""(?:^|[\0\n;]|\bexport\s+)([A-Za-z_]\w*)=['"]?([^\0\n'"]*)""")
+
+
+def secrets(place: Place) -> list[Outcome]:
+    """The runs that have ended and have left files with secrets behind, by the names of variables."""
+    ended = [run for run in place.runs if not may_run(run, place)]
+    found = [outcome for run in ended if (outcome := _left(run))]
+    rest = len(place.runs) - len(ended)
+    text = f"{len(ended)} ended run{'s' * (len(ended) != 1)} left none behind" + (f"; {rest} may go on" * (rest > 0))
+    return found or [Outcome("secrets", "runs", "ok", text)]
+
+
+def may_run(run: Path, place: Place) -> bool:
+    """Whether a run may still go on: here, as its process is there; on another machine, as its end is not told."""
+    if run in place.running:
+        return True
+    try:
+        told = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    except (OSError, ValueError):  # killed as it wrote
+        told = []
+    host = next((event["host"] for event in told if event.get("event") == "run"), socket.gethostname())
+    if host == socket.gethostname():
+        _, _, pid = run.name.rpartition("-")
+        return pid.isdigit() and psutil.pid_exists(int(pid))
+    pilots = [event["state"] for event in told if event.get("event") == "pilot"]
+    return pilots[-1:] != ["closed"]
+
+
+def names(content: bytes) -> list[str]:
+    """The variables in a file, a shell's or as the kernel has them, that hold a secret by their names.
+
+    Short values and paths of what is there are none.
+    """
+    pairs = {name.decode(): os.fsdecode(value) for name, value in ASSIGNED.findall(content)}
+    return sorted(name for name, value in pairs.items() if is_secret(name, value) and _is_one(value))
+
+
+def keys(value: object, name: str = "") -> list[str]:
+    """The keys in a configuration, at any depth, that hold a secret by their names."""
+    if isinstance(value, dict):
+        return sorted({each for key, inner in value.items() for each in keys(inner, name if is_secret(name) else key)})
+    if isinstance(value, list):
+        return sorted({each for inner in value for each in keys(inner, name)})
+    return [name] if value is not None and is_secret(name, str(value)) else []
+
+
+def _is_one(value: str) -> bool:
+    if len(value) < SHORT or value.startswith("$"):
+        return False
+    try:
+        return not Path(value).exists()
+    except (OSError, ValueError):  # too long for a path, or of a folder that is closed to us
+        return True
+
+
+def _left(run: Path) -> Outcome | None:
+    """What a run has left behind; the figures have its files."""
+    found: dict[Path, list[str]] = {}
+    for folder, _, files in os.walk(run):
+        for path in (Path(folder, name) for name in files if name.endswith((*FILES, CONFIGURATION))):
+            with contextlib.suppress(OSError, ValueError):  # being removed, or not written whole
+                if not path.is_symlink() and path.stat().st_size < LARGE:
+                    content = path.read_bytes()
+                    found[path] = keys(json.loads(content)) if path.name == CONFIGURATION else names(content)
+    found = {path: held for path, held in found.items() if held}
+    if not found:
+        return None
+    named = ", ".join(sorted({name for held in found.values() for name in held}))
+    text = (
+        f"{run} has ended, and left {named} in plain text in {len(found)} file{'s' * (len(found) > 1)}; expected none"
+    )
+    fix = f"`rm -r {run}`; take new ones if others could read it"
+    rows = [{"file": str(path), "names": held} for path, held in sorted(found.items())]
+    return Outcome("secrets", "runs", "failed", text, fix, rows)

@@ -1,0 +1,141 @@
+"""The pilots of this user that run on this machine, and what their processes listen on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from deeprc.pilot.processes import MARK, TASK, members
+from deeprc.pilot.workers import PROGRAM
+
+Owner = Literal["Snakemake", "RADICAL-Pilot", "worker", "job"]
+BROKER = ["-m", "deeprc.pilot.broker"]
+ACCEPTS = 0x10000  # __SO_ACCEPTCON in the flags of /proc/net/unix
+
+
+@dataclass(frozen=True)
+class Socket:
+    """Something that is listened on: TCP `127.0.0.1:10000`, a Unix socket's path, or `@name` of an abstract one.
+
+    `program` is the name of the process `pid`, `owner` whose it is.
+    """
+
+    kind: Literal["tcp", "unix", "abstract"]
+    address: str
+    pid: int
+    program: str
+    owner: Owner
+
+    @property
+    def port(self) -> tuple[str, int]:
+        """Address and port of a TCP socket."""
+        address, _, port = self.address.rpartition(":")
+        return address, int(port)
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """A running pilot: its private folder, and whose each of its processes here is."""
+
+    folder: Path
+    processes: dict[int, Owner]
+
+
+def pilots(folder: Path) -> list[Pilot]:
+    """Those whose RADICAL-Pilot was started on this machine, whatever their private folder; and of the private `folder`
+    those that have processes here, as on a node of their batch job.
+    """
+    found: dict[Path, dict[int, psutil.Process]] = defaultdict(dict)
+    clients: dict[Path, int] = {}
+    parents: dict[int, int] = {}
+    alive: dict[int, psutil.Process] = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError, KeyError):  # it has just ended
+            if process.uids().real != os.getuid():
+                continue
+            place, alive[process.pid], parents[process.pid] = Path(process.cwd()), process, process.ppid()
+            if process.cmdline()[1:3] == BROKER and os.getsid(process.pid) == process.pid:  # else a fork of it
+                found[place] |= {each.pid: each for each in members(process.environ()[MARK], process.pid)}
+                clients[place] = process.ppid()
+            elif pilot := _pilot(place, folder.resolve()):
+                found[pilot][process.pid] = process
+    made = []
+    for place, parts in found.items():
+        while new := {pid for pid, parent in parents.items() if parent in parts and pid not in parts}:
+            parts |= {pid: alive[pid] for pid in new}
+        client: dict[int, Owner] = {clients[place]: "Snakemake"} if clients.get(place, 1) != 1 else {}
+        made.append(Pilot(place, client | owners([*parts.values()])))
+    return made
+
+
+def _pilot(place: Path, folder: Path) -> Path | None:
+    """The pilot's folder that a process stands in: what renames itself has nothing else that tells whose it is."""
+    parts = place.relative_to(folder).parts if place.is_relative_to(folder) else ()
+    return folder.joinpath(*parts[:3]) if parts[:1] == ("runs",) and parts[2:] else None
+
+
+def owners(processes: list[psutil.Process]) -> dict[int, Owner]:
+    """Whose each process is. What starts a task, and what a task or a worker has started, its forks too, is a job's."""
+    found: dict[int, Owner] = {}
+    parents: dict[int, int] = {}
+    for process in processes:
+        with contextlib.suppress(psutil.Error, OSError):
+            program, parents[process.pid] = process.cmdline(), process.ppid()
+            is_task = TASK in process.environ()
+            found[process.pid] = "worker" if program[1:2] == [str(PROGRAM)] else "job" if is_task else "RADICAL-Pilot"
+    for pid, owner in found.items():
+        above = parents[pid]
+        while above in found:
+            if found[above] == "worker" or (owner, found[above]) == ("RADICAL-Pilot", "job"):
+                found[pid] = "job"
+            above = parents[above]
+    return found
+
+
+def listening(pilot: Pilot) -> list[Socket]:
+    """All that the pilot's processes listen on; what several of them hold is the first one's."""
+    unix, found = _unix(), {}
+    for pid, owner in sorted(pilot.processes.items()):
+        with contextlib.suppress(psutil.Error, OSError):  # it has just ended
+            process = psutil.Process(pid)
+            whose = pid, process.name(), owner
+            for one in process.net_connections("tcp"):
+                if one.status == psutil.CONN_LISTEN:
+                    address = f"{one.laddr.ip}:{one.laddr.port}"
+                    found.setdefault(address, Socket("tcp", address, *whose))
+            for file in Path(f"/proc/{pid}/fd").iterdir():
+                if name := unix.get(_target(file)):
+                    kind, path = ("abstract", name) if name[0] == "@" else ("unix", _path(name, pilot.folder))
+                    found.setdefault(path, Socket(kind, path, *whose))
+    return list(found.values())
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:  # it was just closed
+        return ""
+
+
+def _path(name: str, folder: Path) -> str:
+    """Where a socket is that was named by the number of its folder (`pilot/worker/local.py`)."""
+    if not name.startswith("/proc/"):
+        return name
+    own = Path(name).name
+    return next((str(Path(place, own)) for place, _, files in os.walk(folder) if own in files), name)
+
+
+def _unix() -> dict[str, str]:
+    """The names of Unix sockets that are listened on, by what /proc calls a process's file."""
+    found = {}
+    for line in Path("/proc/net/unix").read_text(errors="replace").splitlines()[1:]:
+        _, _, _, flags, _, _, inode, *name = line.split(maxsplit=7)
+        if name and int(flags, 16) & ACCEPTS:
+            found[f"socket:[{inode}]"] = name[0]
+    return found

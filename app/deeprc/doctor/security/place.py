@@ -1,0 +1,43 @@
+"""Where to look: the private folder of runs, the images, and whether pilots run there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deeprc.doctor.security.listening import Pilot
+from deeprc.images.store import Store
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the checks look at.
+
+    Attributes
+    ----------
+    folder
+        The private folder of runs (`--radical-pilot-folder`).
+    pilots, elsewhere
+        Pilots of this user on this machine: those of that folder, and the others, which are left alone.
+    store
+        The images.
+    copies
+        Where nodes keep copies of images.
+    """
+
+    folder: Path
+    pilots: list[Pilot]
+    elsewhere: list[Pilot]
+    store: Store
+    copies: Path | None = None
+
+    @property
+    def runs(self) -> list[Path]:
+        """The folders of runs, the oldest first."""
+        folder = self.folder / "runs"
+        return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+    @property
+    def running(self) -> set[Path]:
+        """The folders of runs whose pilot runs on this machine."""
+        return {pilot.folder.parent for pilot in self.pilots}

@@ -1,0 +1,235 @@
+"""Folders with right and wrong modes, and what the doctor says of them."""
+
+import os
+
+import pytest
+
+from deeprc.doctor.security import folders as ours
+from deeprc.doctor.security import leftovers, programs
+from deeprc.doctor.security.listening import Pilot
+from deeprc.doctor.security.place import Place
+from deeprc.doctor.security.rights import changeable, closed, exchangeable, outcomes
+from deeprc.images.store import Store
+
+RUN = "20260101T000000-999999999"  # of a process that is none: numbers end below
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A private folder with a run and its keys, images and cache, all as they should be."""
+    monkeypatch.setenv("DEEPRC_CACHE", str(tmp_path / "cache"))
+    pilot = tmp_path / ".deeprc" / "runs" / RUN / "pilot-1"
+    for folder in [*reversed([pilot, *list(pilot.parents)[:3]]), tmp_path / "images", tmp_path / "cache"]:
+        folder.mkdir(mode=0o700)
+    for name in ours.KEYS:
+        (pilot / name).touch(mode=0o600)
+    return Place(tmp_path / ".deeprc", [], [], Store(tmp_path / "images", []))
+
+
+def rows(found):
+    return [(one.subject, one.status, one.text, one.fix) for one in found]
+
+
+def test_all_is_well(place):
+    top = place.folder.parent
+    assert rows(ours.folders(place)) == [
+        ("private", "ok", f"{place.folder}: yours alone", None),
+        ("runs", "ok", "1 run, 2 keys: yours alone", None),
+        ("images", "ok", f"{top}/images: nobody but you and root may change it", None),
+        ("cache", "ok", f"{top}/cache: nobody but you and root may change it", None),
+    ]
+
+
+def test_before_any_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPRC_CACHE", str(tmp_path / "cache"))
+    (found,) = ours.folders(Place(tmp_path / ".deeprc", [], [], Store(tmp_path / "images", [])))
+    text = f"{tmp_path}/.deeprc is not there: no run was started here"
+    assert rows([found]) == [("private", "not run", text, "name another one with --folder")]
+
+
+def test_folders_and_keys_that_others_can_read(place):
+    run = place.runs[0]
+    place.folder.chmod(0o755)
+    run.chmod(0o750)
+    (run / "pilot-1" / "key").chmod(0o644)
+    (place.store.folder).chmod(0o777)
+    found = [row for row in rows(ours.folders(place)) if row[1] != "ok"]
+    text = "{} can be read by others (mode {}; expected {})".format
+    key, images = run / "pilot-1" / "key", place.store.folder
+    assert found == [
+        ("private", "failed", text(place.folder, "0755", "0700"), f"`chmod 700 {place.folder}`"),
+        ("runs", "failed", text(run, "0750", "0700"), f"`chmod 700 {run}`"),
+        ("runs", "failed", text(key, "0644", "0600"), f"`chmod 600 {key}`"),
+        ("images", "failed", f"{images} is writable by everybody (mode 0777)", f"`chmod o-w {images}`"),
+    ]
+
+
+def test_a_private_folder_without_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPRC_CACHE", str(tmp_path / "cache"))
+    (tmp_path / ".deeprc").mkdir(mode=0o700)
+    found = ours.folders(Place(tmp_path / ".deeprc", [], [], Store(tmp_path / "images", [])))
+    assert rows(found) == [("private", "ok", f"{tmp_path}/.deeprc: yours alone", None)]
+
+
+def test_a_link_in_place_of_the_private_folder(place, tmp_path):
+    place.folder.rename(tmp_path / "real")
+    place.folder.symlink_to(tmp_path / "real")
+    found = ours.folders(place)[0]
+    assert (found.status, found.text) == (
+        "failed",
+        f"{place.folder} is a link to {tmp_path}/real; expected yours alone",
+    )
+
+
+@pytest.mark.requires("root")
+def test_what_belongs_to_others(tmp_path):
+    os.chown(tmp_path, 64023, 64023)
+    assert list(changeable(tmp_path)) == [
+        ("warning", f"{tmp_path} belongs to uid 64023, who may change it", "do you trust them?")
+    ]
+    assert next(closed(tmp_path))[:2] == ("failed", f"{tmp_path} is owned by uid 64023; expected yours alone")
+    assert list(exchangeable(tmp_path / "file")) == [
+        (
+            "warning",
+            f"{tmp_path / 'file'} can be exchanged: {tmp_path} is open to its owner uid 64023",
+            "do you trust them with your account? Else choose another place",
+        )
+    ]
+
+
+def test_a_folder_on_the_way_that_everybody_writes_to(tmp_path):
+    tmp_path.chmod(0o777)
+    assert list(exchangeable(tmp_path / "folder")) == [
+        (
+            "failed",
+            f"{tmp_path / 'folder'} can be exchanged: {tmp_path} is open to everybody (mode 0777)",
+            f"`chmod o-w {tmp_path}`, or another place",
+        )
+    ]
+
+
+def test_many_findings_are_cut_off_with_the_grave_ones_first():
+    findings = [("warning", f"w{number}", "") for number in range(6)] + [("failed", "f", "fix")]
+    found = outcomes("folders", "runs", findings, "well")
+    assert [(one.status, one.text) for one in found] == [
+        ("failed", "f"), ("warning", "w0"), ("warning", "w1"), ("warning", "w2"), ("warning", "3 more like this")
+    ]  # fmt: skip
+
+
+def test_the_folders_of_path(tmp_path, monkeypatch):
+    """One to which everybody may write, one that everybody may make, one that is wherever one stands."""
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o1777)
+    missing, fix = tmp_path / "open" / "bin", "take another folder, or take it off PATH"
+    monkeypatch.setenv("PATH", f"/usr/bin:{tmp_path / 'open'}::{missing}:tools")
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    found = [row for row in rows(programs.programs()) if row[0] == "PATH"]
+    relative = "is any folder that you stand in; expected absolute paths only"
+    writable = f"{tmp_path / 'open'} is writable by everybody (mode 1777)"
+    assert found == [
+        ("PATH", "failed", writable, fix),
+        ("PATH", "failed", f"'' {relative}", "take it off PATH"),
+        ("PATH", "failed", f"{missing} is missing, and {writable}", fix),
+        ("PATH", "failed", f"'tools' {relative}", "take it off PATH"),
+    ]
+
+
+def test_the_folders_of_path_are_well(monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("PYTHONPATH", "/usr/lib")
+    found = [row for row in rows(programs.programs()) if row[0].endswith("PATH")]
+    assert found == [
+        ("PATH", "ok", "2 folders, all yours or root's", None),
+        ("PYTHONPATH", "ok", "1 folders, all yours or root's", None),
+    ]
+
+
+def test_site_files_that_others_may_write(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "site.yaml").touch()
+    (tmp_path / "here" / "site.yaml").chmod(0o666)
+    monkeypatch.setenv("DEEPRC_SITES", str(tmp_path))
+    (found,) = [row for row in rows(programs.programs()) if row[0] == "site files"]
+    path = tmp_path / "here" / "site.yaml"
+    assert found[1:] == ("failed", f"{path} is writable by everybody (mode 0666)", f"`chmod o-w {path}`")
+
+
+@pytest.mark.parametrize(
+    ("mask", "status", "text"),
+    [
+        (0o000, "failed", "0000: everybody may change what you make; expected 022"),
+        (0o002, "warning", "0002: your group may change what you make; expected 022"),
+        (0o022, "ok", "0022: nobody else may change what you make"),
+        (0o077, "ok", "0077: nobody else may change what you make"),
+    ],
+)
+def test_the_umask(mask, status, text):
+    before = os.umask(mask)
+    try:
+        (found,) = programs.umask()
+    finally:
+        os.umask(before)
+    assert (found.status, found.text) == (status, text)
+
+
+ENVIRONMENT = b"HOME=/root\0API_TOKEN=0123456789\0KEYBOARD=us\0SSH_KEY=/etc/hostname\0DSN=db://me:hidden@there/x\0"
+
+
+def test_secrets_are_told_by_the_names_of_variables():
+    assert leftovers.names(ENVIRONMENT) == ["API_TOKEN", "DSN"]
+    assert leftovers.names(b"#!/bin/sh\nexport DB_PASSWORD='correct horse'\nX=1; MY_SECRET=\"$OTHER_SECRET\"\n") == [
+        "DB_PASSWORD"
+    ]
+
+
+def test_secrets_of_a_configuration_are_told_by_its_keys():
+    config = {"service": {"api_key": "x", "host": "there"}, "password": ["a", {"b": 1}], "token": None, "n": 3}
+    assert leftovers.keys(config) == ["api_key", "password"]
+
+
+def test_what_a_killed_run_has_left(place):
+    run = place.runs[0]
+    assert rows(leftovers.secrets(place)) == [("runs", "ok", "1 ended run left none behind", None)]
+    (run / "environment").write_bytes(ENVIRONMENT)
+    (run / "pilot-1" / "rank.env").write_text("export OTHER_TOKEN=0123456789\n")
+    (run / "configuration.json").write_text('{"login": {"password": "hidden"}}')
+    (found,) = leftovers.secrets(place)
+    assert rows([found]) == [
+        (
+            "runs",
+            "failed",
+            f"{run} has ended, and left API_TOKEN, DSN, OTHER_TOKEN, password in plain text in 3 files; expected none",
+            f"`rm -r {run}`; take new ones if others could read it",
+        )
+    ]
+    assert found.figures == [
+        {"file": str(run / "configuration.json"), "names": ["password"]},
+        {"file": str(run / "environment"), "names": ["API_TOKEN", "DSN"]},
+        {"file": str(run / "pilot-1" / "rank.env"), "names": ["OTHER_TOKEN"]},
+    ]
+
+
+HOST = '{{"event": "run", "host": "{}"}}\n{{"event": "pilot", "state": "{}"}}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "may"),
+    [
+        (RUN, "", False),
+        (f"20260101T000000-{os.getpid()}", "", True),  # its process is there
+        (RUN, HOST.format("elsewhere", "active"), True),
+        (f"20260101T000000-{os.getpid()}", HOST.format("elsewhere", "closed"), False),
+        (RUN, '{"event"', False),
+    ],
+)
+def test_whether_a_run_may_still_go_on(place, name, told, may):
+    run = place.runs[0].rename(place.folder / "runs" / name)
+    (run / "events.jsonl").write_text(told)
+    assert leftovers.may_run(run, place) is may
+
+
+def test_a_run_whose_pilot_is_here_goes_on(place):
+    running = Place(place.folder, [Pilot(place.runs[0] / "pilot-1", {})], [], place.store)
+    (place.runs[0] / "environment").write_bytes(ENVIRONMENT)
+    (found,) = leftovers.secrets(running)
+    assert (found.status, found.text) == ("ok", "0 ended runs left none behind; 1 may go on")
