@@ -126,7 +126,8 @@ def _reach(socket: Socket) -> str:
 def places(members: list[Socket]) -> str:
     """Where they are, in short."""
     if members[0].kind != "tcp":
-        return ", ".join(sorted(socket.address for socket in members))
+        paths = sorted(Path(socket.address) for socket in members)  # whole in the figures: they are long
+        return ", ".join(f"…/{path.parent.name}/{path.name}" if path.is_absolute() else str(path) for path in paths)
     hosts = defaultdict(list)
     for socket in members:
         address, port = socket.port

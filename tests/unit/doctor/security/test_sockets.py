@@ -107,7 +107,8 @@ def test_unix_sockets_by_their_modes(tmp_path, folder, file, status, text, by_nu
         (place / "s").chmod(file)
         place.chmod(folder)
         (found,) = sockets._sockets(Pilot(tmp_path, {os.getpid(): "Snakemake"}))
-    assert (found.status, found.text) == (status, f"{place / 's'}: {text.format(me=user(os.geteuid()))}")
+    assert (found.status, found.text) == (status, f"…/place/s: {text.format(me=user(os.geteuid()))}")
+    assert found.figures[0]["socket"] == str(place / "s")
 
 
 @pytest.mark.parametrize(("name", "status"), [("deeprc-0123", "ok"), ("another", "failed")])
