@@ -14,11 +14,14 @@ import sys
 import uuid
 from pathlib import Path
 
+import psutil
 import pytest
 
 from deeprc.pilot import curve
 from deeprc.pilot.processes import MARK
+from pilots import wait_for
 
+CLIENT = "import subprocess, sys; subprocess.call(sys.argv[1:], start_new_session=True)"
 PART = """
 import sys, zmq
 server = zmq.Context().socket(zmq.PULL)
@@ -45,13 +48,18 @@ def pilot(tmp_path):
             curve.write(folder)
             own = {MARK: uuid.uuid4().hex, curve.VARIABLE: str(folder / curve.NAME)}
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": {**os.environ, **own}}
-            for command in (["-m", "deeprc.pilot.broker"], ["-c", PART, mechanism]):
-                process = subprocess.Popen(
-                    [sys.executable, *command], cwd=folder, start_new_session=command[0] == "-m", **pipes
-                )
+            broker = [sys.executable, "-m", "deeprc.pilot.broker"]
+            # Not pytest itself is its client, which other tests may have listen.
+            client, part = (
+                subprocess.Popen([sys.executable, *command], cwd=folder, **pipes)
+                for command in (["-c", CLIENT, *broker], ["-c", PART, mechanism])
+            )
+            for process in (client, part):
                 stack.callback(process.wait, 20)
                 stack.callback(process.stdin.close)  # both end by it
-            return folder, int(process.stdout.readline())
+            port = int(part.stdout.readline())
+            wait_for(lambda: broker in [each.cmdline() for each in psutil.Process(client.pid).children()], 20)
+            return folder, port
 
         yield start
 

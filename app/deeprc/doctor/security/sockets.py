@@ -29,6 +29,7 @@ EXPOSED = {
     "nothing": "accepts everybody who calls, and waits; expected CURVE",
 }
 END = "end this run: whoever reaches the port may be able to speak for you; see docs/security.md, What listens"
+PLUGIN = "if a plugin of Snakemake's opened it, see to it there who may call"
 OWN = "it is a job's own or its launcher's, which has to see to it who may call; it was not tried"
 
 
@@ -93,7 +94,8 @@ def judge(socket: Socket) -> tuple[Status, str, str | None, Answer | None]:
             return "not run", "does not answer any more", None, answer
         if answer in SAFE:
             return "ok", f"{SAFE[answer]}{_reach(socket)}", None, answer
-        return "failed", f"{EXPOSED[answer]}{_reach(socket)}", END, answer
+        fix = f"{PLUGIN}; else {END}" if socket.owner == "Snakemake" else END
+        return "failed", f"{EXPOSED[answer]}{_reach(socket)}", fix, answer
     me = user(os.geteuid())
     if socket.kind == "abstract":
         if socket.address.startswith("@deeprc-"):

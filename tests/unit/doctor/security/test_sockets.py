@@ -5,10 +5,10 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 
 import psutil
 import pytest
-import zmq
 
 from deeprc.doctor.security import sockets
 from deeprc.doctor.security.listening import Pilot, Socket, owners, pilots
@@ -23,107 +23,149 @@ ALONE = "expected a socket that its owner alone can call"
 NULL = "answers everybody who calls (ZeroMQ, mechanism NULL); expected CURVE"
 
 
+ZEROMQ = """
+context, ports = zmq.Context(), []
+for address in sys.argv[1:]:
+    server = context.socket(zmq.PULL)
+    if address == "curve":
+        _, server.curve_secretkey = zmq.curve_keypair()
+        server.curve_server, address = True, "127.0.0.1"
+    ports.append(server.bind_to_random_port(f"tcp://{address}"))
+    sockets.append(server)
+say(*ports)
+"""
+TCP = """
+server = socket.create_server(("127.0.0.1", 0))
+say(server.getsockname()[1])
+server.setblocking(False)
+try:
+    server.accept()
+    say("called")
+except BlockingIOError:
+    say("not called")
+"""
+UNIX = """
+place, name, mode, folder = sys.argv[1:]
+server = socket.socket(socket.AF_UNIX)
+server.bind(name.format(os.open(place, os.O_PATH)))
+os.chmod(f"{place}/s", int(mode, 8))
+os.chmod(place, int(folder, 8))
+server.listen()
+say("")
+"""
+ABSTRACT = """
+server = socket.socket(socket.AF_UNIX)
+server.bind("\\0" + sys.argv[1])
+server.listen()
+say("")
+"""
+
+
 @pytest.fixture
-def bound():
-    """A function that binds a ZeroMQ socket at an address, with CURVE or without; its port."""
-    with zmq.Context() as context, contextlib.ExitStack() as stack:
+def process():
+    """A function that starts a process which listens as `code` says; it, and the words that it says first.
 
-        def bind(address, *, curve=False):
-            server = stack.enter_context(context.socket(zmq.PULL))
-            if curve:
-                _, server.curve_secretkey = zmq.curve_keypair()
-                server.curve_server = True
-            return server.bind_to_random_port(f"tcp://{address}")
+    Not the tests' own process: other tests have it listen, too.
+    """
+    head = "import os, socket, sys, zmq\nsockets = []\n"
+    head += "def say(*words):\n    print(*words, flush=True)\n    sys.stdin.readline()\n"
+    with contextlib.ExitStack() as stack:
 
-        yield bind
+        def start(code, *arguments):
+            started = subprocess.Popen(
+                [sys.executable, "-c", head + code, *map(str, arguments)], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            stack.callback(started.wait, 20)
+            stack.callback(started.stdin.close)
+            return started, started.stdout.readline().split()
+
+        yield start
 
 
-def rows(outcomes, *, sort=False):
-    found = [(one.subject, one.status, one.text) for one in outcomes]
-    return sorted(found) if sort else found
+def found(folder, process, owner):
+    return sockets._sockets(Pilot(folder, {process.pid: owner}))
 
 
-def test_a_socket_without_curve_fails_and_those_with_it_are_one_row(tmp_path, bound):
-    alone, everywhere = bound("127.0.0.1"), bound("0.0.0.0")
-    low, high = sorted(bound("127.0.0.1", curve=True) for _ in range(2))
-    found = sockets._sockets(Pilot(tmp_path, {os.getpid(): "RADICAL-Pilot"}))
-    assert rows(found[:2], sort=True) == [
+def rows(outcomes):
+    return [(one.subject, one.status, one.text) for one in outcomes]
+
+
+def test_a_socket_without_curve_fails_and_those_with_it_are_one_row(tmp_path, process):
+    part, ports = process(ZEROMQ, "127.0.0.1", "0.0.0.0", "curve", "curve")
+    alone, everywhere, *keyed = map(int, ports)
+    told = found(tmp_path, part, "RADICAL-Pilot")
+    assert sorted(rows(told[:2])) == [
         ("RADICAL-Pilot", "failed", f"0.0.0.0:{everywhere}: {NULL}; on every network of this machine"),
         ("RADICAL-Pilot", "failed", f"127.0.0.1:{alone}: {NULL}"),
     ]
-    curve = "closed to whoever has not the key of this run (CURVE)"
-    assert rows(found[2:]) == [
-        ("RADICAL-Pilot", "ok", f"2 ports of 127.0.0.1, between {low} and {high}: {curve}"),
+    between = f"2 ports of 127.0.0.1, between {min(keyed)} and {max(keyed)}"
+    assert rows(told[2:]) == [
+        ("RADICAL-Pilot", "ok", f"{between}: closed to whoever has not the key of this run (CURVE)")
     ]
-    assert [one.fix for one in found] == [sockets.END, sockets.END, None]
-    told = sorted(found[0].figures, key=lambda row: row["socket"])
-    assert told[0] == {
+    assert [one.fix for one in told] == [sockets.END, sockets.END, None]
+    figures = sorted(told[0].figures, key=lambda row: row["socket"])
+    assert figures[0] == {
         "socket": f"0.0.0.0:{everywhere}",
         "process": "RADICAL-Pilot",
-        "program": psutil.Process().name(),
-        "pid": os.getpid(),
+        "program": psutil.Process(part.pid).name(),
+        "pid": part.pid,
         "answer": "open",
     }
-    assert sorted(row["answer"] for row in told) == ["curve", "curve", "open", "open"]
+    assert sorted(row["answer"] for row in figures) == ["curve", "curve", "open", "open"]
 
 
-def test_a_port_that_other_machines_can_reach_is_told(tmp_path):
+@pytest.mark.parametrize(
+    ("owner", "fix"), [("worker", sockets.END), ("Snakemake", f"{sockets.PLUGIN}; else {sockets.END}")]
+)
+def test_a_port_that_other_machines_can_reach_is_told(owner, fix):
     with socket.create_server(("0.0.0.0", 0)) as server:
-        port = server.getsockname()[1]
-        status, text, _, answer = sockets.judge(Socket("tcp", f"0.0.0.0:{port}", os.getpid(), "python", "worker"))
-    assert (status, answer) == ("failed", "nothing")
-    assert text == "accepts everybody who calls, and waits; expected CURVE; on every network of this machine"
+        line, _ = f"0.0.0.0:{server.getsockname()[1]}", server.listen()
+        threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
+        told = sockets.judge(Socket("tcp", line, os.getpid(), "python", owner))
+    text = "accepts everybody who calls, and waits; expected CURVE; on every network of this machine"
+    assert told == ("failed", text, fix, "nothing")
 
 
-def test_a_jobs_own_socket_is_not_tried(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.2)
-        address = f"127.0.0.1:{server.getsockname()[1]}"
-        (found,) = sockets._sockets(Pilot(tmp_path, {os.getpid(): "job"}))
-        me = f"{psutil.Process().name()}, process {os.getpid()}"
-        assert (found.status, found.text) == ("warning", f"{address}: opened by {me}")
-        with pytest.raises(TimeoutError):
-            server.accept()
+def test_a_jobs_own_socket_is_not_tried(tmp_path, process):
+    job, (port,) = process(TCP)
+    (told,) = found(tmp_path, job, "job")
+    name = psutil.Process(job.pid).name()
+    assert (told.status, told.text) == ("warning", f"127.0.0.1:{port}: opened by {name}, process {job.pid}")
+    job.stdin.write("\n")
+    job.stdin.flush()
+    assert job.stdout.readline() == "not called\n"
 
 
 @pytest.mark.parametrize(
     ("folder", "file", "status", "text"),
     [
-        (0o700, 0o666, "ok", "closed to everybody but {me} (modes of socket and folder)"),
-        (0o755, 0o600, "ok", "closed to everybody but {me} (modes of socket and folder)"),
-        (0o755, 0o666, "failed", f"its mode is 0666, its folder's 0755; {ALONE}"),
-        (0o777, 0o600, "failed", f"its folder is writable by everybody (mode 0777); {ALONE}"),
+        ("700", "666", "ok", "closed to everybody but {me} (modes of socket and folder)"),
+        ("755", "600", "ok", "closed to everybody but {me} (modes of socket and folder)"),
+        ("755", "666", "failed", f"its mode is 0666, its folder's 0755; {ALONE}"),
+        ("777", "600", "failed", f"its folder is writable by everybody (mode 0777); {ALONE}"),
     ],
 )
-@pytest.mark.parametrize("by_number", [False, True])  # of the folder: a socket's name is short
-def test_unix_sockets_by_their_modes(tmp_path, folder, file, status, text, by_number):
+@pytest.mark.parametrize("name", ["{place}/s", "/proc/self/fd/{{}}/s"])  # by the folder's number: a name is short
+def test_unix_sockets_by_their_modes(tmp_path, process, folder, file, status, text, name):
     place = tmp_path / "place"
     place.mkdir()
-    with socket.socket(socket.AF_UNIX) as server:
-        held = os.open(place, os.O_PATH)
-        server.bind(f"/proc/self/fd/{held}/s" if by_number else str(place / "s"))
-        os.close(held)
-        server.listen()
-        (place / "s").chmod(file)
-        place.chmod(folder)
-        (found,) = sockets._sockets(Pilot(tmp_path, {os.getpid(): "Snakemake"}))
-    assert (found.status, found.text) == (status, f"…/place/s: {text.format(me=user(os.geteuid()))}")
-    assert found.figures[0]["socket"] == str(place / "s")
+    part, _ = process(UNIX, place, name.format(place=place), file, folder)
+    (told,) = found(tmp_path, part, "Snakemake")
+    assert (told.status, told.text) == (status, f"…/place/s: {text.format(me=user(os.geteuid()))}")
+    assert told.figures[0]["socket"] == str(place / "s")
 
 
 @pytest.mark.parametrize(("name", "status"), [("deeprc-0123", "ok"), ("another", "failed")])
-def test_a_socket_without_a_place_is_called_by_everybody_unless_it_is_ours(tmp_path, name, status):
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(f"\0{name}")
-        server.listen()
-        (found,) = sockets._sockets(Pilot(tmp_path, {os.getpid(): "worker"}))
-    assert (found.status, found.text.partition(":")[0]) == (status, f"@{name}")
+def test_a_socket_without_a_place_is_called_by_everybody_unless_it_is_ours(tmp_path, process, name, status):
+    part, _ = process(ABSTRACT, name)
+    (told,) = found(tmp_path, part, "worker")
+    assert (told.status, told.text.partition(":")[0]) == (status, f"@{name}")
 
 
-def test_nothing_is_listened_on(tmp_path):
-    assert rows(sockets._sockets(Pilot(tmp_path, {os.getpid(): "worker"}))) == [
-        (tmp_path.name, "ok", "its processes listen on nothing")
-    ]
+def test_nothing_is_listened_on(tmp_path, process):
+    part, _ = process("say('')")
+    assert rows(found(tmp_path, part, "worker")) == [(tmp_path.name, "ok", "its processes listen on nothing")]
 
 
 def test_what_a_worker_has_started_is_a_jobs_and_what_starts_one_too(tmp_path):
