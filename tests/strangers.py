@@ -11,9 +11,11 @@ from conftest import Stranger
 from pilots import survivors
 
 MODULES = ("json", "random", "socket", "time", "encodings.idna", "msgpack", "zmq", "zmq.utils.monitor")
-# To each port a socket of every kind that RADICAL-Pilot's may answer. Prints who was let in and what they were told.
+# To each port a socket of every kind that RADICAL-Pilot's may answer, in so many seconds: who was let in, and what they
+# were told.
 TALK = """
-ports, key = sys.argv[2:], sys.argv[1].encode()
+key, seconds, *ports = sys.argv[1:]
+key = key.encode()
 put = {"cmd": "put", "args": ["stranger", "was here"], "kwargs": {}}
 ask = {"cmd": "keys", "args": [], "kwargs": {}}
 cancel = {"cmd": "cancel_pilots", "arg": {"uids": ["pilot.0000"]}}
@@ -38,13 +40,13 @@ for kind in (zmq.REQ, zmq.SUB, zmq.PUSH, zmq.PUB):
     for socket in [*monitors, *sockets]:
         if socket in monitors or kind in (zmq.REQ, zmq.SUB):
             poller.register(socket, zmq.POLLIN)
-    end = time.monotonic() + 1.5
+    end = time.monotonic() + float(seconds)
     while (left := end - time.monotonic()) > 0:
         for socket, _ in poller.poll(1000 * left):
             if socket in monitors:
                 zmq.utils.monitor.recv_monitor_message(socket)
                 found["let in"].append(monitors[socket])
-                end = time.monotonic() + 1.5
+                end = time.monotonic() + 1
             else:
                 found["told"].append(repr(socket.recv_multipart()))
     if kind == zmq.PUB and not key:
@@ -74,7 +76,7 @@ COMMAND = """
 answers = []
 for port in sys.argv[1:]:
     with socket.create_connection(("127.0.0.1", int(port)), 5) as line:
-        line.settimeout(0.1)
+        line.settimeout(0.05)
         line.sendall(b'{"cmd": "nothing", "arg": {}}')
         try:
             answers.append(line.recv(100))

@@ -207,7 +207,7 @@ def test_whoever_ends_the_workflow_ends_the_job(launch, cluster, tmp_path, stran
         ports = listening(folders[0], besides=both[0].pid)  # which listens for the workers
         assert len(ports) > 50
         assert attempt(stranger, GREET, *ports) == {str(port): "CURVE" for port in ports}
-        assert attempt(stranger, TALK, "", *ports) == {"let in": [], "told": []}
+        assert attempt(stranger, TALK, "", 1, *ports) == {"let in": [], "told": []}
         began = time.monotonic()
         for process, number in zip(both, numbers, strict=True):
             process.send_signal(number)
