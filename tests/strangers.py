@@ -53,6 +53,7 @@ for kind in (zmq.REQ, zmq.SUB, zmq.PUSH, zmq.PUB):
         for socket in sockets:
             socket.send(b"control_pubsub " + msgpack.packb(cancel))
         time.sleep(0.5)
+    context.destroy(linger=0)
 print(json.dumps(found))
 """
 # What each port says of itself to one who begins as ZeroMQ does, without keys.
