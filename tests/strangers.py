@@ -115,4 +115,4 @@ def listening(folder: Path, *, besides: int | None = None) -> list[int]:
 
 def attempt(stranger: Stranger, code: str, *arguments: object) -> object:
     """What one of these finds."""
-    return json.loads(stranger.run(code, *arguments, modules=MODULES).splitlines()[-1])
+    return json.loads(stranger.run(code, *arguments, modules=MODULES, timeout=180).splitlines()[-1])
