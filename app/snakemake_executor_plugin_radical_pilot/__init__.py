@@ -9,6 +9,7 @@ from snakemake_interface_executor_plugins.settings import CommonSettings, Execut
 
 from deeprc.errors import DeepRCError
 from deeprc.masking import Masker, masked_words
+from deeprc.pilot.queueing import Queueing
 from snakemake_executor_plugin_radical_pilot import commandline, direct
 from snakemake_executor_plugin_radical_pilot.executor import Executor
 
@@ -49,6 +50,12 @@ class ExecutorSettings(ExecutorSettingsBase):
         int,
     )  # fmt: skip
     account: str | None = _setting(None, "Whom the batch system charges for the pilot.")
+    qos: str | None = _setting(None, "The batch system's quality of service for the pilot.")
+    constraint: str | None = _setting(
+        None, "Features that the pilot's nodes must have, beside those that the site file asks for."
+    )
+    reservation: str | None = _setting(None, "The batch system's reservation that the pilot runs in.")
+    exclusive: bool = _setting(False, "Ask for nodes that are the pilot's alone.", None)
     image: str | None = _setting(
         None, "The image for jobs: a variant of the catalog, or `none`; the one that fits best, if not given."
     )
@@ -60,6 +67,11 @@ class ExecutorSettings(ExecutorSettingsBase):
         line, shown, mask = " ".join(sys.argv), " ".join(masked_words(sys.argv)), Masker.of(os.environ, argv=sys.argv)
         direct.mask_messages(lambda text: mask(text.replace(line, shown)))  # Snakemake shows its command
         _plainly(commandline.check)
+
+    @property
+    def queueing(self) -> Queueing:
+        """What the batch system is asked for beside nodes and time."""
+        return Queueing(self.account, self.qos, self.constraint, self.reservation, self.exclusive)
 
 
 common_settings = CommonSettings(

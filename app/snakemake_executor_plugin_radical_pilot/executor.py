@@ -161,7 +161,7 @@ class Executor(RemoteExecutor):
             nodes=settings.nodes,
             cores=settings.cores,
             runtime=settings.runtime,
-            account=settings.account,
+            queueing=settings.queueing,
             image=settings.image,
             grace=settings.grace,
             say=self._progress.say,

@@ -16,9 +16,9 @@ OF_THE_PILOT = ("slurm_account", "slurm_partition", "clusters", "qos")
 # rule that asks for it is refused.
 ELSEWHERE = {
     "slurm_extra": "ask by `gpu`, `tasks`, `cpus_per_task`, `mem_mb`; options of the allocation stand in the site file",
-    "constraint": "take a partition of such nodes (--radical-pilot-partition)",
-    "reservation": "name it in the scheduler's options of the site file",
-    "exclusive": "ask for all cores of a node, by `cpus_per_task`",
+    "constraint": "take such nodes for the whole pilot (--radical-pilot-constraint, --radical-pilot-partition)",
+    "reservation": "take it for the whole pilot (--radical-pilot-reservation)",
+    "exclusive": "ask for all cores of a node, by `cpus_per_task`; for the whole pilot, --radical-pilot-exclusive",
     "mpi": "take the launcher out of the command: the pilot's starts the ranks",
     "cpus_per_gpu": "ask by `cpus_per_task`",
     "tasks_per_gpu": "ask by `tasks` and `gpus_per_task`",

@@ -11,11 +11,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from deeprc.pilot.queueing import NOTHING, Queueing
 from deeprc.sites import Partition, Site
 
 SCHEMES = {"fork": "fork", "slurm": "slurm", "pbspro": "pbspro", "lsf": "lsf"}  # of RADICAL-Pilot's endpoints
 NAME_OPTION = {"slurm": "--job-name={}", "pbspro": "-N {}", "lsf": "-J {}"}
-ACCOUNT_OPTION = {"slurm": "--account={}", "pbspro": "-A {}", "lsf": "-P {}"}
 QUEUE_OPTION = {"slurm": ("--partition", "-p"), "pbspro": ("-q",), "lsf": ("-q",)}
 GPU_OPTIONS = ("--gres", "--gpus", "-G", "--exclusive", "ngpus", "-gpu")
 TALK = 20.0  # seconds that one command of a batch system may take
@@ -25,7 +25,7 @@ TALK = 20.0  # seconds that one command of a batch system may take
 class Allocation:
     """What the job of a pilot is submitted with.
 
-    `options` are those of the site, of the account and of the job's name, for the command that submits it;
+    `options` are those of the site, of the user and of the job's name, for the command that submits it;
     `environment` is that command's; `queue` is given where the site's options name none.
     """
 
@@ -36,7 +36,13 @@ class Allocation:
 
 
 def allocation(
-    site: Site, partition: Partition, *, name: str, nodes: int, account: str | None = None, extra: Sequence[str] = ()
+    site: Site,
+    partition: Partition,
+    *,
+    name: str,
+    nodes: int,
+    queueing: Queueing = NOTHING,
+    extra: Sequence[str] = (),
 ) -> Allocation:
     """What a pilot of `nodes` nodes needs.
 
@@ -44,17 +50,17 @@ def allocation(
     ----------
     name
         By which the job is found again.
+    queueing
+        What the user asks for.
     extra
         What tasks need of their allocation beside (`--network=…`).
     """
     scheduler = site.scheduler.name
     wanted = [*site.scheduler.options, *partition.allocation(nodes, partition.usable_cores), *extra]
-    options = [word for option in dict.fromkeys(wanted) for word in shlex.split(option)]
+    words = [word for option in dict.fromkeys(wanted) for word in shlex.split(option)]
+    options = queueing.options(scheduler, words)
     named = any(word.split("=")[0] in QUEUE_OPTION[scheduler] for word in options)
     options += NAME_OPTION[scheduler].format(name).split()
-    if account:
-        option, _, value = ACCOUNT_OPTION[scheduler].format(account).partition(" ")
-        options += [option, value] if value else [option]
     environment = {}
     asks = any(word.startswith(GPU_OPTIONS) or "ngpus" in word for word in options)
     if scheduler == "slurm" and partition.gpus and not asks:

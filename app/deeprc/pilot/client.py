@@ -24,11 +24,12 @@ from deeprc.launch.runtimes import suffix
 from deeprc.ownership import PRIVATE, private
 from deeprc.pilot import curve, ended, inside
 from deeprc.pilot.address import LOOPBACK, own_address
-from deeprc.pilot.batch import allocation, give_back, queue_state
+from deeprc.pilot.batch import Allocation, allocation, give_back, queue_state
 from deeprc.pilot.environment import broker_environment, check_path, passed_on, refusal
 from deeprc.pilot.launching import END, NAME, devices, launch_script, setup, slots
 from deeprc.pilot.processes import PATIENCE, sweep
 from deeprc.pilot.pulls import Pulls, Say
+from deeprc.pilot.queueing import NOTHING, Queueing
 from deeprc.pilot.resource import bootstrap_text, resource_config, write_resource_config
 from deeprc.pilot.tasks import Outcome, Shape, Task
 from deeprc.pilot.workers import PROGRAM, Workers
@@ -51,8 +52,8 @@ class Pilot:
         Where all of RADICAL-Pilot's files go; made by `start`, readable by its owner only.
     runtime
         How long the pilot may live, minutes.
-    account
-        Whom the batch system charges.
+    queueing
+        What the batch system is asked for beside: whom it charges, its quality of service…
     image
         A variant of the catalog for tasks that may run in an image, or `none`; the best one for each, if not given.
     grace
@@ -63,7 +64,7 @@ class Pilot:
 
     def __init__(
         self, site: Site, folder: Path, *, partition: str | None = None, nodes: int = 1, cores: int | None = None,
-        runtime: int = 60, account: str | None = None, image: str | None = None, grace: float = GRACE,
+        runtime: int = 60, queueing: Queueing = NOTHING, image: str | None = None, grace: float = GRACE,
         say: Say = lambda _: None,
     ) -> None:  # fmt: skip
         for name, count in (("nodes", nodes), ("cores", cores), ("runtime", runtime)):
@@ -86,7 +87,7 @@ class Pilot:
         if cores is not None:
             self.partition = self.partition.model_copy(update={"cores": cores, "reserved_cores": []})
         self.nodes, self.runtime, self.folder = nodes, runtime, folder.absolute()
-        self.account, self._image, self._plans = account, image, {}
+        self.queueing, self._image, self._plans = queueing, image, {}
         self.grace = grace
         self.sees: list[Path] = []  # folders that workers in an image see, beside the pilot's own
         self._contained: list[Path] = []  # their scripts
@@ -104,6 +105,10 @@ class Pilot:
         self._several: dict[str, Task] = {}  # those of several ranks, which RADICAL-Pilot starts one by one
         self._ending: dict[str, tuple[str, float]] = {}  # why a task of several ranks is to end, and until when
         self._sending = threading.Lock()
+        if self.batch:
+            self._allocation()  # what it cannot be asked for is told before jobs are looked at
+        else:
+            queueing.check(site.scheduler.name)
 
     @property
     def cores(self) -> int:
@@ -234,6 +239,11 @@ class Pilot:
                 fix="mend `modules` in the site file (`module spider NAME` shows what there is), or ask the facility",
             )
 
+    def _allocation(self) -> Allocation:
+        return allocation(
+            self.site, self.partition, name=self.job, nodes=self.nodes, queueing=self.queueing, extra=[*self._extra]
+        )
+
     def start(self) -> None:
         """Start the pilot and return at once."""
         for name in ("", "home", "tmp", "log", "sandbox", "tasks"):
@@ -243,9 +253,7 @@ class Pilot:
         bootstrap = self.folder / "bootstrap.sh"
         given = None
         if self.batch:
-            given = allocation(
-                self.site, self.partition, name=self.job, nodes=self.nodes, account=self.account, extra=[*self._extra]
-            )
+            given = self._allocation()
             bootstrap.write_text(bootstrap_text(self.site, self.folder, towards=address))
         config = resource_config(self.site, self.partition, sandbox=self.folder / "sandbox", bootstrap=bootstrap)
         resource = write_resource_config(self.folder, self.site, config)

@@ -13,6 +13,7 @@ from deeprc.images.store import Held, Store
 from deeprc.images.transfer import address
 from deeprc.pilot.client import Pilot
 from deeprc.pilot.pulls import Say
+from deeprc.pilot.queueing import Queueing
 from deeprc.sites import Site
 
 LOOK = 0.2  # seconds between two looks
@@ -36,7 +37,7 @@ def pull(
     """
     store = store or store_of(site)
     folder = store.folder / f".pilot.{os.uname().nodename}.{os.getpid()}.tmp"
-    pilot = Pilot(site, folder, partition=partition, runtime=minutes, account=account, image="none", say=say)
+    pilot = Pilot(site, folder, partition=partition, runtime=minutes, queueing=Queueing(account), image="none", say=say)
     pilot.pulls.store = store
     for image, architecture in wanted:
         if pilot.pulls.here(image, architecture) is None:

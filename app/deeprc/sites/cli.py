@@ -12,7 +12,7 @@ from rich.table import Table
 
 from deeprc.files import write_json
 from deeprc.sites.detect_cli import detect
-from deeprc.sites.load import known_sites, load_site, site_schema
+from deeprc.sites.load import readable_sites, site_schema
 from deeprc.sites.model import Site
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
@@ -21,11 +21,22 @@ site_app.command("detect")(detect)
 
 
 def sites(as_json: Json = False) -> None:
-    """List the known sites. Example: `deeprc sites --json`."""
-    known = [load_site(name) for name in known_sites()]
+    """List the known sites. Example: `deeprc sites --json`.
+
+    What is wrong with a file that cannot be read goes to standard error, and the exit code is then 2.
+    """
+    known, broken = readable_sites()
     if as_json:
         typer.echo(json.dumps([_row(site) for site in known], indent=1))
-        return
+    else:
+        _show(known)
+    for error in broken:
+        typer.echo(f"error: {error}", err=True)
+    if broken:
+        raise typer.Exit(broken[0].exit_code)
+
+
+def _show(known: list[Site]) -> None:
     table = Table("site", "cores", "accelerators", "launcher", "interconnect", "MPI", "images by")
     for site in known:
         for number, part in enumerate(site.partitions):

@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from deeprc.sites import detect
 from deeprc.sites.fact import Fact, Strict
+from deeprc.sites.options import PartitionOption
 
 Architecture = Literal["x86_64", "aarch64", "ppc64le"]
 Vendor = Literal["nvidia", "amd", "intel"]
@@ -69,7 +70,7 @@ class Queue(Strict):
     name: str
     min_nodes: PositiveInt = 1
     nodes: PositiveInt
-    scheduler_options: list[str] = Field(default_factory=list)
+    scheduler_options: list[PartitionOption] = Field(default_factory=list)
 
 
 class Partition(Fact):
@@ -116,7 +117,7 @@ class Partition(Fact):
     accelerator: Accelerator | None = None
     nics: Nics | None = None
     modules: list[str] = Field(default_factory=list)
-    scheduler_options: list[str] = Field(default_factory=list)
+    scheduler_options: list[PartitionOption] = Field(default_factory=list)
     launcher: str | None = None
 
     @model_validator(mode="before")

@@ -8,8 +8,8 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 
-from deeprc.errors import ConfigError, DeepRCError
-from deeprc.sites.load import known_sites, load_site
+from deeprc.errors import ConfigError
+from deeprc.sites.load import readable_sites
 from deeprc.sites.model import Site
 
 CHOICE = "DEEPRC_SITE"  # a user who knows better names the site in it
@@ -70,13 +70,8 @@ def match(
 
 def here_among_known() -> tuple[list[Site], list[str]]:
     """The known sites that this is, the likeliest first; and what is wrong with files that cannot be read."""
-    sites, broken = [], []
-    for name in known_sites():
-        try:
-            sites.append(load_site(name))
-        except DeepRCError as error:  # one broken file is no reason not to know this machine
-            broken.append(f"{error.where}: {error.problem}")
-    return match(sites), broken
+    sites, broken = readable_sites()
+    return match(sites), [f"{error.where}: {error.problem}" for error in broken]
 
 
 def host_names(patience: float = 3.0) -> list[str]:

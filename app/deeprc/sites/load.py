@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from deeprc.errors import ConfigError, unknown
+from deeprc.errors import ConfigError, DeepRCError, unknown
 from deeprc.shipped import find, of_the_user, tell
 from deeprc.sites.model import Site
 from deeprc.validation import read_yaml, validate
 
 FOLDER = "site-configs"
+MEND = "mend this key: docs/add-a-site.md says of each what it holds"
 
 
 def sites_folder() -> Path:
@@ -54,7 +55,24 @@ def load_site(name: str | Path) -> Site:
         if os.sep in str(name):
             raise ConfigError("no such site file", where=path, expected="a site.yaml, or a folder that holds one")
         raise unknown("site", str(name), known_sites(), where=sites_folder())
-    return validate(Site, with_hardware(read_yaml(path), path), where=path)
+    content = with_hardware(read_yaml(path), path)
+    try:
+        return validate(Site, content, where=path)
+    except ConfigError as error:
+        if error.fix is None and "\n" not in error.problem:
+            error = ConfigError(error.problem, where=error.where, found=error.found, expected=error.expected, fix=MEND)
+        raise error from None
+
+
+def readable_sites() -> tuple[list[Site], list[DeepRCError]]:
+    """The known sites, and what is wrong with files that cannot be read: one of these does not hide the others."""
+    sites, broken = [], []
+    for name in known_sites():
+        try:
+            sites.append(load_site(name))
+        except DeepRCError as error:
+            broken.append(error)
+    return sites, broken
 
 
 def with_hardware(data: object, path: Path) -> object:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from deeprc.sites.fact import Fact, Strict
+from deeprc.sites.options import Option
 from deeprc.sites.software import Module
 
 Comm = Literal["mpi", "ccl", "both"]
@@ -74,7 +75,7 @@ class Setting(Fact):
     modules: list[Module] = Field(default_factory=list)
     binds: list[Bind] = Field(default_factory=list)
     launcher_options: list[str] = Field(default_factory=list)
-    scheduler_options: list[str] = Field(default_factory=list)
+    scheduler_options: list[Option] = Field(default_factory=list)
     flags: list[str] = Field(default_factory=list)
 
     @model_validator(mode="before")

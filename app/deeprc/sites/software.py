@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from deeprc.sites.fact import Fact
+from deeprc.sites.options import Option
 
 Family = Literal["mpich", "openmpi", "mpi-abi"]
 SONAMES = {"mpich": "libmpi.so.12", "openmpi": "libmpi.so.40", "mpi-abi": "libmpi_abi.so.1"}
@@ -24,10 +25,10 @@ Pmi = Literal["pmi1", "pmi2", "pmix", "cray", "pals", "orte", "prrte", "jsm", "p
 
 
 class Scheduler(Fact):
-    """The batch system; `options` go with every allocation."""
+    """The batch system; `options` go with every allocation. `$NAME` in them is a variable of the user's."""
 
     name: Literal["fork", "slurm", "pbspro", "lsf"]
-    options: list[str] = Field(default_factory=list)
+    options: list[Option] = Field(default_factory=list)
 
 
 class LauncherFact(Fact):

@@ -13,6 +13,7 @@ import pytest
 
 from deeprc.launch import Layout, compose
 from deeprc.pilot import Outcome, Pilot, Task
+from deeprc.pilot.queueing import Queueing
 from deeprc.sites import load_site
 from pilots import QUIET, events, finish, holding, jobs_that_began, start, survivors, wait_for, watched
 from strangers import GREET, TALK, attempt, listening
@@ -273,7 +274,7 @@ def test_an_account_and_a_queue_are_given_to_slurm_and_reserved_cores_left_alone
     """This Slurm charges nobody, and so takes any account: what it was told is looked at."""
     for name, value in (cluster.environment | {"DEEPRC_ADDRESS": "127.0.0.1"}).items():
         monkeypatch.setenv(name, value)
-    pilot = Pilot(load_site(site), tmp_path / "pilot", partition="reserved", account="hydrology", runtime=5)
+    pilot = Pilot(load_site(site), tmp_path / "pilot", partition="reserved", queueing=Queueing("hydrology"), runtime=5)
     assert pilot.cores == 3
     outcomes: list[Outcome] = []
     pilot.start()

@@ -11,6 +11,7 @@ import pytest
 
 from deeprc.pilot.address import own_address
 from deeprc.pilot.batch import allocation, cancel_commands
+from deeprc.pilot.queueing import Queueing
 from deeprc.pilot.resource import HOOKS, bootstrap_text, resource_config
 from samples.sites import cluster
 
@@ -28,10 +29,10 @@ def test_the_sites_options_reach_slurm_as_they_are():
         scheduler={"name": "slurm", "options": ["--exclusive"]},
         partition={"scheduler_options": options, "queue": "gpuq", "reserved_cores": [0, 8]},
     )
-    given = asked(site, account="m1", extra=["--network=disable_rdzv_get", "--exclusive"])
+    given = asked(site, queueing=Queueing("m1"), extra=["--network=disable_rdzv_get", "--exclusive"])
     assert given.options == [
         "--exclusive", "--partition=gpuq", "--nodes=2", "--ntasks-per-node=62", "--constraint=a100",
-        "--network=disable_rdzv_get", "--job-name=deeprc-1", "--account=m1",
+        "--network=disable_rdzv_get", "--account=m1", "--job-name=deeprc-1",
     ]  # fmt: skip
     assert given.environment == {}  # an exclusive node comes with its accelerators
     assert given.queue is None  # named already
@@ -48,18 +49,18 @@ def test_accelerators_are_asked_for_where_the_site_does_not_and_the_queue_is_tol
 def test_words_of_an_option_are_words_of_the_command():
     options = ["-l select={nodes}:system=polaris", "-l filesystems=home:eagle", "-q {queue}"]
     site = cluster(**PBS, partition={"scheduler_options": options, "queue": "prod"})
-    given = asked(site, account="datascience")
+    given = asked(site, queueing=Queueing("datascience"))
     assert given.options == [
-        "-l", "select=2:system=polaris", "-l", "filesystems=home:eagle", "-q", "prod", "-N", "deeprc-1",
-        "-A", "datascience",
+        "-l", "select=2:system=polaris", "-l", "filesystems=home:eagle", "-q", "prod",
+        "-A", "datascience", "-N", "deeprc-1",
     ]  # fmt: skip
     assert (given.environment, given.queue) == ({}, None)
 
 
 def test_lsf():
     site = cluster(**LSF, partition={"scheduler_options": ["-alloc_flags smt1"], "queue": "batch"})
-    given = asked(site, account="geo")
-    assert given.options == ["-alloc_flags", "smt1", "-J", "deeprc-1", "-P", "geo"]
+    given = asked(site, queueing=Queueing("geo"))
+    assert given.options == ["-alloc_flags", "smt1", "-P", "geo", "-J", "deeprc-1"]
     assert given.queue == "batch"
 
 

@@ -1,10 +1,16 @@
+import json
 import os
+import shutil
 
 import pytest
+import typer
 import yaml
+from pydantic import ValidationError
+from typer.testing import CliRunner
 
 from deeprc.errors import ConfigError
 from deeprc.sites import detect, known_sites, load_site, sites_folder
+from deeprc.sites.cli import sites
 from deeprc.sites.model import Site
 from deeprc.validation import validate
 from samples.sites import cluster
@@ -118,3 +124,58 @@ def test_a_partition_without_queues_is_its_own():
     assert cluster(partition={"scheduler_options": ["-q {queue}"]}).partition().allocation(4) == ["-q gpu"]
     named = cluster(partition={"queue": "q", "scheduler_options": ["-q {queue}"]}).partition()
     assert named.allocation(4) == ["-q q"]
+
+
+def _options(where, option):
+    if where == "partition":
+        return cluster(partition={"scheduler_options": [option]})
+    if where == "queue":
+        return cluster(partition={"queues": [{"name": "q", "nodes": 2, "scheduler_options": [option]}]})
+    if where == "scheduler":
+        return cluster(scheduler={"name": "slurm", "options": [option]})
+    return cluster(settings=[{"scheduler_options": [option]}])
+
+
+@pytest.mark.parametrize("where", ["partition", "queue", "scheduler", "settings"])
+@pytest.mark.parametrize("option", ["--cpus={cores}", "--nodes={nodes:d}", "--x={}", "--x={0}", "--x={", "--x={a b}"])
+def test_placeholders_are_checked_when_the_file_is_loaded(where, option):
+    with pytest.raises(ValidationError):
+        _options(where, option)
+
+
+def test_an_unknown_placeholder_names_the_nearest(tmp_path):
+    text = (sites_folder() / "rivanna" / "site.yaml").read_text()
+    (tmp_path / "site.yaml").write_text(text.replace("{ranks_per_node}", "{rank_per_node}", 1))
+    with pytest.raises(ConfigError) as error:
+        load_site(tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path}/site.yaml: key 'partitions.0.scheduler_options.2': unknown placeholder '{{rank_per_node}}'\n"
+        "  found: {rank_per_node}\n"
+        "  expected: one of {gpus}, {nodes}, {queue}, {ranks_per_node}\n"
+        "  fix: did you mean '{ranks_per_node}'?"
+    )
+
+
+def test_placeholders_stand_where_they_are_filled_in():
+    for where in ("scheduler", "settings"):
+        with pytest.raises(ValidationError, match="only in the scheduler_options of partitions and queues"):
+            _options(where, "--nodes={nodes}")
+    assert _options("partition", "-R {{x}}={nodes}").partition().allocation(2) == ["-R {x}=2"]
+
+
+def test_one_invalid_site_does_not_hide_the_others(tmp_path, monkeypatch):
+    for name in ("frontera", "rivanna"):
+        shutil.copytree(sites_folder() / name, tmp_path / name)
+    broken = tmp_path / "frontera" / "site.yaml"
+    broken.write_text(broken.read_text().replace("provider: mlx5", "provider: mlx6"))
+    monkeypatch.setenv("DEEPRC_SITES", str(tmp_path))
+    app = typer.Typer()
+    app.command()(sites)
+    done = CliRunner().invoke(app, ["--json"])
+    assert done.exit_code == 2
+    assert [site["name"] for site in json.loads(done.stdout)] == ["rivanna"]
+    assert done.stderr == (
+        f"error: {broken}: key 'interconnect.provider': Input should be 'cxi', 'efa', 'psm2', 'mlx5', 'tcp' or 'shm'\n"
+        "  found: 'mlx6'\n"
+        "  fix: mend this key: docs/add-a-site.md says of each what it holds\n"
+    )
