@@ -12,7 +12,15 @@ from deeprc.sites.software import SONAMES, Mpi
 
 Kind = Literal["bind", "hybrid", "translate", "refuse"]
 # What an image's own MPI must be able to use for a site's network; anything else falls back to TCP without a word.
-OWN_FABRIC = {"cxi": {"cxi"}, "efa": {"efa"}, "mlx5": {"ucx", "ofi"}, "psm2": {"ofi"}, "tcp": {"tcp"}, "shm": {"shm"}}
+OWN_FABRIC = {
+    "cxi": {"cxi"},
+    "efa": {"efa"},
+    "mlx5": {"ucx", "ofi"},
+    "verbs": {"ucx", "ofi"},
+    "psm2": {"ofi"},
+    "tcp": {"tcp"},
+    "shm": {"shm"},
+}
 SLOW = "12 to 34 times slower (CSCS, resource-hook.md)"
 PMI_OF_IMAGE = {"hydra": "pmi1"}  # Hydra speaks PMI-1
 PMI_OF_LAUNCHER = {"pspmix": "pmix", "orte": "pmix"}  # ParaStation's plugin of Slurm, and Open MPI 4, speak PMIx

@@ -115,13 +115,13 @@ class Interconnect(Fact):
     Attributes
     ----------
     provider
-        What MPI and libfabric, UCX call the right way through it: `cxi`, `efa`, `psm2`, `mlx5`, `shm`. Any other one
-        that is found in use is a fallback.
+        What MPI and libfabric, UCX call the right way through it: `cxi`, `efa`, `psm2`, `mlx5`, `verbs` (RDMA
+        cards of Intel, Broadcom…), `shm`. Any other one that is found in use is a fallback.
     """
 
     fabric: Literal["infiniband", "slingshot", "efa", "omnipath", "ethernet", "shared-memory"]
     description: str
-    provider: Literal["cxi", "efa", "psm2", "mlx5", "tcp", "shm"]
+    provider: Literal["cxi", "efa", "psm2", "mlx5", "verbs", "tcp", "shm"]
 
 
 class Runtime(Fact):

@@ -19,6 +19,7 @@ UCX_TCP = """
 """
 UCX_IB = UCX_SHM + UCX_TCP.splitlines()[-1].replace("intra-node", "inter-node").replace("tcp/eth0", "rc_mlx5/mlx5_0:1")
 UCX_OTHER = UCX_SHM + UCX_TCP.splitlines()[-1].replace("intra-node", "inter-node")
+UCX_LANES = UCX_IB.replace("tag(rc_mlx5/mlx5_0:1)", "tag(rc_mlx5/mlx5_0:1 tcp/ib0)")
 UCX_OLD = "[1660000000.100] [n1:77   :0]     ucp_worker.c:1720 UCX  INFO  ep_cfg[2]: tag(dc_mlx5/mlx5_0:1);"
 FI_TCP = """
 libfabric:6733:1795569485:ofi_rxm:core:core:fi_getinfo_():1384<info> fi_getinfo: provider udp returned -61 (No data available)
@@ -47,6 +48,7 @@ node1:4242:4300 [0] NCCL INFO NET/Socket : Using [0]hsn0:192.0.2.11<0>
 node1:4242:4300 [0] NCCL INFO Using network Socket
 node1:4242:4310 [0] NCCL INFO Channel 00/0 : 3[3] -> 4[0] [send] via NET/Socket/0
 """
+NCCL_SOCKET_CHOSEN = "".join(line for line in NCCL_SOCKET.splitlines(True) if "via NET" not in line)
 NCCL_CXI = """
 node1:4242:4300 [0] NCCL INFO NET/OFI Selected provider is cxi, fabric is cxi (found 4 nics)
 node1:4242:4300 [0] NCCL INFO Using network AWS Libfabric
@@ -101,7 +103,22 @@ def test_what_a_log_tells(log, expected):
         ("cxi", FI_TCP, 1, "fallback"),
         ("cxi", NCCL_CXI, 2, "right"),
         ("cxi", NCCL_SOCKET, 2, "fallback"),
+        # Every library, on every node: one that is right makes none of the others right.
         ("cxi", FI_CXI + NCCL_SOCKET, 2, "fallback"),
+        ("mlx5", UCX_IB + NCCL_SOCKET, 2, "fallback"),
+        ("cxi", NCCL_CXI + NCCL_SOCKET.replace("node1", "node2"), 2, "fallback"),
+        ("mlx5", UCX_IB + UCX_OTHER.replace("vm:6714", "n2:6714"), 2, "fallback"),
+        ("cxi", FI_CXI + FI_TCP.replace("6733", "8100"), 2, "fallback"),
+        ("mlx5", UCX_SHM + UCX_TCP, 2, "slow node"),
+        ("mlx5", UCX_LANES, 2, "right"),
+        ("mlx5", UCX_IB + OPENMPI, 2, "right"),
+        ("mlx5", OPENMPI + NCCL_IB, 2, "fallback"),
+        ("cxi", FI_CXI + NCCL_IB, 2, "other"),
+        ("verbs", NCCL_IB, 2, "right"),
+        ("verbs", UCX_OTHER, 2, "fallback"),
+        # On one node NCCL chooses a network, and does not use it.
+        ("cxi", NCCL_SOCKET_CHOSEN + NCCL_NODE, 1, "unused"),
+        ("cxi", NCCL_SOCKET, 1, "fallback"),
         ("efa", NCCL_EFA, 2, "right"),
         ("efa", NCCL_OFI_TCP, 2, "fallback"),
         ("shm", UCX_SHM, 1, "right"),
@@ -118,3 +135,11 @@ def test_the_verdict(expected, log, nodes, state):
 def test_a_fallback_is_told_with_its_price():
     text = judge_provider("cxi", uses(NCCL_SOCKET), 2).text
     assert text.startswith("fallback to TCP (NCCL Socket) where the site file names cxi: 12 to 34 times slower")
+
+
+def test_a_mixed_network_is_told_with_what_is_right_and_the_line():
+    mixed = NCCL_CXI + NCCL_SOCKET.replace("node1", "node2")
+    assert judge_provider("cxi", uses(mixed), 2).text == (
+        "fallback to TCP (NCCL Socket) where the site file names cxi: 12 to 34 times slower (CSCS, resource-hook.md); "
+        "NCCL cxi is right; the log says: node2:4242:4300 [0] NCCL INFO NET/Socket : Using [0]hsn0:192.0.2.11<0>"
+    )

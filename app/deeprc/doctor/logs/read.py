@@ -20,6 +20,7 @@ LOGGING = {
     "OMPI_MCA_pml_base_verbose": "10",
     "OMPI_MCA_btl_base_verbose": "10",
 }
+CHANNEL = "via NET/"  # in a line of NCCL's: not what it chose, but what ranks do talk through
 FAMILIES = (  # the first that a name holds; names are made of several: `shm+cxi:linkx`, `tcp;ofi_rxm`
     ("cxi", "cxi"),
     ("efa", "efa"),
@@ -75,15 +76,14 @@ def provider_of(name: str) -> str | None:
 
 
 def uses(log: str) -> list[Use]:
-    """All that a log tells, each once."""
-    found: dict[tuple, Use] = {}
+    """All that a log tells, each once: what a line names together stays together, since others may name less."""
+    found: dict[tuple, list[Use]] = {}
     for line in log.splitlines():
         for parser in PARSERS:
-            for library, name, scope in parser(line):
-                provider = provider_of(name)
-                if provider:
-                    found.setdefault((library, name, scope), Use(library, name, provider, scope, line.strip()))
-    return list(found.values())
+            told = [(library, name, scope) for library, name, scope in parser(line) if provider_of(name)]
+            made = [Use(library, name, provider_of(name) or "", scope, line.strip()) for library, name, scope in told]
+            found.setdefault((*dict.fromkeys(told), CHANNEL in line), list(dict.fromkeys(made)))
+    return [use for uses_of_line in found.values() for use in uses_of_line]
 
 
 def _ucx(line: str) -> Iterator[tuple[str, str, Scope]]:
