@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 from deeprc.doctor.launch import MODULE_FAILED, Output
+from deeprc.doctor.signs import SAME, first_sign
 from deeprc.sites.detect.mpi import what_it_is
 
+LINE = 300  # characters of a log's line that are shown
 # What a launcher offers is told by the variables that it sets; what a library wants by its name.
 OFFERS = (
     ("PMIX_RANK", "PMIx"),
@@ -20,41 +22,13 @@ WANTS = (
     ("Intel(R) MPI", "PMI-1 or PMI-2"),
     ("MPICH", "PMI-1 or PMI-2"),
 )
-SAME = "start the ranks with the launcher of the same installation as the library (launcher.program in the site file)"
-SIGNS = (  # what launchers and libraries say when they give up: pattern, cause, fix
-    (
-        r"unsupported PMI version PMIx",
-        "the launcher speaks PMIx (Open MPI's, or Slurm's pmix), the ranks' MPICH wants PMI-1 or PMI-2",
-        f"{SAME}; under Slurm `--mpi=pmi2`",
-    ),
-    (r"OMPI was not built with SLURM's PMI|not built with.*PMI", "Open MPI was built without the PMI that srun offers",
-     "`srun --mpi=pmix`, if `srun --mpi=list` has it, or mpirun"),
-    (r"[Ii]nvalid MPI type|cannot find mpi plugin|Couldn't find the specified plugin name for mpi",
-     "srun has no plugin for the PMI that the site file asks for",
-     "take one that `srun --mpi=list` names (launcher.pmi)"),
-    (r"(libmpi\w*\.so[.\d]*): cannot open shared object", "the MPI library is not found",
-     "load its module, or put its folder on LD_LIBRARY_PATH (mpi.path in the site file)"),
-    (r"cannot load MPI library|libmpi[^\n]*not found", "the MPI library is not found",
-     "load its module, or put its folder on LD_LIBRARY_PATH (mpi.path in the site file)"),
-    (r"There are not enough slots available", "Open MPI counts fewer cores than the ranks want",
-     "fewer ranks, or `--oversubscribe` in launcher.options"),
-    (r"(?:mpirun|mpiexec|prterun).*run as root", "Open MPI's launcher refuses to run as root",
-     "run as another user, or set OMPI_ALLOW_RUN_AS_ROOT=1 and OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"),
-    (r"No module named '?(\w+)", "a Python package is missing on the ranks", "install Deep RC where the ranks run"),
-    (r"Job step creation (?:temporarily|still) disabled",
-     "srun waits for the resources of this very shell, which is a step of the job itself",
-     "run the doctor in the shell of salloc, not in one of `srun --pty`"),
-    (r"Unable to allocate resources|Job request does not match", "Slurm gives no nodes for it",
-     "run the doctor within an allocation (salloc)"),
-)  # fmt: skip
 
 
 def of_failure(done: Output) -> tuple[str, str | None]:
     """Cause and fix where the launcher failed, or took too long."""
-    for pattern, cause, fix in SIGNS:
-        if match := re.search(pattern, done.all):
-            named = f" ({match.group(1)})" if match.groups() and match.group(1) else ""
-            return f"{cause}{named}", fix
+    if told := first_sign(done.all):
+        named = f" ({told.named})" if told.named else ""
+        return f"{told.sign.cause}{named}; the log says: {told.line[:LINE]}", told.sign.cure
     if done.code is None:
         return (
             f"it hung, and was ended after {done.seconds:.0f} s",
