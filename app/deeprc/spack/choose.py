@@ -9,7 +9,7 @@ from pathlib import Path
 from deeprc.errors import ConfigError
 from deeprc.images.catalog import Catalog, Image
 from deeprc.sites import Partition, Site
-from deeprc.spack.externals import EXTERNAL_MPI, mpi_external
+from deeprc.spack.externals import chosen_mpi
 from deeprc.spack.tree import RDMA, Variant, find_variant, layers, values_of
 
 # What the text of `cpu` in a site file tells of the processor; the first that matches. Zen 4 runs what Zen 3 does.
@@ -25,9 +25,10 @@ MPI_LAYERS = {
     "intel-mpi": {None: "intel-oneapi-mpi"},
     "mvapich": {None: "mvapich"},
     "aurora-mpich": {None: "mpich-ofi-cxi"},
-    "mpich": {"cxi": "mpich-ofi-cxi", None: "mpich"},
+    "mpich": {"cxi": "mpich-ofi-cxi", "mlx5": "mpich-ucx", None: "mpich"},
     "openmpi": {"mlx5": "openmpi-ucx", "cxi": "openmpi-ofi", "efa": "openmpi-ofi", None: "openmpi-ucx"},
-    "hpcx": {None: "openmpi-ucx"},
+    "hpcx": {None: "hpcx-mpi"},
+    "spectrum-mpi": {None: "spectrum-mpi"},
 }
 ARCHITECTURE_KEYS = {"nvidia": ("nccl", "cuda_arch"), "amd": ("rccl", "amdgpu_target")}
 
@@ -66,14 +67,11 @@ def choose(site: Site, partition: Partition, catalog: Catalog, folder: Path) -> 
     image = _image(site, partition, catalog)
     variant = find_variant(_variant_name(image, partition), folder)
     swaps: dict[str, str] = {}
-    for mpi in site.mpi:
-        if mpi.family == image.mpi.family and mpi.implementation in MPI_LAYERS:
-            by_provider = MPI_LAYERS[mpi.implementation]
-            name = by_provider.get(site.interconnect.provider, by_provider[None])
-            if name in EXTERNAL_MPI and mpi_external(site, partition, mpi) is None:
-                continue  # neither version nor place are known: the variant's own MPI is built
-            swaps["mpi"] = f"mpi/{name}"
-            break
+    mpi = chosen_mpi(site, partition, image.mpi.family)
+    # Of an MPI that only the facility has, and whose place the file does not tell, another of its family is built.
+    by_provider = MPI_LAYERS.get(mpi.implementation if mpi else image.mpi.family)
+    if by_provider:
+        swaps["mpi"] = f"mpi/{by_provider.get(site.interconnect.provider, by_provider[None])}"
     swaps["target"] = f"target/{target(partition)}"
     swaps["plugin"] = "accel/ofi-plugin" if site.interconnect.provider in RDMA else "accel/no-ofi-plugin"
     gpu = _gpu_layer(partition, variant, folder)

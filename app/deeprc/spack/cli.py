@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -37,7 +38,10 @@ def externals(
     """
     where = load_site(site)
     part = where.partition(partition)
-    text = find_externals(where, part).text(where, part)
+    family = None
+    with contextlib.suppress(ConfigError):  # no variant for it: the facility may build one of its own
+        family = choose(where, part, load_catalog(), spack_folder()).family
+    text = find_externals(where, part, family).text(where, part)
     if out is None:
         typer.echo(text, nl=False)
         return

@@ -70,20 +70,21 @@ class Externals:
 
 
 def externals(site: Site, partition: Partition, family: str | None = None) -> Externals:
-    """The site's MPIs, and what its modules tell of CUDA, ROCm, libfabric, UCX, Slurm and PMIx.
+    """The site's MPI, and what its modules tell of CUDA, ROCm, libfabric, UCX, Slurm and PMIx.
 
-    Programs are built against the first MPI of the ABI `family`; the site's own first family, if none is given.
+    The MPI is of the ABI `family` (`choose` says which the variant has); of the site's first one, if none is given.
     """
     found = Externals(before=[m for m in _modules(site, partition) if m.startswith("use ")])
-    family = family or site.families[0]
+    used = chosen_mpi(site, partition, family or site.families[0])
     for mpi in site.mpi:
         external = mpi_external(site, partition, mpi)
         if external is None:
             found.left_out.append(_reason(mpi))
-            continue
-        package = external["spec"].partition("@")[0]
-        _add(found.packages, package, external)
-        if mpi.family == family and "mpi" not in found.packages:
+        elif mpi is not used:
+            found.left_out.append(f"{mpi.title}: programs are built against another MPI")
+        else:
+            package = external["spec"].partition("@")[0]
+            _add(found.packages, package, external)
             # `require::` takes the place of what the layers below require: another release, or another MPI.
             found.packages["mpi"] = {"buildable": False, "require:": [package]}
     for module in dict.fromkeys(_modules(site, partition)):
@@ -97,6 +98,15 @@ def externals(site: Site, partition: Partition, family: str | None = None) -> Ex
             fabric = f" fabrics={provider}" if package == "libfabric" and provider in ("cxi", "efa") else ""
             _add(found.packages, package, {"spec": f"{package}@{number}{fabric}", "modules": [module]})
     return found
+
+
+def chosen_mpi(site: Site, partition: Partition, family: str) -> Mpi | None:
+    """The MPI of the site that programs of an ABI family are built against: the first that Spack can use as it is
+    there, else the first that it can build; None where it can do neither.
+    """
+    known = [mpi for mpi in site.mpi if mpi.family == family and mpi.implementation in MPI_PACKAGES]
+    there = [mpi for mpi in known if mpi_external(site, partition, mpi)]
+    return next(iter(there + [mpi for mpi in known if MPI_PACKAGES[mpi.implementation] not in EXTERNAL_MPI]), None)
 
 
 def mpi_external(site: Site, partition: Partition, mpi: Mpi) -> dict | None:

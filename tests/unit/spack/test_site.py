@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 from deeprc.errors import ConfigError
 from deeprc.images.catalog import load_catalog
 from deeprc.sites import Site, known_sites, load_site
+from deeprc.sites.software import Mpi
 from deeprc.spack.build import Build, overrides, prepare, requirements, script
 from deeprc.spack.choose import choose, target
 from deeprc.spack.cli import app
-from deeprc.spack.externals import externals
+from deeprc.spack.externals import MPI_PACKAGES, externals
 from deeprc.spack.tree import read_variant, spack_folder
 from samples.sites import PLAIN
 
@@ -160,8 +161,9 @@ CHOICES = [
     (site(FACTS["openmpi"], net={"fabric": "efa", "description": "EFA", "provider": "efa"}, accelerator=NVIDIA),
      "cuda12-openmpi-ucx", {"mpi": "mpi/openmpi-ofi", "plugin": "accel/ofi-plugin"}),
     # NCCL speaks InfiniBand itself, whatever the MPI; on Slingshot it needs its plugin, processors do not.
+    # Where nothing more is known of the facility's MPI, one of its family is built for the network.
     (site({"implementation": "intel-mpi", "family": "mpich"}, accelerator=NVIDIA), "cuda12-mpich-ofi",
-     {"plugin": "accel/no-ofi-plugin"}),
+     {"mpi": "mpi/mpich-ucx", "plugin": "accel/no-ofi-plugin"}),
     (site(FACTS["openmpi"], net=SLINGSHOT), "cpu-openmpi", {"mpi": "mpi/openmpi-ofi"}),
     (site(FACTS["openmpi"], architecture="aarch64", accelerator=NVIDIA | {"arch": "sm_90"}),
      "cuda12-openmpi-ucx-aarch64", {}),
@@ -312,3 +314,54 @@ def test_command_line(tmp_path: Path) -> None:
     assert not (tmp_path / "p").exists()  # printing does nothing
     assert "no fault" in run.invoke(app, ["check"]).output
     assert os.environ.get("SPACK_ROOT") or "git clone" in printed
+
+
+def required(packages: dict) -> str | None:
+    """The package that a packages.yaml requires as its MPI."""
+    entry = packages.get("mpi", {})
+    return next(iter(entry.get("require:") or entry.get("require") or []), None)
+
+
+def agree(where: Site, partition, family: str) -> None:
+    """What the variant's MPI layer requires, and what `deeprc spack externals` has."""
+    choice = choose(where, partition, CATALOG, TREE)
+    own = next(each.name for each in choice.variant.layers if each.name.startswith("mpi/"))
+    layer = choice.layers.get("mpi", own)
+    named = required(yaml.safe_load((TREE / f"{layer}.yaml").read_text())["packages"])
+    found = externals(where, partition, family).packages
+    assert required(found) in (named, None), "the externals require another MPI than the variant"
+    mpis = set(MPI_PACKAGES.values()) & found.keys()
+    assert mpis <= {named}, "the externals hold an MPI that is not the variant's"
+
+
+PAIRS = [(name, part.name) for name in known_sites() for part in load_site(name).partitions]
+
+
+@pytest.mark.parametrize(("name", "partition"), PAIRS)
+def test_variant_and_externals_of_a_site_name_the_same_mpi(name: str, partition: str) -> None:
+    where = load_site(name)
+    part = where.partition(partition)
+    try:
+        family = choose(where, part, CATALOG, TREE).family
+    except ConfigError:
+        pytest.skip("no variant is for it")
+    agree(where, part, family)
+    done = CliRunner().invoke(app, ["externals", "--site", name, "--partition", partition])
+    assert done.stdout == externals(where, part, family).text(where, part)
+
+
+BOTH = [
+    [CRAY, FACTS["openmpi"] | {"version": "5.0"}],  # Isambard-AI
+    [CRAY, FACTS["openmpi"] | {"version": "5.0", "modules": ["openmpi/5.0"]}],
+    [FACTS["openmpi"], {"implementation": "hpcx", "family": "openmpi", "version": "2.21", "prefix": "/opt/hpcx"}],
+    [{"implementation": "spectrum-mpi", "family": "openmpi", "version": "10.4", "modules": ["spectrum-mpi"]}],
+    [{"implementation": "mvapich", "family": "mpich", "version": "4.0", "prefix": "/opt/mvapich"}, CRAY],
+    [{"implementation": "parastation", "family": "mpich", "version": "5.10", "modules": ["psmpi"]}, CRAY],
+]
+
+
+@pytest.mark.parametrize("mpis", BOTH, ids=lambda mpis: "-".join(mpi["implementation"] for mpi in mpis))
+@pytest.mark.parametrize("image", ["cpu-openmpi", "cpu-mpich"])
+def test_they_agree_whatever_mpis_there_are(mpis: list[dict], image: str) -> None:
+    where = site(mpis[0]).model_copy(update={"mpi": [Mpi(**mpi) for mpi in mpis], "images": [image]})
+    agree(where, where.partitions[0], choose(where, where.partitions[0], CATALOG, TREE).family)
