@@ -6,6 +6,7 @@ import re
 
 from deeprc.doctor.launch import MODULE_FAILED, Output
 from deeprc.doctor.signs import SAME, first_sign
+from deeprc.launch.launchers.srun import PMI as SRUN
 from deeprc.sites.detect.mpi import what_it_is
 
 LINE = 300  # characters of a log's line that are shown
@@ -55,9 +56,11 @@ def of_wrong_world(ranks: list[dict], expected: int, launcher: str) -> tuple[str
     if offered and wanted and offered != wanted:
         return f"{head}: {launcher} speaks {offered}, the ranks' library ({title(library)}) wants {wanted}", SAME
     if not offered and "SLURM_PROCID" in told:
+        word = {"PMIx": "pmix", "Cray PMI": "cray"}.get(wanted or "", "pmi2")
         return (
             f"{head}: srun offers the ranks no PMI",
-            "`--mpi=pmi2`, or what else `srun --mpi=list` names and the library speaks (launcher.pmi)",
+            f"launcher.pmi: [{word}] and mpi.pmi: [{word}] in the site file, if `srun --mpi=list` names it: the launch"
+            f" line then has `--mpi={SRUN.get(word, word)}`",
         )
     if not told:
         return (

@@ -48,6 +48,7 @@ def holds(when: When, partition: Partition, layout: Layout, comm: Comm, verdict:
         when.nodes is None or (when.nodes == "several") == (layout.nodes > 1),
         when.gpus is None or when.gpus == (layout.gpus_per_rank > 0),
         when.model is None or verdict.kind in when.model,
+        when.pmi is None or verdict.pmi in when.pmi,
         when.partitions is None or partition.name in when.partitions,
     )
     return all(answers)

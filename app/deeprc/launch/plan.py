@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deeprc.errors import ConfigError
 from deeprc.images.catalog import Image
+from deeprc.launch import pmi
 from deeprc.launch.conditions import Gathered, applying, gather
 from deeprc.launch.launchers import Launcher, Layout, launcher
 from deeprc.launch.nodecopy import copying, folder_for
@@ -118,7 +119,7 @@ def compose(
     check_layout(site, partition, layout)
     starter = launcher(site, partition, environment or Path(sys.prefix), "fork" if _alone(site, layout) else None)
     if image is None:
-        verdict = Verdict("bind", NATIVE, mpi=site.mpi[0])
+        verdict = native(site, partition, layout)
     else:
         verdict = judge(image, site, partition, nodes=layout.nodes, gpus=layout.gpus_per_rank > 0, model=model)
     plan = Plan(
@@ -169,19 +170,29 @@ def _filled(
         runtime = [*(copying(inside.image, copies) if copies else []), *box.wrap(inside)]
         environment, files = environment | box.variables(inside), box.files(inside)
         extra = [*box.launcher_options(inside), *extra]
-    speak = verdict.pmi if verdict.pmi and verdict.pmi != next(iter(site.launcher.pmi), None) else None
     shared = site.launcher.gpus == "variable" or (box is not None and box.one_per_node)
     line = starter.command(
-        layout, pmi=speak, exports=sorted(environment), extra=extra, placed=placed, shared_gpus=shared
+        layout, pmi=verdict.pmi, exports=sorted(environment), extra=extra, placed=placed, shared_gpus=shared
     )
+    silent = pmi.doubts(site, partition, verdict.pmi, layout.ranks)
     binds_itself = placed or (starter.binds_gpus and not shared)
     binding = [] if binds_itself else tell_ranks(partition.accelerator, layout, starter.local_rank)
     return Plan(
         plan.site, plan.partition, layout, plan.image, plan.verdict, plan.reason, plan.fix,
         launcher=line, binding=binding, runtime=runtime, command=command, environment=environment,
         modules=gathered.modules, binds=binds, scheduler_options=gathered.scheduler_options, files=files,
-        warnings=[*verdict.warnings, *gathered.warnings(site, layout, comm, image)], doubts=plan.doubts,
+        warnings=[*verdict.warnings, *silent, *gathered.warnings(site, layout, comm, image)], doubts=plan.doubts,
     )  # fmt: skip
+
+
+def native(site: Site, partition: Partition, layout: Layout) -> Verdict:
+    """The verdict where there is no image."""
+    mpi = site.mpi[0]
+    if layout.ranks > 1 and pmi.strangers(site, partition, mpi):
+        spoken, there = ", ".join(mpi.pmi), ", ".join(site.launcher.pmi)
+        reason = f"srun speaks {there} to its ranks, the host's {mpi.title} {spoken}: each would be a world of its own"
+        return Verdict("refuse", reason, "correct launcher.pmi (`srun --mpi=list`) or mpi.pmi in the site file")
+    return Verdict("bind", NATIVE, mpi=mpi, pmi=pmi.of_host(site, partition, mpi))
 
 
 def check_layout(site: Site, partition: Partition, layout: Layout) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from deeprc.images.catalog import Image
+from deeprc.launch.pmi import of_host, of_image, offered, strangers
 from deeprc.sites import Partition, Site
 from deeprc.sites.software import SONAMES, Mpi
 
@@ -23,7 +24,6 @@ OWN_FABRIC = {
 }
 SLOW = "12 to 34 times slower (CSCS, resource-hook.md)"
 PMI_OF_IMAGE = {"hydra": "pmi1"}  # Hydra speaks PMI-1
-PMI_OF_LAUNCHER = {"pspmix": "pmix", "orte": "pmix"}  # ParaStation's plugin of Slurm, and Open MPI 4, speak PMIx
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Verdict:
     mpi
         The host's MPI that was chosen.
     pmi
-        What launcher and ranks then speak, for `hybrid`.
+        What launcher and ranks then speak, where that is known.
     layer
         The layer of `translate`.
     """
@@ -85,7 +85,7 @@ def judge(
     for why, fix in _obstacles(image, site, partition, gpus=gpus):
         return Verdict("refuse", why, fix)
     ways = [way for mpi in site.mpi for way in _ways(image, site, partition, mpi, nodes) if model in (None, way.kind)]
-    return min(ways, key=lambda way: way.rank) if ways else _refusal(image, site)
+    return min(ways, key=lambda way: way.rank) if ways else _refusal(image, site, partition)
 
 
 def _obstacles(image: Image, site: Site, partition: Partition, *, gpus: bool) -> Iterator[tuple[str, str]]:
@@ -140,31 +140,33 @@ def _ways(image: Image, site: Site, partition: Partition, mpi: Mpi, nodes: int) 
     own = f"the image's {image.mpi.implementation} {image.mpi.version}"
     theirs = f"the host's {mpi.title}"
     here, there = release(image.mpi.version), release(mpi.abi_version or mpi.version)
+    host_pmi, deaf = of_host(site, partition, mpi), strangers(site, partition, mpi)
     if image.mpi.family == mpi.family:
         abi = f"{image.mpi.family} family, {mpi.library_name}"
         # What is bound in runs on the image's C library.
         too_new = site.glibc is not None and version(site.glibc) > version(image.glibc)
-        if mpi.bindable and there is not None and there >= here and not too_new:
-            yield Verdict("bind", f"{theirs} replaces {own}: {abi}, and not older", mpi=mpi)
-        pmi = _common_pmi(image, site, mpi)
+        if mpi.bindable and there is not None and there >= here and not too_new and not deaf:
+            yield Verdict("bind", f"{theirs} replaces {own}: {abi}, and not older", mpi=mpi, pmi=host_pmi)
+        pmi = _common_pmi(image, site, partition, mpi)
         if pmi and not image.for_binding and (there is None or here >= there):
             slow = _slow(image, site, nodes)
             starter = partition.launcher or site.launcher.name
             reason = f"{own} is started by the host's {starter} through {pmi}: not older than {theirs}"
             yield Verdict("hybrid", reason, mpi=mpi, pmi=pmi, warnings=slow)
+    elif deaf:
+        return
     elif image.mpi.standard_abi and mpi.standard_abi:
         reason = f"{theirs} replaces {own}: both have the standard ABI of MPI 5 (libmpi_abi.so.1)"
         yield Verdict("translate", reason, mpi=mpi, layer="mpi-abi")
     else:
         for layer in site.translators:
             reason = f"{layer} translates {own} ({image.mpi.family} family) to {theirs} ({mpi.family} family)"
-            yield Verdict("translate", reason, mpi=mpi, layer=layer)
+            yield Verdict("translate", reason, mpi=mpi, pmi=host_pmi, layer=layer)
 
 
-def _common_pmi(image: Image, site: Site, mpi: Mpi) -> str | None:
+def _common_pmi(image: Image, site: Site, partition: Partition, mpi: Mpi) -> str | None:
     spoken = {PMI_OF_IMAGE.get(pmi, pmi) for pmi in image.pmi}
-    offered = [*mpi.pmi, *site.launcher.pmi]
-    return next((pmi for pmi in offered if PMI_OF_LAUNCHER.get(pmi, pmi) in spoken), None)
+    return of_image(spoken, offered(site, partition, mpi))
 
 
 def _slow(image: Image, site: Site, nodes: int) -> list[str]:
@@ -175,7 +177,7 @@ def _slow(image: Image, site: Site, nodes: int) -> list[str]:
     return [f"the MPI in image {image.name} cannot use {network}: between nodes it falls back to TCP, {SLOW}"]
 
 
-def _refusal(image: Image, site: Site) -> Verdict:
+def _refusal(image: Image, site: Site, partition: Partition) -> Verdict:
     hosts = ", ".join(f"{mpi.title} ({mpi.family} family, {mpi.library_name})" for mpi in site.mpi)
     own = f"{image.mpi.implementation} {image.mpi.version} ({image.mpi.family} family, {SONAMES[image.mpi.family]})"
     if image.mpi.family not in site.families:
@@ -184,7 +186,7 @@ def _refusal(image: Image, site: Site) -> Verdict:
             f"image {image.name} holds {own}, {site.name} has {hosts}: different ABI families, and no layer translates",
             f"take an image of the {' or '.join(site.families)} family (deeprc image list --site {site.name})",
         )
-    why = "; ".join(_why_not(image, site, mpi) for mpi in site.mpi if mpi.family == image.mpi.family)
+    why = "; ".join(_why_not(image, site, partition, mpi) for mpi in site.mpi if mpi.family == image.mpi.family)
     return Verdict(
         "refuse",
         f"image {image.name} holds {own}, {site.name} has {hosts}: {why}",
@@ -192,13 +194,15 @@ def _refusal(image: Image, site: Site) -> Verdict:
     )
 
 
-def _why_not(image: Image, site: Site, mpi: Mpi) -> str:
+def _why_not(image: Image, site: Site, partition: Partition, mpi: Mpi) -> str:
     """Why neither bind nor hybrid is possible with an MPI of the image's own family."""
     here, there = release(image.mpi.version), release(mpi.abi_version or mpi.version)
     if not mpi.bindable:
         bind = "the site does not allow it"
     elif there is None:
         bind = "its version is not known"
+    elif strangers(site, partition, mpi):
+        bind = f"it speaks {', '.join(mpi.pmi)}, srun {', '.join(site.launcher.pmi)}"
     elif there < here:
         bind = "it is older"
     else:

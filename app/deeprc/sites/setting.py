@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from deeprc.sites.fact import Fact, Strict
 from deeprc.sites.options import Option
-from deeprc.sites.software import Module
+from deeprc.sites.software import Module, Pmi
 
 Comm = Literal["mpi", "ccl", "both"]
 Environment = dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], str]
@@ -46,12 +46,15 @@ class When(Strict):
         Whether its ranks have accelerators.
     model
         How its image gets its MPI, see `deeprc.launch.verdict`.
+    pmi
+        What launcher and ranks speak.
     """
 
     comm: list[Comm] | None = None
     nodes: Literal["one", "several"] | None = None
     gpus: bool | None = None
     model: list[Literal["bind", "hybrid", "translate"]] | None = None
+    pmi: list[Pmi] | None = None
     partitions: list[str] | None = None
 
 

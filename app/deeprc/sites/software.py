@@ -43,7 +43,10 @@ class LauncherFact(Fact):
     options
         Given to it for every task.
     pmi
-        What it can speak to ranks, its own choice first.
+        What it can speak to ranks (`srun --mpi=list`), in any order.
+    default_pmi
+        What it speaks where nothing is said: `MpiDefault` of `scontrol show config`; `none` is a world of one for each
+        rank.
     gpus
         Who tells ranks their accelerators: the launcher, where it can, or a `variable`: where the launcher's control
         groups keep a rank from the accelerators of the others, these cannot talk to each other directly.
@@ -55,6 +58,7 @@ class LauncherFact(Fact):
     program: str | None = None
     options: list[str] = Field(default_factory=list)
     pmi: list[Pmi] = Field(default_factory=list)
+    default_pmi: Pmi | Literal["none"] | None = None
     gpus: Literal["launcher", "variable"] = "launcher"
     alternatives: list[str] = Field(default_factory=list)
 
@@ -83,6 +87,8 @@ class Mpi(Fact):
         the modules set (`$CRAY_LD_LIBRARY_PATH`).
     bindable
         Whether it may be bound into containers.
+    pmi
+        What it speaks to a launcher, its own choice first; `srun` is told the first that it offers.
     """
 
     implementation: str

@@ -1,6 +1,7 @@
 """Detection and the doctor on a real Slurm."""
 
 import json
+import re
 
 import yaml
 
@@ -15,7 +16,7 @@ def facts(pmi):
     return {
         "name": "testbed",
         "scheduler": {"name": "slurm"},
-        "launcher": {"name": "srun", "pmi": pmi, "options": [f"--mpi={pmi[0]}"] if pmi else []},
+        "launcher": {"name": "srun", "pmi": pmi},
         "partitions": [PARTITION | {"scheduler_options": OPTIONS}],
     }
 
@@ -57,6 +58,11 @@ def test_srun_without_pmi_is_a_world_of_one_each(deeprc, slurm, site):
     world = json.loads(done.stdout)["checks"][0]
     assert done.returncode == 1 and world["status"] == "failed"
     assert world["text"].endswith("srun offers the ranks no PMI") and "--mpi=pmi2" in world["fix"]
+    advice = dict(re.findall(r"(launcher|mpi)\.pmi: \[(\w+)\]", world["fix"]))
+    followed = facts([advice["launcher"]])
+    followed["mpi"] = [{"implementation": "mpich", "family": "mpich", "pmi": [advice["mpi"]]}]
+    done = deeprc("doctor", "--site", site(**followed), "--checks", "world", "--json", env=slurm, before=SALLOC)
+    assert json.loads(done.stdout)["checks"][0]["status"] == "ok", done.stdout
 
 
 def test_outside_of_a_job_the_doctor_says_how_to_get_one(deeprc, slurm, site):

@@ -16,7 +16,7 @@ contact: the tests
 url: none
 identity: {{environment: {{SLURM_CONF: '{conf}'}}}}
 scheduler: {{name: slurm, options: [--comment=tried]}}
-launcher: {{name: srun, pmi: [pmi2], options: [--mpi=pmi2]}}
+launcher: {{name: srun, pmi: [pmi2]}}
 interconnect: {{fabric: ethernet, description: loopback, provider: tcp}}
 mpi: [{{implementation: mpich, version: "5.0", family: mpich, pmi: [pmi2]}}]
 runtime: {{kind: none}}

@@ -145,8 +145,8 @@ def test_the_launch_line_is_the_one_that_the_plan_composes(done, site):
             assert script.endswith("/command.sh")
     (world,) = jobs(folder, "world")
     assert world["argv"][:-2] == [
-        "srun", "--nodes=2", "--ntasks=6", "--ntasks-per-node=3", "--cpus-per-task=1", "--kill-on-bad-exit=1",
-        "--nodelist=node1,node2", "--exact", "--mem=287", "--gres=none", "--mpi=pmi2",
+        "srun", "--nodes=2", "--ntasks=6", "--ntasks-per-node=3", "--cpus-per-task=1", "--mpi=pmi2",
+        "--kill-on-bad-exit=1", "--nodelist=node1,node2", "--exact", "--mem=287", "--gres=none",
     ]  # fmt: skip
 
 

@@ -126,12 +126,16 @@ def test_ibrun_numbers_ranks_as_the_mpi_below_it_does():
     assert [one.rank for one in numbers] == ["PMI_RANK", "OMPI_COMM_WORLD_RANK"]
 
 
-def test_a_pmi_that_is_not_the_launchers_own_choice():
+def test_srun_is_told_the_pmi():
     site = cluster()
     srun = launcher(site, site.partition(), Path("/env"), "srun")
     assert "--mpi=pmi2" in srun.command(ONE, pmi="pmi2")
     assert "--mpi=cray_shasta" in srun.command(ONE, pmi="cray")
+    assert "--mpi=none" in srun.command(ONE, pmi="pmi1")
     assert not any(option.startswith("--mpi") for option in srun.command(ONE))
+    own = cluster(launcher={"name": "srun", "options": ["--mpi=pmix_v4"]})
+    line = launcher(own, own.partition(), Path("/env")).command(ONE, pmi="pmix")
+    assert [word for word in line if word.startswith("--mpi")] == ["--mpi=pmix_v4"]
 
 
 def test_ranks_per_node_of_ibrun_come_by_a_variable():

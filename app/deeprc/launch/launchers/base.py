@@ -67,7 +67,7 @@ class Launcher(ABC):
         Parameters
         ----------
         pmi
-            What to speak to the ranks, where that is not the launcher's own choice.
+            What to speak to the ranks, for launchers that must be told; None where nobody knows.
         exports
             Variables that the ranks must see, for launchers that pass on none by themselves.
         placed

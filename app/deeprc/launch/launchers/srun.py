@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from deeprc.launch.launchers.base import Launcher, Layout, register
 
-PMI = {"cray": "cray_shasta"}  # the name of the plugin, where it is another one
+# The name of the plugin, where it is another one. A library of PMI-1 (libpmi.so) asks Slurm itself.
+PMI = {"cray": "cray_shasta", "pmi1": "none", "orte": "openmpi"}
 
 
 @register("srun")
@@ -23,7 +24,7 @@ class Srun(Launcher):
     local_rank, rank = "SLURM_LOCALID", "SLURM_PROCID"
 
     def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
-        """Nodes, ranks, cores and accelerators of each; `--mpi` where Slurm's default does not do."""
+        """Nodes, ranks, cores and accelerators of each; `--mpi` wherever the ranks' PMI is known: defaults differ."""
         options = [f"--nodes={layout.nodes}", f"--ntasks={layout.ranks}"]
         if layout.nodes > 1:
             options.append(f"--ntasks-per-node={layout.ranks_per_node}")
@@ -31,7 +32,7 @@ class Srun(Launcher):
         options.append(f"--cpus-per-task={layout.cores_per_rank * threads}")
         if threads > 1:
             options.append("--cpu-bind=cores")
-        if pmi:
+        if pmi and not any(option.startswith("--mpi") for option in self.site.launcher.options):
             options.append(f"--mpi={PMI.get(pmi, pmi)}")
         return [*options, "--kill-on-bad-exit=1"]
 

@@ -31,7 +31,7 @@ class PodmanHpc(Container):
         line = ["podman-hpc", "shared-run", "--rm", *(["--gpu"] if inside.vendor else []), *inside.flags]
         if inside.model == "bind":
             line.append("--cuda-mpi" if inside.vendor == "nvidia" and inside.gpu_aware else "--mpi")
-        elif inside.family == "openmpi" and inside.pmi in OPENMPI:
+        elif inside.model == "hybrid" and inside.family == "openmpi" and inside.pmi in OPENMPI:
             line.append(OPENMPI[inside.pmi])
         if inside.ccl:
             line.append("--nccl")
