@@ -58,7 +58,7 @@ def plan(
 ) -> None:
     """Print how a task would be started on a site, and run nothing.
 
-    Example: `deeprc plan --site frontera --nodes 2 --ranks 112 -- python -m my.stage`
+    Example: `deeprc plan --site frontera --nodes 2 --ranks 112 -- python -m deeprc.forecasting.prepare`
 
     Exit code 3 where it cannot work, with the reason on standard error.
     """

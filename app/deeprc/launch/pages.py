@@ -22,7 +22,7 @@ def example(site: Site) -> str | None:
     nodes = min(2, part.nodes)
     options = {"partition": part.name, "nodes": nodes, "ranks": nodes * (part.gpus or part.usable_cores)}
     options |= {"gpus_per_rank": 1, "comm": "ccl"} if part.gpus else {}
-    command = ["python", "-m", "deeprc.forecasting.fit" if part.gpus else "deeprc.forecasting.prepare"]
+    command = ["python", "-m", "deeprc.forecasting.train" if part.gpus else "deeprc.forecasting.prepare"]
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     line = " ".join(["$ deeprc plan", "--site", site.name, *words, "--", *command])
     return f"{line}\n{as_text(make_plan(site.name, command, **options))}"
