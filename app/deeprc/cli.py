@@ -13,7 +13,7 @@ from deeprc.errors import DeepRCError
 
 # Imported only when called for: `deeprc plan` takes 0.3 s, and all of them together a second.
 COMMANDS = {
-    "sites": "deeprc.sites.cli:sites",
+    "sites": "deeprc.sites.cli:app",
     "plan": "deeprc.launch.cli:plan",
     "doctor": "deeprc.doctor.cli:doctor",
     "site": "deeprc.launch.pages:site_app",

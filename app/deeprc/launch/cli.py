@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Annotated, Literal
 
@@ -67,7 +68,7 @@ def plan(
         cores_per_rank=cores_per_rank, comm=comm, image=image, model=model,
     )  # fmt: skip
     if as_json or not made.refused:
-        typer.echo(json.dumps(made.record(), indent=1) if as_json else as_text(made), nl=as_json)
+        typer.echo(json.dumps(made.record(), indent=1) if as_json else as_text(made, datetime.date.today()), nl=as_json)
     if made.refused:
         where = f"{made.site}, partition {made.partition}" + (f", image {made.image}" if made.image else "")
         raise Refusal(f"refused: {made.reason}", where=where, fix=made.fix)

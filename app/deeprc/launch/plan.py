@@ -17,6 +17,8 @@ from deeprc.launch.runtimes import HOST_MPI, Inside, container
 from deeprc.launch.verdict import Verdict, judge
 from deeprc.launch.visibility import tell_ranks
 from deeprc.sites import Partition, Site
+from deeprc.sites.age import oldest, stated
+from deeprc.sites.fact import Fact
 from deeprc.sites.setting import Comm, Setting
 
 NATIVE = "no container: ranks and launcher use the same installation of MPI"
@@ -48,7 +50,12 @@ class Plan:
     scheduler_options: list[str] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
+    facts: list[tuple[str, Fact]] = field(default_factory=list)  # that it rests on, with their places in the file
+
+    @property
+    def doubts(self) -> list[str]:
+        """What nobody has verified, or sources disagree on, of the facts that it rests on."""
+        return [f"{place}: {line}" for place, fact in self.facts for line in fact.doubts]
 
     @property
     def refused(self) -> bool:
@@ -62,6 +69,7 @@ class Plan:
 
     def record(self) -> dict:
         """What `--json` prints."""
+        old = oldest(self.facts)
         return {
             "site": self.site,
             "partition": self.partition,
@@ -81,6 +89,7 @@ class Plan:
             "gpus_per_rank": self.layout.gpus_per_rank,
             "warnings": self.warnings,
             "unverified": self.doubts,
+            "oldest_fact": {"fact": old[0], "date": str(old[1].date), "source": old[1].source} if old else None,
         }
 
 
@@ -124,7 +133,7 @@ def compose(
         verdict = judge(image, site, partition, nodes=layout.nodes, gpus=layout.gpus_per_rank > 0, model=model)
     plan = Plan(
         site.name, partition.name, layout, image and image.name, verdict.kind, verdict.reason, verdict.fix,
-        doubts=doubts(site, partition, applying(site, partition, layout, comm, verdict)),
+        facts=rests_on(site, partition, applying(site, partition, layout, comm, verdict)),
     )  # fmt: skip
     return (
         plan
@@ -181,7 +190,7 @@ def _filled(
         plan.site, plan.partition, layout, plan.image, plan.verdict, plan.reason, plan.fix,
         launcher=line, binding=binding, runtime=runtime, command=command, environment=environment,
         modules=gathered.modules, binds=binds, scheduler_options=gathered.scheduler_options, files=files,
-        warnings=[*verdict.warnings, *silent, *gathered.warnings(site, layout, comm, image)], doubts=plan.doubts,
+        warnings=[*verdict.warnings, *silent, *gathered.warnings(site, layout, comm, image)], facts=plan.facts,
     )  # fmt: skip
 
 
@@ -247,13 +256,12 @@ def _inside_variables(verdict: Verdict, gathered: Gathered) -> dict[str, str]:
     return variables
 
 
-def doubts(site: Site, partition: Partition, settings: Sequence[Setting]) -> list[str]:
-    """What nobody has verified, or sources disagree on, of the site, of this partition and of these settings."""
-    others = [part for part in site.partitions if part is not partition]
-    others += [setting for setting in site.settings if not any(setting is used for used in settings)]
+def rests_on(site: Site, partition: Partition, settings: Sequence[Setting]) -> list[tuple[str, Fact]]:
+    """The facts of the site, of this partition and of these settings, with their places in the file."""
+    others = tuple(f"partitions.{part.name}." for part in site.partitions if part.name != partition.name)
+    unused = [setting for setting in site.settings if not any(setting is used for used in settings)]
     return [
-        f"{place}: {line}"
-        for place, fact in site.facts()
-        if not any(fact is other for other in others)
-        for line in fact.doubts
+        (place, fact)
+        for place, fact in stated(site.facts())
+        if not f"{place}.".startswith(others) and not any(fact is other for other in unused)
     ]

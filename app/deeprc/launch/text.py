@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import shlex
 
 from deeprc.launch.plan import Plan
+from deeprc.sites.age import months, oldest
 
 _VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})", re.ASCII)
 _SPECIAL = re.compile(r'([\\"`$])')
@@ -37,8 +39,8 @@ def exports(plan: Plan) -> list[str]:
     return lines + [f"export {name}={shell_word(value)}" for name, value in plan.environment.items()]
 
 
-def as_text(plan: Plan) -> str:
-    """The plan for people."""
+def as_text(plan: Plan, today: datetime.date | None = None) -> str:
+    """The plan for people; with `today`, how old its facts are, too."""
     layout = plan.layout
     size = f"{layout.nodes} x {layout.ranks_per_node} ranks" if layout.nodes > 1 else f"{layout.ranks} ranks"
     shape = f"{size}, {layout.cores_per_rank} cores" + (
@@ -52,6 +54,7 @@ def as_text(plan: Plan) -> str:
     ]
     if plan.refused:
         return "\n".join([*rows, f"fix        {plan.fix}"]) + "\n"
+    rows += _age(plan, today) if today else []
     rows += [f"warning    {line}" for line in plan.warnings]
     for title, lines in (
         ("scheduler", plan.scheduler_options),
@@ -63,3 +66,14 @@ def as_text(plan: Plan) -> str:
         if lines:
             rows += ["", title, *(f"  {line}".rstrip() for line in lines)]
     return "\n".join(rows) + "\n"
+
+
+def _age(plan: Plan, today: datetime.date) -> list[str]:
+    """How old the oldest fact is that the line rests on."""
+    undated = sum(fact.mark is not None and fact.date is None for _, fact in plan.facts)
+    if (old := oldest(plan.facts)) is None:
+        return [f"facts      none of {undated} has a date"] if undated else []
+    place, fact = old
+    rest = f"; {undated} have no date" if undated else ""
+    source = f", {fact.source}" if fact.source else ""
+    return [f"facts      the oldest is of {fact.date}, {months(fact.date, today)} months ago: {place}{source}{rest}"]

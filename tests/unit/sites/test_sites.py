@@ -3,14 +3,13 @@ import os
 import shutil
 
 import pytest
-import typer
 import yaml
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from deeprc.errors import ConfigError
 from deeprc.sites import detect, known_sites, load_site, sites_folder
-from deeprc.sites.cli import sites
+from deeprc.sites.cli import app
 from deeprc.sites.model import Site
 from deeprc.validation import validate
 from samples.sites import cluster
@@ -169,8 +168,6 @@ def test_one_invalid_site_does_not_hide_the_others(tmp_path, monkeypatch):
     broken = tmp_path / "frontera" / "site.yaml"
     broken.write_text(broken.read_text().replace("cores: 56", "cores: many"))
     monkeypatch.setenv("DEEPRC_SITES", str(tmp_path))
-    app = typer.Typer()
-    app.command()(sites)
     done = CliRunner().invoke(app, ["--json"])
     assert done.exit_code == 2
     assert [site["name"] for site in json.loads(done.stdout)] == ["rivanna"]

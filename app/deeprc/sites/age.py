@@ -1,0 +1,70 @@
+"""How old facts are, and which of them should be read again: machines change, and what was read of them does not."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from deeprc.sites.fact import Fact
+from deeprc.sites.model import Site
+
+OLD = 18  # months; a machine has a new operating system, MPI and driver about once a year
+RANK = {"old": 0, "undated": 1, "!": 2, "U": 3}
+
+
+@dataclass(frozen=True)
+class Doubtful:
+    """A fact, or a key of one, that should be read again.
+
+    Attributes
+    ----------
+    reasons
+        Some of `old`, `undated`, `!` (sources disagree), `U` (nobody has read it).
+    months
+        How old it is; None where it has no date.
+    """
+
+    site: str
+    place: str
+    reasons: tuple[str, ...]
+    date: datetime.date | None
+    months: int | None
+    source: str | None
+    note: str | None
+
+
+def months(date: datetime.date, today: datetime.date) -> int:
+    """Whole months from `date` to `today`."""
+    return (today.year - date.year) * 12 + today.month - date.month - (today.day < date.day)
+
+
+def oldest(facts: Iterable[tuple[str, Fact]]) -> tuple[str, Fact] | None:
+    """The fact with the earliest date, with its place."""
+    dated = [(place, fact) for place, fact in facts if fact.date]
+    return min(dated, key=lambda pair: pair[1].date) if dated else None
+
+
+def stated(facts: Iterable[tuple[str, Fact]]) -> list[tuple[str, Fact]]:
+    """Those that stand in the file: parts that were left out have nothing that could be old."""
+    return [(place, fact) for place, fact in facts if fact.model_fields_set]
+
+
+def doubtful(sites: Sequence[Site], today: datetime.date, older_than: int = OLD) -> list[Doubtful]:
+    """What should be read again, the oldest first, then what has no date, then `!` and `U`."""
+    found = [each for site in sites for each in _of(site, today, older_than)]
+    return sorted(found, key=lambda each: (RANK[each.reasons[0]], each.date or today, each.site, each.place))
+
+
+def _of(site: Site, today: datetime.date, older_than: int) -> Iterator[Doubtful]:
+    for place, fact in stated(site.facts()):
+        age = months(fact.date, today) if fact.date else None
+        reasons = ["undated"] if age is None else ["old"] if age >= older_than else []
+        if fact.mark in ("!", "U"):
+            # What nobody has read has no source whose age could matter.
+            reasons = [fact.mark] if fact.mark == "U" and age is None else [*reasons, fact.mark]
+        about = (fact.date, age, fact.source)
+        if reasons:
+            yield Doubtful(site.name, place, tuple(reasons), *about, fact.note)
+        for key in fact.unverified:
+            yield Doubtful(site.name, f"{place}.{key}", ("U",), *about, None)
