@@ -33,7 +33,7 @@ SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd-%n.log
 ProctrackType=proctrack/pgid
-TaskPlugin=task/none
+TaskPlugin={task}
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 SlurmdParameters=config_overrides
@@ -90,22 +90,25 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def private_cluster() -> Iterator[Cluster]:
+def private_cluster(**options: object) -> Iterator[Cluster]:
     """One in a folder of its own; skips, or fails, where there is no Slurm."""
     need("slurm")
     folder = Path(tempfile.mkdtemp(prefix="slurm"))  # short: a socket's name has 107 characters
     try:
-        with slurm_cluster(folder) as running:
+        with slurm_cluster(folder, **options) as running:
             yield running
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def slurm_cluster(folder: Path, *, nodes: int = 2, cores: int = 4, gpus: int = 2) -> Iterator[Cluster]:
+def slurm_cluster(
+    folder: Path, *, nodes: int = 2, cores: int = 4, gpus: int = 2, task: str = "task/none", near: dict | None = None
+) -> Iterator[Cluster]:
     """Start it in `folder`, which is best short: it holds sockets; end it with all that runs in it.
 
-    The nodes have as many cores and accelerators as they are told to have; these are made up.
+    The nodes have as many cores and accelerators as they are told to have; these are made up. `near`: by the node's
+    name, the cores that gres.conf says are near to each of its accelerators; without it, it says nothing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "state").mkdir(exist_ok=True)
@@ -117,11 +120,17 @@ def slurm_cluster(folder: Path, *, nodes: int = 2, cores: int = 4, gpus: int = 2
         for i, port in enumerate(ports)
     ]
     conf = folder / "slurm.conf"
-    conf.write_text(CONF.format(host=host, controller=controller, folder=folder, nodes="\n".join(lines)))
+    conf.write_text(CONF.format(host=host, controller=controller, folder=folder, nodes="\n".join(lines), task=task))
     devices = [folder / f"gpu{number}" for number in range(gpus)]
     for device in devices:
         os.mknod(device, 0o666 | 0o020000, os.makedev(1, 3))  # a null device each
-    (folder / "gres.conf").write_text("".join(f"Name=gpu File={device}\n" for device in devices))
+    (folder / "gres.conf").write_text(
+        "".join(
+            f"NodeName=node{node + 1} Name=gpu File={device}{cores and f' Cores={cores}'}\n"
+            for node in range(nodes)
+            for device, cores in zip(devices, (near or {}).get(f"node{node + 1}", [""] * gpus), strict=True)
+        )
+    )
     key = folder / "munge.key"
     key.touch(mode=0o400)
     key.write_bytes(os.urandom(128))

@@ -9,17 +9,20 @@ from dataclasses import replace
 
 from deeprc.doctor import cause
 from deeprc.doctor.compare import compare
+from deeprc.doctor.gpus import judge
 from deeprc.doctor.launch import Case, Output, plan, start
 from deeprc.doctor.logs import LOGGING, judge_provider, uses
 from deeprc.doctor.outcome import Outcome, Status
 from deeprc.doctor.probe.say import heard
 from deeprc.errors import ConfigError
 from deeprc.launch import Layout
+from deeprc.launch.choose import make_layout
 from deeprc.launch.modules import probe
 from deeprc.launch.text import launch_line
 from deeprc.sites import Site
 from deeprc.sites.detect.machine import Machine, find_out
 from deeprc.sites.identity import looked_for, matches
+from deeprc.sites.setting import Comm
 
 ALLOCATIONS = {"slurm": "SLURM_JOB_ID", "pbspro": "PBS_JOBID", "lsf": "LSB_JOBID"}
 BACKENDS = {"nvidia": "nccl", "amd": "nccl", "intel": "xccl"}
@@ -114,6 +117,28 @@ def provider(case: Case) -> list[Outcome]:
     return [_provider("MPI", case, ran)]
 
 
+def gpus(case: Case) -> list[Outcome]:
+    """Whether every rank uses another accelerator, for ranks that talk by MPI and those of NCCL, RCCL and oneCCL."""
+    part = case.partition
+    if part.accelerator is None:
+        return []
+    ranks = case.layout.nodes * min(part.gpus, part.usable_cores)
+    full = replace(case, layout=make_layout(part, nodes=case.layout.nodes, ranks=ranks, gpus=1))
+    return [_gpus(full, comm) for comm in ("mpi", "ccl")]
+
+
+def _gpus(case: Case, comm: Comm) -> Outcome:
+    words = [case.partition.accelerator.vendor, case.partition.accelerator.visible]
+    ran = _run("gpus", comm, case, "gpus", words, comm=comm, alone=True)
+    if isinstance(ran, Outcome):
+        return ran
+    if ran.code != 0:
+        return Outcome("gpus", comm, "failed", *cause.of_failure(ran), launch_line=ran.line)
+    said = [one for one in heard(ran.out) if one["kind"] == "gpus"]
+    seen = plan(case, "gpus", words, comm=comm).gpus_seen
+    return judge(said, ranks=case.layout.ranks, each=1, seen=seen, comm=comm, line=ran.line)
+
+
 def torch(case: Case) -> list[Outcome]:
     """torch.distributed: gloo, and what the accelerators have."""
     outcomes = _torch(case, "gloo")
@@ -129,6 +154,7 @@ CHECKS: dict[str, Callable[[Case], list[Outcome]]] = {
     "world": world,
     "allreduce": allreduce,
     "provider": provider,
+    "gpus": gpus,
     "torch": torch,
 }
 

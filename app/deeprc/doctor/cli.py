@@ -15,7 +15,7 @@ from deeprc.errors import ConfigError, unknown
 from deeprc.sites import load_site
 
 FAILED = 1  # exit code
-NAMES = ["machine", "modules", "world", "allreduce", "provider", "torch"]  # in the order in which they run
+NAMES = ["machine", "modules", "world", "allreduce", "provider", "gpus", "torch"]  # in the order in which they run
 PRIVATE = ".deeprc"
 SECURITY = ["libzmq", "sockets", "folders", "programs", "umask", "secrets"]
 

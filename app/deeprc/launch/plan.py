@@ -15,7 +15,7 @@ from deeprc.launch.launchers import Launcher, Layout, launcher
 from deeprc.launch.nodecopy import copying, folder_for
 from deeprc.launch.runtimes import HOST_MPI, Inside, container
 from deeprc.launch.verdict import Verdict, judge
-from deeprc.launch.visibility import tell_ranks
+from deeprc.launch.visibility import sight, tell_ranks
 from deeprc.sites import Partition, Site
 from deeprc.sites.age import oldest, stated
 from deeprc.sites.fact import Fact
@@ -30,7 +30,7 @@ class Plan:
 
     The launch line is `launcher + binding + runtime + command`. `$NAME` in the first three, in the values of
     `environment` and in the paths of `files`, which are written before, is a variable of the job, see
-    `deeprc.launch.text`.
+    `deeprc.launch.text`. A rank sees `gpus_seen` accelerators, its own first.
     """
 
     site: str
@@ -50,6 +50,7 @@ class Plan:
     scheduler_options: list[str] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    gpus_seen: int = 0
     facts: list[tuple[str, Fact]] = field(default_factory=list)  # that it rests on, with their places in the file
 
     @property
@@ -87,6 +88,7 @@ class Plan:
             "ranks": self.layout.ranks,
             "cores_per_rank": self.layout.cores_per_rank,
             "gpus_per_rank": self.layout.gpus_per_rank,
+            "gpus_seen": self.gpus_seen,
             "warnings": self.warnings,
             "unverified": self.doubts,
             "oldest_fact": {"fact": old[0], "date": str(old[1].date), "source": old[1].source} if old else None,
@@ -179,18 +181,21 @@ def _filled(
         runtime = [*(copying(inside.image, copies) if copies else []), *box.wrap(inside)]
         environment, files = environment | box.variables(inside), box.files(inside)
         extra = [*box.launcher_options(inside), *extra]
-    shared = site.launcher.gpus == "variable" or (box is not None and box.one_per_node)
+    seen = sight(site, partition, layout, comm, starter, together=box is not None and box.one_per_node)
     line = starter.command(
-        layout, pmi=verdict.pmi, exports=sorted(environment), extra=extra, placed=placed, shared_gpus=shared
+        layout, pmi=verdict.pmi, exports=sorted(environment), extra=extra, placed=placed, gpus_by=seen.by
     )
     silent = pmi.doubts(site, partition, verdict.pmi, layout.ranks)
-    binds_itself = placed or (starter.binds_gpus and not shared)
-    binding = [] if binds_itself else tell_ranks(partition.accelerator, layout, starter.local_rank)
+    told = starter.binds_gpus and seen.by != "variable"
+    binding = []
+    if not told and (starter.binds_gpus or not placed):  # in a pilot, the pilot does where the launcher cannot
+        binding = tell_ranks(partition.accelerator, layout, starter.local_rank, peers=seen.peers, given=placed)
     return Plan(
         plan.site, plan.partition, layout, plan.image, plan.verdict, plan.reason, plan.fix,
         launcher=line, binding=binding, runtime=runtime, command=command, environment=environment,
         modules=gathered.modules, binds=binds, scheduler_options=gathered.scheduler_options, files=files,
         warnings=[*verdict.warnings, *silent, *gathered.warnings(site, layout, comm, image)], facts=plan.facts,
+        gpus_seen=(layout.gpus_per_node if placed else partition.gpus) if seen.peers else layout.gpus_per_rank,
     )  # fmt: skip
 
 

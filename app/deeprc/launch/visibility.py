@@ -1,25 +1,94 @@
-"""Which accelerators a rank sees, where neither launcher nor pilot tells it."""
+"""Which accelerators a rank sees, and how it is told its own.
+
+Every rank uses another one. What else it sees is decided by what its ranks talk through and by vendor:
+
+- NCCL needs sight of the node's other GPUs for NVLink and peer access (NVIDIA/nccl#1066, #1948): a rank's own come
+  first in CUDA_VISIBLE_DEVICES, so that `cuda:0` is its own, and the others after them.
+- RCCL and oneCCL find their peers by themselves (LUMI, OLCF, ALCF: one GCD or tile for each rank), but not across
+  Slurm's control groups (LUMI): a variable tells each rank its own, unless the facility has the launcher do
+  it.
+- MPI: each rank sees its own.
+"""
 
 from __future__ import annotations
 
-from deeprc.launch.launchers import Layout
-from deeprc.sites import Accelerator
+from dataclasses import dataclass
+from typing import Literal
+
+from deeprc.launch.launchers import Launcher, Layout
+from deeprc.sites import Accelerator, Partition, Site
+from deeprc.sites.setting import Comm
 
 
-def tell_ranks(accelerator: Accelerator | None, layout: Layout, local_rank: str) -> list[str]:
-    """What stands between launcher and container to give each rank accelerators of its own; empty for none.
+@dataclass(frozen=True)
+class Sight:
+    """What a rank sees, and who sees to it.
+
+    Attributes
+    ----------
+    by
+        `closest`, `per_task`: the launcher, in its words. `variable`: the launcher gives all of a node's to all of its
+        ranks, and a line between launcher and container tells each its own.
+    peers
+        Whether a rank sees the other ranks' as well, after its own.
+    """
+
+    by: Literal["closest", "per_task", "variable"]
+    peers: bool = False
+
+
+def sight(
+    site: Site, partition: Partition, layout: Layout, comm: Comm, starter: Launcher, *, together: bool
+) -> Sight:  # fmt: skip
+    """What the ranks are to see; `together`: those of a node are in one container, which has all of the node's."""
+    if not layout.gpus_per_rank or (starter.binds_gpus and not starter.shares_gpus):
+        return Sight("per_task")
+    nvidia = partition.accelerator is not None and partition.accelerator.vendor == "nvidia"
+    collective = comm != "mpi" and layout.ranks_per_node > 1
+    known = partition.gpu_binding.how if partition.gpu_binding else None
+    if collective and nvidia:
+        return Sight("variable", peers=True)
+    if together or site.launcher.gpus == "variable" or (collective and known is None):
+        return Sight("variable")
+    return Sight(known or "per_task")
+
+
+def tell_ranks(
+    accelerator: Accelerator | None, layout: Layout, local_rank: str, *, peers: bool = False, given: bool = False
+) -> list[str]:
+    """What stands between launcher and container to tell each rank the accelerators of its own; empty for none.
 
     The n-th rank of a node gets the n-th share of its accelerators, or the n-th from the end where the last one is
     nearest to the first cores (ALCF Polaris: CUDA_VISIBLE_DEVICES = count - 1 - local rank), or as `order` has them.
+
+    Parameters
+    ----------
+    peers
+        Whether the others follow after its own.
+    given
+        Whether the launcher gives the task a share of the node's only, and names them in the variable.
     """
     each = layout.gpus_per_rank
     if accelerator is None or not each:
         return []
-    first = f"{local_rank} * {each}"
-    if accelerator.order:
+    name, first = accelerator.visible, f"{local_rank} * {each}"
+    if peers or given:
+        pick = _given(name, layout) if given else f"all=({' '.join(map(str, accelerator.nearest_first))})"
+        pick += f'; at=$(({first})); own=("${{all[@]:at:{each}}}"'
+        pick += f' "${{all[@]:0:at}}" "${{all[@]:at+{each}}}")' if peers else ")"
+        script = f'{pick}; export {name}=$(IFS=,; echo "${{own[*]}}"); exec "$@"'
+    elif accelerator.order:
         order, own = " ".join(map(str, accelerator.order)), f'"${{order[@]:{first}:{each}}}"'
-        pick = f'order=({order}); own=({own}); export {accelerator.visible}=$(IFS=,; echo "${{own[*]}}")'
-        return ["bash", "-c", f'{pick}; exec "$@"', "rank"]
-    start = f"{accelerator.count} - {each} - {first}" if accelerator.reversed else first
-    script = f'first=$(({start})); export {accelerator.visible}=$(seq -s, $first $((first + {each - 1}))); exec "$@"'
+        script = f'order=({order}); own=({own}); export {name}=$(IFS=,; echo "${{own[*]}}"); exec "$@"'
+    else:
+        start = f"{accelerator.count} - {each} - {first}" if accelerator.reversed else first
+        script = f'first=$(({start})); export {name}=$(seq -s, $first $((first + {each - 1}))); exec "$@"'
     return ["bash", "-c", script, "rank"]
+
+
+def _given(name: str, layout: Layout) -> str:
+    """All that the launcher gives the task on this node; fewer than its ranks want would be none for the last one."""
+    numbers = ",".join(map(str, range(layout.gpus_per_node)))
+    few = f'{{ echo "deeprc: {layout.gpus_per_node} accelerators were asked for, {name}=${name}" >&2; exit 1; }}'
+    count = f"[ ${{#all[@]}} -ge {layout.gpus_per_node} ]"
+    return f'IFS=, read -ra all <<< "${{{name}:-{numbers}}}"; {count} || {few}'

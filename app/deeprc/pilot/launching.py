@@ -104,7 +104,7 @@ def devices(site: Site, partition: Partition, plan: Plan, folder: Path) -> list[
     """Shell lines that give the rank $RP_RANK what RADICAL-Pilot has chosen for it, where the launcher does not."""
     if not plan.layout.gpus_per_rank or partition.accelerator is None or _launcher(site, partition).binds_gpus:
         return []
-    chosen = shlex.quote(str(folder / "devices"))
+    chosen = shlex.quote(str(folder / ("peers" if plan.gpus_seen > plan.layout.gpus_per_rank else "devices")))
     return [f'export {partition.accelerator.visible}="$(sed -n "$((RP_RANK + 1))p" {chosen})"']
 
 

@@ -50,9 +50,27 @@ class Accelerator(Strict):
         return self
 
     @property
+    def nearest_first(self) -> list[int]:
+        """Their numbers in the order of the cores that they are nearest to."""
+        return self.order or (list(range(self.count))[::-1] if self.reversed else list(range(self.count)))
+
+    @property
     def visible(self) -> str:
         """The environment variable that tells a rank which accelerators are its own."""
         return VISIBLE[self.vendor]
+
+
+class GpuBinding(Fact):
+    """How `srun` gives each rank accelerators of its own, where the facility says that this does.
+
+    Attributes
+    ----------
+    how
+        `closest`: only where one and no more is near to a rank's cores, or ranks share them. `per_task`: the near ones
+        first, else others. `variable`: all to all, and a variable tells each rank its own.
+    """
+
+    how: Literal["closest", "per_task", "variable"]
 
 
 class Nics(Strict):
@@ -119,6 +137,7 @@ class Partition(Fact):
     modules: list[str] = Field(default_factory=list)
     scheduler_options: list[PartitionOption] = Field(default_factory=list)
     launcher: str | None = None
+    gpu_binding: GpuBinding | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -12,7 +12,7 @@ ONE = Layout(ranks=4, cores_per_rank=2)
 SEVERAL = Layout(ranks=32, cores_per_rank=7, gpus_per_rank=1, nodes=4)
 SRUN_SEVERAL = (
     "srun --nodes=4 --ntasks=32 --ntasks-per-node=8 --cpus-per-task=7 --kill-on-bad-exit=1 "
-    "--gpus-per-task=1 --gpu-bind=closest"
+    "--gpus-per-task=1 --gpu-bind=per_task:1"
 )
 
 
@@ -115,8 +115,11 @@ def test_where_slurm_counts_hardware_threads_ranks_are_bound_to_whole_cores():
 
 def test_ranks_in_one_container_all_get_the_nodes_accelerators():
     site = cluster()
-    line = launcher(site, site.partition(), Path("/env"), "srun").command(SEVERAL, shared_gpus=True)
+    line = launcher(site, site.partition(), Path("/env"), "srun").command(SEVERAL, gpus_by="variable")
     assert line[-2:] == ["--gpus-per-node=8", "--gpu-bind=none"]
+    few = Layout(ranks=2, gpus_per_rank=2)
+    line = launcher(site, site.partition(), Path("/env"), "srun").command(few, gpus_by="variable", placed=True)
+    assert {"--gpus-per-node=4", "--gpu-bind=none"} <= set(line)  # the rest is for others' tasks
 
 
 def test_ibrun_numbers_ranks_as_the_mpi_below_it_does():

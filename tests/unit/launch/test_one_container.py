@@ -19,7 +19,8 @@ def plan(kind: str, image: str = "cuda12-mpich-ofi", comm: str = "ccl", **parts)
 def test_ranks_in_one_container_choose_their_own_accelerator():
     made = plan("podman-hpc")
     assert made.launcher[-2:] == ["--gpus-per-node=4", "--gpu-bind=none"]
-    assert "4 - 1 - SLURM_LOCALID" in made.binding[2]
+    assert "all=(3 2 1 0); at=$((SLURM_LOCALID * 1))" in made.binding[2]
+    assert "4 - 1 - SLURM_LOCALID" in plan("podman-hpc", comm="mpi").binding[2]
     assert made.runtime[:2] == ["podman-hpc", "shared-run"]
     assert made.runtime[-1] == "localhost/deeprc/cuda12-mpich-ofi"
 
@@ -40,7 +41,7 @@ def test_slurm_starts_the_container_and_the_file_says_what_is_in_it():
     [(path, text)] = made.files.items()
     assert f"--environment={path}" in made.launcher
     assert made.runtime == []
-    assert made.launcher.index("--gpus-per-task=1") < made.launcher.index(f"--environment={path}")
+    assert made.launcher.index("--gpus-per-node=4") < made.launcher.index(f"--environment={path}")
     content = tomllib.loads(text)
     assert content["image"] == "${SCRATCH}/images/cuda12-mpich-ofi.sqsh"
     assert content["annotations"]["com"]["hooks"]["aws_ofi_nccl"] == {"enabled": "true", "variant": "cuda-dl"}

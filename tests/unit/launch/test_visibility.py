@@ -13,9 +13,9 @@ from samples.sites import cluster
 MI250X = {"vendor": "amd", "model": "MI250X", "count": 8, "order": [4, 5, 2, 3, 6, 7, 0, 1]}
 
 
-def seen(accelerator: dict, rank: int, each: int = 1) -> str:
+def seen(accelerator: dict, rank: int, each: int = 1, **more: bool) -> str:
     """What the rank finds in the variable; its arguments must come through as they are."""
-    line = tell_ranks(Accelerator.model_validate(accelerator), Layout(8, 1, each), "SLURM_LOCALID")
+    line = tell_ranks(Accelerator.model_validate(accelerator), Layout(8, 1, each), "SLURM_LOCALID", **more)
     show = ["python3", "-c", "import os, sys; print(os.environ['ROCR_VISIBLE_DEVICES'], sys.argv[1:])", "a b", "*"]
     env = {"PATH": os.environ["PATH"], "SLURM_LOCALID": str(rank)}
     done = subprocess.run([*line, *show], env=env, capture_output=True, text=True, check=True, timeout=30)
@@ -51,3 +51,64 @@ def test_a_variable_instead_of_the_launchers_own_binding():
     plain = compose(site, site.partition(), Layout(8, 7), ["run"])
     assert plain.binding == []
     assert not any("gpu" in word for word in plain.launcher)
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "each", "expected"),
+    [
+        ({"count": 4}, 1, ["0,1,2,3", "1,0,2,3", "2,0,1,3", "3,0,1,2"]),
+        ({"count": 4, "reversed": True}, 1, ["3,2,1,0", "2,3,1,0", "1,3,2,0", "0,3,2,1"]),
+        ({"count": 4}, 2, ["0,1,2,3", "2,3,0,1"]),
+        ({"count": 4, "order": [2, 0, 3, 1]}, 1, ["2,0,3,1", "0,2,3,1", "3,2,0,1", "1,2,0,3"]),
+    ],
+)
+def test_a_ranks_own_come_first_and_its_peers_after_them(accelerator, each, expected):
+    made = {"vendor": "amd", "model": "MI", **accelerator}
+    assert [seen(made, rank, each, peers=True) for rank in range(len(expected))] == expected
+
+
+A100 = {"accelerator": {"vendor": "nvidia", "model": "A100", "count": 4}}
+MI = {"accelerator": {"vendor": "amd", "model": "MI250X", "count": 8}}
+CLOSEST = {"gpu_binding": {"how": "closest", "mark": "V", "source": "the facility"}}
+
+
+@pytest.mark.parametrize(
+    ("partition", "comm", "options", "sees"),
+    [
+        (A100, "mpi", ["--gpus-per-task=1", "--gpu-bind=per_task:1"], 1),
+        (A100 | CLOSEST, "mpi", ["--gpus-per-task=1", "--gpu-bind=closest"], 1),
+        (A100 | CLOSEST, "ccl", ["--gpus-per-node=4", "--gpu-bind=none"], 4),
+        (A100, "both", ["--gpus-per-node=4", "--gpu-bind=none"], 4),
+        (MI, "mpi", ["--gpus-per-task=1", "--gpu-bind=per_task:1"], 1),
+        (MI, "ccl", ["--gpus-per-node=8", "--gpu-bind=none"], 1),  # control groups would keep RCCL from its peers
+        (MI | CLOSEST, "ccl", ["--gpus-per-task=1", "--gpu-bind=closest"], 1),
+    ],
+)
+def test_what_a_rank_sees(partition, comm, options, sees):
+    site = cluster(partition=partition)
+    made = compose(site, site.partition(), Layout(4, 1, 1), ["run"], comm=comm)
+    assert [word for word in made.launcher if "gpu" in word] == options
+    assert made.gpus_seen == made.record()["gpus_seen"] == sees
+    assert bool(made.binding) == (options[1] == "--gpu-bind=none")
+
+
+def test_without_slurm_nccl_sees_its_nodes_accelerators_too():
+    site = cluster(partition=A100 | {"launcher": "mpirun-openmpi"})
+    made = compose(site, site.partition(), Layout(4, 1, 1), ["run"], comm="ccl")
+    assert (made.gpus_seen, "all=(0 1 2 3)" in made.binding[2]) == (4, True)
+    summit = cluster(partition=A100 | {"launcher": "jsrun"})  # a resource set shows a rank its own, always
+    made = compose(summit, summit.partition(), Layout(4, 1, 1), ["run"], comm="ccl")
+    assert (made.gpus_seen, made.binding) == (1, [])
+
+
+def test_fewer_than_asked_for_is_an_error():
+    line = tell_ranks(Accelerator.model_validate(MI250X), Layout(4, 1, 1), "SLURM_LOCALID", given=True)
+    env = {"PATH": os.environ["PATH"], "SLURM_LOCALID": "1", "ROCR_VISIBLE_DEVICES": "5,6"}
+    done = subprocess.run([*line, "true"], env=env, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert done.stderr == "deeprc: 4 accelerators were asked for, ROCR_VISIBLE_DEVICES=5,6\n"
+    done = subprocess.run(
+        [*line, "printenv", "ROCR_VISIBLE_DEVICES"], env=env | {"ROCR_VISIBLE_DEVICES": "5,6,7,1"}, capture_output=True,
+        text=True, timeout=30,
+    )  # fmt: skip
+    assert done.stdout == "6\n"

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,10 @@ def test_accelerators_are_told_by_the_pilot_where_the_launcher_does_not(odd):
     for rank, seen in ((0, "1,3"), (1, "0,2")):
         script = "\n".join([f"RP_RANK={rank}", *lines, "echo $ROCR_VISIBLE_DEVICES"])
         assert subprocess.run(["bash", "-c", script], capture_output=True, text=True).stdout == f"{seen}\n"
+    assert (odd / "peers").read_text().splitlines() == ["1,3,0,2", "0,2,1,3"]
+    peers = rank_setup(site, site.partition(), replace(plan(site, 2, gpus=2, nodes=1), gpus_seen=4), odd)
+    script = "\n".join(["RP_RANK=1", *peers, "echo $ROCR_VISIBLE_DEVICES"])
+    assert subprocess.run(["bash", "-c", script], capture_output=True, text=True).stdout == "0,2,1,3\n"
     srun = cluster()
     assert rank_setup(srun, srun.partition(), plan(srun, 2, gpus=1, nodes=1), odd) == ["export OMP_NUM_THREADS=1"]
 

@@ -31,12 +31,10 @@ def main(patience: int, backend: str) -> None:
     introduce(world)
     if world.size == 1:
         return
-    local = group_environment(world)
-    if backend != "gloo":  # a launcher may show each rank no accelerator but its own
-        local %= (torch.xpu if backend == "xccl" else torch.cuda).device_count()
-    device = {"gloo": "cpu", "xccl": f"xpu:{local}"}.get(backend, f"cuda:{local}")
+    group_environment(world)
+    device = {"gloo": "cpu", "xccl": "xpu:0"}.get(backend, "cuda:0")  # a rank's own is the first that it sees
     if backend != "gloo":
-        (torch.xpu if backend == "xccl" else torch.cuda).set_device(local)
+        (torch.xpu if backend == "xccl" else torch.cuda).set_device(0)
     group.init_process_group(backend, timeout=datetime.timedelta(seconds=patience))
     check(torch, group, world, device)
     if world.rank == 0:
@@ -64,8 +62,8 @@ def lacking(torch, backend: str) -> str | None:
     return None if group.is_backend_available(backend) else f"torch {torch.__version__} has no {backend}"
 
 
-def group_environment(world) -> int:
-    """Set what torch reads; this rank's number on its node."""
+def group_environment(world) -> None:
+    """Set what torch reads."""
     from mpi4py import MPI
 
     node = world.Split_type(MPI.COMM_TYPE_SHARED)
@@ -77,7 +75,6 @@ def group_environment(world) -> int:
     values = {"RANK": world.rank, "WORLD_SIZE": world.size, "MASTER_ADDR": address, "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in values.items()})
     os.environ.update(LOCAL_RANK=str(node.rank), LOCAL_WORLD_SIZE=str(node.size))
-    return node.rank
 
 
 def check(torch, group, world, device: str) -> None:

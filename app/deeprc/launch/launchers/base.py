@@ -38,7 +38,8 @@ class Layout:
 class Launcher(ABC):
     """A program that starts ranks.
 
-    `binds_gpus` is whether it tells each rank its accelerators itself,
+    `binds_gpus` is whether it tells each rank its accelerators itself, `shares_gpus` whether it can also give all of a
+    node's to all of its ranks;
     `local_rank` the variable in which a rank finds its number on its node, `rank` the one with its number in the world.
 
     Parameters
@@ -49,6 +50,7 @@ class Launcher(ABC):
 
     name: ClassVar[str]
     binds_gpus: ClassVar[bool] = False
+    shares_gpus: ClassVar[bool] = False
     local_rank: str
     rank: str
 
@@ -75,10 +77,10 @@ class Launcher(ABC):
             binds its ranks to a node's first cores, as if it were alone, would put them all there.
         """
 
-    def accelerators(self, layout: Layout, *, shared: bool) -> list[str]:
+    def accelerators(self, layout: Layout, *, by: str, placed: bool) -> list[str]:
         """The options that give ranks their accelerators, for launchers that do so (`binds_gpus`).
 
-        `shared`: all of a node's to each of its ranks, which are in one container and choose among them there.
+        `by`: see `deeprc.launch.visibility.Sight`; `placed`: others' tasks may be on the node, and use the rest.
         """
         return []
 
@@ -99,12 +101,12 @@ class Launcher(ABC):
 
     def command(
         self, layout: Layout, *, pmi: str | None = None, exports: Sequence[str] = (), extra: Sequence[str] = (),
-        placed: bool = False, shared_gpus: bool = False,
+        placed: bool = False, gpus_by: str = "per_task",
     ) -> list[str]:  # fmt: skip
         """What stands before the command that the ranks run."""
         options = self.options(layout, pmi=pmi, exports=exports, placed=placed)
         if layout.gpus_per_rank:
-            options += self.accelerators(layout, shared=shared_gpus)
+            options += self.accelerators(layout, by=gpus_by, placed=placed)
         return [self.program, *options, *self.placement(layout, placed=placed), *self.site.launcher.options, *extra]
 
 

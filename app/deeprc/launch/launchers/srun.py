@@ -14,13 +14,13 @@ PMI = {"cray": "cray_shasta", "pmi1": "none", "orte": "openmpi"}
 class Srun(Launcher):
     """`srun`, with long options.
 
-    `--gpu-bind=closest` and `--gpus-per-task` as OLCF's pytorch_frontier.rst has them. `--cpus-per-task` counts what
+    `--gpu-bind`: slurm.schedmd.com/srun.html. `--cpus-per-task` counts what
     Slurm takes for a processor, which may be a hardware thread; ranks are then bound to whole cores (docs.nersc.gov,
     jobs/affinity). A step does not inherit
     `--cpus-per-task` from the allocation since Slurm 22.05. One rank that fails ends the step (`--kill-on-bad-exit`).
     """
 
-    binds_gpus = True
+    binds_gpus = shares_gpus = True
     local_rank, rank = "SLURM_LOCALID", "SLURM_PROCID"
 
     def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
@@ -36,11 +36,16 @@ class Srun(Launcher):
             options.append(f"--mpi={PMI.get(pmi, pmi)}")
         return [*options, "--kill-on-bad-exit=1"]
 
-    def accelerators(self, layout: Layout, *, shared: bool) -> list[str]:
-        """Each rank those nearest to its cores, or all of a node's to all of its ranks."""
-        if shared:
-            return [f"--gpus-per-node={self.partition.gpus}", "--gpu-bind=none"]
-        return [f"--gpus-per-task={layout.gpus_per_rank}", "--gpu-bind=closest"]
+    def accelerators(self, layout: Layout, *, by: str, placed: bool) -> list[str]:
+        """Each rank its own, or all of a node's (of the task's, in a pilot) to all of its ranks.
+
+        `closest` shows a rank every one that is near to its cores: all of them, where gres.conf has no `Cores` (tried).
+        """
+        if by == "variable":
+            count = layout.gpus_per_node if placed else self.partition.gpus
+            return [f"--gpus-per-node={count}", "--gpu-bind=none"]
+        bind = by if by == "closest" else f"per_task:{layout.gpus_per_rank}"
+        return [f"--gpus-per-task={layout.gpus_per_rank}", f"--gpu-bind={bind}"]
 
     def placement(self, layout: Layout, *, placed: bool) -> list[str]:
         """The nodes that a pilot has chosen, where it runs several steps at a time.

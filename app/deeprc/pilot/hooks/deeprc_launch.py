@@ -60,14 +60,17 @@ def _reap(task):
 
 
 def place(slots, each, folder):
-    """Write where a task's ranks are: `hosts`, and `devices` where they have accelerators, each a line for each rank;
-    and `placement.sh`, the variables that its launch script reads. A node holds `each` such ranks.
+    """Write where a task's ranks are: `hosts`, and `devices` where they have accelerators (`peers`: and after them
+    those of the node's other ranks), each a line for each rank; and `placement.sh`, the variables that its launch
+    script reads. A node holds `each` such ranks.
     """
     hosts = [slot["node_name"] for slot in slots]
     numbers = [slot["node_index"] for slot in slots]
     write(folder, "hosts", hosts)
     if any(slot["gpus"] for slot in slots):
-        write(folder, "devices", [",".join(str(gpu["index"]) for gpu in slot["gpus"]) for slot in slots])
+        own = [[str(gpu["index"]) for gpu in slot["gpus"]] for slot in slots]
+        write(folder, "devices", [",".join(mine) for mine in own])
+        write(folder, "peers", [",".join(mine + peers(own, numbers, rank)) for rank, mine in enumerate(own)])
     values = {
         "DEEPRC_HOSTS": ",".join(dict.fromkeys(name for _, name in sorted(zip(numbers, hosts, strict=True)))),
         "DEEPRC_HOSTFILE": str(folder / "hosts"),
@@ -75,6 +78,11 @@ def place(slots, each, folder):
         "DEEPRC_BINDING": binding(slots),
     }
     write(folder, "placement.sh", [f"{name}={shlex.quote(value)}" for name, value in values.items()])
+
+
+def peers(own, nodes, rank):
+    """The accelerators of the other ranks on a rank's node."""
+    return [gpu for other, mine in enumerate(own) if other != rank and nodes[other] == nodes[rank] for gpu in mine]
 
 
 def offset(slots, each):
