@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deeprc.errors import DeepRCError
+from deeprc.errors import DeepRCError, unknown
 from deeprc.files import write_json
 from deeprc.sites.age import OLD, RANK, doubtful, stated
 from deeprc.sites.detect_cli import detect
+from deeprc.sites.keys import keys, table_of
 from deeprc.sites.load import load_site, readable_sites, site_schema
 from deeprc.sites.model import Site
 
@@ -133,3 +134,15 @@ def schema(
         typer.echo(json.dumps(site_schema(), indent=1))
     else:
         write_json(out, site_schema())
+
+
+@site_app.command("keys")
+def explain(
+    part: Annotated[str | None, typer.Argument(help="a key, such as launcher; all, if not given")] = None,
+) -> None:
+    """Say what each key of a site file means, with a real site's example. Example: `deeprc site keys launcher`."""
+    known = [path for path, _, _ in keys()]
+    chosen = [path for path in known if part is None or f"{path}.".startswith(f"{part}.")]
+    if not chosen:
+        raise unknown("key", part, known)
+    typer.echo(table_of(chosen), nl=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deeprc.errors import ConfigError, DeepRCError, unknown
 from deeprc.shipped import find, of_the_user, tell
+from deeprc.sites.keys import describe
 from deeprc.sites.model import Site
 from deeprc.validation import read_yaml, validate
 
@@ -110,4 +111,5 @@ def site_schema() -> dict:
     for key in ("environment", "container"):  # 1 and true are read as the texts that are meant
         patterns = schema["$defs"]["Setting"]["properties"][key]["patternProperties"]
         patterns |= {pattern: {"type": ["string", "number", "boolean"]} for pattern in patterns}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Deep RC site file", **schema}
+    describe(schema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Deep RC site file"}
