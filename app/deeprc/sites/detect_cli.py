@@ -28,8 +28,8 @@ def detect(
     """
     machine = find_out()
     fitting, broken = here_among_known()
-    path = write_draft(machine, draft) if draft else None
     if as_json:
+        path = write_draft(machine, draft) if draft else None
         record = machine.record() | {"sites": [site.name for site in fitting], "draft": str(path) if path else None}
         typer.echo(json.dumps(record, indent=1))
         return
@@ -38,8 +38,10 @@ def detect(
     console.print(verdict(fitting))
     for problem in broken:
         console.print(f"left out, since its file cannot be used: {problem}", style="yellow")
-    if path:
-        console.print(f"draft written: {path} (every guess in it is marked U: see docs/add-a-site.md)")
+    if draft:
+        console.print(
+            f"draft written: {write_draft(machine, draft)} (every guess in it is marked U: see docs/add-a-site.md)"
+        )
 
 
 def verdict(fitting: list[Site]) -> str:
@@ -95,14 +97,31 @@ def lines_of(machine: Machine) -> list[tuple[str, list[str]]]:
             "scheduler",
             [_words("none" if batch.name == "fork" else batch.name, batch.version, batch.cluster, batch.remark)]
             + [
-                _words(f"  {queue.name}", f"{queue.nodes} nodes", queue.cores and f"{queue.cores} cores", queue.gres)
+                _words(
+                    f"  {queue.name}",
+                    f"{queue.nodes} nodes",
+                    queue.cores and f"{queue.cores} cores",
+                    f"{queue.threads} threads each" if queue.threads > 1 else None,
+                    queue.gres,
+                    "this node" if queue.here else None,
+                )
                 for queue in batch.queues
-            ],
+            ]
+            + [f"  left out: {why}" for why in batch.left_out],
         ),
         (
             "launchers",
             [
-                _words(one.launcher, one.version, one.path, one.pmi and "PMI " + " ".join(one.pmi))
+                _words(
+                    one.launcher,
+                    one.version,
+                    one.path,
+                    one.pmi and "PMI " + " ".join(one.pmi),
+                    f"{batch.default_pmi} where nothing is said"
+                    if one.launcher == "srun" and batch.default_pmi
+                    else None,
+                    "of Deep RC's own environment" if one.own else None,
+                )
                 for one in machine.launchers
             ],
         ),

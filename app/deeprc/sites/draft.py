@@ -12,11 +12,10 @@ from deeprc.errors import ConfigError
 from deeprc.files import write_text
 from deeprc.sites.detect.machine import Machine
 from deeprc.sites.detect.mpi import MpiLibrary
-from deeprc.sites.detect.scheduler import Queue
+from deeprc.sites.draft_partitions import FILL_IN, partitions
 from deeprc.sites.model import Site
 from deeprc.validation import validate
 
-FILL_IN = "FILL IN"
 LAUNCHERS = {"slurm": "srun", "pbspro": "mpiexec-pals", "lsf": "jsrun", "fork": "mpiexec-hydra"}
 HEAD = """# {name}: a draft, made by `deeprc site detect`. Marks: V read in the facility's own documents, V2 in another
 # project's configuration, U unverified, ! the sources disagree. Everything below is a guess from one node until someone
@@ -60,19 +59,26 @@ def draft(machine: Machine) -> dict:
         "mpi": [{**_mpi(library, machine), **guess} for library in _host_libraries(machine)]
         or [{"implementation": "mpich", "family": "mpich", "note": f"{FILL_IN}: no MPI was found here", **guess}],
         "runtime": {**_runtime(machine), **guess},
-        "partitions": [{**_partition(machine, queue), **guess} for queue in machine.scheduler.queues or [None]],
+        "partitions": [{**part, **guess} for part in partitions(machine)],
     }
 
 
 def write_draft(machine: Machine, folder: Path) -> Path:
     """Write the draft to `folder/<name>/site.yaml`; what stands there is kept, and is an error."""
+    if machine.scheduler.name not in LAUNCHERS:
+        raise ConfigError(
+            "no draft can be made: Deep RC has no scheduler for the batch system here", where="deeprc site detect",
+            found=f"{machine.scheduler.name} {machine.scheduler.version or ''}".strip(),
+            fix=f"it knows {', '.join(name for name in LAUNCHERS if name != 'fork')}, and machines without any (fork)",
+        )  # fmt: skip
     content = draft(machine)
     path = folder / content["name"] / "site.yaml"
     if path.exists():
         raise ConfigError("there is a site file already", where=path, fix="give another folder with --draft")
     validate(Site, content, where=path)
     text = yaml.dump(content, Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
-    write_text(path, HEAD.format(name=content["name"]) + text)
+    left_out = "".join(f"# Left out: {why}\n" for why in machine.scheduler.left_out)
+    write_text(path, HEAD.format(name=content["name"]) + left_out + text)
     return path
 
 
@@ -99,20 +105,31 @@ def _identity(machine: Machine, name: str) -> dict:
 
 
 def _launcher(machine: Machine) -> dict:
-    own = LAUNCHERS[machine.scheduler.name]
-    by_name = {program.launcher: program for program in machine.launchers}
-    name = next((name for name in ("ibrun", own, *by_name) if name in by_name), own)
-    program = by_name.get(name)
-    others = [other for other in by_name if other != name and (other != "srun" or machine.scheduler.name == "slurm")]
-    return {"name": name, "pmi": list(program.pmi) if program else [], "alternatives": others}
+    """The machine's launcher; that of Deep RC's own environment starts nothing on a cluster."""
+    batch = machine.scheduler
+    usual = LAUNCHERS[batch.name]
+    there = [program for program in machine.launchers if not program.own or batch.name == "fork"]
+    there = [program for program in there if program.launcher != "srun" or batch.name == "slurm"]
+    by_name = {program.launcher: program for program in sorted(there, key=lambda program: program.own, reverse=True)}
+    name = next((name for name in ("ibrun", usual, *by_name) if name in by_name), usual)
+    found: dict = {"name": name, "pmi": list(by_name[name].pmi) if name in by_name else []}
+    if name not in by_name:
+        found["note"] = f"{FILL_IN}: it was not found here, and may come with a module"
+    if name == "srun" and batch.default_pmi:
+        found["default_pmi"] = batch.default_pmi
+        found["pmi"].sort(key=lambda pmi: pmi != batch.default_pmi)
+    return found | {"alternatives": [other for other in by_name if other != name and not by_name[other].own]}
 
 
 def _host_libraries(machine: Machine) -> list[MpiLibrary]:
-    """One for each family and implementation; the standard ABI is a mark of the library beside it."""
-    chosen = {}
-    for library in machine.mpi:
-        if library.family in ("mpich", "openmpi") and library.implementation:
-            chosen.setdefault((library.implementation, library.version), library)
+    """One for each family and implementation; the standard ABI is a mark of the library beside it.
+
+    That of Deep RC's own environment counts where the machine has none: it is what tasks without an image run with.
+    """
+    known = [library for library in machine.mpi if library.family in ("mpich", "openmpi") and library.implementation]
+    chosen: dict[tuple, MpiLibrary] = {}
+    for library in [library for library in known if not library.own] or known:
+        chosen.setdefault((library.implementation, library.version), library)
     return list(chosen.values())
 
 
@@ -126,9 +143,12 @@ def _mpi(library: MpiLibrary, machine: Machine) -> dict:
         "standard_abi": any(
             other.family == "mpi-abi" and str(Path(other.path).parent) == folder for other in machine.mpi
         ),
-        "library": folder,
-        "pmi": machine.pmi,
+        "pmi": library.pmi,
     }
+    if library.own:
+        found |= {"bindable": False, "note": "of Deep RC's own environment: no MPI of the machine was found"}
+    else:
+        found["library"] = folder
     return {key: value for key, value in found.items() if value is not None}
 
 
@@ -137,42 +157,3 @@ def _runtime(machine: Machine) -> dict:
         return {"kind": "none", "note": "none was found here: it may come with a module, or be on compute nodes only"}
     program = machine.runtimes[0]
     return {"kind": program.name, **({"version": program.version} if program.version else {})}
-
-
-def _partition(machine: Machine, queue: Queue | None) -> dict:
-    """A queue as the scheduler tells of it; what it does not tell is taken from this node."""
-    part: dict = {
-        "name": re.sub(r"[^\w-]+", "-", queue.name) if queue else "local",
-        "nodes": queue.nodes if queue else 1,
-        "architecture": machine.architecture,
-        "cores": (queue and queue.cores) or machine.physical_cores,
-        "memory_mb": (queue and queue.memory_mb) or machine.memory_mb,
-    }
-    if machine.cpu:
-        part["cpu"] = machine.cpu
-    if queue:
-        part |= {"queue": queue.name, "scheduler_options": _options(machine, queue)}
-        part["note"] = "cores may be hardware threads: the scheduler counts them as it was told to"
-    elif part["cores"] % machine.sockets == 0:
-        part["sockets"] = machine.sockets
-    accelerator = _accelerator(machine, queue)
-    return {**part, "accelerator": accelerator} if accelerator else part
-
-
-def _accelerator(machine: Machine, queue: Queue | None) -> dict | None:
-    gres = re.search(r"gpu:(?:([^:,(]+):)?(\d+)", (queue and queue.gres) or "")
-    here = machine.accelerators[0] if machine.accelerators else None
-    if queue and not gres:
-        return None
-    if here is None:
-        model = gres.group(1) if gres and gres.group(1) else FILL_IN
-        return {"vendor": "nvidia", "model": model, "count": int(gres.group(2))} if gres else None
-    found = {"vendor": here.vendor, "model": here.model, "arch": here.arch, "memory_gb": here.memory_gb}
-    found |= {"count": int(gres.group(2)) if gres else here.count, "driver": here.driver}
-    return {key: value for key, value in found.items() if value is not None}
-
-
-def _options(machine: Machine, queue: Queue) -> list[str]:
-    if machine.scheduler.name == "slurm":
-        return [f"--partition={queue.name}", "--nodes={nodes}", "--ntasks-per-node={ranks_per_node}"]
-    return ["-q", queue.name, "-l", "select={nodes}"] if machine.scheduler.name == "pbspro" else ["-q", queue.name]

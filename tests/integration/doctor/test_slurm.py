@@ -28,13 +28,21 @@ def test_the_scheduler_is_detected_and_drafted(deeprc, slurm, tmp_path):
     batch = found["scheduler"]
     assert (batch["name"], batch["cluster"], batch["remark"]) == ("slurm", "deeprc", None)
     debug = {"name": "debug", "nodes": 2, "cores": 4, "memory_mb": 4194, "gres": "gpu:2"}
-    assert batch["queues"] == [debug, debug | {"name": "closed"}]
+    debug |= {"threads": 1, "sockets": 1, "here": False}
+    assert (batch["queues"], batch["left_out"]) == ([debug], ["closed: it is down"])
+    assert batch["default_pmi"] == "none"
     srun = next(one for one in found["launchers"] if one["launcher"] == "srun")
     assert "pmi2" in srun["pmi"] and srun["version"]
     site = load_site(tmp_path / "deeprc" / "site.yaml")
     assert (site.scheduler.name, site.launcher.name, site.partition("debug").cores) == ("slurm", "srun", 4)
     content = yaml.safe_load((tmp_path / "deeprc" / "site.yaml").read_text())
     assert content["scheduler"]["mark"] == content["partitions"][0]["mark"] == "U"
+    assert (content["launcher"]["default_pmi"], content["mpi"][0]["pmi"]) == ("none", ["pmi2", "pmi1"])
+    path = tmp_path / "deeprc" / "site.yaml"
+    done = deeprc("doctor", "--site", path, "--image", "none", "--ranks", 2, "--checks", "world", "--json", env=slurm,
+                  before=SALLOC)  # fmt: skip
+    (world,) = json.loads(done.stdout)["checks"]
+    assert world["status"] == "ok" and "--mpi=pmi2" in world["launch_line"], done.stdout
 
 
 def test_ranks_are_a_world_through_srun(deeprc, slurm, site):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.sites.detect import accelerators, elf, launchers, mpi, nics, processor, scheduler, software
+from deeprc.sites.detect import accelerators, elf, launchers, mpi, nics, processor, software
 from deeprc.sites.detect.ask import ask
 
 
@@ -56,6 +56,16 @@ def test_slingshot_cards_with_the_speed_of_their_interfaces(tree):
         (verbs("mlx5_0", "mlx5_core", "100 Gb/sec (4X EDR)", "Ethernet"), nics.Nic("mlx5_0", "ethernet", "mlx5", 100)),
         (verbs("rdmap0s6", "efa", "100 Gb/sec (4X EDR)", "Unspecified"), nics.Nic("rdmap0s6", "efa", "efa", 100)),
         (verbs("hfi1_0", "hfi1", "100 Gb/sec (4X EDR)"), nics.Nic("hfi1_0", "omnipath", "psm2", 100)),
+        # `ibv_devinfo` of Intel's E810 and Google's Falcon says irdma0, of Broadcom's bnxt_re0: neither is Mellanox's.
+        (verbs("irdma0", "irdma", "200 Gb/sec (2X NDR)", "Ethernet"), nics.Nic("irdma0", "ethernet", "verbs", 200)),
+        (
+            verbs("bnxt_re0", "bnxt_en", "400 Gb/sec (4X NDR)", "Ethernet"),
+            nics.Nic("bnxt_re0", "ethernet", "verbs", 400),
+        ),
+        (
+            verbs("rocep65s0f0", "mlx5_core", "100 Gb/sec (4X EDR)", "Ethernet"),
+            nics.Nic("rocep65s0f0", "ethernet", "mlx5", 100),
+        ),
         (
             verbs("mlx5_1", "mlx5_core", "10 Gb/sec (4X SDR)", state="1: DOWN"),
             nics.Nic("mlx5_1", "infiniband", "mlx5", 10, active=False),
@@ -64,6 +74,13 @@ def test_slingshot_cards_with_the_speed_of_their_interfaces(tree):
 )
 def test_cards_with_verbs(tree, files, expected):
     assert nics.nics(tree(files)) == [expected]
+
+
+def test_rdma_made_by_software_is_no_card(tree):
+    root = tree(
+        {"sys/class/infiniband/rxe0/ports/1/link_layer": "Ethernet", "sys/class/net/eno1/device/vendor": "0x8086"}
+    )
+    assert nics.nics(root) == [nics.Nic("eno1", "ethernet", "tcp", None)]
 
 
 def test_ethernet_counts_where_there_is_nothing_better(tree):
@@ -91,6 +108,101 @@ def test_amd_each_die_of_an_mi250x_is_one(tree):
 @pytest.mark.parametrize(("number", "name"), [(90402, "gfx942"), (90010, "gfx90a"), (110000, "gfx1100"), (0, None)])
 def test_the_names_of_amds_architectures(number, name):
     assert accelerators.gfx(number) == name
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "expected"),
+    [
+        (
+            "rocm-smi 6, system identity of an MI300X",
+            "GPU[0]          : Card Series: AMD Instinct MI300X\nGPU[0]          : Card Model: 0x74a1\n"
+            "GPU[0]          : Card Vendor: Advanced Micro Devices, Inc. [AMD/ATI]\n"
+            "GPU[0]          : GFX Version: gfx942\n",
+            [("AMD Instinct MI300X", "gfx942")],
+        ),
+        (
+            "rocm-smi 5",
+            "GPU[0]          : Card series:      AMD Radeon RX 6800 XT\n"
+            "GPU[1]          : Card series:      AMD Radeon RX 7900 XTX\n",
+            [("AMD Radeon RX 6800 XT", None), ("AMD Radeon RX 7900 XTX", None)],
+        ),
+        (
+            "amd-smi static --asic, ROCm documentation",
+            "GPU: 0\n    ASIC:\n        MARKET_NAME: AMD Instinct MI300A\n        VENDOR_ID: 0x1002\n"
+            "        NUM_COMPUTE_UNITS: 228\n        TARGET_GRAPHICS_VERSION: gfx942\n    BUS:\n",
+            [("AMD Instinct MI300A", "gfx942")],
+        ),
+        (
+            "amd-smi, a name with a colon in it",
+            "GPU: 0\n    ASIC:\n        MARKET_NAME: AMD Instinct MI300X OAM: 750W SKU\n",
+            [("AMD Instinct MI300X OAM: 750W SKU", None)],
+        ),
+        ("no answer", "", []),
+    ],
+)
+def test_what_amds_programs_say(source, text, expected):
+    assert accelerators.parse_amd(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "expected"),
+    [
+        (
+            "users' notes, oneAPI 2024: two tiles of one card",
+            "[opencl:cpu][opencl:3] Intel(R) OpenCL, Intel(R) Xeon(R) Platinum 8360Y CPU @ 2.40GHz OpenCL 3.0\n"
+            "[level_zero:gpu][level_zero:0] Intel(R) Level-Zero, Intel(R) Data Center GPU Max 1550 1.3 [1.3.29735]\n"
+            "[level_zero:gpu][level_zero:1] Intel(R) Level-Zero, Intel(R) Data Center GPU Max 1550 1.3 [1.3.29735]\n",
+            ["Intel(R) Data Center GPU Max 1550"] * 2,
+        ),
+        (
+            "oneAPI 2023",
+            "[opencl:gpu:2] Intel(R) OpenCL Graphics, Intel(R) Data Center GPU Max 1550 3.0 [23.22.26516.25]\n"
+            "[ext_oneapi_level_zero:gpu:0] Intel(R) Level-Zero, Intel(R) Data Center GPU Max 1550 1.3 [1.3.26516]\n",
+            ["Intel(R) Data Center GPU Max 1550"],
+        ),
+        (
+            "a report of oneAPI 2025 on Max 1100",
+            "[level_zero:gpu][level_zero:0] Intel(R) oneAPI Unified Runtime over Level-Zero, "
+            "Intel(R) Data Center GPU Max 1100 12.60.7 [1.3.26918]\n",
+            ["Intel(R) Data Center GPU Max 1100"],
+        ),
+        (
+            "a processor's graphics is none",
+            "[level_zero:gpu][level_zero:1] Intel(R) Level-Zero, Intel(R) UHD Graphics 770 1.6 [1.3.31294]\n",
+            [],
+        ),
+    ],
+)
+def test_what_sycl_ls_says(source, text, expected):
+    assert accelerators.parse_sycl_ls(text) == expected
+
+
+def test_xpu_smi():
+    """Intel's documents: `xpu-smi discovery`."""
+    text = (
+        "+-----------+--------------------------------------------------+\n"
+        "| Device ID | Device Information                               |\n"
+        "| 0         | Device Name: Intel(R) Data Center GPU Flex 170   |\n"
+        "|           | Vendor Name: Intel(R) Corporation                |\n"
+    )
+    assert accelerators.parse_xpu_smi(text) == ["Intel(R) Data Center GPU Flex 170"]
+
+
+def test_slices_stand_for_the_accelerator_that_is_cut():
+    """`nvidia-smi -L`, in the form of NVIDIA's MIG user guide."""
+    whole = accelerators.parse_nvidia_smi("NVIDIA A100-SXM4-40GB, 40960, 535.129.03, 8.0\n" * 2)
+    text = (
+        "GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77)\n"
+        "  MIG 3g.20gb     Device  0: (UUID: MIG-c7384736-a75d-5afc-978f-d2f1294409fd)\n"
+        "  MIG 1g.5gb      Device  1: (UUID: MIG-a28ad590-3fda-56dd-84fc-0a0b96edc58d)\n"
+        "  MIG 1g.5gb      Device  2: (UUID: MIG-f372e541-7a7d-5c2f-8b66-1a1c2b3d4e5f)\n"
+    )
+    found = [(one.model, one.count, one.memory_gb, one.arch) for one in accelerators.parse_mig(text, whole)]
+    assert found == [
+        ("NVIDIA A100-SXM4-40GB MIG 3g.20gb", 1, 20, "sm_80"),
+        ("NVIDIA A100-SXM4-40GB MIG 1g.5gb", 2, 5, "sm_80"),
+    ]
+    assert accelerators.parse_mig("GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5b)\n", whole) == whole
 
 
 def test_nvidia_without_its_program(tree):
@@ -130,25 +242,103 @@ def test_sockets_and_cores_are_counted_without_hardware_threads(tree):
     assert found == processor.Processor("AMD EPYC 7763 64-Core Processor", 2, 128)
 
 
+def cpus(places):
+    """The kernel's topology: for each processor its package, number of core, and the threads of that core."""
+    base = "sys/devices/system/cpu/cpu{}/topology"
+    return {
+        f"{base.format(cpu)}/{name}": value
+        for cpu, values in enumerate(places)
+        for name, value in zip(("physical_package_id", "core_id", "core_cpus_list"), values, strict=True)
+    }
+
+
+def test_cores_of_two_clusters_may_have_the_same_number(tree):
+    """A64FX: four groups of twelve cores, numbered anew in each."""
+    files = cpus([("0", str(cpu % 12), str(cpu)) for cpu in range(48)])
+    files["proc/cpuinfo"] = "processor\t: 0\nCPU implementer\t: 0x46\nCPU architecture: 8\nCPU part\t: 0x001\n"
+    assert processor.processor(tree(files)) == processor.Processor("Fujitsu A64FX", 1, 48)
+
+
+def test_hybrid_cores_are_told_apart(tree):
+    """A Core i9-12900 as the kernel lays it out: eight cores of two threads, eight of one (cpu_core, cpu_atom)."""
+    files = cpus([("0", str(cpu // 2), f"{cpu // 2 * 2}-{cpu // 2 * 2 + 1}") for cpu in range(16)])
+    files |= {
+        f"sys/devices/system/cpu/cpu{cpu}/topology/{name}": value
+        for cpu in range(16, 24)
+        for name, value in (("physical_package_id", "0"), ("core_id", str(cpu)), ("core_cpus_list", str(cpu)))
+    }
+    files |= {"sys/devices/cpu_core/cpus": "0-15", "sys/devices/cpu_atom/cpus": "16-23"}
+    files["proc/cpuinfo"] = "model name\t: 12th Gen Intel(R) Core(TM) i9-12900"
+    name = "12th Gen Intel(R) Core(TM) i9-12900, 8 performance and 8 efficiency cores"
+    assert processor.processor(tree(files)) == processor.Processor(name, 1, 16)
+
+
+def test_grace_is_told_by_its_system_on_a_chip(tree):
+    """Its cores are those of Graviton 4 and Axion. 0x036b0241 in the kernel's drivers/irqchip/irq-gic-v3.c."""
+    files = cpus([(str(cpu // 72), str(cpu % 72), str(cpu)) for cpu in range(144)])
+    files["proc/cpuinfo"] = "CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0xd4f\n"
+    assert processor.processor(tree(files)) == processor.Processor("Neoverse V2", 2, 144)
+    tree({"sys/devices/soc0/soc_id": "jep106:036b:0241"})
+    assert processor.processor(tree({})) == processor.Processor("NVIDIA Grace", 2, 144)
+
+
 def test_processors_of_arm_have_numbers_for_names():
     assert processor.model_name("CPU implementer\t: 0x41\nCPU part\t: 0xd4f\n") == "Neoverse V2"
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("source", "text", "expected"),
     [
-        ("MPI plugin types are...\n\tnone\n\tcray_shasta\n\tpmi2\n", ["cray", "pmi2"]),
         (
-            "MPI plugin types are...\n\tcray_shasta\n\tpmix\n\tnone\n\tpmi2\nspecific pmix plugin versions available: "
-            "pmix_v4\n",
-            ["cray", "pmix", "pmi2"],
+            "Slurm 22.05 and later, users' notes",
+            "MPI plugin types are...\n\tcray_shasta\n\tnone\n\tpmi2\n",
+            ["cray", "pmi2"],
         ),
-        ("srun: MPI types are...\nsrun: none\nsrun: openmpi\nsrun: pmi2\n", ["orte", "pmi2"]),
-        ("", []),
+        (
+            "STEllAR-GROUP/hpx#6538",
+            "MPI plugin types are...\n        none\n        cray_shasta\n        pmi2\n        pmix\n"
+            "specific pmix plugin versions available: pmix_v3\n",
+            ["cray", "pmi2", "pmix"],
+        ),
+        (
+            "aws-parallelcluster's test of PMIx (on standard error)",
+            "srun: MPI types are...\nsrun: none\nsrun: openmpi\nsrun: pmi2\nsrun: pmix\nsrun: pmix_v3\n",
+            ["orte", "pmi2", "pmix"],
+        ),
+        (
+            "HiPerGator, users' notes",
+            "srun: MPI types are...  \nsrun: pmix_v3\nsrun: pmi2\nsrun: none\nsrun: pmix_v1\n"
+            "srun: pmix\nsrun: cray_shasta\n",
+            ["pmix", "pmi2", "cray"],
+        ),
+        (
+            "Biowulf, CANDLE's set-up (Slurm 16)",
+            "srun: MPI types are...\nsrun: mpi/mpich1_p4\nsrun: mpi/mpichmx\nsrun: mpi/none\n"
+            "srun: mpi/openmpi\nsrun: mpi/pmi2\n",
+            ["orte", "pmi2"],
+        ),
+        ("no answer", "", []),
     ],
 )
-def test_what_srun_speaks(text, expected):
+def test_what_srun_speaks(source, text, expected):
     assert launchers.parse_srun_mpi(text) == expected
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_srun_is_understood_on_either_stream(tmp_path, stream):
+    program = tmp_path / "srun"
+    program.write_text(
+        '#!/bin/bash\n[ "$1" = --version ] && echo "slurm 20.11.9" && exit\n'
+        f'printf "srun: MPI types are...\\nsrun: none\\nsrun: pmi2\\n" >&{stream}\n'
+    )
+    program.chmod(0o755)
+    expected = launchers.LauncherProgram("srun", str(program), "20.11.9", ("pmi2",))
+    assert launchers.examine(str(program)) == expected
+
+
+def test_a_launcher_of_this_environment_is_known_as_one():
+    (ours,) = [one for one in launchers.launchers() if one.launcher == "mpiexec-hydra"]
+    assert ours.own
 
 
 @pytest.mark.parametrize(
@@ -182,15 +372,6 @@ def test_an_unknown_launcher_is_none():
 def test_this_environments_launcher_is_found():
     found = [one for one in launchers.launchers() if one.launcher == "mpiexec-hydra"]
     assert [Path(one.path).name for one in found] == ["mpiexec"] and found[0].version.startswith("5.")
-
-
-def test_sinfo():
-    text = "batch|9408|64|512000|(null)|infinite\ngpu|12|128|256000|gpu:a100:4(S:0-3)|2-00:00:00\n"
-    text += "gpu|2|64|128000|(null)|1:00\n"
-    assert scheduler.parse_sinfo(text) == [
-        scheduler.Queue("batch", 9408, 64, 536870, None),
-        scheduler.Queue("gpu", 12, 128, 268435, "gpu:a100:4(S:0-3)"),
-    ]
 
 
 @pytest.mark.parametrize(

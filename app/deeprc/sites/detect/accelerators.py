@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deeprc.sites.detect.ask import ask, folders, read
@@ -37,7 +37,7 @@ def accelerators(root: Path = ROOT) -> list[Accelerators]:
 
 def _nvidia(root: Path) -> list[Accelerators]:
     if root == ROOT and (text := ask(NVIDIA_QUERY)):
-        return parse_nvidia_smi(text)
+        return parse_mig(ask(["nvidia-smi", "-L"]) or "", parse_nvidia_smi(text))
     names = [
         match.group(1).strip()
         for gpu in folders(root / "proc/driver/nvidia/gpus")
@@ -61,6 +61,25 @@ def parse_nvidia_smi(text: str) -> list[Accelerators]:
     return _counted("nvidia", rows, driver, "nvidia-smi")
 
 
+def parse_mig(text: str, whole: list[Accelerators]) -> list[Accelerators]:
+    """`nvidia-smi -L`: where accelerators are sliced (MIG), their slices stand for them: ranks see nothing else."""
+    slices: Counter[tuple[str, str]] = Counter()
+    model, cut = "", set()
+    for line in text.splitlines():
+        if match := re.match(r"GPU \d+: (.+?) \(UUID", line):
+            model = match.group(1)
+        elif match := re.match(r"\s+MIG (\S+)\s+Device", line):
+            slices[model, match.group(1)] += 1
+            cut.add(model)
+    found = [card for card in whole if card.model not in cut]
+    for (model, profile), count in slices.items():
+        card = next((one for one in whole if one.model == model), Accelerators("nvidia", model, 0, "nvidia-smi"))
+        memory = re.search(r"(\d+)gb", profile)
+        gigabytes = int(memory.group(1)) if memory else None
+        found.append(replace(card, model=f"{model} MIG {profile}", count=count, memory_gb=gigabytes))
+    return found
+
+
 def nvidia_driver(text: str) -> str | None:
     """The driver's version in /proc/driver/nvidia/version."""
     match = re.search(r"Kernel Module[^\d]*(\d+(?:\.\d+)+)", text)
@@ -72,7 +91,8 @@ def _amd(root: Path) -> list[Accelerators]:
     if not (root / "dev/kfd").exists():
         return []
     driver = read(root / "sys/module/amdgpu/version")
-    names = parse_rocm_smi(ask(["rocm-smi", "--showproductname"]) or "") if root == ROOT else []
+    text = ask(["amd-smi", "static", "--asic"]) or ask(["rocm-smi", "--showproductname"]) if root == ROOT else None
+    told = parse_amd(text or "")
     rows = []
     for node in folders(root / "sys/class/kfd/kfd/topology/nodes"):
         facts = dict(line.split(maxsplit=1) for line in (read(node / "properties") or "").splitlines() if " " in line)
@@ -81,9 +101,11 @@ def _amd(root: Path) -> list[Accelerators]:
         banks = [read(bank / "properties") or "" for bank in folders(node / "mem_banks")]
         sizes = [int(match.group(1)) for bank in banks if (match := re.search(r"size_in_bytes (\d+)", bank))]
         arch = gfx(int(facts.get("gfx_target_version", 0)))
-        name = names[len(rows)] if len(rows) < len(names) else arch or "AMD"
+        name = told[len(rows)][0] if len(rows) < len(told) else arch or "AMD"
         rows.append((name, round(sum(sizes) / 10**9) or None, arch))
-    return _counted("amd", rows, driver, "/sys/class/kfd")
+    if rows:
+        return _counted("amd", rows, driver, "/sys/class/kfd")
+    return _counted("amd", ((name, None, arch) for name, arch in told), driver, "amd-smi or rocm-smi")
 
 
 def gfx(number: int) -> str | None:
@@ -91,9 +113,11 @@ def gfx(number: int) -> str | None:
     return f"gfx{number // 10000}{number // 100 % 100:x}{number % 100:x}" if number else None
 
 
-def parse_rocm_smi(text: str) -> list[str]:
-    """The names in `rocm-smi --showproductname`, in the order of the devices."""
-    return [match.strip() for match in re.findall(r"Card [Ss]eries:\s*(.+)$", text, re.M)]
+def parse_amd(text: str) -> list[tuple[str, str | None]]:
+    """Names and architectures in `amd-smi static --asic` or `rocm-smi --showproductname`, in the order of devices."""
+    names = re.findall(r"(?:market.name|card series):\s*(\S.*?)\s*$", text, re.M | re.I)
+    archs = re.findall(r"(?:target_graphics_version|gfx version):\s*(gfx\w+)", text, re.I)
+    return [(name, archs[n] if len(archs) == len(names) else None) for n, name in enumerate(names)]
 
 
 def _intel(root: Path) -> list[Accelerators]:
@@ -106,14 +130,25 @@ def _intel(root: Path) -> list[Accelerators]:
             rows.append(("Data Center GPU Max" if number in INTEL_MAX else f"Intel {number}", None, None))
             name = (device / "driver").resolve().name
             driver = read(root / f"sys/module/{name}/version") or driver
-    if root == ROOT and rows and (names := parse_xpu_smi(ask(["xpu-smi", "discovery"]) or "")):
-        rows = [(name, None, None) for name in names]
-        return _counted("intel", rows, driver, "xpu-smi")
+    if root == ROOT and rows:
+        for command, parse in ((["sycl-ls"], parse_sycl_ls), (["xpu-smi", "discovery"], parse_xpu_smi)):
+            if names := parse(ask(command) or ""):
+                return _counted("intel", ((name, None, None) for name in names), driver, command[0])
     return _counted("intel", rows, driver, "/sys/class/drm")
 
 
+def parse_sycl_ls(text: str) -> list[str]:
+    """Level Zero's devices in `sycl-ls`, as ranks see them: a tile of an Intel Max is one, unless told otherwise.
+
+    `[level_zero:gpu][level_zero:0] Intel(R) Level-Zero, Intel(R) Data Center GPU Max 1550 1.3 [1.3.29735]`; before 2024
+    `[ext_oneapi_level_zero:gpu:0] …`.
+    """
+    names = re.findall(r"^\s*\[(?:ext_oneapi_)?level_zero:gpu.*?, (Intel\(R\) .+?) [\d.]+ \[[\d.+]+\]\s*$", text, re.M)
+    return [name for name in names if not re.search(r"UHD|Iris|HD Graphics", name)]
+
+
 def parse_xpu_smi(text: str) -> list[str]:
-    """The names in `xpu-smi discovery`."""
+    """The cards in `xpu-smi discovery`; `xpu-smi discovery -d` tells of their tiles."""
     return [match.strip(" |") for match in re.findall(r"Device Name:\s*(.+)$", text, re.M)]
 
 

@@ -11,14 +11,18 @@ from pathlib import Path
 PATIENCE = 10.0  # seconds; a batch system whose server is down lets its clients wait for minutes
 
 
-def ask(argv: Sequence[str], *, patience: float = PATIENCE, env: dict[str, str] | None = None) -> str | None:
-    """What a program prints on standard output; None where it is missing, fails, or takes too long."""
+def ask(
+    argv: Sequence[str], *, patience: float = PATIENCE, env: dict[str, str] | None = None, both: bool = False
+) -> str | None:
+    """What a program prints on standard output (`both`: or on standard error); None where it is missing, fails, or
+    takes too long.
+    """
     if not shutil.which(argv[0], path=(env or os.environ).get("PATH")):
         return None
     try:
         done = subprocess.run(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True,
-            errors="replace", timeout=patience, env=env,
+            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT if both else subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL, text=True, errors="replace", timeout=patience, env=env,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None

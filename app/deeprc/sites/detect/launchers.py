@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deeprc.sites.detect.ask import ask
@@ -17,12 +17,15 @@ SPOKEN = {"cray_shasta": "cray", "pmi2": "pmi2", "pmix": "pmix", "pspmix": "pspm
 
 @dataclass(frozen=True)
 class LauncherProgram:
-    """A program that starts ranks; `launcher` is the word for it in site files, `pmi` what it speaks to ranks."""
+    """A program that starts ranks; `launcher` is the word for it in site files, `pmi` what it speaks to ranks; `own` is
+    one that came with Deep RC's environment, not with the machine.
+    """
 
     launcher: str
     path: str
     version: str | None = None
     pmi: tuple[str, ...] = ()
+    own: bool = False
 
 
 def launchers() -> list[LauncherProgram]:
@@ -45,7 +48,8 @@ def examine(path: str) -> LauncherProgram | None:
     if name == "srun":
         number = re.search(r"slurm\S* (\d\S*)", version)
         return LauncherProgram("srun", path, number and number.group(1), tuple(parse_srun_mpi(_srun_mpi(path))))
-    return what_it_is(path, version)
+    found = what_it_is(path, version)
+    return found and replace(found, own=Path(path).is_relative_to(sys.prefix))
 
 
 def what_it_is(path: str, version: str) -> LauncherProgram | None:
@@ -71,11 +75,14 @@ def _own(name: str) -> str | None:
 
 
 def _srun_mpi(path: str) -> str:
-    return ask([path, "--mpi=list"]) or ""
+    return ask([path, "--mpi=list"], both=True) or ""  # until Slurm 21.08 on standard error
 
 
 def parse_srun_mpi(text: str) -> list[str]:
-    """What `srun --mpi=list` names, as site files do: `cray_shasta` is cray, `pmix_v4` is pmix."""
+    """What `srun --mpi=list` names, as site files do: `cray_shasta` is cray, `pmix_v4` is pmix.
+
+    The order is that of Slurm's folder of plugins, and says nothing of the default (open-mpi/ompi#13523).
+    """
     found = []
     for word in re.findall(r"[a-z]\w*", text):
         name = SPOKEN.get(word.partition("_v")[0])

@@ -52,11 +52,6 @@ class Machine:
         cards = sorted((nic for nic in self.nics if nic.active), key=lambda nic: order.index(nic.fabric))
         return (cards[0].fabric, cards[0].provider) if cards else ("shared-memory", "shm")
 
-    @property
-    def pmi(self) -> list[str]:
-        """What the launchers here speak to ranks."""
-        return list(dict.fromkeys(pmi for program in self.launchers for pmi in program.pmi))
-
     def record(self) -> dict:
         """As JSON has it."""
         return asdict(self)

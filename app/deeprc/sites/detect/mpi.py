@@ -17,6 +17,10 @@ NAMES = ("libmpi.so.12", "libmpi.so.40", "libmpich.so.12", "libmpi_abi.so.1", "l
 PREFIXES = ("CRAY_MPICH_DIR", "I_MPI_ROOT", "MPI_HOME", "MPI_ROOT", "OMPI_DIR", "EBROOTOPENMPI", "TACC_IMPI_DIR")
 BELOW = ("lib", "lib64", "lib/release", "lib-abi-mpich")
 FAMILIES = {"libmpi.so.12": "mpich", "libmpich.so.12": "mpich", "libmpi.so.40": "openmpi", "libmpi_abi.so.1": "mpi-abi"}
+SPEAKS = {  # by themselves; MPICH and MVAPICH can be built with other PMIs as well
+    "mpich": ["pmi2", "pmi1"], "intel-mpi": ["pmi2", "pmi1"], "mvapich": ["pmi2", "pmi1"], "cray-mpich": ["cray"],
+    "openmpi": ["pmix"], "parastation": ["pmix"], "spectrum-mpi": ["pmix"],
+}  # fmt: skip
 # MPI_Get_library_version may be called before MPI_Init. A library that cannot be loaded, or that ends the process, is
 # then without an answer, and does no harm here.
 QUESTION = """
@@ -39,6 +43,16 @@ class MpiLibrary:
     version: str | None = None
     abi_version: str | None = None
     says: str | None = None
+
+    @property
+    def own(self) -> bool:
+        """Whether it came with Deep RC's environment, not with the machine."""
+        return Path(self.path).is_relative_to(sys.prefix)
+
+    @property
+    def pmi(self) -> list[str]:
+        """What it speaks to launchers, as its documents have it."""
+        return SPEAKS.get(self.implementation or "", [])
 
 
 def mpi_libraries(environment: Mapping[str, str] = os.environ) -> list[MpiLibrary]:

@@ -37,9 +37,11 @@ def _slingshot(root: Path) -> list[Nic]:
 
 
 def _verbs(root: Path) -> list[Nic]:
-    """Cards with verbs: InfiniBand and RoCE, Amazon's EFA, Omni-Path."""
+    """Cards with verbs: InfiniBand and RDMA over Ethernet of any maker, Amazon's EFA, Omni-Path."""
     found = []
     for card in folders(root / "sys/class/infiniband"):
+        if not (card / "device").exists():
+            continue  # RDMA made by software over Ethernet (rxe, siw)
         driver = (card / "device/driver").resolve().name
         port = next(iter(folders(card / "ports")), card / "ports/1")
         rate = re.match(r"[\d.]+", read(port / "rate") or "")
@@ -50,7 +52,11 @@ def _verbs(root: Path) -> list[Nic]:
         elif card.name.startswith("hfi1") or driver == "hfi1":
             kind = ("omnipath", "psm2")
         else:
-            kind = ("ethernet" if read(port / "link_layer") == "Ethernet" else "infiniband", "mlx5")
+            fabric = "ethernet" if read(port / "link_layer") == "Ethernet" else "infiniband"
+            nvidia = (
+                driver.startswith("mlx5") or card.name.startswith("mlx5") or driver == "driver"
+            )  # it cannot be read
+            kind = (fabric, "mlx5" if nvidia else "verbs")  # irdma, bnxt_re, mlx4, ionic, hns…
         found.append(Nic(card.name, *kind, gbit, active))
     return found
 

@@ -15,6 +15,7 @@ from deeprc.sites.detect.ask import read
 ROOT = Path("/")
 # Processors of Arm's have no name in /proc/cpuinfo: implementer and part (Arm's MIDR_EL1).
 ARM_PARTS = {("0x41", "0xd4f"): "Neoverse V2", ("0x41", "0xd40"): "Neoverse V1", ("0x41", "0xd0c"): "Neoverse N1"}
+GRACE = "jep106:036b:0241"  # its system on a chip: the cores alone are those of Amazon's and Google's, too
 ARM_PARTS |= {("0x46", "0x001"): "Fujitsu A64FX", ("0x41", "0xd49"): "Neoverse N2"}
 
 
@@ -60,12 +61,26 @@ def architecture() -> str:
 def processor(root: Path = ROOT) -> Processor:
     """The processors, from /proc/cpuinfo and the topology in /sys."""
     info = read(root / "proc/cpuinfo") or ""
-    places = set()
+    name = "NVIDIA Grace" if read(root / "sys/devices/soc0/soc_id") == GRACE else model_name(info)
+    packages, places = set(), set()
     for topology in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/topology"):
-        places.add((read(topology / "physical_package_id"), read(topology / "core_id")))
+        package = read(topology / "physical_package_id")
+        packages.add(package)
+        # The threads of a core name each other; numbers of cores may be the same in two clusters (A64FX, big.LITTLE).
+        threads = read(topology / "core_cpus_list") or read(topology / "thread_siblings_list")
+        places.add(threads or (package, read(topology / "core_id")))
     if not places:
-        return Processor(model_name(info), 1, psutil.cpu_count(logical=False) or os.cpu_count() or 1)
-    return Processor(model_name(info), len({package for package, _ in places}), len(places))
+        return Processor(name, 1, psutil.cpu_count(logical=False) or os.cpu_count() or 1)
+    fast, small = (numbers(read(root / f"sys/devices/{kind}/cpus") or "") for kind in ("cpu_core", "cpu_atom"))
+    if fast and small:
+        name = f"{name or 'hybrid'}, {len(places) - len(small)} performance and {len(small)} efficiency cores"
+    return Processor(name, len(packages), len(places))
+
+
+def numbers(text: str) -> set[int]:
+    """The numbers in the kernel's lists: `0-3,8` is 0, 1, 2, 3, 8."""
+    ends = [part.partition("-") for part in text.split(",") if part]
+    return {number for first, _, last in ends for number in range(int(first), int(last or first) + 1)}
 
 
 def model_name(cpuinfo: str) -> str | None:
@@ -76,4 +91,6 @@ def model_name(cpuinfo: str) -> str | None:
     name = fields.get("model name") or fields.get("cpu")
     if name:
         return re.sub(r"\s+", " ", name)
-    return ARM_PARTS.get((fields.get("CPU implementer", ""), fields.get("CPU part", "")))
+    parts = re.findall(r"^CPU implementer\s*: (\w+)$(?:.*\n)*?CPU part\s*: (\w+)$", cpuinfo, re.M)
+    names = dict.fromkeys(ARM_PARTS.get(part) for part in parts)  # big.LITTLE has several
+    return ", ".join(filter(None, names)) or None
