@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deeprc.errors import ConfigError
 from deeprc.images.catalog import Image
-from deeprc.launch import pmi
+from deeprc.launch import pmi, slingshot
 from deeprc.launch.conditions import Gathered, applying, gather
 from deeprc.launch.launchers import Launcher, Layout, launcher
 from deeprc.launch.nodecopy import copying, folder_for
@@ -181,11 +181,13 @@ def _filled(
         runtime = [*(copying(inside.image, copies) if copies else []), *box.wrap(inside)]
         environment, files = environment | box.variables(inside), box.files(inside)
         extra = [*box.launcher_options(inside), *extra]
+    extra = slingshot.one_network([*extra, *slingshot.options(site, starter, layout, verdict, image)])
     seen = sight(site, partition, layout, comm, starter, together=box is not None and box.one_per_node)
     line = starter.command(
         layout, pmi=verdict.pmi, exports=sorted(environment), extra=extra, placed=placed, gpus_by=seen.by
     )
-    silent = pmi.doubts(site, partition, verdict.pmi, layout.ranks)
+    remarks = pmi.doubts(site, partition, verdict.pmi, layout.ranks)
+    remarks += slingshot.warnings(site, starter, layout, gathered)
     told = starter.binds_gpus and seen.by != "variable"
     binding = []
     if not told and (starter.binds_gpus or not placed):  # in a pilot, the pilot does where the launcher cannot
@@ -194,7 +196,7 @@ def _filled(
         plan.site, plan.partition, layout, plan.image, plan.verdict, plan.reason, plan.fix,
         launcher=line, binding=binding, runtime=runtime, command=command, environment=environment,
         modules=gathered.modules, binds=binds, scheduler_options=gathered.scheduler_options, files=files,
-        warnings=[*verdict.warnings, *silent, *gathered.warnings(site, layout, comm, image)], facts=plan.facts,
+        warnings=[*verdict.warnings, *remarks, *gathered.warnings(site, layout, comm, image)], facts=plan.facts,
         gpus_seen=(layout.gpus_per_node if placed else partition.gpus) if seen.peers else layout.gpus_per_rank,
     )  # fmt: skip
 

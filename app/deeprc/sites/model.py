@@ -119,6 +119,11 @@ class Site(Fact):
         if len(names) != len(set(names)):
             raise ValueError(f"partitions: a name stands twice in {', '.join(names)}")
         for setting in self.settings:
+            if setting.alt_read and not setting.gets_off and self.interconnect.rdzv_get == "on":
+                raise ValueError(
+                    "FI_CXI_RDZV_PROTO=alt_read wants rendezvous gets switched off (interconnect.rdzv_get: on):"
+                    " launcher_options: [--network=disable_rdzv_get] beside it"
+                )
             for name in set(setting.when.partitions or []) - set(names):
                 raise unknown("partition", name, names, where=f"site {self.name}, settings")
             if self.scheduler.name == "slurm" and self.interconnect.fabric == "slingshot":

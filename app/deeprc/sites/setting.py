@@ -11,6 +11,7 @@ from deeprc.sites.options import Option
 from deeprc.sites.software import Module, Pmi
 
 Comm = Literal["mpi", "ccl", "both"]
+RENDEZVOUS = "FI_CXI_RDZV_PROTO"
 Environment = dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], str]
 
 
@@ -81,6 +82,16 @@ class Setting(Fact):
     scheduler_options: list[Option] = Field(default_factory=list)
     flags: list[str] = Field(default_factory=list)
 
+    @property
+    def alt_read(self) -> bool:
+        """Whether it chooses the rendezvous protocol of Slingshot that wants rendezvous gets switched off."""
+        return "alt_read" in (self.environment.get(RENDEZVOUS), self.container.get(RENDEZVOUS))
+
+    @property
+    def gets_off(self) -> bool:
+        """Whether its options switch rendezvous gets off, `--network=disable_rdzv_get` or PALS's own word."""
+        return any("disable_rdzv_get" in option for option in [*self.scheduler_options, *self.launcher_options])
+
     @model_validator(mode="before")
     @classmethod
     def _texts(cls, data: object) -> object:
@@ -91,13 +102,9 @@ class Setting(Fact):
     @model_validator(mode="after")
     def _pairs(self) -> Setting:
         """Rules that hold on every machine."""
-        alternative = self.environment.get("FI_CXI_RDZV_PROTO") == "alt_read"
-        disabled = any("disable_rdzv_get" in option for option in self.scheduler_options)
-        if alternative != disabled:
+        if self.gets_off and not self.alt_read:
             # OLCF frontier_user_guide.rst: one without the other hangs or fails.
-            raise ValueError(
-                "FI_CXI_RDZV_PROTO=alt_read and the scheduler's disable_rdzv_get come together or not at all"
-            )
+            raise ValueError("disable_rdzv_get comes together with FI_CXI_RDZV_PROTO=alt_read or not at all")
         if self.environment.get("FI_MR_CACHE_MONITOR") == "memhooks" and self.when.comm != ["mpi"]:
             raise ValueError(
                 "FI_MR_CACHE_MONITOR=memhooks deadlocks with NCCL and RCCL: it may stand for comm: [mpi] only"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from deeprc.sites.fact import Fact
 from deeprc.sites.options import Option
@@ -18,6 +18,11 @@ def _module(text: str) -> str:
     if not re.fullmatch(r"(use /\S+|[\w.+/-]+)", text) or re.search(r"[;&|`$<>\\'\"]", text):
         raise ValueError(f"{text!r} is neither the name of a module nor `use /a/folder`")
     return text
+
+
+def _switch(value: object) -> object:
+    """YAML 1.1 reads `on` and `off` as true and false."""
+    return ("off", "on")[value] if isinstance(value, bool) else value
 
 
 Module = Annotated[str, AfterValidator(_module)]  # `name`, `name/version`, or `use /a/folder`
@@ -123,11 +128,15 @@ class Interconnect(Fact):
     provider
         What MPI and libfabric, UCX call the right way through it: `cxi`, `efa`, `psm2`, `mlx5`, `verbs` (RDMA
         cards of Intel, Broadcom…), `shm`. Any other one that is found in use is a fallback.
+    rdzv_get
+        Slingshot: `off` where the system has rendezvous gets switched off, so that FI_CXI_RDZV_PROTO=alt_read needs no
+        option; `on` where it has not.
     """
 
     fabric: Literal["infiniband", "slingshot", "efa", "omnipath", "ethernet", "shared-memory"]
     description: str
     provider: Literal["cxi", "efa", "psm2", "mlx5", "verbs", "tcp", "shm"]
+    rdzv_get: Annotated[Literal["on", "off"], BeforeValidator(_switch)] | None = None
 
 
 class Runtime(Fact):

@@ -87,10 +87,29 @@ def test_3_a_plugin_that_nobody_selects_is_missed():
     assert "NCCL falls back to TCP" in bare.warnings[0]
 
 
-@pytest.mark.parametrize("missing", ["environment", "scheduler_options"])
-def test_4_alt_read_and_its_option_come_together(missing):
-    with pytest.raises(ValidationError, match="come together or not at all"):
-        cluster(settings=[{key: value for key, value in ALT_READ.items() if key != missing}])
+SLINGSHOT = {"fabric": "slingshot", "description": "Slingshot-11", "provider": "cxi"}
+ALONE = {"FI_CXI_RDZV_PROTO": "alt_read"}
+
+
+@pytest.mark.parametrize("place", ["scheduler_options", "launcher_options"])
+def test_4_the_option_wants_alt_read(place):
+    with pytest.raises(ValidationError, match="comes together with FI_CXI_RDZV_PROTO=alt_read or not at all"):
+        cluster(settings=[{place: ["--network=disable_rdzv_get"]}])
+
+
+@pytest.mark.parametrize("place", ["environment", "container"])
+@pytest.mark.parametrize("word", ["--network=disable_rdzv_get", "--disable_rdzv_get"])
+def test_4_alt_read_wants_rendezvous_gets_switched_off(place, word):
+    """By an option of allocation or launcher, or system-wide; where nobody has said, the plan warns."""
+    alone = {place: ALONE}
+    with pytest.raises(ValidationError, match="wants rendezvous gets switched off"):
+        cluster(settings=[alone], interconnect={**SLINGSHOT, "rdzv_get": True})
+    (warning,) = plan(cluster(settings=[alone]), ranks=2, image="rocm6-mpich-ofi").warnings
+    assert warning.startswith("FI_CXI_RDZV_PROTO=alt_read hangs or fails unless rendezvous gets are switched off")
+    for pair in ("scheduler_options", "launcher_options"):
+        assert plan(cluster(settings=[{**alone, pair: [word]}]), ranks=2, image="rocm6-mpich-ofi").warnings == []
+    off = cluster(settings=[alone], interconnect={**SLINGSHOT, "rdzv_get": False})
+    assert plan(off, ranks=2, image="rocm6-mpich-ofi").warnings == []
 
 
 def test_4_alt_read_and_its_option_are_both_in_the_plan():
@@ -222,7 +241,9 @@ def test_no_plan_of_a_shipped_site_breaks_a_rule(name, number, nodes, per_node, 
     if inside:
         assert not any(word.endswith(LAUNCHERS) for word in made.argv[made.argv.index(inside[0]) :])
     options = " ".join([*made.scheduler_options, *made.launcher])
-    assert (made.environment.get("FI_CXI_RDZV_PROTO") == "alt_read") == ("disable_rdzv_get" in options)
+    if site.interconnect.rdzv_get is None:
+        assert (made.environment.get("FI_CXI_RDZV_PROTO") == "alt_read") == ("disable_rdzv_get" in options)
+    assert not any("rendezvous gets" in warning for warning in made.warnings)
     if made.verdict in ("bind", "hybrid") and chosen is not None:
         assert chosen.mpi.family in site.families
     if nodes == 1 and site.scheduler.name == "slurm" and site.interconnect.fabric == "slingshot":
