@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -41,6 +42,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SchedulerParameters=sched_interval=1,batch_sched_delay=0
 MpiDefault=none
+FirstJobId={first}
 MinJobAge=300
 KillWait=2
 InactiveLimit=0
@@ -119,8 +121,12 @@ def slurm_cluster(
         f"RealMemory=4000 Gres=gpu:{gpus} State=UNKNOWN"
         for i, port in enumerate(ports)
     ]
+    # MPICH calls its shared memory after job and step: what a killed one of another cluster has left must not be found.
+    first = random.randrange(1000, 60_000_000)
     conf = folder / "slurm.conf"
-    conf.write_text(CONF.format(host=host, controller=controller, folder=folder, nodes="\n".join(lines), task=task))
+    conf.write_text(
+        CONF.format(host=host, controller=controller, folder=folder, nodes="\n".join(lines), task=task, first=first)
+    )
     devices = [folder / f"gpu{number}" for number in range(gpus)]
     for device in devices:
         os.mknod(device, 0o666 | 0o020000, os.makedev(1, 3))  # a null device each
