@@ -20,6 +20,7 @@ from deeprc.sites import Partition, Site
 from deeprc.sites.age import oldest, stated
 from deeprc.sites.fact import Fact
 from deeprc.sites.setting import Comm, Setting
+from deeprc.sites.software import SONAMES
 
 NATIVE = "no container: ranks and launcher use the same installation of MPI"
 
@@ -174,11 +175,12 @@ def _filled(
             shares=layout.ranks_per_node > 1,
             gpu_aware=comm == "mpi",  # beside NCCL it can deadlock (CSCS, nccl.md)
             passes=list(environment),
+            brings=site.runtime.brings,
             home=site.runtime.home,
             clean_environment=site.runtime.clean_environment,
         )
         copies = folder_for(site.storage, containers or layout.ranks) if box.in_ranks else None
-        runtime = [*(copying(inside.image, copies) if copies else []), *box.wrap(inside)]
+        runtime = [*(copying(inside.image, copies) if copies else []), *box.wrap(inside), *site.runtime.entry]
         environment, files = environment | box.variables(inside), box.files(inside)
         extra = [*box.launcher_options(inside), *extra]
     extra = slingshot.one_network([*extra, *slingshot.options(site, starter, layout, verdict, image)])
@@ -258,8 +260,9 @@ def _inside_variables(verdict: Verdict, gathered: Gathered) -> dict[str, str]:
         if folders:
             own = variables.get("LD_LIBRARY_PATH")
             variables["LD_LIBRARY_PATH"] = ":".join([*folders, *([own] if own else [])])
-        if host.library:
-            variables["MPI4PY_LIBMPI"] = f"{HOST_MPI}/{host.library_name}"
+        if host.library and verdict.layer in (None, "mpi-abi"):  # any other layer stands between mpi4py and the host's
+            name = SONAMES["mpi-abi"] if verdict.layer else host.library_name
+            variables["MPI4PY_LIBMPI"] = f"{HOST_MPI}/{name}"
     return variables
 
 

@@ -159,7 +159,7 @@ def _ways(image: Image, site: Site, partition: Partition, mpi: Mpi, nodes: int) 
         reason = f"{theirs} replaces {own}: both have the standard ABI of MPI 5 (libmpi_abi.so.1)"
         yield Verdict("translate", reason, mpi=mpi, layer="mpi-abi")
     else:
-        for layer in site.translators:
+        for layer in site.translators if site.translates else ():
             reason = f"{layer} translates {own} ({image.mpi.family} family) to {theirs} ({mpi.family} family)"
             yield Verdict("translate", reason, mpi=mpi, pmi=host_pmi, layer=layer)
 
@@ -181,9 +181,11 @@ def _refusal(image: Image, site: Site, partition: Partition) -> Verdict:
     hosts = ", ".join(f"{mpi.title} ({mpi.family} family, {mpi.library_name})" for mpi in site.mpi)
     own = f"{image.mpi.implementation} {image.mpi.version} ({image.mpi.family} family, {SONAMES[image.mpi.family]})"
     if image.mpi.family not in site.families:
+        unsaid = f" ({', '.join(site.translators)}: no setting says what it needs, `when: {{model: [translate]}}`)"
+        layers = f"no layer translates{unsaid if site.translators else ''}"
         return Verdict(
             "refuse",
-            f"image {image.name} holds {own}, {site.name} has {hosts}: different ABI families, and no layer translates",
+            f"image {image.name} holds {own}, {site.name} has {hosts}: different ABI families, and {layers}",
             f"take an image of the {' or '.join(site.families)} family (deeprc image list --site {site.name})",
         )
     why = "; ".join(_why_not(image, site, partition, mpi) for mpi in site.mpi if mpi.family == image.mpi.family)

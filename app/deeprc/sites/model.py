@@ -86,7 +86,7 @@ class Site(Fact):
     images
         Variants of the catalog in the order of preference; where empty, those that fit in the catalog's order.
     translators
-        Layers that let an image use an MPI of another family.
+        Layers that let an image use an MPI of another family; what each needs is a setting under `model: [translate]`.
     glibc
         The host's C library.
     settings
@@ -143,6 +143,12 @@ class Site(Fact):
         if name not in by_name:
             raise unknown("partition", name, by_name, where=f"site {self.name}")
         return by_name[name]
+
+    @property
+    def translates(self) -> bool:
+        """Whether a setting puts its translator into the line: what is set, preloaded, bound."""
+        named = [setting for setting in self.settings if "translate" in (setting.when.model or [])]
+        return any(setting.environment or setting.container or setting.binds for setting in named)
 
     @property
     def families(self) -> list[Family]:

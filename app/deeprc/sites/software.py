@@ -29,6 +29,9 @@ Module = Annotated[str, AfterValidator(_module)]  # `name`, `name/version`, or `
 Pmi = Literal["pmi1", "pmi2", "pmix", "cray", "pals", "orte", "prrte", "jsm", "pspmix"]
 
 
+Part = Literal["gpu", "mpi", "cuda-mpi", "nccl", "openmpi-pmi2", "openmpi-pmix"]
+
+
 class Scheduler(Fact):
     """The batch system; `options` go with every allocation. `$NAME` in them is a variable of the user's."""
 
@@ -150,6 +153,11 @@ class Runtime(Fact):
         Given to it for every task (`--fakeroot`).
     environment
         Variables of the host that containers see beside those of launchers and network (patterns; `*` is all).
+    entry
+        A command in the container that starts each rank's own: the facility's script, which finds the host's libraries.
+    brings
+        podman-hpc: the flag of the facility's own for each part of the host that it brings into containers. Where
+        nothing is said, those that podman-hpc comes with.
     home, clean_environment
         Whether containers see the user's home folder; whether the host's variables stay outside. The latter hides what
         a launcher tells its ranks, and is for machines without MPI only.
@@ -161,5 +169,7 @@ class Runtime(Fact):
     modules: list[Module] = Field(default_factory=list)
     flags: list[str] = Field(default_factory=list)
     environment: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_*?]+$")]] = Field(default_factory=list)
+    entry: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
+    brings: dict[Part, Annotated[str, Field(pattern="^--")]] = Field(default_factory=dict)
     home: bool = False
     clean_environment: bool = False

@@ -5,7 +5,10 @@ import tomllib
 import pytest
 
 from deeprc.errors import ConfigError
+from deeprc.images.catalog import load_catalog
+from deeprc.launch import Layout, compose
 from deeprc.launch.runtimes import Inside, container
+from samples.sites import cluster
 
 BINDS = ["/scratch", "/opt/mpi:/opt/host-mpi:ro"]
 VARIABLES = {"LD_LIBRARY_PATH": "/opt/host-mpi"}
@@ -105,3 +108,34 @@ def test_what_an_image_is_called(kind, address):
 def test_unknown_runtime():
     with pytest.raises(ConfigError, match="unknown container runtime 'aptainer'"):
         container("aptainer")
+
+
+def test_the_flags_of_a_sites_own_podman_hpc():
+    own = {"gpu": "--nvidia", "mpi": "--cray-mpi"}
+    line = container("podman-hpc").wrap(inside("i:1", model="bind", vendor="nvidia", brings=own))
+    assert line[3:5] == ["--nvidia", "--cray-mpi"]
+    with pytest.raises(ConfigError, match="no flag that brings nccl into a container") as error:
+        container("podman-hpc").wrap(inside("i:1", model="bind", ccl=True, brings=own))
+    assert error.value.found == "runtime.brings: gpu, mpi"
+
+
+@pytest.mark.parametrize("kind", ["apptainer", "podman-hpc", "shifter", "container-engine"])
+def test_a_command_in_the_container_starts_each_ranks_own(kind):
+    site = cluster(runtime={"kind": kind, "entry": ["/host/adapt.sh"]})
+    made = compose(site, site.partition(), Layout(4, 1), ["run"], image=load_catalog().image("cpu-mpich"))
+    assert made.argv[-2:] == ["/host/adapt.sh", "run"]
+    assert "/host/adapt.sh" not in compose(site, site.partition(), Layout(4, 1), ["run"]).argv  # without an image
+
+
+def test_a_translator_is_in_the_line():
+    """Wi4MPI is preloaded, and finds the host's MPI; mpi4py must not take the host's for its own."""
+    wi4mpi = {
+        "when": {"model": ["translate"]},
+        "container": {"LD_PRELOAD": "/opt/wi4mpi/lib/libwi4mpi_OMPI_MPICH.so"},
+        "binds": ["/opt/wi4mpi"],
+    }
+    site = cluster(translators=["wi4mpi"], settings=[wi4mpi])
+    made = compose(site, site.partition(), Layout(4, 1, 0, 2), ["run"], image=load_catalog().image("cpu-openmpi"))
+    assert made.verdict == "translate"
+    assert "/opt/wi4mpi" in made.runtime and "APPTAINERENV_LD_PRELOAD" in made.environment
+    assert "APPTAINERENV_MPI4PY_LIBMPI" not in made.environment

@@ -74,8 +74,11 @@ def test_different_families_are_refused_and_both_are_named(family, hosts):
 
 @pytest.mark.parametrize("layer", ["wi4mpi", "mpitrampoline"])
 def test_a_layer_translates(layer):
-    found = verdict(image("openmpi", "5.0.6", ("pmix",)), cluster(translators=[layer]))
+    line = {"when": {"model": ["translate"]}, "container": {"LD_PRELOAD": "/opt/layer/lib.so"}}
+    found = verdict(image("openmpi", "5.0.6", ("pmix",)), cluster(translators=[layer], settings=[line]))
     assert (found.kind, found.layer) == ("translate", layer)
+    unsaid = verdict(image("openmpi", "5.0.6", ("pmix",)), cluster(translators=[layer]))
+    assert unsaid.kind == "refuse" and f"({layer}: no setting says what it needs" in unsaid.reason
 
 
 def test_the_standard_abi_on_both_sides_translates():

@@ -37,6 +37,8 @@ class Inside:
         Whether its MPI is to read and write the accelerators' memory.
     passes
         Names of the job's variables that ranks must see, for runtimes that hide them.
+    brings
+        The site's flags for parts of the host, see `deeprc.sites.software.Runtime`.
     """
 
     image: str
@@ -51,6 +53,7 @@ class Inside:
     shares: bool = False
     gpu_aware: bool = False
     passes: list[str] = field(default_factory=list)
+    brings: dict[str, str] = field(default_factory=dict)
     home: bool = False
     clean_environment: bool = False
 

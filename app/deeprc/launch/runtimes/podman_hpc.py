@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, get_args
 
+from deeprc.errors import ConfigError
 from deeprc.launch.runtimes.base import Container, Inside, register
 from deeprc.sites.hardware import VISIBLE
+from deeprc.sites.software import Part
 
-# By the family of the MPI in the image: etc/modules.d/*.yaml of NERSC/podman-hpc.
-OPENMPI = {"pmi2": "--openmpi-pmi2", "pmix": "--openmpi-pmix"}
+# The modules that podman-hpc comes with: etc/modules.d/*.yaml of NERSC/podman-hpc.
+BRINGS = {part: f"--{part}" for part in get_args(Part)}
 
 
 @register("podman-hpc")
 class PodmanHpc(Container):
     """`podman-hpc shared-run`: one container per node, which the node's ranks share.
 
-    Its own flags bring libraries of the host: `--mpi` and `--cuda-mpi` Cray MPICH, `--nccl` the OFI plugin, `--gpu` the
-    driver. They pass on SLURM_*, PALS_* and PMI_* and hide all other variables of the job; `--env NAME` passes on one,
-    with the value that each rank has. What is said after them, as LD_LIBRARY_PATH, replaces theirs.
+    Flags bring libraries of the host, a site's own or those that it comes with: `--mpi` and `--cuda-mpi` Cray MPICH,
+    `--nccl` the OFI plugin, `--gpu` the driver. It passes on SLURM_*, PALS_* and PMI_* and hides all other variables of
+    the job; `--env NAME` passes on one, with the value that each rank has. What is said after the flags, as
+    LD_LIBRARY_PATH, replaces theirs.
     """
 
     one_per_node: ClassVar[bool] = True
@@ -28,13 +31,13 @@ class PodmanHpc(Container):
 
     def wrap(self, inside: Inside) -> list[str]:
         """`podman-hpc shared-run --rm <modules> <binds> <variables> image`."""
-        line = ["podman-hpc", "shared-run", "--rm", *(["--gpu"] if inside.vendor else []), *inside.flags]
+        line = ["podman-hpc", "shared-run", "--rm", *([_flag(inside, "gpu")] if inside.vendor else []), *inside.flags]
         if inside.model == "bind":
-            line.append("--cuda-mpi" if inside.vendor == "nvidia" and inside.gpu_aware else "--mpi")
-        elif inside.model == "hybrid" and inside.family == "openmpi" and inside.pmi in OPENMPI:
-            line.append(OPENMPI[inside.pmi])
+            line.append(_flag(inside, "cuda-mpi" if inside.vendor == "nvidia" and inside.gpu_aware else "mpi"))
+        elif inside.model == "hybrid" and inside.family == "openmpi" and inside.pmi in ("pmi2", "pmix"):
+            line.append(_flag(inside, f"openmpi-{inside.pmi}"))
         if inside.ccl:
-            line.append("--nccl")
+            line.append(_flag(inside, "nccl"))
         if inside.home:
             line.append("--home")
         for bind in inside.binds:
@@ -44,3 +47,15 @@ class PodmanHpc(Container):
         for name, value in inside.variables.items():
             line += ["--env", f"{name}={value}"]
         return [*line, "--workdir", "$PWD", inside.image]
+
+
+def _flag(inside: Inside, part: Part) -> str:
+    """The flag that brings this part of the host."""
+    brings = inside.brings or BRINGS
+    if part not in brings:
+        raise ConfigError(
+            f"this site's podman-hpc has no flag that brings {part} into a container",
+            found=f"runtime.brings: {', '.join(brings)}",
+            fix=f"add {part} and its flag (podman-hpc shared-run --help), or run without an image",
+        )
+    return brings[part]
