@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +16,7 @@ from rich.console import Console
 from deeprc.doctor.outcome import Outcome
 from deeprc.errors import ConfigError, unknown
 from deeprc.sites import load_site
+from deeprc.sites.load import file_of
 
 FAILED = 1  # exit code
 NAMES = ["machine", "modules", "world", "allreduce", "provider", "gpus", "torch"]  # in the order in which they run
@@ -40,6 +44,9 @@ def doctor(
     folder: Annotated[
         Path | None, typer.Option(help=f"with --security: the private folder of runs; {PRIVATE}, if not given")
     ] = None,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="mark in the site file what was seen to be so: `seen`, date, version")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Is this machine what its site file says, and do ranks really talk over its network?
@@ -56,25 +63,31 @@ def doctor(
         if name not in names:
             raise unknown("check", name, names)
     ranks_only = {"--partition": partition, "--nodes": nodes, "--ranks": ranks, "--image": image}
+    if security and confirm:
+        raise ConfigError("--security confirms no facts of a site file", found="--confirm", fix="leave it out")
     for option, value in (ranks_only if security else {"--folder": folder}).items():
         if value is not None:
             problem = f"{option} plays no part in deeprc doctor {'--security' if security else 'without --security'}"
             raise ConfigError(problem, found=f"{option} {value}", fix="leave it out")
-    began = time.monotonic()
+    began, mark = time.monotonic(), None
     if security:
         head, title, outcomes = _security(wanted, folder or Path(PRIVATE), site)
     else:
-        head, title, outcomes = _machine(wanted, site, partition, nodes, ranks, image, patience)
+        head, title, outcomes, mark = _machine(wanted, site, partition, nodes, ranks, image, patience)
     failed = any(outcome.status == "failed" for outcome in outcomes)
     if as_json:
         record = {**head, "failed": failed, "seconds": round(time.monotonic() - began, 1)}
-        typer.echo(json.dumps(record | {"checks": [outcome.record() for outcome in outcomes]}, indent=1))
+        record |= {"checks": [outcome.record() for outcome in outcomes]}
+        record |= {"confirmed": mark()} if mark and confirm else {}
+        typer.echo(json.dumps(record, indent=1))
     else:
         from deeprc.doctor.report import show
 
         console = Console(width=None if Console().is_terminal else 120)
         console.print(title)
         show(outcomes, console)
+        for line in mark() if mark and confirm else []:
+            console.print(line, markup=False, highlight=False)
     if failed:
         raise typer.Exit(FAILED)
 
@@ -82,10 +95,11 @@ def doctor(
 def _machine(
     wanted: list[str], site: str | None, partition: str | None, nodes: int | None, ranks: int | None,
     image: str | None, patience: float,
-) -> tuple[dict, str, list[Outcome]]:  # fmt: skip
-    """What JSON begins with, the table's title, and what was found."""
+) -> tuple[dict, str, list[Outcome], Callable[[], list[str]]]:  # fmt: skip
+    """What JSON begins with, the table's title, what was found, and what writes it into the site file."""
     from deeprc.doctor import checks  # not for every `deeprc plan`
     from deeprc.doctor.case import choose, make_case, this_site
+    from deeprc.doctor.confirm import confirm
 
     where = load_site(site) if site else this_site()
     part = choose(where, partition)
@@ -95,7 +109,9 @@ def _machine(
     nodes_of = "one node" if case.layout.nodes == 1 else f"{case.layout.nodes} nodes"
     run = f"image {case.image.name}" if case.image else "no image"
     title = f"site {where.name}, partition {part.name}: {case.layout.ranks} ranks on {nodes_of}, {run}"
-    return {"site": where.name, "partition": part.name, "image": case.image and case.image.name}, title, outcomes
+    head = {"site": where.name, "partition": part.name, "image": case.image and case.image.name}
+    file, today = file_of(site or where.name), datetime.date.today()
+    return head, title, outcomes, partial(confirm, file, where, part, case.layout, outcomes, today)
 
 
 def _security(wanted: list[str], folder: Path, site: str | None) -> tuple[dict, str, list[Outcome]]:

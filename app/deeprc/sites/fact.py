@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Mark = Literal["V", "V2", "U", "!"]
+Mark = Literal["seen", "V", "V2", "U", "!"]
 MARKS = {
+    "seen": "seen on the machine by `deeprc doctor --confirm`",
     "V": "read in the facility's own documents",
     "V2": "read in another project's configuration for the site",
     "U": "unverified",
@@ -29,8 +30,8 @@ class Fact(Strict):
     Attributes
     ----------
     mark
-        V: read in the facility's own documents; V2: in another project's configuration for the site; U: unverified;
-        !: the sources disagree.
+        seen: on the machine, by `deeprc doctor --confirm`; V: read in the facility's own documents; V2: in another
+        project's configuration for the site; U: unverified; !: the sources disagree.
     source
         Where: a document and its lines, a repository, a page.
     date

@@ -47,6 +47,18 @@ def _own() -> list[Path]:
 
 def load_site(name: str | Path) -> Site:
     """The site of that name, or the one in a file (a site.yaml, or its folder). A known name is never a path."""
+    path = file_of(name)
+    content = with_hardware(read_yaml(path), path)
+    try:
+        return validate(Site, content, where=path)
+    except ConfigError as error:
+        if error.fix is None and "\n" not in error.problem:
+            error = ConfigError(error.problem, where=error.where, found=error.found, expected=error.expected, fix=MEND)
+        raise error from None
+
+
+def file_of(name: str | Path) -> Path:
+    """The site.yaml of that name, or the one that is given as a file or folder. A known name is never a path."""
     path = Path(name)
     if os.sep not in str(name) and str(name) in known_sites():
         path = site_file(str(name))
@@ -56,13 +68,7 @@ def load_site(name: str | Path) -> Site:
         if os.sep in str(name):
             raise ConfigError("no such site file", where=path, expected="a site.yaml, or a folder that holds one")
         raise unknown("site", str(name), known_sites(), where=sites_folder())
-    content = with_hardware(read_yaml(path), path)
-    try:
-        return validate(Site, content, where=path)
-    except ConfigError as error:
-        if error.fix is None and "\n" not in error.problem:
-            error = ConfigError(error.problem, where=error.where, found=error.found, expected=error.expected, fix=MEND)
-        raise error from None
+    return path
 
 
 def readable_sites() -> tuple[list[Site], list[DeepRCError]]:
