@@ -81,6 +81,21 @@ def own_umask() -> str:
     return f"{mask:04o}"
 
 
+def require_umask() -> None:
+    """Raise an OwnershipError where everybody may write to what the user makes, and so to what is run from it.
+
+    Snakemake makes the folders that it runs scripts from with the user's umask.
+    """
+    if not int(own_umask(), 8) & stat.S_IWOTH:
+        raise OwnershipError(
+            "everybody may write to what you make, also to scripts that are run",
+            where="umask",
+            found=own_umask(),
+            expected="one that keeps others from writing",
+            fix="`umask 022`, and the same command again; to keep it so, put it where your shell starts",
+        )
+
+
 def fault(path: str | Path, *, root: bool = False) -> str | None:
     """Why what stands at `path` is not the user's alone; None where it is, or where nothing stands there.
 

@@ -9,6 +9,7 @@ from snakemake_interface_executor_plugins.settings import CommonSettings, Execut
 
 from deeprc.errors import DeepRCError
 from deeprc.masking import Masker, masked_words
+from deeprc.ownership import require_umask
 from deeprc.pilot.queueing import Queueing
 from snakemake_executor_plugin_radical_pilot import commandline, direct
 from snakemake_executor_plugin_radical_pilot.executor import Executor
@@ -66,7 +67,7 @@ class ExecutorSettings(ExecutorSettingsBase):
         commandline.hide()
         line, shown, mask = " ".join(sys.argv), " ".join(masked_words(sys.argv)), Masker.of(os.environ, argv=sys.argv)
         direct.mask_messages(lambda text: mask(text.replace(line, shown)))  # Snakemake shows its command
-        _plainly(commandline.check)
+        _plainly(lambda argv: (commandline.check(argv), require_umask()))
 
     @property
     def queueing(self) -> Queueing:

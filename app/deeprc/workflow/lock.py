@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deeprc.errors import DeepRCError
-from deeprc.ownership import require_fixed
+from deeprc.ownership import require_fixed, require_umask
 
 SNAKEMAKE = Path(".snakemake")
 
@@ -100,8 +100,9 @@ def hold(results: str, say: Callable[[str], None], folder: Path | None = SNAKEMA
     LockedError
         Where another process that lives, or one on another machine, holds them.
     OwnershipError
-        Where anybody may exchange what is in `folder`.
+        Where anybody may exchange what is in `folder`, or what the user makes.
     """
+    require_umask()
     if folder is not None:
         require_fixed(folder.absolute(), fix="run in a working directory that is yours")
     record, mine = _record(results, folder), Holder.me()

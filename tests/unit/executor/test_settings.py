@@ -53,3 +53,17 @@ def test_importing_the_plugin_does_not_import_radical_pilot():
     code = "import sys, snakemake_executor_plugin_radical_pilot; print('radical.pilot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "False\n", done.stderr
+
+
+def test_nothing_begins_where_everybody_may_write_to_what_is_made(tmp_path):
+    """Snakemake makes the folders that it runs scripts from with the user's umask."""
+    (tmp_path / "Snakefile").write_text('rule a:\n    output: "a"\n    shell: "touch {output}"\n')
+    command = [sys.executable, "-m", "snakemake", "--executor", "radical-pilot", "--jobs", "1"]
+    done = subprocess.run(command, cwd=tmp_path, umask=0o020, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: umask: everybody may write to what you make, also to scripts that are run\n  found: 0020\n"
+        "  expected: one that keeps others from writing\n"
+        "  fix: `umask 022`, and the same command again; to keep it so, put it where your shell starts\n",
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["Snakefile"]

@@ -114,6 +114,13 @@ def test_of_many_that_start_at_once_over_a_dead_one_one_gets_it(folder):
     assert sum("is taken over" in text for text in said) == 1
 
 
+def test_nothing_is_held_where_everybody_may_write_to_what_is_made(folder):
+    command = [sys.executable, "-c", TWO, str(folder), "0"]
+    done = subprocess.run(command, umask=0, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert "umask: everybody may write to what you make" in done.stderr and "`umask 022`" in done.stderr
+    assert not (folder / "deeprc").exists()
+
+
 def test_other_results_are_another_lock_and_one_folder_has_one_name(folder):
     with hold("results", print, folder), hold("others", print, folder):
         assert holder("results", folder) is None  # this process's own
