@@ -110,12 +110,27 @@ def fault(path: str | Path, *, root: bool = False) -> str | None:
         state = Path(path).lstat()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError:
+        return "in a folder that is closed to you"
     if stat.S_ISLNK(state.st_mode):
         return f"a link to {Path(path).readlink()}"
     if is_foreign(state) or (not root and state.st_uid != os.geteuid()):
         return f"owned by {user(state.st_uid)}"
     who = open_to(state)
     return who and f"writable by {who}"
+
+
+def remedy(path: str | Path, *, fix: str) -> str:
+    """How to mend a `fault`: what the user can do himself comes first; `fix` is how he names another place."""
+    try:
+        state = Path(path).lstat()
+    except OSError:
+        return fix
+    if stat.S_ISLNK(state.st_mode):
+        return f"{fix}; or, if the link is yours, `rm {path}`, which leaves what it leads to"
+    if state.st_uid != os.geteuid():
+        return f"{fix}; or have {user(state.st_uid)} remove it"
+    return f"look at what is in it, then `chmod go= {path}`; or {fix}"
 
 
 def writers(path: str | Path) -> Iterator[Writer]:
@@ -168,7 +183,7 @@ def require_private(folder: Path, *, fix: str) -> None:
             where=folder,
             found=found,
             expected=f"a folder (no link) that belongs to {user(os.geteuid())} and that nobody else may write to",
-            fix=f"look at what is in it and remove it (or, if all of it is yours, `chmod 700 {folder}`), or {fix}",
+            fix=remedy(folder, fix=fix),
         )
     if folder.exists() and not folder.is_dir():
         raise OwnershipError("not a folder", where=folder, fix=f"remove it, or {fix}")

@@ -9,18 +9,21 @@ from deeprc.doctor.outcome import Outcome
 from deeprc.doctor.security.place import Place
 from deeprc.doctor.security.rights import Finding, changeable, closed, exchangeable, outcomes
 from deeprc.images.store import Held
+from deeprc.ownership import fault
 from deeprc.pilot import curve
 
 KEYS = ("key", curve.NAME)  # files in a pilot's folder, with which its processes prove that they are its own
+ELSEWHERE = "name another folder, which is yours, by --radical-pilot-folder"
 
 
 def folders(place: Place) -> list[Outcome]:
     """Who may read the private folder, and who may change any of ours, or put another in its place."""
     found = []
-    if place.folder.exists() or place.folder.is_symlink():
+    if fault(place.folder) or place.folder.exists():
         well = f"{place.folder}: yours alone"
-        found += outcomes("folders", "private", [*closed(place.folder), *exchangeable(place.folder)], well)
-        found += _runs(place)
+        findings = [*closed(place.folder, fix=ELSEWHERE), *exchangeable(place.folder)]
+        found += outcomes("folders", "private", findings, well)
+        found += _runs(place) if place.open else []
     else:
         text = f"{place.folder} is not there: no run was started here"
         found.append(Outcome("folders", "private", "not run", text, "name another one with --folder"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +34,20 @@ class Place:
     copies: Path | None = None
 
     @property
+    def open(self) -> bool:
+        """Whether the private folder can be looked into; what is not there counts."""
+        try:
+            return not self.folder.exists() or os.access(self.folder, os.R_OK | os.X_OK)
+        except PermissionError:  # nor can the one that it lies in
+            return False
+
+    @property
     def runs(self) -> list[Path]:
         """The folders of runs, the oldest first."""
         folder = self.folder / "runs"
-        return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+        with contextlib.suppress(PermissionError, FileNotFoundError, NotADirectoryError):
+            return sorted(path for path in folder.iterdir() if path.is_dir())
+        return []
 
     @property
     def running(self) -> set[Path]:

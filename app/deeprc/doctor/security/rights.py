@@ -9,18 +9,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from deeprc.doctor.outcome import Outcome, Status
-from deeprc.ownership import fault, is_foreign, open_to, user, writers
+from deeprc.ownership import fault, is_foreign, open_to, remedy, user, writers
 
 Finding = tuple[Status, str, str]  # whether it is grave, what it is, how to mend it
 SHOWN = 4  # findings of one kind; a folder that all of them are in is mended once
 
 
-def closed(path: Path) -> Iterator[Finding]:
-    """What keeps a folder, or a file with a key, from being the user's alone; nothing where there is none."""
+def closed(path: Path, *, fix: str = "take another place") -> Iterator[Finding]:
+    """What keeps a folder, or a file with a key, from being the user's alone; nothing where there is none.
+
+    `fix` is how the user names another place.
+    """
     if why := fault(path):
-        yield "failed", f"{path} is {why}; expected yours alone", f"look at what is in it, then `chmod go= {path}`"
+        yield "failed", f"{path} is {why}; expected yours alone ({user(os.geteuid())})", remedy(path, fix=fix)
         return
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         state = path.lstat()
         mode, right = stat.S_IMODE(state.st_mode), 0o700 if stat.S_ISDIR(state.st_mode) else 0o600
         if mode & 0o077:

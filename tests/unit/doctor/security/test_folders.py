@@ -10,6 +10,7 @@ from deeprc.doctor.security.listening import Pilot
 from deeprc.doctor.security.place import Place
 from deeprc.doctor.security.rights import changeable, closed, exchangeable, outcomes
 from deeprc.images.store import Store
+from deeprc.ownership import user
 
 RUN = "20260101T000000-999999999"  # of a process that is none: numbers end below
 
@@ -77,8 +78,36 @@ def test_a_link_in_place_of_the_private_folder(place, tmp_path):
     found = ours.folders(place)[0]
     assert (found.status, found.text) == (
         "failed",
-        f"{place.folder} is a link to {tmp_path}/real; expected yours alone",
+        f"{place.folder} is a link to {tmp_path}/real; expected yours alone ({user(os.geteuid())})",
     )
+    assert (
+        found.fix == f"{ours.ELSEWHERE}; or, if the link is yours, `rm {place.folder}`, which leaves what it leads to"
+    )
+
+
+CLOSED = """
+from deeprc.doctor.security import CHECKS, look
+from pathlib import Path
+place = look(Path(sys.argv[1]), None)
+for name in ("sockets", "folders", "secrets"):
+    for one in CHECKS[name](place):
+        if one.subject != "cache":
+            print(one.subject, one.status, one.text, one.fix, sep="|")
+"""
+
+
+@pytest.mark.requires("root")
+def test_a_private_folder_that_is_closed_to_us_is_told_and_the_other_checks_go_on(sticky, stranger):
+    (sticky / ".deeprc" / "runs").mkdir(parents=True)
+    (sticky / ".deeprc").chmod(0o700)
+    modules = ("deeprc.doctor.security", "deeprc.doctor.security.knock")
+    environment = {**os.environ, "XDG_CACHE_HOME": str(sticky / "cache")}
+    assert stranger.run(CLOSED, sticky / ".deeprc", modules=modules, env=environment).splitlines() == [
+        f"pilots|not run|no pilot of {sticky}/.deeprc runs on this machine|None",
+        f"private|failed|{sticky}/.deeprc is owned by root; expected yours alone (uid 64023)|{ours.ELSEWHERE};"
+        " or have root remove it",
+        f"runs|not run|{sticky}/.deeprc is closed to you|None",
+    ]
 
 
 @pytest.mark.requires("root")
@@ -87,7 +116,7 @@ def test_what_belongs_to_others(tmp_path):
     assert list(changeable(tmp_path)) == [
         ("warning", f"{tmp_path} belongs to uid 64023, who may change it", "do you trust them?")
     ]
-    assert next(closed(tmp_path))[:2] == ("failed", f"{tmp_path} is owned by uid 64023; expected yours alone")
+    assert next(closed(tmp_path))[:2] == ("failed", f"{tmp_path} is owned by uid 64023; expected yours alone (root)")
     assert list(exchangeable(tmp_path / "file")) == [
         (
             "warning",
