@@ -37,6 +37,9 @@ def test_the_scheduler_is_detected_and_drafted(deeprc, slurm, tmp_path):
     assert (site.scheduler.name, site.launcher.name, site.partition("debug").cores) == ("slurm", "srun", 4)
     content = yaml.safe_load((tmp_path / "deeprc" / "site.yaml").read_text())
     assert content["scheduler"]["mark"] == content["partitions"][0]["mark"] == "U"
+    options = ["--site", tmp_path / "deeprc", "--ranks", 2, "--image", "none", "--checks", "world", "--json"]
+    world = json.loads(deeprc("doctor", *options, env=slurm, before=SALLOC).stdout)["checks"][0]
+    assert world["status"] == "ok" and " --mpi=pmi2 " in world["launch_line"], world  # the cluster's default is none
     assert (content["launcher"]["default_pmi"], content["mpi"][0]["pmi"]) == ("none", ["pmi2", "pmi1"])
     path = tmp_path / "deeprc" / "site.yaml"
     done = deeprc("doctor", "--site", path, "--image", "none", "--ranks", 2, "--checks", "world", "--json", env=slurm,
