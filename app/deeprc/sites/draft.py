@@ -17,7 +17,8 @@ from deeprc.sites.model import Site
 from deeprc.validation import validate
 
 LAUNCHERS = {"slurm": "srun", "pbspro": "mpiexec-pals", "lsf": "jsrun", "fork": "mpiexec-hydra"}
-HEAD = """# {name}: a draft, made by `deeprc site detect`. Marks: V read in the facility's own documents, V2 in another
+HEAD = """# yaml-language-server: $schema=../site.schema.json
+# {name}: a draft, made by `deeprc site detect`. Marks: V read in the facility's own documents, V2 in another
 # project's configuration, U unverified, ! the sources disagree. Everything below is a guess from one node until someone
 # has read it in the facility's documents: replace each `mark: U` by what you have found, with its source.
 """

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from deeprc.sites import known_sites, site_schema, sites_folder
 from deeprc.sites.cli import site_app
+from deeprc.sites.draft import HEAD
 from deeprc.sites.keys import keys, table_of, texts
 from deeprc.sites.load import with_hardware
 
@@ -67,3 +68,7 @@ def test_the_command_explains_a_part():
     assert len(CliRunner().invoke(site_app, ["keys", "status"]).stdout.splitlines()) == 2 + 4
     error = CliRunner().invoke(site_app, ["keys", "lancher"]).exception
     assert error.fix == "did you mean 'launcher'?"
+
+
+def test_a_draft_begins_with_the_schema():
+    assert HEAD.startswith("# yaml-language-server: $schema=../site.schema.json\n")
