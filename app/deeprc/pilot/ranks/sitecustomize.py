@@ -1,9 +1,14 @@
-"""For the ranks of a job: an MPI world of the wrong size ends the job, whoever wrote the program.
+"""For the ranks of a job: an MPI world of the wrong size, or a stranger in it, ends the job, whoever wrote the program.
 
 The MPI library of another launcher starts every rank as a world of one. Each then does the whole work and exits with 0;
 the results are those of one rank, or of none. Here the first import of `mpi4py.MPI` compares the world with the number
 of ranks that the job asked for ($DEEPRC_RANKS). `DEEPRC_ANY_WORLD=1` turns that off, for programs that start worlds of
-their own. Read by Python at its start (PYTHONPATH names this folder), so it stands alone and must not fail.
+their own.
+
+MPICH's ranks of a node share a file in /dev/shm, whose name others can foretell; where it exists already, they take it,
+whoever made it, and with it all that they say to each other. So the owners of what is shared are looked at, too.
+
+Read by Python at its start (PYTHONPATH names this folder), so it stands alone and must not fail.
 """
 
 import importlib.abc
@@ -12,22 +17,81 @@ import os
 import sys
 
 EXIT = 70  # EX_SOFTWARE: not a code that programs use for their own errors
+SHARED = "/dev/shm/"
 
 
 def check(mpi):
-    """Compare the world, if the import has opened it, with what was asked for."""
-    ranks = int(os.environ["DEEPRC_RANKS"])
-    if not mpi.Is_initialized() or mpi.COMM_WORLD.Get_size() == ranks:
+    """Look at the world once it is open: by the import, or by the program itself later."""
+    if mpi.Is_initialized():
+        look(mpi)
+        return
+    for name in ("Init", "Init_thread"):
+
+        def opened(*arguments, _open=getattr(mpi, name), **options):
+            result = _open(*arguments, **options)
+            look(mpi)
+            return result
+
+        setattr(mpi, name, opened)
+
+
+def look(mpi):
+    """Compare the world's size with what was asked for, and the owners of the memory that it shares with the user."""
+    for path, owner in foreign():
+        end(
+            "another user has made the memory that this rank shares with others",
+            f"{path} of user {owner}",
+            f"a file of user {os.geteuid()}",
+            "run it again, on nodes that nobody else uses (`srun --exclusive`), and tell the machine's operators",
+        )
+    ranks = os.environ.get("DEEPRC_RANKS", "1")
+    if os.environ.get("DEEPRC_ANY_WORLD") or not ranks.isdigit() or mpi.COMM_WORLD.Get_size() == int(ranks):
         return
     library = mpi.Get_library_version().split("\n")[0].rstrip("\0 ")
-    print(
-        f"error: the MPI world has {mpi.COMM_WORLD.Get_size()} ranks, the job {ranks}\n"
-        f"  found: {library}, loaded by {mpi.__file__}\n"
-        "  expected: the MPI library that belongs to the launcher of this site\n"
-        "  fix: install mpi4py for that MPI, or take the image that is built for this site",
-        file=sys.stderr,
-        flush=True,
+    end(
+        f"the MPI world has {mpi.COMM_WORLD.Get_size()} ranks, the job {ranks}",
+        f"{library}, loaded by {mpi.__file__}",
+        "the MPI library that belongs to the launcher of this site",
+        "install mpi4py for that MPI, or take the image that is built for this site",
     )
+
+
+def foreign():
+    """Path and owner of what this process shares in /dev/shm, and what neither its user nor root has made.
+
+    What is open is asked for its owner itself, since whoever made a file can unlink it once others have it; what is
+    only mapped by its path, if that is still the same file.
+    """
+    shared = {}
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            fields = line.rstrip("\n").split(maxsplit=5)
+            if len(fields) == 6 and fields[5].startswith(SHARED):
+                shared[int(fields[4])] = fields[5]
+    known = {}
+    for path in [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")] if shared else []:
+        note(path, known)
+    for path in shared.values():
+        note(path, known)
+    trusted = (os.geteuid(), 0)
+    device = os.stat(SHARED).st_dev
+    owners = [(path, known.get((device, inode))) for inode, path in shared.items()]
+    return [(path, owner) for path, owner in owners if owner is not None and owner not in trusted]
+
+
+def note(path, known):
+    """Keep in mind who owns the file at `path`, if there is one."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return
+    known[found.st_dev, found.st_ino] = found.st_uid
+
+
+def end(what, found, expected, fix):
+    """End this rank, and say why."""
+    text = f"error: {what}\n  found: {found}\n  expected: {expected}\n  fix: {fix}"
+    print(text, file=sys.stderr, flush=True)
     os._exit(EXIT)
 
 
@@ -61,6 +125,5 @@ def others():
             return
 
 
-if os.environ.get("DEEPRC_RANKS", "1").isdigit() and not os.environ.get("DEEPRC_ANY_WORLD"):
-    sys.meta_path.insert(0, Finder())
+sys.meta_path.insert(0, Finder())
 others()

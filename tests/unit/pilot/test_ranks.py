@@ -1,0 +1,120 @@
+"""The memory that MPI's ranks share, made by another user of the machine before they did."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deeprc.pilot import launching
+
+RANKS = Path(launching.__file__).with_name("ranks")
+PROGRAM = """
+from mpi4py import rc
+rc.initialize = sys.argv[1] == "at once"
+from mpi4py import MPI
+if not MPI.Is_initialized():
+    MPI.Init()
+os.write(1, b"rank %d is in\\n" % MPI.COMM_WORLD.Get_rank())  # one write: what two ranks say is not mixed
+"""
+# Makes, as MPICH names and prepares them, the segments of an mpiexec that will start in the next seconds.
+FORETELL = """
+pid, seconds, *unlinked = sys.argv[1:]
+libc, made, host = ctypes.CDLL(None), [], socket.gethostname()
+for moment in range(int(time.time()), int(time.time()) + int(seconds)):
+    libc.srand(moment)
+    number = 2166136261
+    for sign in f"kvs_{pid}_0_{libc.rand()}_{host}".encode():
+        number = (number ^ sign) * 16777619 % 2**32
+    made.append(f"/dev/shm/mpich_shm_{number:x}_0")
+    with open(os.open(made[-1], os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), "r+b", buffering=0) as file:
+        os.fchmod(file.fileno(), 0o666)
+        os.ftruncate(file.fileno(), 2118784)
+        os.pwrite(file.fileno(), (0x12345678).to_bytes(4, "little"), 8)
+print("ready", flush=True)
+sys.stdin.read(1)
+for path in made:
+    os.path.exists(path) and os.unlink(path)
+"""
+
+
+def ranks(tmp_path, when: str, go_first=lambda pid: None) -> tuple[int, str]:
+    """The end of two ranks whose mpiexec starts once `go_first` has been told its process."""
+    (tmp_path / "program.py").write_text(f"import os, sys\n{PROGRAM}")
+    launcher = Path(sys.executable).parent / "mpiexec"
+    argv = [str(launcher), "-n", "2", sys.executable, str(tmp_path / "program.py"), when]
+    process = subprocess.Popen(
+        ["/bin/bash", "-c", 'read -r; exec "$@"', "wait", *argv],
+        env={**os.environ, "DEEPRC_RANKS": "2", "PYTHONPATH": str(RANKS)},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        go_first(process.pid)
+        return (process.communicate("\n", timeout=60)[0], process.returncode)[::-1]
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize("when", ["at once", "later"])
+@pytest.mark.requires("root")
+def test_a_segment_of_another_user_ends_the_ranks(tmp_path, stranger, when):
+    modules = ("ctypes", "socket", "time")
+    started = []
+
+    def plant(pid: int) -> None:
+        started.append(stranger.start(FORETELL, pid, 20, modules=modules, stdin=subprocess.PIPE))
+        assert started[0].stdout.readline() == "ready\n"
+
+    try:
+        code, printed = ranks(tmp_path, when, plant)
+    finally:
+        for process in started:
+            process.communicate("\n", timeout=30)
+    assert "error: another user has made the memory that this rank shares with others\n" in printed
+    assert f" of user {stranger.UID}\n  expected: a file of user {os.geteuid()}\n  fix: " in printed
+    assert "is in" not in printed
+    assert code == 70
+
+
+@pytest.mark.parametrize("when", ["at once", "later"])
+def test_ones_own_is_fine(tmp_path, when):
+    code, printed = ranks(tmp_path, when)
+    assert (code, sorted(printed.splitlines())) == (0, ["rank 0 is in", "rank 1 is in"])
+
+
+# A file that is unlinked once the ranks have it: its owner is that of what is open.
+UNLINKED = """
+import mmap, os, sys, sitecustomize
+file = os.open(sys.argv[1], os.O_RDWR)
+memory = mmap.mmap(file, 4096)
+print("open", flush=True)
+sys.stdin.read(1)
+print([owner for _, owner in sitecustomize.foreign()])
+"""
+MAKE = """
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+os.fchmod(file, 0o666)
+os.ftruncate(file, 4096)
+print("made", flush=True)
+sys.stdin.read(1)
+os.unlink(sys.argv[1])
+"""
+
+
+@pytest.mark.requires("root")
+def test_a_segment_that_is_unlinked_meanwhile_is_still_its_makers(stranger):
+    path = f"/dev/shm/deeprc_{socket.gethostname()}_{os.getpid()}"
+    maker = stranger.start(MAKE, path, stdin=subprocess.PIPE)
+    try:
+        assert maker.stdout.readline() == "made\n"
+        rank = subprocess.Popen(
+            [sys.executable, "-c", UNLINKED, path], env={**os.environ, "PYTHONPATH": str(RANKS)},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert rank.stdout.readline() == "open\n"
+    finally:
+        maker.communicate("\n", timeout=30)
+    assert not os.path.exists(path)
+    assert rank.communicate("\n", timeout=30)[0] == f"[{stranger.UID}]\n"
