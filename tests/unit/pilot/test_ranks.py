@@ -116,5 +116,5 @@ def test_a_segment_that_is_unlinked_meanwhile_is_still_its_makers(stranger):
         assert rank.stdout.readline() == "open\n"
     finally:
         maker.communicate("\n", timeout=30)
-    assert not os.path.exists(path)
+    assert not Path(path).exists()
     assert rank.communicate("\n", timeout=30)[0] == f"[{stranger.UID}]\n"

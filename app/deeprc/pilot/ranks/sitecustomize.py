@@ -25,14 +25,18 @@ def check(mpi):
     if mpi.Is_initialized():
         look(mpi)
         return
-    for name in ("Init", "Init_thread"):
+    mpi.Init, mpi.Init_thread = watched(mpi, mpi.Init), watched(mpi, mpi.Init_thread)
 
-        def opened(*arguments, _open=getattr(mpi, name), **options):
-            result = _open(*arguments, **options)
-            look(mpi)
-            return result
 
-        setattr(mpi, name, opened)
+def watched(mpi, initialize):
+    """`MPI.Init`, with a look at the world after it."""
+
+    def opened(*arguments, **options):
+        result = initialize(*arguments, **options)
+        look(mpi)
+        return result
+
+    return opened
 
 
 def look(mpi):
