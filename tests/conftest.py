@@ -9,7 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("deeprc", deadline=None)  # a busy machine is no fault
+hypothesis.settings.load_profile("deeprc")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
