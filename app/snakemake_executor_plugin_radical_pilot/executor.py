@@ -85,7 +85,7 @@ class Executor(RemoteExecutor):
             self._planned = self._plan()
             self._hidden = direct.hide(self.workflow, self._run.private.configuration)
             if self._hidden:
-                self._run.create()
+                self._make_folder()
                 self._run.private.write(self._run.private.configuration, self._hidden)
         except DeepRCError as error:
             raise WorkflowError(str(error)) from None
@@ -237,7 +237,7 @@ class Executor(RemoteExecutor):
         """Write down the run and start the first pilot."""
         self._planned.check_modules()
         if not self._hidden:
-            self._run.create()
+            self._make_folder()
         environment = users(os.environb, elsewhere=self._planned.batch)
         self._run.private.write(self._run.private.environment, environment)
         self._events = Events(self._run.path / "events.jsonl", self._mask)
@@ -254,6 +254,10 @@ class Executor(RemoteExecutor):
             )
         )
         self._start(pilot)
+
+    def _make_folder(self) -> None:
+        if left := self._run.create():
+            self._progress.say(f"a run of this folder was killed: {left} processes that it had left here were ended")
 
     def _start(self, pilot: Pilot) -> None:
         self._pilot, self._began, self._announced = pilot, time.time(), False

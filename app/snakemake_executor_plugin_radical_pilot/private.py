@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
+from deeprc.pilot.processes import sweep_below
+
 ENVIRONMENT, CONFIGURATION = "environment", "configuration.json"
 
 
@@ -15,7 +17,7 @@ class Private:
     """Those of the run in `folder`.
 
     At its end the run removes them. Where it is killed, the process that holds RADICAL-Pilot does, which is told their
-    `paths`; where that is killed, too, the next run. A lock on them tells whether their run lives.
+    `paths`, or its fork; where all of these are killed, the next run. A lock on them tells whether their run lives.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,13 +55,16 @@ class Private:
             self.environment.parent.rmdir()
 
 
-def sweep(runs: Path) -> None:
-    """Remove those of runs that were killed."""
+def sweep(runs: Path) -> int:
+    """Remove those of runs that were killed, and end what is left of them; return how many processes there were."""
+    ended = 0
     for name in (ENVIRONMENT, CONFIGURATION):
         for path in runs.glob(f"*/{name}"):
             with contextlib.suppress(OSError), path.open("r+b") as file:
                 if _lock(file):
+                    ended += sweep_below(path.parent)
                     path.unlink()
+    return ended
 
 
 def _lock(file: BinaryIO) -> bool:

@@ -104,14 +104,18 @@ class RunFolder:
             require_private(folder, fix=ELSEWHERE)
         require_fixed(Path(".snakemake", "scripts").absolute(), fix="run in a working directory that is yours")
 
-    def create(self) -> None:
-        """Make the folder, readable by its owner only; drop the oldest runs beyond KEPT, and secrets of killed ones."""
+    def create(self) -> int:
+        """Make the folder, readable by its owner only; drop the oldest runs beyond KEPT, and secrets of killed ones.
+
+        Return how many processes of killed ones were left, which are ended.
+        """
         private(self.path.parent.parent, fix=ELSEWHERE)
         private(self.path.parent, fix=ELSEWHERE)
         self.path.mkdir(mode=0o700)
-        sweep(self.path.parent)
+        left = sweep(self.path.parent)
         for old in sorted(self.path.parent.iterdir())[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
+        return left
 
     def tidy(self) -> None:
         """Remove the jobs' files; the events stay."""

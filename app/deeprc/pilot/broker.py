@@ -3,7 +3,8 @@
 It is a process of its own because RADICAL-Pilot wants its own environment (HOME, TMPDIR, log settings), writes to
 standard output, starts dozens of threads, and must outlive a Ctrl-C that is meant for Snakemake. Both sides speak JSON
 lines: commands come on standard input, news go to standard output. The end of the input means that the client is
-gone, however it ended: the pilot is closed then, so that no crash leaves an allocation behind.
+gone, however it ended: the pilot is closed then, so that no crash leaves an allocation behind. Where this process is
+killed, too, a fork of it does that (`outlive`).
 
 Commands: `{"start": {…}}` first, then `{"submit": [{…}]}`, `{"cancel": [uid, …]}`, `{"close": true}`.
 News: `{"pilot": state, …}`, `{"task": uid, "state": state, "code": exit code, "cores": [[node, core], …],
@@ -19,25 +20,36 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Any, TextIO
+
+import psutil
 
 from deeprc.pilot.batch import give_back
 from deeprc.pilot.processes import MARK, sweep
 
 FINAL = {"DONE", "FAILED", "CANCELED"}
+LOOK = 1.0  # seconds between two looks of the fork
 
 
 class Broker:
-    """One RADICAL-Pilot session with one pilot, driven by commands."""
+    """One RADICAL-Pilot session with one pilot, driven by commands.
 
-    def __init__(self, news: TextIO) -> None:
+    Parameters
+    ----------
+    job
+        The batch system and the name of the pilot's job, or None.
+    private
+        The client's files that are to go where it cannot remove them.
+    """
+
+    def __init__(self, news: TextIO, job: list[str] | None, private: list[str]) -> None:
         self._news, self._lock = news, threading.Lock()
         self._closing = threading.Lock()
         self._session = self._tasks = None
-        self._job: list[str] | None = None  # of a batch system: which one, and the job's name
-        self._private: list[str] = []  # the files that are to go where the client cannot remove them
+        self._job, self._private = job, private
 
     def tell(self, **item: Any) -> None:
         """Send one item of news."""
@@ -46,12 +58,7 @@ class Broker:
             self._news.flush()
 
     def start(self, wanted: dict) -> None:
-        """Open the session and submit the pilot.
-
-        `wanted` is what RADICAL-Pilot's description of a pilot takes, and `job`: the batch system and the job's name;
-        and the client's `private` files.
-        """
-        self._job, self._private = wanted.pop("job"), wanted.pop("private")
+        """Open the session and submit the pilot: `wanted` is what RADICAL-Pilot's description of one takes."""
         import deeprc_watch  # of the hooks
         import radical.pilot as rp
 
@@ -142,6 +149,23 @@ def listen(broker: Broker, source: TextIO, commands: queue.SimpleQueue) -> None:
     broker.close()
 
 
+def outlive(broker: Broker, *pipes: TextIO) -> None:
+    """Fork a process that closes the pilot where this one is killed, by which all that it started would be orphans.
+
+    It leaves the private files to a client that goes on, and lets go of its pipes.
+    """
+    client, parent = os.getppid(), os.getpid()
+    if os.fork():
+        return
+    for pipe in pipes:
+        os.close(pipe.fileno())
+    while os.getppid() == parent:
+        time.sleep(LOOK)
+    if not psutil.pid_exists(client):
+        broker.forget()
+    broker.close()
+
+
 def main() -> None:
     """Serve commands until the input ends or says `close`."""
     # RADICAL-Pilot's processes must not read the commands or print between the news. Those that it forks close
@@ -150,7 +174,12 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    broker, commands = Broker(news), queue.SimpleQueue()
+    begin = json.loads(source.readline() or "{}").get("start")
+    if begin is None:  # the client is gone, or has changed its mind
+        return
+    broker, commands = Broker(news, begin.pop("job"), begin.pop("private")), queue.SimpleQueue()
+    outlive(broker, source, news)  # before there are threads, or anything else
+    commands.put(("start", begin))
     threading.Thread(target=listen, args=(broker, source, commands), daemon=True).start()
     serve = {"start": broker.start, "submit": broker.submit, "cancel": broker.cancel}
     try:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 
 import psutil
+
+from deeprc.pilot import curve
 
 MARK = "DEEPRC_PILOT"  # the environment variable that holds a pilot's mark
 TASK = "RP_TASK_ID"  # the one that RADICAL-Pilot gives to tasks
 PATIENCE = 10.0  # seconds that a batch system may take to end a pilot's job
 
 
-def members(mark: str, session: int) -> list[psutil.Process]:
+def members(mark: str, session: int | None) -> list[psutil.Process]:
     """The other running processes of a pilot.
 
     No one sign finds them all: a process that renames itself (RADICAL-Pilot's components do) writes over the
@@ -38,7 +41,7 @@ def members(mark: str, session: int) -> list[psutil.Process]:
     return [alive[pid] for pid in found - {os.getpid()}]
 
 
-def sweep(mark: str, session: int, *, grace: float = 1.0) -> int:
+def sweep(mark: str, session: int | None, *, grace: float = 1.0) -> int:
     """End every other process of a pilot (see `members`); return how many there were.
 
     Those of tasks get SIGTERM, and SIGKILL after `grace` seconds. RADICAL-Pilot's own get SIGKILL: there is nothing
@@ -56,6 +59,28 @@ def sweep(mark: str, session: int, *, grace: float = 1.0) -> int:
         psutil.wait_procs(alive, timeout=grace)
         left = members(mark, session)
     return len(first)
+
+
+def sweep_below(folder: Path) -> int:
+    """End what is left of the pilots in a folder, whose broker and client were killed; return how many there were.
+
+    A session counts as theirs where its leader does, or has ended: a process that a test or a user gave the mark may
+    stand in another one.
+    """
+    marks: dict[int, str] = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(
+            psutil.Error, OSError, KeyError
+        ):  # it has just ended, is another user's, or no pilot's
+            environment = process.environ()
+            if Path(environment[curve.VARIABLE]).is_relative_to(folder):
+                marks[process.pid] = environment[MARK]
+    found = set()
+    for pid, mark in marks.items():
+        with contextlib.suppress(OSError):
+            session = os.getsid(pid)
+            found.add((mark, session if session in marks or not psutil.pid_exists(session) else None))
+    return sum(sweep(*each) for each in found)
 
 
 def _end(process: psutil.Process, *, kill: bool = False) -> None:

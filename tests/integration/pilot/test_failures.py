@@ -115,6 +115,18 @@ def broker(folder) -> int | None:
     return next((pid for pid, arguments in survivors(folder).items() if "deeprc.pilot.broker" in arguments), None)
 
 
+def test_killed_together_with_the_process_that_holds_radical_pilot_it_leaves_nothing(tmp_path):
+    killed = start(tmp_path, "mpi.smk", "--config", "seconds=86.5", *QUIET, "slept.txt")
+    try:
+        wait_for((tmp_path / "slept.txt").exists, BEGIN)
+    finally:
+        for pid in (killed.pid, broker(tmp_path)):
+            os.kill(pid, signal.SIGKILL)
+        killed.wait()
+    wait_for(lambda: not survivors(tmp_path), 30)
+    assert list(tmp_path.glob(".deeprc/runs/*/environment")) == []
+
+
 def test_interrupt_during_the_start(tmp_path):
     process = start(tmp_path, "mpi.smk", "--config", "seconds=86.5", *QUIET, "slept.txt")
     wait_for(lambda: broker(tmp_path), 120)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
+from deeprc.pilot import curve
+from deeprc.pilot.processes import MARK
 from snakemake_executor_plugin_radical_pilot.runs import RunFolder
 
 PROGRAM = """
@@ -21,17 +24,29 @@ sys.stdin.read()
 """
 
 
-def test_the_next_run_removes_those_of_killed_ones_and_of_no_other(tmp_path):
+def test_the_next_run_removes_those_of_killed_ones_with_their_processes_and_of_no_other(tmp_path):
     runs = tmp_path / ".deeprc" / "runs"
     killed, alive = (
         subprocess.Popen([sys.executable, "-c", PROGRAM, runs / name], stdin=-1, stdout=-1) for name in ("a", "b")
     )
     for each in (killed, alive):
         assert each.stdout.readline() == b"written\n"
+    orphan, lasting = (
+        subprocess.Popen(
+            ["sleep", "60"], env={**os.environ, MARK: str(place), curve.VARIABLE: f"{place}/pilot-1/curve"}
+        )
+        for place in (runs / "a", runs / "b")
+    )
     killed.kill()
     killed.wait()
     assert len(list(runs.glob("a/*"))) == 3
-    RunFolder(tmp_path / ".deeprc").create()
+    try:
+        assert RunFolder(tmp_path / ".deeprc").create() == 1
+        assert orphan.poll() is not None and lasting.poll() is None
+    finally:
+        for each in (orphan, lasting):
+            each.kill()
+            each.wait()
     alive.communicate()
     assert [path.name for path in runs.glob("a/*")] == ["events.jsonl"]
     assert len(list(runs.glob("b/*"))) == 3

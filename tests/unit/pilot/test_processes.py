@@ -109,6 +109,44 @@ def test_a_broker_whose_client_goes_ends_itself():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+CLIENT = """
+import subprocess, sys
+broker = subprocess.Popen([sys.executable, "-c", sys.argv[1], *sys.argv[2:]], start_new_session=True)
+sys.stdin.read()
+"""
+KILLED = """
+import os, subprocess, sys, time
+from deeprc.pilot.broker import Broker, outlive
+outlive(Broker(sys.stdout, None, sys.argv[1:]))
+own, task = (subprocess.Popen([*first, "sleep", "60"], start_new_session=bool(first)).pid for first in ([], ["env"]))
+print(os.getpid(), own, task, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["with its client", "alone"])
+def test_of_a_broker_that_is_killed_nothing_stays_but_the_files_of_a_client_that_goes_on(tmp_path, together):
+    secret = tmp_path / "environment"
+    secret.touch()
+    client = subprocess.Popen(
+        [sys.executable, "-c", CLIENT, KILLED, str(secret)], env={**os.environ, MARK: f"test-{tmp_path}"}, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        broker, *started = (psutil.Process(int(pid)) for pid in client.stdout.readline().split())
+        fork = next(child for child in broker.children() if child not in started)
+        if together:
+            client.kill()
+            client.wait()
+        broker.kill()
+        until(lambda: all(map(is_over, [*started, fork])))
+        assert secret.exists() != together
+    finally:
+        client.kill()
+        client.wait()
+        sweep(f"test-{tmp_path}", broker.pid)
+
+
 def test_last_words_are_the_programs_not_the_launchers():
     text = "Traceback\n  no such file\nsrun: error: node1: task 0: Exited with exit code 1\n\n"
     assert last_words(text) == "no such file"
