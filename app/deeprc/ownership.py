@@ -203,6 +203,27 @@ def require_fixed(folder: Path, *, fix: str) -> None:
             )
 
 
+def require_writable(folder: Path, *, fix: str) -> None:
+    """Raise an OwnershipError where the user may not write to a folder, or make it where it is missing.
+
+    `fix` is how he names another place.
+    """
+    place = next(each for each in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(each))
+    if os.access(place, os.W_OK | os.X_OK):
+        return
+    state, me = place.stat(), user(os.geteuid())
+    found = f"owned by {user(state.st_uid)} (mode {stat.S_IMODE(state.st_mode):04o})"
+    if os.statvfs(place).f_flag & os.ST_RDONLY:
+        found = "on a file system that is mounted read-only"
+    elif state.st_uid == os.geteuid():
+        fix = f"`chmod u+wx {place}`; or {fix}"
+    else:
+        fix = f"{fix}; or, if it should be yours, `chown -R {me.removeprefix('uid ')} {place}` by root"
+    raise OwnershipError(
+        "you may not write here", where=place, found=found, expected=f"a folder that {me} may write to", fix=fix
+    )
+
+
 def _may_replace(folder: Path, entry: Path) -> Iterator[tuple[str, bool]]:
     """Who may replace an entry of a folder, and whether it could be anybody."""
     try:

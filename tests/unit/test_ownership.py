@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.ownership import OwnershipError, Writer, fault, is_foreign, open_to, private, user, writers
+from deeprc.ownership import (
+    OwnershipError,
+    Writer,
+    fault,
+    is_foreign,
+    open_to,
+    private,
+    require_writable,
+    user,
+    writers,
+)
 
 FIX = "name another one by --folder"
 PLANT = """
@@ -155,3 +165,9 @@ def test_links_that_lead_in_circles_end(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     assert [each for each in writers(Path(tmp_path, "a", "x")) if each.anybody] == []
+
+
+def test_a_file_system_that_is_read_only_is_told(tmpfs):
+    place = tmpfs("1m", "ro")
+    with pytest.raises(OwnershipError, match=rf"{place}: you may not write here\n  found: .* mounted read-only\n"):
+        require_writable(place / "new" / "er", fix=FIX)

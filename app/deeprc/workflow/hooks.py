@@ -15,6 +15,7 @@ from typing import Any
 
 from deeprc.config import Config
 from deeprc.errors import DeepRCError
+from deeprc.ownership import require_writable
 from deeprc.workflow import lock, preflight, preview
 from deeprc.workflow.expected import outdated
 
@@ -53,6 +54,9 @@ class _Attached:
 
         kind, workflow = named["executor_plugin"].common_settings, self._workflow
         if kind.dryrun_exec:
+            if not lock.SNAKEMAKE.exists():  # Snakemake makes it all the same
+                with plainly():
+                    require_writable(lock.SNAKEMAKE, fix=lock.ELSEWHERE)
             return self._execute(*given, **named)
         self._looked = kind.touch_exec
         with plainly(), contextlib.ExitStack() as self._held:

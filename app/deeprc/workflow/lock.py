@@ -21,9 +21,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deeprc.errors import DeepRCError
-from deeprc.ownership import require_fixed, require_umask
+from deeprc.ownership import OwnershipError, fault, require_fixed, require_umask, require_writable
 
 SNAKEMAKE = Path(".snakemake")
+WRITTEN = ("", "deeprc", "locks", "incomplete", "metadata", "auxiliary")  # in it, by each run
+ELSEWHERE = "run in a working directory that is yours: `--directory FOLDER`"
 
 
 class LockedError(DeepRCError):
@@ -100,12 +102,18 @@ def hold(results: str, say: Callable[[str], None], folder: Path | None = SNAKEMA
     LockedError
         Where another process that lives, or one on another machine, holds them.
     OwnershipError
-        Where anybody may exchange what is in `folder`, or what the user makes.
+        Where anybody may exchange what is in `folder`, or what the user makes; where the user may not write to it.
     """
     require_umask()
     if folder is not None:
-        require_fixed(folder.absolute(), fix="run in a working directory that is yours")
+        require_fixed(folder.absolute(), fix=ELSEWHERE)
+        for name in WRITTEN:
+            require_writable(folder / name, fix=ELSEWHERE)
     record, mine = _record(results, folder), Holder.me()
+    guard = record.with_suffix(".guard").absolute()
+    if folder is not None and guard.exists() and not os.access(guard, os.W_OK):
+        fix = f"`rm {guard}`, if no other run goes on here"
+        raise OwnershipError("this file is not yours", where=guard, found=fault(guard), fix=fix)
     with _alone(record):
         _take(record, results, mine, say, folder)
     try:

@@ -121,6 +121,43 @@ def test_nothing_is_held_where_everybody_may_write_to_what_is_made(folder):
     assert not (folder / "deeprc").exists()
 
 
+FOREIGN = """
+from pathlib import Path
+from deeprc.errors import DeepRCError
+from deeprc.workflow.lock import hold
+for place in sys.argv[1:]:
+    os.chdir(place)
+    try:
+        with hold("results", print):
+            print("mine")
+    except DeepRCError as error:
+        print(error)
+"""
+
+
+@pytest.mark.requires("root")
+def test_where_we_may_not_write_it_is_told_and_what_to_do(sticky, stranger):
+    """In somebody else's checkout, and where root has run in the user's own folder."""
+    checkout, own, run_by_root = sticky / "checkout", sticky / "own", sticky / "run by root"
+    for place in (checkout, own / ".snakemake" / "locks", run_by_root / ".snakemake" / "deeprc"):
+        place.mkdir(parents=True)
+    guard = Path(lock._record(str(run_by_root / "results"), run_by_root / ".snakemake")).with_suffix(".guard")
+    guard.touch(0o600)
+    for mine in (own, own / ".snakemake", run_by_root, run_by_root / ".snakemake", guard.parent):
+        os.chown(mine, stranger.UID, stranger.UID)
+    for place in (checkout, own / ".snakemake" / "locks"):
+        place.chmod(0o755)
+    expected = "".join(
+        f"{place}: you may not write here\n  found: owned by root (mode 0755)\n"
+        "  expected: a folder that uid 64023 may write to\n  fix: run in a working directory that is yours:"
+        f" `--directory FOLDER`; or, if it should be yours, `chown -R 64023 {place}` by root\n"
+        for place in (checkout, own / ".snakemake" / "locks")
+    )
+    expected += f"{guard}: this file is not yours\n  found: owned by root\n"
+    expected += f"  fix: `rm {guard}`, if no other run goes on here\n"
+    assert stranger.run(FOREIGN, checkout, own, run_by_root, modules=("deeprc.workflow.lock",)) == expected
+
+
 def test_other_results_are_another_lock_and_one_folder_has_one_name(folder):
     with hold("results", print, folder), hold("others", print, folder):
         assert holder("results", folder) is None  # this process's own
