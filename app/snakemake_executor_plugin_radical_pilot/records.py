@@ -167,8 +167,10 @@ class Ended:
             return (self.outcome.reason or f"it was {self.outcome.state.lower()}") + again
         number = -self.code if self.code < 0 else self.code - 128
         by_signal = {int(each): f", {each.name}" for each in signal.Signals}.get(number, "")
-        of_rank = f" of rank {self.rank}" if self.of.asked.ranks > 1 else ""
-        return f"exit code {self.code}{by_signal}{of_rank}{again}"
+        code = f"exit code {self.code}{by_signal}"
+        if self.of.asked.ranks > 1:
+            code = ended.of_launcher(code, self.outcome.reason) if self.rank is None else f"{code} of rank {self.rank}"
+        return f"{code}{again}"
 
     def last_lines(self) -> list[str]:
         """The end of the log; of several ranks, that of the one that failed."""

@@ -28,6 +28,7 @@ from typing import Any, TextIO
 import psutil
 
 from deeprc.pilot.batch import give_back
+from deeprc.pilot.ended import HYDRA
 from deeprc.pilot.processes import MARK, sweep
 
 FINAL = {"DONE", "FAILED", "CANCELED"}
@@ -131,10 +132,13 @@ class Broker:
 
 
 def last_words(text: str) -> str:
-    """The last line of what a task wrote on its standard error; a launcher's own only where there is nothing else."""
+    """The last line of what a task wrote on its standard error; a launcher's own only where there is nothing else: of
+    Hydra's the first, which tells the cause; the others lead up from there.
+    """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    own = [line for line in lines if not line.startswith(("srun: ", "slurmstepd", "mpiexec", "prterun"))]
-    return (own or lines or [""])[-1]
+    own = [line for line in lines if not line.startswith(("srun: ", "slurmstepd", "mpiexec", "prterun", HYDRA))]
+    hydras = [line for line in lines if line.startswith(HYDRA)]
+    return (own[-1:] or hydras[:1] or lines[-1:] or [""])[0]
 
 
 def listen(broker: Broker, source: TextIO, commands: queue.SimpleQueue) -> None:

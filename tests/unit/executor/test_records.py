@@ -130,6 +130,16 @@ def test_cause_in_words(tmp_path, of, expected):
     assert ended.again
 
 
+def test_a_launcher_that_ends_by_itself_is_told_as_such(tmp_path):
+    stage = submitted(tmp_path)
+    assert stage.ended(outcome("FAILED", 9)).why() == ("exit code 9 of the launcher, and of no rank: it said nothing")
+    words = "[mpiexec@vm] HYD_pmcd_pmiserv_proxy_init_cb (pmiserv_cb.c:533): assert (…) failed"
+    assert stage.ended(outcome("FAILED", 255, words)).why() == (
+        f"exit code 255 of the launcher, and of no rank: {words}; any user of its node can end this mpiexec, "
+        "see docs/security.md: run it again, on nodes of your own"
+    )
+
+
 def test_memory_of_a_job_that_a_snakemake_of_its_own_runs_is_told_as_such(tmp_path):
     of = outcome("FAILED", None, for_memory(100, 130.2))
     stage = submitted(tmp_path, ranks=1)

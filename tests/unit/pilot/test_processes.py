@@ -152,3 +152,6 @@ def test_last_words_are_the_programs_not_the_launchers():
     assert last_words(text) == "no such file"
     assert last_words("srun: error: no step\n") == "srun: error: no step"
     assert last_words("") == ""
+    hydra = "[mpiexec@vm] cb (a.c:533): assert (x) failed\n[mpiexec@vm] main (b.c:270): error waiting\n"
+    assert last_words(hydra) == "[mpiexec@vm] cb (a.c:533): assert (x) failed"
+    assert last_words(f"{hydra}no such file\n{hydra}") == "no such file"

@@ -1,4 +1,4 @@
-"""The memory that MPI's ranks share, made by another user of the machine before they did."""
+"""What another user of the machine can do to MPI's ranks: to the memory that they share, and to their launcher."""
 
 import os
 import socket
@@ -6,9 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from deeprc.pilot import launching
+from deeprc.pilot.broker import last_words
+from deeprc.pilot.ended import HYDRA
+from pilots import wait_for
 
 RANKS = Path(launching.__file__).with_name("ranks")
 PROGRAM = """
@@ -118,3 +122,28 @@ def test_a_segment_that_is_unlinked_meanwhile_is_still_its_makers(stranger):
         maker.communicate("\n", timeout=30)
     assert not Path(path).exists()
     assert rank.communicate("\n", timeout=30)[0] == f"[{stranger.UID}]\n"
+
+
+GREET = """
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5) as line:
+    line.sendall(b"HYD" + bytes(9))
+    line.settimeout(10)
+    line.recv(1)
+"""
+
+
+@pytest.mark.requires("root")
+def test_hydra_ends_by_a_strangers_greeting_and_says_so(stranger):
+    """What docs/security.md tells of it is true; where a newer one does not, the page can be better."""
+    argv = [str(Path(sys.executable).parent / "mpiexec"), "-n", "2", "sleep", "60"]
+    process = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: len(psutil.Process(process.pid).children(recursive=True)) >= 3, 30)
+        ports = [each.laddr.port for each in psutil.Process(process.pid).net_connections() if each.status == "LISTEN"]
+        stranger.run(GREET, *ports, modules=("socket", "encodings.idna"))
+        _, said = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 255
+    assert last_words(said).startswith(HYDRA)
+    assert "assert" in last_words(said)
