@@ -107,6 +107,12 @@ class Image(_Strict):
         """Whether the host's MPI and libfabric must be bound in: the MPI inside uses no network without them."""
         return not self.fabrics
 
+    def advice(self, architecture: str) -> str:
+        """How to get it, for people: it can be pulled where it is published."""
+        build = f"`deeprc image build {self.name}`"
+        published = self.uri and architecture in self.digests
+        return f"`deeprc image pull {self.name}` or {build}" if published else build
+
     @model_validator(mode="after")
     def _digests_of_built_architectures(self) -> Image:
         if strange := sorted(set(self.digests) - set(self.architectures)):
@@ -139,6 +145,20 @@ class Catalog(_Strict):
         if name not in by_name:
             raise unknown("image", name, by_name, where="image catalog")
         return by_name[name]
+
+    def pinned(self, name: str, architecture: str) -> str | None:
+        """The digest of the image called `name`; None where the catalog pins none."""
+        return next((image.digests.get(architecture) for image in self.images if image.name == name), None)
+
+    def advice(self, name: str, architecture: str) -> str:
+        """How to get the image called `name`: one of the catalog, or one that was built for some of its stages."""
+        for image in self.images:
+            if name == image.name:
+                return image.advice(architecture)
+            words = name.removeprefix(f"{image.name}-").split("-")
+            if name == "-".join([image.name, *words]) and set(words) <= set(image.stages):
+                return f"`deeprc image build {image.name} --stages {','.join(words)}`"
+        return "`deeprc image list` names those that can be built"
 
 
 def catalog_path() -> Path:

@@ -67,7 +67,7 @@ def list_images(site: SiteOption = None, partition: PartitionOption = None, as_j
         for row in rows:
             table.add_row(
                 row["name"], " ".join(row["architectures"]), row["mpi"], row["accelerator"], " ".join(row["stages"]),
-                row["path"] or ("published" if row["uri"] else "not published"),
+                row["path"] or row["passed_over"] or ("published" if row["uri"] else "not published"),
             )  # fmt: skip
     Console().print(table)
 
@@ -262,7 +262,9 @@ def _verify_file(file: Path, catalog: Catalog) -> None:
 
 
 def _row(image: Image, store: Store, architecture: str) -> dict:
-    held = store.find(image, architecture)
+    held, pinned = store.find(image, architecture), image.digests.get(architecture)
+    here = [each for each in store.held() if (each.name, each.architecture) == (image.name, architecture)]
+    passed_over = "; ".join(f"passed over: {why}" for each in here if (why := store.why_not(each, pinned)))
     accelerator = image.accelerator
     return {
         "name": image.name,
@@ -275,6 +277,7 @@ def _row(image: Image, store: Store, architecture: str) -> dict:
         "uri": image.uri,
         "digest": held.digest if held else image.digests.get(architecture),
         "path": str(held.path) if held else None,
+        "passed_over": passed_over or None,
     }
 
 

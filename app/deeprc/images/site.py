@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from deeprc.images.catalog import Image
+from deeprc.images.catalog import Image, load_catalog
 from deeprc.images.errors import ImageError
 from deeprc.images.store import Held, Store
 from deeprc.sites import Site
@@ -27,15 +27,15 @@ def require(store: Store, image: Image | str, architecture: str) -> Held:
     """
     if held := store.find(image, architecture):
         return held
-    name = image if isinstance(image, str) else image.name
+    name, pinned = (image, None) if isinstance(image, str) else (image.name, image.digests.get(architecture))
     named = [held for held in store.held() if (held.name, held.architecture) == (name, architecture)]
-    doubted = "; ".join(f"{held.path.parent}: {held.doubt}" for held in named if held.doubt)
+    doubted = "; ".join(f"{held.path.parent}: {why}" for held in named if (why := store.why_not(held, pinned)))
     raise ImageError(
         f"image {name} for {architecture} is not here",
         where=", ".join(map(str, [*store.shared, store.folder])),
         found=f"not believed: {doubted}" if doubted else None,
-        expected="files of yours or root's that nobody else may write to, or that the catalog pins"
+        expected="files of yours or root's that nobody else may write to, or whose bytes are what the catalog pins"
         if doubted
         else None,
-        fix=f"`deeprc image pull {name}` or `deeprc image build {name}`",
+        fix=load_catalog().advice(name, architecture) if isinstance(image, str) else image.advice(architecture),
     )

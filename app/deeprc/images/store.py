@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from deeprc.errors import DeepRCError
 from deeprc.files import StorageError, atomic, read_json, write_json
 from deeprc.images import sif, trust
-from deeprc.images.catalog import Image, Stage
+from deeprc.images.catalog import Image, Stage, load_catalog
 from deeprc.images.errors import ImageError
 from deeprc.ownership import OwnershipError, fault, open_to, require_fixed
 from deeprc.validation import validate
@@ -105,11 +105,16 @@ class Store:
         for held in self.held():
             if (held.name, held.architecture) != (name, architecture) or pinned not in (None, held.digest):
                 continue
-            if not held.doubt:
+            if not self.why_not(held, pinned):
                 return self.unchanged(held)
-            if pinned and trust.digest(held.path) == pinned:
-                return held
         return None
+
+    def why_not(self, held: Held, pinned: str | None) -> str | None:
+        """Why an image is passed over where the catalog pins that digest, or none; None where it is not."""
+        if not held.doubt or held.digest != pinned:
+            return held.doubt
+        found = trust.digest(held.path)
+        return None if found == pinned else f"{held.path.name} has the digest {found}, and the catalog pins {pinned}"
 
     def built(self, content: str) -> Held | None:
         """The image that was built here from exactly that."""
@@ -129,7 +134,7 @@ class Store:
                 where=held.path,
                 found=found,
                 expected=held.digest,
-                fix=f"remove it, then `deeprc image pull {held.name}`",
+                fix=f"remove it, then {load_catalog().advice(held.name, held.architecture)}",
             )
         return held
 

@@ -114,3 +114,17 @@ def test_where_the_catalog_is_looked_for(tmp_path, monkeypatch):
     monkeypatch.setenv("DEEPRC_CATALOG", str(tmp_path / "gone.yaml"))
     with pytest.raises(ConfigError, match=r"gone\.yaml"):
         load_catalog()
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("cpu-mpich", "`deeprc image build cpu-mpich`"),  # nothing is published
+        ("cpu-openmpi-frames", "`deeprc image build cpu-openmpi --stages frames`"),
+        ("cpu-openmpi-frames-torch", "`deeprc image build cpu-openmpi --stages frames,torch`"),
+        ("mine", "`deeprc image list` names those that can be built"),
+        ("cpu-mpich-mine", "`deeprc image list` names those that can be built"),
+    ],
+)
+def test_what_is_advised_to_get_an_image_is_what_works(name, advice):
+    assert load_catalog(SHIPPED).advice(name, "x86_64") == advice

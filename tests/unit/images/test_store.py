@@ -74,7 +74,7 @@ def test_a_changed_file_is_refused(tmp_path):
         handle.write(b"X")
     with pytest.raises(ImageError, match="changed after it was put here") as caught:
         store.find(IMAGE, "x86_64")
-    assert held.digest in str(caught.value) and "deeprc image pull cpu-mpich" in str(caught.value)
+    assert held.digest in str(caught.value) and "remove it, then `deeprc image build cpu-mpich`" in str(caught.value)
     state = held.path.stat()
     os.utime(held.path, ns=(state.st_atime_ns, held.mtime_ns))  # hidden from a look at size and time, not from reading
     with pytest.raises(ImageError):

@@ -9,14 +9,20 @@ import struct
 from pathlib import Path
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
+from deeprc.doctor.security.folders import folders
+from deeprc.doctor.security.place import Place
 from deeprc.images import load_catalog, sif
+from deeprc.images.cli import app
 from deeprc.images.errors import ImageError
 from deeprc.images.site import require
 from deeprc.images.store import RECORD, Store
 from deeprc.ownership import OwnershipError
 
-IMAGE = load_catalog(Path(__file__).resolve().parents[3] / "containers" / "catalog.yaml").image("cpu-mpich")
+CATALOG = Path(__file__).resolve().parents[3] / "containers" / "catalog.yaml"
+IMAGE = load_catalog(CATALOG).image("cpu-mpich")
 GOOD, EVIL = b"good", b"evil"
 PUT = """
 os.umask(int(sys.argv[5], 8))
@@ -75,10 +81,34 @@ def test_a_strangers_image_is_what_its_bytes_say_not_what_he_says(shared, put, t
     put(shared, EVIL)
     store = Store(tmp_path / "own", [shared])
     assert store.find(pinned(tmp_path), "x86_64") is None
-    with pytest.raises(ImageError, match=rf"not believed: {shared}: cpu-mpich_.* is owned by uid 64023"):
+    bytes_differ = f"has the digest {digest_of(tmp_path, EVIL)}, and the catalog pins {digest_of(tmp_path, GOOD)}"
+    with pytest.raises(ImageError, match=rf"not believed: {shared}: cpu-mpich_.*sif {bytes_differ}\n"):
         require(store, pinned(tmp_path), "x86_64")
     path = put(shared, GOOD)
     assert store.find(pinned(tmp_path), "x86_64").path == path
+
+
+@pytest.mark.requires("root")
+def test_list_verify_local_and_the_doctor_say_that_its_bytes_differ(shared, put, tmp_path, monkeypatch):
+    path, wanted = put(shared, EVIL), digest_of(tmp_path, GOOD)
+    entries = yaml.safe_load(CATALOG.read_text())
+    entry = next(each for each in entries["images"] if each["name"] == "cpu-mpich")
+    entry |= {"uri": "oras://registry.example.org/cpu-mpich", "digests": {"x86_64": wanted}}
+    (tmp_path / "catalog.yaml").write_text(yaml.safe_dump(entries))
+    names = {"DEEPRC_CATALOG": "catalog.yaml", "DEEPRC_IMAGES": "own", "DEEPRC_CACHE": "cache"}
+    for name, value in names.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    monkeypatch.setenv("DEEPRC_SHARED_IMAGES", str(shared))
+    why = f"{path.name} has the digest {digest_of(tmp_path, EVIL)}, and the catalog pins {wanted}"
+    rows = json.loads(CliRunner().invoke(app, ["list", "--json"]).output)
+    assert [row["passed_over"] for row in rows if row["name"] == "cpu-mpich"] == [f"passed over: {why}"]
+    for command in ("verify", "local"):
+        error = CliRunner().invoke(app, [command, "cpu-mpich", "--arch", "x86_64"]).exception
+        assert error.found == f"not believed: {shared}: {why}"
+        assert error.fix == "`deeprc image pull cpu-mpich` or `deeprc image build cpu-mpich`"
+    found = [one for one in folders(Place(tmp_path / ".deeprc", [], [], Store())) if one.subject == "images"]
+    assert (found[-1].text, found[-1].status) == (f"{path} is never used: {why}", "warning")
+    assert found[-1].fix == f"{error.fix} makes one of your own"
 
 
 @pytest.mark.requires("root")
@@ -86,7 +116,7 @@ def test_without_a_pinned_digest_it_is_not_used(shared, put, tmp_path):
     put(shared, GOOD)
     store = Store(tmp_path / "own", [shared])
     assert store.find("cpu-mpich", "x86_64") is None
-    with pytest.raises(ImageError, match="or that the catalog pins"):
+    with pytest.raises(ImageError, match=r"sif.json is owned by uid 64023\n(.*\n)*.*or whose bytes are what the"):
         require(store, "cpu-mpich", "x86_64")
 
 

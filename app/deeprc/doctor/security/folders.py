@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from deeprc.datasets import cache_folder
 from deeprc.doctor.outcome import Outcome
 from deeprc.doctor.security.place import Place
 from deeprc.doctor.security.rights import Finding, changeable, closed, exchangeable, outcomes
+from deeprc.images.catalog import load_catalog
 from deeprc.images.store import Held
 from deeprc.ownership import fault
 from deeprc.pilot import curve
@@ -32,17 +31,20 @@ def folders(place: Place) -> list[Outcome]:
         if folder.exists():
             well = f"{folder}: nobody but you and root may change it"
             found += outcomes("folders", subject, [*changeable(folder), *exchangeable(folder)], well)
-    found += outcomes("folders", "images", [finding for held in place.store.held() for finding in _doubted(held)], None)
+    found += outcomes("folders", "images", [_doubted(held, place) for held in place.store.held() if held.doubt], None)
     if place.copies is not None and place.copies.exists():
         findings = [*closed(place.copies), *exchangeable(place.copies)]
         found += outcomes("folders", "image copies", findings, f"{place.copies}: yours alone")
     return found
 
 
-def _doubted(held: Held) -> Iterator[Finding]:
-    if held.doubt:
-        text = f"{held.path} is used only where the catalog pins its digest: {held.doubt}"
-        yield "warning", text, f"`deeprc image pull {held.name}` makes one of your own"
+def _doubted(held: Held, place: Place) -> Finding:
+    catalog = load_catalog()
+    pinned, fix = catalog.pinned(held.name, held.architecture), catalog.advice(held.name, held.architecture)
+    why = f"is used only where the catalog pins its digest: {held.doubt}"
+    if held.digest == pinned and (other := place.store.why_not(held, pinned)):
+        why = f"is never used: {other}"
+    return "warning", f"{held.path} {why}", f"{fix} makes one of your own"
 
 
 def _runs(place: Place) -> list[Outcome]:
