@@ -26,7 +26,7 @@ from deeprc.pilot import curve, ended, inside
 from deeprc.pilot.address import LOOPBACK, own_address
 from deeprc.pilot.batch import Allocation, allocation, give_back, queue_state
 from deeprc.pilot.environment import broker_environment, check_path, passed_on, refusal
-from deeprc.pilot.launching import END, NAME, devices, launch_script, setup, slots
+from deeprc.pilot.launching import END, NAME, devices, launch_script, listens, setup, slots
 from deeprc.pilot.processes import PATIENCE, sweep
 from deeprc.pilot.pulls import Pulls, Say
 from deeprc.pilot.queueing import NOTHING, Queueing
@@ -458,8 +458,9 @@ class Pilot:
         wrapped = (
             ["/bin/bash", "-c", f'RP_RANK=0; {chosen[0]}; exec "$@"', "worker", *task.argv] if chosen else task.argv
         )
+        bare = task.ranks > 1 and task.environment is not None and listens(self.site, self.partition)
         (folder / END).touch()  # from the start: what is not there, a network file system looks for less often
-        (folder / NAME).write_text(launch_script(plan, wrapped, folder))
+        (folder / NAME).write_text(launch_script(plan, wrapped, folder, bare=bare))
         launch = {"script": str(folder / NAME), "slots": slots(self.site, self.partition, plan)}
         return asdict(task) | {"launch": launch, "nodes": plan.layout.nodes}
 

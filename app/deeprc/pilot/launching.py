@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from deeprc.launch import Plan, launcher
 from deeprc.launch.launchers import Launcher
 from deeprc.launch.modules import KNOWN
 from deeprc.launch.text import exports, shell_word
+from deeprc.pilot.worker import surroundings
 from deeprc.sites import Partition, Site
 
 NAME = "launch.sh"
@@ -36,6 +37,9 @@ ALLOCATION = (
     "EXPORT_ENV", "GRES", "GPUS", "GPUS_PER_NODE", "GPUS_PER_TASK", "NTASKS_PER_NODE", "CPUS_PER_TASK", "MEM_PER_CPU",
     "MEM_PER_GPU", "MEM_PER_NODE", "TRES_PER_TASK", "DISTRIBUTION", "EXACT", "OVERLAP", "CPU_BIND", "GPU_BIND",
 )  # fmt: skip
+# What a launcher needs besides what ranks get from it: to be found, and to reach other nodes.
+NEEDED = "(PATH|LD_LIBRARY_PATH|HOME|USER|LOGNAME|LANG|SSH_AUTH_SOCK|KRB5CCNAME)$"
+BARE = '/usr/bin/env -i "${DEEPRC_LEFT[@]}" '
 WORLDLESS = "unset ${!PMI@} ${!PALS@} ${!SLURM_STEP@} SLURM_PROCID SLURM_LOCALID"
 
 
@@ -45,10 +49,16 @@ def setup(plan: Plan) -> list[str]:
     return [KNOWN, *lines] if plan.modules else lines
 
 
-def launch_script(plan: Plan, argv: Sequence[str], folder: Path) -> str:
+def launch_script(plan: Plan, argv: Sequence[str], folder: Path, *, bare: bool = False) -> str:
     """The script that starts `argv` on the plan's ranks.
 
     `placement.sh`, beside it in `folder`, says where they are: RADICAL-Pilot's choice.
+
+    Parameters
+    ----------
+    bare
+        Whether the launcher gets only what it needs itself of the environment, as it may tell it to strangers. Its
+        ranks read theirs from a file then, and take from it what `surroundings.of_job` lets through.
     """
     words = " ".join(_placed(word) for word in plan.launcher)
     files = [
@@ -62,7 +72,8 @@ def launch_script(plan: Plan, argv: Sequence[str], folder: Path) -> str:
             f"unset {' '.join([*RANKS, *(f'SLURM_{name}' for name in ALLOCATION)])}",
             *setup(plan),
             *files,
-            f"exec {words} {shlex.join(argv)}",
+            *(_bared(plan.environment) if bare else ()),
+            f"exec {BARE if bare else ''}{words} {shlex.join(argv)}",
             "",
         ]
     )
@@ -111,6 +122,26 @@ def devices(site: Site, partition: Partition, plan: Plan, folder: Path) -> list[
 def slots(site: Site, partition: Partition, plan: Plan) -> int:
     """Ranks like the plan's for which a node has room, as the launcher counts."""
     return _launcher(site, partition).slots(plan.layout)
+
+
+def listens(site: Site, partition: Partition) -> bool:
+    """Whether strangers can reach what starts the ranks, and ask it for its environment."""
+    return _launcher(site, partition).listens
+
+
+def _bared(names: Iterable[str]) -> list[str]:
+    """Shell lines after which $DEEPRC_LEFT has the few variables that a launcher needs, and `names`, as `env` takes
+    them.
+    """
+    let_through = [surroundings.LAUNCHERS.pattern.decode(), surroundings.MACHINES.pattern.decode()]
+    allowed = "|".join([*let_through, NEEDED, *(f"{name}$" for name in names)])
+    return [
+        "DEEPRC_LEFT=()",
+        f"DEEPRC_ALLOWED={shlex.quote(f'^({allowed})')}",
+        "while IFS= read -r -d '' DEEPRC_ONE; do",
+        '  [[ ${DEEPRC_ONE%%=*} =~ $DEEPRC_ALLOWED ]] && DEEPRC_LEFT+=("$DEEPRC_ONE")',
+        "done < <(/usr/bin/env -0)",
+    ]
 
 
 def _launcher(site: Site, partition: Partition) -> Launcher:

@@ -8,6 +8,11 @@ shell.suffix("|| exit 9")
 DUMP = "env -0 > {output}"
 # Which of the signals 1 to 28 are ignored.
 IGNORED = "sed -n 's/^SigIgn:.*\\(.......\\)$/\\1/p' /proc/self/status"
+# The environment of what has started the ranks.
+LAUNCHERS = (
+    "p=$$; while [ $p -gt 1 ] && ! grep -q mpiexec /proc/$p/comm; do p=$(sed -n 's/^PPid:.//p' /proc/$p/status); done; "
+    "cat /proc/$p/environ > ../.launcher.$RP_RANK"
+)
 WORD = "main"
 
 
@@ -55,7 +60,8 @@ rule ranks_signals:
     resources:
         tasks=2,
     shell:
-        IGNORED + " > ranks.${{RP_RANK-0}}.signals.env; [ -z ${{RP_RANK-}} ] || {{ sleep 876 & setsid -f sleep 876; }}"
+        IGNORED + " > ranks.${{RP_RANK-0}}.signals.env; [ -z ${{RP_RANK-}} ] || {{ " + LAUNCHERS + "; "
+        "sleep 876 & setsid -f sleep 876; }}"
 
 
 rule warm_signals:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
+from deeprc.pilot import launching
 from deeprc.pilot.worker import surroundings
 from pilots import QUIET, WORKFLOWS, finish, run, start, survivors, tree
 
@@ -120,6 +122,16 @@ def test_a_job_ignores_no_signal(both):
     folder = both[0] / "pilot" / "elsewhere"
     seen = {name: (folder / f"{name}.env").read_text() for name in ("signals", "ranks.0.signals", "warm.signals")}
     assert seen == {"signals": "0000000\n", "ranks.0.signals": "0000000\n", "warm.signals": "True True\n"}
+
+
+def test_what_starts_ranks_has_nothing_of_it(both):
+    """Strangers can ask Hydra's mpiexec for its environment."""
+    seen = environment(both[0] / "pilot" / ".launcher.0")
+    allowed = (surroundings.LAUNCHERS, surroundings.MACHINES, re.compile(launching.NEEDED.encode()))
+    assert b"DEEPRC_PILOT" in seen
+    assert {name for name in seen if not any(each.match(name) for each in allowed)} == {
+        b"OMP_NUM_THREADS"
+    }  # the plan's
 
 
 def test_nothing_was_expanded_or_left(both):

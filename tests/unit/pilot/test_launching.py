@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deeprc.launch import Layout, compose
-from deeprc.pilot.launching import filled, launch_script, rank_number, rank_setup, rank_words
+from deeprc.pilot.launching import filled, launch_script, listens, rank_number, rank_setup, rank_words
 from deeprc.pilot.launching import slots as slots_of
 from deeprc.pilot.resource import HOOKS
 from deeprc.sites import Site
@@ -286,3 +286,26 @@ def test_radical_pilots_scheduler_passes_over_nothing_that_fits():
     assert placed(([[0, 8]], much, small, much, small, [2, 0, 3, None], small, much)) == [
         ["", "n0", "", "n0", "n0n0", "", ""]
     ]
+
+
+def test_a_launcher_that_strangers_can_ask_has_no_variable_of_the_user(tmp_path):
+    """The real mpiexec, as its own rank sees it; launchers' and networks' variables come from it to the ranks."""
+    site = laptop()
+    assert listens(site, site.partition())
+    theirs = {
+        "MY_TOKEN": "x", "OF_MINE": "1", "a-b": "2", "BASH_FUNC_f%%": "() {  :\n}", "LINES": "a\nFI_X=1",
+        "PYTHONPATH": "/mine", "RP_TASK_ID": "t", "DEEPRC_PILOT": "p", "UCX_TLS": "all", "FI_PROVIDER": "a b",
+        "HYDRA_LAUNCHER": "fork", "PATH": os.environ["PATH"],
+    }  # fmt: skip
+    the_plan = replace(plan(site, ranks=2, nodes=1), environment={"SITES": "$FI_PROVIDER"})
+    deeprc_launch.place([slot(0, 0), slot(0, 1)], 2, tmp_path)
+    (tmp_path / "hosts").write_text("localhost\n" * 2)
+    show = "import os; p = os.getppid(); q = int(open(f'/proc/{p}/stat').read().split()[3]); "
+    show += "os.environ['PMI_RANK'] == '0' and os.write(1, open(f'/proc/{q}/environ', 'rb').read())"
+    argv = [sys.executable, "-IS", "-c", show]
+    (tmp_path / "launch.sh").write_text(launch_script(the_plan, argv, tmp_path, bare=True))
+    done = subprocess.run(["bash", tmp_path / "launch.sh"], env=theirs, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    names = {"RP_TASK_ID": "t", "DEEPRC_PILOT": "p", "UCX_TLS": "all", "FI_PROVIDER": "a b", "SITES": "a b"}
+    kept = dict(one.split("=", 1) for one in done.stdout.split("\0") if one)
+    assert kept == {**names, "HYDRA_LAUNCHER": "fork", "PATH": os.environ["PATH"]}

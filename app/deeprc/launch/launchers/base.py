@@ -39,7 +39,7 @@ class Launcher(ABC):
     """A program that starts ranks.
 
     `binds_gpus` is whether it tells each rank its accelerators itself, `shares_gpus` whether it can also give all of a
-    node's to all of its ranks;
+    node's to all of its ranks; `listens`, whether anybody can call it while it runs, and be told its environment;
     `local_rank` the variable in which a rank finds its number on its node, `rank` the one with its number in the world.
 
     Parameters
@@ -51,6 +51,7 @@ class Launcher(ABC):
     name: ClassVar[str]
     binds_gpus: ClassVar[bool] = False
     shares_gpus: ClassVar[bool] = False
+    listens: ClassVar[bool] = False
     local_rank: str
     rank: str
 

@@ -16,6 +16,7 @@ class Hydra(Launcher):
     """
 
     local_rank, rank = "MPI_LOCALRANKID", "PMI_RANK"
+    listens = True
 
     @property
     def program(self) -> str:
