@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from deeprc.datasets import cache_folder
 from deeprc.doctor.outcome import Outcome
 from deeprc.doctor.security.place import Place
 from deeprc.doctor.security.rights import Finding, changeable, closed, exchangeable, outcomes
+from deeprc.errors import ConfigError
 from deeprc.images.catalog import load_catalog
 from deeprc.images.store import Held
 from deeprc.ownership import fault
 from deeprc.pilot import curve
+from deeprc.pilot.environment import check_path
 
 KEYS = ("key", curve.NAME)  # files in a pilot's folder, with which its processes prove that they are its own
 ELSEWHERE = "name another folder, which is yours, by --radical-pilot-folder"
@@ -17,7 +21,7 @@ ELSEWHERE = "name another folder, which is yours, by --radical-pilot-folder"
 
 def folders(place: Place) -> list[Outcome]:
     """Who may read the private folder, and who may change any of ours, or put another in its place."""
-    found = []
+    found = outcomes("folders", "private", _unusable(place), None)
     if fault(place.folder) or place.folder.exists():
         well = f"{place.folder}: yours alone"
         findings = [*closed(place.folder, fix=ELSEWHERE), *exchangeable(place.folder)]
@@ -36,6 +40,14 @@ def folders(place: Place) -> list[Outcome]:
         findings = [*closed(place.copies), *exchangeable(place.copies)]
         found += outcomes("folders", "image copies", findings, f"{place.copies}: yours alone")
     return found
+
+
+def _unusable(place: Place) -> Iterator[Finding]:
+    """Nobody else's doing, but no run begins there."""
+    try:
+        check_path(place.folder, what="the private folder", fix="name a plain one by --radical-pilot-folder")
+    except ConfigError as error:
+        yield "failed", f"{error.where}: {error.problem}: {error.found}; a run is refused there", error.fix
 
 
 def _doubted(held: Held, place: Place) -> Finding:

@@ -48,6 +48,15 @@ def test_before_any_run(tmp_path, monkeypatch):
     assert rows([found]) == [("private", "not run", text, "name another one with --folder")]
 
 
+def test_a_path_that_no_run_is_taken_in(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPRC_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "my {study}" / ".deeprc"
+    (found, _) = ours.folders(Place(folder, [], [], Store(tmp_path / "images", [])))
+    problem = "the private folder has signs in its path that RADICAL-Pilot's scripts cannot take: a space { }"
+    fix = "name a plain one by --radical-pilot-folder"
+    assert rows([found]) == [("private", "failed", f"{folder}: {problem}; a run is refused there", fix)]
+
+
 def test_folders_and_keys_that_others_can_read(place):
     run = place.runs[0]
     place.folder.chmod(0o755)
