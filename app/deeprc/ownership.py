@@ -96,6 +96,22 @@ def require_umask() -> None:
         )
 
 
+def require_closed(folder: Path) -> None:
+    """Raise an OwnershipError where everybody may put files into a working directory, with the sticky bit or without.
+
+    Much is read and run from there by its name alone: profiles, workflows, modules of Python, results.
+    """
+    state = folder.stat()
+    if state.st_mode & stat.S_IWOTH:
+        raise OwnershipError(
+            "everybody may put files into this working directory, and what is found there is read and run",
+            where=folder.absolute(),
+            found=f"writable by {open_to(state)}",
+            expected="a folder in which only you, or those whom you trust, can make files",
+            fix="run in a folder of your own: `cd` there first, and give no `--directory` that leads elsewhere",
+        )
+
+
 def fault(path: str | Path, *, root: bool = False) -> str | None:
     """Why what stands at `path` is not the user's alone; None where it is, or where nothing stands there.
 

@@ -4,12 +4,13 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
 from deeprc.errors import DeepRCError
 from deeprc.masking import Masker, masked_words
-from deeprc.ownership import require_umask
+from deeprc.ownership import require_closed, require_umask
 from deeprc.pilot.queueing import Queueing
 from snakemake_executor_plugin_radical_pilot import commandline, direct
 from snakemake_executor_plugin_radical_pilot.executor import Executor
@@ -67,7 +68,7 @@ class ExecutorSettings(ExecutorSettingsBase):
         commandline.hide()
         line, shown, mask = " ".join(sys.argv), " ".join(masked_words(sys.argv)), Masker.of(os.environ, argv=sys.argv)
         direct.mask_messages(lambda text: mask(text.replace(line, shown)))  # Snakemake shows its command
-        _plainly(lambda argv: (commandline.check(argv), require_umask()))
+        _plainly(lambda argv: (require_umask(), require_closed(Path.cwd()), commandline.check(argv)))
 
     @property
     def queueing(self) -> Queueing:

@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 import textwrap
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from string import Formatter
 from typing import Any
 
 from snakemake.benchmark import BenchmarkRecord, write_benchmark_records
+from snakemake.executors.local import Executor as LocalExecutor
 from snakemake.logging import logger
 from snakemake.resources import Resource, Resources
 from snakemake.ruleinfo import RuleInfo
@@ -71,6 +73,11 @@ def hush(workflow: Any, failed: Callable[[str, list[str]], None]) -> None:
         return not (noise and Quietness.PROGRESS in quiet)
 
     logger.addFilter(look)
+
+
+def keep_out() -> None:
+    """Let Snakemake's own processes for local jobs take no module from the working directory, as theirs inside."""
+    LocalExecutor.get_python_executable = lambda self: f"{shlex.quote(sys.executable)} -P"
 
 
 def hide(workflow: Any, path: Path) -> bytes | None:

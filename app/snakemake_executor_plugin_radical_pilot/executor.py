@@ -76,6 +76,7 @@ class Executor(RemoteExecutor):
         self._vain: set[tuple[str, str]] = set()  # rules and what they ask for without effect, told already
         self._writer = Writer(self.workflow, self._run, tuple(declared), self.format_job_exec, self._mask)
         direct.hold_limits(self.workflow)
+        direct.keep_out()
         self._lock = threading.RLock()  # Snakemake submits in one thread and looks in another
         direct.mask_messages(self._mask)
         direct.hush(self.workflow, self._local_failed)
@@ -99,9 +100,9 @@ class Executor(RemoteExecutor):
         return 0.05
 
     def get_python_executable(self) -> str:
-        """What Snakemakes inside begin with."""
+        """What Snakemakes inside begin with: modules come from nowhere but where they are installed (`-P`)."""
         python = super().get_python_executable()
-        return f"{python} -m {nested.__name__}" if python == sys.executable else python
+        return f"{python} -P -m {nested.__name__}" if python == sys.executable else python
 
     def run_job(self, job) -> None:
         """Submit one job."""

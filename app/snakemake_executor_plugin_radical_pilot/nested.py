@@ -1,4 +1,4 @@
-"""`python -m …nested -m snakemake …`: the Snakemake of one job, whose own subprocesses show no variables.
+"""`python -P -m …nested -m snakemake …`: the Snakemake of one job, whose own subprocesses show no variables.
 
 Snakemake writes those of `envvars:` into their command lines, which every user of the machine can read. They have them
 in their environment anyway. Its own command line has no secrets but for options of storage that no variable stands for.

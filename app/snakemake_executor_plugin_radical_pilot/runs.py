@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deeprc.files import tail
-from deeprc.ownership import private, require_fixed, require_private, require_writable
+from deeprc.ownership import private, require_closed, require_fixed, require_private, require_writable
 from snakemake_executor_plugin_radical_pilot.private import Private, sweep
 
 KEPT = 20  # runs whose events are kept
@@ -100,12 +100,13 @@ class RunFolder:
 
     def check(self) -> None:
         """Raise an OwnershipError where others could exchange what pilots and jobs run, or Snakemake's scripts, and
-        where the user may not write.
+        where the user may not write; and where everybody may write to the working directory.
         """
         for folder in (self.path.parent.parent, self.path.parent):
             require_private(folder, fix=ELSEWHERE)
         require_writable(self.path.parent, fix=ELSEWHERE)
         require_fixed(Path(".snakemake", "scripts").absolute(), fix="run in a working directory that is yours")
+        require_closed(Path.cwd())
 
     def create(self) -> int:
         """Make the folder, readable by its owner only; drop the oldest runs beyond KEPT, and secrets of killed ones.

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deeprc.errors import DeepRCError
-from deeprc.ownership import OwnershipError, fault, require_fixed, require_umask, require_writable
+from deeprc.ownership import OwnershipError, fault, require_closed, require_fixed, require_umask, require_writable
 
 SNAKEMAKE = Path(".snakemake")
 WRITTEN = ("", "deeprc", "locks", "incomplete", "metadata", "auxiliary")  # in it, by each run
@@ -102,13 +102,15 @@ def hold(results: str, say: Callable[[str], None], folder: Path | None = SNAKEMA
     LockedError
         Where another process that lives, or one on another machine, holds them.
     OwnershipError
-        Where anybody may exchange what is in `folder`, or what the user makes; where the user may not write to it.
+        Where anybody may put files into the working directory, exchange what is in `folder`, or what the user makes;
+        where the user may not write to it.
     """
     require_umask()
     if folder is not None:
         require_fixed(folder.absolute(), fix=ELSEWHERE)
         for name in WRITTEN:
             require_writable(folder / name, fix=ELSEWHERE)
+        require_closed(Path.cwd())
     record, mine = _record(results, folder), Holder.me()
     guard = record.with_suffix(".guard").absolute()
     if folder is not None and guard.exists() and not os.access(guard, os.W_OK):

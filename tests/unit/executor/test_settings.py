@@ -55,6 +55,27 @@ def test_importing_the_plugin_does_not_import_radical_pilot():
     assert done.stdout == "False\n", done.stderr
 
 
+def test_nothing_begins_where_everybody_may_put_files(tmp_path):
+    """With the sticky bit, too: profiles, modules and results are found there by their names."""
+    place = tmp_path / "sticky"
+    place.mkdir()
+    place.chmod(0o1777)
+    (place / "Snakefile").write_text('rule a:\n    output: "a"\n    shell: "touch {output}"\n')
+    (tmp_path / "Snakefile").write_text(f"workdir: {str(place)!r}\n{(place / 'Snakefile').read_text()}")
+    command = [str(Path(sys.executable).with_name("snakemake")), "--executor", "radical-pilot", "--jobs", "1"]
+    told = (
+        f"{place}: everybody may put files into this working directory, and what is found there is read and run\n"
+        "  found: writable by everybody (mode 1777)\n"
+        "  expected: a folder in which only you, or those whom you trust, can make files\n"
+        "  fix: run in a folder of your own: `cd` there first, and give no `--directory` that leads elsewhere\n"
+    )
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (1, f"error: {told}")
+    assert [path.name for path in place.iterdir()] == ["Snakefile"]
+    led = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (led.returncode, told in led.stderr, (place / "a").exists()) == (1, True, False)
+
+
 def test_nothing_begins_where_everybody_may_write_to_what_is_made(tmp_path):
     """Snakemake makes the folders that it runs scripts from with the user's umask."""
     (tmp_path / "Snakefile").write_text('rule a:\n    output: "a"\n    shell: "touch {output}"\n')

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deeprc.doctor.outcome import Outcome
-from deeprc.doctor.security.folders import folders
+from deeprc.doctor.security.folders import folders, workdir
 from deeprc.doctor.security.leftovers import secrets
 from deeprc.doctor.security.listening import pilots
 from deeprc.doctor.security.place import Place
@@ -20,7 +20,7 @@ from deeprc.sites import Site
 CHECKS: dict[str, Callable[[Place], list[Outcome]]] = {
     "libzmq": lambda place: libzmq(),
     "sockets": sockets,
-    "folders": folders,
+    "folders": lambda place: folders(place) + workdir(Path.cwd()),
     "programs": lambda place: programs(),
     "umask": lambda place: umask(),
     "secrets": secrets,

@@ -1,8 +1,10 @@
-"""Our own folders: the private one of runs, with their keys, the images, the caches."""
+"""Our own folders: the private one of runs, with their keys, the images, the caches; and the working directory."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from deeprc.datasets import cache_folder
 from deeprc.doctor.outcome import Outcome
@@ -11,7 +13,7 @@ from deeprc.doctor.security.rights import Finding, changeable, closed, exchangea
 from deeprc.errors import ConfigError
 from deeprc.images.catalog import load_catalog
 from deeprc.images.store import Held
-from deeprc.ownership import fault
+from deeprc.ownership import fault, is_foreign, user
 from deeprc.pilot import curve
 from deeprc.pilot.environment import check_path
 
@@ -40,6 +42,20 @@ def folders(place: Place) -> list[Outcome]:
         findings = [*closed(place.copies), *exchangeable(place.copies)]
         found += outcomes("folders", "image copies", findings, f"{place.copies}: yours alone")
     return found
+
+
+def workdir(here: Path) -> list[Outcome]:
+    """Who may put files into a working directory, and what others have put there: by their names alone, profiles,
+    workflows and results are read from it.
+    """
+    findings = [*changeable(here), *exchangeable(here / "Snakefile")]
+    with contextlib.suppress(PermissionError):
+        for path in [*here.iterdir(), *here.glob("profiles/*"), *here.glob("profiles/*/*"), *here.glob("workflow/*")]:
+            if is_foreign(state := path.lstat()):
+                fix = "do you trust them? Else remove it before a run"
+                findings.append(("warning", f"{path} belongs to {user(state.st_uid)}", fix))
+    well = f"{here}: nobody but you and root may write to it, or has"
+    return outcomes("folders", "working directory", findings, well)
 
 
 def _unusable(place: Place) -> Iterator[Finding]:

@@ -100,7 +100,7 @@ from pathlib import Path
 place = look(Path(sys.argv[1]), None)
 for name in ("sockets", "folders", "secrets"):
     for one in CHECKS[name](place):
-        if one.subject != "cache":
+        if one.subject not in ("cache", "working directory"):
             print(one.subject, one.status, one.text, one.fix, sep="|")
 """
 
@@ -116,6 +116,30 @@ def test_a_private_folder_that_is_closed_to_us_is_told_and_the_other_checks_go_o
         f"private|failed|{sticky}/.deeprc is owned by root; expected yours alone (uid 64023)|{ours.ELSEWHERE};"
         " or have root remove it",
         f"runs|not run|{sticky}/.deeprc is closed to you|None",
+    ]
+
+
+PLANT = """
+os.umask(0o022)
+os.chdir(sys.argv[1])
+os.makedirs("profiles/default")
+open("json.py", "w").close()
+"""
+
+
+@pytest.mark.requires("root")
+def test_a_working_directory_where_others_put_files(sticky, stranger):
+    mine = sticky / "mine"
+    mine.mkdir()
+    well = f"{mine}: nobody but you and root may write to it, or has"
+    assert rows(ours.workdir(mine)) == [("working directory", "ok", well, None)]
+    stranger.run(PLANT, sticky)
+    mend = "do you trust them? Else remove it before a run"
+    assert sorted(rows(ours.workdir(sticky))) == [
+        ("working directory", "failed", f"{sticky} is writable by everybody (mode 1777)", "take another folder"),
+        ("working directory", "warning", f"{sticky}/json.py belongs to uid 64023", mend),
+        ("working directory", "warning", f"{sticky}/profiles belongs to uid 64023", mend),
+        ("working directory", "warning", f"{sticky}/profiles/default belongs to uid 64023", mend),
     ]
 
 
