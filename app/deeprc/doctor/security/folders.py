@@ -24,7 +24,12 @@ ELSEWHERE = "name another folder, which is yours, by --radical-pilot-folder"
 def folders(place: Place) -> list[Outcome]:
     """Who may read the private folder, and who may change any of ours, or put another in its place."""
     found = outcomes("folders", "private", _unusable(place), None)
-    if fault(place.folder) or place.folder.exists():
+    if place.taken:
+        findings = [
+            ("failed", f"{place.folder} is no folder; expected one of yours alone", f"remove it, or {ELSEWHERE}")
+        ]
+        found += outcomes("folders", "private", [*findings, *exchangeable(place.folder)], None)
+    elif fault(place.folder) or place.folder.exists():
         well = f"{place.folder}: yours alone"
         findings = [*closed(place.folder, fix=ELSEWHERE), *exchangeable(place.folder)]
         found += outcomes("folders", "private", findings, well)

@@ -23,6 +23,8 @@ ASSIGNED = re.compile(rb"""(?:^|[\0\n;]|\bexport\s+)([A-Za-z_]\w*)=['"]?([^\0\n'
 
 def secrets(place: Place) -> list[Outcome]:
     """The runs that have ended and have left files with secrets behind, by the names of variables."""
+    if place.taken:
+        return [Outcome("secrets", "runs", "not run", f"{place.folder} is no folder")]
     if not place.open:
         return [Outcome("secrets", "runs", "not run", f"{place.folder} is closed to you")]
     ended = [run for run in place.runs if not may_run(run, place)]

@@ -34,6 +34,13 @@ class Place:
     copies: Path | None = None
 
     @property
+    def taken(self) -> bool:
+        """Whether a file, a FIFO or a socket stands in its place."""
+        with contextlib.suppress(PermissionError):
+            return self.folder.exists() and not self.folder.is_dir()
+        return False
+
+    @property
     def open(self) -> bool:
         """Whether the private folder can be looked into; what is not there counts."""
         try:

@@ -94,6 +94,20 @@ def test_a_link_in_place_of_the_private_folder(place, tmp_path):
     )
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.touch()], ids=["fifo", "file"])
+def test_what_is_no_folder_is_told_and_the_other_checks_go_on(tmp_path, monkeypatch, make):
+    monkeypatch.setenv("DEEPRC_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / ".deeprc"
+    make(path)
+    path.chmod(0o600)
+    place = Place(path, [], [], Store(tmp_path / "images", []))
+    fix = f"remove it, or {ours.ELSEWHERE}"
+    assert rows(ours.folders(place)) == [
+        ("private", "failed", f"{path} is no folder; expected one of yours alone", fix)
+    ]
+    assert rows(leftovers.secrets(place)) == [("runs", "not run", f"{path} is no folder", None)]
+
+
 CLOSED = """
 from deeprc.doctor.security import CHECKS, look
 from pathlib import Path
