@@ -284,12 +284,13 @@ def test_a_worker_that_cannot_call_says_where_it_tried(tmp_path):
     assert "set DEEPRC_ADDRESS" in done.stderr
 
 
-def test_a_job_in_an_image_gets_of_the_users_variables_those_that_are_declared(here, tmp_path):
+@pytest.mark.parametrize(("declared", "seen"), [(("A_TOKEN", "NOT_THERE"), "planted"), ((), "")])
+def test_a_job_in_an_image_gets_of_the_users_variables_those_that_are_declared(here, tmp_path, declared, seen):
     """From the file: its worker's own environment is that of the image."""
     (tmp_path / "environment").write_bytes(b"A_TOKEN=planted\0B_TOKEN=hidden\0PATH=/nowhere\0")
     one = here()
-    told = {"environment": str(tmp_path / "environment"), "chosen": ("A_TOKEN", "NOT_THERE"), "variables": {"C": "1"}}
+    told = {"environment": str(tmp_path / "environment"), "chosen": declared, "variables": {"C": "1"}}
     script = 'echo "$A_TOKEN,${B_TOKEN-},$PATH,$C,$HOME"'
     one.workers.submit([Task("a", ["/bin/sh", "-c", script], folder=str(tmp_path), workdir=str(tmp_path), **told)])
     assert one.get().state == "DONE"
-    assert (tmp_path / "out.0").read_text() == f"planted,,{os.environ['PATH']},1,{os.environ['HOME']}\n"
+    assert (tmp_path / "out.0").read_text() == f"{seen},,{os.environ['PATH']},1,{os.environ['HOME']}\n"

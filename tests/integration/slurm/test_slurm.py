@@ -163,7 +163,7 @@ def test_one_rank_that_fails_ends_the_job_and_is_shown(done):
 
 def test_the_site_has_the_word_on_the_allocation(done):
     """Its options, which PSI/J knows nothing of, reach `sbatch`; and all accelerators were asked for."""
-    *_, name, job, left = done
+    *_, name, job, left, _, _ = done
     assert name.startswith("deeprc-")
     assert "Comment=tried" in job
     assert "NumNodes=2" in job

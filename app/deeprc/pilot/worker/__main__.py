@@ -178,7 +178,7 @@ class Worker:
     def _environment(self, job: dict) -> dict[bytes, bytes]:
         """The variables of a job: the user's, the job's own, and where its `python` finds this worker."""
         path, chosen, plain = job["environment"], job["chosen"], job["workdir"] is not None
-        kind = path, chosen and tuple(chosen), plain
+        kind = path, None if chosen is None else tuple(chosen), plain
         if kind not in self._environments:  # a run has one
             theirs = None if path is None else surroundings.read(path)
             if chosen is not None:
