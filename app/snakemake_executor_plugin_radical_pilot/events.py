@@ -18,7 +18,9 @@ class Events:
 
     def __init__(self, path: Path, mask: Callable[[str], str] = str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file, self._lock, self._mask = path.open("a", encoding="utf-8"), threading.Lock(), mask
+        path.touch(mode=0o600)
+        self._file = path.open("a", encoding="utf-8")
+        self._lock, self._mask = threading.Lock(), mask
 
     def write(self, event: Event) -> None:
         """Append one event; it is on disk when this returns, so that a crash loses none."""

@@ -22,7 +22,7 @@ from deeprc.errors import ConfigError, DeepRCError
 from deeprc.events import PilotEvent, RunEvent, RunImage
 from deeprc.files import free_megabytes, tail
 from deeprc.launch import Plan
-from deeprc.masking import Masker, masked_words
+from deeprc.masking import Masker, given
 from deeprc.pilot import Outcome, Pilot, Task, inside
 from deeprc.pilot.client import GONE
 from deeprc.pilot.environment import users
@@ -43,10 +43,12 @@ HUNG = 15.0  # seconds without a job that runs after which a run that was asked 
 FULL = 5  # MB of free space below which a pilot's folder counts as full
 SAMPLED = "mem_mb is kept by looking at what a job's processes use, about once a second: no cgroup holds them to it"
 ON_COMMAND_LINE = (
-    "a secret was given on the command line, where every user of this machine may have read it:"
+    "a secret was given on the command line ({}), where every user of this machine may have read it:"
     " give it by --configfile or by the environment"
 )
-IN_COMMAND = "its command holds a secret, which every user of its machine can read as it runs: have it read a variable"
+IN_COMMAND = (
+    "its command holds a secret ({}), which every user of its machine can read as it runs: have it read a variable"
+)
 STARTUP_LIMIT = 300.0  # seconds that a pilot without a queue may take to become active
 
 
@@ -90,8 +92,8 @@ class Executor(RemoteExecutor):
                 self._run.private.write(self._run.private.configuration, self._hidden)
         except DeepRCError as error:
             raise WorkflowError(str(error)) from None
-        if masked_words(sys.argv) != sys.argv:
-            self._progress.say(ON_COMMAND_LINE)
+        if shown := dict.fromkeys(secret.where for secret in given(sys.argv) if not secret.is_plain):
+            self._progress.say(ON_COMMAND_LINE.format(", ".join(shown)))
 
     # A property, since an assignment in __post_init__ would come too late for the polling thread.
     @property
@@ -313,9 +315,10 @@ class Executor(RemoteExecutor):
         )
         plan = replace(plan, command=written.command)
         told = direct.own_command(job), self._image(plan), not direct.is_direct(job, self.workflow)
-        if self._mask(told[0]) != told[0] and (stage.rule, IN_COMMAND) not in self._vain:
-            self._vain.add((stage.rule, IN_COMMAND))
-            self._progress.say(f"rule {stage.rule}: {IN_COMMAND}")
+        held = ", ".join(self._mask.found(told[0]))
+        if held and (stage.rule, held) not in self._vain:
+            self._vain.add((stage.rule, held))
+            self._progress.say(f"rule {stage.rule}: {IN_COMMAND.format(held)}")
         submitted = Submitted(stage, asked, files, written.workdir, plan.argv, time.time(), *told)
         info = SubmittedJobInfo(job, external_jobid=uid)
         self._jobs[uid] = info, submitted

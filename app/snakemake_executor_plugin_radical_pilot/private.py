@@ -43,6 +43,7 @@ class Private:
 
     def add(self, script: Path) -> None:
         """Have a script removed, too, whose command holds a secret."""
+        script.chmod(0o600)
         self._scripts.append(script)
 
     def remove(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deeprc.errors import ConfigError
-from deeprc.masking import is_secret
+from deeprc.masking import may_be_secret
 from deeprc.pilot import curve
 from deeprc.pilot.address import LOOPBACK
 from deeprc.pilot.batch import Allocation
@@ -48,7 +48,7 @@ def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
         name: value
         for name, value in environment.items()
         if PLAIN.fullmatch(name) and PRINTABLE.fullmatch(value) and name not in surroundings.SHELLS
-        if not is_secret(name, value)  # it writes the environment into files, time and again
+        if not may_be_secret(name, value)  # it writes the environment into files, time and again
     }
 
 

@@ -71,4 +71,4 @@ rule fails:
     output:
         "never.txt",
     shell:
-        "true {config[database][password]}; sleep 1; exit 3"
+        "true {config[database][password]:q}; sleep 1; exit 3"

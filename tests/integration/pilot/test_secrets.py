@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import stat
 from hashlib import sha256
 
 import pytest
@@ -22,7 +24,8 @@ def failed(tmp_path_factory, stranger):
     folder, config = base / "run", base / "config.yaml"
     for name in ("home", "tmp"):
         (folder / name).mkdir(parents=True)
-    config.write_text(f"database:\n  user: me\n  password: {database}\n")
+    database = planted[-1] = f'it\'s-"{database}"\\'  # that shells and JSON write otherwise
+    config.write_text(json.dumps({"database": {"user": "me", "password": database}, "key": "never.txt"}))
     options = ["--keep-going", "--configfile", str(config), "--config", f"service={{api_key: {key}, host: there}}"]
     options += [f"login_password={login}", "--printshellcmds"]
     environment = {"SERVICE_TOKEN": token, "HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
@@ -60,7 +63,9 @@ def test_no_other_user_sees_one_in_a_command_line(failed):
 
 def test_what_is_told_masks_them(failed):
     folder, _, output, planted, _ = failed
-    assert not [secret for secret in planted if secret in output], output
+    assert not [secret for secret in planted if secret[6:30] in output], output  # in whatever form
+    assert "rule fails: its command holds a secret (database.password), which" in output
+    assert "given on the command line (service.api_key, login_password), where" in output
     assert "FAILED: fail with *** (exit code 3)" in output
     first, *_ = told = events(folder)
     start = first["command"].index("--config")
@@ -69,4 +74,7 @@ def test_what_is_told_masks_them(failed):
         "login_password=***",
     ]
     (job,) = (event for event in told if event.get("rule") == "fails" and event["state"] == "failed")
-    assert job["command"] == "true ***; sleep 1; exit 3"
+    assert (job["command"], job["output"]) == ("true '***'; sleep 1; exit 3", ["never.txt"])
+    (path,) = folder.glob(".deeprc/runs/*/events.jsonl")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text().count(planted[-1][6:30]) == 0

@@ -1,5 +1,6 @@
 import json
 import os
+import stat
 from dataclasses import replace
 
 import pytest
@@ -64,6 +65,16 @@ def test_events_are_json_lines_that_are_there_at_once(tmp_path):
     first, second = map(json.loads, (tmp_path / "run" / "events.jsonl").read_text().splitlines())
     assert first == {"event": "pilot", "time": 1.0, "state": "active", "cores": 2}
     assert second == record(told)
+
+
+@pytest.mark.parametrize("umask", [0, 0o002, 0o022])
+def test_events_are_their_owners_only(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        Events(tmp_path / "events.jsonl")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "events.jsonl").stat().st_mode) == 0o600
 
 
 def test_events_and_lines_show_no_secrets(tmp_path, capsys):

@@ -13,7 +13,8 @@ import psutil
 
 from deeprc.doctor.outcome import Outcome
 from deeprc.doctor.security.place import Place
-from deeprc.masking import SHORT, is_secret
+from deeprc.masking import SHORT
+from deeprc.masking import secrets as given
 
 CONFIGURATION = "configuration.json"  # that of a run; JSON
 FILES = ("environment", ".env", ".sh", ".rp")  # ends of the names of files with variables
@@ -56,25 +57,13 @@ def names(content: bytes) -> list[str]:
     Short values and paths of what is there are none.
     """
     pairs = {name.decode(): os.fsdecode(value) for name, value in ASSIGNED.findall(content)}
-    return sorted(name for name, value in pairs.items() if is_secret(name, value) and _is_one(value))
+    found = (each for each in given(pairs) if not (each.is_plain or each.value.startswith("$")))
+    return sorted({each.where for each in found if not each.name or len(each.value) >= SHORT})
 
 
-def keys(value: object, name: str = "") -> list[str]:
+def keys(value: object) -> list[str]:
     """The keys in a configuration, at any depth, that hold a secret by their names."""
-    if isinstance(value, dict):
-        return sorted({each for key, inner in value.items() for each in keys(inner, name if is_secret(name) else key)})
-    if isinstance(value, list):
-        return sorted({each for inner in value for each in keys(inner, name)})
-    return [name] if value is not None and is_secret(name, str(value)) else []
-
-
-def _is_one(value: str) -> bool:
-    if len(value) < SHORT or value.startswith("$"):
-        return False
-    try:
-        return not Path(value).exists()
-    except (OSError, ValueError):  # too long for a path, or of a folder that is closed to us
-        return True
+    return sorted({each.where for each in given(value) if not each.is_plain})
 
 
 def _left(run: Path) -> Outcome | None:

@@ -260,7 +260,8 @@ def test_secrets_are_told_by_the_names_of_variables():
 
 def test_secrets_of_a_configuration_are_told_by_its_keys():
     config = {"service": {"api_key": "x", "host": "there"}, "password": ["a", {"b": 1}], "token": None, "n": 3}
-    assert leftovers.keys(config) == ["api_key", "password"]
+    config |= {"primary_key": "station_id", "max_tokens": 10**8}  # neither is one
+    assert leftovers.keys(config) == ["password", "password.b", "service.api_key"]
 
 
 def test_what_a_killed_run_has_left(place):
@@ -274,12 +275,13 @@ def test_what_a_killed_run_has_left(place):
         (
             "runs",
             "failed",
-            f"{run} has ended, and left API_TOKEN, DSN, OTHER_TOKEN, password in plain text in 3 files; expected none",
+            f"{run} has ended, and left API_TOKEN, DSN, OTHER_TOKEN, login.password in plain text in 3 files;"
+            " expected none",
             f"`rm -r {run}`; take new ones if others could read it",
         )
     ]
     assert found.figures == [
-        {"file": str(run / "configuration.json"), "names": ["password"]},
+        {"file": str(run / "configuration.json"), "names": ["login.password"]},
         {"file": str(run / "environment"), "names": ["API_TOKEN", "DSN"]},
         {"file": str(run / "pilot-1" / "rank.env"), "names": ["OTHER_TOKEN"]},
     ]
