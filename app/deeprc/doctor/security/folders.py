@@ -60,7 +60,7 @@ def workdir(here: Path) -> list[Outcome]:
                 fix = "do you trust them? Else remove it before a run"
                 findings.append(("warning", f"{path} belongs to {user(state.st_uid)}", fix))
     well = f"{here}: nobody but you and root may write to it, or has"
-    return outcomes("folders", "working directory", findings, well)
+    return outcomes("folders", "workdir", findings, well)
 
 
 def _unusable(place: Place) -> Iterator[Finding]:

@@ -114,7 +114,7 @@ from pathlib import Path
 place = look(Path(sys.argv[1]), None)
 for name in ("sockets", "folders", "secrets"):
     for one in CHECKS[name](place):
-        if one.subject not in ("cache", "working directory"):
+        if one.subject not in ("cache", "workdir"):
             print(one.subject, one.status, one.text, one.fix, sep="|")
 """
 
@@ -146,14 +146,14 @@ def test_a_working_directory_where_others_put_files(sticky, stranger):
     mine = sticky / "mine"
     mine.mkdir()
     well = f"{mine}: nobody but you and root may write to it, or has"
-    assert rows(ours.workdir(mine)) == [("working directory", "ok", well, None)]
+    assert rows(ours.workdir(mine)) == [("workdir", "ok", well, None)]
     stranger.run(PLANT, sticky)
     mend = "do you trust them? Else remove it before a run"
     assert sorted(rows(ours.workdir(sticky))) == [
-        ("working directory", "failed", f"{sticky} is writable by everybody (mode 1777)", "take another folder"),
-        ("working directory", "warning", f"{sticky}/json.py belongs to uid 64023", mend),
-        ("working directory", "warning", f"{sticky}/profiles belongs to uid 64023", mend),
-        ("working directory", "warning", f"{sticky}/profiles/default belongs to uid 64023", mend),
+        ("workdir", "failed", f"{sticky} is writable by everybody (mode 1777)", "take another folder"),
+        ("workdir", "warning", f"{sticky}/json.py belongs to uid 64023", mend),
+        ("workdir", "warning", f"{sticky}/profiles belongs to uid 64023", mend),
+        ("workdir", "warning", f"{sticky}/profiles/default belongs to uid 64023", mend),
     ]
 
 
