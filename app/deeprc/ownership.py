@@ -19,6 +19,7 @@ from pathlib import Path
 from deeprc.errors import DeepRCError
 
 PRIVATE = 0o077  # the umask of what is nobody else's business
+ALL = 2**32 - 1  # numbers of users that a machine itself has
 LINKS = 40  # on the way to a file: the kernel's own limit
 
 
@@ -51,6 +52,18 @@ def user(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid {uid}"
+
+
+@cache
+def is_unmapped(uid: int) -> bool:
+    """Whether this is the number of all owners whom this user namespace does not map: a container's, `unshare`'s.
+
+    Source: user_namespaces(7).
+    """
+    rows = Path("/proc/self/uid_map").read_text().splitlines()
+    if sum(int(row.split()[2]) for row in rows) == ALL:
+        return False
+    return uid == int(Path("/proc/sys/kernel/overflowuid").read_text())
 
 
 def is_foreign(state: os.stat_result) -> bool:
@@ -154,7 +167,8 @@ def writers(path: str | Path) -> Iterator[Writer]:
     also those that links lead to.
 
     A folder with the sticky bit, as /tmp, lets nobody replace what belongs to the user; what belongs to somebody else
-    there may be planted. A folder is named once for each reason; what the user may not look at counts as closed.
+    there may be planted. A folder is named once for each reason; what the user may not look at counts as closed, and so
+    do owners whom this user namespace does not know (see `is_unmapped`).
     """
     seen = set()
     for folder, entry in _steps(Path(path).absolute()):
@@ -246,7 +260,7 @@ def _may_replace(folder: Path, entry: Path) -> Iterator[tuple[str, bool]]:
         state = folder.stat()
     except OSError:
         return
-    if is_foreign(state):
+    if is_foreign(state) and not is_unmapped(state.st_uid):
         yield f"its owner {user(state.st_uid)}", False
     if not (who := open_to(state)):
         return

@@ -21,7 +21,7 @@ from deeprc.sites.load import file_of
 FAILED = 1  # exit code
 NAMES = ["machine", "modules", "world", "allreduce", "provider", "gpus", "torch"]  # in the order in which they run
 PRIVATE = ".deeprc"
-SECURITY = ["libzmq", "sockets", "folders", "programs", "umask", "secrets"]
+SECURITY = ["libzmq", "sockets", "folders", "programs", "namespace", "umask", "secrets"]
 
 
 def doctor(

@@ -11,7 +11,7 @@ from deeprc.doctor.security.folders import folders, workdir
 from deeprc.doctor.security.leftovers import secrets
 from deeprc.doctor.security.listening import pilots
 from deeprc.doctor.security.place import Place
-from deeprc.doctor.security.programs import programs, umask
+from deeprc.doctor.security.programs import namespace, programs, umask
 from deeprc.doctor.security.sockets import libzmq, sockets
 from deeprc.images.site import store_of
 from deeprc.launch.nodecopy import own_folder
@@ -22,6 +22,7 @@ CHECKS: dict[str, Callable[[Place], list[Outcome]]] = {
     "sockets": sockets,
     "folders": lambda place: folders(place) + workdir(Path.cwd()),
     "programs": lambda place: programs(),
+    "namespace": lambda place: namespace(),
     "umask": lambda place: umask(),
     "secrets": secrets,
 }

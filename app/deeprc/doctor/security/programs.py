@@ -12,6 +12,7 @@ from pathlib import Path
 import deeprc
 from deeprc.doctor.outcome import Outcome
 from deeprc.doctor.security.rights import Finding, changeable, exchangeable, outcomes
+from deeprc.ownership import is_unmapped, user
 from deeprc.sites import sites_folder
 from deeprc.sites.load import FOLDER
 
@@ -65,6 +66,15 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except OSError:  # in a folder that is closed to us
         return False
+
+
+def namespace() -> list[Outcome]:
+    """What cannot be told from within a user namespace; nothing outside of one."""
+    overflow = int(Path("/proc/sys/kernel/overflowuid").read_text())
+    if not is_unmapped(overflow):
+        return []
+    text = f"most users of the machine look like {user(overflow)} here: of what is theirs, owners were not judged"
+    return [Outcome("namespace", "owners", "warning", text, "look from outside of the container or `unshare`, too")]
 
 
 def umask() -> list[Outcome]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from deeprc.doctor.outcome import Outcome, Status
-from deeprc.ownership import fault, is_foreign, open_to, remedy, user, writers
+from deeprc.ownership import fault, is_foreign, is_unmapped, open_to, remedy, user, writers
 
 Finding = tuple[Status, str, str]  # whether it is grave, what it is, how to mend it
 SHOWN = 4  # findings of one kind; a folder that all of them are in is mended once
@@ -37,7 +37,7 @@ def changeable(path: Path) -> Iterator[Finding]:
         state = path.stat()
     except OSError:  # nothing is there
         return
-    if is_foreign(state):
+    if is_foreign(state) and not is_unmapped(state.st_uid):
         yield "warning", f"{path} belongs to {user(state.st_uid)}, who may change it", "do you trust them?"
     if who := open_to(state):
         anybody = bool(state.st_mode & stat.S_IWOTH)

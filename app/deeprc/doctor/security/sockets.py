@@ -26,9 +26,12 @@ EXPOSED = {
     "open": "answers everybody who calls (ZeroMQ, mechanism NULL); expected CURVE",
     "plain": "asks for a password in clear (ZeroMQ, mechanism PLAIN); expected CURVE",
     "unknown": "answers, in no way that Deep RC knows; expected CURVE",
-    "nothing": "accepts everybody who calls, and waits; expected CURVE",
 }
 END = "end this run: whoever reaches the port may be able to speak for you; see docs/security.md, What listens"
+SILENT = "does not answer, which is neither well nor proof of a hole; expected CURVE"
+GONE = (
+    "look again; its Snakemake is not on this machine: end that, or, where it was killed, start a run here, which does"
+)
 PLUGIN = "if a plugin of Snakemake's opened it, see to it there who may call"
 OWN = "it is a job's own or its launcher's, which has to see to it who may call; it was not tried"
 
@@ -69,8 +72,9 @@ def _home(pilot: Pilot) -> Path:
 def _sockets(pilot: Pilot) -> list[Outcome]:
     """Those of one pilot, a row for all of a process's that are alike; the figures of the first row have each."""
     alike, rows = defaultdict(list), []
+    client = next((pid for pid, owner in pilot.processes.items() if owner == "Snakemake"), None)
     for socket in listening(pilot):
-        status, text, fix, answer = judge(socket)
+        status, text, fix, answer = judge(socket, client)
         alike[status != "failed", socket.owner, socket.kind, status, text, fix].append(socket)
         told = {"socket": socket.address, "process": socket.owner, "program": socket.program, "pid": socket.pid}
         rows.append(told | {"answer": answer})
@@ -84,8 +88,10 @@ def _sockets(pilot: Pilot) -> list[Outcome]:
     return found
 
 
-def judge(socket: Socket) -> tuple[Status, str, str | None, Answer | None]:
-    """Who may call: whether that is well, in words, what to do, and what a port answered."""
+def judge(socket: Socket, client: int | None) -> tuple[Status, str, str | None, Answer | None]:
+    """Who may call: whether that is well, in words, what to do, and what a port answered; `client` is the run's own
+    process.
+    """
     if socket.owner == "job":
         return "warning", f"opened by {socket.program}, process {socket.pid}{_reach(socket)}", OWN, None
     if socket.kind == "tcp":
@@ -94,6 +100,9 @@ def judge(socket: Socket) -> tuple[Status, str, str | None, Answer | None]:
             return "not run", "does not answer any more", None, answer
         if answer in SAFE:
             return "ok", f"{SAFE[answer]}{_reach(socket)}", None, answer
+        if answer == "nothing":
+            fix = f"look again; if it stays so, the run may hang: `kill {client}` ends it" if client else GONE
+            return "warning", f"process {socket.pid} {SILENT}{_reach(socket)}", fix, answer
         fix = f"{PLUGIN}; else {END}" if socket.owner == "Snakemake" else END
         return "failed", f"{EXPOSED[answer]}{_reach(socket)}", fix, answer
     me = user(os.geteuid())

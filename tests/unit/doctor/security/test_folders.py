@@ -173,6 +173,27 @@ def test_what_belongs_to_others(tmp_path):
     ]
 
 
+NAMESPACE = """
+import ctypes
+from pathlib import Path
+libc = ctypes.CDLL(None)
+libc.prctl(4, 1)  # PR_SET_DUMPABLE: becoming a stranger has closed /proc/self
+assert libc.unshare(0x10000000) == 0  # CLONE_NEWUSER
+Path("/proc/self/uid_map").write_text("0 64023 1")
+usr = Path("/usr")
+print([*rights.changeable(usr), *rights.exchangeable(usr)], [(o.status, o.text) for o in programs.namespace()])
+"""
+
+
+@pytest.mark.requires("root")
+def test_owners_who_cannot_be_told_in_a_user_namespace_are_one_line(stranger):
+    """As in a rootless container: root, who owns /usr, looks like nobody there."""
+    names = ("deeprc.doctor.security.rights as rights", "deeprc.doctor.security.programs as programs")
+    told = "most users of the machine look like nobody here: of what is theirs, owners were not judged"
+    assert stranger.run(NAMESPACE, modules=names) == f"[] {[('warning', told)]}\n"
+    assert programs.namespace() == []
+
+
 def test_a_folder_on_the_way_that_everybody_writes_to(tmp_path):
     tmp_path.chmod(0o777)
     assert list(exchangeable(tmp_path / "folder")) == [

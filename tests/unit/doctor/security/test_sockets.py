@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from deeprc.doctor.security import sockets
+from deeprc.doctor.security.knock import knock
 from deeprc.doctor.security.listening import Pilot, Socket, owners, pilots
 from deeprc.ownership import user
 from deeprc.pilot import Task
@@ -121,10 +122,24 @@ def test_a_socket_without_curve_fails_and_those_with_it_are_one_row(tmp_path, pr
 def test_a_port_that_other_machines_can_reach_is_told(owner, fix):
     with socket.create_server(("0.0.0.0", 0)) as server:
         line, _ = f"0.0.0.0:{server.getsockname()[1]}", server.listen()
-        threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
-        told = sockets.judge(Socket("tcp", line, os.getpid(), "python", owner))
-    text = "accepts everybody who calls, and waits; expected CURVE; on every network of this machine"
-    assert told == ("failed", text, fix, "nothing")
+        threading.Thread(target=lambda: server.accept()[0].sendall(b"SSH-2.0"), daemon=True).start()
+        told = sockets.judge(Socket("tcp", line, os.getpid(), "python", owner), None)
+    text = "answers, in no way that Deep RC knows; expected CURVE; on every network of this machine"
+    assert told == ("failed", text, fix, "unknown")
+
+
+@pytest.mark.parametrize(
+    ("client", "fix"),
+    [(123, "look again; if it stays so, the run may hang: `kill 123` ends it"), (None, sockets.GONE)],
+)
+def test_a_port_that_stays_silent_is_no_proof(monkeypatch, client, fix):
+    """Its process hangs, and the kernel takes callers in."""
+    monkeypatch.setattr(sockets, "knock", lambda *port: knock(*port, patience=0.2))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        line = f"127.0.0.1:{server.getsockname()[1]}"
+        told = sockets.judge(Socket("tcp", line, 4567, "python", "RADICAL-Pilot"), client)
+    text = "process 4567 does not answer, which is neither well nor proof of a hole; expected CURVE"
+    assert told == ("warning", text, fix, "nothing")
 
 
 def test_a_jobs_own_socket_is_not_tried(tmp_path, process):
