@@ -149,7 +149,7 @@ def _looked_at(argv: Iterable[str]) -> Iterator[tuple[str, list[Secret]]]:
 
 
 def _pair(word: str, name: str, value: str, where: str) -> tuple[str, list[Secret]]:
-    with contextlib.suppress(yaml.YAMLError):
+    with contextlib.suppress(yaml.YAMLError, RecursionError):
         inner = yaml.load(value, Loader=yaml.BaseLoader)
         if isinstance(inner, dict | list) and (shown := masked(inner)) != inner:
             return f"{name}={json.dumps(shown)}", list(secrets(inner, where=where))

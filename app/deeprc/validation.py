@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from deeprc.errors import ConfigError, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
+DEEPEST = 100  # lists and mappings within each other; Python gives up at about 300 of YAML
+MOST = 1_000_000  # bytes of YAML, which take some seconds; the same in JSON is read at once
 
 
 def validate(model: type[Model], data: object, *, where: object) -> Model:
@@ -52,6 +54,17 @@ class _Strict(yaml.SafeLoader):
                 first[key.value] = line
         return super().construct_mapping(node, deep)
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError, TypeError) as error:  # PyYAML looks at the form alone
+            kind = node.tag.rpartition(":")[2]
+            raise _Misfit(None, None, f"this is read as {kind}, and is none: {error}", node.start_mark) from None
+
+
+class _Misfit(yaml.constructor.ConstructorError):
+    """A scalar that looks like a date or a number, and is none: `2026-13-45`."""
+
 
 class _Twice(Exception):
     """A key, and the two lines that it stands on."""
@@ -60,21 +73,37 @@ class _Twice(Exception):
 def read_yaml(path: str | Path) -> object:
     """The value in a YAML (or JSON) file; a syntax error names the line, and a key that stands twice is one."""
     path = Path(path)
-    text = _text(path)
+    try:
+        value = _parsed(_text(path), path)
+        deep = _depth(value, path, (), {}) > DEEPEST
+    except RecursionError:
+        deep = True
+    if deep:
+        raise ConfigError(
+            "lists or mappings too deep within each other",
+            where=path,
+            found=f"more than {DEEPEST} levels",
+            fix="is this the right file, and is each bracket closed?",
+        )
+    return value
+
+
+def _parsed(text: str, path: Path) -> object:
     try:
         return json.loads(text, object_pairs_hook=lambda pairs: _once(pairs, path))
     except ValueError:
         pass
+    if len(text) > MOST:
+        raise ConfigError("too long for a file of YAML", where=path, found=f"{len(text)} characters",
+                          expected=f"at most {MOST}", fix="is this the right file?")  # fmt: skip
     try:
-        value = yaml.load(text, Loader=_Strict)
+        return yaml.load(text, Loader=_Strict)
     except _Twice as twice:
         key, first, line = twice.args
         raise ConfigError(f"the key {key!r} stands twice in one mapping", where=f"{path}:{line}",
                           found=f"first on line {first}", fix="keep one of them") from None  # fmt: skip
     except yaml.YAMLError as error:
         raise _not_yaml(path, text, error) from None
-    _refuse_endless(value, path, (), set())
-    return value
 
 
 def read_mapping(path: str | Path) -> dict:
@@ -88,23 +117,24 @@ def read_mapping(path: str | Path) -> dict:
     return value
 
 
-def _refuse_endless(value: object, path: Path, above: tuple[int, ...], done: set[int]) -> None:
-    """Raise a ConfigError where an alias within its own anchor makes a value a part of itself."""
-    if not isinstance(value, dict | list) or id(value) in done:
-        return
+def _depth(value: object, path: Path, above: tuple[int, ...], done: dict[int, int]) -> int:
+    """How deep lists and mappings lie within each other; a ConfigError where one is a part of itself by an alias."""
+    if not isinstance(value, dict | list):
+        return 0
     if id(value) in above:
         raise ConfigError("a value that is a part of itself: an alias (*name) within its own anchor (&name)",
                           where=path, fix="write out what is meant")  # fmt: skip
-    for inner in value.values() if isinstance(value, dict) else value:
-        _refuse_endless(inner, path, (*above, id(value)), done)
-    done.add(id(value))
+    if id(value) not in done:
+        inner = value.values() if isinstance(value, dict) else value
+        done[id(value)] = 1 + max((_depth(each, path, (*above, id(value)), done) for each in inner), default=0)
+    return done[id(value)]
 
 
 def lines(path: str | Path) -> dict[tuple[str, ...], int]:
     """The line of each key of a YAML file, by the keys (and indices) that lead to it; none where it cannot be read."""
     try:
         node = yaml.compose(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
     return dict(_lines(node, ()))
 
@@ -153,13 +183,17 @@ def _not_yaml(path: Path, text: str, error: yaml.YAMLError) -> ConfigError:
     row = rows[mark.line] if mark.line < len(rows) else "the end of the file"
     tab = "\t" in row[: len(row) - len(row.lstrip())]
     fix = "write spaces: YAML knows no tabs in front of a line" if tab else None
+    if isinstance(error, _Misfit):
+        fix = "mend it, or put it in quotes where it is meant as text"
     return ConfigError(f"not valid YAML: {problem}", where=f"{path}:{mark.line + 1}", found=repr(row), fix=fix)
 
 
 def _once(pairs: list[tuple[str, Any]], path: Path) -> dict:
-    for index, (key, _) in enumerate(pairs):
-        if key in [other for other, _ in pairs[:index]]:
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
             raise ConfigError(f"the key {key!r} stands twice in one mapping", where=path, fix="keep one of them")
+        seen.add(key)
     return dict(pairs)
 
 
@@ -195,6 +229,8 @@ def _cure(kind: str, found: object) -> str | None:
     if isinstance(found, str) and found.lstrip().startswith(("{", "[")):
         try:
             yaml.load(found, Loader=_Strict)
+        except RecursionError:
+            return None
         except (_Twice, yaml.YAMLError) as error:
             return f"mend its YAML: {getattr(error, 'problem', None) or 'a key stands twice'}"
     if found is None and kind in ("model_type", "dict_type"):

@@ -202,3 +202,7 @@ def test_where_secrets_were_given_is_told():
     mask = Masker.of({"A_TOKEN": "abcdefgh"}, {"db": {"password": "abcdefgh", "other": "x"}})
     assert mask.found("curl abcdefgh") == ["A_TOKEN", "db.password"]
     assert mask.found("curl") == []
+
+
+def test_a_value_of_many_brackets_is_no_traceback():
+    assert masked_words(["--config", "x=" + "[" * 5000]) == ["--config", "x=" + "[" * 5000]

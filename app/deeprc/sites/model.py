@@ -45,7 +45,7 @@ class Identity(Fact):
         for pattern in [*self.environment.values(), *self.hostnames]:
             try:
                 re.compile(pattern)
-            except re.error as error:
+            except (re.error, OverflowError, RecursionError) as error:
                 raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
         return self
 

@@ -175,3 +175,47 @@ def test_one_invalid_site_does_not_hide_the_others(tmp_path, monkeypatch):
         f"error: {broken}: key 'partitions.0.cores': Input should be a valid integer, unable to parse string as an"
         " integer\n  found: 'many'\n  fix: mend this key: docs/add-a-site.md says of each what it holds\n"
     )
+
+
+TOO_DEEP = "lists or mappings too deep within each other\n  found: more than 100 levels\n"
+CURE = "mend it, or put it in quotes where it is meant as text"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "name: x\ndate: 2026-13-45\n",
+            ":2: not valid YAML: this is read as timestamp, and is none: month must be in 1..12\n"
+            f"  found: 'date: 2026-13-45'\n  fix: {CURE}\n",
+        ),
+        ("note: !!bool perhaps\n", ":1: not valid YAML: this is read as bool, and is none: 'perhaps'\n"),
+        ("note: !!timestamp soon\n", ":1: not valid YAML: this is read as timestamp, and is none: "),
+        ("note: 0b_\n", ":1: not valid YAML: this is read as int, and is none: "),
+        ("[" * 200_000, f": {TOO_DEEP}"),
+        ("[" * 150 + "]" * 150, f": {TOO_DEEP}"),  # JSON reads it
+        ("note: " + "[" * 150 + "x" + "]" * 150, f": {TOO_DEEP}"),
+        ("".join(f"key{number}: 1\n" for number in range(90_000)), ": too long for a file of YAML\n"),
+    ],
+    ids=["date", "bool", "timestamp", "int", "deep", "deep JSON", "deep YAML", "long"],
+)
+def test_a_file_that_nothing_can_read_is_one_error_beside_the_others(text, told, tmp_path, monkeypatch):
+    shutil.copytree(sites_folder() / "rivanna", tmp_path / "rivanna")
+    broken = tmp_path / "bad" / "site.yaml"
+    broken.parent.mkdir()
+    broken.write_text(text)
+    monkeypatch.setenv("DEEPRC_SITES", str(tmp_path))
+    done = CliRunner().invoke(app, ["--json"])
+    assert (done.exit_code, [site["name"] for site in json.loads(done.stdout)]) == (2, ["rivanna"])
+    assert done.stderr.startswith(f"error: {broken}{told}") and done.stderr.count("error: ") == 1
+
+
+@pytest.mark.parametrize("pattern", ["(", "a{99999999999999999999}", "(" * 5000 + ")" * 5000])
+def test_a_pattern_that_python_cannot_read(pattern, facts):
+    with pytest.raises(ConfigError, match="is no regular expression"):
+        validate(Site, facts | {"identity": {"hostnames": [pattern]}}, where="x/site.yaml")
+
+
+def test_a_text_in_place_of_a_list_may_be_deep(facts):
+    with pytest.raises(ConfigError, match=r"key 'mpi': Input should be a valid list"):
+        validate(Site, facts | {"mpi": "[" * 5000}, where="x/site.yaml")
