@@ -27,7 +27,7 @@ WANTS = (
 
 def of_failure(done: Output) -> tuple[str, str | None]:
     """Cause and fix where the launcher failed, or took too long."""
-    if told := first_sign(done.all):
+    if told := first_sign(done.all, done.image):
         named = f" ({told.named})" if told.named else ""
         return f"{told.sign.cause}{named}; the log says: {told.line[:LINE]}", told.sign.cure
     if done.code is None:

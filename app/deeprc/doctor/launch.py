@@ -53,13 +53,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Output:
-    """What came of it; `code` is None where it took too long, and was ended."""
+    """What came of it; `code` is None where it took too long, and was ended. `image`: the ranks are in a container."""
 
     line: str
     code: int | None
     out: str
     err: str
     seconds: float
+    image: bool = False
 
     @property
     def all(self) -> str:
@@ -105,7 +106,7 @@ def start(made: Plan, patience: float) -> Output:
         for stream in (out, err):
             stream.seek(0)
             texts.append(stream.read(SAID))
-    return Output(line, code, *texts, time.monotonic() - began)
+    return Output(line, code, *texts, time.monotonic() - began, image=made.image is not None)
 
 
 def script(made: Plan) -> str:

@@ -9,16 +9,21 @@ import re
 from dataclasses import dataclass
 
 SAME = "start the ranks with the launcher of the same installation as the library (launcher.program in the site file)"
+IGNORED = re.compile(r"^.*LD_PRELOAD cannot be preloaded.*: ignored\.?$", re.M)  # ld.so goes on without it
 OUTSIDE = "start from a shell outside of any job, or unset what that job's shell has left"
 
 
 @dataclass(frozen=True)
 class Sign:
-    """A regular expression for a line of the log (a group in it is named in the cause), its cause and cure."""
+    """A regular expression for a line of the log (a group in it is named in the cause), its cause and cure.
+
+    `image`: it counts with an image only, or only without one.
+    """
 
     pattern: str
     cause: str
     cure: str
+    image: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,10 @@ class Told:
     line: str
 
 
-def first_sign(log: str) -> Told | None:
-    """The first of SIGNS that stands in a log."""
-    for sign in SIGNS:
+def first_sign(log: str, image: bool = False) -> Told | None:
+    """The first of SIGNS that stands in the log of ranks in an image, or without one."""
+    log = IGNORED.sub("", log)
+    for sign in (sign for sign in SIGNS if sign.image in (None, image)):
         if match := re.search(sign.pattern, log):
             begin = log.rfind("\n", 0, match.start()) + 1
             end = log.find("\n", match.end())
@@ -70,9 +76,16 @@ LOADING = (
     Sign(r"CUDA driver version is insufficient|NVIDIA driver on your system is too old",
          "the NVIDIA driver is older than the CUDA of the program or the image",
          "an image with an older CUDA: partitions.accelerator.driver in the site file is what nvidia-smi says there"),
-    Sign(r"failed to map segment from shared object",
+    Sign(r"failed to map segment from shared object: Cannot allocate memory",
+         "there is no memory left to load a library into: a limit of the shell's or the job's",
+         "`ulimit -v` in the job says unlimited where there is none; otherwise more memory for the job, or fewer ranks "
+         "on a node"),
+    Sign(r"failed to map segment from shared object: (?:Operation not permitted|Permission denied)",
          "a library lies on a file system that nothing may be started from (mounted noexec)",
          "put the environment elsewhere: `findmnt -T FOLDER` shows how it is mounted"),
+    Sign(r"failed to map segment from shared object",
+         "a library cannot be loaded: its file system is mounted noexec, or there is no memory left for it",
+         "`findmnt -T FOLDER` shows noexec: put the environment elsewhere; `ulimit -v` in the job shows a limit"),
     Sign(r"(?:execve\(\)|fork/exec|couldn't exec|failed to exec|bash: (?:line \d+: )?/|sh: (?:\d+: )?/)"
          r".*[Pp]ermission denied",
          "a program may not be started: it is no executable file, or its file system (scratch?) is mounted noexec",
@@ -102,6 +115,7 @@ NETWORK = (
          "Slingshot gives the ranks no network of their own (VNI): Slurm makes none for a step of one node",
          "`--network=single_node_vni` in launcher.options; ranks that mpirun or ssh start have none at all"),
 )  # fmt: skip
+MUNGE = r"Munge encode failed|munge\.socket\.\d+\": No such file|libmunge\.so[.\d]*: cannot open"
 PMI = (
     Sign(r"unsupported PMI version PMIx",
          "the launcher speaks PMIx (Open MPI's, or Slurm's pmix), the ranks' MPICH wants PMI-1 or PMI-2",
@@ -118,12 +132,17 @@ PMI = (
          "take one that `srun --mpi=list` names (launcher.pmi)"),
     Sign(r"PMIX ERROR.* in file \S*(?:gds|dstore)",
          "PMIx in the container cannot share memory with Slurm's, whose folder is not there",
-         "PMIX_MCA_gds=hash in its settings, or bind Slurm's spool folder (scontrol show config: SlurmdSpoolDir)"),
-    Sign(r"Munge encode failed|munge\.socket\.\d+\": No such file|libmunge\.so[.\d]*: cannot open",
-         "Munge, by which Slurm knows users, is not in the container",
-         "bind /run/munge and libmunge.so.2, or start nothing of Slurm's from within the container"),
+         "PMIX_MCA_gds=hash in its settings, or bind Slurm's spool folder (scontrol show config: SlurmdSpoolDir)",
+         True),
+    Sign(r"PMIX ERROR.* in file \S*(?:gds|dstore)",
+         "the ranks' PMIx cannot share memory with the launcher's: another version, or a folder that it may not use",
+         f"PMIX_MCA_gds=hash in the site's settings, or {SAME}", False),
+    Sign(MUNGE, "Munge, by which Slurm knows users, is not in the container",
+         "bind /run/munge and libmunge.so.2, or start nothing of Slurm's from within the container", True),
+    Sign(MUNGE, "Munge, by which Slurm knows users, does not run on this node, or is not installed there",
+         "tell the facility, or take another node (`munge -n` on it says whether it answers)", False),
     Sign(r"Framework:? +psec\s+Component:? +munge|pmix_psec_base_open failed",
-         "Slurm's PMIx authenticates by Munge, which the PMIx in the container has no part for",
+         "Slurm's PMIx authenticates by Munge, which the ranks' PMIx has no part for",
          "PMIX_MCA_psec=^munge in the site's settings"),
 )  # fmt: skip
 SIGNS = (*SCHEDULER, *LOADING, *NETWORK, *PMI)

@@ -9,8 +9,8 @@ MPICH = "MPICH Version: 5.0.2 MPICH Release date: Fri Sep 25"
 OPENMPI = "Open MPI v5.0.11, package: Open MPI user@localhost Distribution"
 
 
-def output(code, err):
-    return Output("mpirun -np 2 python", code, "", err, 3.0)
+def output(code, err, image=False):
+    return Output("mpirun -np 2 python", code, "", err, 3.0, image)
 
 
 def ranks(library, told, size=1, count=2):
@@ -175,8 +175,22 @@ REPORTED = [
     (
         "BigBlueButton's and Python extensions' reports of /tmp with noexec",
         "ImportError: /scratch/x/module.cpython-39-x86_64-linux-gnu.so: failed to map segment from shared object",
-        "mounted noexec",
+        "mounted noexec, or there is no memory left",
         "findmnt -T",
+    ),
+    (
+        "dlerror(3) with EPERM, of a mount with noexec",
+        "prog: error while loading shared libraries: libx.so: failed to map segment from shared object: Operation not "
+        "permitted",
+        "(mounted noexec)",
+        "findmnt -T",
+    ),
+    (
+        "dlerror(3) with ENOMEM, under `ulimit -v`",
+        "prog: error while loading shared libraries: libc.so.6: failed to map segment from shared object: Cannot "
+        "allocate memory",
+        "no memory left",
+        "ulimit -v",
     ),
     (
         "NVIDIA/pyxis#93",
@@ -207,10 +221,38 @@ REPORTED = [
 
 @pytest.mark.parametrize(("source", "log", "words", "cure"), REPORTED, ids=[one[0][:30] for one in REPORTED])
 def test_what_people_have_reported(source, log, words, cure):
-    text, fix = of_failure(output(1, f"srun: launching\n{log}\nsrun: error: n1: task 0: Exited with exit code 1"))
+    whole = f"srun: launching\n{log}\nsrun: error: n1: task 0: Exited with exit code 1"
+    text, fix = of_failure(output(1, whole, "with Slurm's" in words or "the container" in words))
     assert words in text and cure in fix
     line = text.partition("; the log says: ")[2]
     assert line and line in " ".join(log.split())[:300]
+
+
+@pytest.mark.parametrize(
+    ("log", "words", "cure"),
+    [
+        (
+            "srun: error: If munged is up, restart with --num-threads=10\nsrun: error: Munge encode failed: Failed to "
+            'access "/run/munge/munge.socket.2": No such file or directory',
+            "does not run on this node",
+            "munge -n",
+        ),
+        ("PMIX ERROR: ERROR in file gds_ds12_lock_pthread.c at line 168", "the ranks' PMIx", "PMIX_MCA_gds=hash"),
+        ("Framework: psec\nComponent: munge", "the ranks' PMIx", "PMIX_MCA_psec=^munge"),
+    ],
+)
+def test_without_an_image_no_container_is_to_blame(log, words, cure):
+    text, fix = of_failure(output(1, log))
+    assert words in text and cure in fix and "container" not in text + fix
+
+
+def test_a_library_that_is_not_preloaded_is_no_cause():
+    ignored = (
+        "ERROR: ld.so: object '/opt/x.so' from LD_PRELOAD cannot be preloaded (/lib64/libc.so.6: version "
+        "`GLIBC_2.34' not found (required by /opt/x.so)): ignored.\n"
+    )
+    assert of_failure(output(1, ignored + "Killed"))[0].startswith("exit code 1: ")
+    assert "invalid device" in of_failure(output(1, ignored + "CUDA error: invalid device ordinal"))[0]
 
 
 def test_a_cause_is_told_by_its_line():
