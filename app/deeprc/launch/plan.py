@@ -207,9 +207,10 @@ def native(site: Site, partition: Partition, layout: Layout) -> Verdict:
     """The verdict where there is no image."""
     mpi = site.mpi[0]
     if layout.ranks > 1 and pmi.strangers(site, partition, mpi):
-        spoken, there = ", ".join(mpi.pmi), ", ".join(site.launcher.pmi)
-        reason = f"srun speaks {there} to its ranks, the host's {mpi.title} {spoken}: each would be a world of its own"
-        return Verdict("refuse", reason, "correct launcher.pmi (`srun --mpi=list`) or mpi.pmi in the site file")
+        spoken = pmi.both(site, partition, f"the host's {mpi.title}", mpi.pmi)
+        listed = " (`srun --mpi=list`)" if pmi.starter(site, partition) == "srun" else ""
+        fix = f"correct launcher.pmi{listed} or mpi.pmi in the site file"
+        return Verdict("refuse", f"{spoken}: each would be a world of its own", fix)
     return Verdict("bind", NATIVE, mpi=mpi, pmi=pmi.of_host(site, partition, mpi))
 
 

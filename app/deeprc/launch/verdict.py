@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from deeprc.images.catalog import Image
-from deeprc.launch.pmi import of_host, of_image, offered, strangers
+from deeprc.launch.pmi import both, of_host, of_image, offered, starter, strangers
 from deeprc.sites import Partition, Site
 from deeprc.sites.software import SONAMES, Mpi
 
@@ -72,6 +72,17 @@ def release(text: str | None) -> tuple[int, ...] | None:
     """Major and minor: what an ABI grows by."""
     numbers = version(text)
     return numbers and numbers[:2]
+
+
+def _age(one: str | None, other: str | None, whose: str = "") -> str:
+    """In words, that the first is not older: only major and minor are compared, and patches may say otherwise."""
+    mine, theirs = version(one), version(other)
+    if mine is None or theirs is None:
+        return f"how old {whose or 'it'} is, is not known"
+    length = min(len(mine), len(theirs))
+    if mine[:length] >= theirs[:length]:
+        return f"not older{whose and f' than {whose}'}"
+    return f"of the same release ({'.'.join(map(str, mine[:2]))}){whose and f' as {whose}'}"
 
 
 def judge(
@@ -139,19 +150,20 @@ def _ways(image: Image, site: Site, partition: Partition, mpi: Mpi, nodes: int) 
     """Every way in which the image's programs can run beside this MPI of the host."""
     own = f"the image's {image.mpi.implementation} {image.mpi.version}"
     theirs = f"the host's {mpi.title}"
-    here, there = release(image.mpi.version), release(mpi.abi_version or mpi.version)
+    inside, outside = image.mpi.version, mpi.abi_version or mpi.version
+    here, there = release(inside), release(outside)
     host_pmi, deaf = of_host(site, partition, mpi), strangers(site, partition, mpi)
     if image.mpi.family == mpi.family:
         abi = f"{image.mpi.family} family, {mpi.library_name}"
         # What is bound in runs on the image's C library.
         too_new = site.glibc is not None and version(site.glibc) > version(image.glibc)
         if mpi.bindable and there is not None and there >= here and not too_new and not deaf:
-            yield Verdict("bind", f"{theirs} replaces {own}: {abi}, and not older", mpi=mpi, pmi=host_pmi)
+            yield Verdict("bind", f"{theirs} replaces {own}: {abi}, and {_age(outside, inside)}", mpi=mpi, pmi=host_pmi)
         pmi = _common_pmi(image, site, partition, mpi)
         if pmi and not image.for_binding and (there is None or here >= there):
             slow = _slow(image, site, nodes)
-            starter = partition.launcher or site.launcher.name
-            reason = f"{own} is started by the host's {starter} through {pmi}: not older than {theirs}"
+            by = starter(site, partition)
+            reason = f"{own} is started by the host's {by} through {pmi}: {_age(inside, outside, theirs)}"
             yield Verdict("hybrid", reason, mpi=mpi, pmi=pmi, warnings=slow)
     elif deaf:
         return
@@ -165,8 +177,11 @@ def _ways(image: Image, site: Site, partition: Partition, mpi: Mpi, nodes: int) 
 
 
 def _common_pmi(image: Image, site: Site, partition: Partition, mpi: Mpi) -> str | None:
-    spoken = {PMI_OF_IMAGE.get(pmi, pmi) for pmi in image.pmi}
-    return of_image(spoken, offered(site, partition, mpi))
+    return of_image(_spoken(image), offered(site, partition, mpi))
+
+
+def _spoken(image: Image) -> list[str]:
+    return list(dict.fromkeys(PMI_OF_IMAGE.get(pmi, pmi) for pmi in image.pmi))
 
 
 def _slow(image: Image, site: Site, nodes: int) -> list[str]:
@@ -183,6 +198,8 @@ def _refusal(image: Image, site: Site, partition: Partition) -> Verdict:
     if image.mpi.family not in site.families:
         unsaid = f" ({', '.join(site.translators)}: no setting says what it needs, `when: {{model: [translate]}}`)"
         layers = f"no layer translates{unsaid if site.translators else ''}"
+        if site.translates and all(strangers(site, partition, mpi) for mpi in site.mpi):
+            layers = "; ".join(both(site, partition, mpi.title, mpi.pmi) for mpi in site.mpi)
         return Verdict(
             "refuse",
             f"image {image.name} holds {own}, {site.name} has {hosts}: different ABI families, and {layers}",
@@ -204,13 +221,15 @@ def _why_not(image: Image, site: Site, partition: Partition, mpi: Mpi) -> str:
     elif there is None:
         bind = "its version is not known"
     elif strangers(site, partition, mpi):
-        bind = f"it speaks {', '.join(mpi.pmi)}, srun {', '.join(site.launcher.pmi)}"
+        bind = both(site, partition, mpi.title, mpi.pmi)
     elif there < here:
         bind = "it is older"
     else:
         bind = f"its C library {site.glibc} is newer than the image's {image.glibc}"
     if image.for_binding:
         hybrid = "the image is made for binding: its own MPI does not start without the host's libfabric"
+    elif there is not None and here < there:
+        hybrid = "the image's is older"
     else:
-        hybrid = "the image's is older" if there is not None and here < there else "they have no PMI in common"
+        hybrid = f"no PMI in common: {both(site, partition, 'the image', _spoken(image))}"
     return f"{mpi.title} cannot be bound in ({bind}), nor start the image's own ({hybrid})"

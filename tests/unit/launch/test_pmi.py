@@ -1,4 +1,6 @@
-"""`srun` is told the PMI wherever it is known: for bind, hybrid and native, first in the list or not."""
+"""`srun` is told the PMI wherever it is known: for bind, hybrid and native, first in the list or not; no launcher
+starts ranks that speak another one.
+"""
 
 import pytest
 
@@ -54,7 +56,70 @@ def test_srun_has_nothing_that_the_ranks_speak():
     )
     assert not plan(srun=["pmi2"], mpi=["pmix"], ranks=1).refused
     bound = plan(srun=["pmi2"], mpi=["pmix"], image="rocm6-mpich-ofi")
-    assert "cannot be bound in (it speaks pmix, srun pmi2)" in bound.reason
+    assert "cannot be bound in (srun speaks pmi2 to its ranks, cray-mpich 8.1 pmix)" in bound.reason
+
+
+OPENMPI = {"implementation": "openmpi", "version": "5.0", "family": "openmpi"}
+MPICH = {"implementation": "mpich", "version": "3.4", "family": "mpich"}
+
+
+def started_by(name, speaks, mpi, *, image=None, **more):
+    site = cluster(launcher={"name": name, "pmi": speaks, "program": "/opt/start"}, mpi=[mpi], **more)
+    return compose(site, site.partition(), Layout(4, 1), ["run"], image=image and load_catalog().image(image))
+
+
+@pytest.mark.parametrize("image", [None, "cpu-openmpi", "cpu-mpich"])
+@pytest.mark.parametrize("bindable", [True, False])
+@pytest.mark.parametrize(
+    ("name", "speaks", "mpi", "ranks"),
+    [
+        ("mpiexec-hydra", ["pmi1", "pmi2"], OPENMPI, ["pmix"]),
+        ("mpirun-intelmpi", ["pmi1"], OPENMPI, ["pmix"]),
+        ("mpiexec-pals", ["pals"], OPENMPI, ["prrte", "pmix"]),
+        ("jsrun", ["jsm"], OPENMPI, ["pmix"]),
+        ("ibrun", ["pmi2"], OPENMPI, ["pmix"]),
+        ("mpirun-openmpi", ["orte"], MPICH, ["pmi2"]),
+        ("mpiexec-hydra", ["pmi1", "pmi2"], {**MPICH, "implementation": "cray-mpich"}, ["cray"]),
+    ],
+)
+def test_no_launcher_starts_ranks_that_speak_another_pmi(name, speaks, mpi, ranks, bindable, image):
+    other = {"openmpi": "cpu-mpich", "mpich": "cpu-openmpi"}[mpi["family"]]
+    made = started_by(name, speaks, {**mpi, "pmi": ranks, "bindable": bindable}, image=image)
+    starts_the_images_own = mpi["family"] == "mpich" and image == "cpu-mpich" and "pmi1" in speaks
+    assert made.refused != starts_the_images_own
+    if starts_the_images_own:
+        assert made.verdict == "hybrid"
+    elif image != other:  # another family is no matter of PMI
+        assert f"{name} speaks {', '.join(speaks)} to its ranks, " in made.reason
+    if image is None:
+        title = f"{mpi['implementation']} {mpi['version']}"
+        assert made.reason.endswith(f"the host's {title} {', '.join(ranks)}: each would be a world of its own")
+
+
+def test_no_layer_is_loaded_for_ranks_that_the_launcher_does_not_speak_to():
+    layer = {"translators": ["wi4mpi"], "settings": [{"when": {"model": ["translate"]}, "container": {"X": "1"}}]}
+    made = started_by("mpiexec-hydra", ["pmi1"], {**OPENMPI, "pmi": ["pmix"]}, image="cpu-mpich", **layer)
+    assert made.refused and "mpiexec-hydra speaks pmi1 to its ranks, openmpi 5.0 pmix" in made.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "speaks", "mpi", "ranks", "image"),
+    [
+        ("mpirun-openmpi", ["orte"], OPENMPI, ["pmix"], "cpu-openmpi"),  # its own, whatever it is called
+        ("mpirun-openmpi", ["pmi2"], {**OPENMPI, "implementation": "hpcx"}, ["pmix"], "cpu-openmpi"),
+        ("mpiexec-hydra", ["pmi1"], MPICH, ["pmi2"], "cpu-mpich"),
+        ("mpirun-intelmpi", ["pmi1"], {**MPICH, "implementation": "intel-mpi"}, ["pmi2"], "cpu-mpich"),
+        ("ibrun", ["prrte"], OPENMPI, ["pmix"], "cpu-openmpi"),  # PRRTE speaks PMIx
+        ("mpiexec-pals", ["pmix"], OPENMPI, ["prrte"], "cpu-openmpi"),
+        ("mpiexec-hydra", [], OPENMPI, ["pmix"], "cpu-openmpi"),  # what it speaks is not known
+        ("mpiexec-hydra", ["pmi1"], OPENMPI, [], None),
+    ],
+)
+def test_a_launcher_starts_ranks_that_it_speaks_to_or_may(name, speaks, mpi, ranks, image):
+    host = {**mpi, "pmi": ranks, "bindable": False}
+    assert started_by(name, speaks, host).verdict == "bind"
+    if image:
+        assert started_by(name, speaks, host, image=image).verdict == "hybrid"
 
 
 def test_no_pmi_by_default_and_none_known_is_told():

@@ -40,11 +40,31 @@ def test_no_bind_where_the_host_is_older_but_hybrid_through_a_common_pmi():
     assert (found.kind, found.pmi) == ("hybrid", "pmi2")
 
 
+@pytest.mark.parametrize(
+    ("host", "inside", "words"),
+    [
+        ("5.0.2", "5.0.1", "of the same release (5.0) as the host's mpich 5.0.2"),
+        ("5.0.2", "5.0.2", "not older than the host's mpich 5.0.2"),
+        ("5.0", "5.0.1", "not older than the host's mpich 5.0"),
+        (None, "5.0.1", "how old the host's mpich is, is not known"),
+    ],
+)
+def test_the_reason_says_no_more_than_is_compared(host, inside, words):
+    site = cluster(mpi=[{"implementation": "mpich", "version": host, "family": "mpich", "bindable": False}])
+    assert verdict(image(version=inside, pmi=("pmi2",)), site).reason.endswith(f" through pmi2: {words}")
+
+
+def test_bind_says_no_more_than_is_compared():
+    site = cluster(mpi=[{"implementation": "mpich", "version": "5.0.1", "family": "mpich"}])
+    assert verdict(image(version="5.0.2"), site).reason.endswith(", and of the same release (5.0)")
+
+
 def test_hybrid_wants_a_pmi_that_both_speak():
     found = verdict(image(version="5.0.2", pmi=("pmi1",)))
     assert found.kind == "refuse"
     assert found.reason.endswith(
-        ": cray-mpich 8.1 cannot be bound in (it is older), nor start the image's own (they have no PMI in common)"
+        ": cray-mpich 8.1 cannot be bound in (it is older), nor start the image's own (no PMI in "
+        "common: srun speaks cray, pmi2, pmix to its ranks, the image pmi1)"
     )
 
 
