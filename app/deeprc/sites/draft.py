@@ -16,7 +16,7 @@ from deeprc.sites.draft_partitions import FILL_IN, partitions
 from deeprc.sites.model import Site
 from deeprc.validation import validate
 
-LAUNCHERS = {"slurm": "srun", "pbspro": "mpiexec-pals", "lsf": "jsrun", "fork": "mpiexec-hydra"}
+LAUNCHERS = {"slurm": "srun", "pbspro": "mpiexec-pals", "lsf": "mpiexec-hydra", "fork": "mpiexec-hydra"}
 HEAD = """# yaml-language-server: $schema=../site.schema.json
 # {name}: a draft, made by `deeprc site detect`. Marks: V read in the facility's own documents, V2 in another
 # project's configuration, U unverified, ! the sources disagree. Everything below is a guess from one node until someone
@@ -112,7 +112,7 @@ def _launcher(machine: Machine) -> dict:
     there = [program for program in machine.launchers if not program.own or batch.name == "fork"]
     there = [program for program in there if program.launcher != "srun" or batch.name == "slurm"]
     by_name = {program.launcher: program for program in sorted(there, key=lambda program: program.own, reverse=True)}
-    name = next((name for name in ("ibrun", usual, *by_name) if name in by_name), usual)
+    name = next((name for name in ("ibrun", "jsrun", usual, *by_name) if name in by_name), usual)
     found: dict = {"name": name, "pmi": list(by_name[name].pmi) if name in by_name else []}
     if name not in by_name:
         found["note"] = f"{FILL_IN}: it was not found here, and may come with a module"

@@ -7,22 +7,13 @@ from collections import Counter
 from dataclasses import replace
 
 from deeprc.sites.detect.accelerators import Accelerators
+from deeprc.sites.detect.gpu_types import GRACE, known
 from deeprc.sites.detect.machine import Machine
-from deeprc.sites.detect.queues import Queue, parse_gres
+from deeprc.sites.detect.queues import Gres, Queue, parse_gres
 
 FILL_IN = "FILL IN"
 ROOM = 0.1  # what a batch system tells of a node's memory and what the node has differ by less
 SLICE = r"\d+g\.(\d+)gb"  # of NVIDIA's (MIG): `a100_1g.5gb`
-# What accelerators are called in batch systems, and what compilers call them (NVIDIA's table of compute capabilities,
-# LLVM's of AMDGPU processors).
-TYPES = (
-    ("p100", "nvidia", "sm_60"), ("v100", "nvidia", "sm_70"), ("t4", "nvidia", "sm_75"), ("a100", "nvidia", "sm_80"),
-    ("a30", "nvidia", "sm_80"), ("a40", "nvidia", "sm_86"), ("a10", "nvidia", "sm_86"), ("a6000", "nvidia", "sm_86"),
-    ("l40", "nvidia", "sm_89"), ("l4", "nvidia", "sm_89"), ("h100", "nvidia", "sm_90"), ("h200", "nvidia", "sm_90"),
-    ("gh200", "nvidia", "sm_90"), ("b200", "nvidia", "sm_100"), ("mi100", "amd", "gfx908"), ("mi210", "amd", "gfx90a"),
-    ("mi250", "amd", "gfx90a"), ("mi300", "amd", "gfx942"), ("mi325", "amd", "gfx942"), ("mi35", "amd", "gfx950"),
-    ("pvc", "intel", None), ("max1", "intel", None), ("mi", "amd", None),
-)  # fmt: skip
 
 
 def partitions(machine: Machine) -> list[dict]:
@@ -66,9 +57,11 @@ def _this_node(machine: Machine) -> list[Queue]:
     ]
 
 
-def _partition(machine: Machine, queue: Queue | None, gres: tuple[str | None, int] | None, name: str) -> dict:
+def _partition(machine: Machine, queue: Queue | None, gres: Gres | None, name: str) -> dict:
     """Nodes of one kind; what the batch system does not tell is taken from this node, where it is one of them."""
-    part: dict = {"name": name, "nodes": queue.nodes if queue else 1, "architecture": machine.architecture}
+    arm = queue is not None and any(word in f"{queue.name} {gres}".lower() for word in GRACE)
+    part: dict = {"name": name, "nodes": queue.nodes if queue else 1}
+    part["architecture"] = "aarch64" if arm else machine.architecture
     cores, threads = (queue.cores, queue.threads) if queue and queue.cores else (machine.physical_cores, 1)
     if queue and queue.here and threads == 1 and cores == machine.cores and cores % machine.physical_cores == 0:
         cores, threads = machine.physical_cores, cores // machine.physical_cores  # it counts threads, as PBS does
@@ -81,6 +74,8 @@ def _partition(machine: Machine, queue: Queue | None, gres: tuple[str | None, in
     if machine.cpu and (queue is None or queue.here):
         part["cpu"] = machine.cpu
     accelerator, notes = _accelerator(machine, queue, gres)
+    if queue and not queue.here and not arm:
+        notes.append(f"{FILL_IN}: the architecture is this node's, `uname -m` on one of these tells theirs")
     if queue and not queue.sockets and threads == 1:
         notes.append("cores may be hardware threads: the scheduler counts them as it was told to")
     if queue:
@@ -91,9 +86,7 @@ def _partition(machine: Machine, queue: Queue | None, gres: tuple[str | None, in
     return part | ({"note": "; ".join(notes)} if notes else {})
 
 
-def _accelerator(
-    machine: Machine, queue: Queue | None, gres: tuple[str | None, int] | None
-) -> tuple[dict | None, list[str]]:
+def _accelerator(machine: Machine, queue: Queue | None, gres: Gres | None) -> tuple[dict | None, list[str]]:
     """The model is that of the type that the batch system names; this node's is for nodes like this one."""
     here = machine.accelerators
     if gres is None:
@@ -104,20 +97,22 @@ def _accelerator(
                           "nobody tells"] if lost else []  # fmt: skip
         others = [f"this node has {card.count} x {card.model} as well" for card in here[1:]]
         return (_as_found(here[0], here[0].count), others) if here else (None, [])
-    kind, count = gres
+    kind, count = gres[0], gres[1] or 1
+    notes = [] if gres[1] else [f"{FILL_IN}: how many accelerators a node has, nobody tells"]
     plain = re.sub(r"[^a-z0-9]", "", (kind or "").lower())
     if kind and (cut := re.search(SLICE, kind)):
-        vendor, arch = _known(plain)
-        found = {"vendor": vendor, "model": kind, "arch": arch, "count": count, "memory_gb": int(cut.group(1))}
+        arch = (known(plain) or (None, None))[1]
+        found = {"vendor": "nvidia", "model": kind, "arch": arch, "count": count, "memory_gb": int(cut.group(1))}
         note = "slices (MIG) of accelerators: each rank has one, and NCCL does not connect them"
         return {key: value for key, value in found.items() if value is not None}, [note]
     for card in here:
         model = re.sub(r"[^a-z0-9]", "", card.model.lower())
         if (kind is None and (queue is None or queue.here)) or (plain and (plain in model or model in plain)):
-            return _as_found(card, count), []
-    vendor, arch = _known(plain)
+            return _as_found(card, count), notes
+    told = known(plain)
+    vendor, arch = told or ("nvidia", None)  # most sites have NVIDIA's
     found = {"vendor": vendor, "model": kind or FILL_IN, "count": count} | ({"arch": arch} if arch else {})
-    return found, [] if kind else ["which accelerators these are, the scheduler does not tell"]
+    return found, notes if told else [*notes, f"{FILL_IN}: whose accelerators these are, the scheduler does not tell"]
 
 
 def _as_found(card: Accelerators, count: int) -> dict:
@@ -126,14 +121,8 @@ def _as_found(card: Accelerators, count: int) -> dict:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _known(kind: str) -> tuple[str, str | None]:
-    """Vendor and architecture of what a batch system calls so; most sites have NVIDIA's."""
-    longest = sorted(TYPES, key=lambda one: -len(one[0]))
-    return next(((vendor, arch) for word, vendor, arch in longest if word in kind), ("nvidia", None))
-
-
 def _options(
-    machine: Machine, queue: Queue, gres: tuple[str | None, int] | None, processors: int, gpus: int
+    machine: Machine, queue: Queue, gres: Gres | None, processors: int, gpus: int
 ) -> list[str]:  # fmt: skip
     name = machine.scheduler.name
     if name == "slurm":

@@ -136,6 +136,32 @@ def test_accelerators_that_the_scheduler_does_not_know_are_this_nodes(cluster, g
         assert "FILL IN: this node has 1 x NVIDIA GH200 120GB" in found["one"]["note"]
 
 
+def test_the_architecture_of_other_nodes_is_told_or_asked_for(cluster):
+    x86 = {"architecture": "x86_64", "accelerators": []}
+    queues = [Queue("cpu", 9, 64, here=True), Queue("gpu", 4, 72, None, "gpu:gh200:1"), Queue("gh", 4, 72)]
+    queues += [Queue("gh200", 4, 72, None, "gpu:4"), Queue("v100", 4, 40, None, "gpu:v100:4")]
+    found = parts(cluster, queues, **x86)
+    asked = {name for name, part in found.items() if "FILL IN: the architecture" in part.get("note", "")}
+    assert asked == {"gh", "v100"}  # of which nothing says it
+    assert {name for name, part in found.items() if part["architecture"] == "aarch64"} == {"gpu", "gh200"}
+
+
+@pytest.mark.parametrize(
+    ("gres", "vendor", "count", "note"),
+    [
+        ("gpu:mi300a:4", "amd", 4, None),
+        ("gpu:fat:4", "nvidia", 4, "FILL IN: whose accelerators these are"),
+        ("gpu:premium:4", "nvidia", 4, "FILL IN: whose accelerators these are"),
+        ("gpu:a100", "nvidia", 1, "FILL IN: how many accelerators a node has"),
+        ("gpu", "nvidia", 1, "FILL IN: how many accelerators a node has"),
+    ],
+)
+def test_what_is_a_guess_about_accelerators_is_asked_for(gres, vendor, count, note, cluster):
+    part = parts(cluster, [Queue("cpu", 9, 64, here=True), Queue("gpu", 4, 96, None, gres)], [])["gpu"]
+    assert (part["accelerator"]["vendor"], part["accelerator"]["count"]) == (vendor, count)
+    assert note in part["note"] if note else "accelerators" not in part["note"]
+
+
 def test_threads_are_no_cores(cluster):
     other = Queue("other", 1, 1, 1)
     assert parts(cluster, [Queue("cpu", 9, 128, 512000, None, threads=2, sockets=2), other])["cpu"] == {
@@ -143,6 +169,7 @@ def test_threads_are_no_cores(cluster):
         "threads_per_core": 2, "sockets": 2, "queue": "cpu", "mark": "U", "source": "deeprc site detect on login2",
         "date": datetime.date.today(),
         "scheduler_options": ["--partition=cpu", "--nodes={nodes}", "--ntasks-per-node={ranks_per_node}"],
+        "note": "FILL IN: the architecture is this node's, `uname -m` on one of these tells theirs",
     }  # fmt: skip
     pbs = parts(
         cluster, [Queue("small", 9, 64, None, "gpu:A100:4", here=True)], [A100], "pbspro", physical_cores=32, cores=64
@@ -170,7 +197,10 @@ def test_no_launcher_of_our_own_environment(cluster):
     both = draft(dataclasses.replace(cluster, launchers=[*cluster.launchers, ours, theirs]))["launcher"]
     assert (both["name"], both["alternatives"]) == ("srun", ["mpirun-openmpi"])
     lsf = dataclasses.replace(cluster, launchers=[ours], scheduler=SchedulerFound("lsf"))
-    assert "FILL IN" in draft(lsf)["launcher"]["note"]
+    assert "FILL IN" in draft(lsf)["launcher"]["note"] and draft(lsf)["launcher"]["name"] != "jsrun"
+    jsrun = LauncherProgram("jsrun", "/opt/ibm/spectrum_mpi/jsm_pmix/bin/jsrun")
+    summit = draft(dataclasses.replace(lsf, launchers=[theirs, jsrun]))["launcher"]
+    assert (summit["name"], summit["alternatives"]) == ("jsrun", ["mpirun-openmpi"])
 
 
 def test_the_default_pmi_and_what_the_mpi_speaks(cluster):

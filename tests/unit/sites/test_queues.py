@@ -66,6 +66,8 @@ def test_sinfo(source, text, found, left_out):
         ("craynetwork:4,gpu:nvidia_a100-sxm4-80gb:8(S:0,2),shard:16", [("nvidia_a100-sxm4-80gb", 8)]),
         ("craynetwork:4", []),
         ("gpu:0", []),
+        ("gpu:a100", [("a100", None)]),
+        ("gpu", [(None, None)]),
         (None, []),
     ],
 )
@@ -179,7 +181,7 @@ Queue: stopped
 
 
 def test_pbs_nodes():
-    gpu = {"cpus": 64, "memory": 527672492 * 1024, "gpus": 4, "model": "A100", "queues": set()}
+    gpu = {"cpus": 64, "memory": 527672492 * 1024, "gpus": 4, "model": "A100", "queues": set(), "owner": None}
     assert pbs.parse_nodes(NODES) == [
         {"name": "x3002c0s7b1n0", **gpu},
         {"name": "x3002c0s7b2n0", **gpu},
@@ -190,6 +192,7 @@ def test_pbs_nodes():
             "gpus": 0,
             "model": None,
             "queues": {"physics", "long"},
+            "owner": None,
         },
     ]
 
@@ -207,6 +210,23 @@ def test_pbs_queues():
         "old: it takes no jobs (enabled = False)",
         "stopped: it starts no jobs (started = False)",
     ]
+
+
+def test_a_queue_with_nodes_of_its_own_has_no_others_and_a_reservations_is_none():
+    """OpenPBS' reference guide: the node's attribute `queue`; the names R, S and M of reservations' queues."""
+    nodes = "a1\n     resources_available.ncpus = 64\n     queue = own\nb1\n     resources_available.ncpus = 32\n"
+    queues = "Queue: own\n    enabled = True\nQueue: work\n    enabled = True\nQueue: R4711\n    enabled = True\n"
+    assert pbs.parse_queues(queues, pbs.parse_nodes(nodes)) == (
+        [Queue("own", 1, 64), Queue("work", 1, 32)],
+        ["R4711: it is a reservation's, and goes with it"],
+    )
+
+
+@pytest.mark.parametrize(("kind", "model"), [("mi300a", "mi300a"), ("fat", None)])
+def test_the_type_of_a_pbs_node_is_that_of_its_accelerators_where_it_is_known(kind, model):
+    facts = {"ncpus": 96, "ngpus": 4, "node_type": kind}
+    text = "n1\n" + "".join(f"     resources_available.{name} = {value}\n" for name, value in facts.items())
+    assert [(node["gpus"], node["model"]) for node in pbs.parse_nodes(text)] == [(4, model)]
 
 
 def test_pbs_queues_without_a_word_of_nodes():
@@ -258,6 +278,15 @@ def test_lsf():
     )
     assert lsf.parse_queues(BQUEUES, [])[0] == [Queue("priority", 1)]
     assert lsf.parse_hosts("", {}) == []
+
+
+@pytest.mark.parametrize(
+    ("resources", "gres"),
+    [("(gpu a100)", "gpu:a100"), ("(a100 bigmem)", "gpu:a100"), ("(cuda)", "gpu"), ("(mg rhel4)", None), ("()", None)],
+)
+def test_accelerators_that_lsf_names_among_the_resources(resources, gres):
+    head, line = LSHOSTS.splitlines()[0], "g001 X86_64 Intel 15.0 64 500G - Yes"
+    assert [host[3] for host in lsf.parse_hosts(f"{head}\n{line} {resources}\n", {})] == [gres]
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 from deeprc.sites.detect.ask import ask
+from deeprc.sites.detect.gpu_types import TYPES, known
 from deeprc.sites.detect.queues import Queue, SchedulerFound, here, number
 
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -51,8 +52,25 @@ def parse_hosts(text: str, gpus: dict[str, str]) -> list[tuple[str, int, int | N
             continue
         match = re.fullmatch(r"([\d.]+)([KMGT])", words[columns["maxmem"]])
         memory = int(float(match.group(1)) * UNITS[match.group(2)] / 10**6) if match else None
-        found.append((words[0], int(words[columns["ncpus"]]), memory, gpus.get(words[0])))
+        found.append(
+            (
+                words[0],
+                int(words[columns["ncpus"]]),
+                memory,
+                gpus.get(words[0]) or _gres(words[columns["server"] + 1 :]),
+            )
+        )
     return found
+
+
+def _gres(resources: list[str]) -> str | None:
+    """Accelerators by the names in the column RESOURCES, `(gpu a100)`, which tells no number."""
+    words = re.findall(r"\w+", " ".join(resources).lower())
+    kind = next((word for word in words if word in {name for name, *_ in TYPES}), None)
+    if {"gpu", "gpus", "cuda"} & set(words):
+        kind = kind or next((word for word in words if known(word)), None)
+        return f"gpu:{kind}" if kind else "gpu"
+    return f"gpu:{kind}" if kind else None
 
 
 def parse_queues(text: str, hosts: list[tuple[str, int, int | None, str | None]]) -> tuple[list[Queue], list[str]]:

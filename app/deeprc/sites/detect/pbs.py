@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from deeprc.sites.detect.ask import ask
+from deeprc.sites.detect.gpu_types import known
 from deeprc.sites.detect.queues import Queue, SchedulerFound, here, number, whole
 
 UNITS = {"b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40}
@@ -53,35 +54,47 @@ def blocks(text: str) -> list[tuple[str, dict[str, str]]]:
 
 
 def parse_nodes(text: str) -> list[dict[str, object]]:
-    """Hosts that can be used, the virtual nodes of one added up: name, cores, memory, gpus, model, queues."""
+    """Hosts that can be used, the virtual nodes of one added up: name, cores, memory, gpus, model, queues, owner.
+
+    `owner` is the queue whose jobs alone run there (the node's attribute `queue`).
+    """
     hosts: dict[str, dict] = {}
     for name, facts in blocks(text):
         if re.search(r"down|offline|unknown", facts.get("state", "")):
             continue
         host = hosts.setdefault(
             facts.get(f"{AVAILABLE}host", name.partition("[")[0]),
-            {"cpus": 0, "memory": 0, "gpus": 0, "model": None, "queues": set()},
+            {"cpus": 0, "memory": 0, "gpus": 0, "model": None, "queues": set(), "owner": None},
         )
         host["cpus"] += whole(facts.get(f"{AVAILABLE}ncpus")) or 0
         host["gpus"] += whole(facts.get(f"{AVAILABLE}ngpus")) or 0
         host["memory"] += _bytes(facts.get(f"{AVAILABLE}mem", ""))
-        host["model"] = next((facts[key] for key in facts if re.search(r"gpu_?(type|model)$", key)), host["model"])
-        host["queues"] |= {
-            word for word in re.split(r"\W+", facts.get(f"{AVAILABLE}Qlist", facts.get("queue", ""))) if word
-        }
+        host["model"] = _model(facts) or host["model"]
+        host["owner"] = facts.get("queue", host["owner"])
+        host["queues"] |= {word for word in re.split(r"\W+", facts.get(f"{AVAILABLE}Qlist", "")) if word}
     return [{"name": name, **facts} for name, facts in hosts.items() if facts["cpus"]]
+
+
+def _model(facts: Mapping[str, str]) -> str | None:
+    """What a node's accelerators are called; of `node_type`, which may be anything, a type that is known."""
+    named = (facts[key] for key in facts if re.search(r"gpu_?(type|model)$", key))
+    kinds = (facts[key] for key in facts if re.search(r"node_?type$", key) and known(facts[key].lower()))
+    return next(named, None) or next(kinds, None)
 
 
 def parse_queues(text: str, nodes: list[dict]) -> tuple[list[Queue], list[str]]:
     """Queues that run jobs, one for each kind of their nodes; and what was left out, and why."""
     found, left_out = [], []
     for name, facts in blocks(text):
-        if why := _closed(facts):
+        if why := _closed(name, facts):
             left_out.append(f"{name}: {why}")
             continue
         label = facts.get("default_chunk.Qlist")  # what the queue's jobs ask for without saying so
-        free = [] if label else [node for node in nodes if not node["queues"]]
-        mine = [node for node in nodes if (label or name) in node["queues"]] + free
+        mine = [node for node in nodes if node["owner"] == name]  # its jobs then run on these alone
+        if not mine:
+            others = [node for node in nodes if node["owner"] is None]
+            mine = [node for node in others if (label or name) in node["queues"]]
+            mine += [] if label else [node for node in others if not node["queues"]]
         limit = whole(facts.get("resources_max.nodect"))
         kinds = Counter((node["cpus"], node["gpus"], node["model"]) for node in mine)
         for (cpus, gpus, model), count in kinds.items():
@@ -95,7 +108,9 @@ def parse_queues(text: str, nodes: list[dict]) -> tuple[list[Queue], list[str]]:
     return found, left_out
 
 
-def _closed(facts: Mapping[str, str]) -> str | None:
+def _closed(name: str, facts: Mapping[str, str]) -> str | None:
+    if re.fullmatch(r"[RSM]\d+", name):  # as PBS calls those that it makes itself
+        return "it is a reservation's, and goes with it"
     kind = facts.get("queue_type", "Execution")
     if kind.lower().startswith("r"):
         return f"it only passes jobs on to {facts.get('route_destinations', 'other queues')}"

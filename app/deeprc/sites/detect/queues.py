@@ -6,6 +6,8 @@ import re
 import socket
 from dataclasses import dataclass, field
 
+Gres = tuple[str | None, int | None]  # type and number of a node's accelerators, None where nobody tells
+
 
 @dataclass(frozen=True)
 class Queue:
@@ -58,7 +60,7 @@ class SchedulerFound:
     left_out: list[str] = field(default_factory=list)
 
 
-def parse_gres(text: str | None) -> list[tuple[str | None, int]]:
+def parse_gres(text: str | None) -> list[Gres]:
     """Types and numbers of accelerators in Slurm's words, the sockets that they are near to left out.
 
     `gpu:a100:4(S:0-1)`, `gpu:4`, `gpu:v100:2(S:0),gpu:a100:2(S:1)`; other resources (`craynetwork:4`) are none.
@@ -66,8 +68,9 @@ def parse_gres(text: str | None) -> list[tuple[str | None, int]]:
     found = []
     for part in re.sub(r"\([^)]*\)", "", text or "").split(","):
         words = part.strip().split(":")
-        if words[0] == "gpu" and len(words) > 1 and re.fullmatch(r"\d+", words[-1]) and int(words[-1]):
-            found.append((words[1] if len(words) > 2 else None, int(words[-1])))
+        count = int(words.pop()) if re.fullmatch(r"\d+", words[-1]) else None
+        if words[:1] == ["gpu"] and count != 0:
+            found.append((words[1] if len(words) > 1 else None, count))
     return found
 
 
