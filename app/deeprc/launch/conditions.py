@@ -84,6 +84,6 @@ def gather(
         if contained:
             got.binds += setting.binds
             got.flags += setting.flags
-    for name in ("modules", "binds", "launcher_options", "scheduler_options", "flags"):
-        setattr(got, name, list(dict.fromkeys(getattr(got, name))))
+    # Words of options stay as written: one that comes twice may belong to two options (`-l select=… -l place=…`).
+    got.modules, got.binds = list(dict.fromkeys(got.modules)), list(dict.fromkeys(got.binds))
     return got

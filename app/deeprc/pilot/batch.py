@@ -57,7 +57,7 @@ def allocation(
     """
     scheduler = site.scheduler.name
     wanted = [*site.scheduler.options, *partition.allocation(nodes, partition.usable_cores), *extra]
-    words = [word for option in dict.fromkeys(wanted) for word in shlex.split(option)]
+    words = [word for option in wanted for word in shlex.split(option)]
     options = queueing.options(scheduler, words)
     named = any(word.split("=")[0] in QUEUE_OPTION[scheduler] for word in options)
     options += NAME_OPTION[scheduler].format(name).split()

@@ -34,6 +34,7 @@ from deeprc.pilot.resource import bootstrap_text, resource_config, write_resourc
 from deeprc.pilot.tasks import Outcome, Shape, Task
 from deeprc.pilot.workers import PROGRAM, Workers
 from deeprc.sites import Site
+from deeprc.sites.options import whole
 
 GRACE = 30.0  # seconds that a task gets to save
 LOOK = 0.2  # seconds between two looks at the tasks of several ranks
@@ -93,7 +94,9 @@ class Pilot:
         self._contained: list[Path] = []  # their scripts
         self.private: list[Path] = []  # files that are removed, too, where this process is killed
         self.pulls = Pulls(site, self.folder / "tasks", say)
-        self._extra: dict[str, None] = {}  # what tasks want of the allocation, in the order that they said so
+        self._extra: dict[
+            tuple[str, ...], None
+        ] = {}  # what tasks want of the allocation, in the order that they said so
         self.mark = uuid.uuid4().hex
         self.state = "NEW"
         self.reason: str | None = None
@@ -207,13 +210,14 @@ class Pilot:
                 self.site, self.partition, layout, [], image=image, image_path=str(path), comm=task.comm, placed=True,
                 containers=many,
             )  # fmt: skip
-        common = {*self.site.scheduler.options, *self.partition.allocation(layout.nodes, layout.ranks_per_node)}
-        for option in plan.scheduler_options:
-            if option in common or option in self._extra:
+        common = [*self.site.scheduler.options, *self.partition.allocation(layout.nodes, layout.ranks_per_node)]
+        there = whole(common)
+        for option in whole(plan.scheduler_options[len(common) :]):
+            if option in there or option in self._extra:
                 continue
             if self.state != "NEW":
                 raise ConfigError(
-                    f"a task needs an allocation with {option}, and the pilot was taken without",
+                    f"a task needs an allocation with {' '.join(option)}, and the pilot was taken without",
                     fix="run it in a workflow of its own, whose pilot then has it",
                 )
             self._extra[option] = None
@@ -240,8 +244,9 @@ class Pilot:
             )
 
     def _allocation(self) -> Allocation:
+        extra = [word for option in self._extra for word in option]
         return allocation(
-            self.site, self.partition, name=self.job, nodes=self.nodes, queueing=self.queueing, extra=[*self._extra]
+            self.site, self.partition, name=self.job, nodes=self.nodes, queueing=self.queueing, extra=extra
         )
 
     def start(self) -> None:

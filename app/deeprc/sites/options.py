@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from string import Formatter
 from typing import Annotated
 
@@ -36,6 +37,17 @@ def _as_it_is(option: str) -> str:
             f"{option!r}: placeholders are filled in only in the scheduler_options of partitions and queues"
         )
     return option
+
+
+def whole(words: Iterable[str]) -> list[tuple[str, ...]]:
+    """Options with their values, from words in a row: `-l`, `select=1`, `-l`, `place=excl` are two."""
+    found: list[tuple[str, ...]] = []
+    for word in words:
+        if word.startswith("-") or not found:
+            found.append((word,))
+        else:
+            found[-1] += (word,)
+    return found
 
 
 # Both may name variables of the user's as $NAME. The second kind is taken as it is.

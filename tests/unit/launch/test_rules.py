@@ -1,6 +1,7 @@
 """The rules of the launch line (design), each for made-up sites and, by random layouts, for every shipped one."""
 
 import datetime
+import shlex
 import sys
 
 import pytest
@@ -212,6 +213,32 @@ def test_paths_of_the_containers_libraries_add_up():
     made = plan(cluster(settings=settings), ranks=2, gpus=1, image="rocm6-mpich-ofi")
     assert made.environment["APPTAINERENV_LD_LIBRARY_PATH"] == "/opt/host-mpi:/a:/b"
     assert made.environment["APPTAINERENV_X"] == "1"
+
+
+def test_options_stay_as_they_are_written():
+    """A word that comes twice belongs to two options; modules and binds come once."""
+    written = {
+        "launcher_options": ["--mca", "pml", "ucx", "--mca", "btl", "^tcp"],
+        "scheduler_options": ["-l", "walltime=1:00", "-l", "filesystems=home"],
+        "flags": ["--env", "A=1", "--env", "B=2"],
+        "modules": ["ucx"],
+        "binds": ["/sw"],
+    }
+    site = cluster(
+        scheduler={"name": "pbspro", "options": ["-l", "app=x"]},
+        partition={
+            "scheduler_options": ["-q", "{queue}", "-l", "ncpus=128", "-l", "ngpus=8"],
+            "launcher": "mpirun-openmpi",
+        },
+        settings=[written, {"modules": ["ucx"], "binds": ["/sw"]}],
+    )
+    made = plan(site, ranks=2, image="rocm6-mpich-ofi")
+    assert made.launcher[-6:] == written["launcher_options"]
+    assert made.scheduler_options == shlex.split(
+        "-l app=x -q gpu -l ncpus=128 -l ngpus=8 -l walltime=1:00 -l filesystems=home"
+    )
+    assert "--env A=1 --env B=2" in " ".join(made.runtime)
+    assert (made.modules, made.binds) == (["ucx"], ["/sw", "/opt/mpi:/opt/host-mpi:ro"])
 
 
 @settings(deadline=None)  # a busy machine is no fault

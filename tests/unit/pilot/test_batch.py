@@ -29,7 +29,7 @@ def test_the_sites_options_reach_slurm_as_they_are():
         scheduler={"name": "slurm", "options": ["--exclusive"]},
         partition={"scheduler_options": options, "queue": "gpuq", "reserved_cores": [0, 8]},
     )
-    given = asked(site, queueing=Queueing("m1"), extra=["--network=disable_rdzv_get", "--exclusive"])
+    given = asked(site, queueing=Queueing("m1"), extra=["--network=disable_rdzv_get"])
     assert given.options == [
         "--exclusive", "--partition=gpuq", "--nodes=2", "--ntasks-per-node=62", "--constraint=a100",
         "--network=disable_rdzv_get", "--account=m1", "--job-name=deeprc-1",
@@ -55,6 +55,15 @@ def test_words_of_an_option_are_words_of_the_command():
         "-A", "datascience", "-N", "deeprc-1",
     ]  # fmt: skip
     assert (given.environment, given.queue) == ({}, None)
+
+
+def test_every_word_of_an_option_reaches_the_batch_system():
+    draft = ["-q", "{queue}", "-l", "select={nodes}:ncpus=128:ngpus=8", "-l", "place=scatter:excl"]
+    site = cluster(**PBS, partition={"scheduler_options": draft, "queue": "workq"})
+    assert asked(site, extra=["-l", "filesystems=home"]).options == [
+        "-q", "workq", "-l", "select=2:ncpus=128:ngpus=8", "-l", "place=scatter:excl", "-l", "filesystems=home",
+        "-N", "deeprc-1",
+    ]  # fmt: skip
 
 
 def test_lsf():

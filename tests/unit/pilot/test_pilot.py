@@ -179,11 +179,24 @@ def test_options_that_tasks_want_of_their_allocation_are_asked_for_in_time(tmp_p
     pilot.plan(Task("a", ["x"], 80))
     assert list(pilot._extra) == []
     pilot.plan(Task("b", ["x"], 80, comm="ccl"))
-    assert list(pilot._extra) == ["--network=disable_rdzv_get"]
+    assert list(pilot._extra) == [("--network=disable_rdzv_get",)]
     late = Pilot(cluster(settings=[together]), tmp_path, nodes=2, image="none")
     late.state = "PMGR_ACTIVE"
     with pytest.raises(ConfigError, match="needs an allocation with --network=disable_rdzv_get"):
         late.plan(Task("b", ["x"], 80, comm="ccl"))
+
+
+def test_whole_options_are_asked_for_once(tmp_path):
+    wanted = {"scheduler_options": ["-l", "filesystems=home", "-l", "ncpus=64"]}
+    site = cluster(
+        scheduler={"name": "pbspro"}, launcher={"name": "mpiexec-pals"},
+        partition={"scheduler_options": ["-l", "ncpus=64"]}, settings=[wanted, wanted],
+    )  # fmt: skip
+    pilot = Pilot(site, tmp_path, nodes=2, image="none")
+    pilot.plan(Task("a", ["x"], 80))
+    assert list(pilot._extra) == [("-l", "filesystems=home")]
+    words = pilot._allocation().options
+    assert words[:4] == ["-l", "ncpus=64", "-l", "filesystems=home"]
 
 
 def test_nothing_is_written_before_the_start(tmp_path):

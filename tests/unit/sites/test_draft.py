@@ -5,6 +5,7 @@ import json
 import pytest
 
 from deeprc.errors import ConfigError
+from deeprc.launch import Layout, compose
 from deeprc.sites import load_site
 from deeprc.sites.detect.accelerators import Accelerators
 from deeprc.sites.detect.launchers import LauncherProgram
@@ -13,6 +14,7 @@ from deeprc.sites.detect.mpi import MpiLibrary
 from deeprc.sites.detect.nics import Nic
 from deeprc.sites.detect.scheduler import Queue, SchedulerFound
 from deeprc.sites.draft import draft, write_draft
+from samples import sites
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +183,10 @@ def test_how_pbs_and_lsf_are_asked(cluster):
     pbs = parts(cluster, [Queue("small", 24, 64, 540336, "gpu:A100:4"), Queue("cpu", 9, 32, 540336)], name="pbspro")
     assert pbs["small"]["scheduler_options"] == [
         "-q", "small", "-l", "select={nodes}:ncpus=64:ngpus={gpus}", "-l", "place=scatter:excl",
+    ]  # fmt: skip
+    site = sites.cluster(scheduler={"name": "pbspro"}, partition=pbs["small"])
+    assert compose(site, site.partition(), Layout(4, nodes=2), ["run"]).scheduler_options == [
+        "-q", "small", "-l", "select=2:ncpus=64:ngpus=4", "-l", "place=scatter:excl",
     ]  # fmt: skip
     assert pbs["cpu"]["scheduler_options"][3] == "select={nodes}:ncpus=32"
     lsf = parts(cluster, [Queue("batch", 1)], [A100], "lsf")  # nothing is known of its nodes but this one
