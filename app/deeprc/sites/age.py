@@ -10,7 +10,7 @@ from deeprc.sites.fact import Fact
 from deeprc.sites.model import Site
 
 OLD = 18  # months; a machine has a new operating system, MPI and driver about once a year
-RANK = {"old": 0, "undated": 1, "!": 2, "U": 3}
+RANK = {"future": 0, "old": 1, "undated": 2, "!": 3, "U": 4}
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Doubtful:
     Attributes
     ----------
     reasons
-        Some of `old`, `undated`, `!` (sources disagree), `U` (nobody has read it).
+        Some of `future` (its date is yet to come), `old`, `undated`, `!` (sources disagree), `U` (nobody has read it).
     months
         How old it is; None where it has no date.
     """
@@ -51,7 +51,7 @@ def stated(facts: Iterable[tuple[str, Fact]]) -> list[tuple[str, Fact]]:
 
 
 def doubtful(sites: Sequence[Site], today: datetime.date, older_than: int = OLD) -> list[Doubtful]:
-    """What should be read again, the oldest first, then what has no date, then `!` and `U`."""
+    """What should be read again: dates yet to come, the oldest facts, then what has no date, then `!` and `U`."""
     found = [each for site in sites for each in _of(site, today, older_than)]
     return sorted(found, key=lambda each: (RANK[each.reasons[0]], each.date or today, each.site, each.place))
 
@@ -60,6 +60,8 @@ def _of(site: Site, today: datetime.date, older_than: int) -> Iterator[Doubtful]
     for place, fact in stated(site.facts()):
         age = months(fact.date, today) if fact.date else None
         reasons = ["undated"] if age is None else ["old"] if age >= older_than else []
+        if fact.date and fact.date > today + datetime.timedelta(days=1):  # it may be tomorrow where it was written
+            reasons = ["future"]
         if fact.mark in ("!", "U"):
             # What nobody has read has no source whose age could matter.
             reasons = [fact.mark] if fact.mark == "U" and age is None else [*reasons, fact.mark]

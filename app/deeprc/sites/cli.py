@@ -51,7 +51,7 @@ def check(
     older_than: Annotated[int, typer.Option(min=1, metavar="MONTHS", help="from this age on a fact is old")] = OLD,
     as_json: Json = False,
 ) -> None:
-    """List the facts that should be read again, with their sources: the oldest first, then undated, `!` and `U`.
+    """List the facts that should be read again, with their sources: dates yet to come, old, undated, `!` and `U`.
 
     Example: `deeprc sites check --older-than 12 frontier`
     """
@@ -70,7 +70,13 @@ def check(
         _print(table)
         facts = sum(len(stated(site.facts())) for site in asked)
         count = {reason: sum(reason in each.reasons for each in found) for reason in RANK}
-        words = {"old": f"{older_than} months or older", "undated": "without a date", "!": "!", "U": "U"}
+        words = {
+            "future": "with a date yet to come",
+            "old": f"{older_than} months or older",
+            "undated": "without a date",
+            "!": "!",
+            "U": "U",
+        }
         told = ", ".join(f"{count[reason]} {words[reason]}" for reason in RANK)
         typer.echo(f"{facts} facts of {len(asked)} sites: {told}")
     _end(broken)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Whole = Annotated[int, Field(strict=True)]  # YAML's own whole number: true and "4" are none
+Count = Annotated[Whole, Field(gt=0)]
 Mark = Literal["seen", "V", "V2", "U", "!"]
 MARKS = {
     "seen": "seen on the machine by `deeprc doctor --confirm`",

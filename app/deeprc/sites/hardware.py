@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from deeprc.sites import detect
-from deeprc.sites.fact import Fact, Strict
+from deeprc.sites.fact import Count, Fact, Strict, Whole
 from deeprc.sites.options import PartitionOption
 
 Architecture = Literal["x86_64", "aarch64", "ppc64le"]
@@ -37,16 +37,18 @@ class Accelerator(Strict):
     vendor: Vendor
     model: str
     arch: str | None = None
-    count: PositiveInt
-    memory_gb: PositiveInt | None = None
+    count: Count
+    memory_gb: Count | None = None
     driver: str | None = None
     reversed: bool = False
-    order: list[int] = Field(default_factory=list)
+    order: list[Whole] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _each_once(self) -> Accelerator:
         if self.order and sorted(self.order) != list(range(self.count)):
             raise ValueError(f"order must hold each of 0-{self.count - 1} once")
+        if self.order and self.reversed:
+            raise ValueError("`reversed` and `order` say the same thing twice: keep one of them")
         return self
 
     @property
@@ -76,18 +78,18 @@ class GpuBinding(Fact):
 class Nics(Strict):
     """The network cards of a node, for instance four `hsn` interfaces of 200 Gb/s."""
 
-    count: PositiveInt
+    count: Count
     model: str
     interfaces: list[str] = Field(default_factory=list)
-    gbit: PositiveInt | None = None
+    gbit: Count | None = None
 
 
 class Queue(Strict):
     """A queue that takes jobs of some size on a partition's nodes; what an allocation in it needs beside."""
 
     name: str
-    min_nodes: PositiveInt = 1
-    nodes: PositiveInt
+    min_nodes: Count = 1
+    nodes: Count
     scheduler_options: list[PartitionOption] = Field(default_factory=list)
 
 
@@ -124,14 +126,14 @@ class Partition(Fact):
     hardware: str | None = None
     queue: str | None = None
     queues: list[Queue] = Field(default_factory=list)
-    nodes: PositiveInt = 1
+    nodes: Count = 1
     architecture: Architecture
-    cores: PositiveInt
-    threads_per_core: PositiveInt = 1
-    reserved_cores: list[int] = Field(default_factory=list)
-    sockets: PositiveInt = 1
+    cores: Count
+    threads_per_core: Count = 1
+    reserved_cores: list[Whole] = Field(default_factory=list)
+    sockets: Count = 1
     cpu: str | None = None
-    memory_mb: PositiveInt | None = None
+    memory_mb: Count | None = None
     accelerator: Accelerator | None = None
     nics: Nics | None = None
     modules: list[str] = Field(default_factory=list)
@@ -146,6 +148,12 @@ class Partition(Fact):
         if not isinstance(data, dict):
             return data
         return {k: found[k]() if v == "detect" and k in found else v for k, v in data.items()}
+
+    @model_validator(mode="after")
+    def _sockets_are_alike(self) -> Partition:
+        if self.cores % self.sockets:
+            raise ValueError(f"{self.cores} cores in {self.sockets} sockets: each must have the same number of cores")
+        return self
 
     @model_validator(mode="after")
     def _reserved_exist(self) -> Partition:

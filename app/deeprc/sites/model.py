@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from deeprc.errors import unknown
-from deeprc.sites.fact import Fact, facts_in
+from deeprc.sites.fact import Count, Fact, facts_in
 from deeprc.sites.hardware import Partition
 from deeprc.sites.setting import Bind, Setting
 from deeprc.sites.software import Family, Interconnect, LauncherFact, Module, Mpi, Runtime, Scheduler
@@ -73,7 +73,7 @@ class Storage(Fact):
 
     scratch: str | None = None
     node_local: str | None = None
-    node_copy_ranks: PositiveInt = 128
+    node_copy_ranks: Count = 128
     images: str | None = None
     image_cache: str = "$HOME/.cache/deeprc/images"
 

@@ -52,6 +52,13 @@ def test_old_then_undated_then_disputed_then_unverified():
     assert [each.place for each in doubtful([SITE], TODAY, older_than=24)][0:2] == ["scheduler", "interconnect"]
 
 
+def test_a_date_yet_to_come_is_told_first():
+    site = facts(scheduler=READ | {"date": "2062-05-12"}, launcher=READ | {"date": "2026-11-27"}, runtime={"mark": "U"})
+    found = doubtful([site], TODAY)
+    assert (found[0].place, found[0].reasons) == ("scheduler", ("future",))
+    assert "launcher" not in [each.place for each in found]  # it is that day already where that was written
+
+
 def test_a_plan_tells_the_oldest_fact_that_it_rests_on():
     plan = compose(SITE, SITE.partition(), Layout(2), ["run"])
     line = next(line for line in as_text(plan, TODAY).splitlines() if line.startswith("facts"))

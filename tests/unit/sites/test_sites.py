@@ -74,6 +74,32 @@ def test_wrong_value(facts):
     assert error.value.found == "'many'"
 
 
+GPUS = {"vendor": "nvidia", "model": "x", "count": 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"nodes": True}, "key 'partitions.0.nodes': Input should be a valid integer\n  found: True"),
+        ({"nodes": "4"}, "key 'partitions.0.nodes': Input should be a valid integer\n  found: '4'"),
+        ({"reserved_cores": [True]}, "key 'partitions.0.reserved_cores.0': Input should be a valid integer"),
+        (
+            {"cores": 64, "sockets": 7},
+            "key 'partitions.0': 64 cores in 7 sockets: each must have the same number of cores",
+        ),
+        (
+            {"accelerator": GPUS | {"reversed": True, "order": [1, 0]}},
+            "key 'partitions.0.accelerator': `reversed` and `order` say the same thing twice: keep one of them",
+        ),
+    ],
+)
+def test_what_cannot_be_of_a_partition(change, told, facts):
+    facts["partitions"][0] |= change
+    with pytest.raises(ConfigError) as error:
+        validate(Site, facts, where="x/site.yaml")
+    assert str(error.value).startswith(f"x/site.yaml: {told}")
+
+
 def test_unknown_partition():
     with pytest.raises(ConfigError, match="unknown partition 'gpu'"):
         load_site("localhost").partition("gpu")
@@ -172,8 +198,8 @@ def test_one_invalid_site_does_not_hide_the_others(tmp_path, monkeypatch):
     assert done.exit_code == 2
     assert [site["name"] for site in json.loads(done.stdout)] == ["rivanna"]
     assert done.stderr == (
-        f"error: {broken}: key 'partitions.0.cores': Input should be a valid integer, unable to parse string as an"
-        " integer\n  found: 'many'\n  fix: mend this key: docs/add-a-site.md says of each what it holds\n"
+        f"error: {broken}: key 'partitions.0.cores': Input should be a valid integer\n"
+        "  found: 'many'\n  fix: mend this key: docs/add-a-site.md says of each what it holds\n"
     )
 
 
