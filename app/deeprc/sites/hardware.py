@@ -13,6 +13,7 @@ from deeprc.sites.options import PartitionOption
 Architecture = Literal["x86_64", "aarch64", "ppc64le"]
 Vendor = Literal["nvidia", "amd", "intel"]
 VISIBLE = {"nvidia": "CUDA_VISIBLE_DEVICES", "amd": "ROCR_VISIBLE_DEVICES", "intel": "ZE_AFFINITY_MASK"}
+BROUGHT = ("architecture", "cores")  # required of a partition, unless its hardware has them
 
 
 class Accelerator(Strict):

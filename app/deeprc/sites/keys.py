@@ -12,6 +12,7 @@ import yaml
 
 from deeprc.errors import ConfigError
 from deeprc.sites.fact import Fact, Strict
+from deeprc.sites.hardware import BROUGHT, Partition
 from deeprc.sites.model import Site
 from deeprc.validation import read_yaml
 
@@ -60,9 +61,16 @@ def describe(schema: dict) -> None:
 
 
 def table_of(paths: Iterable[str]) -> str:
-    """The keys as a table of Markdown: what each means, and an example."""
-    rows = [f"| `{path}` | {texts()[path]['means']} | {_shown(path)} |" for path in paths]
-    return "\n".join(["| key | meaning | example |", "|---|---|---|", *rows]) + "\n"
+    """The keys as a table of Markdown: whether each must stand in its part, what it means, and an example."""
+    needed = {path: _required(part, name) for path, part, name in keys()}
+    rows = [f"| `{path}` | {needed[path]} | {texts()[path]['means']} | {_shown(path)} |" for path in paths]
+    return "\n".join(["| key | required | meaning | example |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def _required(part: type[Strict], name: str) -> str:
+    if not part.model_fields[name].is_required():
+        return ""
+    return "yes, or in its `hardware`" if part is Partition and name in BROUGHT else "yes"
 
 
 def _shown(path: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deeprc.errors import ConfigError, DeepRCError, unknown
 from deeprc.shipped import find, of_the_user, tell
+from deeprc.sites.hardware import BROUGHT
 from deeprc.sites.keys import describe
 from deeprc.sites.model import Site
 from deeprc.validation import read_yaml, validate
@@ -109,9 +110,8 @@ def site_schema() -> dict:
     """The JSON Schema of site files, for editors. What a partition's hardware may bring is not required in it."""
     schema = Site.model_json_schema()
     partition = schema["$defs"]["Partition"]
-    brought = {"architecture", "cores"}
-    partition["anyOf"] = [{"required": ["hardware"]}, {"required": sorted(brought)}]
-    partition["required"] = [key for key in partition["required"] if key not in brought]
+    partition["anyOf"] = [{"required": ["hardware"]}, {"required": [*BROUGHT]}]
+    partition["required"] = [key for key in partition["required"] if key not in BROUGHT]
     for key in ("cores", "memory_mb", "architecture"):  # `detect` stands for what this machine has
         partition["properties"][key] = {"anyOf": [partition["properties"][key], {"const": "detect"}]}
     for key in ("environment", "container"):  # 1 and true are read as the texts that are meant

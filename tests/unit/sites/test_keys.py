@@ -35,6 +35,16 @@ def test_the_document_has_the_table():
     )
 
 
+def test_the_table_tells_what_is_required():
+    told = dict(line.split(" | ")[:2] for line in table_of(PATHS).splitlines()[2:])
+    needed = {key.removeprefix("| ").strip("`"): word for key, word in told.items() if word}
+    assert needed.pop("partitions.cores") == needed.pop("partitions.architecture") == "yes, or in its `hardware`"
+    assert {*needed.values()} == {"yes"} and {key for key in needed if "." not in key} == {
+        "name", "description", "contact", "url", "scheduler", "launcher", "interconnect", "mpi", "runtime", "partitions"
+    }  # fmt: skip
+    assert {"partitions.name", "partitions.accelerator.vendor", "mpi.family"} <= needed.keys()
+
+
 def test_the_published_schema_is_that_of_the_model():
     published = json.loads((sites_folder() / "site.schema.json").read_text())
     assert published == site_schema(), "deeprc site schema --out site-configs/site.schema.json"
@@ -63,7 +73,7 @@ def test_shipped_files_begin_with_the_schema_and_follow_it(name):
 
 def test_the_command_explains_a_part():
     done = CliRunner().invoke(site_app, ["keys", "launcher.pmi"])
-    assert done.stdout.splitlines()[2].startswith("| `launcher.pmi` | The protocols by which it can tell ranks who")
+    assert done.stdout.splitlines()[2].startswith("| `launcher.pmi` |  | The protocols by which it can tell ranks who")
     assert done.stdout.splitlines()[2].endswith("| `pmi: [cray, pmi2, pmix]` (perlmutter) |")
     assert len(CliRunner().invoke(site_app, ["keys", "status"]).stdout.splitlines()) == 2 + 4
     error = CliRunner().invoke(site_app, ["keys", "lancher"]).exception
