@@ -15,7 +15,7 @@ from deeprc.launch.launchers import Launcher, Layout, launcher
 from deeprc.launch.nodecopy import copying, folder_for
 from deeprc.launch.runtimes import HOST_MPI, Inside, container
 from deeprc.launch.verdict import Verdict, judge
-from deeprc.launch.visibility import sight, tell_ranks
+from deeprc.launch.visibility import sight, tell_ranks, unfit
 from deeprc.sites import Partition, Site
 from deeprc.sites.age import oldest, stated
 from deeprc.sites.fact import Fact
@@ -130,7 +130,10 @@ def compose(
         return Plan(site.name, partition.name, layout, image and image.name, "refuse", reason, fix)
     check_layout(site, partition, layout)
     starter = launcher(site, partition, environment or Path(sys.prefix), "fork" if _alone(site, layout) else None)
-    if image is None:
+    together = image is not None and site.runtime.kind != "none" and container(site.runtime.kind).one_per_node
+    if why := unfit(partition, layout, comm, starter, together=together, placed=placed):
+        verdict = Verdict("refuse", *why)
+    elif image is None:
         verdict = native(site, partition, layout)
     else:
         verdict = judge(image, site, partition, nodes=layout.nodes, gpus=layout.gpus_per_rank > 0, model=model)

@@ -8,6 +8,7 @@ Every rank uses another one. What else it sees is decided by what its ranks talk
   Slurm's control groups (LUMI): a variable tells each rank its own, unless the facility has the launcher do
   it.
 - MPI: each rank sees its own.
+- Slices (MIG) are known by UUIDs, which the launcher alone can tell, and NCCL does not connect them.
 """
 
 from __future__ import annotations
@@ -45,12 +46,34 @@ def sight(
         return Sight("per_task")
     nvidia = partition.accelerator is not None and partition.accelerator.vendor == "nvidia"
     collective = comm != "mpi" and layout.ranks_per_node > 1
+    if partition.accelerator is not None and partition.accelerator.sliced:
+        return Sight("per_task")
     known = partition.gpu_binding.how if partition.gpu_binding else None
     if collective and nvidia:
         return Sight("variable", peers=True)
     if together or site.launcher.gpus == "variable" or (collective and known is None):
         return Sight("variable")
     return Sight(known or "per_task")
+
+
+def unfit(
+    partition: Partition, layout: Layout, comm: Comm, starter: Launcher, *, together: bool, placed: bool
+) -> tuple[str, str] | None:  # fmt: skip
+    """Why the ranks cannot use the partition's accelerators, where these are slices (MIG), and what to do about it."""
+    accelerator = partition.accelerator
+    if not layout.gpus_per_rank or accelerator is None or not accelerator.sliced:
+        return None
+    what = f"the accelerators of partition {partition.name} are slices (MIG, {accelerator.model})"
+    if comm != "mpi" and layout.ranks > 1:
+        fix = "take a partition of whole accelerators, one rank, or --comm mpi (gloo in PyTorch)"
+        return f"{what}, and NCCL does not connect them: {layout.ranks} ranks cannot talk by it (comm: {comm})", fix
+    shared = layout.ranks_per_node > 1
+    if shared and together:
+        return f"{what}: in one container, ranks of a node cannot be told their own", "ask for one rank per node"
+    if (shared or placed) and not starter.binds_gpus:  # a pilot's tasks lie side by side
+        fix = "take whole accelerators, or srun as the launcher of the partition"
+        return f"{what}: {starter.name} cannot tell each rank its own", fix
+    return None
 
 
 def tell_ranks(
@@ -69,7 +92,7 @@ def tell_ranks(
         Whether the launcher gives the task a share of the node's only, and names them in the variable.
     """
     each = layout.gpus_per_rank
-    if accelerator is None or not each:
+    if accelerator is None or not each or accelerator.sliced:
         return []
     name, first = accelerator.visible, f"{local_rank} * {each}"
     if peers or given:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -21,6 +22,8 @@ class Accelerator(Strict):
 
     Attributes
     ----------
+    model
+        Its name; that of slices (MIG) holds `MIG`, or their size, as `a100_1g.5gb`.
     count
         As many as a node's tasks see: GCDs of AMD MI250X, tiles of Intel Max.
     arch
@@ -56,6 +59,11 @@ class Accelerator(Strict):
     def nearest_first(self) -> list[int]:
         """Their numbers in the order of the cores that they are nearest to."""
         return self.order or (list(range(self.count))[::-1] if self.reversed else list(range(self.count)))
+
+    @property
+    def sliced(self) -> bool:
+        """Whether they are slices (MIG) of accelerators, as their model says: known by UUIDs, connected by nothing."""
+        return bool(re.search(r"\bMIG\b|(?<![a-z0-9])\d+g\.\d+gb", self.model, re.IGNORECASE))
 
     @property
     def visible(self) -> str:

@@ -116,10 +116,24 @@ def test_where_slurm_counts_hardware_threads_ranks_are_bound_to_whole_cores():
 def test_ranks_in_one_container_all_get_the_nodes_accelerators():
     site = cluster()
     line = launcher(site, site.partition(), Path("/env"), "srun").command(SEVERAL, gpus_by="variable")
-    assert line[-2:] == ["--gpus-per-node=8", "--gpu-bind=none"]
+    assert line[-3:] == ["--distribution=block:block", "--gpus-per-node=8", "--gpu-bind=none"]
     few = Layout(ranks=2, gpus_per_rank=2)
     line = launcher(site, site.partition(), Path("/env"), "srun").command(few, gpus_by="variable", placed=True)
     assert {"--gpus-per-node=4", "--gpu-bind=none"} <= set(line)  # the rest is for others' tasks
+
+
+def test_ranks_lie_in_blocks_where_the_order_of_accelerators_counts_on_it():
+    """Slurm's default deals ranks out to sockets in turn: the second one's accelerator would be the first socket's."""
+
+    def told(layout=SEVERAL, options=(), by="variable"):
+        site = cluster(launcher={"name": "srun", "options": list(options)})
+        line = launcher(site, site.partition(), Path("/env")).command(layout, gpus_by=by)
+        return [word for word in line if word.startswith(("--distribution", "-m"))]
+
+    assert told() == ["--distribution=block:block"]
+    assert told(Layout(4, 7, 1, 4)) == told(by="per_task") == told(Layout(8, 7)) == []
+    assert told(options=["--distribution=*:fcyclic"]) == ["--distribution=*:fcyclic"]
+    assert told(options=["-m", "block:cyclic"]) == ["-m"]
 
 
 def test_ibrun_numbers_ranks_as_the_mpi_below_it_does():

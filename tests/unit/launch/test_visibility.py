@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from deeprc.images.catalog import load_catalog
 from deeprc.launch import Layout, compose
 from deeprc.launch.visibility import tell_ranks
 from deeprc.sites import Accelerator
@@ -99,6 +100,52 @@ def test_without_slurm_nccl_sees_its_nodes_accelerators_too():
     summit = cluster(partition=A100 | {"launcher": "jsrun"})  # a resource set shows a rank its own, always
     made = compose(summit, summit.partition(), Layout(4, 1, 1), ["run"], comm="ccl")
     assert (made.gpus_seen, made.binding) == (1, [])
+
+
+def sliced(comm, layout, *, model="a100_1g.5gb", image=None, placed=False, **parts):
+    part = {"accelerator": {"vendor": "nvidia", "model": model, "count": 28}, **parts.pop("partition", {})}
+    site = cluster(partition=part, mpi=[{"implementation": "openmpi", "version": "4.1", "family": "openmpi"}], **parts)
+    chosen = image and load_catalog().image(image)
+    return compose(site, site.partition(), layout, ["run"], comm=comm, image=chosen, placed=placed)
+
+
+@pytest.mark.parametrize("comm", ["ccl", "both"])
+@pytest.mark.parametrize("model", ["a100_1g.5gb", "NVIDIA A100-SXM4-40GB MIG 3g.20gb"])
+@pytest.mark.parametrize("layout", [Layout(4, 1, 1), Layout(2, 1, 1, 2)])
+def test_nccl_between_slices_is_refused(comm, model, layout):
+    made = sliced(comm, layout, model=model)
+    assert (made.verdict, made.argv) == ("refuse", [])
+    assert made.reason == (
+        f"the accelerators of partition gpu are slices (MIG, {model}), and NCCL does not connect them: "
+        f"{layout.ranks} ranks cannot talk by it (comm: {comm})"
+    )
+    assert "--comm mpi" in made.fix
+    assert not sliced(comm, Layout(1, 1, 1), model=model).refused
+    assert not sliced(comm, Layout(4, 1), model=model).refused
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"launcher": {"name": "srun", "gpus": "variable"}},
+        {"partition": {"gpu_binding": {"how": "closest", "mark": "V", "source": "the facility"}}},
+        {"partition": {"gpu_binding": {"how": "variable", "mark": "V", "source": "the facility"}}},
+    ],
+)
+def test_slurm_gives_each_rank_its_slice_and_nothing_numbers_them(parts):
+    made = sliced("mpi", Layout(4, 1, 1), **parts)
+    assert [word for word in made.launcher if "gpu" in word] == ["--gpus-per-task=1", "--gpu-bind=per_task:1"]
+    assert (made.binding, made.gpus_seen) == ([], 1)
+
+
+def test_slices_that_nobody_can_tell_ranks_are_refused():
+    made = sliced("mpi", Layout(4, 1, 1), launcher={"name": "mpirun-openmpi"})
+    assert made.reason.endswith("are slices (MIG, a100_1g.5gb): mpirun-openmpi cannot tell each rank its own")
+    assert sliced("mpi", Layout(2, 1, 1, 2), launcher={"name": "mpirun-openmpi"}).binding == []
+    assert sliced("mpi", Layout(1, 1, 1), launcher={"name": "mpirun-openmpi"}, placed=True).refused
+    together = sliced("mpi", Layout(4, 1, 1), runtime={"kind": "podman-hpc"}, image="cuda12-openmpi-ucx")
+    assert together.reason.endswith(": in one container, ranks of a node cannot be told their own")
 
 
 def test_fewer_than_asked_for_is_an_error():

@@ -40,10 +40,14 @@ class Srun(Launcher):
         """Each rank its own, or all of a node's (of the task's, in a pilot) to all of its ranks.
 
         `closest` shows a rank every one that is near to its cores: all of them, where gres.conf has no `Cores` (tried).
+        The order in which a variable names them takes the n-th rank of a node to be on its n-th block of cores; Slurm
+        deals ranks out to sockets in turn unless told (SchedMD/slurm ca510f29).
         """
         if by == "variable":
             count = layout.gpus_per_node if placed else self.partition.gpus
-            return [f"--gpus-per-node={count}", "--gpu-bind=none"]
+            told = any(word.startswith(("--distribution", "-m")) for word in self.site.launcher.options)
+            blocks = [] if told or layout.ranks_per_node == 1 else ["--distribution=block:block"]
+            return [*blocks, f"--gpus-per-node={count}", "--gpu-bind=none"]
         bind = by if by == "closest" else f"per_task:{layout.gpus_per_rank}"
         return [f"--gpus-per-task={layout.gpus_per_rank}", f"--gpu-bind={bind}"]
 
