@@ -14,7 +14,7 @@ from deeprc.errors import ConfigError, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 DEEPEST = 100  # lists and mappings within each other; Python gives up at about 300 of YAML
-MOST = 1_000_000  # bytes of YAML, which take some seconds; the same in JSON is read at once
+MOST = 1_000_000  # characters of YAML, which take some seconds (JSON is read at once); values, aliases written out
 
 
 def validate(model: type[Model], data: object, *, where: object) -> Model:
@@ -75,10 +75,13 @@ def read_yaml(path: str | Path) -> object:
     path = Path(path)
     try:
         value = _parsed(_text(path), path)
-        deep = _depth(value, path, (), {}) > DEEPEST
+        depth, size = _extent(value, path, (), {})
     except RecursionError:
-        deep = True
-    if deep:
+        depth, size = DEEPEST + 1, 0
+    if size > MOST:
+        raise ConfigError("aliases (*name) that stand for too much", where=path, found=f"{size} values",
+                          expected=f"at most {MOST}", fix="is this the right file?")  # fmt: skip
+    if depth > DEEPEST:
         raise ConfigError(
             "lists or mappings too deep within each other",
             where=path,
@@ -117,16 +120,20 @@ def read_mapping(path: str | Path) -> dict:
     return value
 
 
-def _depth(value: object, path: Path, above: tuple[int, ...], done: dict[int, int]) -> int:
-    """How deep lists and mappings lie within each other; a ConfigError where one is a part of itself by an alias."""
+def _extent(value: object, path: Path, above: tuple[int, ...], done: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """How deep lists and mappings lie within each other, and how many values they hold with aliases written out.
+
+    A ConfigError where one is a part of itself by an alias.
+    """
     if not isinstance(value, dict | list):
-        return 0
+        return 0, 1
     if id(value) in above:
         raise ConfigError("a value that is a part of itself: an alias (*name) within its own anchor (&name)",
                           where=path, fix="write out what is meant")  # fmt: skip
     if id(value) not in done:
-        inner = value.values() if isinstance(value, dict) else value
-        done[id(value)] = 1 + max((_depth(each, path, (*above, id(value)), done) for each in inner), default=0)
+        within = (*above, id(value))
+        inner = [_extent(each, path, within, done) for each in (value.values() if isinstance(value, dict) else value)]
+        done[id(value)] = 1 + max((depth for depth, _ in inner), default=0), 1 + sum(size for _, size in inner)
     return done[id(value)]
 
 

@@ -222,8 +222,12 @@ CURE = "mend it, or put it in quotes where it is meant as text"
         ("[" * 150 + "]" * 150, f": {TOO_DEEP}"),  # JSON reads it
         ("note: " + "[" * 150 + "x" + "]" * 150, f": {TOO_DEEP}"),
         ("".join(f"key{number}: 1\n" for number in range(90_000)), ": too long for a file of YAML\n"),
+        (
+            "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{f'*a{n}, ' * 10}]\n" for n in range(6)),
+            ": aliases (*name) that stand for too much\n  found: ",
+        ),
     ],
-    ids=["date", "bool", "timestamp", "int", "deep", "deep JSON", "deep YAML", "long"],
+    ids=["date", "bool", "timestamp", "int", "deep", "deep JSON", "deep YAML", "long", "aliases"],
 )
 def test_a_file_that_nothing_can_read_is_one_error_beside_the_others(text, told, tmp_path, monkeypatch):
     shutil.copytree(sites_folder() / "rivanna", tmp_path / "rivanna")
