@@ -14,7 +14,7 @@ from deeprc.launch.conditions import Gathered, applying, gather
 from deeprc.launch.launchers import Launcher, Layout, launcher
 from deeprc.launch.nodecopy import copying, folder_for
 from deeprc.launch.runtimes import HOST_MPI, Inside, container
-from deeprc.launch.verdict import Verdict, judge
+from deeprc.launch.verdict import CORRECT, Verdict, judge
 from deeprc.launch.visibility import sight, tell_ranks, unfit
 from deeprc.sites import Partition, Site
 from deeprc.sites.age import oldest, stated
@@ -212,8 +212,7 @@ def native(site: Site, partition: Partition, layout: Layout) -> Verdict:
     if layout.ranks > 1 and pmi.strangers(site, partition, mpi):
         spoken = pmi.both(site, partition, f"the host's {mpi.title}", mpi.pmi)
         listed = " (`srun --mpi=list`)" if pmi.starter(site, partition) == "srun" else ""
-        fix = f"correct launcher.pmi{listed} or mpi.pmi in the site file"
-        return Verdict("refuse", f"{spoken}: each would be a world of its own", fix)
+        return Verdict("refuse", f"{spoken}: each would be a world of its own", CORRECT + listed)
     return Verdict("bind", NATIVE, mpi=mpi, pmi=pmi.of_host(site, partition, mpi))
 
 

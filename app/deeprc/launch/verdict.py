@@ -23,6 +23,7 @@ OWN_FABRIC = {
     "shm": {"shm"},
 }
 SLOW = "12 to 34 times slower (CSCS, resource-hook.md)"
+CORRECT = "correct the launcher, launcher.pmi or mpi.pmi in the site file"
 PMI_OF_IMAGE = {"hydra": "pmi1"}  # Hydra speaks PMI-1
 
 
@@ -205,11 +206,13 @@ def _refusal(image: Image, site: Site, partition: Partition) -> Verdict:
             f"image {image.name} holds {own}, {site.name} has {hosts}: different ABI families, and {layers}",
             f"take an image of the {' or '.join(site.families)} family (deeprc image list --site {site.name})",
         )
-    why = "; ".join(_why_not(image, site, partition, mpi) for mpi in site.mpi if mpi.family == image.mpi.family)
+    kin = [mpi for mpi in site.mpi if mpi.family == image.mpi.family]
+    why = "; ".join(_why_not(image, site, partition, mpi) for mpi in kin)
+    another = f"take another image of the {image.mpi.family} family (deeprc image list --site {site.name})"
     return Verdict(
         "refuse",
         f"image {image.name} holds {own}, {site.name} has {hosts}: {why}",
-        f"take another image of the {image.mpi.family} family (deeprc image list --site {site.name})",
+        CORRECT if all(strangers(site, partition, mpi) for mpi in kin) else another,
     )
 
 

@@ -91,6 +91,7 @@ def test_no_launcher_starts_ranks_that_speak_another_pmi(name, speaks, mpi, rank
         assert made.verdict == "hybrid"
     elif image != other:  # another family is no matter of PMI
         assert f"{name} speaks {', '.join(speaks)} to its ranks, " in made.reason
+        assert made.fix == "correct the launcher, launcher.pmi or mpi.pmi in the site file"
     if image is None:
         title = f"{mpi['implementation']} {mpi['version']}"
         assert made.reason.endswith(f"the host's {title} {', '.join(ranks)}: each would be a world of its own")
