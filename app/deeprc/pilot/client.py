@@ -27,7 +27,7 @@ from deeprc.pilot.address import LOOPBACK, own_address
 from deeprc.pilot.batch import Allocation, allocation, give_back, queue_state
 from deeprc.pilot.environment import broker_environment, check_path, passed_on, refusal
 from deeprc.pilot.launching import END, NAME, devices, launch_script, listens, setup, slots
-from deeprc.pilot.processes import PATIENCE, sweep
+from deeprc.pilot.processes import PATIENCE, note_session, sweep
 from deeprc.pilot.pulls import Pulls, Say
 from deeprc.pilot.queueing import NOTHING, Queueing
 from deeprc.pilot.resource import bootstrap_text, resource_config, write_resource_config
@@ -275,6 +275,7 @@ class Pilot:
             start_new_session=True,  # a Ctrl-C in the terminal is for Snakemake, which then calls close()
             text=True,
         )
+        note_session(self.folder, self._broker.pid)
         threading.Thread(target=self._listen, daemon=True).start()
         self._watch = threading.Thread(target=self._await_broker, daemon=True)
         self._watch.start()

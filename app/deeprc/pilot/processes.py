@@ -12,6 +12,7 @@ from deeprc.pilot import curve
 
 MARK = "DEEPRC_PILOT"  # the environment variable that holds a pilot's mark
 TASK = "RP_TASK_ID"  # the one that RADICAL-Pilot gives to tasks
+SESSION = "session"  # the file in a pilot's folder that names its broker's session
 PATIENCE = 10.0  # seconds that a batch system may take to end a pilot's job
 
 
@@ -61,26 +62,35 @@ def sweep(mark: str, session: int | None, *, grace: float = 1.0) -> int:
     return len(first)
 
 
+def note_session(folder: Path, session: int) -> None:
+    """Write down the session that the broker of the pilot in `folder` leads, for `sweep_below`."""
+    (folder / SESSION).write_text(f"{session}\n")
+
+
 def sweep_below(folder: Path) -> int:
     """End what is left of the pilots in a folder, whose broker and client were killed; return how many there were.
 
-    A session counts as theirs where its leader does, or has ended: a process that a test or a user gave the mark may
-    stand in another one.
+    Their sessions are those that were written down, and no other: a process that a pilot started may stand in one that
+    it shares with its user's shell, or with the machine's first process.
     """
-    marks: dict[int, str] = {}
+    found = set()
     for process in psutil.process_iter():
         with contextlib.suppress(
             psutil.Error, OSError, KeyError
         ):  # it has just ended, is another user's, or no pilot's
             environment = process.environ()
-            if Path(environment[curve.VARIABLE]).is_relative_to(folder):
-                marks[process.pid] = environment[MARK]
-    found = set()
-    for pid, mark in marks.items():
-        with contextlib.suppress(OSError):
-            session = os.getsid(pid)
-            found.add((mark, session if session in marks or not psutil.pid_exists(session) else None))
+            pilot = Path(environment[curve.VARIABLE]).parent
+            if pilot.is_relative_to(folder):
+                session = os.getsid(process.pid)
+                found.add((environment[MARK], session if session == _noted(pilot) else None))
     return sum(sweep(*each) for each in found)
+
+
+def _noted(pilot: Path) -> int | None:
+    """The session of a pilot's broker, if it was written down."""
+    with contextlib.suppress(OSError, ValueError):
+        return int((pilot / SESSION).read_text())
+    return None
 
 
 def _end(process: psutil.Process, *, kill: bool = False) -> None:

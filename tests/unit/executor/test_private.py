@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 
+import psutil
+import pytest
+
 from deeprc.pilot import curve
-from deeprc.pilot.processes import MARK
+from deeprc.pilot.processes import MARK, note_session, sweep_below
 from snakemake_executor_plugin_radical_pilot.runs import RunFolder
 
 PROGRAM = """
@@ -50,6 +54,34 @@ def test_the_next_run_removes_those_of_killed_ones_with_their_processes_and_of_n
     alive.communicate()
     assert [path.name for path in runs.glob("a/*")] == ["events.jsonl"]
     assert len(list(runs.glob("b/*"))) == 3
+
+
+STARTS = """
+import os, subprocess, sys
+print(subprocess.Popen(["sleep", "60"]).pid, subprocess.Popen(sys.argv[1:2] + ["60"], env={}).pid, flush=True)
+"""
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["its own", "somebody else's"])
+def test_of_a_session_whose_leader_has_ended_only_a_brokers_goes(tmp_path, noted):
+    """CI's machine, and daemons: all that runs there stands in a session without a leader, this test included."""
+    pilot = tmp_path / "pilot-1"
+    pilot.mkdir()
+    leader = subprocess.Popen(
+        [sys.executable, "-c", STARTS, "sleep"], start_new_session=True, stdout=-1,
+        env={**os.environ, MARK: str(tmp_path), curve.VARIABLE: str(pilot / curve.NAME)},
+    )  # fmt: skip
+    marked, other = (psutil.Process(int(pid)) for pid in leader.stdout.readline().split())
+    leader.wait()
+    if noted:
+        note_session(pilot, leader.pid)
+    try:
+        assert sweep_below(tmp_path) == 1 + noted
+        assert [process.is_running() for process in (marked, other)] == [False, not noted]
+    finally:
+        for process in (marked, other):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def test_a_run_leaves_none(tmp_path):
