@@ -9,18 +9,18 @@ from typing import Annotated
 
 import typer
 
-from deeprc.errors import DeepRCError
+from deeprc.core.errors import DeepRCError
 
 # Imported only when called for: `deeprc plan` takes 0.3 s, and all of them together a second.
 COMMANDS = {
-    "sites": "deeprc.sites.cli:app",
-    "plan": "deeprc.launch.cli:plan",
-    "doctor": "deeprc.doctor.cli:doctor",
+    "sites": "deeprc.commands.sites:app",
+    "plan": "deeprc.commands.plan:plan",
+    "doctor": "deeprc.commands.doctor:doctor",
     "site": "deeprc.launch.pages:site_app",
-    "image": "deeprc.images.cli:app",
-    "spack": "deeprc.spack.cli:app",
-    "module": "deeprc.modules.cli:app",
-    "bench": "deeprc.bench.cli:app",
+    "image": "deeprc.commands.image:app",
+    "spack": "deeprc.commands.spack:app",
+    "module": "deeprc.commands.module:app",
+    "bench": "deeprc.commands.bench:app",
 }
 
 

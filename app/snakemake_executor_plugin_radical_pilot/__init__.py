@@ -8,9 +8,9 @@ from pathlib import Path
 
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
-from deeprc.errors import DeepRCError
-from deeprc.masking import Masker, masked_words
-from deeprc.ownership import require_closed, require_umask
+from deeprc.core.errors import DeepRCError
+from deeprc.core.masking import Masker, masked_words
+from deeprc.core.ownership import require_closed, require_umask
 from deeprc.pilot.queueing import Queueing
 from snakemake_executor_plugin_radical_pilot import commandline, direct
 from snakemake_executor_plugin_radical_pilot.executor import Executor

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
 
-from deeprc.errors import ConfigError
-from deeprc.masking import common, masked_words
-from deeprc.validation import read_mapping
+from deeprc.core.errors import ConfigError
+from deeprc.core.masking import common, masked_words
+from deeprc.core.validation import read_mapping
 
 ONCE = {"configfile": "file", "config": "key=value"}
 

@@ -28,7 +28,7 @@ from snakemake.shell import MAX_ARG_LEN, shell
 from snakemake.target_jobs import parse_target_jobs_cli_args
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from deeprc.masking import masked
+from deeprc.core.masking import masked
 from snakemake_executor_plugin_radical_pilot.records import Stage
 
 # What a command's names stand for, whatever the Snakefile calls so.

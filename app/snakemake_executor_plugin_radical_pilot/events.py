@@ -1,4 +1,4 @@
-"""Writes the events of a run (see `deeprc.events`): what the report's timeline and overheads are made from."""
+"""Writes the events of a run (see `deeprc.core.events`): what the report's timeline and overheads are made from."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from deeprc.events import Event, JobEvent, RunEvent, line
-from deeprc.masking import masked_words
+from deeprc.core.events import Event, JobEvent, RunEvent, line
+from deeprc.core.masking import masked_words
 
 PACKAGES = ("deeprc", "snakemake", "radical.pilot", "mpi4py", "mpich", "polars", "pyarrow", "torch", "tensorflow-cpu")
 

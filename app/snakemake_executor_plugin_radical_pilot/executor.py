@@ -18,15 +18,15 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from deeprc.errors import ConfigError, DeepRCError
-from deeprc.events import PilotEvent, RunEvent, RunImage
-from deeprc.files import free_megabytes, tail
+from deeprc.core.errors import ConfigError, DeepRCError
+from deeprc.core.events import PilotEvent, RunEvent, RunImage
+from deeprc.core.files import free_megabytes, tail
+from deeprc.core.masking import Masker, given
+from deeprc.core.shipped import installed
 from deeprc.launch import Plan
-from deeprc.masking import Masker, given
 from deeprc.pilot import Outcome, Pilot, Task, inside
 from deeprc.pilot.client import GONE
 from deeprc.pilot.environment import users
-from deeprc.shipped import installed
 from deeprc.sites import load_site
 from deeprc.sites.identity import require
 from snakemake_executor_plugin_radical_pilot import direct, nested

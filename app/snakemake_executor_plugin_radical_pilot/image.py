@@ -18,7 +18,7 @@ import io
 import os
 from pathlib import Path
 
-from deeprc.events import RunImage
+from deeprc.core.events import RunImage
 from deeprc.images.catalog import load_catalog
 from deeprc.images.site import store_of
 from deeprc.images.store import Store

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from deeprc import events
-from deeprc.events import JobEvent, RunImage
-from deeprc.files import tail
+from deeprc.core import events
+from deeprc.core.events import JobEvent, RunImage
+from deeprc.core.files import tail
 from deeprc.pilot import Outcome, ended
 from deeprc.pilot.launching import filled
 from snakemake_executor_plugin_radical_pilot.resources import Request

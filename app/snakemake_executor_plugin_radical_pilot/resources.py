@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from deeprc.errors import DeepRCError
+from deeprc.core.errors import DeepRCError
 
 # Who pays and where a job queues: the pilot's own, for the whole workflow. A rule cannot change them, and its results
 # do not depend on them.

@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeprc.files import tail
-from deeprc.ownership import private, require_closed, require_fixed, require_private, require_writable
+from deeprc.core.files import tail
+from deeprc.core.ownership import private, require_closed, require_fixed, require_private, require_writable
 from snakemake_executor_plugin_radical_pilot.private import Private, sweep
 
 KEPT = 20  # runs whose events are kept

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deeprc.errors import DeepRCError
+from deeprc.core.errors import DeepRCError
 from deeprc.launch import Plan
 from deeprc.pilot import Pilot, inside
 from deeprc.pilot.launching import rank_number, rank_setup, rank_words

@@ -13,12 +13,12 @@ import pytest
 import typer
 import yaml
 
-from deeprc.launch import cli
+from deeprc.commands import plan
 from deeprc.launch.text import as_text
 from deeprc.sites import known_sites, load_site, sites_folder
 
 GOLDEN = Path(__file__).parent
-PACKAGE = Path(cli.__file__).parents[1]  # where it is installed is each machine's own matter
+PACKAGE = Path(plan.__file__).parents[1]  # where it is installed is each machine's own matter
 CASES = sorted(GOLDEN.glob("*/*.txt"))
 LOCAL = [name for name in known_sites() if load_site(name).scheduler.name == "fork"]  # what each machine has
 SITES = [name for name in known_sites() if name not in LOCAL]
@@ -29,11 +29,11 @@ def output(line: str) -> str:
     program, command, *words = shlex.split(line.removeprefix("$ "))
     assert [program, command] == ["deeprc", "plan"], line
     app = typer.Typer()
-    app.command()(cli.plan)
+    app.command()(plan.plan)
     context = typer.main.get_command(app).make_context("plan", words)
     options = {key: value for key, value in context.params.items() if key != "as_json"}
     options["command"] = list(options["command"] or [])
-    return as_text(cli.make_plan(**options)).replace(str(PACKAGE), "DEEPRC")
+    return as_text(plan.make_plan(**options)).replace(str(PACKAGE), "DEEPRC")
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")

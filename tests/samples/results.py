@@ -203,7 +203,7 @@ def job(
         "start": start,
         "stop": stop,
         "exit": 0,
-        "command": f"python -m deeprc.{pipeline}.{stage}",
+        "command": f"python -m deeprc.applications.{pipeline}.{stage}",
         "argv": ["mpiexec", "-n", str(ranks), "bash", "command.sh"],
         "output": [made],
         "log": f"{made}.log",

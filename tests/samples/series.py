@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from deeprc.forecasting.config import DataConfig
+from deeprc.applications.forecasting.config import DataConfig
 
 CONFIG = DataConfig(dataset="csv", time="ds", target="y", horizon=6, input_size=12, split=(0.6, 0.2), max_gap=2)
 SERIES = {"ç": (62, datetime(1990, 5, 1)), "a": (90, datetime(1995, 1, 31)), "B": (151, datetime(1991, 12, 1))}

@@ -17,7 +17,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.images import load_catalog, wheels
 from deeprc.images.errors import ImageError
 from deeprc.images.lock import Locked, needed, read

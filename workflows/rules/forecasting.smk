@@ -26,7 +26,7 @@ rule forecasting_prepare:
     message:
         f"prepare the {SUBJECT}"
     shell:
-        "python -m deeprc.forecasting.prepare --data {params.data:q} --config {params.config:q} --out {output:q}"
+        "python -m deeprc.applications.forecasting.prepare --data {params.data:q} --config {params.config:q} --out {output:q}"
 
 
 rule forecasting_train:
@@ -44,7 +44,7 @@ rule forecasting_train:
     message:
         "train {wildcards.model}"
     shell:
-        "python -m deeprc.forecasting.train --prepared {input:q} --model {wildcards.model:q}"
+        "python -m deeprc.applications.forecasting.train --prepared {input:q} --model {wildcards.model:q}"
         " --config {params.config:q} --threads {threads} --out {output:q} &> {log:q}"
 
 
@@ -62,7 +62,7 @@ rule forecasting_predict:
     message:
         "forecast with {wildcards.model}"
     shell:
-        "python -m deeprc.forecasting.predict --prepared {input.prepared:q} --model {input.model:q}"
+        "python -m deeprc.applications.forecasting.predict --prepared {input.prepared:q} --model {input.model:q}"
         " --threads {threads} --out {output:q} &> {log:q}"
 
 
@@ -77,5 +77,5 @@ rule forecasting_evaluate:
     message:
         "evaluate the forecasts"
     shell:
-        "python -m deeprc.forecasting.evaluate --prepared {input.prepared:q} --out {output:q}"
+        "python -m deeprc.applications.forecasting.evaluate --prepared {input.prepared:q} --out {output:q}"
         " {input.predictions:q} &> {log:q}"

@@ -21,7 +21,7 @@ rule hydrology_prepare:
     message:
         "prepare the river data"
     shell:
-        "python -m deeprc.hydrology.prepare --config {params.config:q} --out {output:q} {params.data:q}"
+        "python -m deeprc.applications.hydrology.prepare --config {params.config:q} --out {output:q} {params.data:q}"
 
 
 rule hydrology_train:
@@ -39,7 +39,7 @@ rule hydrology_train:
     message:
         "train the rainfall-runoff LSTM"
     shell:
-        "python -m deeprc.hydrology.train --prepared {input:q} --config {params.config:q}"
+        "python -m deeprc.applications.hydrology.train --prepared {input:q} --config {params.config:q}"
         " --threads {threads} --out {output:q} &> {log:q}"
 
 
@@ -57,7 +57,7 @@ rule hydrology_predict:
     message:
         "simulate the discharge"
     shell:
-        "python -m deeprc.hydrology.predict --prepared {input.prepared:q} --model {input.model:q}"
+        "python -m deeprc.applications.hydrology.predict --prepared {input.prepared:q} --model {input.model:q}"
         " --threads {threads} --out {output:q} &> {log:q}"
 
 
@@ -73,5 +73,5 @@ rule hydrology_evaluate:
     message:
         "evaluate the simulated discharge"
     shell:
-        "python -m deeprc.hydrology.evaluate --prepared {input.prepared:q} --model {input.model:q}"
+        "python -m deeprc.applications.hydrology.evaluate --prepared {input.prepared:q} --model {input.model:q}"
         " --predictions {input.predictions:q} --out {output:q} &> {log:q}"

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from deeprc.bench.machine import describe
-from deeprc.errors import DeepRCError, unknown
+from deeprc.core.errors import DeepRCError, unknown
 from deeprc.frames import Communicator, Frame
 
 ENGINES = ("arrow",)

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterable
 from pathlib import Path
 
-from deeprc.shipped import installed
+from deeprc.core.shipped import installed
 from deeprc.sites import detect
 
 

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 from deeprc.bench.machine import describe
-from deeprc.errors import DeepRCError
-from deeprc.events import Event, JobEvent, PilotEvent, read
+from deeprc.core.errors import DeepRCError
+from deeprc.core.events import Event, JobEvent, PilotEvent, read
 
 NESTED = 8  # jobs that are enough to know what a Snakemake for each costs
 SNAKEFILE = """\

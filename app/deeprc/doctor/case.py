@@ -6,9 +6,9 @@ import contextlib
 import os
 from pathlib import Path
 
+from deeprc.core.errors import ConfigError
 from deeprc.doctor.launch import Case, here
 from deeprc.doctor.outcome import Outcome
-from deeprc.errors import ConfigError
 from deeprc.images.catalog import Image, load_catalog
 from deeprc.images.store import Store
 from deeprc.launch.choose import choose_image, make_layout

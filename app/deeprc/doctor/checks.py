@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 
+from deeprc.core.errors import ConfigError
 from deeprc.doctor import cause
 from deeprc.doctor.compare import compare
 from deeprc.doctor.gpus import judge
@@ -14,7 +15,6 @@ from deeprc.doctor.launch import Case, Output, plan, start
 from deeprc.doctor.logs import LOGGING, judge_provider, uses
 from deeprc.doctor.outcome import Outcome, Status
 from deeprc.doctor.probe.say import heard
-from deeprc.errors import ConfigError
 from deeprc.launch import Layout
 from deeprc.launch.choose import make_layout
 from deeprc.launch.modules import probe

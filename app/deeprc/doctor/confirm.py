@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from deeprc.core.files import write_text
 from deeprc.doctor.outcome import Outcome
-from deeprc.files import write_text
 from deeprc.launch import Layout
 from deeprc.sites import Partition, Site
 from deeprc.sites.edit import with_keys

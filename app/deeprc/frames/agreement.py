@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from deeprc.errors import DeepRCError, InputError
+from deeprc.core.errors import DeepRCError, InputError
 
 # What is compared, once it is known: the method, its arguments, and the columns that came of it.
 CALL, ARGUMENTS, COLUMNS = "call", "arguments", "columns"

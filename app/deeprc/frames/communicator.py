@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from deeprc.ending import watch
-from deeprc.errors import DeepRCError
+from deeprc.core.ending import watch
+from deeprc.core.errors import DeepRCError
 from deeprc.frames.agreement import CALL, Account, verdict
 
 # MPI before version 4 counts in 32 bits. A larger message travels in pieces of this many bytes, whatever the version.

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from deeprc.errors import InputError
+from deeprc.core.errors import InputError
 from deeprc.frames import io
 from deeprc.frames import join as joining
 from deeprc.frames.agreement import ARGUMENTS, COLUMNS, describe

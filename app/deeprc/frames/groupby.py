@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from deeprc.errors import InputError, unknown
+from deeprc.core.errors import InputError, unknown
 from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.names import Names, known, names, renamed, unique

@@ -12,8 +12,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deeprc.errors import InputError
-from deeprc.files import atomic, storage_error
+from deeprc.core.errors import InputError
+from deeprc.core.files import atomic, storage_error
 from deeprc.frames.agreement import ARGUMENTS, describe
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.names import known, names, unique

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from deeprc.errors import InputError, unknown
+from deeprc.core.errors import InputError, unknown
 from deeprc.frames.codes import Range, bits, encodable, encode, ranges, union
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.names import known, renamed, unique

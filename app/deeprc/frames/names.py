@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from deeprc.errors import InputError, nearest
+from deeprc.core.errors import InputError, nearest
 
 Names = str | Sequence[str]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 import pyarrow as pa
 
-from deeprc.errors import InputError
+from deeprc.core.errors import InputError
 
 OLDEST = pl.CompatLevel.oldest()  # strings as offsets and bytes, not as views into scattered buffers
 HALF = pl.Series([2**64], dtype=pl.UInt128)

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deeprc.errors import unknown
+from deeprc.core.errors import unknown
+from deeprc.core.ownership import fault
 from deeprc.images import apptainer, definition, labels, sif, wheels
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
 from deeprc.images.store import Held, Store, cannot_write
 from deeprc.images.workspace import workspace
-from deeprc.ownership import fault
 
 # zstd: quicker to pack and to start from than gzip. Larger blocks with a lower level give smaller files in a seventh of
 # the time of the defaults (128 KB, level 15).

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from deeprc.errors import unknown
-from deeprc.shipped import find
-from deeprc.validation import read_yaml, validate
+from deeprc.core.errors import unknown
+from deeprc.core.shipped import find
+from deeprc.core.validation import read_yaml, validate
 
 Architecture = Literal["x86_64", "aarch64", "ppc64le"]
 Stage = Literal["frames", "torch", "tensorflow", "cylon"]

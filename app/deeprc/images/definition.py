@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jinja2
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.images.catalog import Image, catalog_path
 
 SUITE = "bookworm"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deeprc.errors import DeepRCError
+from deeprc.core.errors import DeepRCError
 
 
 class ImageError(DeepRCError):

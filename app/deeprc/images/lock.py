@@ -11,7 +11,7 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 
 
 @dataclass(frozen=True)

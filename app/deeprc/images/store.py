@@ -18,13 +18,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from deeprc.errors import DeepRCError
-from deeprc.files import StorageError, atomic, read_json, write_json
+from deeprc.core.errors import DeepRCError
+from deeprc.core.files import StorageError, atomic, read_json, write_json
+from deeprc.core.ownership import OwnershipError, fault, open_to, require_fixed
+from deeprc.core.validation import validate
 from deeprc.images import sif, trust
 from deeprc.images.catalog import Image, Stage, load_catalog
 from deeprc.images.errors import ImageError
-from deeprc.ownership import OwnershipError, fault, open_to, require_fixed
-from deeprc.validation import validate
 
 RECORD, SIF, SQUASHFS = ".json", ".sif", ".sqsh"
 JUDGED = ("path", "shared", "foreign", "doubt")  # what a record itself says nothing of

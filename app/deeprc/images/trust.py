@@ -7,9 +7,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from deeprc.files import write_text
+from deeprc.core.files import write_text
+from deeprc.core.ownership import fault, is_foreign, open_to, private, user, writers
 from deeprc.images import sif
-from deeprc.ownership import fault, is_foreign, open_to, private, user, writers
 
 
 def cache() -> Path:

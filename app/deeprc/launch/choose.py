@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.images.catalog import Catalog, Image
 from deeprc.launch.launchers import Layout
 from deeprc.launch.verdict import Verdict, judge

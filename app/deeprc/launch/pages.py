@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from deeprc.launch.cli import make_plan
+from deeprc.commands.plan import make_plan
+from deeprc.commands.sites import site_app
 from deeprc.launch.text import as_text
 from deeprc.sites import Site, known_sites, load_site
-from deeprc.sites.cli import site_app
 from deeprc.sites.page import overview, render
 
 
@@ -22,7 +22,8 @@ def example(site: Site) -> str | None:
     nodes = min(2, part.nodes)
     options = {"partition": part.name, "nodes": nodes, "ranks": nodes * (part.gpus or part.usable_cores)}
     options |= {"gpus_per_rank": 1, "comm": "ccl"} if part.gpus else {}
-    command = ["python", "-m", "deeprc.forecasting.train" if part.gpus else "deeprc.forecasting.prepare"]
+    stage = "train" if part.gpus else "prepare"
+    command = ["python", "-m", f"deeprc.applications.forecasting.{stage}"]
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     line = " ".join(["$ deeprc plan", "--site", site.name, *words, "--", *command])
     return f"{line}\n{as_text(make_plan(site.name, command, **options))}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.images.catalog import Image
 from deeprc.launch import pmi, slingshot
 from deeprc.launch.conditions import Gathered, applying, gather

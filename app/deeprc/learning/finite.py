@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from deeprc.errors import DeepRCError
+from deeprc.core.errors import DeepRCError
 
 
 class NotFiniteError(DeepRCError):

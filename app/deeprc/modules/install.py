@@ -9,8 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deeprc.errors import ConfigError, DeepRCError
-from deeprc.files import storage_error
+from deeprc.core.errors import ConfigError, DeepRCError
+from deeprc.core.files import storage_error
 from deeprc.modules.release import PARTS, Release, System, lay_out, publish, readable, set_default
 from deeprc.modules.source import copy_source
 from deeprc.sites import Site

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from deeprc.errors import ConfigError, unknown
-from deeprc.files import atomic, storage_error
+from deeprc.core.errors import ConfigError, unknown
+from deeprc.core.files import atomic, storage_error
 from deeprc.modules.text import lmod, tcl
 from deeprc.sites import Site
 

@@ -15,13 +15,13 @@ import uuid
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
+from deeprc.core.ownership import PRIVATE, private
 from deeprc.images.catalog import Image, load_catalog
 from deeprc.launch import Layout, Plan, compose
 from deeprc.launch.choose import choose_image
 from deeprc.launch.modules import probe
 from deeprc.launch.runtimes import suffix
-from deeprc.ownership import PRIVATE, private
 from deeprc.pilot import curve, ended, inside
 from deeprc.pilot.address import LOOPBACK, own_address
 from deeprc.pilot.batch import Allocation, allocation, give_back, queue_state

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import zmq
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 
 VARIABLE = "DEEPRC_CURVE"  # holds the file's path
 NAME = "curve"  # of the file, in the pilot's folder

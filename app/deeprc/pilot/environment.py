@@ -9,8 +9,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from deeprc.errors import ConfigError
-from deeprc.masking import may_be_secret
+from deeprc.core.errors import ConfigError
+from deeprc.core.masking import may_be_secret
 from deeprc.pilot import curve
 from deeprc.pilot.address import LOOPBACK
 from deeprc.pilot.batch import Allocation

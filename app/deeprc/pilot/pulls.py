@@ -15,14 +15,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deeprc.files import tail
+from deeprc.core.files import tail
+from deeprc.core.ownership import own_umask
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
 from deeprc.images.site import require, store_of
 from deeprc.images.store import SIF, SQUASHFS
 from deeprc.launch import Plan
 from deeprc.launch.runtimes import suffix
-from deeprc.ownership import own_umask
 from deeprc.pilot.environment import users
 from deeprc.pilot.launching import setup
 from deeprc.pilot.tasks import Outcome, Task

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 
 # Setting -> the options that say so, the first one is used. A reservation of PBS is a queue of its own.
 OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {

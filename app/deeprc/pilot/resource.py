@@ -8,9 +8,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from deeprc.files import write_json
+from deeprc.core.files import write_json
+from deeprc.core.ownership import PRIVATE
 from deeprc.launch.modules import KNOWN
-from deeprc.ownership import PRIVATE
 from deeprc.pilot import curve
 from deeprc.pilot.batch import SCHEMES
 from deeprc.sites import Partition, Site

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from deeprc.errors import DeepRCError
+from deeprc.core.errors import DeepRCError
 
 FLAGS = [
     "--headless",

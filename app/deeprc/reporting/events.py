@@ -1,4 +1,4 @@
-"""What ran when on which cores: the events of runs (see `deeprc.events`), read into runs and tasks."""
+"""What ran when on which cores: the events of runs (see `deeprc.core.events`), read into runs and tasks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deeprc.errors import InputError
-from deeprc.events import Event, JobEvent, PilotEvent, RunEvent, RunImage, read
+from deeprc.core.errors import InputError
+from deeprc.core.events import Event, JobEvent, PilotEvent, RunEvent, RunImage, read
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
-from deeprc.errors import InputError
-from deeprc.files import read_json
-from deeprc.prepared import read_arrow
+from deeprc.applications.base.prepared import read_arrow
+from deeprc.core.errors import InputError
+from deeprc.core.files import read_json
 
 METRICS, CHECK = "metrics.json", "check.json"
 MEASURES = ("mae", "rmse", "smape", "mase")

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from deeprc.fingerprint import KEY
+from deeprc.core.fingerprint import KEY
 from deeprc.reporting import content, words
 from deeprc.reporting.activity import activity, where
 from deeprc.reporting.alternatives import of_forecasts, of_hydrograph, of_leads, of_ranking, of_timeline

@@ -9,15 +9,15 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from deeprc.datasets import sha256
-from deeprc.errors import DeepRCError
-from deeprc.events import RunImage
-from deeprc.fingerprint import KEY
+from deeprc.applications.base.datasets import sha256
+from deeprc.core.errors import DeepRCError
+from deeprc.core.events import RunImage
+from deeprc.core.fingerprint import KEY
+from deeprc.core.masking import masked, masked_words
+from deeprc.core.shipped import installed
 from deeprc.images.store import named
-from deeprc.masking import masked, masked_words
 from deeprc.reporting.breakdown import breakdown
 from deeprc.reporting.events import Run, Task
-from deeprc.shipped import installed
 from deeprc.sites import detect, known_sites, site_file
 
 PACKAGES = [
@@ -175,7 +175,7 @@ def used(config: object, metrics: dict[str, dict]) -> object:
     config
         The workflow's configuration.
     metrics
-        The metrics by pipeline, with what they were `made_from` (`deeprc.fingerprint`).
+        The metrics by pipeline, with what they were `made_from` (`deeprc.core.fingerprint`).
     """
     if not isinstance(config, dict):
         return config

@@ -10,16 +10,16 @@ from typing import Annotated
 
 import typer
 
-from deeprc.errors import ConfigError, InputError
-from deeprc.files import write_json, write_text
-from deeprc.fingerprint import KEY
-from deeprc.ownership import require_private
-from deeprc.products import refuse_mixed
+from deeprc.applications.base.products import refuse_mixed
+from deeprc.core.errors import ConfigError, InputError
+from deeprc.core.files import write_json, write_text
+from deeprc.core.fingerprint import KEY
+from deeprc.core.ownership import require_private
+from deeprc.core.stage import run
 from deeprc.reporting import page
 from deeprc.reporting.events import latest, read_runs
 from deeprc.reporting.load import read_forecasting, read_hydrology
 from deeprc.reporting.provenance import data_files, provenance, used
-from deeprc.stage import run
 
 
 def main(

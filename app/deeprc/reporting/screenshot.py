@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from deeprc.files import atomic
+from deeprc.core.files import atomic
+from deeprc.core.stage import run
 from deeprc.reporting.browser import chromium
-from deeprc.stage import run
 
 
 def main(

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import yaml
 
-from deeprc.errors import ConfigError
-from deeprc.files import write_text
+from deeprc.core.errors import ConfigError
+from deeprc.core.files import write_text
+from deeprc.core.validation import validate
 from deeprc.sites.detect.machine import Machine
 from deeprc.sites.detect.mpi import MpiLibrary
 from deeprc.sites.draft_partitions import FILL_IN, partitions
 from deeprc.sites.model import Site
-from deeprc.validation import validate
 
 LAUNCHERS = {"slurm": "srun", "pbspro": "mpiexec-pals", "lsf": "mpiexec-hydra", "fork": "mpiexec-hydra"}
 HEAD = """# yaml-language-server: $schema=../site.schema.json

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import yaml
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 
 
 def with_keys(text: str, path: Sequence[str | int], values: Mapping[str, object]) -> str:

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.sites.load import readable_sites
 from deeprc.sites.model import Site
 

@@ -10,11 +10,11 @@ from typing import get_args
 
 import yaml
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
+from deeprc.core.validation import read_yaml
 from deeprc.sites.fact import Fact, Strict
 from deeprc.sites.hardware import BROUGHT, Partition
 from deeprc.sites.model import Site
-from deeprc.validation import read_yaml
 
 TEXTS = Path(__file__).with_name("keys.yaml")
 EVERY = "*"  # stands for the part in the keys that every part has

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from deeprc.errors import ConfigError, DeepRCError, unknown
-from deeprc.shipped import find, of_the_user, tell
+from deeprc.core.errors import ConfigError, DeepRCError, unknown
+from deeprc.core.shipped import find, of_the_user, tell
+from deeprc.core.validation import read_yaml, validate
 from deeprc.sites.hardware import BROUGHT
 from deeprc.sites.keys import describe
 from deeprc.sites.model import Site
-from deeprc.validation import read_yaml, validate
 
 FOLDER = "site-configs"
 MEND = "mend this key: docs/add-a-site.md says of each what it holds"

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from deeprc.errors import unknown
+from deeprc.core.errors import unknown
 from deeprc.sites.fact import Count, Fact, facts_in
 from deeprc.sites.hardware import Partition
 from deeprc.sites.setting import Bind, Setting

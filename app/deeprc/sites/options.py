@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from deeprc.errors import unknown
+from deeprc.core.errors import unknown
 
 PLACEHOLDERS = ("nodes", "ranks_per_node", "gpus", "queue")
 

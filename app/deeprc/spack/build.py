@@ -10,13 +10,13 @@ from pathlib import Path
 
 import yaml
 
-from deeprc.files import atomic
+from deeprc.core.files import atomic
+from deeprc.core.validation import read_yaml
 from deeprc.modules.source import copy_source
 from deeprc.sites import Partition, Site
 from deeprc.spack.choose import ARCHITECTURE_KEYS, Choice
 from deeprc.spack.externals import externals
 from deeprc.spack.tree import OVERRIDES
-from deeprc.validation import read_yaml
 
 EXTRAS = ("forecasting", "hydrology")
 # What Spack has built by then, or what must be the machine's own: a wheel of these would hide it.

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from jsonschema import Draft7Validator
 
+from deeprc.core.validation import read_yaml
 from deeprc.images.catalog import Catalog, Image
 from deeprc.spack.tree import OVERRIDES, RDMA, TARGETS, Variant, layers, package_of, values_of, variants, version_of
-from deeprc.validation import read_yaml
 
 # Spack's package of an MPI -> its ABI family.
 FAMILIES = {

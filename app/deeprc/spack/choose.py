@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.images.catalog import Catalog, Image
 from deeprc.sites import Partition, Site
 from deeprc.spack.externals import chosen_mpi

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deeprc.errors import ConfigError, unknown
-from deeprc.shipped import find
-from deeprc.validation import read_yaml
+from deeprc.core.errors import ConfigError, unknown
+from deeprc.core.shipped import find
+from deeprc.core.validation import read_yaml
 
 # The environment variables that put another layer in one's place (Spack's `path_override_env_var`).
 OVERRIDES = {

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from deeprc.config import Config, load_config
-from deeprc.validation import lines, read_yaml
+from deeprc.applications.config import Config, load_config
+from deeprc.core.validation import lines, read_yaml
 
 
 def read_config(values: dict, *, files: Iterable[str | Path], given: Mapping[str, Any]) -> Config:

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from deeprc.config import Config
-from deeprc.errors import DeepRCError
-from deeprc.ownership import require_writable
+from deeprc.applications.config import Config
+from deeprc.core.errors import DeepRCError
+from deeprc.core.ownership import require_writable
 from deeprc.workflow import lock, preflight, preview
 from deeprc.workflow.expected import outdated
 

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deeprc.errors import DeepRCError
-from deeprc.ownership import OwnershipError, fault, require_closed, require_fixed, require_umask, require_writable
+from deeprc.core.errors import DeepRCError
+from deeprc.core.ownership import OwnershipError, fault, require_closed, require_fixed, require_umask, require_writable
 
 SNAKEMAKE = Path(".snakemake")
 WRITTEN = ("", "deeprc", "locks", "incomplete", "metadata", "auxiliary")  # in it, by each run

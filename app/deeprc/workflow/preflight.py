@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeprc.config import Config
-from deeprc.errors import DeepRCError
-from deeprc.files import tail
-from deeprc.fingerprint import differences, part_of, read
-from deeprc.products import CHECK
+from deeprc.applications.base.products import CHECK
+from deeprc.applications.config import Config
+from deeprc.core.errors import DeepRCError
+from deeprc.core.files import tail
+from deeprc.core.fingerprint import differences, part_of, read
 from deeprc.workflow.expected import data_of, expected
 
 SUBJECTS = {"beijing": "air quality data", "ett": "transformer data", "csv": "series"}
@@ -52,7 +52,7 @@ def steps(config: Config) -> tuple[list[Step], list[Step]]:
         options, data = getattr(config, pipeline), data_of(config, pipeline)
         for name, path in data.fetched.items():
             if not path.exists():
-                argv = [sys.executable, "-m", "deeprc.datasets", name, "--out", str(path)]
+                argv = [sys.executable, "-m", "deeprc.applications.base.datasets", name, "--out", str(path)]
                 fetches.append(
                     Step(f"fetch_{name}", f"fetch the {name} data", "not here yet", argv, logs / f"fetch_{name}.log")
                 )

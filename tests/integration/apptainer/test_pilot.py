@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deeprc.files import read_json
+from deeprc.core.files import read_json
 from deeprc.images.store import Store
 
 pytestmark = [pytest.mark.requires("apptainer"), pytest.mark.requires("registry"), pytest.mark.timeout(1500)]
@@ -55,7 +55,7 @@ def pulled(publication, key, tmp_path_factory):
     user = Store(folder / "user", [])
     environment = {"DEEPRC_CATALOG": str(publication.catalog), "DEEPRC_IMAGES": str(user.folder)}
 
-    program = "import sys; from deeprc.images.cli import app; sys.argv[0] = 'image'; app()"
+    program = "import sys; from deeprc.commands.image import app; sys.argv[0] = 'image'; app()"
     command = [sys.executable, "-c", program, "pull", "--site", "localhost-apptainer"]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=300

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from deeprc.errors import DeepRCError
-from deeprc.files import StorageError
+from deeprc.commands.image import app
+from deeprc.core.errors import DeepRCError
+from deeprc.core.files import StorageError
 from deeprc.images import registry as registry_module
 from deeprc.images import sif, transfer
-from deeprc.images.cli import app
 from deeprc.images.errors import ImageError, RegistryError
 from deeprc.images.registry import Address, Registry
 from deeprc.images.store import Store
@@ -89,7 +89,7 @@ def test_a_broken_pull_goes_on_where_it_stopped(world, registry):
 def test_a_pull_that_is_killed_can_be_repeated(world, registry):
     """SIGKILL at any moment leaves no image that is not whole."""
     image = published(world, registry, padding=40_000_000)
-    command = [sys.executable, "-c", "from deeprc.images.cli import app; app()", "pull", "cpu-mpich"]
+    command = [sys.executable, "-c", "from deeprc.commands.image import app; app()", "pull", "cpu-mpich"]
     for delay in (0.9, 1.1, 1.3):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(delay)

@@ -22,10 +22,10 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deeprc.errors import DeepRCError
-from deeprc.forecasting import check, evaluate, predict, prepare, train
-from deeprc.forecasting.config import DataConfig, ForecastingConfig
-from deeprc.forecasting.series import load
+from deeprc.applications.forecasting import check, evaluate, predict, prepare, train
+from deeprc.applications.forecasting.config import DataConfig, ForecastingConfig
+from deeprc.applications.forecasting.series import load
+from deeprc.core.errors import DeepRCError
 
 COMM = Communicator.world()
 HOUR = timedelta(hours=1)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.datasets import fetch
-from deeprc.forecasting.config import DataConfig
+from deeprc.applications.base.datasets import fetch
+from deeprc.applications.forecasting.config import DataConfig
 
 SMALL = DataConfig(horizon=12, input_size=36)
 
@@ -35,7 +35,7 @@ def prepare(mpirun, tmp_path_factory):
     def run(data: Path, config: DataConfig = SMALL, ranks: int = 2) -> Path:
         out = tmp_path_factory.mktemp("prepared") / "prepared"
         arguments = ["--data", data, "--config", config.model_dump_json(), "--out", out]
-        done = mpirun(ranks, ["-m", "deeprc.forecasting.prepare", *arguments])
+        done = mpirun(ranks, ["-m", "deeprc.applications.forecasting.prepare", *arguments])
         assert done.returncode == 0, done.stderr
         return out
 

@@ -12,20 +12,20 @@ import pyarrow as pa
 import pytest
 import torch
 
-from deeprc.errors import ConfigError
-from deeprc.files import read_json
-from deeprc.forecasting.config import DataConfig, ForecastingConfig
-from deeprc.forecasting.network import Forecaster, forecast, windows
-from deeprc.forecasting.series import Series, load
-from deeprc.forecasting.zoo import ZOO
+from deeprc.applications.forecasting.config import DataConfig, ForecastingConfig
+from deeprc.applications.forecasting.network import Forecaster, forecast, windows
+from deeprc.applications.forecasting.series import Series, load
+from deeprc.applications.forecasting.zoo import ZOO
+from deeprc.core.errors import ConfigError
+from deeprc.core.files import read_json
+from deeprc.core.validation import validate
 from deeprc.learning.torch_loop import make_deterministic
-from deeprc.validation import validate
 from samples.series import CONFIG as SEVERAL
 from samples.series import write_series
 
 
 def stage(name: str, *arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", f"deeprc.forecasting.{name}", *map(str, arguments)]
+    command = [sys.executable, "-m", f"deeprc.applications.forecasting.{name}", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 

@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from deeprc.errors import InputError
-from deeprc.files import read_json
-from deeprc.forecasting.config import DataConfig
-from deeprc.forecasting.data import read
-from deeprc.forecasting.series import load
-from deeprc.prepared import read_frame
+from deeprc.applications.base.prepared import read_frame
+from deeprc.applications.forecasting.config import DataConfig
+from deeprc.applications.forecasting.data import read
+from deeprc.applications.forecasting.series import load
+from deeprc.core.errors import InputError
+from deeprc.core.files import read_json
 from samples.series import CONFIG, write_series
 
 
@@ -125,7 +125,7 @@ def test_an_error_ends_all_ranks_at_once_and_leaves_the_old_folder(mpirun, tmp_p
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "earlier").touch()
     arguments = ["--data", bad, "--config", "{}", "--out", tmp_path / "out"]
-    done = mpirun(2, ["-m", "deeprc.forecasting.prepare", *arguments], timeout=60)
+    done = mpirun(2, ["-m", "deeprc.applications.forecasting.prepare", *arguments], timeout=60)
     assert done.returncode != 0
     assert "not a date" in done.stderr
     assert "Traceback" not in done.stderr

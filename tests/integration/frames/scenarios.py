@@ -18,8 +18,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deeprc.errors import ConfigError, DeepRCError, InputError
-from deeprc.files import StorageError
+from deeprc.core.errors import ConfigError, DeepRCError, InputError
+from deeprc.core.files import StorageError
 from deeprc.frames import Communicator, Frame, communicator
 from deeprc.frames.shuffle import SchemaError
 

@@ -38,7 +38,7 @@ def stage():
     """A function that runs a stage on one rank: `stage("check", …)`."""
 
     def start(name: str, *argv: object, code: int = 0) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", f"deeprc.hydrology.{name}", *map(str, argv)]
+        command = [sys.executable, "-m", f"deeprc.applications.hydrology.{name}", *map(str, argv)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == code, done.stderr
         return done

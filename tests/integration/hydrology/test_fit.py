@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from deeprc.hydrology.config import VARIANTS, TrainConfig
-from deeprc.hydrology.metrics import nse
-from deeprc.hydrology.prepared import Prepared
-from deeprc.hydrology.samples import make_samples
+from deeprc.applications.hydrology.config import VARIANTS, TrainConfig
+from deeprc.applications.hydrology.metrics import nse
+from deeprc.applications.hydrology.prepared import Prepared
+from deeprc.applications.hydrology.samples import make_samples
 from deeprc.learning.finite import NotFiniteError
 
 WINDOW = 8
@@ -17,7 +17,7 @@ WINDOW = 8
 
 @pytest.fixture(scope="module", autouse=True)
 def tensorflow():
-    from deeprc.hydrology.backend import start
+    from deeprc.applications.hydrology.backend import start
 
     start(threads=1, seed=1)
 
@@ -53,9 +53,9 @@ def reservoirs():
 
 
 def trained(prepared, basins, **options):
-    from deeprc.hydrology.backend import keras
-    from deeprc.hydrology.fit import fit, simulate
-    from deeprc.hydrology.network import build
+    from deeprc.applications.hydrology.backend import keras
+    from deeprc.applications.hydrology.fit import fit, simulate
+    from deeprc.applications.hydrology.network import build
 
     config = TrainConfig(**options)
     keras.utils.set_random_seed(config.seed)
@@ -101,7 +101,7 @@ def test_training_stops_at_the_first_loss_that_is_not_finite(reservoirs, variant
 
 
 def test_the_nse_loss_weighs_basins_by_their_own_spread(reservoirs):
-    from deeprc.hydrology.fit import weights
+    from deeprc.applications.hydrology.fit import weights
 
     samples, _ = make_samples(reservoirs, ["brook", "river"])
     train = samples.of("train")
@@ -114,7 +114,7 @@ def test_the_nse_loss_weighs_basins_by_their_own_spread(reservoirs):
 
 def test_the_published_network():
     """Dense 320, two LSTMs of 320, Dense 320 with selu, dropout and recurrent dropout 0.2."""
-    from deeprc.hydrology.network import build
+    from deeprc.applications.hydrology.network import build
 
     defaults = {key: value for key, value in VARIANTS["paper"].items() if key != "window"}
     model = build(TrainConfig(variant="paper", **defaults), window=21, width=34)
@@ -136,7 +136,7 @@ def test_the_published_network_trains(reservoirs):
 
 def test_the_quick_network_is_one_that_cudnn_runs():
     """The conditions of keras.layers.LSTM for the cuDNN kernel (keras.io/api/layers/recurrent_layers/lstm)."""
-    from deeprc.hydrology.network import build
+    from deeprc.applications.hydrology.network import build
 
     lstm = build(TrainConfig(), window=5, width=3).layers[1]
     assert (lstm.activation.__name__, lstm.recurrent_activation.__name__) == ("tanh", "sigmoid")

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from deeprc.hydrology.prepared import read_prepared
+from deeprc.applications.hydrology.prepared import read_prepared
 
 SMALL = json.dumps({"window": 10})
 CAMELS = json.dumps({"dataset": "camels-us", "window": 30})
@@ -19,7 +19,7 @@ TINY = json.dumps({"units": 4, "epochs": 2})
 
 
 def prepare(mpirun, ranks: int, config: str, out: Path, *data: Path):
-    done = mpirun(ranks, ["-m", "deeprc.hydrology.prepare", "--config", config, "--out", out, *data])
+    done = mpirun(ranks, ["-m", "deeprc.applications.hydrology.prepare", "--config", config, "--out", out, *data])
     assert done.returncode == 0, done.stderr
     return read_prepared(out)
 
@@ -169,7 +169,7 @@ def test_bad_data_ends_prepare_on_all_ranks_and_leaves_earlier_results(mpirun, b
     out = tmp_path / "prepared"
     out.mkdir()
     (out / "earlier").touch()
-    argv = ["-m", "deeprc.hydrology.prepare", "--config", SMALL, "--out", out, basins[0], file]
+    argv = ["-m", "deeprc.applications.hydrology.prepare", "--config", SMALL, "--out", out, basins[0], file]
     done = mpirun(2, argv, timeout=60)
     assert done.returncode == 2
     assert f"error: {file}:4, column 'rainfall[mm]': not a number" in done.stderr

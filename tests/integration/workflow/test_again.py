@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deeprc.files import read_json
+from deeprc.core.files import read_json
 from deeprc.workflow.lock import hold
 from starts import together
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.files import read_json
-from deeprc.forecasting.config import ForecastingConfig
-from deeprc.forecasting.zoo import entry
-from deeprc.hydrology.config import HydrologyConfig
+from deeprc.applications.forecasting.config import ForecastingConfig
+from deeprc.applications.forecasting.zoo import entry
+from deeprc.applications.hydrology.config import HydrologyConfig
+from deeprc.core.files import read_json
 
 pytestmark = pytest.mark.timeout(1800)  # a run takes about 5 minutes on 2 idle cores
 
@@ -76,10 +76,10 @@ def test_run_json_has_each_stages_own_command_and_the_configuration_as_it_was_us
     stages = {task["label"]: task for task in about["tasks"]}
     assert len(stages) == (2 + 2 * len(MODELS)) + 4  # but the report, which is still at work
     prepare = stages["prepare the air quality data"]
-    assert prepare["command"].startswith("python -m deeprc.forecasting.prepare --data ")
+    assert prepare["command"].startswith("python -m deeprc.applications.forecasting.prepare --data ")
     assert (prepare["cores"], prepare["nodes"], prepare["ranks"]) == ([0, 1], ["localhost", "localhost"], 2)
     for task in about["tasks"]:
-        assert task["command"].startswith(f"python -m deeprc.{task['rule'].replace('_', '.')} ")
+        assert task["command"].startswith(f"python -m deeprc.applications.{task['rule'].replace('_', '.')} ")
     used = about["config"]["forecasting"]
     assert used["target"] == "pm2.5" and set(used["models"]) == MODELS
     for name, options in used["models"].items():

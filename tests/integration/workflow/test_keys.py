@@ -16,12 +16,12 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from deeprc import fingerprint
-from deeprc.config import Config, load_config
-from deeprc.forecasting.config import DataConfig as ForecastingData
-from deeprc.hydrology.config import DataConfig as HydrologyData
-from deeprc.hydrology.config import TrainConfig as HydrologyTraining
-from deeprc.products import PRODUCTS
+from deeprc.applications.base.products import PRODUCTS
+from deeprc.applications.config import Config, load_config
+from deeprc.applications.forecasting.config import DataConfig as ForecastingData
+from deeprc.applications.hydrology.config import DataConfig as HydrologyData
+from deeprc.applications.hydrology.config import TrainConfig as HydrologyTraining
+from deeprc.core import fingerprint
 from deeprc.workflow.expected import expected
 from starts import Ended, together
 

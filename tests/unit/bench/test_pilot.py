@@ -1,7 +1,7 @@
 import pytest
 
 from deeprc.bench.pilot import summarize
-from deeprc.events import JobEvent, PilotEvent, RunEvent
+from deeprc.core.events import JobEvent, PilotEvent, RunEvent
 
 
 def job(start: float, stop: float, *cores: int, state: str = "finished") -> JobEvent:

@@ -8,10 +8,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from deeprc.doctor.cli import doctor
+from deeprc.commands.doctor import doctor
+from deeprc.core.errors import ConfigError
 from deeprc.doctor.confirm import confirm
 from deeprc.doctor.outcome import Outcome
-from deeprc.errors import ConfigError
 from deeprc.launch import Layout
 from deeprc.sites import load_site, sites_folder
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deeprc.events import RunImage
+from deeprc.core.events import RunImage
 from deeprc.images.store import Store
 from deeprc.launch import Layout, Plan
 from snakemake_executor_plugin_radical_pilot.image import digest, used

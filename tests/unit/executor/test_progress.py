@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from deeprc.events import JobEvent, PilotEvent, RunEvent, record
-from deeprc.masking import Masker
+from deeprc.core.events import JobEvent, PilotEvent, RunEvent, record
+from deeprc.core.masking import Masker
 from snakemake_executor_plugin_radical_pilot.events import Events
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.events import RunImage
+from deeprc.core.events import RunImage
 from deeprc.pilot import Outcome
 from deeprc.pilot.ended import for_memory
 from snakemake_executor_plugin_radical_pilot.records import Stage, Submitted

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.ownership import OwnershipError
+from deeprc.core.ownership import OwnershipError
 from snakemake_executor_plugin_radical_pilot.runs import RunFolder
 
 PLANTS = {

@@ -1,7 +1,7 @@
 import subprocess
 from pathlib import Path
 
-from deeprc.ownership import own_umask
+from deeprc.core.ownership import own_umask
 from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, last_error, last_words
 from snakemake_executor_plugin_radical_pilot.script import job_environment, job_text
 

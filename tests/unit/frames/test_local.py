@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
-from deeprc.errors import InputError
+from deeprc.core.errors import InputError
 from deeprc.frames import join, reduce
 from deeprc.frames.groupby import plan
 from deeprc.frames.io import share_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.images import load_catalog
 from deeprc.images.catalog import catalog_path
 from deeprc.launch.choose import candidates
@@ -106,7 +106,7 @@ def test_where_the_catalog_is_looked_for(tmp_path, monkeypatch):
     (tmp_path / "containers").mkdir()
     here = write(tmp_path / "containers" / "catalog.yaml", entry())
     assert catalog_path() == SHIPPED
-    monkeypatch.setattr("deeprc.shipped.CHECKOUT", tmp_path / "none")  # installed without a checkout
+    monkeypatch.setattr("deeprc.core.shipped.CHECKOUT", tmp_path / "none")  # installed without a checkout
     assert catalog_path() == here
     named = write(tmp_path / "mine.yaml", entry(name="mine"))
     monkeypatch.setenv("DEEPRC_CATALOG", str(named))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.errors import DeepRCError
+from deeprc.core.errors import DeepRCError
 from deeprc.images import definition, labels, load_catalog, wheels
 from deeprc.images.build import Recipe, apt_mirror
 from deeprc.images.errors import ImageError

@@ -12,14 +12,14 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from deeprc.commands.image import app
+from deeprc.core.ownership import OwnershipError
 from deeprc.doctor.security.folders import folders
 from deeprc.doctor.security.place import Place
 from deeprc.images import load_catalog, sif
-from deeprc.images.cli import app
 from deeprc.images.errors import ImageError
 from deeprc.images.site import require
 from deeprc.images.store import RECORD, Store
-from deeprc.ownership import OwnershipError
 
 CATALOG = Path(__file__).resolve().parents[3] / "containers" / "catalog.yaml"
 IMAGE = load_catalog(CATALOG).image("cpu-mpich")

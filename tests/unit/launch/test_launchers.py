@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.launch.launchers import Layout, known_launchers, launcher
 from samples.sites import cluster
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.images.catalog import load_catalog
 from deeprc.images.errors import ImageError
 from deeprc.launch import Layout, Plan, compose

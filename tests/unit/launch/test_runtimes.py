@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.images.catalog import load_catalog
 from deeprc.launch import Layout, compose
 from deeprc.launch.runtimes import Inside, container

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.modules import release as releases
 from deeprc.modules.install import install
 from deeprc.modules.release import Release, lay_out, publish, wrapper

@@ -8,7 +8,7 @@ import pytest
 import zmq
 import zmq.utils.z85
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.pilot import Pilot, curve
 from deeprc.pilot.resource import HOOKS, bootstrap_text
 from samples.sites import cluster, laptop

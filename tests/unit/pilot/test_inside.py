@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.images import load_catalog
 from deeprc.launch import Layout, compose
 from deeprc.pilot.inside import contained, folders, knows

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.launch import Layout
 from deeprc.pilot import Pilot, Task
 from deeprc.pilot.batch import Allocation

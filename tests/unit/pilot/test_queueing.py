@@ -2,7 +2,7 @@
 
 import pytest
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.pilot import Pilot
 from deeprc.pilot.queueing import Queueing
 from samples.sites import cluster, laptop

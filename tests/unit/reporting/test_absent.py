@@ -17,8 +17,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from deeprc.errors import InputError
-from deeprc.files import read_json
+from deeprc.core.errors import InputError
+from deeprc.core.files import read_json
 from deeprc.reporting import page
 from deeprc.reporting.events import Run, Task, latest, read_runs
 from deeprc.reporting.load import Forecasting, Hydrology, read_forecasting, read_hydrology

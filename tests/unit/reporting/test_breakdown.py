@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeprc.events import JobEvent
+from deeprc.core.events import JobEvent
 from deeprc.reporting.breakdown import STATES, Waits, breakdown, covered, wait, waits
 from deeprc.reporting.events import Run, _task, read_runs
 from samples.results import START, job, write_events

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from deeprc.errors import InputError
+from deeprc.core.errors import InputError
 from deeprc.reporting.events import latest, read_runs
 from samples.results import MODELS, START, job, write_events
 

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from deeprc.errors import ConfigError, InputError
-from deeprc.files import read_json
+from deeprc.core.errors import ConfigError, InputError
+from deeprc.core.files import read_json
 from deeprc.reporting.render import main
 from samples.page import Parts
 from samples.results import HOSTILE, MODELS, write_events, write_results
@@ -179,7 +179,7 @@ def test_each_stage_is_told_with_its_own_command_its_image_and_the_configuration
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     page = report(config='{"forecasting": {"models": {"NHITS": {"steps": 600, "options": {"blocks": [1, 1]}}}}}')
     for expected in (
-        "python -m deeprc.forecasting.prepare started by mpiexec -n 2 bash command.sh",
+        "python -m deeprc.applications.forecasting.prepare started by mpiexec -n 2 bash command.sh",
         f"cpu-mpich (1 of 30 stages, from oras://registry/cpu-mpich:1) sha256:{'ab' * 32}",
         "forecasting.models.NHITS steps 600, options blocks [1, 1]",
     ):

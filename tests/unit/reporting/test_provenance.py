@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from deeprc.events import RunImage
+from deeprc.core.events import RunImage
 from deeprc.reporting.events import read_runs
 from deeprc.reporting.provenance import commit, data_files, machine, overhead, provenance, site_of, used, versions
 from samples.results import write_events
@@ -81,7 +81,7 @@ def test_every_task_is_told_with_its_launch_line_and_times(run):
     found = provenance([run], run.tasks, data=[], config={}, site=None)["tasks"]
     assert len(found) == len(run.tasks)
     assert found[0]["argv"] == ["mpiexec", "-n", "1", "bash", "command.sh"]
-    assert found[0]["command"] == "python -m deeprc.forecasting.check"
+    assert found[0]["command"] == "python -m deeprc.applications.forecasting.check"
     assert found[0]["stop"] - found[0]["start"] == pytest.approx(found[0]["seconds"])
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from deeprc.errors import InputError
-from deeprc.files import write_json
+from deeprc.core.errors import InputError
+from deeprc.core.files import write_json
 from deeprc.reporting.load import read_hydrology
 
 

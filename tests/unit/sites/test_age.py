@@ -6,10 +6,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from deeprc.commands.sites import app
 from deeprc.launch import Layout, compose
 from deeprc.launch.text import as_text
 from deeprc.sites.age import doubtful, months
-from deeprc.sites.cli import app
 from samples.sites import CLUSTER, cluster, laptop
 
 TODAY = datetime.date(2026, 11, 26)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.launch import Layout, compose
 from deeprc.sites import load_site
 from deeprc.sites.detect.accelerators import Accelerators

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.sites import known_sites, sites_folder
 from deeprc.sites.edit import with_keys
 

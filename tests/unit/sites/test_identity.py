@@ -1,6 +1,6 @@
 import pytest
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.sites import load_site
 from deeprc.sites.identity import looked_for, match, matches, require
 

@@ -8,8 +8,8 @@ import yaml
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
+from deeprc.commands.sites import site_app
 from deeprc.sites import known_sites, site_schema, sites_folder
-from deeprc.sites.cli import site_app
 from deeprc.sites.draft import HEAD
 from deeprc.sites.keys import keys, table_of, texts
 from deeprc.sites.load import with_hardware

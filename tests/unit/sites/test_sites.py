@@ -7,11 +7,11 @@ import yaml
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from deeprc.errors import ConfigError
+from deeprc.commands.sites import app
+from deeprc.core.errors import ConfigError
+from deeprc.core.validation import validate
 from deeprc.sites import detect, known_sites, load_site, sites_folder
-from deeprc.sites.cli import app
 from deeprc.sites.model import Site
-from deeprc.validation import validate
 from samples.sites import cluster
 
 

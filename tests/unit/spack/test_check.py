@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from deeprc.core.validation import read_yaml
 from deeprc.images.catalog import load_catalog
 from deeprc.spack.check import check
 from deeprc.spack.tree import TARGETS, layers, spack_folder, variants
-from deeprc.validation import read_yaml
 
 TREE = spack_folder()
 

@@ -12,13 +12,13 @@ import yaml
 from jsonschema import Draft7Validator
 from typer.testing import CliRunner
 
-from deeprc.errors import ConfigError
+from deeprc.commands.spack import app
+from deeprc.core.errors import ConfigError
 from deeprc.images.catalog import load_catalog
 from deeprc.sites import Site, known_sites, load_site
 from deeprc.sites.software import Mpi
 from deeprc.spack.build import Build, overrides, prepare, requirements, script
 from deeprc.spack.choose import choose, target
-from deeprc.spack.cli import app
 from deeprc.spack.externals import MPI_PACKAGES, externals
 from deeprc.spack.tree import read_variant, spack_folder
 from samples.sites import PLAIN

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.errors import ConfigError
-from deeprc.validation import lines, read_mapping, read_yaml
+from deeprc.core.errors import ConfigError
+from deeprc.core.validation import lines, read_mapping, read_yaml
 from deeprc.workflow.configuration import read_config
 from snakemake_executor_plugin_radical_pilot import commandline
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.ownership import OwnershipError
+from deeprc.core.ownership import OwnershipError
 from deeprc.workflow import lock
 from deeprc.workflow.lock import Holder, LockedError, hold, holder, release
 
@@ -123,7 +123,7 @@ def test_nothing_is_held_where_everybody_may_write_to_what_is_made(folder):
 
 FOREIGN = """
 from pathlib import Path
-from deeprc.errors import DeepRCError
+from deeprc.core.errors import DeepRCError
 from deeprc.workflow.lock import hold
 for place in sys.argv[1:]:
     os.chdir(place)

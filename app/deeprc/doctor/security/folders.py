@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from deeprc.datasets import cache_folder
+from deeprc.applications.base.datasets import cache_folder
+from deeprc.core.errors import ConfigError
+from deeprc.core.ownership import fault, is_foreign, user
 from deeprc.doctor.outcome import Outcome
 from deeprc.doctor.security.place import Place
 from deeprc.doctor.security.rights import Finding, changeable, closed, exchangeable, outcomes
-from deeprc.errors import ConfigError
 from deeprc.images.catalog import load_catalog
 from deeprc.images.store import Held
-from deeprc.ownership import fault, is_foreign, user
 from deeprc.pilot import curve
 from deeprc.pilot.environment import check_path
 

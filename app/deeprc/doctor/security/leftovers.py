@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psutil
 
+from deeprc.core.masking import SHORT
+from deeprc.core.masking import secrets as given
 from deeprc.doctor.outcome import Outcome
 from deeprc.doctor.security.place import Place
-from deeprc.masking import SHORT
-from deeprc.masking import secrets as given
 
 CONFIGURATION = "configuration.json"  # that of a run; JSON
 FILES = ("environment", ".env", ".sh", ".rp")  # ends of the names of files with variables

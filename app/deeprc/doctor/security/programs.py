@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import deeprc
+from deeprc.core.ownership import is_unmapped, user
 from deeprc.doctor.outcome import Outcome
 from deeprc.doctor.security.rights import Finding, changeable, exchangeable, outcomes
-from deeprc.ownership import is_unmapped, user
 from deeprc.sites import sites_folder
 from deeprc.sites.load import FOLDER
 

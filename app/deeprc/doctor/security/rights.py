@@ -8,8 +8,8 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from deeprc.core.ownership import fault, is_foreign, is_unmapped, open_to, remedy, user, writers
 from deeprc.doctor.outcome import Outcome, Status
-from deeprc.ownership import fault, is_foreign, is_unmapped, open_to, remedy, user, writers
 
 Finding = tuple[Status, str, str]  # whether it is grave, what it is, how to mend it
 SHOWN = 4  # findings of one kind; a folder that all of them are in is mended once

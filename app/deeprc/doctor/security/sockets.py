@@ -10,12 +10,12 @@ from pathlib import Path
 
 import zmq
 
+from deeprc.core.errors import ConfigError
+from deeprc.core.ownership import fault, user
 from deeprc.doctor.outcome import Outcome, Status
 from deeprc.doctor.security.knock import Answer, knock
 from deeprc.doctor.security.listening import Pilot, Socket, listening
 from deeprc.doctor.security.place import Place
-from deeprc.errors import ConfigError
-from deeprc.ownership import fault, user
 from deeprc.pilot import curve
 
 SAFE = {

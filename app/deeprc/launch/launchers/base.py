@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from deeprc.errors import unknown
+from deeprc.core.errors import unknown
 from deeprc.sites import Partition, Site
 
 _LAUNCHERS: dict[str, type[Launcher]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.launch.launchers.base import Launcher, Layout, register
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from deeprc.errors import unknown
+from deeprc.core.errors import unknown
 from deeprc.sites.hardware import Vendor
 
 _RUNTIMES: dict[str, type[Container]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, get_args
 
-from deeprc.errors import ConfigError
+from deeprc.core.errors import ConfigError
 from deeprc.launch.runtimes.base import Container, Inside, register
 from deeprc.sites.hardware import VISIBLE
 from deeprc.sites.software import Part

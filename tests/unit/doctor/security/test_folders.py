@@ -4,13 +4,13 @@ import os
 
 import pytest
 
+from deeprc.core.ownership import user
 from deeprc.doctor.security import folders as ours
 from deeprc.doctor.security import leftovers, programs
 from deeprc.doctor.security.listening import Pilot
 from deeprc.doctor.security.place import Place
 from deeprc.doctor.security.rights import changeable, closed, exchangeable, outcomes
 from deeprc.images.store import Store
-from deeprc.ownership import user
 
 RUN = "20260101T000000-999999999"  # of a process that is none: numbers end below
 

@@ -10,10 +10,10 @@ import threading
 import psutil
 import pytest
 
+from deeprc.core.ownership import user
 from deeprc.doctor.security import sockets
 from deeprc.doctor.security.knock import knock
 from deeprc.doctor.security.listening import Pilot, Socket, owners, pilots
-from deeprc.ownership import user
 from deeprc.pilot import Task
 from deeprc.pilot.processes import TASK
 from deeprc.pilot.workers import PROGRAM

@@ -1,0 +1,1 @@
+"""The applications: pipelines from data to a report."""

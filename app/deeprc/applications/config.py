@@ -1,0 +1,124 @@
+"""The workflow's configuration: read before anything runs, so that a mistake costs nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from deeprc.applications.forecasting.config import ForecastingConfig
+from deeprc.applications.hydrology.config import HydrologyConfig
+from deeprc.core.errors import ConfigError
+from deeprc.core.files import StorageError, free_megabytes
+from deeprc.core.validation import validate
+
+Pipeline = Literal["forecasting", "hydrology"]
+BRACES = "{}"  # wildcards to Snakemake, in any name of a file, with no way to escape them
+
+
+class Config(BaseModel):
+    """What the workflow does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    results: str = Field("results", min_length=1)
+    """The folder that everything is written to."""
+    min_free_mb: int = Field(500, ge=0)
+    """Free space, MB, that the file system of `results` must have before a run starts."""
+    pipelines: list[Pipeline] = Field(["forecasting", "hydrology"], min_length=1)
+    """The pipelines to run: one, or a list."""
+    forecasting: ForecastingConfig = ForecastingConfig()
+    """The options of the forecasting pipeline."""
+    hydrology: HydrologyConfig = HydrologyConfig()
+    """The options of the hydrology pipeline."""
+
+    @field_validator("pipelines", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("pipelines")
+    @classmethod
+    def _each_once(cls, value: list[str]) -> list[str]:
+        if len({*value}) < len(value):
+            raise ValueError("a pipeline stands twice: name each once")
+        return value
+
+    @field_validator("results")
+    @classmethod
+    def _one_name_for_one_folder(cls, value: str) -> str:
+        if set(BRACES) & set(value):
+            raise ValueError("no braces in this folder's name: Snakemake takes what is in them for wildcards")
+        # Snakemake compares the names of files as text; two slashes at the start are kept by normpath, and mean one.
+        path = re.sub("^//", "/", os.path.normpath(Path(value).expanduser()))
+        if path == "/":
+            raise ValueError("the root of the file system: name a folder below it")
+        return path
+
+    def existing_folder(self) -> Path:
+        """The results folder, or the nearest parent that exists; a StorageError where that is a file."""
+        folder = Path(self.results).absolute()
+        existing = next(path for path in [folder, *folder.parents] if path.exists())
+        if not existing.is_dir():
+            raise StorageError("is a file, where the results folder or a parent of it should be", where=existing)
+        return existing
+
+    def own_paths(self, pipeline: str) -> list[str]:
+        """The files and folders of a pipeline's own data; empty where public data are fetched."""
+        if pipeline == "hydrology":
+            return self.hydrology.paths
+        return [self.forecasting.path] if self.forecasting.path else []
+
+    def named_beside(self, pipeline: str) -> list[str]:
+        """The files that a pipeline's options name beside its own data."""
+        return [self.hydrology.attributes] if pipeline == "hydrology" and self.hydrology.attributes else []
+
+    def check_data(self) -> None:
+        """Raise a ConfigError where the own data of a pipeline are not there, or Snakemake cannot name them."""
+        for pipeline in self.pipelines:
+            keys = {"path": self.own_paths(pipeline), "attributes": self.named_beside(pipeline)}
+            for key, path in ((key, path) for key, paths in keys.items() for path in paths):
+                if not Path(path).exists():
+                    raise ConfigError(f"key '{pipeline}.{key}': no such file or folder", found=path)
+                if set(BRACES) & set(path):
+                    raise ConfigError(
+                        f"key '{pipeline}.{key}': Snakemake takes what is in braces for wildcards",
+                        found=path,
+                        fix="rename the file or folder, or name a link to it",
+                    )
+
+    def check_storage(self) -> None:
+        """Raise a StorageError where the results folder cannot be written or has too little space."""
+        folder, existing = Path(self.results).absolute(), self.existing_folder()
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise StorageError(
+                "the results folder cannot be written",
+                where=folder,
+                fix="make it writable, or choose another one with `--config results=FOLDER`",
+            )
+        if (free := free_megabytes(existing)) < self.min_free_mb:
+            raise StorageError(
+                "too little space in the results folder",
+                where=folder,
+                found=f"{free} MB free",
+                expected=f"{self.min_free_mb} MB (key 'min_free_mb')",
+                fix="free some space, or choose another folder with `--config results=FOLDER`",
+            )
+
+
+def load_config(values: dict, *, where: object = "configuration") -> Config:
+    """The configuration in `values` (Snakemake's merged `config`), or a ConfigError for what is wrong in it."""
+    return validate(Config, values, where=where)
+
+
+def schema() -> dict:
+    """The JSON Schema of the configuration, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+
+
+if __name__ == "__main__":  # python -m deeprc.applications.config > workflows/schemas/config.schema.json
+    print(json.dumps(schema(), indent=1))

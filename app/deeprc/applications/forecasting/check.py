@@ -1,0 +1,86 @@
+"""Stage `check`: refuse data that cannot work, before anything is overwritten."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deeprc.applications.forecasting.config import DataConfig
+from deeprc.applications.forecasting.data import read
+from deeprc.applications.forecasting.grid import lay_out
+from deeprc.applications.forecasting.reach import refuse_far, without_scale
+from deeprc.applications.forecasting.splits import PARTS, refuse_unknown
+from deeprc.core import fingerprint
+from deeprc.core.contents import named
+from deeprc.core.files import write_json
+from deeprc.core.stage import run
+from deeprc.core.validation import validate
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="the data: csv or Parquet")],
+    config: Annotated[str, typer.Option(help="the data options as JSON")],
+    out: Annotated[Path, typer.Option(help="the summary to write (JSON)")],
+) -> None:
+    """Read the data, refuse what cannot work, and write a summary.
+
+    Example: `python -m deeprc.applications.forecasting.check --data beijing.csv --config '{}' --out check.json`
+    """
+    from deeprc.applications.base.datasets import sha256
+
+    options = validate(DataConfig, json.loads(config), where="--config")
+    found = read(data, options)
+    made_from = fingerprint.prepared(named([data]), options.model_dump(mode="json"))
+    grid = lay_out(found, options, data)
+    known = grid.place(found.frame)
+    refuse_unknown(grid, known, options.horizon, options.input_size, data)
+    absent = grid.rows - len(known)
+    gaps = f"{absent:,} of {grid.rows:,} times, from the first to the last, are not in the file: they are gaps"
+    notices = [
+        *found.notices,
+        *[gaps] * (absent > 0),
+        *grid.notices,
+        *without_scale(grid, known),
+        *refuse_far(grid, known, data),
+    ]
+    shown = {name: name if name == "x:y" else name.removeprefix("x:") for name in ["y", *found.covariates]}
+    edges = itertools.pairwise(("begin", "val", "test", "end"))
+    lengths = {part: grid.series[last] - grid.series[first] for part, (first, last) in zip(PARTS, edges, strict=True)}
+    several = len(grid.series) > 1
+    rows = grid.series["end"] - grid.series["begin"]
+    write_json(
+        out,
+        {
+            "dataset": found.title,
+            "file": str(data),
+            "sha256": sha256(data),
+            "target": found.target,
+            **({"series": len(rows), "rows_of_a_series": {"least": rows.min(), "most": rows.max()}} if several else {}),
+            "rows": len(known),
+            "first": str(grid.first),
+            "last": str(grid.last),
+            "step": str(grid.step),
+            "season": grid.step.ahead(grid.season) if grid.season > 1 else "none",
+            "horizon": grid.step.ahead(options.horizon),
+            "absent_rows": absent,
+            "missing": {word: known[name].null_count() for name, word in shown.items()},
+            "parts": {part: length.sum() for part, length in lengths.items()},
+            "notices": notices,
+            fingerprint.KEY: made_from,
+        },
+    )
+    for notice in notices:
+        print(f"note: {notice}")
+    whose = f" of {len(rows):,} series" if several else ""
+    print(
+        f"{found.title}: {len(known):,} rows{whose} from {grid.first} on, a step of {grid.step}, season "
+        f"{grid.step.ahead(grid.season) if grid.season > 1 else 'none'}; {known['y'].null_count():,} without a value"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,178 @@
+"""Stage `evaluate`: how good the forecasts are, beside two that need no model."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from deeprc.applications.base.prepared import read_arrow
+from deeprc.applications.forecasting.metrics import scores, seasonal_scale
+from deeprc.applications.forecasting.series import Series, load
+from deeprc.core import exact, fingerprint
+from deeprc.core.errors import InputError
+from deeprc.core.files import write_json
+from deeprc.core.stage import run
+
+ABOUT = ("dataset", "target", "unit", "horizon", "input_size", "step", "ahead", "season", "season_length")
+
+
+def naive_forecasts(series: Series) -> dict[str, np.ndarray]:
+    """The last known value, and the value of one season before, for each forecast of the test part.
+
+    Where less than a season lies before the test part of a series, the last value stands in.
+
+    Returns
+    -------
+    dict
+        name -> forecasts [windows, horizon] in the target's unit.
+    """
+    horizon = series.meta["horizon"]
+    origins = series.origins("test", stride=horizon)
+    before = series.bounds[:, 2] - series.bounds[:, 0]
+    season = np.where(before >= series.meta["season"], series.meta["season"], 1)[series.number(origins)][:, None]
+    rows = origins[:, None] - season + np.arange(horizon) % season
+    # Gaps filled, as the models see them.
+    last, before = series.y[origins[:, None] - 1], series.y[rows]
+    return {
+        "last value": np.repeat(series.unscaled(last, origins), horizon, axis=1),
+        "seasonal naive": series.unscaled(before, origins),
+    }
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What was observed in the test part, window by window, and the scale of each series' errors.
+
+    Attributes
+    ----------
+    y, counts
+        Observations and whether there is one [windows, horizon].
+    scales
+        Of MASE, one for each series, or None.
+    windows
+        The windows of each series.
+    """
+
+    y: np.ndarray
+    counts: np.ndarray
+    scales: list[float | None]
+    windows: list[slice]
+
+    @classmethod
+    def of(cls, series: Series) -> Judge:
+        """The judge of forecasts of the test part."""
+        origins = series.origins("test", stride=series.meta["horizon"])
+        rows = origins[:, None] + np.arange(series.meta["horizon"])
+        edges = np.searchsorted(origins, [*series.bounds[:, 0], series.bounds[-1, 3]])
+        return cls(
+            y=series.y_raw[rows],
+            counts=series.observed[rows],
+            scales=[seasonal_scale(series.y_raw[begin:val], series.meta["season"]) for begin, val, *_ in series.bounds],
+            windows=[slice(begin, end) for begin, end in itertools.pairwise(edges)],
+        )
+
+    def one(self, yhat: np.ndarray, number: int) -> dict[str, float | None]:
+        """The scores of forecasts [windows, horizon] on one series."""
+        part = self.windows[number]
+        counts = self.counts[part]
+        return scores(self.y[part][counts], yhat[part][counts], self.scales[number])
+
+    def all(self, yhat: np.ndarray) -> dict[str, float | None]:
+        """The scores over all values of all series; MASE, which is without unit, is the mean of the series' own."""
+        if len(self.scales) == 1:
+            return self.one(yhat, 0)
+        found = scores(self.y[self.counts], yhat[self.counts], None)
+        own = [self.one(yhat, number)["mase"] for number in range(len(self.scales))]
+        return found | {"mase": exact.rounded(exact.mean(np.array([value for value in own if value is not None])))}
+
+
+def of_series(judge: Judge, series: Series, forecasts: dict[str, np.ndarray], naive: dict[str, np.ndarray]) -> dict:
+    """By id: what each series has in the test part, each model's and naive forecast's scores, and the best model."""
+    found = {}
+    for number, name in enumerate(series.ids):
+        models = {model: judge.one(yhat, number) for model, yhat in forecasts.items()}
+        found[name] = {
+            "windows": len(judge.counts[judge.windows[number]]),
+            "values": int(judge.counts[judge.windows[number]].sum()),
+            "best": min(models, key=lambda model: models[model]["mae"]),
+            "models": models,
+            "naive": {other: judge.one(yhat, number) for other, yhat in naive.items()},
+        }
+    return found
+
+
+def main(
+    predictions: Annotated[list[Path], typer.Argument(help="the models' forecasts")],
+    prepared: Annotated[Path, typer.Option(help="the prepared folder")],
+    out: Annotated[Path, typer.Option(help="the metrics to write (JSON)")],
+) -> None:
+    """Compare forecasts with what was observed: MAE, RMSE, sMAPE, MASE; of each series too, where there are several.
+
+    Example:
+    `python -m deeprc.applications.forecasting.evaluate --prepared prepared --out metrics.json predictions/*.arrow`
+    """
+    series = load(prepared)
+    judge, naive = Judge.of(series), naive_forecasts(series)
+    standard = {name: judge.all(yhat) for name, yhat in naive.items()}
+    rows = series.origins("test", stride=series.meta["horizon"])[:, None] + np.arange(series.meta["horizon"])
+    made_from = series.meta.get(fingerprint.KEY)
+    forecasts, models, trained = {}, {}, {}
+    for path in sorted(predictions):
+        table = read_arrow(path)
+        record = fingerprint.from_arrow(table.schema.metadata)
+        fingerprint.refuse(path, fingerprint.part_of(record), made_from, prepared)
+        trained[path.stem] = options = (record or {}).get("train")
+        if (of := (options or {}).get("model", path.stem)) != path.stem:
+            raise fingerprint.MixError(
+                "forecasts of another model than their file is named after",
+                where=path,
+                found=of,
+                expected=path.stem,
+                fix="start the workflow again: it makes anew whatever does not fit",
+            )
+        forecasts[path.stem] = yhat = _forecasts(table, series, rows, path)
+        result = judge.all(yhat)
+        # Worse than both naive forecasts: the model has learned nothing of use, and the report says so.
+        useful = result["mae"] < max(row["mae"] for row in standard.values())
+        size = int(table.schema.metadata[b"parameters"])
+        models[path.stem] = {**result, "beats_naive": useful, "parameters": size}
+    count, times = int(judge.counts.sum()), series.ds[rows]
+    write_json(
+        out,
+        {
+            **{key: series.meta[key] for key in ABOUT},
+            "windows": len(rows),
+            "values": count,
+            **({"hours": count} if series.meta["step"] == "1 hour" else {}),
+            "first": str(np.datetime_as_string(times.min(), unit="m")),
+            "last": str(np.datetime_as_string(times.max(), unit="m")),
+            "models": models,
+            "naive": standard,
+            **({"series": of_series(judge, series, forecasts, naive)} if len(series.ids) > 1 else {}),
+            fingerprint.KEY: fingerprint.trained(made_from, trained),
+        },
+    )
+    best = min(models, key=lambda name: models[name]["mae"])
+    print(f"best: {best} (MAE {models[best]['mae']:.4g} {series.meta['unit']})".replace(" )", ")"))
+
+
+def _forecasts(table, series: Series, rows: np.ndarray, path: Path) -> np.ndarray:
+    """The forecasts [windows, horizon] in a file, which must be those of the prepared test part."""
+    origins, horizon = rows[:, 0], rows.shape[1]
+    expected = {
+        "id": np.repeat(np.array(series.ids)[series.number(origins)], horizon),
+        "origin": np.repeat(series.ds[origins], horizon),
+        "ds": series.ds[rows.ravel()],
+    }
+    if not all(np.array_equal(table[name].to_numpy(), values) for name, values in expected.items()):
+        raise InputError("these forecasts are of other times than the prepared test part", where=path)
+    return table["yhat"].to_numpy().reshape(rows.shape)
+
+
+if __name__ == "__main__":
+    run(main)

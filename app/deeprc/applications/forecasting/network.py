@@ -1,0 +1,167 @@
+"""NeuralForecast's classes as plain modules: covariates, normalisation, DeepAR's distribution."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+
+from deeprc.applications.forecasting.series import Series
+from deeprc.applications.forecasting.zoo import entry
+from deeprc.core.errors import ConfigError
+
+BATCH = 512  # windows that are forecast at once
+SMALLEST_SPREAD = 0.1  # of a window, in standard deviations of the series: a flat night must not blow up the rest
+
+
+class Forecaster(torch.nn.Module):
+    """A model of the zoo that maps windows to forecasts, both scaled.
+
+    Each window is shifted by its last value (as NLinear, Zeng et al. 2023, arXiv:2205.13504) and scaled by the
+    deviation of its own past (as reversible instance normalisation, Kim et al. 2022): the level of the series drifts.
+
+    Parameters
+    ----------
+    name
+        The model's name in the zoo.
+    options
+        Arguments of its class.
+    meta
+        Of the prepared series: horizon, input size and the covariates' names.
+    """
+
+    def __init__(self, name: str, options: dict[str, Any], meta: dict) -> None:
+        super().__init__()
+        self.entry, self.horizon, self.input_size = entry(name), meta["horizon"], meta["input_size"]
+        arguments = {"h": self.horizon, "input_size": self.input_size, "max_steps": 1, **options}
+        if self.horizon == 1:
+            arguments |= self.entry.single
+        if self.entry.future:
+            arguments["futr_exog_list"] = list(meta["future"])
+        if self.entry.history and meta["history"]:
+            arguments["hist_exog_list"] = list(meta["history"])
+        self.core = _build(name, arguments, self.entry.probabilistic)
+
+    def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Forecasts [windows, horizon] of `batch` (see `windows`)."""
+        shift, spread = self._level(batch)
+        z = (batch["past"] - shift) / spread
+        out = self._unroll(z, batch) if self.entry.probabilistic else self._core(z, batch)[..., 0]
+        return out * spread + shift
+
+    def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Mean absolute error over usable rows; for a probabilistic model its negative log-likelihood."""
+        if not self.entry.probabilistic:
+            error = (self(batch) - batch["y"]).abs() * batch["mask"]
+            return error.sum() / batch["mask"].sum().clamp(min=1)
+        shift, spread = self._level(batch)
+        past, y = (batch["past"] - shift) / spread, (batch["y"] - shift) / spread
+        # Teacher forcing: from y_t and the calendar of t+1 the distribution of y_(t+1), over the whole horizon at once.
+        known = torch.cat([past, y[:, :-1]], dim=1)
+        parameters = self.core.loss.domain_map(self._recurrent(known, batch["future"][:, 1:]))
+        parameters = self.core.loss.scale_decouple(output=parameters, loc=None, scale=None)
+        return self.core.loss(y=y[..., None], distr_args=parameters, mask=batch["mask"][..., None])
+
+    def _level(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        past = batch["past"]
+        # DeepAR, fed with its own means, drifts away from a level set by one value: the mean of all suits it better.
+        shift = past.mean(1, keepdim=True) if self.entry.probabilistic else past[:, -1:]
+        spread = past.std(1, keepdim=True) if self.input_size > 1 else torch.zeros_like(past)
+        return shift, spread.clamp(min=SMALLEST_SPREAD)
+
+    def _core(self, z: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return self.core(
+            {
+                "insample_y": z[..., None],
+                "insample_mask": torch.ones_like(z)[..., None],
+                "hist_exog": batch["history"] if self.core.hist_exog_size else None,
+                "futr_exog": batch["future"] if self.core.futr_exog_size else None,
+                "stat_exog": None,
+            }
+        )
+
+    def _recurrent(self, known: torch.Tensor, future: torch.Tensor) -> torch.Tensor:
+        return self.core(
+            {
+                "insample_y": known[..., None],
+                "hist_exog": None,
+                "futr_exog": future if self.core.futr_exog_size else None,
+                "stat_exog": None,
+            }
+        )
+
+    def _unroll(self, z: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Step by step, each step fed with the mean of the one before."""
+        future = batch["future"][:, 1:]
+        self.core.maintain_state, self.core.rnn_state = True, None
+        try:
+            known, steps = z, []
+            for step in range(self.horizon):
+                begin = 0 if step == 0 else self.input_size + step - 1
+                raw = self._recurrent(known, future[:, begin : self.input_size + step])[:, -1:]
+                parameters = self.core.loss.domain_map(raw)
+                parameters = self.core.loss.scale_decouple(output=parameters, loc=None, scale=None)
+                known = self.core.loss.get_distribution(distr_args=parameters).mean.reshape(-1, 1)
+                steps.append(known)
+        finally:
+            self.core.maintain_state, self.core.rnn_state = False, None
+        return torch.cat(steps, dim=1)
+
+
+def _build(name: str, arguments: dict[str, Any], probabilistic: bool) -> torch.nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning's, about a trainer that is never used
+        logging.getLogger("lightning_fabric.utilities.seed").setLevel(logging.ERROR)
+        models = importlib.import_module(entry(name).module)
+        from neuralforecast.losses.pytorch import DistributionLoss
+
+        if probabilistic:
+            arguments["loss"] = DistributionLoss("StudentT", level=[], return_params=False)
+        # The class seeds the global generators with its own default: the caller's state is put back.
+        state = torch.get_rng_state()
+        arguments["random_seed"] = int(torch.randint(2**31 - 1, (1,)))
+        try:
+            module = getattr(models, name)(**arguments)
+        except Exception as error:  # whatever a class has against its options
+            raise ConfigError(
+                f"{name} cannot be built with these options",
+                found=", ".join(f"{key} {value}" for key, value in arguments.items() if key in entry(name).options),
+                expected=str(error),
+                fix=f"change them below the key 'models.{name}.options', or leave them out",
+            ) from error
+        torch.set_rng_state(state)
+    return module
+
+
+def forecast(network: Forecaster, series: Series, origins: np.ndarray) -> np.ndarray:
+    """Forecasts [origins, horizon], scaled, that start at the rows `origins`; each as if it were the only one."""
+    batch = 1 if network.entry.mixes else BATCH
+    network.eval()
+    with torch.inference_mode():
+        parts = [network(windows(series, origins[i : i + batch])).numpy() for i in range(0, len(origins), batch)]
+    return np.concatenate(parts)
+
+
+def windows(series: Series, origins: np.ndarray) -> dict[str, torch.Tensor]:
+    """The windows whose forecasts start at the rows `origins`.
+
+    Returns
+    -------
+    dict
+        `past` [windows, input_size], `y` and `mask` [windows, horizon] (mask 1 where the row counts in the loss),
+        `history` [windows, input_size, covariates], `future` [windows, input_size + horizon, calendar].
+    """
+    length, horizon = series.meta["input_size"], series.meta["horizon"]
+    rows = origins[:, None] + np.arange(-length, horizon)
+    past, ahead = rows[:, :length], rows[:, length:]
+    return {
+        "past": torch.from_numpy(series.y[past]),
+        "y": torch.from_numpy(series.y[ahead]),
+        "mask": torch.from_numpy(series.usable[ahead].astype(np.float32)),
+        "history": torch.from_numpy(series.history[past]),
+        "future": torch.from_numpy(series.future[rows]),
+    }

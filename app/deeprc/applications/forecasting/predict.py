@@ -1,0 +1,67 @@
+"""Stage `predict`: forecasts of the held-out time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deeprc.applications.base.prepared import check_parts, read_facts
+from deeprc.core import fingerprint
+from deeprc.core.errors import InputError
+from deeprc.core.files import atomic
+from deeprc.core.stage import run
+
+
+def main(
+    prepared: Annotated[Path, typer.Option(help="the prepared folder")],
+    model: Annotated[Path, typer.Option(help="the folder of the trained model")],
+    out: Annotated[Path, typer.Option(help="the Arrow file to write")],
+    threads: Annotated[int, typer.Option(min=1, help="threads to compute with")] = 1,
+) -> None:
+    """Forecast the test part, one horizon after the other, with the rows before each as its past.
+
+    Example:
+    `python -m deeprc.applications.forecasting.predict --prepared prepared --model models/NHITS --out NHITS.arrow`
+    """
+    import numpy as np
+    import pyarrow as pa
+    import torch
+
+    from deeprc.applications.forecasting.network import Forecaster, forecast
+    from deeprc.applications.forecasting.series import load
+    from deeprc.learning.torch_loop import make_deterministic
+
+    check_parts(model)
+    about, series = read_facts(model / "model.json"), load(prepared)
+    made_from = about.get(fingerprint.KEY)
+    fingerprint.refuse(model, fingerprint.part_of(made_from), series.meta.get(fingerprint.KEY), prepared)
+    make_deterministic(about["seed"], threads)
+    network = Forecaster(about["name"], about["options"], series.meta)
+    network.load_state_dict(torch.load(model / "weights.pt", weights_only=True))
+    horizon = series.meta["horizon"]
+    origins = series.origins("test", stride=horizon)
+    number = np.repeat(series.number(origins), horizon).astype(np.int32)
+    rows = origins[:, None] + np.arange(horizon)
+    yhat = series.unscaled(forecast(network, series, origins), origins)
+    if not np.isfinite(yhat).all():
+        raise InputError(f"{about['name']} forecasts values that are not finite", where=model, fix="train it anew")
+    table = pa.table(
+        {
+            "id": pa.DictionaryArray.from_arrays(number, series.ids),
+            "origin": np.repeat(series.ds[origins], horizon),
+            "ds": series.ds[rows.ravel()],
+            "step": np.tile(np.arange(1, horizon + 1, dtype=np.int16), len(origins)),
+            "y": pa.array(series.y_raw[rows.ravel()], from_pandas=True),
+            "yhat": yhat.ravel(),
+        },
+        metadata={"parameters": str(about["parameters"]), **fingerprint.to_arrow(made_from)},
+    )
+    with atomic(out) as temporary, pa.ipc.new_file(str(temporary), table.schema) as writer:
+        writer.write_table(table)
+    print(f"{about['name']}: {len(origins)} forecasts of {horizon} steps")
+
+
+if __name__ == "__main__":
+    run(main)

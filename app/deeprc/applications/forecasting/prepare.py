@@ -1,0 +1,137 @@
+"""Stage `prepare`: from the user's file to memory-mapped model inputs, on MPI ranks."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deeprc.applications.base.prepared import seal
+from deeprc.applications.forecasting.config import DataConfig
+from deeprc.core import fingerprint
+from deeprc.core.contents import named
+from deeprc.core.files import atomic, write_json
+from deeprc.core.stage import run
+from deeprc.core.validation import validate
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="the data: csv or Parquet")],
+    config: Annotated[str, typer.Option(help="the data options as JSON")],
+    out: Annotated[Path, typer.Option(help="the folder to write")],
+) -> None:
+    """Put each series on its regular times, fill gaps, split by time, scale on the training part, write Arrow files.
+
+    Example:
+    `mpiexec -n 2 python -m deeprc.applications.forecasting.prepare --data beijing.csv --config '{}' --out prepared`
+    """
+    # The frames set the threads of Polars, which must happen before it is imported.
+    from deeprc.frames import Communicator, Frame  # isort: skip
+    import polars as pl
+
+    from deeprc.applications.forecasting.data import read
+    from deeprc.applications.forecasting.features import calendar, edges, fill, scale
+    from deeprc.applications.forecasting.grid import lay_out
+
+    comm = Communicator.world()
+    options = validate(DataConfig, json.loads(config), where="--config")
+    made_from = fingerprint.prepared(named([data]), options.model_dump(mode="json")) if comm.rank == 0 else None
+    found = read(data, options)
+    grid, covariates = lay_out(found, options, data), found.covariates
+    columns = ["y", *covariates]
+
+    # Each rank brings its share of the rows and of the grid; the join brings together what belongs to one time.
+    def share(rows: int) -> tuple[int, int]:
+        return rows * comm.rank // comm.size, rows * (comm.rank + 1) // comm.size
+
+    begin, end = share(len(found.frame))
+    known = Frame.from_arrow(grid.place(found.frame[begin:end]).to_arrow(), comm)
+    times = Frame.from_arrow(grid.stretch(*share(grid.rows)).to_arrow(), comm)
+    local = times.join(known, on="row", how="left").sort("row").to_polars()
+
+    local = local.with_columns(pl.col("y").alias("y_raw"), pl.col("y").is_not_null().alias("observed"))
+    local = fill(local, comm.allgather(edges(local, columns)), columns, options.max_gap)
+    scaler = _fit_scaler(local, columns, comm)
+    local = scale(local, columns, scaler)
+    future = _changing(calendar(local["ds"], grid.step), local["part"] == 0, comm)
+    local = local.with_columns(future)
+    names = [column.name for column in future]
+    local = local.select("series", "ds", "part", "y", "y_raw", "observed", "usable", *covariates, *names)
+    rows = Frame.from_arrow(local.to_arrow(), comm)
+    months = rows.with_columns(pl.col("ds").dt.truncate("1mo").alias("month")).groupby(["series", "month"])
+    monthly = months.agg({"y_raw": ["count", "mean", "min", "max"], "ds": ["count"]}).sort(["series", "month"])
+
+    with ExitStack() as stack:
+        temporary = stack.enter_context(atomic(out)) if comm.rank == 0 else None
+        temporary = comm.bcast(temporary)
+        rows.write_arrow(temporary / "series.arrow")
+        monthly.write_arrow(temporary / "monthly.arrow")
+        if comm.rank == 0:
+            step, season = grid.step, grid.season
+            meta = {
+                "dataset": found.title,
+                "target": found.target,
+                "unit": found.unit,
+                "horizon": options.horizon,
+                "input_size": options.input_size,
+                "step": str(step),
+                "ahead": step.ahead(options.horizon),
+                "season": season,
+                "season_length": step.ahead(season),
+                "rows": grid.rows,
+                "history": covariates,
+                "future": names,
+                "series": [
+                    {
+                        "id": about["id"],
+                        "first": str(about["first"]),
+                        "bounds": [about[edge] for edge in ("begin", "val", "test", "end")],
+                        "scaler": {name: own[index].tolist() for index, name in enumerate(columns)},
+                    }
+                    for about, own in zip(grid.series.to_dicts(), scaler, strict=True)
+                ],
+                fingerprint.KEY: made_from,
+            }
+            write_json(temporary / "meta.json", meta)
+        seal(temporary, comm)
+    comm.barrier()
+    if comm.rank == 0:
+        several = f" of {len(grid.series):,} series" if len(grid.series) > 1 else ""
+        print(f"{found.title}: {grid.rows:,} times{several}, a step of {grid.step}, in {comm.size} parts")
+
+
+def _fit_scaler(local, columns: list[str], comm):
+    """The scaler of every series, on all ranks: each is fitted whole by the rank that holds its first row."""
+    import numpy as np
+    import polars as pl
+
+    from deeprc.applications.forecasting.features import fit
+
+    first = local["row"].first() if len(local) else math.inf
+    train = local.filter(pl.col("part") == 0).select("series", "series_begin", "row", *columns)
+    foreign = pl.col("series_begin") < first
+    others = pl.concat(comm.allgather(train.filter(foreign)))
+    begun = train.filter(~foreign)["series"].unique().to_list()
+    mine = pl.concat([train.filter(~foreign), others.filter(pl.col("series").is_in(begun))]).sort("row")
+    values = mine.select(pl.col(columns).fill_null(math.nan)).to_numpy()
+    number = mine["series"].to_numpy()
+    begins = np.flatnonzero(np.diff(number, prepend=-1))
+    return np.concatenate(comm.allgather(fit(values, begins) if len(begins) else np.empty((0, len(columns), 2))))
+
+
+def _changing(columns: list, train, comm) -> list:
+    """The columns that change within the training rows of all ranks: of what stands still there nothing is learned."""
+    import numpy as np
+
+    values = np.stack([column.filter(train).to_numpy() for column in columns]) if columns else np.empty((0, 0))
+    ends = comm.allgather((values.min(1, initial=np.inf), values.max(1, initial=-np.inf)))
+    low, high = (pick(end, axis=0) for pick, end in zip((np.min, np.max), zip(*ends, strict=True), strict=True))
+    return [column for column, spread in zip(columns, high - low, strict=True) if spread > 1e-3]
+
+
+if __name__ == "__main__":
+    run(main)

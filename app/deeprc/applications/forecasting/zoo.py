@@ -1,0 +1,154 @@
+"""The models: what each is called, what it is built with, and what it takes beside the series itself.
+
+To add one, add an entry here (see docs/add-a-model.md). Nothing heavy is imported: Snakemake reads this at every start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from deeprc.core.errors import unknown
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of the zoo.
+
+    Attributes
+    ----------
+    options
+        Arguments of the class. Only these can be set in the configuration.
+    future, history
+        Whether the class takes known future covariates (the calendar), and covariates of the past.
+    probabilistic
+        Whether it predicts a distribution one step ahead and is unrolled (DeepAR), and not all steps at once.
+    mixes
+        Whether a forecast depends on the other windows of its batch (TimesNet takes its periods from their mean
+        spectrum): such windows are forecast one by one, so that none knows of a later one.
+    smallest_input
+        The smallest input size that the class works with.
+    single
+        More arguments of the class for a horizon of one step.
+    steps, learning_rate, batch_size
+        Of the training, unless the configuration says otherwise.
+    source
+        The paper.
+    module
+        Where the class is imported from.
+    """
+
+    options: dict[str, Any]
+    source: str
+    future: bool = False
+    history: bool = False
+    probabilistic: bool = False
+    mixes: bool = False
+    smallest_input: int = 1
+    single: dict[str, Any] = field(default_factory=dict)
+    steps: int = 300
+    learning_rate: float = 2e-3
+    batch_size: int = 64
+    module: str = "neuralforecast.models"
+
+
+# Sized so that each trains within about 15 s on one core: a demo, not the papers' sizes.
+_TRANSFORMER = {"hidden_size": 16, "n_head": 2, "conv_hidden_size": 16, "encoder_layers": 1, "decoder_layers": 1}
+_SMALL_STEPS = {"steps": 200, "learning_rate": 5e-3, "batch_size": 16}
+
+ZOO: dict[str, Entry] = {
+    "NBEATS": Entry(
+        {"n_blocks": [1, 1, 1], "mlp_units": [[128, 128]] * 3},
+        "Oreshkin et al. 2020, arXiv:1905.10437",
+        single={"stack_types": ["identity"] * 3},  # no trend and no season within one step
+        steps=600,
+    ),
+    "NHITS": Entry(
+        {"n_blocks": [1, 1, 1], "mlp_units": [[128, 128]] * 3},
+        "Challu et al. 2023, arXiv:2201.12886",
+        future=True,
+        history=True,
+        steps=600,
+    ),
+    "DeepAR": Entry(
+        {"lstm_n_layers": 1, "lstm_hidden_size": 48, "lstm_dropout": 0.0},
+        "Salinas et al. 2020, arXiv:1704.04110",
+        future=True,
+        probabilistic=True,
+    ),
+    "LSTM": Entry(
+        {"encoder_n_layers": 1, "encoder_hidden_size": 48, "decoder_layers": 2, "decoder_hidden_size": 48},
+        "Hochreiter and Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735",
+        future=True,
+        history=True,
+    ),
+    "GRU": Entry(
+        {"encoder_n_layers": 1, "encoder_hidden_size": 48, "decoder_layers": 2, "decoder_hidden_size": 48},
+        "Cho et al. 2014, arXiv:1406.1078",
+        future=True,
+        history=True,
+    ),
+    "TCN": Entry(
+        {
+            "kernel_size": 2,
+            "dilations": [1, 2, 4, 8, 16, 32],
+            "encoder_hidden_size": 32,
+            "decoder_layers": 2,
+            "decoder_hidden_size": 48,
+        },
+        "Bai et al. 2018, arXiv:1803.01271",
+        future=True,
+        history=True,
+    ),
+    "PatchTST": Entry(
+        {
+            "patch_len": 12,
+            "stride": 6,
+            "hidden_size": 32,
+            "n_heads": 4,
+            "linear_hidden_size": 64,
+            "encoder_layers": 2,
+            "dropout": 0.1,
+        },
+        "Nie et al. 2023, arXiv:2211.14730",
+    ),
+    "Autoformer": Entry(
+        {**_TRANSFORMER, "MovingAvg_window": 25},
+        "Wu et al. 2021, arXiv:2106.13008",
+        future=True,
+        smallest_input=5,  # it looks for 3 log(length) delays
+        **_SMALL_STEPS,
+    ),
+    "FEDformer": Entry(
+        {**_TRANSFORMER, "n_head": 8, "modes": 8, "MovingAvg_window": 25},
+        "Zhou et al. 2022, arXiv:2201.12740",
+        future=True,
+        smallest_input=2,
+        **_SMALL_STEPS,
+    ),
+    "TimesNet": Entry(
+        {"hidden_size": 16, "conv_hidden_size": 16, "encoder_layers": 1, "top_k": 2, "num_kernels": 2},
+        "Wu et al. 2023, arXiv:2210.02186",
+        future=True,
+        mixes=True,
+        smallest_input=3,  # and with the horizon twice as many as periods
+        **_SMALL_STEPS,
+    ),
+    "VanillaTransformer": Entry(
+        dict(_TRANSFORMER), "Vaswani et al. 2017, arXiv:1706.03762", future=True, smallest_input=2, **_SMALL_STEPS
+    ),
+}
+
+
+def entry(name: str) -> Entry:
+    """The model called `name`; an unknown one is refused with the nearest known name."""
+    if name not in ZOO:
+        raise unknown("model", name, ZOO)
+    return ZOO[name]
+
+
+def check_options(name: str, options: dict[str, Any]) -> None:
+    """Refuse an option that the model does not have."""
+    for key in options:
+        if key not in entry(name).options:
+            raise unknown(f"option of {name}", key, entry(name).options)

@@ -1,0 +1,186 @@
+"""The configuration of the hydrology pipeline (read by Snakemake at every start: nothing heavy is imported here)."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from deeprc.applications.hydrology.datasets import DATASETS
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[int, Field(gt=0)]
+
+# Catchment areas in km2 of the fetched basins, as spotpy 1.6.7 gives them: examples/spot_setup_cmf_lumped.py (Fulda at
+# Grebenau) and examples/spot_setup_hymod_python.py (the small catchment of its HYMOD example).
+AREAS = {"fulda": 2976.41, "leaf-river": 1.783}
+
+# What each variant of the network takes for the keys that are left out.
+VARIANTS: dict[str, dict[str, Any]] = {
+    # tanh, no recurrent dropout: the LSTM that cuDNN can run, and small, so that a CPU trains it in a minute.
+    "cudnn": {
+        "window": 60,
+        "units": 48,
+        "epochs": 40,
+        "batch_size": 128,
+        "learning_rate": 3e-3,
+        "dropout": 0.4,
+        "patience": 10,
+    },
+    # The model that the Deep RC paper (JSSPP 2025) trains on CAMELS-US: 671 basins on accelerators; slow on a CPU.
+    "paper": {
+        "window": 21,
+        "units": 320,
+        "epochs": 60,
+        "batch_size": 537,
+        "learning_rate": 1e-4,
+        "dropout": 0.2,
+        "patience": 60,
+    },
+}
+
+
+# What frames call their own columns: an input of these names would be one of them.
+RESERVED = {"basin", "date", "obs", "quality", "sim", "split"}
+
+
+class DataConfig(BaseModel):
+    """What `check` and `prepare` need: which data, which basins, how the time is split."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    dataset: Literal[tuple(DATASETS)] = "fulda-leaf"
+    """`fulda-leaf`: csv files, one per basin, in spotpy's two layouts; `csv`: tables of your own (key `columns`);
+    `camels-us`, `camels-gb`, `camels-de`, `caravan`: the folder of that download."""
+    columns: dict[str, Annotated[str, Field(min_length=1)] | list[str]] = {}
+    """`csv`: what the columns are called in your tables, by what they are: `date` (or a list of columns that make it),
+    `discharge`, `basin` where a table holds several, and each input under a name of your choice."""
+    discharge_unit: Literal["m3/s", "l/s", "ft3/s", "ML/day", "mm/day"] | None = None
+    """`csv`: the unit of the discharge in your tables."""
+    attributes: str | None = None
+    """`csv`: a table with one row per basin; its numbers are given to the network (and `area`, in km2, is the area)."""
+    time_format: str | None = None
+    """The form of dates, such as `%d.%m.%y`; found when left out."""
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """The character between two fields of your tables; found when left out."""
+    decimal: Literal[".", ","] | None = None
+    """The decimal sign in your tables; found when left out."""
+    encoding: str | None = None
+    """The encoding of your tables' text, such as `latin-1`; found when left out."""
+    missing: list[str | float] = []
+    """More words or numbers that mean that a value is missing, beside NA, nan, nothing, -999 and -9999."""
+    forcing: str = "daymet"
+    """CAMELS-US: the product, a folder of `basin_mean_forcing`."""
+    basins: Annotated[list[str], Field(min_length=1)] | None = None
+    """The basins to use; all that the data has, when left out."""
+    areas: dict[str, Annotated[float, Field(gt=0, le=8e6, allow_inf_nan=False)]] = AREAS
+    """Catchment areas in km2 by basin, to turn discharge into mm/day (`fulda-leaf` and `csv`; published data sets hold
+    their own)."""
+    split: tuple[Fraction, Fraction] = (0.5, 0.25)
+    """Fractions of each basin's observed time that train and validate; what is left tests."""
+    split_dates: tuple[date, date] | None = None
+    """First day of the validation and of the test part, instead of fractions."""
+    window: Positive = VARIANTS["cudnn"]["window"]
+    """Days of weather that one day's discharge is computed from, that day included."""
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, value: object) -> object:
+        return [value] if isinstance(value, str | int | float) else value
+
+    @model_validator(mode="after")
+    def _columns_say_what_is_needed(self) -> Self:
+        own = {"columns": self.columns, "discharge_unit": self.discharge_unit, "attributes": self.attributes}
+        if self.dataset != "csv":
+            if given := [key for key, value in own.items() if value]:
+                raise ValueError(f"key {given[0]!r}: it is for dataset csv, not {self.dataset}")
+            if self.dataset == "camels-us" and (self.separator or self.decimal):
+                raise ValueError("keys 'separator' and 'decimal': the files of camels-us have blanks and points")
+            return self
+        if "discharge" not in self.columns:
+            raise ValueError("dataset csv needs the column of the discharge: key 'columns', discharge")
+        inputs = [name for name in self.columns if name not in ("date", "discharge", "basin")]
+        if not inputs:
+            raise ValueError("dataset csv needs inputs: key 'columns', a name and the column, such as rain: P [mm]")
+        for name, column in self.columns.items():
+            if name in RESERVED - {"date", "basin"}:
+                raise ValueError(f"key 'columns': {name!r} is a name of ours, give this input another")
+            if isinstance(column, list) and name != "date":
+                raise ValueError(f"key 'columns', {name}: one column, not a list")
+            if name not in ("discharge", "date", "basin") and column == self.columns["discharge"]:
+                raise ValueError(f"key 'columns', {name}: the discharge is no input, the network would see the answer")
+        if not self.discharge_unit:
+            raise ValueError("dataset csv needs the key 'discharge_unit': m3/s, l/s, ft3/s, ML/day or mm/day")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_in_order(self) -> Self:
+        if sum(self.split) >= 1:
+            raise ValueError(
+                f"split {list(self.split)} leaves nothing to test: the two fractions must add up to less than 1"
+            )
+        if self.split_dates and self.split_dates[0] >= self.split_dates[1]:
+            raise ValueError("split_dates: the validation part must begin before the test part")
+        return self
+
+
+class TrainConfig(BaseModel):
+    """What `train` needs beside the prepared data."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    variant: Literal["cudnn", "paper"] = "cudnn"
+    """`cudnn` (small, quick) or `paper` (the published network); it also gives the other keys' defaults."""
+    units: Positive = VARIANTS["cudnn"]["units"]
+    """Size of the LSTM's state (of every layer, in `paper`)."""
+    epochs: Positive = VARIANTS["cudnn"]["epochs"]
+    """Passes over the training part, at most."""
+    batch_size: Positive = VARIANTS["cudnn"]["batch_size"]
+    """Windows per training step."""
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = VARIANTS["cudnn"]["learning_rate"]
+    """Of Adam."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = VARIANTS["cudnn"]["dropout"]
+    """The fraction of the LSTM's outputs (in `paper`: of its inputs and state) that a training step leaves out."""
+    patience: Positive = VARIANTS["cudnn"]["patience"]
+    """Epochs without a better validation NSE that end the training."""
+    loss: Literal["nse", "mse"] = "nse"
+    """`nse`: squared errors weighed per basin, as Kratzert et al. 2019; `mse`: all alike."""
+    seed: Annotated[int, Field(ge=0)] = 1
+    """Of the initial weights, the order of the windows and the dropout."""
+
+
+class HydrologyConfig(DataConfig, TrainConfig):
+    """The key `hydrology` of the workflow's configuration."""
+
+    path: str | list[str] | None = None
+    """Own data: the tables (`fulda-leaf`, `csv`) or the folder; left out, Fulda and Leaf River are fetched."""
+    ranks: Positive = 2
+    """MPI ranks of `prepare`."""
+    threads: Positive = 1
+    """Threads of `train` and `predict`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_variant(cls, data: Any) -> Any:
+        return {**VARIANTS.get(data.get("variant", "cudnn"), {}), **data} if isinstance(data, dict) else data
+
+    @model_validator(mode="after")
+    def _only_the_demo_is_fetched(self) -> Self:
+        several = self.dataset in ("fulda-leaf", "csv")
+        if (self.path is None and self.dataset != "fulda-leaf") or not (several or isinstance(self.path, str)):
+            raise ValueError(f"dataset {self.dataset} needs the key path: {DATASETS[self.dataset][2]}")
+        return self
+
+    @property
+    def paths(self) -> list[str]:
+        """The own data's files or folder; empty when the data is fetched."""
+        return [self.path] if isinstance(self.path, str) else list(self.path or [])
+
+    def data_json(self) -> str:
+        """The `--config` of check and prepare."""
+        return self.model_dump_json(include=set(DataConfig.model_fields))
+
+    def train_json(self) -> str:
+        """The `--config` of train."""
+        return self.model_dump_json(include=set(TrainConfig.model_fields))

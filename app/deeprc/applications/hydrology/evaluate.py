@@ -1,0 +1,100 @@
+"""Stage evaluate: the skill per basin and part, beside naive references on the very same days."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import polars as pl
+import typer
+
+from deeprc.applications.base.prepared import check_parts, read_arrow, read_facts
+from deeprc.applications.hydrology.metrics import skill
+from deeprc.applications.hydrology.prepared import Prepared, read_prepared
+from deeprc.applications.hydrology.reference import climatology, persistence
+from deeprc.core import fingerprint
+from deeprc.core.files import write_json
+from deeprc.core.stage import run
+
+
+def evaluate_basin(simulated: pl.DataFrame, observed: pl.DataFrame) -> dict:
+    """The figures of one basin.
+
+    Parameters
+    ----------
+    simulated
+        The basin's rows of the predictions, sorted by date.
+    observed
+        Its rows of the prepared frame, sorted by date: they hold more days than the predictions.
+
+    Returns
+    -------
+    The test part's skill, then `train`, `val` and `references`, each with the same figures; `beats_reference` tells
+    whether the test NSE is above the climatology's (None where it is not defined).
+    """
+    days = observed["date"].to_numpy().astype("datetime64[D]")
+    obs = observed["obs"].fill_null(np.nan).to_numpy()
+    train = (observed["split"] == "train").to_numpy()
+    naive = observed.select("date").with_columns(
+        pl.Series("climatology", climatology(days, obs, train)), pl.Series("persistence", persistence(days, obs))
+    )
+    rows = simulated.join(naive, on="date", how="left", maintain_order="left")
+    parts = {name: _skill(rows.filter(pl.col("split") == name), "sim") for name in ("train", "val", "test")}
+    test = rows.filter(pl.col("split") == "test")
+    references = {name: _skill(test, name) for name in ("climatology", "persistence")}
+    model, naive_nse = parts["test"]["nse"], references["climatology"]["nse"]
+    return parts["test"] | {
+        "train": parts["train"],
+        "val": parts["val"],
+        "references": references,
+        "beats_reference": None if model is None or naive_nse is None else model > naive_nse,
+    }
+
+
+def metrics(prepared: Prepared, predictions: pl.DataFrame) -> dict[str, dict]:
+    """The figures of every basin, with its name and unit."""
+    return {
+        basin: {"name": about["name"], "unit": about["unit"]}
+        | evaluate_basin(
+            predictions.filter(pl.col("basin") == basin).sort("date"), prepared.frame.filter(pl.col("basin") == basin)
+        )
+        for basin, about in prepared.basins.items()
+    }
+
+
+def _skill(rows: pl.DataFrame, column: str) -> dict:
+    return skill(*(rows[name].fill_null(np.nan).to_numpy() for name in ("obs", column)))
+
+
+def main(
+    prepared: Annotated[Path, typer.Option(help="the folder that prepare wrote")],
+    model: Annotated[Path, typer.Option(help="the folder that train wrote")],
+    predictions: Annotated[Path, typer.Option(help="the file that predict wrote")],
+    out: Annotated[Path, typer.Option(help="the JSON file to write")],
+) -> None:
+    """Compute NSE, KGE, RMSE and bias of every basin.
+
+    Example:
+    `python -m deeprc.applications.hydrology.evaluate --prepared p --model model --predictions p.arrow --out m.json`
+    """
+    data = read_prepared(prepared)
+    check_parts(model)
+    trained = read_facts(model / "model.json")
+    made_from, simulated = trained.get(fingerprint.KEY), read_arrow(predictions)
+    fingerprint.refuse(model, fingerprint.part_of(made_from), data.meta.get(fingerprint.KEY), prepared)
+    fingerprint.refuse(predictions, fingerprint.from_arrow(simulated.schema.metadata), made_from, model)
+    basins = metrics(data, pl.from_arrow(simulated))
+    for basin, found in basins.items():
+        print(f"{basin}: test NSE {found['nse']}, KGE {found['kge']} ({found['days']} days)")
+    networks = {
+        network["name"]: {key: network[key] for key in ("basins", "parameters", "best_epoch")}
+        | {"epochs": len(network["losses"])}
+        for network in trained["networks"]
+    }
+    about = {"variant": trained["options"]["variant"], "window": trained["window"], "networks": networks}
+    write_json(out, {"dataset": data.meta["dataset"], "basins": basins, "model": about, fingerprint.KEY: made_from})
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,36 @@
+"""The two networks: a quick one that cuDNN can run, and the published one."""
+
+from __future__ import annotations
+
+from deeprc.applications.hydrology.backend import keras
+from deeprc.applications.hydrology.config import TrainConfig
+
+
+def build(config: TrainConfig, window: int, width: int) -> keras.Model:
+    """A network that computes the (scaled) discharge of a window's last day.
+
+    Parameters
+    ----------
+    window, width
+        Days and columns of a window: the input has the shape (batch, window, width), the output (batch, 1).
+    """
+    inputs = keras.Input((window, width))
+    return keras.Model(inputs, NETWORKS[config.variant](inputs, config.units, config.dropout), name=config.variant)
+
+
+def cudnn(inputs: keras.KerasTensor, units: int, dropout: float) -> keras.KerasTensor:
+    """One LSTM with tanh and no recurrent dropout: what cuDNN asks for (and Keras checks)."""
+    state = keras.layers.LSTM(units)(inputs)
+    return keras.layers.Dense(1)(keras.layers.Dropout(dropout)(state))
+
+
+def paper(inputs: keras.KerasTensor, units: int, dropout: float) -> keras.KerasTensor:
+    """Dense, two LSTMs, Dense, all with selu; dropout also on the recurrent state, which switches cuDNN off."""
+    layers = {"activation": "selu", "dropout": dropout, "recurrent_dropout": dropout}
+    hidden = keras.layers.Dense(units, activation="selu")(inputs)
+    hidden = keras.layers.LSTM(units, return_sequences=True, **layers)(hidden)
+    hidden = keras.layers.LSTM(units, **layers)(hidden)
+    return keras.layers.Dense(1)(keras.layers.Dense(units, activation="selu")(hidden))
+
+
+NETWORKS = {"cudnn": cudnn, "paper": paper}

@@ -1,0 +1,1 @@
+"""The command lines: each a thin call into what is below."""

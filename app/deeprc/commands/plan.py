@@ -1,0 +1,80 @@
+"""`deeprc plan`."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import Annotated, Literal
+
+import typer
+
+from deeprc.core.errors import DeepRCError
+from deeprc.images.catalog import load_catalog
+from deeprc.launch.choose import choose_image, choose_partition, make_layout
+from deeprc.launch.plan import Plan, compose
+from deeprc.launch.text import as_text
+from deeprc.sites import load_site
+
+REFUSED = 3  # exit code
+
+
+def make_plan(
+    site: str, command: list[str], *, partition: str | None = None, nodes: int = 1, ranks: int | None = None,
+    gpus_per_rank: int = 0, cores_per_rank: int | None = None, comm: str = "mpi", image: str | None = None,
+    model: str | None = None,
+) -> Plan:  # fmt: skip
+    """The plan that the options of `deeprc plan` ask for."""
+    where = load_site(site)
+    catalog = load_catalog()
+    gpus_per_node = -(-(ranks or nodes) // nodes) * gpus_per_rank
+    part = where.partition(partition) if partition else choose_partition(where, gpus_per_node)
+    layout = make_layout(part, nodes=nodes, ranks=ranks, cores=cores_per_rank, gpus=gpus_per_rank)
+    if image in (None, "auto"):
+        chosen = choose_image(catalog, where, part, nodes=nodes, gpus=gpus_per_rank > 0)
+    else:
+        chosen = None if image == "none" else catalog.image(image)
+    return compose(where, part, layout, command or ["<command>"], image=chosen, comm=comm, model=model)
+
+
+def plan(
+    site: Annotated[str, typer.Option(help="a known site, or the path of a site.yaml")],
+    command: Annotated[list[str] | None, typer.Argument(help="what each rank runs, after --")] = None,
+    partition: Annotated[
+        str | None, typer.Option(help="the site's partition; the first that fits, if not given")
+    ] = None,
+    nodes: Annotated[int, typer.Option(min=1)] = 1,
+    ranks: Annotated[int | None, typer.Option(min=1, help="over all nodes; one per node, if not given")] = None,
+    gpus_per_rank: Annotated[int, typer.Option(min=0)] = 0,
+    cores_per_rank: Annotated[
+        int | None, typer.Option(min=1, help="an even share of the usable cores, if not given")
+    ] = None,
+    comm: Annotated[Literal["mpi", "ccl", "both"], typer.Option(help="what ranks talk through")] = "mpi",
+    image: Annotated[
+        str | None, typer.Option(help="a variant of the catalog, or `none`; the best one, if not given")
+    ] = None,
+    model: Annotated[
+        Literal["bind", "hybrid", "translate"] | None, typer.Option(help="allow only this way for the image's MPI")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Print how a task would be started on a site, and run nothing.
+
+    Example: `deeprc plan --site frontera --nodes 2 --ranks 112 -- python -m deeprc.applications.forecasting.prepare`
+
+    Exit code 3 where it cannot work, with the reason on standard error.
+    """
+    made = make_plan(
+        site, command or [], partition=partition, nodes=nodes, ranks=ranks, gpus_per_rank=gpus_per_rank,
+        cores_per_rank=cores_per_rank, comm=comm, image=image, model=model,
+    )  # fmt: skip
+    if as_json or not made.refused:
+        typer.echo(json.dumps(made.record(), indent=1) if as_json else as_text(made, datetime.date.today()), nl=as_json)
+    if made.refused:
+        where = f"{made.site}, partition {made.partition}" + (f", image {made.image}" if made.image else "")
+        raise Refusal(f"refused: {made.reason}", where=where, fix=made.fix)
+
+
+class Refusal(DeepRCError):
+    """It cannot work there."""
+
+    exit_code = REFUSED

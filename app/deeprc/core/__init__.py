@@ -1,0 +1,1 @@
+"""What everything stands on: errors, files, validation, events, what is shipped."""

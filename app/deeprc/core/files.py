@@ -1,0 +1,109 @@
+"""Files that are either whole or absent: written under a temporary name, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deeprc.core.errors import DeepRCError
+
+TAIL = 15  # lines of a log that are shown
+TAIL_BYTES = 20_000  # and where they are looked for: a log may be large
+
+
+class StorageError(DeepRCError):
+    """A folder that cannot be written, or a disk that is full."""
+
+
+def tail(path: Path, lines: int = TAIL) -> list[str]:
+    """The last lines of a file; none where it is missing."""
+    try:
+        with path.open("rb") as handle:
+            handle.seek(max(0, path.stat().st_size - TAIL_BYTES))
+            text = handle.read().decode(errors="replace")
+    except OSError:
+        return []
+    return text.rstrip().splitlines()[-lines:]
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is renamed to `path`, on failure removed.
+
+    Works for files and for folders (the body creates either). A folder that stands at `path` is replaced.
+
+    Raises
+    ------
+    StorageError
+        When the disk is full or the folder cannot be written; what stood at `path` is left as it was.
+    """
+    path, odd = Path(path), secrets.token_hex(4)  # in a folder that others may write to, nobody can foretell the name
+    temporary = path.with_name(f".{path.name}.{odd}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        if temporary.is_file():
+            with temporary.open("rb") as handle:
+                os.fsync(handle.fileno())  # a full disk may only show here
+        elif path.is_dir():  # a folder cannot be renamed over a full one: the old one steps aside first
+            old = path.rename(path.with_name(f".{path.name}.{odd}.old"))
+            temporary.rename(path)
+            shutil.rmtree(old)
+            return
+        temporary.replace(path)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        elif temporary.exists():
+            temporary.unlink()
+
+
+def storage_error(error: OSError, path: Path) -> Exception:
+    """`error` as a StorageError where it means a full disk or a folder without access, else itself."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(
+            "no space left to write this file",
+            where=path,
+            found=f"{free_megabytes(path.parent)} MB free",
+            fix="free some space, or choose another folder with `--config results=FOLDER`",
+        )
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return StorageError(
+            "cannot write here",
+            where=path,
+            found=os.strerror(error.errno),
+            fix="make the folder writable, or choose another one with `--config results=FOLDER`",
+        )
+    return error
+
+
+def free_megabytes(folder: str | Path) -> int:
+    """Free space, in MB, of the file system that holds `folder` or its nearest existing parent."""
+    folder = Path(folder).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free // 10**6
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` to `path` in one step (see `atomic`)."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: object) -> None:
+    """Write `value` to `path` as indented JSON in one step; NaN is refused, since JSON has none."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> object:
+    """The value in a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))

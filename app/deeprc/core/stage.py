@@ -1,0 +1,35 @@
+"""How a stage begins and fails: a step of a pipeline, `python -m deeprc.applications.<application>.<stage>`."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+
+import typer
+
+from deeprc.core.ending import abort
+from deeprc.core.errors import DeepRCError
+
+
+def run(main: Callable[..., None]) -> None:
+    """Run a stage's `main` with its command line read by typer.
+
+    A `DeepRCError` is printed as it is, without a traceback, and ends the stage with its exit code. In a world of
+    several ranks any failure ends all of them: a rank that waits for a dead one would wait for ever.
+    """
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+    app.command()(main)
+    try:
+        app()
+    except DeepRCError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        _leave(error.exit_code)
+    except Exception:
+        traceback.print_exc()
+        _leave(1)
+
+
+def _leave(code: int) -> None:
+    abort(code)
+    raise SystemExit(code)

@@ -1,0 +1,59 @@
+import json
+
+import pytest
+
+from deeprc.applications.forecasting.config import DataConfig, ForecastingConfig
+from deeprc.applications.forecasting.zoo import ZOO
+from deeprc.core.errors import ConfigError
+from deeprc.core.validation import validate
+
+
+def config(**values) -> ForecastingConfig:
+    return validate(ForecastingConfig, values, where="my.yaml")
+
+
+def test_all_eleven_models_by_default():
+    names = "NBEATS NHITS DeepAR LSTM GRU TCN PatchTST Autoformer FEDformer TimesNet VanillaTransformer"
+    assert list(config().models) == names.split()
+
+
+def test_models_as_a_name_a_list_and_a_mapping():
+    assert list(config(models="GRU").models) == ["GRU"]
+    assert list(config(models=["GRU", "LSTM"]).models) == ["GRU", "LSTM"]
+    changed = config(models={"GRU": {"steps": 5, "options": {"encoder_hidden_size": 8}}, "LSTM": None}, steps=9)
+    gru, lstm = (json.loads(changed.train_json(name)) for name in ("GRU", "LSTM"))
+    assert (gru["steps"], lstm["steps"]) == (5, 9)
+    assert gru["options"] == {**ZOO["GRU"].options, "encoder_hidden_size": 8}
+    assert lstm["options"] == ZOO["LSTM"].options
+
+
+def test_data_options_do_not_hold_what_only_training_needs():
+    """Else a changed learning rate would prepare the data anew."""
+    assert set(json.loads(config().data_json())) == set(DataConfig.model_fields)
+    assert not set(DataConfig.model_fields) & {"path", "models", "steps", "seed", "ranks", "threads"}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"models": ["NHITZ"]}, "unknown model 'NHITZ'"),
+        ({"models": {"GRU": {"options": {"hidden": 3}}}}, "unknown option of GRU 'hidden'"),
+        ({"models": {"GRU": {"step": 3}}}, "my.yaml: unknown key 'models.GRU.step'"),
+        ({"models": []}, "my.yaml: key 'models'"),
+        ({"horizon": 0}, "my.yaml: key 'horizon'"),
+        ({"step": "1M"}, "my.yaml: key 'step': '1M' is no step: write it as 15m, 1h"),
+        ({"input_size": 4}, "input_size 4 is too small for Autoformer (5)"),
+        ({"split": [0.9, 0.2]}, "leaves nothing to test"),
+        ({"dataset": "ett"}, "dataset ett needs the key path"),
+        ({"dataset": "beijng"}, "my.yaml: key 'dataset': Input should be 'beijing', 'ett' or 'csv'"),
+    ],
+)
+def test_mistakes(values, expected):
+    with pytest.raises(ConfigError) as error:
+        config(**values)
+    assert expected in str(error.value)
+
+
+def test_an_unknown_model_names_the_nearest():
+    with pytest.raises(ConfigError, match=r"did you mean 'PatchTST'\?"):
+        config(models=["PathTST"])

@@ -1,0 +1,72 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from deeprc.applications.hydrology.config import DataConfig, HydrologyConfig, TrainConfig
+from deeprc.core.errors import ConfigError
+from deeprc.core.validation import validate
+
+
+def test_the_stages_get_their_own_keys_only():
+    config = HydrologyConfig(seed=3, window=30)
+    assert DataConfig.model_validate_json(config.data_json()).window == 30
+    assert TrainConfig.model_validate_json(config.train_json()).seed == 3
+    assert not set(json.loads(config.data_json())) & set(json.loads(config.train_json()))
+
+
+def test_the_variant_gives_the_keys_that_are_left_out():
+    paper = HydrologyConfig(variant="paper", units=8)
+    assert (paper.window, paper.epochs, paper.batch_size, paper.learning_rate) == (21, 60, 537, 1e-4)
+    assert paper.units == 8
+    assert HydrologyConfig().window == DataConfig().window == 60
+
+
+def test_paths():
+    assert HydrologyConfig().paths == []
+    assert HydrologyConfig(path="a.csv").paths == ["a.csv"]
+    assert HydrologyConfig(path=["a.csv", "b.csv"]).paths == ["a.csv", "b.csv"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"unit": 32}, "conf: unknown key 'unit'"),
+        (
+            {"dataset": "camels"},
+            "conf: key 'dataset': Input should be 'fulda-leaf', 'csv', 'camels-us', "
+            "'camels-gb', 'camels-de' or 'caravan'",
+        ),
+        ({"variant": "cuda"}, "conf: key 'variant': Input should be 'cudnn' or 'paper'"),
+        ({"window": 0}, "conf: key 'window': Input should be greater than 0"),
+        (
+            {"split": [0.8, 0.2]},
+            "conf: split [0.8, 0.2] leaves nothing to test: the two fractions must add up to less than 1",
+        ),
+        (
+            {"split_dates": ["2001-01-01", "2000-01-01"]},
+            "conf: split_dates: the validation part must begin before the test part",
+        ),
+        (
+            {"dataset": "camels-us"},
+            "conf: dataset camels-us needs the key path: the folder that holds basin_mean_forcing",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said(values, message):
+    with pytest.raises(ConfigError) as caught:
+        validate(HydrologyConfig, values, where="conf")
+    assert str(caught.value).splitlines()[0] == message
+
+
+def test_an_unknown_key_comes_with_the_nearest():
+    with pytest.raises(ConfigError) as caught:
+        validate(HydrologyConfig, {"lerning_rate": 1}, where="conf")
+    assert caught.value.fix == "did you mean 'learning_rate'?"
+
+
+def test_snakemake_imports_it_without_the_heavy_libraries():
+    code = "import sys, deeprc.applications.hydrology.config\n"
+    code += "print({'polars', 'numpy', 'tensorflow', 'mpi4py'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -1,0 +1,114 @@
+"""`deeprc image`: what it says of sites, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from deeprc.commands.image import app
+from deeprc.core.errors import DeepRCError
+from deeprc.images.site import store_of
+from deeprc.sites import load_site
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(autouse=True)
+def shipped(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("DEEPRC_IMAGES", str(tmp_path / "images"))
+    for name in ("DEEPRC_CATALOG", "DEEPRC_SITES", "DEEPRC_SHARED_IMAGES"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def deeprc(*arguments: str) -> str:
+    done = CliRunner().invoke(app, arguments)
+    if isinstance(done.exception, DeepRCError):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_list_has_every_variant_and_tells_what_is_here():
+    rows = json.loads(deeprc("list", "--json"))
+    assert [row["name"] for row in rows][:2] == ["cpu-mpich", "cpu-openmpi"] and len(rows) == 9
+    assert all(row["path"] is None for row in rows)
+    assert "cpu-mpich" in deeprc("list")
+
+
+@pytest.mark.parametrize(("site", "image"), [("frontier", "rocm6-mpich-ofi"), ("frontera", "cpu-mpich")])
+def test_list_tells_which_image_a_site_takes_and_why(site, image):
+    rows = json.loads(deeprc("list", "--site", site, "--json"))
+    assert next(row["name"] for row in rows if row["chosen"]) == image
+    assert all(row["reason"] for row in rows)
+    refused = {row["name"] for row in rows if row["verdict"] == "refuse"}
+    assert "cpu-openmpi" in refused and image in deeprc("list", "--site", site)
+
+
+def test_sites_without_images():
+    assert "runs no images" in deeprc("list", "--site", "localhost")
+    with pytest.raises(DeepRCError, match="no image of the catalog runs on localhost"):
+        deeprc("pull", "--site", "localhost")
+    with pytest.raises(DeepRCError, match="retired"):
+        deeprc("pull", "--site", "summit")
+
+
+def test_pull_wants_one_thing():
+    for arguments in ([], ["cpu-mpich", "--site", "frontier"]):
+        with pytest.raises(DeepRCError, match="which image"):
+            deeprc("pull", *arguments)
+    with pytest.raises(DeepRCError, match="the catalog pins no digest"):
+        deeprc("pull", "cpu-mpich")
+    with pytest.raises(DeepRCError, match="did you mean 'cpu-mpich'"):
+        deeprc("pull", "cpu-mpch")
+    with pytest.raises(DeepRCError, match="does not exist for ppc64le"):
+        deeprc("pull", "cpu-mpich", "--arch", "ppc64le")
+
+
+def test_what_is_not_here_is_told():
+    for command in (["verify", "cpu-mpich"], ["local", "cpu-mpich"], ["push", "cpu-mpich", "oras://127.0.0.1:1/x"]):
+        with pytest.raises(DeepRCError, match=r"image cpu-mpich for .* is not here") as caught:
+            deeprc(*command)
+        assert "deeprc image build cpu-mpich" in str(caught.value)
+    assert "0 files and folders removed" in deeprc("prune")
+
+
+def test_a_definition_can_be_read_before_it_is_built():
+    text = deeprc("build", "cpu-openmpi", "--stages", "frames", "--definition")
+    assert text.startswith("# cpu-openmpi:") and "deeprc.stages frames\n" in text
+
+
+def test_a_sites_folders_are_used(tmp_path, monkeypatch):
+    site = load_site("localhost")
+    storage = site.storage.model_copy(update={"images": "/shared/$CLUSTER", "image_cache": "$WORK/images"})
+    site = site.model_copy(update={"storage": storage})
+    monkeypatch.setenv("CLUSTER", "one")
+    monkeypatch.setenv("WORK", "/mine")
+    assert store_of(site).folder == tmp_path / "images"  # named in the environment
+    monkeypatch.delenv("DEEPRC_IMAGES")
+    assert (store_of(site).folder, store_of(site).shared) == (Path("/mine/images"), [Path("/shared/one")])
+    monkeypatch.setenv("DEEPRC_SHARED_IMAGES", "/a:/b")
+    assert store_of(site).shared == [Path("/a"), Path("/b")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("missing.sif", None, "cannot be read: No such file or directory"),
+        ("folder.sif", ..., "cannot be read: Is a directory"),
+        ("text.sif", b"text\n", "not a SIF image"),
+        ("empty.sif", b"", "not a SIF image"),
+    ],
+)
+def test_what_is_no_image_is_told(tmp_path, name, content, message):
+    path = tmp_path / name
+    if content is ...:
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DeepRCError, match=message) as error:
+        deeprc("verify", str(path))
+    assert str(error.value).startswith(f"{path}: ")

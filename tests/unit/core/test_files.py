@@ -1,0 +1,95 @@
+import json
+
+import pytest
+
+from deeprc.core.files import StorageError, atomic, free_megabytes, read_json, tail, write_json, write_text
+
+
+def test_file_appears_whole(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    with atomic(path) as temporary:
+        temporary.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_failure_leaves_the_old_file_and_no_litter(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_folder_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "stale").touch()
+    with atomic(path) as temporary:
+        temporary.mkdir()
+        (temporary / "fresh").touch()
+    assert [p.name for p in path.iterdir()] == ["fresh"]
+
+
+def test_failure_in_a_folder_keeps_the_old_one(tmp_path):
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "kept").touch()
+    with pytest.raises(RuntimeError), atomic(path) as temporary:
+        temporary.mkdir()
+        raise RuntimeError
+    assert [p.name for p in path.iterdir()] == ["kept"]
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.requires("tmpfs")
+def test_full_disk_is_named_and_the_old_file_stays(tmpfs):
+    folder = tmpfs("64k")
+    path = folder / "a.txt"
+    path.write_text("old")
+    with pytest.raises(StorageError, match=r"a\.txt: no space left to write this file"):
+        write_text(path, "x" * 200_000)
+    assert path.read_text() == "old"
+    assert [p.name for p in folder.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.requires("tmpfs")
+def test_read_only_folder_is_named(tmpfs):
+    with pytest.raises(StorageError, match="cannot write here"):
+        write_text(tmpfs("64k", "ro") / "a.txt", "x")
+
+
+def test_json_refuses_nan(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"nse": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_round_trip(tmp_path):
+    write_json(tmp_path / "a.json", {"unit": "µg/m³"})
+    assert read_json(tmp_path / "a.json") == {"unit": "µg/m³"}
+    assert "µg/m³" in (tmp_path / "a.json").read_text()
+    assert json.loads((tmp_path / "a.json").read_text())
+
+
+def test_free_space_of_a_folder_that_is_not_there_yet(tmp_path):
+    assert free_megabytes(tmp_path / "a" / "b") > 0
+
+
+def test_tail_is_the_end_of_the_log(tmp_path):
+    log = tmp_path / "x.log"
+    assert tail(log) == []
+    log.write_text("".join(f"{i}\n" for i in range(40)))
+    assert tail(log) == [str(i) for i in range(25, 40)]
+    log.write_bytes(b"x" * 10**6 + "\nµ \xff\n\n".encode("latin-1"))
+    assert tail(log)[-1] == "\N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}"
+
+
+def test_the_temporary_name_cannot_be_foretold(tmp_path):
+    with atomic(tmp_path / "a.txt") as first, atomic(tmp_path / "a.txt") as second:
+        first.touch()
+        second.touch()
+        assert first != second, "where others may write, one could put a link there"

@@ -1,0 +1,123 @@
+"""Records of what products were made from: carried, compared, refused."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deeprc.applications.base.products import PRODUCTS, refuse_mixed, stale
+from deeprc.core import fingerprint
+from deeprc.core.fingerprint import MixError, differences
+
+RECORD = {
+    "data": {"ETTh1.csv": "ab" * 32},
+    "prepare": {"horizon": 24, "split": [0.7, 0.1], "target": None},
+    "train": {"NHITS": {"steps": 100, "options": {"size": 3}}, "GRU": {"steps": 50}},
+}
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def changed(**keys) -> dict:
+    """RECORD with other values, by dotted key (`__` between)."""
+    record = deepcopy(RECORD)
+    for path, value in keys.items():
+        *parents, last = path.split("__")
+        inner = record
+        for parent in parents:
+            inner = inner[parent]
+        inner[last] = value
+    return record
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (RECORD, []),
+        (changed(prepare__horizon=48), ["horizon 24 → 48"]),
+        (changed(prepare__target="OT"), ["target (none) → OT"]),
+        (changed(prepare__split=[0.6, 0.2]), ["split [0.7, 0.1] → [0.6, 0.2]"]),
+        (changed(train__NHITS__options={"size": 4}), ["NHITS.options.size 3 → 4"]),
+        (changed(train={"GRU": {"steps": 50}, "TCN": {"steps": 9}}), ["NHITS is left out", "TCN is new"]),
+        (changed(data={"ETTh1.csv": "cd" * 32}), ["ETTh1.csv has changed"]),
+        (changed(data={"mine.csv": "ab" * 32}), ["ETTh1.csv is gone", "mine.csv is new"]),
+        (None, ["nothing is known of the other"]),
+    ],
+)
+def test_what_differs_is_said_as_a_person_says_it(other, told):
+    assert list(differences(RECORD, other)) == told
+
+
+def test_a_product_without_a_record_fits_nothing_but_another_one_without():
+    assert list(differences(None, RECORD)) == ["it does not say what it was made from"]
+    assert list(differences(None, None)) == []
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.dictionaries(st.text(), VALUES, max_size=4))
+def test_any_options_come_back_out_of_an_arrow_file_as_they_went_in(tmp_path_factory, options):
+    path = tmp_path_factory.mktemp("arrow") / "p.arrow"
+    record = {"data": {"ä\"'.csv": "0"}, "prepare": options}
+    table = pa.table({"y": [1.0]}, metadata={"parameters": "3", **fingerprint.to_arrow(record)})
+    with pa.ipc.new_file(str(path), table.schema) as writer:
+        writer.write_table(table)
+    assert fingerprint.read(path) == record
+    assert fingerprint.from_arrow(pa.ipc.open_file(str(path)).schema.metadata) == record
+    assert list(differences(record, json.loads(json.dumps(record)))) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"a": 1}', b"\xff\xfe", b'{"made_from": 3}'])
+@pytest.mark.parametrize("name", ["metrics.json", "p.arrow"])
+def test_a_product_that_is_not_whole_says_nothing(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert fingerprint.read(tmp_path / name) is None
+    assert fingerprint.read(tmp_path) is None
+    assert fingerprint.read(tmp_path / "absent.json") is None
+
+
+def results(folder, record) -> None:
+    """All products of forecasting, as far as records go."""
+    for path, made_from in PRODUCTS["forecasting"](folder, record).items():
+        place = path if path.suffix else path / ("meta.json" if path.name == "prepared" else "model.json")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".arrow":
+            table = pa.table({"y": [1.0]}, metadata=fingerprint.to_arrow(made_from))
+            with pa.ipc.new_file(str(path), table.schema) as writer:
+                writer.write_table(table)
+        else:
+            place.write_text(json.dumps({"made_from": made_from}))
+
+
+@pytest.mark.parametrize("product", [path.name for path in PRODUCTS["forecasting"](Path(), RECORD)])
+def test_one_product_of_another_run_is_named(tmp_path, product):
+    """Each product in turn is taken from a run with other data: found stale, and refused by the report."""
+    results(tmp_path / "mine", RECORD)
+    results(tmp_path / "other", changed(data={"ETTh1.csv": "cd" * 32}))
+    assert stale("forecasting", tmp_path / "mine", RECORD) == {}
+    refuse_mixed("forecasting", tmp_path / "mine")
+    (path,) = (p for p in PRODUCTS["forecasting"](tmp_path / "mine", RECORD) if p.name == product)
+    path.rename(tmp_path / "aside")
+    (tmp_path / "other" / path.relative_to(tmp_path / "mine")).rename(path)
+    assert stale("forecasting", tmp_path / "mine", RECORD) == {path: ["ETTh1.csv has changed"]}
+    with pytest.raises(MixError, match=r"ETTh1\.csv has changed"):
+        refuse_mixed("forecasting", tmp_path / "mine")
+
+
+def test_a_model_trained_with_other_options_stands_alone(tmp_path):
+    """The other model, and the data, are what they were."""
+    results(tmp_path, RECORD)
+    told = stale("forecasting", tmp_path, changed(train__GRU__steps=60))
+    assert {str(path.relative_to(tmp_path)): reasons for path, reasons in told.items()} == {
+        "models/GRU": ["steps 50 → 60"],
+        "predictions/GRU.arrow": ["steps 50 → 60"],
+        "metrics.json": ["GRU.steps 50 → 60"],
+    }
