@@ -61,7 +61,7 @@ def steps(config: Config) -> tuple[list[Step], list[Step]]:
         if reasons:
             why = "; ".join(reasons) if out.exists() else "never checked"
             given = ["--data", *data.paths] if pipeline == "forecasting" else data.paths
-            argv = [sys.executable, "-m", f"deeprc.{pipeline}.check", "--config", options.data_json()]
+            argv = [sys.executable, "-m", f"deeprc.applications.{pipeline}.check", "--config", options.data_json()]
             argv += ["--out", str(out), *given]
             name, label = f"{pipeline}_check", f"check the {subject(config, pipeline)}"
             checks.append(Step(name, label, why, argv, logs / f"{name}.log"))
