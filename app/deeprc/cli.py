@@ -16,7 +16,7 @@ COMMANDS = {
     "sites": "deeprc.commands.sites:app",
     "plan": "deeprc.commands.plan:plan",
     "doctor": "deeprc.commands.doctor:doctor",
-    "site": "deeprc.launch.pages:site_app",
+    "site": "deeprc.commands.sites:site_app",
     "image": "deeprc.commands.image:app",
     "spack": "deeprc.commands.spack:app",
     "module": "deeprc.commands.module:app",

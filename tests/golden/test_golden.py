@@ -14,6 +14,7 @@ import typer
 import yaml
 
 from deeprc.commands import plan
+from deeprc.launch.choose import make_plan
 from deeprc.launch.text import as_text
 from deeprc.sites import known_sites, load_site, sites_folder
 
@@ -33,7 +34,7 @@ def output(line: str) -> str:
     context = typer.main.get_command(app).make_context("plan", words)
     options = {key: value for key, value in context.params.items() if key != "as_json"}
     options["command"] = list(options["command"] or [])
-    return as_text(plan.make_plan(**options)).replace(str(PACKAGE), "DEEPRC")
+    return as_text(make_plan(**options)).replace(str(PACKAGE), "DEEPRC")
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")

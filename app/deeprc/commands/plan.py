@@ -9,31 +9,10 @@ from typing import Annotated, Literal
 import typer
 
 from deeprc.core.errors import DeepRCError
-from deeprc.images.catalog import load_catalog
-from deeprc.launch.choose import choose_image, choose_partition, make_layout
-from deeprc.launch.plan import Plan, compose
+from deeprc.launch.choose import make_plan
 from deeprc.launch.text import as_text
-from deeprc.sites import load_site
 
 REFUSED = 3  # exit code
-
-
-def make_plan(
-    site: str, command: list[str], *, partition: str | None = None, nodes: int = 1, ranks: int | None = None,
-    gpus_per_rank: int = 0, cores_per_rank: int | None = None, comm: str = "mpi", image: str | None = None,
-    model: str | None = None,
-) -> Plan:  # fmt: skip
-    """The plan that the options of `deeprc plan` ask for."""
-    where = load_site(site)
-    catalog = load_catalog()
-    gpus_per_node = -(-(ranks or nodes) // nodes) * gpus_per_rank
-    part = where.partition(partition) if partition else choose_partition(where, gpus_per_node)
-    layout = make_layout(part, nodes=nodes, ranks=ranks, cores=cores_per_rank, gpus=gpus_per_rank)
-    if image in (None, "auto"):
-        chosen = choose_image(catalog, where, part, nodes=nodes, gpus=gpus_per_rank > 0)
-    else:
-        chosen = None if image == "none" else catalog.image(image)
-    return compose(where, part, layout, command or ["<command>"], image=chosen, comm=comm, model=model)
 
 
 def plan(

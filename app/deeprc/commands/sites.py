@@ -16,10 +16,12 @@ from rich.table import Table
 from deeprc.commands.detect import detect
 from deeprc.core.errors import DeepRCError, unknown
 from deeprc.core.files import write_json
+from deeprc.launch.pages import example, write_pages
 from deeprc.sites.age import OLD, RANK, doubtful, stated
 from deeprc.sites.keys import keys, table_of
 from deeprc.sites.load import load_site, readable_sites, site_schema
 from deeprc.sites.model import Site
+from deeprc.sites.page import render
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 app = typer.Typer(help="The known sites, and which facts of them should be read again.")
@@ -152,3 +154,17 @@ def explain(
     if not chosen:
         raise unknown("key", part, known)
     typer.echo(table_of(chosen), nl=False)
+
+
+@site_app.command()
+def page(name: Annotated[str, typer.Argument(help="a known site")]) -> None:
+    """Print a site's page, as docs/sites has it. Example: `deeprc site page frontier`."""
+    site = load_site(name)
+    typer.echo(render(site, example(site)), nl=False)
+
+
+@site_app.command()
+def pages(out: Annotated[Path, typer.Option(help="the folder to write to")] = Path("docs/sites")) -> None:
+    """Write the pages of all sites. Example: `deeprc site pages --out docs/sites`."""
+    for path in write_pages(out):
+        typer.echo(path)

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from deeprc.core.ending import watch
 from deeprc.core.errors import DeepRCError
 from deeprc.frames.agreement import CALL, Account, verdict
+from deeprc.frames.ending import watch
 
 # MPI before version 4 counts in 32 bits. A larger message travels in pieces of this many bytes, whatever the version.
 PIECE = 2**30

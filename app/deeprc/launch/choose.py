@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from deeprc.core.errors import ConfigError
-from deeprc.images.catalog import Catalog, Image
+from deeprc.images.catalog import Catalog, Image, load_catalog
 from deeprc.launch.launchers import Layout
+from deeprc.launch.plan import Plan, compose
 from deeprc.launch.verdict import Verdict, judge
-from deeprc.sites import Partition, Site
+from deeprc.sites import Partition, Site, load_site
 
 
 def choose_partition(site: Site, gpus: int = 0) -> Partition:
@@ -66,3 +67,21 @@ def choose_image(
     if site.runtime.kind == "none":
         return None
     return candidates(catalog, site, partition, nodes=nodes, gpus=gpus)[0][0]
+
+
+def make_plan(
+    site: str, command: list[str], *, partition: str | None = None, nodes: int = 1, ranks: int | None = None,
+    gpus_per_rank: int = 0, cores_per_rank: int | None = None, comm: str = "mpi", image: str | None = None,
+    model: str | None = None,
+) -> Plan:  # fmt: skip
+    """The plan that the options of `deeprc plan` ask for."""
+    where = load_site(site)
+    catalog = load_catalog()
+    gpus_per_node = -(-(ranks or nodes) // nodes) * gpus_per_rank
+    part = where.partition(partition) if partition else choose_partition(where, gpus_per_node)
+    layout = make_layout(part, nodes=nodes, ranks=ranks, cores=cores_per_rank, gpus=gpus_per_rank)
+    if image in (None, "auto"):
+        chosen = choose_image(catalog, where, part, nodes=nodes, gpus=gpus_per_rank > 0)
+    else:
+        chosen = None if image == "none" else catalog.image(image)
+    return compose(where, part, layout, command or ["<command>"], image=chosen, comm=comm, model=model)

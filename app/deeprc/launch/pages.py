@@ -1,14 +1,10 @@
-"""`deeprc site …` with `page` and `pages`: these show a plan, so they are above `deeprc.sites`."""
+"""The pages of docs/sites: they show a plan, so they are above `deeprc.sites`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from deeprc.commands.plan import make_plan
-from deeprc.commands.sites import site_app
+from deeprc.launch.choose import make_plan
 from deeprc.launch.text import as_text
 from deeprc.sites import Site, known_sites, load_site
 from deeprc.sites.page import overview, render
@@ -37,17 +33,3 @@ def write_pages(out: Path) -> list[Path]:
     for name, text in texts.items():
         (out / name).write_text(text)
     return [out / name for name in texts]
-
-
-@site_app.command()
-def page(name: Annotated[str, typer.Argument(help="a known site")]) -> None:
-    """Print a site's page, as docs/sites has it. Example: `deeprc site page frontier`."""
-    site = load_site(name)
-    typer.echo(render(site, example(site)), nl=False)
-
-
-@site_app.command()
-def pages(out: Annotated[Path, typer.Option(help="the folder to write to")] = Path("docs/sites")) -> None:
-    """Write the pages of all sites. Example: `deeprc site pages --out docs/sites`."""
-    for path in write_pages(out):
-        typer.echo(path)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.core.files import storage_error
+from deeprc.core.source import copy_source
 from deeprc.modules.release import PARTS, Release, System, lay_out, publish, readable, set_default
-from deeprc.modules.source import copy_source
 from deeprc.sites import Site
 
 EXTRAS = "forecasting,hydrology"

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from deeprc.applications.base.datasets import sha256
+from deeprc.core.datasets import sha256
 from deeprc.core.errors import DeepRCError
 from deeprc.core.events import RunImage
 from deeprc.core.fingerprint import KEY

@@ -11,8 +11,8 @@ from pathlib import Path
 import yaml
 
 from deeprc.core.files import atomic
+from deeprc.core.source import copy_source
 from deeprc.core.validation import read_yaml
-from deeprc.modules.source import copy_source
 from deeprc.sites import Partition, Site
 from deeprc.spack.choose import ARCHITECTURE_KEYS, Choice
 from deeprc.spack.externals import externals

@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeprc.applications.base.datasets import DATASETS
 from deeprc.applications.base.products import CHECK, stale
 from deeprc.applications.config import Config
 from deeprc.applications.hydrology.sources import sources
 from deeprc.core.contents import Contents, named
+from deeprc.core.datasets import DATASETS
 from deeprc.core.fingerprint import KEY, Record, differences, read
 
 FETCHED = {"forecasting": lambda config: [config.dataset], "hydrology": lambda config: ["fulda", "leaf-river"]}

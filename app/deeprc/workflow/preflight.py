@@ -52,7 +52,7 @@ def steps(config: Config) -> tuple[list[Step], list[Step]]:
         options, data = getattr(config, pipeline), data_of(config, pipeline)
         for name, path in data.fetched.items():
             if not path.exists():
-                argv = [sys.executable, "-m", "deeprc.applications.base.datasets", name, "--out", str(path)]
+                argv = [sys.executable, "-m", "deeprc.core.datasets", name, "--out", str(path)]
                 fetches.append(
                     Step(f"fetch_{name}", f"fetch the {name} data", "not here yet", argv, logs / f"fetch_{name}.log")
                 )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.applications.base.datasets import fetch
 from deeprc.applications.forecasting.config import DataConfig
+from deeprc.core.datasets import fetch
 
 SMALL = DataConfig(horizon=12, input_size=36)
 

@@ -30,7 +30,7 @@ def main(
 
     Example: `python -m deeprc.applications.forecasting.check --data beijing.csv --config '{}' --out check.json`
     """
-    from deeprc.applications.base.datasets import sha256
+    from deeprc.core.datasets import sha256
 
     options = validate(DataConfig, json.loads(config), where="--config")
     found = read(data, options)

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from deeprc.applications.base.datasets import cache_folder
+from deeprc.core.datasets import cache_folder
 from deeprc.core.errors import ConfigError
 from deeprc.core.ownership import fault, is_foreign, user
 from deeprc.doctor.outcome import Outcome

@@ -2,7 +2,7 @@ import zipfile
 
 import pytest
 
-from deeprc.applications.base import datasets
+from deeprc.core import datasets
 from deeprc.core.errors import ConfigError
 
 

@@ -164,7 +164,7 @@ def main(
 ) -> None:
     """Fetch one data set, checked by SHA-256.
 
-    Example: `python -m deeprc.applications.base.datasets beijing --out results/data/beijing.csv`
+    Example: `python -m deeprc.core.datasets beijing --out results/data/beijing.csv`
     """
     fetch(name, out)
 
