@@ -14,7 +14,7 @@ from pathlib import Path
 from deeprc.core.errors import InputError
 from deeprc.core.files import write_text
 
-KEPT = Path(".snakemake/deeprc/core/contents.json")  # below the working directory, as all that Snakemake remembers
+KEPT = Path(".snakemake/deeprc/contents.json")  # below the working directory, as all that Snakemake remembers
 SETTLED = 3.0  # seconds: a file that changed later may change again within one tick of its file system's clock
 MANY = 16  # files that are told one by one; more have one sum for all
 READERS = 4

@@ -17,6 +17,7 @@ from deeprc.core.ownership import fault
 from deeprc.images import apptainer, definition, labels, sif, wheels
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
+from deeprc.images.inputs import content_of
 from deeprc.images.store import Held, Store, cannot_write
 from deeprc.images.workspace import workspace
 
@@ -83,7 +84,8 @@ class Recipe:
         parts += [
             (folder / name).read_text("utf-8") for name in (f"{self.image.route}.def.j2", "selftest.py", "ranks.pth")
         ]
-        parts += [_month(), platform.machine(), *map(str, self.inputs().values())]
+        parts += [_month(), platform.machine()]
+        parts += [f"{name} {content_of(name, Path(path))}" for name, path in self.inputs().items()]
         if self.image.route != "cylon":
             parts += [
                 wheels.source_hash(),

@@ -19,7 +19,7 @@ def kept(tmp_path, monkeypatch) -> Path:
     """Where sums are remembered; files count as settled at once."""
     monkeypatch.setattr(contents, "SETTLED", 0)
     (tmp_path / ".snakemake").mkdir()
-    return tmp_path / ".snakemake" / "deeprc" / "contents.json"
+    return tmp_path / contents.KEPT
 
 
 def written(path: Path, text: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,46 @@ def test_images_for_binding_drop_what_the_host_brings(given):
             removed = re.findall(r"-name '([^']+)'", post)
             assert removed == ([f"{name}.so*" for name in definition.HOST_LIBRARIES] if image.for_binding else [])
     assert {"libfabric", "libcxi", "libpmi", "libpmi2", "libpals", "libxpmem"} == set(definition.HOST_LIBRARIES)
+
+
+CHANGES = {
+    "layer": lambda tree: (tree / "mpi/x.yaml").write_text("packages: {mpi: {require: [openmpi]}}"),
+    "lock": lambda tree: (tree / "variants/a/spack.lock").write_text("{}"),
+    "name": lambda tree: (tree / "mpi/x.yaml").rename(tree / "mpi/y.yaml"),
+    "mode": lambda tree: (tree / "mpi/y.yaml").chmod(0o755),
+    "link": lambda tree: ((tree / "mpi/z.yaml").unlink(), (tree / "mpi/z.yaml").symlink_to("none.yaml")),
+}
+
+
+def test_the_contents_of_spack_env_decide_not_where_it_lies(given, tmp_path):
+    """Before, the path was hashed: an image with another MPI passed for the one that was there."""
+    tree = given["spack_env"]
+    for name in ("mpi/x.yaml", "variants/a/spack.lock"):
+        (tree / name).parent.mkdir(parents=True)
+        (tree / name).write_text("")
+    (tree / "mpi/z.yaml").symlink_to("x.yaml")
+    (given["spack"] / "bin").mkdir()
+    (given["spack"] / "bin" / "spack").write_text("1.1")
+    other = Path(shutil.copytree(tree, tmp_path / "elsewhere", symlinks=True))
+
+    def content(folder: Path) -> str:
+        return Recipe(CATALOG.image("cuda12-openmpi-ucx"), **given | {"spack_env": folder}).content()
+
+    before = content(tree)
+    for made in (other / ".spack-env/view", other / "repo/__pycache__"):  # what Spack and Python leave there
+        made.mkdir(parents=True)
+        (made / "x").write_text("made")
+    assert content(other) == before
+    seen = {before}
+    for change in CHANGES.values():
+        change(other)
+        seen.add(content(other))
+    assert len(seen) == 1 + len(CHANGES)
+    (given["spack"] / "opt").mkdir()
+    (given["spack"] / "opt/built").write_text("not of the checkout")
+    assert content(tree) == before
+    (given["spack"] / "bin" / "spack").write_text("1.2")
+    assert content(tree) != before
 
 
 def test_fewer_stages_make_another_image_of_fewer_packages():
