@@ -209,7 +209,7 @@ class Executor(RemoteExecutor):
                 self._progress.say(f"rule {rule}: {told}")
         if (
             asked.memory_mb
-            and (pilot.partition.launcher or pilot.site.launcher.name) != "srun"
+            and pilot.site.launcher_on(pilot.partition).name != "srun"
             and ("", SAMPLED) not in self._vain
         ):
             self._vain.add(("", SAMPLED))

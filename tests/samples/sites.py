@@ -48,7 +48,7 @@ CLUSTER = {
     "name": "cluster",
     "description": "A cluster",
     "scheduler": {"name": "slurm"},
-    "launcher": {"name": "srun", "pmi": ["cray", "pmi2", "pmix"]},
+    "launcher": {"name": "srun", "pmi": ["cray", "pmi2", "pmix"], "default_pmi": "cray"},
     "interconnect": {"fabric": "slingshot", "description": "Slingshot-11", "provider": "cxi"},
     "mpi": [
         {

@@ -97,7 +97,7 @@ def _show(known: list[Site]) -> None:
         for number, part in enumerate(site.partitions):
             label = site.name if len(site.partitions) == 1 else f"{site.name}:{part.name}"
             gpus = f"{part.gpus} x {part.accelerator.model}" if part.accelerator else ""
-            machine = (str(part.usable_cores), gpus, part.launcher or site.launcher.name)
+            machine = (str(part.usable_cores), gpus, site.launcher_on(part).name)
             retired = f"retired {site.status.retired}" if site.status.retired else None
             shared = (site.interconnect.description, ", ".join(site.families), retired or site.runtime.kind)
             table.add_row(label, *machine, *(shared if number == 0 else ("", "", "")))

@@ -83,7 +83,7 @@ def world(case: Case) -> list[Outcome]:
     if isinstance(ran, Outcome):
         return [ran]
     outcome = _world(case, ran)
-    others = case.site.launcher.alternatives if outcome.status == "failed" else []
+    others = case.site.launcher_on(case.partition).alternatives if outcome.status == "failed" else []
     return [outcome, *(_alternative(case, name) for name in others)]
 
 

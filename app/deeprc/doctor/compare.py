@@ -95,11 +95,12 @@ def _software(machine: Machine, site: Site, part: Partition) -> Iterator[Line]:
     found = f"{batch.name} ({batch.remark})" if batch.remark else batch.name
     yield Line("scheduler", found, site.scheduler.name, same, grave=not same, fix=fix)
     yield _launcher(machine, site, part)
-    if site.launcher.name == "srun" and (seen := [one for one in machine.launchers if one.launcher == "srun"]):
+    there = site.launcher_on(part)
+    if there.name == "srun" and (seen := [one for one in machine.launchers if one.launcher == "srun"]):
         offered = list(seen[0].pmi)
-        missing = [pmi for pmi in site.launcher.pmi if pmi not in offered]
+        missing = [pmi for pmi in there.pmi if pmi not in offered]
         fix = f"srun has no plugin for {', '.join(missing)}: correct launcher.pmi" if missing else None
-        says = ", ".join(site.launcher.pmi) or "nothing"
+        says = ", ".join(there.pmi) or "nothing"
         yield Line("PMI", ", ".join(offered) or "nothing", says, not missing, fix=fix)
     yield from (_mpi(machine, mpi) for mpi in site.mpi)
     yield _runtime(machine, site)
@@ -110,11 +111,12 @@ def _software(machine: Machine, site: Site, part: Partition) -> Iterator[Line]:
 
 
 def _launcher(machine: Machine, site: Site, part: Partition) -> Line:
-    name = part.launcher or site.launcher.name
+    there = site.launcher_on(part)
+    name = there.name
     known = [one for one in machine.launchers if one.launcher == name]
     found = ", ".join(f"{one.path} {one.version or ''}".strip() for one in known)
-    if known or (site.launcher.program and shutil.which(site.launcher.program)):
-        return Line("launcher", found or site.launcher.program or "", name, True)
+    if known or (there.program and shutil.which(there.program)):
+        return Line("launcher", found or there.program or "", name, True)
     others = ", ".join(one.launcher for one in machine.launchers) or "none"
     if brought := [*site.modules, *(module for mpi in site.mpi for module in mpi.modules)]:
         return Line("launcher", f"{others} without modules", name, None, fix=f"may come with {', '.join(brought)}")

@@ -63,6 +63,8 @@ def _parts(
         name: ([name], getattr(site, name)) for name in ("identity", "scheduler", "launcher", "interconnect", "runtime")
     }
     places["partition"] = (["partitions", number], site.partitions[number])
+    if partition.launcher is not None:  # another one started the ranks
+        places["launcher"] = (["partitions", number, "launcher"], partition.launcher)
     seen_at = dict(SEEN)
     for index, mpi in enumerate(site.mpi):
         places[f"mpi.{index}"] = (["mpi", index], mpi)
@@ -73,8 +75,6 @@ def _parts(
         place, keys = seen_at.get((outcome.check, outcome.subject), (None, ()))
         if place and outcome.status == "ok":
             stated = [key for key in keys if key in places[place][1].model_fields_set]
-            if place == "launcher" and partition.launcher:
-                stated = []  # another one started the ranks
             seen[place] = seen.get(place, []) + stated
         elif place and outcome.status != "not run":
             wrong.add(place)

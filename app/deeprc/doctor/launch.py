@@ -20,6 +20,7 @@ from deeprc.launch import Layout, Plan, compose
 from deeprc.launch.text import exports, launch_line
 from deeprc.sites import Partition, Site
 from deeprc.sites.setting import Comm, Setting
+from deeprc.sites.software import LauncherFact
 
 GRACE = 5.0  # seconds between asking a launcher to end and ending all that is left of it
 SAID = 4_000_000  # characters of a log that are kept; libfabric at its most talkative writes some hundred thousand
@@ -46,7 +47,7 @@ class Case:
 
     def with_launcher(self, name: str) -> Case:
         """The same with another launcher of the site's."""
-        launcher = self.site.launcher.model_copy(update={"name": name, "program": None, "options": []})
+        launcher = LauncherFact(name=name)  # what it speaks is not what another one does: the ranks will tell
         partition = self.partition.model_copy(update={"launcher": None})
         return replace(self, site=self.site.model_copy(update={"launcher": launcher}), partition=partition)
 

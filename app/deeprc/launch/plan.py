@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deeprc.core.errors import ConfigError
@@ -186,12 +186,15 @@ def _filled(
         runtime = [*(copying(inside.image, copies) if copies else []), *box.wrap(inside), *site.runtime.entry]
         environment, files = environment | box.variables(inside), box.files(inside)
         extra = [*box.launcher_options(inside), *extra]
-    extra = slingshot.one_network([*extra, *slingshot.options(site, starter, layout, verdict, image)])
+    extra += slingshot.options(site, starter, layout, verdict, image)
     seen = sight(site, partition, layout, comm, starter, together=box is not None and box.one_per_node)
     line = starter.command(
         layout, pmi=verdict.pmi, exports=sorted(environment), extra=extra, placed=placed, gpus_by=seen.by
     )
-    remarks = pmi.doubts(site, partition, verdict.pmi, layout.ranks)
+    if undone := starter.contradicted(layout, pmi=verdict.pmi):
+        return replace(plan, verdict="refuse", reason=undone[0], fix=undone[1])
+    remarks = pmi.doubts(site, partition, verdict, layout.ranks)
+    remarks += starter.remarks(layout, gpus_by=seen.by)
     remarks += slingshot.warnings(site, starter, layout, gathered)
     told = starter.binds_gpus and seen.by != "variable"
     binding = []
@@ -210,7 +213,7 @@ def native(site: Site, partition: Partition, layout: Layout) -> Verdict:
     """The verdict where there is no image."""
     mpi = site.mpi[0]
     if layout.ranks > 1 and pmi.strangers(site, partition, mpi):
-        spoken = pmi.both(site, partition, f"the host's {mpi.title}", mpi.pmi)
+        spoken = pmi.both(site, partition, f"the host's {mpi.title}", pmi.of_ranks(mpi))
         listed = " (`srun --mpi=list`)" if pmi.starter(site, partition) == "srun" else ""
         return Verdict("refuse", f"{spoken}: each would be a world of its own", CORRECT + listed)
     return Verdict("bind", NATIVE, mpi=mpi, pmi=pmi.of_host(site, partition, mpi))
@@ -272,7 +275,8 @@ def _inside_variables(verdict: Verdict, gathered: Gathered) -> dict[str, str]:
 def rests_on(site: Site, partition: Partition, settings: Sequence[Setting]) -> list[tuple[str, Fact]]:
     """The facts of the site, of this partition and of these settings, with their places in the file."""
     others = tuple(f"partitions.{part.name}." for part in site.partitions if part.name != partition.name)
-    unused = [setting for setting in site.settings if not any(setting is used for used in settings)]
+    unused: list[Fact] = [setting for setting in site.settings if not any(setting is used for used in settings)]
+    unused += [] if site.launcher_on(partition) is site.launcher else [site.launcher]
     return [
         (place, fact)
         for place, fact in stated(site.facts())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from deeprc.images.catalog import Image
 from deeprc.launch.conditions import Gathered
 from deeprc.launch.launchers import Launcher, Layout
@@ -24,13 +22,6 @@ def options(site: Site, starter: Launcher, layout: Layout, verdict: Verdict, ima
     else:
         wanted = verdict.mpi is not None and verdict.mpi.implementation in ("openmpi", "mpich")
     return ["--network=single_node_vni"] if wanted else []
-
-
-def one_network(words: Sequence[str]) -> list[str]:
-    """The launcher's words with one `--network=` for all that they ask of it: srun takes the last one only."""
-    asked = [word.removeprefix("--network=") for word in words if word.startswith("--network=")]
-    rest = [word for word in words if not word.startswith("--network=")]
-    return [*rest, *([f"--network={','.join(dict.fromkeys(asked))}"] if asked else [])]
 
 
 def warnings(site: Site, starter: Launcher, layout: Layout, gathered: Gathered) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from deeprc.images.catalog import Image
-from deeprc.launch.pmi import both, of_host, of_image, offered, starter, strangers
+from deeprc.launch.pmi import both, of_host, of_image, of_ranks, offered, starter, strangers
 from deeprc.sites import Partition, Site
 from deeprc.sites.software import SONAMES, Mpi
 
@@ -170,7 +170,7 @@ def _ways(image: Image, site: Site, partition: Partition, mpi: Mpi, nodes: int) 
         return
     elif image.mpi.standard_abi and mpi.standard_abi:
         reason = f"{theirs} replaces {own}: both have the standard ABI of MPI 5 (libmpi_abi.so.1)"
-        yield Verdict("translate", reason, mpi=mpi, layer="mpi-abi")
+        yield Verdict("translate", reason, mpi=mpi, pmi=host_pmi, layer="mpi-abi")
     else:
         for layer in site.translators if site.translates else ():
             reason = f"{layer} translates {own} ({image.mpi.family} family) to {theirs} ({mpi.family} family)"
@@ -224,7 +224,7 @@ def _why_not(image: Image, site: Site, partition: Partition, mpi: Mpi) -> str:
     elif there is None:
         bind = "its version is not known"
     elif strangers(site, partition, mpi):
-        bind = both(site, partition, mpi.title, mpi.pmi)
+        bind = both(site, partition, mpi.title, of_ranks(mpi))
     elif there < here:
         bind = "it is older"
     else:

@@ -51,7 +51,7 @@ def sight(
     known = partition.gpu_binding.how if partition.gpu_binding else None
     if collective and nvidia:
         return Sight("variable", peers=True)
-    if together or site.launcher.gpus == "variable" or (collective and known is None):
+    if together or site.launcher_on(partition).gpus == "variable" or (collective and known is None):
         return Sight("variable")
     return Sight(known or "per_task")
 
@@ -67,6 +67,9 @@ def unfit(
     if comm != "mpi" and layout.ranks > 1:
         fix = "take a partition of whole accelerators, one rank, or --comm mpi (gloo in PyTorch)"
         return f"{what}, and NCCL does not connect them: {layout.ranks} ranks cannot talk by it (comm: {comm})", fix
+    if layout.gpus_per_rank > 1:  # NVIDIA's MIG User Guide, CUDA_VISIBLE_DEVICES: one instance is enumerated
+        why = f"a process uses one slice, however many it is given, not {layout.gpus_per_rank}"
+        return f"{what}: {why}", "ask for one accelerator per rank and more ranks, or take whole accelerators"
     shared = layout.ranks_per_node > 1
     if shared and together:
         return f"{what}: in one container, ranks of a node cannot be told their own", "ask for one rank per node"

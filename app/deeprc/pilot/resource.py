@@ -65,7 +65,7 @@ def resource_config(site: Site, partition: Partition, *, sandbox: Path, bootstra
     if batch:
         config["system_architecture"] = {"blocked_cores": sorted(set(partition.reserved_cores))}
         # Launchers that are told the first rank only (`-o`) go on to the next node.
-        config["scattered"] = (partition.launcher or site.launcher.name) != "ibrun"
+        config["scattered"] = site.launcher_on(partition).name != "ibrun"
         # RADICAL-Pilot's bootstrapper reads it as a word of shell twice.
         config["pre_bootstrap_0"] = [shlex.quote(f". {shlex.quote(str(bootstrap))}")]
     return config

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from deeprc.sites import detect
 from deeprc.sites.fact import Count, Fact, Strict, Whole
 from deeprc.sites.options import PartitionOption
+from deeprc.sites.software import PartitionLauncher
 
 Architecture = Literal["x86_64", "aarch64", "ppc64le"]
 Vendor = Literal["nvidia", "amd", "intel"]
@@ -125,6 +126,8 @@ class Partition(Fact):
         Sockets, or NUMA domains, that a rank's cores should not straddle.
     memory_mb
         Memory of a node, MB (10^6 bytes); None where nobody has told.
+    launcher
+        Where it is not the site's: all that is known of it. A name alone says nothing of its PMI.
     scheduler_options
         What an allocation of it needs; `{nodes}`, `{ranks_per_node}`, `{gpus}` (of a node) and `{queue}` are filled
         in.
@@ -147,7 +150,7 @@ class Partition(Fact):
     nics: Nics | None = None
     modules: list[str] = Field(default_factory=list)
     scheduler_options: list[PartitionOption] = Field(default_factory=list)
-    launcher: str | None = None
+    launcher: PartitionLauncher | None = None
     gpu_binding: GpuBinding | None = None
 
     @model_validator(mode="before")

@@ -50,7 +50,9 @@ def texts() -> dict[str, dict[str, str]]:
 
 def describe(schema: dict) -> None:
     """Write what each key means into the site file's JSON Schema."""
-    meaning = {(part.__name__, name): texts().get(path, {}).get("means") for path, part, name in keys()}
+    meaning: dict[tuple[str, str], str | None] = {}
+    for path, part, name in keys():  # of a part that stands in two places, the first one explains
+        meaning.setdefault((part.__name__, name), texts().get(path, {}).get("means"))
     common = {name: meaning["Fact", name] for name in Fact.model_fields}
     for title, part in [("Site", schema), *schema["$defs"].items()]:
         if "description" in part:  # the model's docstring: the keys below it have their own

@@ -114,6 +114,7 @@ def site_schema() -> dict:
     partition["required"] = [key for key in partition["required"] if key not in BROUGHT]
     for key in ("cores", "memory_mb", "architecture"):  # `detect` stands for what this machine has
         partition["properties"][key] = {"anyOf": [partition["properties"][key], {"const": "detect"}]}
+    partition["properties"]["launcher"]["anyOf"].insert(0, {"type": "string"})  # a name alone
     for key in ("environment", "container"):  # 1 and true are read as the texts that are meant
         patterns = schema["$defs"]["Setting"]["properties"][key]["patternProperties"]
         patterns |= {pattern: {"type": ["string", "number", "boolean"]} for pattern in patterns}

@@ -144,6 +144,13 @@ class Site(Fact):
             raise unknown("partition", name, by_name, where=f"site {self.name}")
         return by_name[name]
 
+    def launcher_on(self, partition: Partition) -> LauncherFact:
+        """What is known of the launcher of a partition: of another one than the site's, nothing that is said there."""
+        own = partition.launcher
+        if own is None or (own.only_named and own.name == self.launcher.name):
+            return self.launcher
+        return own
+
     @property
     def translates(self) -> bool:
         """Whether a setting puts its translator into the line: what is set, preloaded, bound."""

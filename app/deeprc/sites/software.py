@@ -70,6 +70,18 @@ class LauncherFact(Fact):
     gpus: Literal["launcher", "variable"] = "launcher"
     alternatives: list[str] = Field(default_factory=list)
 
+    @property
+    def only_named(self) -> bool:
+        """Whether nothing is known of it but its name."""
+        return self.model_fields_set == {"name"}
+
+
+def _named(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+PartitionLauncher = Annotated[LauncherFact, BeforeValidator(_named)]  # a name alone: nothing else is known of it
+
 
 class Mpi(Fact):
     """An MPI of the host.

@@ -2,6 +2,8 @@
 starts ranks that speak another one.
 """
 
+import shlex
+
 import pytest
 
 from deeprc.images.catalog import load_catalog
@@ -112,8 +114,8 @@ def test_no_layer_is_loaded_for_ranks_that_the_launcher_does_not_speak_to():
         ("mpirun-intelmpi", ["pmi1"], {**MPICH, "implementation": "intel-mpi"}, ["pmi2"], "cpu-mpich"),
         ("ibrun", ["prrte"], OPENMPI, ["pmix"], "cpu-openmpi"),  # PRRTE speaks PMIx
         ("mpiexec-pals", ["pmix"], OPENMPI, ["prrte"], "cpu-openmpi"),
-        ("mpiexec-hydra", [], OPENMPI, ["pmix"], "cpu-openmpi"),  # what it speaks is not known
-        ("mpiexec-hydra", ["pmi1"], OPENMPI, [], None),
+        ("mpiexec-pals", [], OPENMPI, ["pmix"], "cpu-openmpi"),  # what it speaks is not known
+        ("mpiexec-hydra", ["pmi1"], {**OPENMPI, "version": "4.1"}, [], None),
     ],
 )
 def test_a_launcher_starts_ranks_that_it_speaks_to_or_may(name, speaks, mpi, ranks, image):
@@ -124,8 +126,86 @@ def test_a_launcher_starts_ranks_that_it_speaks_to_or_may(name, speaks, mpi, ran
 
 
 def test_no_pmi_by_default_and_none_known_is_told():
-    assert "srun offers no PMI by itself" in plan(mpi=[], default_pmi="none").warnings[0]
+    assert plan(mpi=[], default_pmi="none").warnings == [
+        "srun offers no PMI by itself; nobody says what ranks of cray-mpich 8.1 speak (mpi.pmi): each rank may be a"
+        " world of its own, with exit code 0 (deeprc doctor counts them)"
+    ]
     assert plan(mpi=[], default_pmi="cray").warnings == plan(default_pmi="none").warnings == []
+    assert plan(mpi=[], default_pmi="none", ranks=1).warnings == []
+
+
+PARTS = [  # launcher of the site, of the partition, host's MPI, what it speaks, image -> what nobody says, or a refusal
+    ("mpiexec-pals", None, MPICH, ["pmix"], None, ["what mpiexec-pals speaks to its ranks (launcher.pmi)"]),
+    ("jsrun", None, {**OPENMPI, "version": "4.1"}, [], None,
+     ["what jsrun speaks to its ranks (launcher.pmi)", "what ranks of openmpi 4.1 speak (mpi.pmi)"]),
+    ("mpiexec-pals", None, OPENMPI, ["pmix"], "cpu-openmpi", ["what mpiexec-pals speaks to its ranks (launcher.pmi)"]),
+    ("srun", None, MPICH, [], None,
+     ["what srun speaks to its ranks (launcher.pmi)", "what ranks of mpich 3.4 speak (mpi.pmi)"]),
+    ("srun", None, MPICH, ["pmi2"], None, []),  # it says so by itself where it has no such plugin
+    ("ibrun", None, OPENMPI, ["pmix"], None, []),  # the mpiexec of the module that is loaded
+    ("mpirun-openmpi", None, {**OPENMPI, "version": "4.1"}, [], None, []),  # it comes with that MPI
+    ("mpiexec-hydra", None, MPICH, [], "cpu-mpich", []),
+    ("mpirun-intelmpi", None, {**MPICH, "implementation": "intel-mpi"}, [], None, []),
+    ("mpiexec-hydra", None, OPENMPI, ["pmix"], None,
+     "mpiexec-hydra speaks pmi1, pmi2 to its ranks, the host's openmpi 5.0 pmix"),
+    ("mpiexec-hydra", None, OPENMPI, [], None,
+     "mpiexec-hydra speaks pmi1, pmi2 to its ranks, the host's openmpi 5.0 pmix"),
+    ("mpirun-openmpi", None, MPICH, ["pmi1"], None,
+     "mpirun-openmpi speaks pmix to its ranks, the host's mpich 3.4 pmi1"),
+    # A partition that names another launcher says nothing of its PMI: what the site's launcher speaks is not it.
+    ("mpirun-openmpi", "mpiexec-pals", OPENMPI, ["pmix"], None,
+     ["what mpiexec-pals, as partition gpu names it, speaks to its ranks (launcher.pmi)"]),
+    ("mpirun-openmpi", {"name": "mpiexec-pals", "pmi": ["pmix"]}, OPENMPI, ["pmix"], None, []),
+    ("mpirun-openmpi", {"name": "mpiexec-pals", "pmi": ["pals"]}, OPENMPI, ["pmix"], None,
+     "mpiexec-pals speaks pals to its ranks, the host's openmpi 5.0 pmix"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("of_site", "of_partition", "mpi", "ranks", "image", "told"), PARTS)
+def test_what_nobody_says_is_told_and_what_cannot_be_is_refused(of_site, of_partition, mpi, ranks, image, told):
+    site = cluster(
+        launcher={"name": of_site, "program": "/opt/start", "pmi": ["pmix"] if of_partition else []},
+        mpi=[{**mpi, "pmi": ranks, "bindable": False}],
+        partition={"launcher": of_partition},
+        interconnect={"fabric": "infiniband", "description": "HDR", "provider": "mlx5"},
+    )
+    made = compose(site, site.partition(), Layout(4, 1), ["run"], image=image and load_catalog().image(image))
+    if isinstance(told, str):
+        assert (made.verdict, made.reason) == ("refuse", f"{told}: each would be a world of its own")
+    else:
+        end = ": each rank may be a world of its own, with exit code 0 (deeprc doctor counts them)"
+        assert not made.refused and made.warnings == ([f"nobody says {', nor '.join(told)}{end}"] if told else [])
+
+
+def test_a_partitions_launcher_has_its_own_pmi_program_and_options():
+    """One of another name shares nothing with the site's: `--mca` is no option of srun's."""
+    site = cluster(
+        launcher={
+            "name": "mpirun-openmpi",
+            "program": "/opt/mpirun",
+            "options": ["--mca", "pml", "ucx"],
+            "pmi": ["pmix"],
+        },
+        mpi=[{**OPENMPI, "pmi": ["pmi2", "pmix"], "bindable": False}],
+        partition={"launcher": {"name": "srun", "pmi": ["pmi2"], "options": ["--quiet"]}},
+    )
+    made = compose(site, site.partition(), Layout(4, 1), ["run"])
+    assert made.launcher == shlex.split(
+        "srun --nodes=1 --ntasks=4 --cpus-per-task=1 --mpi=pmi2 --kill-on-bad-exit=1 --quiet --network=single_node_vni"
+    )
+    record = site.model_dump(exclude_unset=True)
+    named = cluster(**record | {"partitions": [record["partitions"][0] | {"launcher": "srun"}]})
+    made = compose(named, named.partition(), Layout(4, 1), ["run"])
+    assert made.launcher[0] == "srun" and "--mca" not in made.launcher and "--quiet" not in made.launcher
+
+
+def test_a_translated_mpi_is_started_by_its_pmi_too():
+    host = {**CRAY, "implementation": "mpich", "version": "5.0", "standard_abi": True, "pmi": ["pmi2"]}
+    site = cluster(launcher={"name": "srun", "pmi": ["pmi2", "pmix"]}, mpi=[host])
+    image = load_catalog().image("cpu-openmpi")
+    image = image.model_copy(update={"mpi": image.mpi.model_copy(update={"standard_abi": True})})
+    made = compose(site, site.partition(), Layout(4, 1), ["run"], image=image)
+    assert (made.verdict, told(made)) == ("translate", ["pmi2"])
 
 
 def test_settings_for_pmix_only():

@@ -4,7 +4,6 @@ import pytest
 
 from deeprc.images.catalog import load_catalog
 from deeprc.launch import Layout, compose
-from deeprc.launch.slingshot import one_network
 from samples.sites import cluster
 
 OPENMPI = [{"implementation": "openmpi", "version": "5.0", "family": "openmpi", "bindable": False, "pmi": ["pmix"]}]
@@ -35,11 +34,12 @@ def test_a_step_of_one_node_asks_for_a_vni(asked, wanted):
     assert (VNI in plan(**asked).launcher) == wanted
 
 
-def test_srun_takes_one_option_for_all_of_the_network():
-    words = ["--network=disable_rdzv_get", "--x", VNI, VNI]
-    assert one_network(words) == ["--x", "--network=disable_rdzv_get,single_node_vni"]
-    own = {"launcher_options": ["--network=job_vni"]}
-    assert "--network=job_vni,single_node_vni" in plan(mpi=OPENMPI, settings=[own]).launcher
+@pytest.mark.parametrize("spelt", [["--network=job_vni,x"], ["--network", "job_vni,x"], ["--network job_vni,x"]])
+@pytest.mark.parametrize("where", ["launcher", "setting"])
+def test_srun_takes_one_option_for_all_of_the_network(spelt, where):
+    parts = {"launcher": {"launcher": {"name": "srun", "pmi": ["pmix"], "options": [*spelt, "-v"]}},
+             "setting": {"settings": [{"launcher_options": [*spelt, "-v"]}]}}  # fmt: skip
+    assert plan(mpi=OPENMPI, **parts[where]).launcher[-2:] == ["-v", "--network=job_vni,x,single_node_vni"]
 
 
 def test_mpirun_on_slingshot_is_told():

@@ -159,3 +159,13 @@ def test_fewer_than_asked_for_is_an_error():
         text=True, timeout=30,
     )  # fmt: skip
     assert done.stdout == "6\n"
+
+
+def test_a_rank_uses_one_slice():
+    made = sliced("mpi", Layout(2, 1, 2))
+    assert (made.verdict, made.reason) == (
+        "refuse",
+        "the accelerators of partition gpu are slices (MIG, a100_1g.5gb): a process uses one slice, however many it is"
+        " given, not 2",
+    )
+    assert sliced("mpi", Layout(1, 1, 2)).refused and not sliced("mpi", Layout(2, 1, 1)).refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -57,11 +58,12 @@ class Launcher(ABC):
 
     def __init__(self, site: Site, partition: Partition, environment: Path) -> None:
         self.site, self.partition, self.environment = site, partition, environment
+        self.words = separated(site.launcher_on(partition).options)  # the site's own; `command` adds those of settings
 
     @property
     def program(self) -> str:
         """What is called; a site may name one of several by its path."""
-        return self.site.launcher.program or self.name.partition("-")[0]
+        return self.site.launcher_on(self.partition).program or self.name.partition("-")[0]
 
     @abstractmethod
     def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
@@ -100,15 +102,37 @@ class Launcher(ABC):
         """Ranks for which a node has room, as a pilot counts `{offset}`."""
         return layout.ranks_per_node if layout.nodes > 1 else self.partition.usable_cores // layout.cores_per_rank
 
+    def own(self, words: Sequence[str]) -> list[str]:
+        """The site's own words, as they stand in the line."""
+        return list(words)
+
+    def contradicted(self, layout: Layout, *, pmi: str | None) -> tuple[str, str] | None:
+        """Which of the site's own words (`words`) undo what a plan says, and what to do about it; None for none."""
+        return None
+
+    def remarks(self, layout: Layout, *, gpus_by: str) -> list[str]:
+        """What is to be known of the site's own words."""
+        return []
+
     def command(
         self, layout: Layout, *, pmi: str | None = None, exports: Sequence[str] = (), extra: Sequence[str] = (),
         placed: bool = False, gpus_by: str = "per_task",
     ) -> list[str]:  # fmt: skip
         """What stands before the command that the ranks run."""
+        self.words = separated([*self.site.launcher_on(self.partition).options, *extra])
         options = self.options(layout, pmi=pmi, exports=exports, placed=placed)
         if layout.gpus_per_rank:
             options += self.accelerators(layout, by=gpus_by, placed=placed)
-        return [self.program, *options, *self.placement(layout, placed=placed), *self.site.launcher.options, *extra]
+        return [self.program, *options, *self.placement(layout, placed=placed), *self.own(self.words)]
+
+
+def separated(words: Sequence[str]) -> list[str]:
+    """Words of options, one that holds an option and its value (`--network x`) as the two that they are."""
+    found = []
+    for word in words:
+        option = re.fullmatch(r"(--?[A-Za-z][\w-]*)\s+(\S.*)", word, re.DOTALL)
+        found += option.groups() if option else [word]
+    return found
 
 
 def register(name: str) -> Callable[[type[Launcher]], type[Launcher]]:
@@ -129,7 +153,7 @@ def known_launchers() -> list[str]:
 
 def launcher(site: Site, partition: Partition, environment: Path, name: str | None = None) -> Launcher:
     """The launcher called `name`; the partition's own, else the site's, where no name is given."""
-    name = name or partition.launcher or site.launcher.name
+    name = name or site.launcher_on(partition).name
     if name not in _LAUNCHERS:
         raise unknown("launcher", name, _LAUNCHERS, where=f"site {site.name}")
     return _LAUNCHERS[name](site, partition, environment)

@@ -21,8 +21,8 @@ class Hydra(Launcher):
     @property
     def program(self) -> str:
         """The path of `mpiexec`."""
-        if self.site.launcher.program:
-            return self.site.launcher.program
+        if named := self.site.launcher_on(self.partition).program:
+            return named
         path = self.environment / "bin" / "mpiexec"
         if not path.is_file():
             raise ConfigError("the environment has no mpiexec", found=f"no {path}", fix="pip install mpich")
@@ -45,7 +45,7 @@ class IntelMpi(Hydra):
     @property
     def program(self) -> str:
         """`mpirun`, or what the site names."""
-        return self.site.launcher.program or "mpirun"
+        return self.site.launcher_on(self.partition).program or "mpirun"
 
     def variables(self, layout: Layout, *, placed: bool = False) -> dict[str, str]:
         """Intel MPI binds ranks, as if they were alone on the node."""

@@ -8,6 +8,22 @@ from deeprc.launch.launchers.base import Launcher, Layout, register
 
 # The name of the plugin, where it is another one. A library of PMI-1 (libpmi.so) asks Slurm itself.
 PMI = {"cray": "cray_shasta", "pmi1": "none", "orte": "openmpi"}
+DISTRIBUTION = ("--distribution", "-m")
+# By these srun gives ranks their accelerators: which of them, is for the plan to say.
+GPUS = ("--gpu-bind", "--gpus", "-G", "--gpus-per-node", "--gpus-per-task", "--gres", "--tres-per-task", "--tres-bind")
+
+
+def said(words: Sequence[str], *spelt: str) -> str | None:
+    """The value that words give to an option, by any of its spellings; the last one, which counts; None for none."""
+    value = None
+    for place, word in enumerate(words):
+        option, equals, rest = word.partition("=")
+        short = next((name for name in spelt if len(name) == 2 and word.startswith(name) and word != name), None)
+        if option in spelt:
+            value = rest if equals else next(iter(words[place + 1 :]), "")
+        elif short:
+            value = word.removeprefix(short)
+    return value
 
 
 @register("srun")
@@ -32,7 +48,7 @@ class Srun(Launcher):
         options.append(f"--cpus-per-task={layout.cores_per_rank * threads}")
         if threads > 1:
             options.append("--cpu-bind=cores")
-        if pmi and not any(option.startswith("--mpi") for option in self.site.launcher.options):
+        if pmi and said(self.words, "--mpi") is None:
             options.append(f"--mpi={PMI.get(pmi, pmi)}")
         return [*options, "--kill-on-bad-exit=1"]
 
@@ -45,7 +61,7 @@ class Srun(Launcher):
         """
         if by == "variable":
             count = layout.gpus_per_node if placed else self.partition.gpus
-            told = any(word.startswith(("--distribution", "-m")) for word in self.site.launcher.options)
+            told = said(self.words, *DISTRIBUTION) is not None
             blocks = [] if told or layout.ranks_per_node == 1 else ["--distribution=block:block"]
             return [*blocks, f"--gpus-per-node={count}", "--gpu-bind=none"]
         bind = by if by == "closest" else f"per_task:{layout.gpus_per_rank}"
@@ -64,3 +80,40 @@ class Srun(Launcher):
         idle = self.partition.gpus > 0 and not layout.gpus_per_rank
         memory = -(-layout.memory_mb * layout.ranks_per_node * 10**6 // 2**20)
         return ["--nodelist={hosts}", "--exact", f"--mem={memory}", *(["--gres=none"] if idle else [])]
+
+    def own(self, words: Sequence[str]) -> list[str]:
+        """One `--network=` for all that is asked of the network: srun takes the last one only."""
+        asked, rest = [], []
+        left = iter(words)
+        for word in left:
+            option, equals, value = word.partition("=")
+            if option != "--network":
+                rest.append(word)
+                continue
+            asked += [part for part in (value if equals else next(left, "")).split(",") if part]
+        return [*rest, *([f"--network={','.join(dict.fromkeys(asked))}"] if asked else [])]
+
+    def contradicted(self, layout: Layout, *, pmi: str | None) -> tuple[str, str] | None:
+        """Another PMI than that of the ranks would make each a world of its own, another binding share accelerators."""
+        told = said(self.words, "--mpi")
+        plugin = (told or "").partition("_v")[0]
+        if layout.ranks > 1 and pmi and told and plugin != PMI.get(pmi, pmi) and (plugin, pmi) != ("pmi2", "pmi1"):
+            why = f"the site's own options of srun say --mpi={told}, and the ranks speak {pmi}"
+            return f"{why}: each would be a world of its own", "leave --mpi out of them: it stands in every line"
+        given = next((name for name in GPUS if said(self.words, name) is not None), None)
+        if layout.gpus_per_rank and given:
+            why = f"the site's own options of srun say {given}={said(self.words, given)}"
+            fix = "leave it out of them; `gpu_binding` of the partition says how ranks get their accelerators"
+            return f"{why}, which undoes what gives each rank an accelerator of its own", fix
+        return None
+
+    def remarks(self, layout: Layout, *, gpus_by: str) -> list[str]:
+        """Accelerators told by a variable go by blocks of cores, as ranks do unless the site has them otherwise."""
+        told = said(self.words, *DISTRIBUTION)
+        blocks = [*(told or "").split(","), ""][0].split(":")[1:2] == ["block"]
+        if gpus_by != "variable" or told is None or layout.ranks_per_node == 1 or blocks:
+            return []
+        return [
+            f"--distribution={told} of the site's own options deals ranks out to sockets in turn: some use an"
+            " accelerator of the other socket (block:block keeps each near its own)"
+        ]

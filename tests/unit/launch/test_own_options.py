@@ -1,0 +1,97 @@
+"""A site's own options of srun: they come last and count, so what they would undo in silence is refused or told."""
+
+import shlex
+
+import pytest
+
+from deeprc.launch import Layout, compose
+from deeprc.launch.launchers.base import separated
+from deeprc.launch.launchers.srun import said
+from samples.sites import cluster
+
+NVIDIA = {"accelerator": {"vendor": "nvidia", "model": "A100", "count": 4}, "sockets": 2}
+PMI2 = [{"implementation": "mpich", "version": "4.2", "family": "mpich", "pmi": ["pmi2"]}]
+
+
+def planned(where, words, layout=Layout(4, 2, 1), comm="ccl"):  # noqa: B008
+    words = shlex.split(words)
+    own = {"launcher": {"launcher": {"name": "srun", "pmi": ["pmi2", "pmix"], "options": words}},
+           "setting": {"settings": [{"launcher_options": words}]}}[where]  # fmt: skip
+    network = {"fabric": "infiniband", "description": "HDR", "provider": "mlx5"}
+    site = cluster(**{"mpi": PMI2, "partition": NVIDIA, "interconnect": network} | own)
+    return compose(site, site.partition(), layout, ["run"], comm=comm)
+
+
+@pytest.fixture(params=["launcher", "setting"])
+def where(request):
+    return request.param
+
+
+@pytest.mark.parametrize("words", ["--distribution=block:cyclic", "--distribution cyclic", "-m cyclic", "-mcyclic"])
+def test_a_distribution_of_the_sites_stands_alone_and_is_told(where, words):
+    made = planned(where, words)
+    assert not any("block:block" in word for word in made.launcher)
+    assert made.launcher[-len(words.split()) :] == words.split()
+    value = words.removeprefix("--distribution").removeprefix("-m").lstrip("= ")
+    assert made.warnings == [
+        f"--distribution={value} of the site's own options deals ranks out to sockets in turn: some use an accelerator"
+        " of the other socket (block:block keeps each near its own)"
+    ]
+    assert planned(where, words, comm="mpi").warnings == []  # Slurm binds the near ones itself
+    assert planned(where, words, Layout(1, 2, 1)).warnings == []
+
+
+def test_a_distribution_by_blocks_is_right(where):
+    made = planned(where, "--distribution=cyclic:block,Pack")
+    assert made.warnings == [] and [word for word in made.launcher if "distribution" in word] == [
+        "--distribution=cyclic:block,Pack"
+    ]
+    assert "--distribution=block:block" in planned(where, "--quiet").launcher
+
+
+@pytest.mark.parametrize("words", ["--mpi=pmix", "--mpi pmix", "--mpi=pmix_v4", "--mpi=none"])
+def test_another_pmi_than_that_of_the_ranks_is_refused(where, words):
+    made = planned(where, words, Layout(4, 2))
+    value = words.removeprefix("--mpi")[1:]
+    assert (made.verdict, made.argv) == ("refuse", [])
+    assert made.reason == (
+        f"the site's own options of srun say --mpi={value}, and the ranks speak pmi2: each would be a world of its own"
+    )
+    assert made.fix == "leave --mpi out of them: it stands in every line"
+    assert not planned(where, words, Layout(1, 2)).refused
+
+
+def test_the_same_pmi_stands_once(where):
+    made = planned(where, "--mpi=pmi2", Layout(4, 2))
+    assert [word for word in made.launcher if "mpi" in word] == ["--mpi=pmi2"]
+
+
+@pytest.mark.parametrize(
+    "words", ["--gpu-bind=closest", "--gpus-per-task 4", "-G4", "--gres=gpu:1", "--gpus-per-node=4"]
+)
+@pytest.mark.parametrize("comm", ["mpi", "ccl", "both"])
+def test_what_would_share_accelerators_in_silence_is_refused(where, words, comm):
+    made = planned(where, words, comm=comm)
+    assert made.refused and made.reason.endswith("which undoes what gives each rank an accelerator of its own")
+    assert "gpu_binding" in made.fix
+    assert not planned(where, words, Layout(4, 2), comm=comm).refused
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--network x", "-m block:block", "--export=A=b c", "a b", "--mca", "--x  y z"],
+         ["--network", "x", "-m", "block:block", "--export=A=b c", "a b", "--mca", "--x", "y z"]),
+        ([], []),
+    ],
+)  # fmt: skip
+def test_an_option_and_its_value_in_one_word_are_two(words, expected):
+    assert separated(words) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [(["--mpi=a", "--mpi", "b"], "b"), (["--mpi"], ""), (["--mpix=a"], None), ([], None), (["x", "--mpi=a=b"], "a=b")],
+)
+def test_the_last_value_counts(words, value):
+    assert said(words, "--mpi") == value
