@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from pathlib import Path
 
 from deeprc.core.errors import ConfigError
@@ -27,7 +28,8 @@ def this_site() -> Site:
 
 def choose(site: Site, name: str | None) -> Partition:
     """The one that is named, else that of the job that this is."""
-    if name is None and (queue := os.environ.get("SLURM_JOB_PARTITION") or os.environ.get("PBS_QUEUE")):
+    told = (os.environ.get(variable) for variable in ("SLURM_JOB_PARTITION", "PBS_QUEUE", "LSB_QUEUE"))
+    if name is None and (queue := next(filter(None, told), None)):
         return next((part for part in site.partitions if queue in (part.queue, part.name)), site.partitions[0])
     return site.partition(name)
 
@@ -41,9 +43,12 @@ def _file(site: Site, image: Image, part: Partition) -> str:
 
 def nodes_of_job() -> int:
     """Nodes of the job that this is; 1 outside of one."""
-    if listing := os.environ.get("PBS_NODEFILE"):
-        with contextlib.suppress(OSError):
-            return len(set(Path(listing).read_text().split())) or 1
+    for variable in ("PBS_NODEFILE", "LSB_DJOB_HOSTFILE"):
+        with contextlib.suppress(KeyError, OSError):
+            slots = Counter(Path(os.environ[variable]).read_text().split())
+            # The host that a job of IBM's Cluster System Manager starts from has one slot, and runs no ranks.
+            several = sum(count > 1 for count in slots.values()) if variable == "LSB_DJOB_HOSTFILE" else 0
+            return several or len(slots) or 1
     return int(os.environ.get("SLURM_JOB_NUM_NODES", 0)) or 1
 
 

@@ -8,6 +8,7 @@ from deeprc.images.catalog import Image
 from deeprc.launch.launchers import Layout
 from deeprc.launch.verdict import Verdict
 from deeprc.sites import Partition, Site
+from deeprc.sites.allocation import asked
 from deeprc.sites.setting import Comm, Setting, When
 
 
@@ -68,7 +69,7 @@ def gather(
     same name, but for the container's LD_LIBRARY_PATH, to which it is added.
     """
     got = Gathered(modules=[*site.modules, *partition.modules, *(verdict.mpi.modules if verdict.mpi else [])])
-    got.scheduler_options = [*site.scheduler.options, *partition.allocation(layout.nodes, layout.ranks_per_node)]
+    got.scheduler_options = asked(site, partition, layout.nodes, layout.ranks_per_node)
     if contained:
         got.modules += site.runtime.modules
         got.binds += site.binds.paths

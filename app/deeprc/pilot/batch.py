@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from deeprc.pilot.queueing import NOTHING, Queueing
 from deeprc.sites import Partition, Site
+from deeprc.sites.allocation import asked
 
 SCHEMES = {"fork": "fork", "slurm": "slurm", "pbspro": "pbspro", "lsf": "lsf"}  # of RADICAL-Pilot's endpoints
 NAME_OPTION = {"slurm": "--job-name={}", "pbspro": "-N {}", "lsf": "-J {}"}
@@ -56,14 +57,14 @@ def allocation(
         What tasks need of their allocation beside (`--network=…`).
     """
     scheduler = site.scheduler.name
-    wanted = [*site.scheduler.options, *partition.allocation(nodes, partition.usable_cores), *extra]
+    wanted = [*asked(site, partition, nodes, partition.usable_cores), *extra]
     words = [word for option in wanted for word in shlex.split(option)]
     options = queueing.options(scheduler, words)
     named = any(word.split("=")[0] in QUEUE_OPTION[scheduler] for word in options)
     options += NAME_OPTION[scheduler].format(name).split()
     environment = {}
-    asks = any(word.startswith(GPU_OPTIONS) or "ngpus" in word for word in options)
-    if scheduler == "slurm" and partition.gpus and not asks:
+    asks_gpus = any(word.startswith(GPU_OPTIONS) or "ngpus" in word for word in options)
+    if scheduler == "slurm" and partition.gpus and not asks_gpus:
         # An option of the command or the job's script would go before it; psij has none for accelerators.
         environment["SBATCH_GRES"] = f"gpu:{partition.gpus}"
     return Allocation(name, options, environment, None if named else partition.queue)

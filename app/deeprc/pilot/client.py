@@ -34,6 +34,7 @@ from deeprc.pilot.resource import bootstrap_text, resource_config, write_resourc
 from deeprc.pilot.tasks import Outcome, Shape, Task
 from deeprc.pilot.workers import PROGRAM, Workers
 from deeprc.sites import Site
+from deeprc.sites.allocation import asked
 from deeprc.sites.options import whole
 
 GRACE = 30.0  # seconds that a task gets to save
@@ -210,7 +211,7 @@ class Pilot:
                 self.site, self.partition, layout, [], image=image, image_path=str(path), comm=task.comm, placed=True,
                 containers=many,
             )  # fmt: skip
-        common = [*self.site.scheduler.options, *self.partition.allocation(layout.nodes, layout.ranks_per_node)]
+        common = asked(self.site, self.partition, layout.nodes, layout.ranks_per_node)
         there = whole(common)
         for option in whole(plan.scheduler_options[len(common) :]):
             if option in there or option in self._extra:

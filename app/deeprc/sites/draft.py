@@ -49,7 +49,7 @@ def draft(machine: Machine) -> dict:
         "contact": f"{FILL_IN}: whom users ask",
         "url": f"{FILL_IN}: the facility's page",
         "identity": {**_identity(machine, name), **guess},
-        "scheduler": {"name": machine.scheduler.name, **guess},
+        "scheduler": {"name": machine.scheduler.name, **_csm(machine), **guess},
         "launcher": {**_launcher(machine), **guess},
         "interconnect": {
             "fabric": fabric,
@@ -103,6 +103,13 @@ def _identity(machine: Machine, name: str) -> dict:
     if not telling and not hosts:
         hosts = [re.sub(r"\d+", r"\\d+", re.escape(machine.hosts[0]))]  # node0123: any number
     return {"environment": telling, "hostnames": hosts}
+
+
+def _csm(machine: Machine) -> dict:
+    """LSF: `jsrun` is IBM's, for machines whose nodes its Cluster System Manager gives."""
+    if machine.scheduler.name != "lsf":
+        return {}
+    return {"csm": any(program.launcher == "jsrun" for program in machine.launchers)}
 
 
 def _launcher(machine: Machine) -> dict:

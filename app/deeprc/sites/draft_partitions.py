@@ -61,7 +61,7 @@ def _partition(machine: Machine, queue: Queue | None, gres: Gres | None, name: s
     """Nodes of one kind; what the batch system does not tell is taken from this node, where it is one of them."""
     arm = queue is not None and any(word in f"{queue.name} {gres}".lower() for word in GRACE)
     part: dict = {"name": name, "nodes": queue.nodes if queue else 1}
-    part["architecture"] = "aarch64" if arm else machine.architecture
+    part["architecture"] = (queue and queue.arch) or ("aarch64" if arm else machine.architecture)
     cores, threads = (queue.cores, queue.threads) if queue and queue.cores else (machine.physical_cores, 1)
     if queue and queue.here and threads == 1 and cores == machine.cores and cores % machine.physical_cores == 0:
         cores, threads = machine.physical_cores, cores // machine.physical_cores  # it counts threads, as PBS does
@@ -74,7 +74,7 @@ def _partition(machine: Machine, queue: Queue | None, gres: Gres | None, name: s
     if machine.cpu and (queue is None or queue.here):
         part["cpu"] = machine.cpu
     accelerator, notes = _accelerator(machine, queue, gres)
-    if queue and not queue.here and not arm:
+    if queue and not (queue.here or queue.arch or arm):
         notes.append(f"{FILL_IN}: the architecture is this node's, `uname -m` on one of these tells theirs")
     if queue and not queue.sockets and threads == 1:
         notes.append("cores may be hardware threads: the scheduler counts them as it was told to")
@@ -132,6 +132,4 @@ def _options(
     if name == "pbspro":
         chunk = f"select={{nodes}}:ncpus={processors}" + (":ngpus={gpus}" if gpus else "")
         return ["-q", queue.name, "-l", chunk, "-l", "place=scatter:excl"]
-    if any(program.launcher == "jsrun" for program in machine.launchers):
-        return ["-q", queue.name, "-nnodes", "{nodes}"]
-    return ["-q", queue.name, *(["-gpu", "num={gpus}"] if gpus else [])]
+    return ["-q", queue.name]  # nodes, slots and accelerators come by themselves: `deeprc.sites.allocation`

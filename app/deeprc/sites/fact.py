@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Whole = Annotated[int, Field(strict=True)]  # YAML's own whole number: true and "4" are none
 Count = Annotated[Whole, Field(gt=0)]
+Switch = Annotated[bool, Field(strict=True)]  # true or false: 1 and "yes" are neither
 Mark = Literal["seen", "V", "V2", "U", "!"]
 MARKS = {
     "seen": "seen on the machine by `deeprc doctor --confirm`",

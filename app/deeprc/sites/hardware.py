@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from deeprc.sites import detect
-from deeprc.sites.fact import Count, Fact, Strict, Whole
+from deeprc.sites.fact import Count, Fact, Strict, Switch, Whole
 from deeprc.sites.options import PartitionOption
 from deeprc.sites.software import PartitionLauncher
 
@@ -45,7 +45,7 @@ class Accelerator(Strict):
     count: Count
     memory_gb: Count | None = None
     driver: str | None = None
-    reversed: bool = False
+    reversed: Switch = False
     order: list[Whole] = Field(default_factory=list)
 
     @model_validator(mode="after")

@@ -115,6 +115,8 @@ class Site(Fact):
 
     @model_validator(mode="after")
     def _consistent(self) -> Site:
+        if self.scheduler.csm is False and any("-nnodes" in option for option in self._allocations()):
+            raise ValueError("-nnodes is an option of IBM's Cluster System Manager: leave it out, or say csm: true")
         names = [partition.name for partition in self.partitions]
         if len(names) != len(set(names)):
             raise ValueError(f"partitions: a name stands twice in {', '.join(names)}")
@@ -150,6 +152,19 @@ class Site(Fact):
         if own is None or (own.only_named and own.name == self.launcher.name):
             return self.launcher
         return own
+
+    @property
+    def csm(self) -> bool:
+        """LSF: whether nodes come from IBM's Cluster System Manager (Summit, Sierra), by `-nnodes`; else by slots.
+
+        Where nobody says, they do with `jsrun`, and where the options name `-nnodes`.
+        """
+        if self.scheduler.csm is not None:
+            return self.scheduler.csm
+        return self.launcher.name == "jsrun" or any("-nnodes" in option for option in self._allocations())
+
+    def _allocations(self) -> list[str]:
+        return [*self.scheduler.options, *(option for part in self.partitions for option in part.scheduler_options)]
 
     @property
     def translates(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from deeprc.sites.fact import Fact, Strict
+from deeprc.sites.fact import Fact, Strict, Switch
 from deeprc.sites.options import Option
 from deeprc.sites.software import Module, Pmi
 
@@ -53,7 +53,7 @@ class When(Strict):
 
     comm: list[Comm] | None = None
     nodes: Literal["one", "several"] | None = None
-    gpus: bool | None = None
+    gpus: Switch | None = None
     model: list[Literal["bind", "hybrid", "translate"]] | None = None
     pmi: list[Pmi] | None = None
     partitions: list[str] | None = None

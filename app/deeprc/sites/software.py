@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from deeprc.sites.fact import Fact
+from deeprc.sites.fact import Fact, Switch
 from deeprc.sites.options import Option
 
 Family = Literal["mpich", "openmpi", "mpi-abi"]
@@ -33,10 +33,25 @@ Part = Literal["gpu", "mpi", "cuda-mpi", "nccl", "openmpi-pmi2", "openmpi-pmix"]
 
 
 class Scheduler(Fact):
-    """The batch system; `options` go with every allocation. `$NAME` in them is a variable of the user's."""
+    """The batch system.
+
+    Attributes
+    ----------
+    options
+        Go with every allocation. `$NAME` in them is a variable of the user's.
+    csm
+        LSF: whether IBM's Cluster System Manager gives its nodes, see `Site.csm`.
+    """
 
     name: Literal["fork", "slurm", "pbspro", "lsf"]
     options: list[Option] = Field(default_factory=list)
+    csm: Switch | None = None
+
+    @model_validator(mode="after")
+    def _csm_is_of_lsf(self) -> Scheduler:
+        if self.csm is not None and self.name != "lsf":
+            raise ValueError(f"csm is a fact of LSF, not of {self.name}")
+        return self
 
 
 class LauncherFact(Fact):
@@ -115,13 +130,13 @@ class Mpi(Fact):
     version: str | None = None
     abi_version: str | None = None
     family: Family
-    standard_abi: bool = False
+    standard_abi: Switch = False
     soname: str | None = None
     modules: list[Module] = Field(default_factory=list)
     prefix: str | None = None
     library: str | None = None
     path: list[str] = Field(default_factory=list)
-    bindable: bool = True
+    bindable: Switch = True
     pmi: list[Pmi] = Field(default_factory=list)
 
     @property
@@ -183,5 +198,5 @@ class Runtime(Fact):
     environment: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_*?]+$")]] = Field(default_factory=list)
     entry: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
     brings: dict[Part, Annotated[str, Field(pattern="^--")]] = Field(default_factory=dict)
-    home: bool = False
-    clean_environment: bool = False
+    home: Switch = False
+    clean_environment: Switch = False

@@ -66,11 +66,52 @@ def test_every_word_of_an_option_reaches_the_batch_system():
     ]  # fmt: skip
 
 
-def test_lsf():
-    site = cluster(**LSF, partition={"scheduler_options": ["-alloc_flags smt1"], "queue": "batch"})
+SLOTS = ["-n", "124", "-R", "span[ptile=62]"]  # two nodes of 64 cores, two of them the system's
+GPUS = ["-gpu", "num=8:j_exclusive=yes"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "options", "expected"),
+    [
+        ({}, ["-alloc_flags smt1"], ["-alloc_flags", "smt1", "-nnodes", "2"]),  # jsrun: Summit, Sierra
+        ({}, ["-nnodes {nodes}"], ["-nnodes", "2"]),
+        ({"launcher": "mpirun-openmpi"}, ["-nnodes", "{nodes}"], ["-nnodes", "2"]),
+        ({"launcher": "mpirun-openmpi", "csm": True}, [], ["-nnodes", "2"]),
+        ({"launcher": "mpirun-openmpi"}, [], SLOTS + GPUS),
+        ({"csm": False}, [], SLOTS + GPUS),
+        ({"csm": False}, ["-gpu", "num=2"], ["-gpu", "num=2", *SLOTS]),
+        ({"csm": False}, ['-R "rusage[ngpus_physical=4]"'], ["-R", "rusage[ngpus_physical=4]", *SLOTS]),
+        ({"csm": False}, ["-n 8", "-x"], ["-n", "8", "-x", *GPUS]),
+    ],
+)
+def test_lsf(parts, options, expected):
+    """IBM Spectrum LSF 10.1: `-nnodes` is the Cluster System Manager's; all others give slots."""
+    scheduler = LSF["scheduler"] | {"csm": parts.get("csm")}
+    site = cluster(
+        scheduler=scheduler, launcher={"name": parts.get("launcher", "jsrun")},
+        partition={"scheduler_options": options, "queue": "batch", "reserved_cores": [0, 8]},
+    )  # fmt: skip
     given = asked(site, queueing=Queueing("geo"))
-    assert given.options == ["-alloc_flags", "smt1", "-P", "geo", "-J", "deeprc-1"]
+    assert given.options == [*expected, "-P", "geo", "-J", "deeprc-1"]
     assert given.queue == "batch"
+
+
+def test_lsf_counts_slots_as_its_site_does():
+    site = cluster(**LSF | {"launcher": {"name": "mpirun-openmpi"}}, partition={"threads_per_core": 4})
+    assert asked(site, nodes=3).options[:4] == ["-n", "768", "-R", "span[ptile=256]"]
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "options", "message"),
+    [
+        ({"name": "lsf", "csm": False}, ["-nnodes 2"], "-nnodes is an option of IBM's Cluster System Manager"),
+        ({"name": "slurm", "csm": True}, [], "csm is a fact of LSF, not of slurm"),
+        ({"name": "lsf", "csm": "yes"}, [], "valid boolean"),
+    ],
+)
+def test_what_csm_cannot_be(scheduler, options, message):
+    with pytest.raises(ValueError, match=message):
+        cluster(scheduler=scheduler, partition={"scheduler_options": options})
 
 
 @pytest.mark.parametrize("scheduler", ["slurm", "pbspro", "lsf"])
@@ -159,6 +200,75 @@ def test_psij_submits_with_the_options_and_tells_the_refusal(tmp_path):
     assert (first, second) == ("--constraint=a b", "--x")
     assert script.endswith(".job")
     assert (tmp_path / "refusal").read_text().strip() == "sbatch: error: no such thing"
+
+
+def test_lsf_reads_psijs_script_from_its_input(tmp_path):
+    """The real PSI/J and a `bsub` that notes its words and its input: most LSFs do not read options in a file that is
+    named to them, none but the Cluster System Manager's knows `-nnodes`, and `-env` takes one list.
+    """
+    fake = tmp_path / "bsub"
+    fake.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/given\ncat > {tmp_path}/script\necho "Job <77> is sent"\n'
+    )
+    fake.chmod(0o755)
+    program = (
+        "import psij; e = psij.JobExecutor.get_instance('lsf')\n"
+        "spec = psij.JobSpec(executable='/bin/true', inherit_environment=False, environment={'A': \"it's b\"},\n"
+        "    resources=psij.ResourceSpecV1(node_count=2, process_count=8))\n"
+        "job = psij.Job(spec); e.submit(job); print(job.native_id)\n"
+        "import os; os._exit(0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-uc", program],
+        env={
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(HOOKS),
+            "DEEPRC_SUBMIT": json.dumps(["-n", "8", "-R", "span[ptile=4]"]),
+            "DEEPRC_REFUSAL": str(tmp_path / "refusal"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "77\n", done.stderr
+    assert (tmp_path / "given").read_text().splitlines() == ["-n", "8", "-R", "span[ptile=4]"]
+    script = (tmp_path / "script").read_text().splitlines()
+    assert script[0] == "#!/bin/bash"
+    assert [line for line in script if line.startswith(("#BSUB -env", "#BSUB -n", "export A"))] == [
+        "#BSUB -env none", "export A='it'\"'\"'s b'",
+    ]  # fmt: skip
+
+
+def test_radical_pilot_takes_the_site_files_cores_on_lsf(tmp_path):
+    files = {
+        "names": (["batch01"] * 30 + ["login2"] * 30, ["batch01", "login2"]),  # which RADICAL-Pilot leaves out
+        "csm": (["launch1", *["h1"] * 42, *["h2"] * 42], ["h1", "h2"]),  # Summit's first host has one slot
+        "single": (["h1", "h2"], ["h1", "h2"]),
+    }
+    for name, (hosts, _) in files.items():
+        (tmp_path / name).write_text("".join(f"{host}\n" for host in hosts))
+    program = (
+        "from radical.pilot.agent.resource_manager.lsf import LSF\n"
+        "from radical.pilot.agent.resource_manager.base import RMInfo\n"
+        "import json, logging, os, sys\n"
+        "manager = LSF.__new__(LSF); manager._log = logging.getLogger()\n"
+        "for name in sys.argv[1:]:\n"
+        "    os.environ['LSB_DJOB_HOSTFILE'] = name\n"
+        "    info = RMInfo({'cores_per_node': 44, 'threads_per_core': 1, 'gpus_per_node': 4})\n"
+        "    nodes = manager.init_from_scratch(info).node_list\n"
+        "    print(json.dumps([[node['name'], len(node['cores'])] for node in nodes]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *(str(tmp_path / name) for name in files)],
+        env={**os.environ, "PYTHONPATH": str(HOOKS), "LSB_JOBID": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()[-3:]]
+    assert found == [[[name, 44] for name in expected] for _, expected in files.values()]
 
 
 def test_radical_pilot_takes_the_site_files_cores_on_pbs(tmp_path):

@@ -164,6 +164,11 @@ def test_what_is_a_guess_about_accelerators_is_asked_for(gres, vendor, count, no
     assert note in part["note"] if note else "accelerators" not in part["note"]
 
 
+def test_an_architecture_that_the_batch_system_tells_is_not_asked_for(cluster):
+    part = parts(cluster, [Queue("cpu", 9, 64, here=True), Queue("arm", 4, 144, arch="aarch64")], [])["arm"]
+    assert part["architecture"] == "aarch64" and "FILL IN" not in part.get("note", "")
+
+
 def test_threads_are_no_cores(cluster):
     other = Queue("other", 1, 1, 1)
     assert parts(cluster, [Queue("cpu", 9, 128, 512000, None, threads=2, sockets=2), other])["cpu"] == {
@@ -191,10 +196,21 @@ def test_how_pbs_and_lsf_are_asked(cluster):
     assert pbs["cpu"]["scheduler_options"][3] == "select={nodes}:ncpus=32"
     lsf = parts(cluster, [Queue("batch", 1)], [A100], "lsf")  # nothing is known of its nodes but this one
     assert lsf["batch"]["accelerator"]["count"] == 4
-    assert lsf["batch"]["scheduler_options"] == ["-q", "batch", "-gpu", "num={gpus}"]
+    assert lsf["batch"]["scheduler_options"] == ["-q", "batch"]
+    site = sites.cluster(scheduler={"name": "lsf", "csm": False}, partition=lsf["batch"] | {"cores": 32, "nodes": 9})
+    assert compose(site, site.partition(), Layout(4, nodes=2), ["run"]).scheduler_options == [
+        "-q", "batch", "-n", "64", "-R", "span[ptile=32]", "-gpu", "num=4:j_exclusive=yes",
+    ]  # fmt: skip
     jsrun = [LauncherProgram("jsrun", "/opt/ibm/spectrum_mpi/jsm_pmix/bin/jsrun")]
     summit = parts(cluster, [Queue("batch", 1)], [A100], "lsf", launchers=jsrun)
-    assert summit["batch"]["scheduler_options"] == ["-q", "batch", "-nnodes", "{nodes}"]
+    assert summit["batch"]["scheduler_options"] == ["-q", "batch"]
+    site = sites.cluster(scheduler={"name": "lsf", "csm": True}, partition=summit["batch"] | {"nodes": 9})
+    assert compose(site, site.partition(), Layout(4, nodes=2), ["run"]).scheduler_options == [
+        "-q",
+        "batch",
+        "-nnodes",
+        "2",
+    ]
 
 
 def test_no_launcher_of_our_own_environment(cluster):

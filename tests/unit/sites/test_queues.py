@@ -271,13 +271,93 @@ night             1  Closed:Inact      -    -    -    -     0     0     0     0
 def test_lsf():
     hosts = lsf.parse_hosts(LSHOSTS, lsf.parse_gpus(LSHOSTS_GPU))
     gpus = "gpu:TeslaV100_SXM2_16GB:2"
-    assert hosts == [("g001", 176, 650472, gpus), ("g002", 176, 650472, gpus), ("cmp01", 4, 1825, None)]
+    assert hosts == [
+        ("g001", 176, 650472, gpus, "ppc64le"), ("g002", 176, 650472, gpus, "ppc64le"),
+        ("cmp01", 4, 1825, None, "x86_64"),
+    ]  # fmt: skip
     assert lsf.parse_queues(BQUEUES, hosts) == (
-        [Queue("priority", 2, 176, 650472, gpus), Queue("priority", 1, 4, 1825, None)],
+        [Queue("priority", 2, 176, 650472, gpus, arch="ppc64le"), Queue("priority", 1, 4, 1825, None, arch="x86_64")],
         ["night: it takes no jobs (Closed:Inact)"],
     )
     assert lsf.parse_queues(BQUEUES, [])[0] == [Queue("priority", 1)]
     assert lsf.parse_hosts("", {}) == []
+
+
+# IBM Spectrum LSF 10.1, command reference: bqueues (-l), bmgroup (-w, -r), lsb.queues HOSTS (groups with a slash,
+# preferences, exclusion by `~`); older releases print a sentence for `all`.
+BQUEUES_L = """
+QUEUE: priority
+  -- Jobs submitted for this queue are scheduled as urgent jobs.
+PARAMETERS/STATISTICS
+PRIO NICE STATUS          MAX JL/U JL/P JL/H NJOBS  PEND   RUN SSUSP USUSP  RSV PJOBS
+ 43    0  Open:Active       -    -    -    -     0     0     0     0     0    0     0
+
+SCHEDULING PARAMETERS
+           r15s   r1m  r15m   ut      pg    io   ls    it    tmp    swp    mem
+ loadSched   -     -     -     -       -     -    -     -     -      -      -
+USERS: all
+HOSTS:  power/ cmp01+2
+RERUNNABLE :  yes
+-------------------------------------------------------------------------------
+
+QUEUE: night
+USERS:  all users
+HOSTS:  all hosts used by the OpenLava system
+
+QUEUE: rest
+USERS: all
+HOSTS:  all ~power
+
+QUEUE: far
+HOSTS:  others_cluster@remote
+"""
+BMGROUP = """GROUP_NAME       HOSTS
+power            g001 g002
+"""
+
+
+def test_the_hosts_of_an_lsf_queue():
+    every = {"g001", "g002", "cmp01"}
+    limits = lsf.parse_limits(BQUEUES_L, lsf.parse_groups(BMGROUP), every)
+    assert limits == {"priority": every, "night": every, "rest": {"cmp01"}}
+    assert lsf.parse_limits(BQUEUES_L, {}, every) == {"night": every}  # what a group is, nobody tells
+    queues = "QUEUE_NAME PRIO STATUS\nrest 1 Open:Active\nfar 1 Open:Active\n"
+    hosts = lsf.parse_hosts(LSHOSTS, {})
+    found, _ = lsf.parse_queues(queues, hosts, limits)
+    assert [(queue.name, queue.nodes, queue.arch) for queue in found] == [
+        ("rest", 1, "x86_64"), ("far", 2, "ppc64le"), ("far", 1, "x86_64"),
+    ]  # fmt: skip
+
+
+# Slurm 22.05 of this project's tests, and the forms of the manual of scontrol: Gres with sockets, a node never up.
+NODES_OF_SLURM = """\
+NodeName=gh1 Arch=aarch64 CoresPerSocket=72 CPUTot=72 Gres=gpu:gh200:1(S:0) State=IDLE Partitions=gpu,long MCS_label=N/A
+NodeName=cpu1 Arch=x86_64 CoresPerSocket=64 CPUTot=128 Gres=(null) State=IDLE Partitions=long
+NodeName=old1 Arch=x86_64 Gres=gpu:a100:4 State=IDLE Partitions=mixed
+NodeName=new1 Arch=aarch64 Gres=gpu:a100:4 State=IDLE Partitions=mixed
+NodeName=down1 CoresPerSocket=64 CPUTot=128 State=DOWN+NOT_RESPONDING Partitions=never
+"""
+
+
+def test_the_architecture_of_slurms_nodes():
+    kinds = [("gpu", "gpu:gh200:1(S:0)"), ("long", "gpu:gh200:1(S:0)"), ("long", None), ("mixed", "gpu:a100:4"),
+             ("never", None)]  # fmt: skip
+    found = slurm.with_archs([Queue(name, 1, gres=gres) for name, gres in kinds], NODES_OF_SLURM)
+    assert [queue.arch for queue in found] == ["aarch64", "aarch64", "x86_64", None, None]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("X86_64", "x86_64"),
+        ("LINUXPPC64LE", "ppc64le"),
+        ("LINUX_ARM64", "aarch64"),
+        ("aarch64", "aarch64"),
+        ("NTX64", None),
+    ],
+)
+def test_what_batch_systems_call_an_architecture(said, expected):
+    assert queues.architecture(said) == expected
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,35 @@ given to the command that submits the job, as it stands in the site file; a batc
 before those in the job's script.
 """
 
+import io
 import json
 import os
+import re
 from pathlib import Path
 
 OPTIONS = "DEEPRC_SUBMIT"  # JSON: the options
 REFUSAL = "DEEPRC_REFUSAL"  # the file for the batch system's words
+
+
+# `bsub FILE` runs the file as a command, its #BSUB lines unread, unless lsf.conf says LSB_BSUB_PARSE_SCRIPT=Y (IBM
+# Spectrum LSF 10.1, job_script); every LSF reads them from its input.
+FROM_INPUT = 'file=$1; shift; exec bsub "$@" < "$file"'
+
+
+def for_lsf(script):
+    """PSI/J's script for LSF, without the nodes and slots, which the command's options say as the site has them.
+
+    PSI/J writes `-nnodes`, which is IBM's Cluster System Manager's, and a line with `-env` for each variable, though
+    the option takes one list (bsub.env).
+    """
+    lines = []
+    for line in script.splitlines():
+        variable = re.fullmatch(r"#BSUB -env (\w+)=(.*)", line)
+        if variable:
+            lines.append(f"export {variable[1]}={variable[2]}")
+        elif not re.match(r"#BSUB -(nnodes|n) ", line):
+            lines.append(line)
+    return "\n".join([*lines, ""])
 
 
 def with_options(submit):
@@ -23,11 +46,21 @@ def with_options(submit):
     def submit_and_tell(self, job):
         command = type(self).get_submit_command
 
+        generate = type(self).generate_submit_script
+
         def get_submit_command(*arguments):
             program, *rest = command(self, *arguments)
-            return [program, *json.loads(os.environ[OPTIONS]), *rest]
+            options = json.loads(os.environ[OPTIONS])
+            if program == "bsub":
+                return ["/bin/sh", "-c", FROM_INPUT, program, *rest, *options]
+            return [program, *options, *rest]
 
-        self.get_submit_command = get_submit_command
+        def generate_submit_script(job, context, file):
+            text = io.StringIO()
+            generate(self, job, context, text)
+            file.write(for_lsf(text.getvalue()) if "#BSUB" in text.getvalue() else text.getvalue())
+
+        self.get_submit_command, self.generate_submit_script = get_submit_command, generate_submit_script
         try:
             return submit(self, job)
         except Exception as error:

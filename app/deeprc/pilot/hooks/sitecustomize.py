@@ -193,6 +193,24 @@ def pbs_nodes(module):
     module.PBSPro._parse_pbspro_vnodes = refuse
 
 
+def lsf_nodes(module):
+    """Take the site file's number of cores for each host of the job (`radical.pilot.agent.resource_manager.lsf`).
+
+    RADICAL-Pilot wants a line of the file of hosts for each of them, and leaves hosts out by their names. The host of
+    IBM's Cluster System Manager that a job starts from has one line.
+    """
+    from collections import Counter
+
+    def init_from_scratch(self, info):
+        with open(os.environ["LSB_DJOB_HOSTFILE"]) as file:  # noqa: PTH123  as everywhere here
+            slots = Counter(file.read().split())
+        several = [host for host, count in slots.items() if count > 1]
+        info.node_list = self._get_node_list([(host, info.cores_per_node) for host in several or slots], info)
+        return info
+
+    module.LSF.init_from_scratch = init_from_scratch
+
+
 def submission(module):
     """Submit with the site's options (`psij.executors.batch.batch_scheduler_executor`)."""
     from deeprc_submit import with_options
@@ -245,6 +263,7 @@ HOOKS = {
     "radical.pilot.agent.scheduler.base": scheduling,
     "radical.pilot.agent.scheduler.continuous": placement,
     "radical.pilot.agent.resource_manager.pbspro": pbs_nodes,
+    "radical.pilot.agent.resource_manager.lsf": lsf_nodes,
 }
 if os.environ.get("DEEPRC_SUBMIT"):
     HOOKS["psij.executors.batch.batch_scheduler_executor"] = submission

@@ -25,6 +25,8 @@ class Queue:
         Accelerators of a node in Slurm's words: `gpu:a100:4`.
     here
         Whether this node is one of them.
+    arch
+        Their processors' architecture, where the batch system tells it.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Queue:
     threads: int = 1
     sockets: int | None = None
     here: bool = False
+    arch: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,14 @@ def parse_gres(text: str | None) -> list[Gres]:
         if words[:1] == ["gpu"] and count != 0:
             found.append((words[1] if len(words) > 1 else None, count))
     return found
+
+
+def architecture(text: str) -> str | None:
+    """What a batch system calls an architecture, as site files do: Slurm's `Arch=`, LSF's type of a host."""
+    for known, pattern in (("x86_64", r"x86_?64"), ("aarch64", r"aarch64|arm64"), ("ppc64le", r"ppc64le|power64le")):
+        if re.search(pattern, text, re.IGNORECASE):
+            return known
+    return None
 
 
 def here(name: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from deeprc.sites.detect.ask import ask
 from deeprc.sites.detect.launchers import SPOKEN
-from deeprc.sites.detect.queues import Queue, SchedulerFound, number, whole
+from deeprc.sites.detect.queues import Queue, SchedulerFound, architecture, number, whole
 
 # Partition, nodes, processors, MiB, gres, time, then sockets, cores of a socket, threads of a core, up or down. sinfo
 # prints a line for each kind of node, and `+` where nodes of a line differ.
@@ -28,7 +28,7 @@ def slurm() -> SchedulerFound | None:
     config = parse_config(ask(["scontrol", "show", "config"]) or "")
     queues, left_out = parse_sinfo(text)
     mine = parse_sinfo(ask([*SINFO, f"--nodes={socket.gethostname().partition('.')[0]}"]) or "")[0]
-    queues = this_node(queues, mine, os.environ)
+    queues = with_archs(this_node(queues, mine, os.environ), ask(["scontrol", "show", "nodes", "--oneliner"]) or "")
     return SchedulerFound("slurm", version, config.get("ClusterName"), queues, None, default_pmi(config), left_out)
 
 
@@ -70,6 +70,21 @@ def parse_sinfo(text: str) -> tuple[list[Queue], list[str]]:
         found[kind] = replace(same, nodes=same.nodes + queue.nodes, memory_mb=less)
     names = {queue.name for queue in found.values()}
     return list(found.values()), [why for name, why in left_out.items() if name not in names]
+
+
+def with_archs(queues: list[Queue], text: str) -> list[Queue]:
+    """The same with their architectures, from `scontrol show nodes --oneliner`: `Arch=` of the nodes of the partition
+    that have the same accelerators. Nodes that were never up have none.
+    """
+    archs: dict[tuple[str, str | None], set[str]] = {}
+    for line in text.splitlines():
+        facts = dict(re.findall(r"(?:^|\s)(Arch|Partitions|Gres)=(\S+)", line))
+        arch = architecture(facts.get("Arch", ""))
+        gres = facts.get("Gres", "(null)")
+        for name in facts.get("Partitions", "").split(",") if arch else ():
+            archs.setdefault((name, None if gres == "(null)" else gres), set()).add(arch)
+    told = {kind: next(iter(found)) for kind, found in archs.items() if len(found) == 1}
+    return [replace(queue, arch=told.get((queue.name, queue.gres))) for queue in queues]
 
 
 def this_node(queues: list[Queue], mine: list[Queue], environment: Mapping[str, str]) -> list[Queue]:
