@@ -21,6 +21,7 @@ COMMANDS = {
     "spack": "deeprc.commands.spack:app",
     "module": "deeprc.commands.module:app",
     "bench": "deeprc.commands.bench:app",
+    "audit": "deeprc.commands.audit:audit",
 }
 
 

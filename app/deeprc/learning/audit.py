@@ -1,0 +1,115 @@
+"""Was every sample used once per epoch? Answered from what a training wrote down, by nothing that the training used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from deeprc.core.errors import InputError
+from deeprc.core.files import read_json
+from deeprc.learning import ledger
+
+FACTS = "ledger.json"
+SHOWN = 5  # samples that are named
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an audit found of one training: what is wrong in it, if anything is."""
+
+    folder: Path
+    steps: int
+    epochs: int
+    samples: int
+    faults: list[str]
+
+    def __str__(self) -> str:
+        seen = f"{self.folder}: {self.steps:,} steps, {self.samples:,} samples, {self.epochs} epochs"
+        if not self.faults:
+            return f"{seen}: every sample once per epoch"
+        return "\n".join([f"{seen}: NOT every sample once per epoch", *(f"  {fault}" for fault in self.faults)])
+
+
+def find(run: Path) -> list[Path]:
+    """The folders below `run` that hold a ledger.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+    """
+    folders = sorted(path.parent for path in run.rglob(ledger.NAME))
+    if not folders:
+        raise InputError(
+            "no training with a ledger",
+            where=run,
+            found="no such folder" if not run.exists() else f"no {ledger.NAME} in it or below",
+            expected="the results of a run, or the folder of a model",
+            fix="train with `training: {reproducible: elastic}`: such trainings write a ledger",
+        )
+    return folders
+
+
+def audit(folder: Path) -> Verdict:
+    """Look at the ledger of one training.
+
+    Beside it, `ledger.json` holds the facts that it is held against: `rows` (file with the rows that are samples),
+    `steps`, `batch` and `shards`.
+    """
+    facts, table = read_json(folder / FACTS), ledger.read(folder / ledger.NAME)
+    samples = facts["samples"]
+    faults = [*_steps(table, facts), *_epochs(table, samples, facts)]
+    epochs = len(table["epoch"].unique())
+    return Verdict(folder, facts["steps"], epochs, sum(end - begin for begin, end in samples), faults)
+
+
+def _steps(table: pa.Table, facts: dict) -> Iterator[str]:
+    """Every step once, with a whole batch, dealt evenly to all shards."""
+    steps, count = np.unique(table["step"].to_numpy(), return_counts=True)
+    expected = np.arange(1, facts["steps"] + 1)
+    if missing := _few(np.setdiff1d(expected, steps)):
+        yield f"steps without a sample: {missing}"
+    if more := _few(np.setdiff1d(steps, expected)):
+        yield f"steps that the training does not have: {more}"
+    if odd := _few(steps[count != facts["batch"]]):
+        yield f"steps whose batch is not of {facts['batch']} samples: {odd}"
+    pairs = table["step"].to_numpy().astype(np.int64) * facts["shards"] + table["shard"].to_numpy()
+    sizes = np.unique(pairs, return_counts=True)[1]
+    least, most = facts["batch"] // facts["shards"], -(-facts["batch"] // facts["shards"])
+    if least and (len(sizes) != facts["steps"] * facts["shards"] or sizes.min() < least or sizes.max() > most):
+        yield f"shards that did not get {least} or {most} samples of each step"
+
+
+def _epochs(table: pa.Table, spans: list[list[int]], facts: dict) -> Iterator[str]:
+    """Every sample once in every epoch that ended, and none twice in the one that did not."""
+    known = np.concatenate([np.arange(begin, end) for begin, end in spans])
+    epochs, rows = table["epoch"].to_numpy(), table["row"].to_numpy()
+    total = facts["steps"] * facts["batch"]
+    for epoch in range(-(-total // len(known))):
+        mine, used = np.unique(rows[epochs == epoch], return_counts=True)
+        if twice := _few(mine[used > 1]):
+            yield f"epoch {epoch}: used more than once: {twice}"
+        if strange := _few(np.setdiff1d(mine, known)):
+            yield f"epoch {epoch}: no samples of this training: {strange}"
+        whole = (epoch + 1) * len(known) <= total
+        if whole and (missing := _few(np.setdiff1d(known, mine))):
+            yield f"epoch {epoch}: never used: {missing}"
+        if not whole and used.sum() != total - epoch * len(known):
+            yield f"epoch {epoch}, the last: {used.sum():,} samples, not {total - epoch * len(known):,}"
+    if more := _few(np.unique(epochs[epochs >= -(-total // len(known))])):
+        yield f"epochs that the training does not have: {more}"
+
+
+def _few(values: np.ndarray) -> str:
+    names = ", ".join(map(str, values[:SHOWN]))
+    return f"{names}, … ({len(values):,} in all)" if len(values) > SHOWN else names
+
+
+def spans(rows: np.ndarray) -> list[list[int]]:
+    """Increasing whole numbers as runs [begin, end)."""
+    edges = np.flatnonzero(np.diff(rows) != 1) + 1
+    return [[int(run[0]), int(run[-1]) + 1] for run in np.split(rows, edges) if len(run)]
