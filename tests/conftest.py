@@ -50,6 +50,10 @@ TOOLS = {
         lambda: os.geteuid() == 0 and all(map(shutil.which, ("sbatch", "srun", "slurmctld", "slurmd", "munged"))),
         "install Slurm and run as root (Debian: apt-get install slurm-wlm munge)",
     ),
+    "pmix": (
+        lambda: any(Path("/usr/lib").glob("*/pmix2/lib/libpmix.so")),
+        "install the PMIx that Slurm's plugin loads (Debian: apt-get install libpmix-dev)",
+    ),
     "lmod": (lambda: LMOD.is_file(), "install Lmod (Debian: apt-get install lmod)"),
     "tcl-modules": (
         lambda: bool(tcl_modules()) and bool(shutil.which("tclsh")),

@@ -1,6 +1,7 @@
 """Detection and the doctor on a real Slurm."""
 
 import json
+import platform
 import re
 
 import yaml
@@ -28,7 +29,7 @@ def test_the_scheduler_is_detected_and_drafted(deeprc, slurm, tmp_path):
     batch = found["scheduler"]
     assert (batch["name"], batch["cluster"], batch["remark"]) == ("slurm", "deeprc", None)
     debug = {"name": "debug", "nodes": 2, "cores": 4, "memory_mb": 4194, "gres": "gpu:2"}
-    debug |= {"threads": 1, "sockets": 1, "here": False}
+    debug |= {"threads": 1, "sockets": 1, "here": False, "arch": platform.machine()}
     assert (batch["queues"], batch["left_out"]) == ([debug], ["closed: it is down"])
     assert batch["default_pmi"] == "none"
     srun = next(one for one in found["launchers"] if one["launcher"] == "srun")
@@ -36,6 +37,7 @@ def test_the_scheduler_is_detected_and_drafted(deeprc, slurm, tmp_path):
     site = load_site(tmp_path / "deeprc" / "site.yaml")
     assert (site.scheduler.name, site.launcher.name, site.partition("debug").cores) == ("slurm", "srun", 4)
     content = yaml.safe_load((tmp_path / "deeprc" / "site.yaml").read_text())
+    assert "FILL IN: the architecture" not in content["partitions"][0].get("note", "")
     assert content["scheduler"]["mark"] == content["partitions"][0]["mark"] == "U"
     options = ["--site", tmp_path / "deeprc", "--ranks", 2, "--image", "none", "--checks", "world", "--json"]
     world = json.loads(deeprc("doctor", *options, env=slurm, before=SALLOC).stdout)["checks"][0]
@@ -49,10 +51,13 @@ def test_the_scheduler_is_detected_and_drafted(deeprc, slurm, tmp_path):
 
 
 def test_ranks_are_a_world_through_srun(deeprc, slurm, site):
-    path = site(**facts(["pmi2"]))
+    guess = {"mark": "U", "note": "a guess"}
+    told = facts(["pmi2"])
+    marked = {"scheduler": told["scheduler"] | guess, "launcher": told["launcher"] | guess}
+    path = site(**told | marked)
     done = deeprc(
-        "doctor", "--site", path, "--ranks", 2, "--checks", "machine,world,allreduce,provider", "--json", env=slurm,
-        before=SALLOC,
+        "doctor", "--site", path, "--ranks", 2, "--checks", "machine,world,allreduce,provider", "--json", "--confirm",
+        env=slurm, before=SALLOC,
     )  # fmt: skip
     found = {(one["check"], one["subject"]): one for one in json.loads(done.stdout)["checks"]}
     assert found["world", "world size"]["status"] == "ok", done.stdout
@@ -61,6 +66,11 @@ def test_ranks_are_a_world_through_srun(deeprc, slurm, site):
     assert found["machine", "architecture"]["status"] == "ok"  # seen on a node, through srun
     assert found["machine", "scheduler"]["status"] == found["machine", "PMI"]["status"] == "ok"
     assert done.returncode == 0
+    confirmed = json.loads(done.stdout)["confirmed"]
+    assert {"scheduler: seen (name)", "launcher: seen (pmi, name)"} <= set(confirmed), confirmed
+    seen = load_site(path)
+    assert (seen.scheduler.mark, seen.launcher.mark) == ("seen", "seen")
+    assert (seen.launcher.name, seen.launcher.pmi) == ("srun", ["pmi2"]) and "before: U" in seen.launcher.source
 
 
 def test_srun_without_pmi_is_a_world_of_one_each(deeprc, slurm, site):
