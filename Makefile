@@ -56,8 +56,9 @@ run: known-site install ## Both pipelines on real data; ends with the path of th
 	@snakemake --profile "site/$$SITE" $(ARGS)
 	@test ! -f results/report.html || echo "Report: $(CURDIR)/results/report.html"
 
+# In two processes, unless ARGS choose tests: see tests/beside.py.
 test: install ## The whole test-suite; what the machine lacks is skipped, with its reason
-	python -m pytest $(ARGS)
+	python -m pytest --numprocesses=auto --dist=loadscope --no-loadscope-reorder $(ARGS)
 
 lint: install ## Style and format
 	ruff check .

@@ -12,6 +12,16 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+import builds
+from beside import (  # noqa: F401
+    pytest_configure,
+    pytest_runtest_logreport,
+    pytest_unconfigure,
+    pytest_xdist_auto_num_workers,
+    pytest_xdist_make_scheduler,
+    pytest_xdist_node_collection_finished,
+)
+
 hypothesis.settings.register_profile("deeprc", deadline=None)  # a busy machine is no fault
 hypothesis.settings.load_profile("deeprc")
 
@@ -39,7 +49,7 @@ TOOLS = {
     "chromium": (lambda: bool(shutil.which("chromium")), "install chromium (Debian: apt-get install chromium)"),
     "tmpfs": (_can_mount, "run as root where mount is allowed"),
     "apptainer": (
-        lambda: bool(shutil.which("apptainer")) and bool(shutil.which("debootstrap")),
+        builds.possible,
         "install apptainer and debootstrap (on Debian 12 with ../shared/tools/install-apptainer)",
     ),
     "registry": (
@@ -90,9 +100,20 @@ def lacking(name: str, cure: str) -> None:
     pytest.skip(f"no {name} here: {cure}")
 
 
+# Unit tests first: they say sooner what is wrong. Those of images once these are built, which happens meanwhile, and
+# before shorter ones, so that two processes end at about the same time (see beside.py).
+ORDER = ("golden", "unit", "workflow", "pilot", "slurm", "modules", "apptainer", "frames", "hydrology", "forecasting")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Unit tests first: they say sooner what is wrong. Last those of images, which are built meanwhile."""
-    items.sort(key=lambda item: ("integration" in item.path.parts) + ("apptainer" in item.path.parts))
+    """The order of the tests: see above; those of a file stay as they stand in it."""
+
+    def place(item: pytest.Item) -> int:
+        parts = item.path.relative_to(ROOT / "tests").parts
+        name = parts[parts[0] == "integration"]
+        return ORDER.index(name) if name in ORDER else len(ORDER)
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(tryfirst=True)

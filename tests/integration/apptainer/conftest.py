@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-import shlex
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,20 +14,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import TOOLS, need
+import builds
+from builds import KEPT, SHIPPED
+from conftest import need
 from deeprc.images import apptainer, labels, load_catalog, sif, transfer
 from deeprc.images.build import Recipe, build
 from deeprc.images.catalog import Catalog, Image
 from deeprc.images.store import Held, Store
+from slurm_cluster import free_ports
 
-SHIPPED = Path(__file__).resolve().parents[3] / "containers" / "catalog.yaml"
 MACHINE = platform.machine()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @dataclass
@@ -38,7 +31,7 @@ class LocalRegistry:
     """Debian's docker-registry on loopback."""
 
     root: Path
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=lambda: free_ports(1)[0])
     process: subprocess.Popen | None = None
 
     @property
@@ -215,33 +208,10 @@ def world(tmp_path: Path, seven: Path, monkeypatch) -> World:
     return made
 
 
-REAL = {"mpich_image": ["cpu-mpich"], "openmpi_image": ["cpu-openmpi", "--stages", "frames"]}
-KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deeprc" / "test-images"
-begun: list[subprocess.Popen] = []
-
-
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin to build the real images, as a user does, while other tests run; a fixture then finds its image there.
-
-    One that is still being built is waited for, and one that failed is built again, which tells why.
-    """
-    asked = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    deeprc = str(Path(sys.executable).parent / "deeprc")
-    # One after the other: a core is left for the tests.
-    lines = [shlex.join([deeprc, "image", "build", *REAL[name]]) for name in REAL if name in asked]
-    if not lines or session.config.option.collectonly or not TOOLS["apptainer"][0]():
-        return
-    environment = {**os.environ, "DEEPRC_IMAGES": str(KEPT), "DEEPRC_CATALOG": str(SHIPPED)}
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    begun.append(subprocess.Popen(["sh", "-c", "; ".join(lines)], env=environment, start_new_session=True, **quiet))
-
-
-def pytest_unconfigure() -> None:
-    """End what is still being built: the session was cut short."""
-    for process in begun:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(60)
+    """Begin to build the images that are asked for; of two processes none does, see beside.py."""
+    if not session.config.option.collectonly and not hasattr(session.config, "workerinput"):
+        builds.begin({name for item in session.items for name in getattr(item, "fixturenames", ())})
 
 
 @pytest.fixture(scope="session")

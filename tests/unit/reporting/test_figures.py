@@ -33,7 +33,7 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize(("colour", "page"), list(product({*SERIES, *STAGES.values()}, PAGES.values())))
+@pytest.mark.parametrize(("colour", "page"), list(product(sorted({*SERIES, *STAGES.values()}), PAGES.values())))
 def test_marks_stand_out_from_the_page_in_light_and_dark(colour, page):
     assert contrast(colour, page) >= 3
     assert contrast(colour, "#ffffff") >= 4.5  # the white text on a bar

@@ -315,14 +315,14 @@ HOST = '{{"event": "run", "host": "{}"}}\n{{"event": "pilot", "state": "{}"}}\n'
     ("name", "told", "may"),
     [
         (RUN, "", False),
-        (f"20260101T000000-{os.getpid()}", "", True),  # its process is there
+        ("20260101T000000-{us}", "", True),  # its process is there
         (RUN, HOST.format("elsewhere", "active"), True),
-        (f"20260101T000000-{os.getpid()}", HOST.format("elsewhere", "closed"), False),
+        ("20260101T000000-{us}", HOST.format("elsewhere", "closed"), False),
         (RUN, '{"event"', False),
     ],
 )
 def test_whether_a_run_may_still_go_on(place, name, told, may):
-    run = place.runs[0].rename(place.folder / "runs" / name)
+    run = place.runs[0].rename(place.folder / "runs" / name.format(us=os.getpid()))
     (run / "events.jsonl").write_text(told)
     assert leftovers.may_run(run, place) is may
 
