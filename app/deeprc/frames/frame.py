@@ -16,6 +16,7 @@ from deeprc.frames import join as joining
 from deeprc.frames.agreement import ARGUMENTS, COLUMNS, describe
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.groupby import Spec, groupby
+from deeprc.frames.lazy.frame import LazyFrame
 from deeprc.frames.names import Names, known, names, unique
 from deeprc.frames.shuffle import shuffle
 from deeprc.frames.sort import sort
@@ -221,6 +222,10 @@ class Frame:
         tables = self.comm.allgather(table)
         with self.comm.together():
             return pa.concat_tables(tables, promote_options="permissive")
+
+    def lazy(self) -> LazyFrame:
+        """A plan that begins with this frame's rows."""
+        return LazyFrame.of(self)
 
     def to_polars(self) -> pl.DataFrame:
         """This rank's rows."""

@@ -18,8 +18,10 @@ import polars as pl
 from examples import IN_FILES, VALUES, examples, key_columns, pools, same_order, same_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pipelines import LOST, OPERATIONS, applied, fixed, pipelines
 
-from deeprc.frames import Communicator, Frame, communicator, join, partition
+from deeprc.frames import Communicator, Frame, communicator, join, partition, scan_parquet
+from deeprc.frames.lazy import deal
 
 COMM = Communicator.world()
 EXAMPLES = int(os.environ.get("DEEPRC_EXAMPLES", "0"))  # more than the fixed ones of every run, drawn at random
@@ -30,14 +32,14 @@ SETTINGS = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-PROPERTIES: dict[str, tuple[Callable, st.SearchStrategy]] = {}
+PROPERTIES: dict[str, tuple[Callable, st.SearchStrategy, int | None]] = {}
 
 
-def holds(strategy: st.SearchStrategy) -> Callable:
-    """Register a property of the examples of a strategy."""
+def holds(strategy: st.SearchStrategy, examples: int | None = None) -> Callable:
+    """Register a property of the examples of a strategy; `examples`: how many, where each takes long."""
 
     def register(check: Callable) -> Callable:
-        PROPERTIES[check.__name__] = check, strategy
+        PROPERTIES[check.__name__] = check, strategy, None if EXAMPLES else examples
         return check
 
     return register
@@ -195,6 +197,30 @@ def local_operations_match_polars(example, by) -> None:
     assert frame.rows() == expected.height
 
 
+@holds(pipelines(COMM.size), examples=15)
+def lazy_pipelines_match_polars(left, right, keys, names, ordered) -> None:
+    plan = applied(frame_of(left).lazy(), frame_of(right).lazy(), keys, names)
+    assert plan.explain()
+    expected = applied(left.table.lazy(), right.table.lazy(), keys, names).collect()
+    (same_order if ordered else same_rows)(gathered(plan.collect()), expected)
+
+
+@holds(st.sampled_from([("int64", 0), ("string", 1), ("int64", 2)]), examples=6 if COMM.size == 2 else 2)
+def each_lazy_operation_matches_polars(kind, scanned) -> None:
+    left, right, keys = fixed(COMM.size, kind)
+    tables, frames = (left.table.lazy(), right.table.lazy()), [frame_of(left).lazy(), frame_of(right).lazy()]
+    for number in range(2 - scanned, 2):  # small files are read by every rank
+        folder = Path(sys.argv[1]).with_suffix(f".{number}")
+        frames[number].collect().write_parquet(folder)
+        frames[number] = scan_parquet(folder, COMM)
+    for name, operation in OPERATIONS.items():
+        found, expected = (applied(*two, keys, [name]).collect() for two in (frames, tables))
+        try:
+            (same_rows if operation.order == LOST else same_order)(gathered(found), expected)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from error
+
+
 def verdict(name: str, example: tuple, large: bool) -> str | None:
     """Run on every rank: the failures of all ranks, if any.
 
@@ -202,9 +228,10 @@ def verdict(name: str, example: tuple, large: bool) -> str | None:
     ----------
     large
         Take the ways of large tables and of many ranks: messages in pieces (of 16 bytes), joins in cache-sized buckets
-        or by merging, rows ordered by rank.
+        or by merging, rows ordered by rank, and no side of a join sent to every rank.
     """
     communicator.PIECE, join.SMALL, partition.FEW_RANKS = (16, 1, 1) if large else (2**30, 2**16, 6)
+    deal.SPREAD_BYTES = 0 if large else 2**28
     failure = None
     try:
         PROPERTIES[name][0](*example)
@@ -218,8 +245,10 @@ def verdict(name: str, example: tuple, large: bool) -> str | None:
 def test_of(name: str, last: Path) -> Callable[[], None]:
     """The hypothesis test of a property, for rank 0; every example that it draws is run by all ranks."""
 
-    @SETTINGS
-    @given(PROPERTIES[name][1], st.booleans())
+    _, strategy, most = PROPERTIES[name]
+
+    @settings(SETTINGS, max_examples=most or SETTINGS.max_examples)
+    @given(strategy, st.booleans())
     def test(example: tuple, large: bool) -> None:
         last.write_text(f"{name}, large={large}: {example}")  # what is shown when the ranks never come back
         hand_out((name, example, large))

@@ -1,0 +1,86 @@
+"""How rows are dealt to the ranks: what an exchange costs, and when none is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+DEALT, HASHED, EVERYWHERE, ONE = "dealt", "by hash", "everywhere", "on rank 0"
+SPREAD_BYTES = 256 * 2**20  # a side that is larger is never sent to every rank
+WIDTHS = {pl.String: 24, pl.Binary: 24, pl.Boolean: 1, pl.Decimal: 16, pl.Date: 4, pl.List: 40, pl.Struct: 32}
+
+
+@dataclass(frozen=True)
+class Deal:
+    """Where the rows are.
+
+    Parameters
+    ----------
+    how
+        `dealt`: any row on any one rank; `by hash`: on the rank that the hash of its keys names, so that rows of equal
+        keys are together; `everywhere`: all rows on every rank; `on rank 0`: all of them there.
+    keys
+        The keys of the hash in order; each has the names of all columns that hold its values.
+    """
+
+    how: str = DEALT
+    keys: tuple[frozenset[str], ...] = ()
+
+    def renamed(self, names: Mapping[str, str]) -> Deal:
+        """The deal of rows whose columns are called otherwise: `names` has the old name by each new one."""
+        if self.how != HASHED:
+            return self
+        keys = tuple(frozenset(new for new, old in names.items() if old in key) for key in self.keys)
+        return replace(self, keys=keys) if all(keys) else Deal()
+
+    def together(self, columns: Sequence[str]) -> bool:
+        """Whether rows that are equal in these columns are on the same rank."""
+        if self.how in (EVERYWHERE, ONE):
+            return True
+        return self.how == HASHED and all(key & set(columns) for key in self.keys)
+
+    def places(self, columns: Sequence[str]) -> list[int] | None:
+        """Which of these columns are the keys of the hash, in its order; None if not all keys are among them."""
+        if self.how != HASHED:
+            return None
+        found = [next((i for i, name in enumerate(columns) if name in key), None) for key in self.keys]
+        return None if None in found else found
+
+
+@dataclass(frozen=True)
+class Size:
+    """Rows over all ranks (of one copy, where they are everywhere), and bytes in each."""
+
+    rows: float
+    width: float
+    measured: bool = field(default=False, compare=False)
+
+    @property
+    def bytes(self) -> float:
+        return self.rows * self.width
+
+    def part(self, share: float) -> Size:
+        return Size(self.rows * share, self.width)
+
+    def wide(self, before: pl.Schema, after: pl.Schema) -> Size:
+        """The same rows with other columns."""
+        return Size(self.rows, self.width * width(after) / max(width(before), 1))
+
+
+def width(schema: Mapping[str, pl.DataType]) -> float:
+    """About how many bytes a row has."""
+    return sum(WIDTHS.get(kind.base_type(), 8) for kind in schema.values())
+
+
+def hashed(keys: Sequence[str]) -> Deal:
+    return Deal(HASHED, tuple(frozenset([name]) for name in keys))
+
+
+def spreads(small: Size, other: Size, ranks: int) -> bool:
+    """Whether it is cheaper to send one side of a join to every rank than to deal both by their keys.
+
+    Every rank then has the whole side to look through: it may be as large as a rank's share of the other.
+    """
+    return small.bytes <= SPREAD_BYTES and small.bytes * ranks <= other.bytes + small.bytes

@@ -1,0 +1,343 @@
+"""The lazy distributed dataframe, with Polars' names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from deeprc.core.errors import InputError
+from deeprc.frames.agreement import ARGUMENTS
+from deeprc.frames.communicator import Communicator
+from deeprc.frames.lazy import build, scan
+from deeprc.frames.lazy.build import checked, expressions, free, only, plain
+from deeprc.frames.lazy.groups import LazyGroupBy
+from deeprc.frames.lazy.held import Held
+from deeprc.frames.lazy.joins import joined
+from deeprc.frames.lazy.nodes import Concat, Local, Node, Project, Slice, Sort, Source, Unique, Whole, bottom_up
+from deeprc.frames.lazy.prune import pruned
+from deeprc.frames.lazy.push import pushed
+from deeprc.frames.lazy.ranks import Outline, Ranks
+from deeprc.frames.lazy.run import Run
+from deeprc.frames.lazy.step import Step, text
+
+if TYPE_CHECKING:
+    from deeprc.frames.frame import Frame
+
+Flags = bool | Sequence[bool]
+
+
+class LazyFrame:
+    """A plan of what to do with a table whose rows are dealt over the ranks.
+
+    Its methods have the names and the meaning of those of `polars.LazyFrame`; nothing is read or sent before `collect`.
+    All ranks make the same plan. What Polars leaves open (the order of rows after a join or a groupby) is left open
+    here, too; what it promises holds on any number of ranks.
+
+    Parameters
+    ----------
+    node
+        The plan; made by `scan_parquet`, `Frame.lazy` and the methods of this class.
+    comm
+        The ranks.
+    """
+
+    def __init__(self, node: Node, comm: Communicator) -> None:
+        self._node, self.comm = node, comm
+        self._last: Step | None = None
+
+    @classmethod
+    def of(cls, frame: Frame) -> LazyFrame:
+        """The plan that gives a frame's rows as they are."""
+        return cls(Source(schema=frame.schema, rows=Held(frame)), frame.comm)
+
+    def _with(self, node: Node) -> LazyFrame:
+        return LazyFrame(node, self.comm)
+
+    # What it is
+
+    def collect_schema(self) -> pl.Schema:
+        """The columns' names and types; known without a run."""
+        return self._node.schema
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns' names."""
+        return self._node.columns
+
+    @property
+    def schema(self) -> pl.Schema:
+        """The columns' names and types."""
+        return self._node.schema
+
+    # Columns
+
+    def select(self, *exprs: Any, **named: Any) -> LazyFrame:
+        """Columns made of columns; aggregates alone give one row."""
+        return self._with(build.project(self._node, expressions(exprs, named), keep=False))
+
+    def with_columns(self, *exprs: Any, **named: Any) -> LazyFrame:
+        """Columns besides those that there are, or in their place."""
+        return self._with(build.project(self._node, expressions(exprs, named), keep=True))
+
+    def drop(self, *columns: Any, strict: bool = True) -> LazyFrame:
+        """Without these columns."""
+        schema = checked("drop", self.schema, lambda rows: rows.drop(*columns, strict=strict))
+        return self._with(only(self._node, schema.names()))
+
+    def rename(self, mapping: Mapping[str, str], *, strict: bool = True) -> LazyFrame:
+        """Columns under other names."""
+        schema = checked("rename", self.schema, lambda rows: rows.rename(dict(mapping), strict=strict))
+        made = tuple(plain(old, new) for old, new in zip(self.columns, schema.names(), strict=True))
+        return self._with(Project(schema=schema, input=self._node, made_columns=made, keep=False))
+
+    def cast(self, dtypes: Any, *, strict: bool = True) -> LazyFrame:
+        """Columns as other types: a type for all, or types by name."""
+        if not isinstance(dtypes, Mapping):
+            return self.with_columns(pl.all().cast(dtypes, strict=strict))
+        return self.with_columns(
+            (pl.col(what) if isinstance(what, str | pl.DataType | type) else what).cast(dtype, strict=strict)
+            for what, dtype in dtypes.items()
+        )
+
+    def with_row_index(self, name: str = "index", offset: int = 0) -> LazyFrame:
+        """The number of each row in a first column."""
+        return self._whole("with_row_index", {"name": name, "offset": offset}, "rows are numbered")
+
+    # Rows
+
+    def filter(self, *predicates: Any, **constraints: Any) -> LazyFrame:
+        """The rows where all predicates are true."""
+        made = expressions(predicates) + [pl.col(name) == value for name, value in constraints.items()]
+        return self._with(build.filtered(self._node, made))
+
+    def drop_nulls(self, subset: str | Sequence[str] | None = None) -> LazyFrame:
+        """The rows without nulls in these columns, or in all."""
+        names = self.columns if subset is None else [subset] if isinstance(subset, str) else list(subset)
+        return self._local("drop_nulls", {"subset": names}, names)
+
+    def explode(self, *columns: Any, **options: Any) -> LazyFrame:
+        """A row for each element of lists."""
+        given = [c for each in columns for c in ([each] if isinstance(each, str | pl.Expr) else each)]
+        return self._local("explode", {"columns": given, **options}, None)
+
+    def unpivot(
+        self,
+        on: str | Sequence[str] | None = None,
+        *,
+        index: str | Sequence[str] | None = None,
+        variable_name: str | None = None,
+        value_name: str | None = None,
+    ) -> LazyFrame:
+        """From columns to rows; the order of the rows is left open."""
+        arguments = {"on": on, "index": index, "variable_name": variable_name, "value_name": value_name}
+        return self._local("unpivot", arguments, None)
+
+    def sort(
+        self,
+        by: Any,
+        *more_by: Any,
+        descending: Flags = False,
+        nulls_last: Flags = False,
+        maintain_order: bool = False,
+    ) -> LazyFrame:
+        """All rows in order, over all ranks."""
+        keys = expressions([by, *more_by])
+        options = {"descending": descending, "nulls_last": nulls_last}
+        checked("sort", self.schema, lambda rows: rows.sort(keys, **options))
+        node, names = self._keys(keys, "sort")
+        flags = {name: _flags(value, len(names), name) for name, value in options.items()}
+        made = Sort(schema=node.schema, input=node, by=tuple(names), maintain_order=maintain_order, **flags)
+        return self._with(made if node.columns == self.columns else only(made, self.columns))
+
+    def head(self, n: int = 5) -> LazyFrame:
+        """The first rows."""
+        return self.slice(0, n)
+
+    limit = head
+
+    def first(self) -> LazyFrame:
+        """The first row."""
+        return self.slice(0, 1)
+
+    def tail(self, n: int = 5) -> LazyFrame:
+        """The last rows."""
+        return self.slice(-n, n) if n else self.slice(0, 0)
+
+    def slice(self, offset: int, length: int | None = None) -> LazyFrame:
+        """Some consecutive rows; a negative offset counts from the end."""
+        schema = checked("slice", self.schema, lambda rows: rows.slice(offset, length))
+        return self._with(Slice(schema=schema, input=self._node, offset=offset, length=length))
+
+    def top_k(self, k: int, *, by: Any, reverse: Flags = False) -> LazyFrame:
+        """The k rows with the largest values; nulls come last."""
+        falls = not reverse if isinstance(reverse, bool) else [not each for each in reverse]
+        return self.sort(by, descending=falls, nulls_last=True).head(k)
+
+    def bottom_k(self, k: int, *, by: Any, reverse: Flags = False) -> LazyFrame:
+        """The k rows with the smallest values; nulls come last."""
+        return self.sort(by, descending=reverse, nulls_last=True).head(k)
+
+    def unique(
+        self, subset: str | Sequence[str] | None = None, *, keep: str = "any", maintain_order: bool = False
+    ) -> LazyFrame:
+        """One row of those that are equal in these columns, or in all."""
+        names = self.columns if subset is None else [subset] if isinstance(subset, str) else list(subset)
+        schema = checked("unique", self.schema, lambda rows: rows.unique(names, keep=keep))
+        node = Unique(schema=schema, input=self._node, subset=tuple(names), keep=keep, maintain_order=maintain_order)
+        return self._with(node)
+
+    # Of several rows
+
+    def group_by(self, *by: Any, maintain_order: bool = False, **named: Any) -> LazyGroupBy:
+        """Rows by key; null is a key, too. Follow it with `agg`."""
+        return LazyGroupBy(self, expressions(by, named), maintain_order)
+
+    def join(
+        self,
+        other: LazyFrame,
+        on: Any = None,
+        how: str = "inner",
+        *,
+        left_on: Any = None,
+        right_on: Any = None,
+        suffix: str = "_right",
+        nulls_equal: bool = False,
+        coalesce: bool | None = None,
+        maintain_order: str | None = None,
+    ) -> LazyFrame:
+        """Join with another lazy frame: inner, left, right, full, semi, anti or cross."""
+        if not isinstance(other, LazyFrame):
+            raise InputError("a lazy frame is joined with a lazy frame", found=type(other).__name__, fix="frame.lazy()")
+        options = {"suffix": suffix, "nulls_equal": nulls_equal, "coalesce": coalesce}
+        if maintain_order not in (None, "none"):
+            raise InputError(
+                "join: maintain_order is not kept over ranks",
+                found=maintain_order,
+                expected="none",
+                fix="sort afterwards",
+            )
+        keys = (on, left_on, right_on)
+        return self._with(joined(self._node, other._node, keys, how, options))
+
+    def __getattr__(self, name: str) -> Any:
+        """`sum`, `min`, … of every column."""
+        if name in ("sum", "min", "max", "mean", "median", "std", "var", "count", "null_count"):
+            return lambda *arguments, **options: self.select(getattr(pl.all(), name)(*arguments, **options))
+        if hasattr(pl.LazyFrame, name) and not name.startswith("_"):
+            raise InputError(
+                f"LazyFrame.{name} is not among what runs over ranks",
+                fix="collect(), and go on with the rows of each rank; or ask for it",
+            )
+        raise AttributeError(name)
+
+    # Out of it
+
+    def pipe(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """`function(self, …)`."""
+        return function(self, *arguments, **options)
+
+    def collect(self) -> Frame:
+        """Run the plan; every rank gets a frame with its share of the rows."""
+        from deeprc.frames.frame import Frame
+
+        with self.comm.together("collect") as same:
+            same[ARGUMENTS] = described(self._node)
+            plan = pruned(pushed(self._node))
+        ranks = Ranks(self.comm)
+        piece = ranks.hold(ranks.spread(Run(plan, ranks).result()))
+        self._last = piece.step
+        local = piece.held
+        return Frame(local if local.columns == self.columns else local.select(self.columns), self.comm)
+
+    def explain(self, *, measured: bool = False) -> str:
+        """The plan as it will run, with what each exchange sends: estimated, or `measured` by the last `collect`."""
+        if measured:
+            if self._last is None:
+                raise InputError("nothing is measured yet", fix="call collect() of this lazy frame first")
+            return text(self._last)
+        with self.comm.together("explain"):
+            plan = pruned(pushed(self._node))
+        return text(Run(plan, Outline(self.comm)).result().step)
+
+    # How it is made
+
+    def _keys(self, keys: Sequence[pl.Expr], method: str) -> tuple[Node, list[str]]:
+        """The plan with a column for each key, and their names."""
+        columns = build._columns(keys, self.schema)
+        if columns is None:
+            raise InputError(f"{method}: a key makes several columns", fix="name the columns one by one")
+        hidden = {}
+        for number, column in enumerate(columns):
+            if column.tree is None or build.plain_column(column.tree) != column.name:
+                hidden[number] = free(self.columns, f"{method} key {number}")
+        if not hidden:
+            return self._node, [column.name for column in columns]
+        made = [columns[number].expression.alias(name) for number, name in hidden.items()]
+        return build.project(self._node, made, keep=True), [
+            hidden.get(number, column.name) for number, column in enumerate(columns)
+        ]
+
+    def _local(self, method: str, arguments: dict[str, Any], reads: Iterable[str] | None) -> LazyFrame:
+        schema = checked(method, self.schema, lambda rows: getattr(rows, method)(**arguments))
+        columns = None if reads is None else tuple(reads)
+        return self._with(Local(schema=schema, input=self._node, method=method, arguments=arguments, reads=columns))
+
+    def _whole(self, method: str, arguments: dict[str, Any], why: str) -> LazyFrame:
+        def call(rows: pl.LazyFrame) -> pl.LazyFrame:
+            return getattr(rows, method)(**arguments)
+
+        schema = checked(method, self.schema, call)
+        return self._with(Whole(schema=schema, input=self._node, call=call, what=method.upper(), why=why))
+
+
+def scan_parquet(path: str | Path, comm: Communicator) -> LazyFrame:
+    """A Parquet file, the `*.parquet` of a folder, or the files that match a pattern, to be read when asked for.
+
+    Collective: the ranks read the files' footers together.
+    """
+    files = scan.parquet(path, comm)
+    return LazyFrame(Source(schema=files.schema, rows=files), comm)
+
+
+def concat(frames: Sequence[LazyFrame], *, how: str = "vertical") -> LazyFrame:
+    """The rows of several lazy frames, one after the other: `vertical`, `vertical_relaxed` or `diagonal`."""
+    listed = list(frames)
+    if not listed:
+        raise InputError("concat: no frame is given")
+    if how not in ("vertical", "vertical_relaxed", "diagonal", "diagonal_relaxed"):
+        raise InputError(
+            "concat: frames are not put together so", found=how, expected="vertical, vertical_relaxed, diagonal"
+        )
+    try:
+        schema = pl.concat([pl.LazyFrame(schema=each.schema) for each in listed], how=how).collect_schema()
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"concat: {str(error).splitlines()[0]}") from error
+    alike = [_alike(each, schema) for each in listed]
+    return listed[0]._with(Concat(schema=schema, pieces=tuple(each._node for each in alike)))
+
+
+def described(root: Node) -> str:
+    """A text of a plan, to be compared between ranks."""
+    order = {id(node): number for number, node in enumerate(bottom_up(root))}
+    return "; ".join(
+        f"{order[id(node)]} {node.title} of {[order[id(input)] for input in node.inputs]}" for node in bottom_up(root)
+    )
+
+
+def _alike(frame: LazyFrame, schema: pl.Schema) -> LazyFrame:
+    if frame.schema == schema and frame.columns == schema.names():
+        return frame
+    return frame.select(
+        pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, dtype=kind).alias(name)
+        for name, kind in schema.items()
+    )
+
+
+def _flags(value: Flags, count: int, what: str) -> tuple[bool, ...]:
+    flags = [value] * count if isinstance(value, bool) else list(value)
+    if len(flags) != count:
+        raise InputError(f"sort: {what} has another length than by", found=len(flags), expected=count)
+    return tuple(map(bool, flags))

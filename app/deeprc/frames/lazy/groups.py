@@ -1,0 +1,94 @@
+"""Groups of a lazy frame, as a user writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from deeprc.core.errors import InputError
+from deeprc.frames.lazy.build import checked, expressions, free, project
+from deeprc.frames.lazy.nodes import Aggregate
+from deeprc.frames.lazy.reading import Column, expand
+
+if TYPE_CHECKING:
+    from deeprc.frames.lazy.frame import LazyFrame
+
+
+class LazyGroupBy:
+    """A lazy frame's rows by key, to be aggregated.
+
+    Parameters
+    ----------
+    frame, by
+        The rows, and the expressions of the keys.
+    maintain_order
+        Whether the groups come in the order of their first rows.
+    """
+
+    def __init__(self, frame: LazyFrame, by: Sequence[pl.Expr], maintain_order: bool) -> None:
+        self.frame, self.by = frame, by
+        if maintain_order:
+            raise InputError("group_by: maintain_order is not kept over ranks", fix="sort afterwards")
+
+    def agg(self, *aggs: Any, **named: Any) -> LazyFrame:
+        """One row per group, in no particular order."""
+        node, schema = self.frame._node, self.frame.schema
+        given = expressions(aggs, named)
+        made = checked("group_by", schema, lambda rows: rows.group_by(self.by).agg(given))
+        keys = self._keys()
+        input = node
+        if not all(key.needs.rowwise for key in keys):
+            # A key that needs more than its row becomes a column first.
+            hidden = {key.name: free(schema, f"group key {number}") for number, key in enumerate(keys)}
+            input = project(node, [key.expression.alias(hidden[key.name]) for key in keys], keep=True)
+            keys = [_named(hidden[key.name], key.name) for key in keys]
+        names = [key.name for key in keys]
+        columns: list[Column] = []
+        for each in given:
+            several = expand(each, schema, names)
+            if several is None:
+                raise InputError(
+                    "agg: an expression makes several columns in a way that cannot be told beforehand",
+                    found=each,
+                    fix="write one expression for each column",
+                )
+            columns += several
+        found = pl.LazyFrame(schema=input.schema).group_by([key.expression for key in keys])
+        found = found.agg(column.expression for column in columns).collect_schema()
+        if list(found.items()) != list(made.items()):
+            raise InputError(
+                "agg: these expressions are not what they are one by one",
+                found=", ".join(found),
+                expected=", ".join(made),
+                fix="write one expression for each column",
+            )
+        return self.frame._with(Aggregate(schema=made, input=input, keys=tuple(keys), made_columns=tuple(columns)))
+
+    def len(self, name: str = "len") -> LazyFrame:
+        """The number of rows of each group."""
+        return self.agg(pl.len().alias(name))
+
+    def __getattr__(self, name: str) -> Any:
+        """`sum`, `min`, … of every column that is no key."""
+        if name in ("sum", "min", "max", "mean", "median", "std", "var", "count", "first", "last", "n_unique"):
+            return lambda: self.agg(getattr(pl.all(), name)())
+        if name in ("all", "head", "tail", "map_groups"):
+            raise InputError(f"group_by(…).{name} is not among what runs over ranks", fix="use agg(…)")
+        raise AttributeError(name)
+
+    def _keys(self) -> list[Column]:
+        keys: list[Column] = []
+        for expression in self.by:
+            several = expand(expression, self.frame.schema)
+            if several is None:
+                raise InputError("group_by: a key makes several columns", found=expression, fix="name them one by one")
+            keys += several
+        if not keys:
+            raise InputError("group_by: no key is given", fix="select(…) aggregates all rows")
+        return keys
+
+
+def _named(name: str, new: str) -> Column:
+    return Column(new, pl.col(name).alias(new), {"Alias": [{"Column": name}, new]})

@@ -1,0 +1,383 @@
+"""The logical plan: what is wanted, without how the ranks get there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import polars as pl
+
+from deeprc.frames.lazy.reading import Column
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Node:
+    """A step of a plan; `schema` is that of its result, and its inputs are the fields that are nodes."""
+
+    schema: pl.Schema
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return ()
+
+    def over(self, *inputs: Node) -> Node:
+        """The same step of other inputs that have the columns that it needs; its schema is made anew."""
+        raise NotImplementedError
+
+    @property
+    def title(self) -> str:
+        """What `explain` calls it."""
+        return type(self).__name__.upper()
+
+    @property
+    def columns(self) -> list[str]:
+        return self.schema.names()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Source(Node):
+    """Rows from outside of the plan.
+
+    Parameters
+    ----------
+    rows
+        What deals them: a `scan.Files`, or a `Frame`.
+    """
+
+    rows: Any
+
+    @property
+    def title(self) -> str:
+        return f"{self.rows.title} {_columns(self.columns)}"
+
+    def only(self, columns: Sequence[str]) -> Source:
+        return replace(self, schema=pl.Schema({name: self.schema[name] for name in columns}))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class One(Node):
+    """A node with one input."""
+
+    input: Node
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.input,)
+
+    def over(self, *inputs: Node) -> Node:
+        (input,) = inputs
+        if input is self.input:
+            return self
+        return replace(self, input=input, schema=self.made(pl.LazyFrame(schema=input.schema)).collect_schema())
+
+    def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """What Polars makes of all rows at once."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Filter(One):
+    predicate: Column
+
+    def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.filter(self.predicate.expression)
+
+    @property
+    def title(self) -> str:
+        return f"FILTER {self.predicate.expression}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Project(One):
+    """Columns made of columns: these alone, or besides those that there are (`keep`)."""
+
+    made_columns: tuple[Column, ...]
+    keep: bool
+
+    def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        expressions = [column.expression for column in self.made_columns]
+        return rows.with_columns(expressions) if self.keep else rows.select(expressions)
+
+    @property
+    def title(self) -> str:
+        return ("WITH COLUMNS " if self.keep else "SELECT ") + _expressions(self.made_columns)
+
+    @property
+    def passed(self) -> dict[str, str]:
+        """Columns of the result that are columns of the input, by their names there."""
+        from deeprc.frames.lazy.trees import plain_column
+
+        made = {column.name: column for column in self.made_columns}
+        kept = {name: name for name in self.input.columns if name not in made} if self.keep else {}
+        plain = {name: plain_column(column.tree) for name, column in made.items() if column.tree is not None}
+        return kept | {name: source for name, source in plain.items() if source is not None}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Aggregate(One):
+    """A row per group; without keys, one row."""
+
+    keys: tuple[Column, ...]
+    made_columns: tuple[Column, ...]
+
+    def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        expressions = [column.expression for column in self.made_columns]
+        if not self.keys:
+            return rows.select(expressions)
+        return rows.group_by([each.expression for each in self.keys]).agg(expressions)
+
+    @property
+    def title(self) -> str:
+        by = f" BY {_expressions(self.keys)}" if self.keys else ""
+        return f"AGGREGATE {_expressions(self.made_columns)}{by}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Sort(One):
+    by: tuple[str, ...]
+    descending: tuple[bool, ...]
+    nulls_last: tuple[bool, ...]
+    maintain_order: bool
+
+    def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.sort(
+            self.by,
+            descending=list(self.descending),
+            nulls_last=list(self.nulls_last),
+            maintain_order=self.maintain_order,
+        )
+
+    @property
+    def title(self) -> str:
+        return "SORT " + ", ".join(
+            name + (" descending" if falls else "") + (" nulls last" if last else "")
+            for name, falls, last in zip(self.by, self.descending, self.nulls_last, strict=True)
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Slice(One):
+    """The rows from `offset` (from the end, when negative) on, `length` of them at most; all where it is None."""
+
+    offset: int
+    length: int | None
+
+    def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.slice(self.offset, self.length)
+
+    @property
+    def title(self) -> str:
+        return f"SLICE {self.offset}, {self.length}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Unique(One):
+    subset: tuple[str, ...]
+    keep: str
+    maintain_order: bool
+
+    def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.unique(list(self.subset), keep=self.keep, maintain_order=self.maintain_order)
+
+    @property
+    def title(self) -> str:
+        return f"UNIQUE {', '.join(self.subset)} (keep {self.keep})"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Local(One):
+    """What Polars does to every row alone, by one of its methods: explode, drop_nulls, unpivot.
+
+    Parameters
+    ----------
+    method, arguments
+        The method of a LazyFrame and its arguments.
+    reads
+        The columns without which it cannot be computed; None: all of them.
+    """
+
+    method: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    reads: tuple[str, ...] | None = None
+
+    def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return getattr(rows, self.method)(**self.arguments)
+
+    @property
+    def title(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in self.arguments.items())
+        return f"{self.method.upper()} {told}".rstrip()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Window(One):
+    """Columns beside those that there are, made of all rows with the same `keys`; the rows keep their order."""
+
+    keys: tuple[str, ...]
+    made_columns: tuple[Column, ...]
+
+    def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.with_columns(column.expression for column in self.made_columns)
+
+    @property
+    def title(self) -> str:
+        return f"WITH COLUMNS {_expressions(self.made_columns)} OVER {', '.join(self.keys)}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Whole(One):
+    """What can only be computed with all rows on one rank.
+
+    Parameters
+    ----------
+    call
+        What is done to them.
+    what, why
+        How a person calls it, and what in it needs all rows.
+    """
+
+    call: Callable[[pl.LazyFrame], pl.LazyFrame]
+    what: str
+    why: str
+
+    def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return self.call(rows)
+
+    @property
+    def title(self) -> str:
+        return f"{self.what} ({self.why}: all rows on one rank)"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Join(Node):
+    left: Node
+    right: Node
+    left_on: tuple[str, ...]
+    right_on: tuple[str, ...]
+    how: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.left, self.right
+
+    def made(self, left: pl.LazyFrame, right: pl.LazyFrame) -> pl.LazyFrame:
+        if self.how == "cross":
+            return left.join(right, how="cross", suffix=self.options["suffix"])
+        return left.join(right, left_on=self.left_on, right_on=self.right_on, how=self.how, **self.options)
+
+    def over(self, *inputs: Node) -> Node:
+        left, right = inputs
+        if left is self.left and right is self.right:
+            return self
+        schema = self.made(pl.LazyFrame(schema=left.schema), pl.LazyFrame(schema=right.schema)).collect_schema()
+        return replace(self, left=left, right=right, schema=schema)
+
+    @property
+    def origins(self) -> dict[str, tuple[str | None, str | None]]:
+        """The columns of the result: what they are called on the left and on the right side, None where not there."""
+        left, right = self.left.columns, self.right.columns
+        if self.how in ("semi", "anti"):
+            return {name: (name, None) for name in left}
+        pairs = dict(zip(self.left_on, self.right_on, strict=True))
+        suffix, coalesce = self.options["suffix"], self.coalesces
+        if self.how == "right":
+            ours = [name for name in left if not (coalesce and name in pairs)]
+            found: dict[str, tuple[str | None, str | None]] = {name: (name, None) for name in ours}
+            back = {b: a for a, b in pairs.items()}
+            for name in right:
+                called = name + suffix if name in found else name
+                found[called] = (back.get(name) if coalesce else None, name)
+            return found
+        found = {name: (name, pairs.get(name) if coalesce else None) for name in left}
+        for name in right:
+            if coalesce and name in self.right_on:
+                continue
+            found[name + suffix if name in left else name] = (None, name)
+        return found
+
+    @property
+    def coalesces(self) -> bool:
+        """Whether the keys of both sides become one column."""
+        asked = self.options.get("coalesce")
+        return self.how in ("inner", "left", "right", "semi", "anti") if asked is None else asked
+
+    @property
+    def title(self) -> str:
+        on = ", ".join(a if a == b else f"{a} = {b}" for a, b in zip(self.left_on, self.right_on, strict=True))
+        return f"{self.how.upper()} JOIN" + (f" ON {on}" if on else "")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Values(Node):
+    """Columns beside those that there are, each of one value: the one row of another node."""
+
+    input: Node
+    row: Node
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.input, self.row
+
+    def over(self, *inputs: Node) -> Node:
+        input, row = inputs
+        if input is self.input and row is self.row:
+            return self
+        return replace(self, input=input, row=row, schema=pl.Schema({**input.schema, **row.schema}))
+
+    @property
+    def title(self) -> str:
+        return f"WITH VALUES {', '.join(self.row.columns)}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Concat(Node):
+    """The rows of several inputs, one after the other; all have the same columns."""
+
+    pieces: tuple[Node, ...]
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.pieces
+
+    def over(self, *inputs: Node) -> Node:
+        if all(a is b for a, b in zip(inputs, self.pieces, strict=True)):
+            return self
+        return replace(self, pieces=inputs, schema=inputs[0].schema)
+
+    @property
+    def title(self) -> str:
+        return f"CONCAT {len(self.pieces)}"
+
+
+def bottom_up(root: Node) -> Iterator[Node]:
+    """Every node once, inputs before what is made of them."""
+    seen: set[int] = set()
+
+    def visit(node: Node) -> Iterator[Node]:
+        if id(node) in seen:
+            return
+        seen.add(id(node))
+        for input in node.inputs:
+            yield from visit(input)
+        yield node
+
+    return visit(root)
+
+
+def uses(root: Node) -> Counter[int]:
+    """How many nodes take each node's result, by its id; the root is taken once."""
+    counted = Counter({id(root): 1})
+    for node in bottom_up(root):
+        counted.update(id(input) for input in node.inputs)
+    return counted
+
+
+def _columns(names: Sequence[str]) -> str:
+    return f"[{', '.join(names[:6])}{f', … {len(names)} columns' if len(names) > 6 else ''}]"
+
+
+def _expressions(columns: Sequence[Column]) -> str:
+    return "[" + ", ".join(str(column.expression) for column in columns) + "]"

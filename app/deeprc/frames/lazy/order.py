@@ -1,0 +1,42 @@
+"""Where the order of rows matters: it costs an exchange to restore it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from deeprc.frames.lazy.nodes import Aggregate, Join, Node, Slice, Sort, Unique, Whole, bottom_up
+from deeprc.frames.lazy.reading import Column
+
+
+def order_matters(root: Node) -> set[int]:
+    """The ids of the nodes whose rows must come in the order that Polars gives them."""
+    wanted: dict[int, bool] = defaultdict(bool)
+    wanted[id(root)] = True
+    for node in reversed(list(bottom_up(root))):
+        for input in node.inputs:
+            wanted[id(input)] |= _asks(node, wanted[id(node)])
+    return {number for number, is_wanted in wanted.items() if is_wanted}
+
+
+def in_order(columns: tuple[Column, ...]) -> bool:
+    """Whether aggregates may depend on the order of the rows: all but those that are known not to."""
+    for column in columns:
+        needs = column.needs
+        if needs.rows or needs.windows or needs.whole is not None:
+            return True
+    return False
+
+
+def _asks(node: Node, wanted: bool) -> bool:
+    match node:
+        case Aggregate():
+            return in_order(node.made_columns)
+        case Join():
+            return False
+        case Sort():
+            return node.maintain_order
+        case Unique():
+            return node.maintain_order or node.keep in ("first", "last")
+        case Slice() | Whole():
+            return True
+    return wanted

@@ -1,0 +1,136 @@
+"""Columns that nobody reads are neither sent nor read from files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
+import polars as pl
+
+from deeprc.frames.lazy.nodes import (
+    Aggregate,
+    Concat,
+    Filter,
+    Join,
+    Local,
+    Node,
+    Project,
+    Slice,
+    Sort,
+    Source,
+    Unique,
+    Values,
+    bottom_up,
+)
+from deeprc.frames.lazy.reading import Column
+
+
+def pruned(root: Node) -> Node:
+    """The plan in which every step makes only what those above it need."""
+    needed: dict[int, set[str]] = defaultdict(set)
+    needed[id(root)] = set(root.columns)
+    nodes = list(bottom_up(root))
+    for node in reversed(nodes):  # a node after all that take its result
+        for input, names in zip(node.inputs, _wanted(node, needed[id(node)]), strict=True):
+            needed[id(input)] |= names
+    new: dict[int, Node] = {}
+    for node in nodes:
+        new[id(node)] = _made(node, [new[id(input)] for input in node.inputs], needed[id(node)])
+    return new[id(root)]
+
+
+def _wanted(node: Node, names: set[str]) -> list[set[str]]:
+    """The columns that a node needs of each input to make those that are needed of it."""
+    match node:
+        case Filter():
+            return [names | _roots(node.input, [node.predicate])]
+        case Project():
+            made = [column for column in node.made_columns if column.name in names]
+            own = {column.name for column in node.made_columns}
+            kept = names - own if node.keep else set()
+            return [kept | _roots(node.input, made if node.keep else made or node.made_columns[:1])]
+        case Aggregate():
+            return [_roots(node.input, [*node.keys, *(c for c in node.made_columns if c.name in names)])]
+        case Sort():
+            return [names | set(node.by)]
+        case Unique():
+            return [names | set(node.subset)]
+        case Slice():
+            return [names]
+        case Local() if node.reads is not None:
+            return [names | set(node.reads)]
+        case Join():
+            return _of_join(node, names)
+        case Values():
+            return [names & set(node.input.columns), names & set(node.row.columns)]
+        case Concat():
+            return [names] * len(node.pieces)
+    return [set(input.columns) for input in node.inputs]
+
+
+def _of_join(node: Join, names: set[str]) -> list[set[str]]:
+    left, right = set(node.left_on), set(node.right_on)
+    for name, (a, b) in node.origins.items():
+        if name not in names:
+            continue
+        if a is not None:
+            left.add(a)
+        if b is not None:
+            right.add(b)
+            if b != name and a is None and b in node.left.columns:
+                left.add(b)  # without it the column would not be called so
+    return [left, right]
+
+
+def _made(node: Node, inputs: list[Node], names: set[str]) -> Node:
+    match node:
+        case Source():
+            kept = [name for name in node.columns if name in names]
+            return node.only(kept or node.columns[:1])
+        case Project() if any(column.name in names for column in node.made_columns):
+            node = replace(node, made_columns=tuple(c for c in node.made_columns if c.name in names))
+        case Project() if node.keep:
+            return inputs[0]
+        case Project():
+            node = replace(node, made_columns=node.made_columns[:1])
+        case Aggregate():
+            kept = tuple(column for column in node.made_columns if column.name in names)
+            if kept or node.keys:
+                node = replace(node, made_columns=kept)
+        case Concat():
+            # The inputs may have been left with other columns, in another order.
+            order = [name for name in node.columns if name in names] or node.columns[:1]
+            return replace(
+                node,
+                pieces=tuple(_only(input, order) for input in inputs),
+                schema=pl.Schema({name: node.schema[name] for name in order}),
+            )
+    if not inputs:
+        return node
+    return _again(node.over(*inputs))
+
+
+def _again(node: Node) -> Node:
+    """The node with the schema that it has of its inputs as they are now."""
+    if len(node.inputs) == 1 and hasattr(node, "made"):
+        made = node.made(pl.LazyFrame(schema=node.inputs[0].schema))
+        return replace(node, schema=made.collect_schema())
+    return node
+
+
+def _only(node: Node, names: list[str]) -> Node:
+    if node.columns == names:
+        return node
+    columns = tuple(Column(name, pl.col(name), {"Column": name}) for name in names)
+    schema = pl.Schema({name: node.schema[name] for name in names})
+    return Project(schema=schema, input=node, made_columns=columns, keep=False)
+
+
+def _roots(input: Node, columns: Iterable[Column]) -> set[str]:
+    found: set[str] = set()
+    for column in columns:
+        if column.tree is None:
+            return set(input.columns)
+        found |= set(column.roots)
+    return found

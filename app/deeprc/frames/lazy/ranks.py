@@ -1,0 +1,180 @@
+"""Rows on their way: what a plan's step does on all ranks together; and the same without any rows, to be told of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from deeprc.core.errors import InputError
+from deeprc.frames.communicator import Communicator
+from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, ONE, Deal, Size, hashed
+from deeprc.frames.lazy.step import Step, amount
+from deeprc.frames.partition import by_hash
+from deeprc.frames.shuffle import shuffle
+
+GATHER_BYTES = 4 * 2**30  # more rows than these are not brought to one rank
+STREAMING, IN_MEMORY = "streaming", "in-memory"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A rank's share of a step's result.
+
+    Parameters
+    ----------
+    rows
+        The rows; not computed yet, as long as no other rank asks for them.
+    deal
+        Where the rows of all ranks are.
+    size
+        Of all of them.
+    step
+        How they came to be.
+    ordered
+        Whether the rows of all ranks, in rank order, come in the order that Polars would give them.
+    held
+        The rows, once they are computed.
+    """
+
+    rows: pl.LazyFrame
+    deal: Deal
+    size: Size
+    step: Step
+    ordered: bool = True
+    held: pl.DataFrame | None = None
+
+    @property
+    def schema(self) -> pl.Schema:
+        return self.rows.collect_schema()
+
+
+class Ranks:
+    """What the ranks do together."""
+
+    real = True
+
+    def __init__(self, comm: Communicator) -> None:
+        self.comm, self.size = comm, comm.size
+
+    def hold(self, piece: Piece, engine: str = STREAMING) -> Piece:
+        """The rows, computed; from now on their size is known."""
+        if piece.held is not None:
+            return piece
+        with self.comm.together():
+            held = collected(piece.rows, engine)
+        return self.keep(piece, held)
+
+    def keep(self, piece: Piece, held: pl.DataFrame) -> Piece:
+        """The piece with these rows of this rank."""
+        size = self.measured(held, piece.deal)
+        piece.step.size = size
+        return replace(piece, rows=held.lazy(), held=held, size=size)
+
+    def measured(self, held: pl.DataFrame, deal: Deal) -> Size:
+        mine = np.array([held.height, held.estimated_size()], np.float64)
+        total = mine if deal.how == EVERYWHERE else self.comm.allreduce(mine)
+        return Size(float(total[0]), float(total[1] / max(total[0], 1)), measured=True)
+
+    def by_hash(self, piece: Piece, keys: Sequence[str], why: str) -> Piece:
+        """Rows with the same keys on the same rank."""
+        piece = self.hold(piece)
+        frame = self.moved(piece, lambda: by_hash(piece.held, keys, self.comm))
+        step = Step(f"EXCHANGE by {', '.join(keys)} ({why})", [piece.step], piece.size, self.sent(piece, 1))
+        return Piece(frame.lazy(), hashed(keys), piece.size, step, False, frame)
+
+    def everywhere(self, piece: Piece, why: str) -> Piece:
+        """All rows on every rank, in their order."""
+        if piece.deal.how == EVERYWHERE:
+            return piece
+        piece = self.hold(piece)
+        frame = self.moved(piece, lambda: self._copied(piece.held))
+        step = Step(f"EXCHANGE to every rank ({why})", [piece.step], piece.size, self.sent(piece, self.size))
+        return Piece(frame.lazy(), Deal(EVERYWHERE), piece.size, step, piece.ordered, frame)
+
+    def one(self, piece: Piece, why: str, *, small: bool = False) -> Piece:
+        """All rows on rank 0, in their order."""
+        if piece.deal.how == ONE:
+            return piece
+        if piece.deal.how == EVERYWHERE:
+            return replace(self.spread(piece), deal=Deal(ONE))
+        piece = self.hold(piece)
+        if piece.size.bytes > GATHER_BYTES and not small and self.real:
+            raise too_large(piece, why)
+        counts = np.zeros(self.size, np.int64)
+        frame = self.moved(piece, lambda: shuffle(lambda: (piece.held, _at(counts, piece.held.height)), self.comm))
+        step = Step(f"EXCHANGE to rank 0 ({why})", [piece.step], piece.size, self.sent(piece, 1))
+        return Piece(frame.lazy(), Deal(ONE), piece.size, step, piece.ordered, frame)
+
+    def spread(self, piece: Piece) -> Piece:
+        """Rows that are everywhere: those of rank 0 alone. No other deal of copies is sure to have every row once."""
+        if piece.deal.how != EVERYWHERE:
+            return piece
+        if self.comm.rank == 0:
+            return replace(piece, deal=Deal(DEALT))
+        held = None if piece.held is None else piece.held.clear()
+        return replace(piece, deal=Deal(DEALT), rows=pl.LazyFrame(schema=piece.schema), held=held)
+
+    def moved(self, piece: Piece, exchange: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """What an exchange gives; nothing moves in a world of one."""
+        return piece.held if self.size == 1 else exchange()
+
+    def sent(self, piece: Piece, copies: int) -> float:
+        """Bytes that leave their rank, when every row goes to so many ranks."""
+        return piece.size.bytes * ((self.size - 1) / self.size if copies == 1 else self.size - 1)
+
+    def before(self, count: int) -> int:
+        """The sum of the counts of the ranks before this one."""
+        return int(self.comm.exscan(count))
+
+    def total(self, count: int) -> int:
+        return int(self.comm.allreduce(count))
+
+    def _copied(self, held: pl.DataFrame) -> pl.DataFrame:
+        with self.comm.together():
+            stream = io.BytesIO()
+            held.write_ipc_stream(stream)
+            packed = stream.getvalue()
+        everything = self.comm.allgather(packed)
+        with self.comm.together():
+            return pl.concat([pl.read_ipc_stream(io.BytesIO(each)) for each in everything])
+
+
+class Outline(Ranks):
+    """The same steps without any rows: only their sizes, estimated."""
+
+    real = False
+
+    def hold(self, piece: Piece, engine: str = STREAMING) -> Piece:
+        return piece if piece.held is not None else replace(piece, held=pl.DataFrame(schema=piece.schema))
+
+    def moved(self, piece: Piece, exchange: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        return piece.held
+
+    def before(self, count: int) -> int:
+        return 0
+
+    def total(self, count: int) -> int:
+        return count
+
+
+def collected(rows: pl.LazyFrame, engine: str = STREAMING) -> pl.DataFrame:
+    """What Polars makes of the rows; a step of one rank."""
+    return rows.collect(engine=engine)
+
+
+def too_large(piece: Piece, why: str) -> InputError:
+    return InputError(
+        f"{why}: all rows would have to be on one rank",
+        found=f"{amount(piece.size.bytes)} in {piece.size.rows:.0f} rows",
+        expected=f"at most {amount(GATHER_BYTES)}",
+        fix="group by a key, or filter or aggregate before",
+    )
+
+
+def _at(counts: np.ndarray, rows: int) -> np.ndarray:
+    counts[0] = rows
+    return counts

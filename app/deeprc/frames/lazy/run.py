@@ -1,0 +1,202 @@
+"""A plan, carried out: what a rank can do alone stays a lazy frame of Polars until rows must go to another rank."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+
+from deeprc.frames.lazy import run_join, run_order
+from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, ONE, Deal, Size
+from deeprc.frames.lazy.nodes import (
+    Aggregate,
+    Concat,
+    Filter,
+    Join,
+    Local,
+    Node,
+    Project,
+    Slice,
+    Sort,
+    Source,
+    Unique,
+    Values,
+    Whole,
+    Window,
+    uses,
+)
+from deeprc.frames.lazy.order import in_order, order_matters
+from deeprc.frames.lazy.partial import partials
+from deeprc.frames.lazy.ranks import IN_MEMORY, Piece, Ranks
+from deeprc.frames.lazy.step import Step
+from deeprc.frames.lazy.trees import plain_column
+
+FILTERED = 0.3  # of the rows are left by a predicate, when nothing better is known
+GROUPS = 0.75  # a groupby of n rows makes about n to the power of this many groups
+
+
+class Run:
+    """One run of a plan.
+
+    Parameters
+    ----------
+    root
+        The plan, rewritten.
+    ranks
+        Those that do it, or an outline of them.
+    """
+
+    def __init__(self, root: Node, ranks: Ranks) -> None:
+        self.root, self.ranks = root, ranks
+        self.uses, self.ordered = uses(root), order_matters(root)
+        self.done: dict[int, Piece] = {}
+
+    def result(self) -> Piece:
+        return self.piece(self.root)
+
+    def piece(self, node: Node) -> Piece:
+        """This rank's share of a node's result; that of a node which several take is computed once."""
+        if id(node) in self.done:
+            return self.done[id(node)]
+        piece = self._piece(node)
+        if self.uses[id(node)] > 1 and not _is_cheap(node):
+            piece = self.done[id(node)] = self.ranks.hold(piece)
+        return piece
+
+    def _piece(self, node: Node) -> Piece:
+        match node:
+            case Source():
+                return self._source(node)
+            case Filter():
+                piece = self.piece(node.input)
+                return self._local(node, piece, piece.deal, piece.size.part(FILTERED))
+            case Project():
+                return self._project(node)
+            case Local():
+                piece = self.piece(node.input)
+                deal = piece.deal if node.method == "drop_nulls" or piece.deal.how != HASHED else Deal()
+                return self._local(node, piece, deal, piece.size)
+            case Aggregate():
+                return self._aggregate(node)
+            case Window():
+                return self._window(node)
+            case Whole():
+                piece = self.piece(node.input)
+                if piece.deal.how != EVERYWHERE:
+                    piece = self.ranks.one(piece, node.why)
+                return self._local(node, piece, piece.deal, piece.size, engine=IN_MEMORY)
+            case Values():
+                return self._values(node)
+            case Join():
+                return run_join.join(self, node)
+            case Sort():
+                return run_order.sort(self, node)
+            case Slice():
+                return run_order.slice(self, node)
+            case Unique():
+                return run_order.unique(self, node)
+            case Concat():
+                return run_order.concat(self, node)
+        raise NotImplementedError(type(node).__name__)
+
+    def _source(self, node: Source) -> Piece:
+        rows, deal, size = node.rows.share(node.columns, self.ranks)
+        return Piece(rows, deal, size, Step(node.title, (), size))
+
+    def _project(self, node: Project) -> Piece:
+        piece = self.piece(node.input)
+        size = piece.size.wide(node.input.schema, node.schema)
+        return self._local(node, piece, piece.deal.renamed(node.passed), size)
+
+    def _aggregate(self, node: Aggregate) -> Piece:
+        piece, ranks = self.piece(node.input), self.ranks
+        keys = [key.name for key in node.keys]
+        passed = {key.name: plain_column(key.tree) for key in node.keys if key.tree is not None}
+        deal = piece.deal.renamed({name: old for name, old in passed.items() if old is not None})
+        engine = IN_MEMORY if in_order(node.made_columns) else None
+        size = self._groups(node, piece.size)
+        if deal.together(keys):
+            return self._local(node, piece, deal, size, engine=engine)
+        two = partials(node.made_columns, node.input.schema, keys)
+        if two is None:
+            return self._all_rows(node, piece, size, engine)
+        by = [key.expression for key in node.keys]
+        first = piece.rows.group_by(by).agg(two.first) if keys else piece.rows.select(two.first)
+        schema = first.collect_schema()
+        partial_size = Size(min(size.rows * ranks.size, piece.size.rows), size.width)
+        title = f"PARTIAL {node.title}"
+        partial = self._stepped(title, piece, first, Deal(), partial_size)
+        if not keys and not two.first:  # nothing but literals
+            return Piece(pl.select(two.last).lazy(), Deal(EVERYWHERE), size, Step(node.title, [], size))
+        if not keys:
+            gathered = ranks.everywhere(partial, "partial results")
+            return self._stepped(
+                node.title, gathered, gathered.rows.select(two.merge).select(two.last), gathered.deal, size
+            )
+        together = ranks.by_hash(partial, keys, "partial results")
+        merged = together.rows.group_by(keys).agg(two.merge).select(*keys, *two.last)
+        assert schema.names()[: len(keys)] == keys
+        return self._stepped(node.title, together, merged, together.deal, size)
+
+    def _all_rows(self, node: Aggregate, piece: Piece, size: Size, engine: str | None) -> Piece:
+        """Groups that need all their rows at once: these are brought together."""
+        if not node.keys:
+            return self._local(node, self.ranks.one(piece, "an aggregate of all rows"), Deal(ONE), size, engine=engine)
+        made = [key for key in node.keys if key.tree is None or plain_column(key.tree) != key.name]
+        hidden = {key.name: f"key {number}" for number, key in enumerate(node.keys)}
+        if made:
+            named = [key.expression.alias(hidden[key.name]) for key in node.keys]
+            piece = replace(piece, rows=piece.rows.with_columns(named), held=None)
+            keys = [hidden[key.name] for key in node.keys]
+        else:
+            keys = [key.name for key in node.keys]
+        together = self.ranks.by_hash(piece, keys, "all rows of a group")
+        rows = together.rows.drop(keys) if made else together.rows
+        result = self._stepped(node.title, together, node.made(rows), Deal(), size, engine)
+        names = [key.name for key in node.keys]
+        return replace(result, deal=Deal(HASHED, tuple(frozenset([name]) for name in names)))
+
+    def _window(self, node: Window) -> Piece:
+        piece = self.piece(node.input)
+        if piece.deal.together(node.keys):
+            return self._local(node, piece, piece.deal.renamed({n: n for n in node.columns}), piece.size)
+        restore = id(node) in self.ordered and piece.ordered
+        if restore:
+            piece = run_order.numbered(self, piece, node.columns)
+        together = self.ranks.by_hash(piece, list(node.keys), "all rows of a window")
+        made = self._stepped(node.title, together, node.made(together.rows), together.deal, together.size, IN_MEMORY)
+        return run_order.restored(self, made, node.columns) if restore else made
+
+    def _values(self, node: Values) -> Piece:
+        row = self.ranks.hold(self.ranks.everywhere(self.piece(node.row), "values for all"))
+        piece = self.piece(node.input)
+        # As literals they keep the order of the rows, and can become part of what is read.
+        values = [pl.lit(row.held[name]).first().alias(name) for name in row.held.columns]
+        size = piece.size.wide(node.input.schema, node.schema)
+        step = Step(node.title, [piece.step, row.step], size)
+        return Piece(piece.rows.with_columns(values), piece.deal, size, step, piece.ordered)
+
+    def _groups(self, node: Aggregate, size: Size) -> Size:
+        if not node.keys:
+            return Size(1, size.width)
+        return Size(size.rows**GROUPS, size.wide(node.input.schema, node.schema).width)
+
+    def _local(self, node: Node, piece: Piece, deal: Deal, size: Size, *, engine: str | None = None) -> Piece:
+        """What a rank does with its rows alone."""
+        return self._stepped(node.title, piece, node.made(piece.rows), deal, size, engine)
+
+    def _stepped(
+        self, title: str, piece: Piece, rows: pl.LazyFrame, deal: Deal, size: Size, engine: str | None = None
+    ) -> Piece:
+        made = Piece(rows, deal, size, Step(title, [piece.step], size), piece.ordered)
+        return made if engine is None else self.ranks.hold(made, engine)
+
+
+def _is_cheap(node: Node) -> bool:
+    """Whether it costs less to do it again than to keep its result: rows read, filtered, computed row by row."""
+    match node:
+        case Source():
+            return True
+        case Filter() | Project():
+            return _is_cheap(node.input)
+    return False
