@@ -133,6 +133,25 @@ def test_the_names_of_amds_architectures(number, name):
             [("AMD Instinct MI300A", "gfx942")],
         ),
         (
+            "amd-smi, ROCm/rocm-systems#2987: an MI350X",
+            "GPU: 0\n    ASIC:\n        MARKET_NAME: AMD Instinct MI350X\n        VENDOR_ID: 0x1002\n"
+            "        VENDOR_NAME: Advanced Micro Devices Inc. [AMD/ATI]\n        SUBVENDOR_ID: 0x1002\n"
+            "        DEVICE_ID: 0x75a0\n        OAM_ID: 6\n        NUM_COMPUTE_UNITS: 128\n"
+            "        TARGET_GRAPHICS_VERSION: gfx950\n        FLAGS: 16\n    BUS:\n        BDF: 0000:05:00.0\n",
+            [("AMD Instinct MI350X", "gfx950")],
+        ),
+        (
+            "rocm-smi, ROCm/rocm_smi_lib#159: an MI250X whose architecture is written in decimal",
+            "GPU[0]\t\t: Card Series: \t\tAMD INSTINCT MI200 (MCM) OAM LC MBA HPE C2\n"
+            "GPU[0]\t\t: GFX Version: \t\tgfx9010\n",
+            [("AMD INSTINCT MI200 (MCM) OAM LC MBA HPE C2", "gfx90a")],
+        ),
+        (
+            "rocm-smi 4.0, ROCm/legacy-rocm-build#1351: an MI100 without a name",
+            "GPU[0]\t\t: Card series: \t\t0x738c\nGPU[0]\t\t: Card model: \t\t0xc34\n",
+            [("0x738c", None)],
+        ),
+        (
             "amd-smi, a name with a colon in it",
             "GPU: 0\n    ASIC:\n        MARKET_NAME: AMD Instinct MI300X OAM: 750W SKU\n",
             [("AMD Instinct MI300X OAM: 750W SKU", None)],
@@ -203,6 +222,21 @@ def test_slices_stand_for_the_accelerator_that_is_cut():
         ("NVIDIA A100-SXM4-40GB MIG 1g.5gb", 2, 5, "sm_80"),
     ]
     assert accelerators.parse_mig("GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5b)\n", whole) == whole
+
+
+def test_whole_accelerators_beside_a_sliced_one():
+    """`nvidia-smi -L` of influxdata/telegraf#5812: one of four is cut."""
+    text = (
+        "GPU 0: NVIDIA A100-SXM4-80GB (UUID: GPU-513536b6-7d19-9063-b049-1e69664bb298)\n"
+        "  MIG 1g.20gb     Device  0: (UUID: MIG-ce861fb0-a248-58ce-a9a8-f9adbc22a66a)\n"
+        "  MIG 1g.20gb     Device  1: (UUID: MIG-a45882f0-9215-5733-a0c1-49286ab31cb5)\n"
+        "GPU 1: NVIDIA A100-SXM4-80GB (UUID: GPU-d8594bd4-0fc3-8595-e355-7c98138f3b95)\n"
+        "GPU 2: NVIDIA A100-SXM4-80GB (UUID: GPU-5e375e7e-b41f-155b-dcdc-534524c356fc)\n"
+        "GPU 3: NVIDIA A100-SXM4-80GB (UUID: GPU-69ec2344-ebac-b028-f88f-452abb3d7f11)\n"
+    )
+    cards = accelerators.parse_nvidia_smi("NVIDIA A100-SXM4-80GB, 81920, 535.129.03, 8.0\n" * 4)
+    found = [(one.model, one.count, one.memory_gb) for one in accelerators.parse_mig(text, cards)]
+    assert found == [("NVIDIA A100-SXM4-80GB", 3, 86), ("NVIDIA A100-SXM4-80GB MIG 1g.20gb", 2, 20)]
 
 
 def test_nvidia_without_its_program(tree):

@@ -64,14 +64,16 @@ def parse_nvidia_smi(text: str) -> list[Accelerators]:
 def parse_mig(text: str, whole: list[Accelerators]) -> list[Accelerators]:
     """`nvidia-smi -L`: where accelerators are sliced (MIG), their slices stand for them: ranks see nothing else."""
     slices: Counter[tuple[str, str]] = Counter()
-    model, cut = "", set()
+    model, number, cut = "", "", set()
     for line in text.splitlines():
-        if match := re.match(r"GPU \d+: (.+?) \(UUID", line):
-            model = match.group(1)
+        if match := re.match(r"GPU (\d+): (.+?) \(UUID", line):
+            number, model = match.groups()
         elif match := re.match(r"\s+MIG (\S+)\s+Device", line):
             slices[model, match.group(1)] += 1
-            cut.add(model)
-    found = [card for card in whole if card.model not in cut]
+            cut.add((number, model))
+    sliced = Counter(model for _, model in cut)  # others of the model may be whole
+    left = [replace(card, count=card.count - sliced[card.model]) for card in whole]
+    found = [card for card in left if card.count > 0]
     for (model, profile), count in slices.items():
         card = next((one for one in whole if one.model == model), Accelerators("nvidia", model, 0, "nvidia-smi"))
         memory = re.search(r"(\d+)gb", profile)
@@ -117,6 +119,8 @@ def parse_amd(text: str) -> list[tuple[str, str | None]]:
     """Names and architectures in `amd-smi static --asic` or `rocm-smi --showproductname`, in the order of devices."""
     names = re.findall(r"(?:market.name|card series):\s*(\S.*?)\s*$", text, re.M | re.I)
     archs = re.findall(r"(?:target_graphics_version|gfx version):\s*(gfx\w+)", text, re.I)
+    # Some rocm-smi write the stepping in decimal: gfx9010 is gfx90a (ROCm/rocm_smi_lib#159).
+    archs = [re.sub(r"^(gfx9\d)(1[0-5])$", lambda match: f"{match[1]}{int(match[2]):x}", arch) for arch in archs]
     return [(name, archs[n] if len(archs) == len(names) else None) for n, name in enumerate(names)]
 
 
