@@ -8,19 +8,20 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from deeprc.applications.forecasting.config import ForecastingConfig
 from deeprc.applications.hydrology.config import HydrologyConfig
 from deeprc.core.errors import ConfigError
 from deeprc.core.files import StorageError, free_megabytes
+from deeprc.core.settings import Settings
 from deeprc.core.validation import validate
 
 Pipeline = Literal["forecasting", "hydrology"]
 BRACES = "{}"  # wildcards to Snakemake, in any name of a file, with no way to escape them
 
 
-class Config(BaseModel):
+class Config(Settings):
     """What the workflow does."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from deeprc.core.errors import unknown
 from deeprc.core.shipped import find
 from deeprc.core.validation import read_yaml, validate
+from deeprc.sites.fact import Switch
 
 Architecture = Literal["x86_64", "aarch64", "ppc64le"]
 Stage = Literal["frames", "torch", "tensorflow", "cylon"]
@@ -41,7 +42,7 @@ class ImageMpi(_Strict):
     implementation: str
     version: Version
     family: Literal["mpich", "openmpi"]
-    standard_abi: bool = False
+    standard_abi: Switch = False
 
 
 class ImageAccelerator(_Strict):

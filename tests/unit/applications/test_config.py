@@ -111,3 +111,27 @@ def test_an_error_from_within_is_told_once():
     with pytest.raises(ConfigError) as error:
         load_config({"forecasting": {"models": ["NHITZ"]}})
     assert str(error.value).count("found:") == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"min_free_mb": True}, "min_free_mb"),
+        ({"forecasting": {"steps": True}}, "forecasting.steps"),
+        ({"forecasting": {"seed": False}}, "forecasting.seed"),
+        ({"forecasting": {"models": {"NHITS": {"learning_rate": True}}}}, "forecasting.models.NHITS.learning_rate"),
+        ({"hydrology": {"learning_rate": True}}, "hydrology.learning_rate"),
+        ({"hydrology": {"missing": [-999, True]}}, "hydrology.missing"),
+        ({"hydrology": {"areas": {"a": True}}}, "hydrology.areas"),
+    ],
+)
+def test_true_is_no_number(values, key):
+    with pytest.raises(ConfigError) as told:
+        load_config(values)
+    assert told.value.problem == f"key '{key}': Input should be a number, and true and false are none"
+
+
+def test_numbers_are_numbers_and_switches_switches():
+    """`learning_rate: 1e-3` is a text for YAML 1.1, and is meant as a number."""
+    made = load_config({"forecasting": {"models": {"NHITS": {"learning_rate": "1e-3"}}}, "min_free_mb": 5})
+    assert (made.forecasting.models["NHITS"].learning_rate, made.min_free_mb) == (0.001, 5)

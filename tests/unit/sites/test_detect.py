@@ -209,7 +209,7 @@ def test_xpu_smi():
 
 def test_slices_stand_for_the_accelerator_that_is_cut():
     """`nvidia-smi -L`, in the form of NVIDIA's MIG user guide."""
-    whole = accelerators.parse_nvidia_smi("NVIDIA A100-SXM4-40GB, 40960, 535.129.03, 8.0\n" * 2)
+    whole = accelerators.parse_nvidia_smi("NVIDIA A100-SXM4-40GB, 40960, 535.129.03, 8.0\n")
     text = (
         "GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77)\n"
         "  MIG 3g.20gb     Device  0: (UUID: MIG-c7384736-a75d-5afc-978f-d2f1294409fd)\n"

@@ -10,13 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from deeprc.applications.forecasting.step import Step
 from deeprc.applications.forecasting.zoo import ZOO, check_options, entry
 from deeprc.core.errors import ConfigError
+from deeprc.core.settings import Settings
 
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Column = Annotated[str, Field(min_length=1)]
 
 
-class DataConfig(BaseModel):
+class DataConfig(Settings, BaseModel):
     """What `check` and `prepare` need."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -95,7 +96,7 @@ class DataConfig(BaseModel):
         return self
 
 
-class ModelConfig(BaseModel):
+class ModelConfig(Settings, BaseModel):
     """What may be changed of one model; what is left out is as in the zoo."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -110,7 +111,7 @@ class ModelConfig(BaseModel):
     """Arguments of the model's class that the zoo (`deeprc.applications.forecasting.zoo`) names, as `hidden_size`."""
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(Settings, BaseModel):
     """All that `train` needs of one model beside the prepared data."""
 
     model_config = ConfigDict(extra="forbid")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from deeprc.applications.hydrology.datasets import DATASETS
+from deeprc.core.settings import Settings
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
@@ -45,7 +46,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 RESERVED = {"basin", "date", "obs", "quality", "sim", "split"}
 
 
-class DataConfig(BaseModel):
+class DataConfig(Settings, BaseModel):
     """What `check` and `prepare` need: which data, which basins, how the time is split."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -125,7 +126,7 @@ class DataConfig(BaseModel):
         return self
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(Settings, BaseModel):
     """What `train` needs beside the prepared data."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
