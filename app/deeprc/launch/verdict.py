@@ -200,7 +200,7 @@ def _refusal(image: Image, site: Site, partition: Partition) -> Verdict:
         unsaid = f" ({', '.join(site.translators)}: no setting says what it needs, `when: {{model: [translate]}}`)"
         layers = f"no layer translates{unsaid if site.translators else ''}"
         if site.translates and all(strangers(site, partition, mpi) for mpi in site.mpi):
-            layers = "; ".join(both(site, partition, mpi.title, mpi.pmi) for mpi in site.mpi)
+            layers = "; ".join(both(site, partition, mpi.title, of_ranks(mpi)) for mpi in site.mpi)
         return Verdict(
             "refuse",
             f"image {image.name} holds {own}, {site.name} has {hosts}: different ABI families, and {layers}",
@@ -212,8 +212,18 @@ def _refusal(image: Image, site: Site, partition: Partition) -> Verdict:
     return Verdict(
         "refuse",
         f"image {image.name} holds {own}, {site.name} has {hosts}: {why}",
-        CORRECT if all(strangers(site, partition, mpi) for mpi in kin) else another,
+        _cure(site, partition, kin) or another,
     )
+
+
+def _cure(site: Site, partition: Partition, kin: list[Mpi]) -> str | None:
+    """What to do where it is for want of a PMI, known or not; None where another image may do."""
+    if all(strangers(site, partition, mpi) for mpi in kin):
+        return CORRECT
+    if not any(offered(site, partition, mpi) for mpi in kin):
+        own = "partitions.launcher.pmi" if partition.launcher else "launcher.pmi"
+        return f"say in the site file what {starter(site, partition)} speaks to ranks ({own})"
+    return None
 
 
 def _why_not(image: Image, site: Site, partition: Partition, mpi: Mpi) -> str:

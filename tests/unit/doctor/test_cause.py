@@ -45,6 +45,15 @@ def test_failures(code, err, words):
 # Lines as people have reported them: where from, the log, words of the cause, words of the cure.
 REPORTED = [
     (
+        "Slurm 22.05 of Debian 12 without libpmix-dev, seen here; `srun --mpi=list` names pmix all the same",
+        "srun: error:  mpi/pmix_v4: init: (null) [0]: mpi_pmix.c:195: pmi/pmix: can not load PMIx library\n"
+        "srun: error: Couldn't load specified plugin name for mpi/pmix: Plugin init() callback failed\n"
+        "srun: error: MPI: Cannot create context for mpi/pmix\nsrun: error: MPI: Unable to load any plugin\n"
+        "srun: error: Invalid MPI type 'pmix', --mpi=list for acceptable types",
+        "the PMIx that it loads is not installed",
+        "libpmix-dev",
+    ),
+    (
         "pytorch test/distributed: each rank sees one device, and calls it by its local rank",
         "RuntimeError: CUDA error: invalid device ordinal\nCUDA kernel errors might be asynchronously reported",
         "an accelerator that it is not shown",

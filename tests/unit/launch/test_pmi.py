@@ -199,6 +199,18 @@ def test_a_partitions_launcher_has_its_own_pmi_program_and_options():
     assert made.launcher[0] == "srun" and "--mca" not in made.launcher and "--quiet" not in made.launcher
 
 
+@pytest.mark.parametrize(("launcher", "key"), [(None, "launcher.pmi"), ("jsrun", "partitions.launcher.pmi")])
+def test_an_image_is_no_cure_where_nobody_says_what_the_launcher_speaks(launcher, key):
+    """Seen at KIT's Future Technologies Partition, described from its documents: another image was advised."""
+    site = cluster(
+        launcher={"name": "srun"},
+        mpi=[{**OPENMPI, "version": "4.1", "bindable": False}],
+        partition={"launcher": launcher},
+    )
+    made = compose(site, site.partition(), Layout(4, 1), ["run"], image=load_catalog().image("cpu-openmpi"))
+    assert made.refused and made.fix == f"say in the site file what {launcher or 'srun'} speaks to ranks ({key})"
+
+
 def test_a_translated_mpi_is_started_by_its_pmi_too():
     host = {**CRAY, "implementation": "mpich", "version": "5.0", "standard_abi": True, "pmi": ["pmi2"]}
     site = cluster(launcher={"name": "srun", "pmi": ["pmi2", "pmix"]}, mpi=[host])
