@@ -52,13 +52,15 @@ def test_what_was_seen_is_marked_with_the_date_and_the_tool(tmp_path):
 
 
 def test_of_a_partitions_own_launcher_the_sites_is_not_confirmed(tmp_path):
-    shutil.copy(sites_folder() / "expanse" / "site.yaml", tmp_path / "site.yaml")
+    text = (sites_folder() / "expanse" / "site.yaml").read_text()
+    own = "  - name: gpu\n    launcher: {name: srun, pmi: [pmix], mark: U}\n"
+    (tmp_path / "site.yaml").write_text(text.replace("  - name: gpu\n", own, 1))
     where = load_site(tmp_path / "site.yaml")
     outcomes = said(("machine", "PMI"), ("world", "world size"))
     lines = confirm(tmp_path / "site.yaml", where, where.partition("gpu"), TWO_NODES, outcomes, TODAY)
     assert lines == ["partitions.1.launcher: seen (pmi, name)"]
     site = load_site(tmp_path / "site.yaml")
-    assert (site.launcher.mark, site.partition("gpu").launcher.mark) == ("!", "seen")
+    assert (site.launcher.mark, site.partition("gpu").launcher.mark) == ("V", "seen")
 
 
 def test_what_nobody_verified_and_the_doctor_did_not_see_stays_so(tmp_path):
