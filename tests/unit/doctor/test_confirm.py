@@ -64,7 +64,7 @@ def test_of_a_partitions_own_launcher_the_sites_is_not_confirmed(tmp_path):
 
 
 def test_what_nobody_verified_and_the_doctor_did_not_see_stays_so(tmp_path):
-    lines, site, _ = run(tmp_path, said(("machine", "runtime")))
+    lines, site, _ = run(tmp_path, said(("machine", "runtime")), site="anvil")
     assert lines == ["runtime: seen (kind); nobody has verified where"]
     assert (site.runtime.mark, site.runtime.unverified) == ("seen", ["where"])
 
@@ -91,7 +91,7 @@ def test_a_second_run_does_not_pile_up(tmp_path):
 
 def test_an_mpi_of_the_host(tmp_path):
     lines, site, _ = run(tmp_path, said(("machine", "MPI openmpi")))
-    assert lines == ["mpi.0: seen (implementation, version, family); nobody has verified modules, pmi"]
+    assert lines == ["mpi.0: seen (implementation, version, family); nobody has verified pmi"]
     assert site.mpi[0].mark == "seen"
 
 
