@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -55,6 +56,10 @@ TOOLS = {
     "registry": (
         lambda: bool(shutil.which("docker-registry")),
         "install a registry (Debian: apt-get install docker-registry)",
+    ),
+    "duckdb": (
+        lambda: all(map(importlib.util.find_spec, ("duckdb", "duckdb_extension_tpch"))),
+        "make install: duckdb and duckdb-extension-tpch are among the packages of the tests",
     ),
     "slurm": (
         lambda: os.geteuid() == 0 and all(map(shutil.which, ("sbatch", "srun", "slurmctld", "slurmd", "munged"))),

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from deeprc.bench.machine import describe
-from deeprc.core.errors import DeepRCError, unknown
+from deeprc.bench.start import started
+from deeprc.core.errors import unknown
 from deeprc.frames import Communicator, Frame
 
 ENGINES = ("arrow",)
 OPERATIONS = ("join", "sort", "groupby", "pipeline")
 REPEATS = 3
-TIMEOUT = 3600  # seconds
 ARGSORT_ROWS = 50_000_000  # up to here the unit of the time is measured, too
 
 
@@ -138,16 +134,7 @@ def run(rows: int, ranks: int, op: str, engine: str = "arrow") -> dict:
         raise unknown("engine", engine, ENGINES)
     if op not in OPERATIONS:
         raise unknown("operation", op, OPERATIONS)
-    beside = Path(sys.executable).with_name("mpiexec")  # where the mpich wheel puts it
-    launcher = str(beside) if beside.exists() else shutil.which("mpiexec")
-    if launcher is None:
-        raise DeepRCError("no mpiexec found", expected="mpiexec beside Python or on the PATH", fix="make install")
-    command = [launcher, "-n", str(ranks), sys.executable, "-m", "deeprc.bench.frames", str(rows), op]
-    environment = {**os.environ, "DEEPRC_RANKS": str(ranks), "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, env=environment)
-    if done.returncode:
-        raise DeepRCError(f"the ranks failed (exit {done.returncode}):\n{done.stderr[-4000:]}", where=" ".join(command))
-    measured = json.loads(done.stdout.splitlines()[-1])
+    measured = started(ranks, "deeprc.bench.frames", [rows, op])
     return {
         "engine": engine,
         "op": op,

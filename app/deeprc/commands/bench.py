@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,6 +28,30 @@ def bench_frames(
     from deeprc.bench import frames
 
     show(frames.run(rows, ranks, op, engine), as_json)
+
+
+@app.command("pdsh")
+def bench_pdsh(
+    scale: Annotated[float, typer.Option("--sf", min=0.001, help="scale factor; 0.01, 0.1 and 1 have answers")] = 0.1,
+    ranks: Annotated[int, typer.Option(min=1, help="MPI ranks on this machine")] = 2,
+    query: Annotated[int | None, typer.Option(help="one query alone")] = None,
+    engine: Annotated[str, typer.Option(help="arrow, or polars or duckdb with as many threads")] = "arrow",
+    data: Annotated[Path | None, typer.Option(help="a folder to keep the tables of this scale factor in")] = None,
+    repeats: Annotated[int, typer.Option(min=1)] = 3,
+    as_json: Json = False,
+) -> None:
+    """The 22 queries of PDS-H from Parquet, against reference answers; exit 1 when one is wrong.
+
+    Example: `deeprc bench pdsh --sf 1 --ranks 2 --json`
+    """
+    from deeprc.bench.pdsh import run
+
+    figures = run.run(scale, ranks, query, engine, data, repeats)
+    show(
+        figures if as_json else {**figures, "queries": {f"q{row['query']}": row for row in figures["queries"]}}, as_json
+    )
+    if any(row["right"] is False for row in figures["queries"]):
+        raise typer.Exit(1)
 
 
 @app.command("pilot")

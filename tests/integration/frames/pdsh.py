@@ -1,0 +1,30 @@
+"""The queries of PDS-H; run by every rank: `mpiexec -n R python pdsh.py FOLDER ANSWERS`.
+
+FOLDER holds the tables by scale factor. The smallest go all ways of large ones: no file is read by every rank, no side
+of a join sent to every rank. Rank 0 prints what is wrong as JSON, by scale factor and query.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from deeprc.bench.pdsh.engines import engine
+from deeprc.bench.pdsh.measure import measure
+from deeprc.bench.pdsh.queries import QUERIES
+from deeprc.frames import Communicator
+from deeprc.frames.lazy import deal, scan
+
+if __name__ == "__main__":
+    comm, folder = Communicator.world(), Path(sys.argv[1])
+    answers = json.loads(Path(sys.argv[2]).read_text())
+    usual = scan.SMALL_BYTES, deal.SPREAD_BYTES
+    told = {}
+    for scale in ("0.01", "0.1"):
+        scan.SMALL_BYTES, deal.SPREAD_BYTES = (0, 0) if scale == "0.01" else usual
+        expected = {int(number): rows for number, rows in answers[scale].items()}
+        rows = measure(engine("arrow", folder / scale, comm), list(QUERIES), expected, 1, comm)
+        told[scale] = {row["query"]: row["difference"] or row["right"] for row in rows}
+    if comm.rank == 0:
+        print(json.dumps(told))

@@ -1,0 +1,47 @@
+"""The 22 queries of PDS-H on real ranks, against the reference answers of DuckDB's tpch extension."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from deeprc.bench.pdsh.answers import answers
+from deeprc.bench.pdsh.data import make
+from deeprc.bench.pdsh.queries import QUERIES
+from deeprc.bench.pdsh.run import run
+
+HERE = Path(__file__).parent
+ENVIRONMENT = {"MPIR_CVAR_POLLS_BEFORE_YIELD": "1"}  # ranks outnumber the cores
+SCALES = ("0.01", "0.1")
+pytestmark = pytest.mark.requires("duckdb")
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("pdsh")
+    for scale in SCALES:
+        make(folder / scale, float(scale))
+    (folder / "answers.json").write_text(json.dumps({scale: answers(float(scale)) for scale in SCALES}))
+    return folder
+
+
+@pytest.fixture(scope="module", params=[1, 2, 4], ids=lambda ranks: f"{ranks}-ranks")
+def told(request, mpirun, tables: Path) -> dict:
+    done = mpirun(request.param, [HERE / "pdsh.py", tables, tables / "answers.json"], timeout=300, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_query_gives_the_reference_answer(told: dict, scale: str) -> None:
+    assert told[scale] == {str(number): True for number in QUERIES}
+
+
+def test_the_bench_tells_what_is_promised(tables: Path) -> None:
+    figures = run(0.01, 2, query=6, data=tables / "0.01", repeats=1)
+    (row,) = figures["queries"]
+    assert row["query"] == 6 and row["right"] is True and row["seconds"] > 0 and row["peak_mb"] > 50
+    assert figures["engine"] == "arrow" and figures["ranks"] == 2
+    assert figures["geometric_mean"] == pytest.approx(row["seconds"])
