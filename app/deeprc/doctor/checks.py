@@ -80,9 +80,7 @@ def modules(case: Case) -> list[Outcome]:
 def world(case: Case) -> list[Outcome]:
     """Whether the launcher's ranks are one world."""
     ran = _run("world", "world size", case, "world", [])
-    if isinstance(ran, Outcome):
-        return [ran]
-    outcome = _world(case, ran)
+    outcome = ran if isinstance(ran, Outcome) else _world(case, ran)
     others = case.site.launcher_on(case.partition).alternatives if outcome.status == "failed" else []
     return [outcome, *(_alternative(case, name) for name in others)]
 

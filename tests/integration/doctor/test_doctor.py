@@ -45,12 +45,16 @@ def test_the_table_is_for_people(deeprc):
 
 def test_mpich_ranks_under_open_mpis_launcher(deeprc, site, openmpi):
     launcher = {"name": "mpirun-openmpi", "program": str(openmpi / "bin/mpirun"), "alternatives": ["mpiexec-hydra"]}
-    path = site(launcher=launcher)
-    done = deeprc("doctor", "--site", path, "--checks", "world", "--json", env=AS_ROOT)
+    done = deeprc("doctor", "--site", site(launcher=launcher), "--checks", "world", "--json", env=AS_ROOT)
     found = checks(done)
     assert done.returncode == 1
-    assert found["world", "world size"]["status"] == "failed"
-    assert "launcher speaks PMIx" in found["world", "world size"]["text"]
+    assert found["world", "world size"]["status"] == "failed"  # before anything starts
+    assert "mpirun-openmpi speaks pmix to its ranks, the host's mpich 5.0 pmi1" in found["world", "world size"]["text"]
+    path = site(launcher=launcher | {"alternatives": []}, mpi=[{"implementation": "mpich", "family": "mpich"}])
+    started = checks(deeprc("doctor", "--site", path, "--checks", "world", "--json", env=AS_ROOT))[
+        "world", "world size"
+    ]
+    assert started["status"] == "failed" and "launcher speaks PMIx" in started["text"]
     other = found["world", "by mpiexec-hydra"]
     assert (other["status"], other["fix"]) == ("ok", "set launcher.name to mpiexec-hydra in the site file")
 
@@ -69,7 +73,8 @@ def test_open_mpis_library_under_hydra_is_a_world_of_one_each(deeprc, openmpi):
 
 
 def test_open_mpi_as_a_whole_is_well(deeprc, site, openmpi):
-    path = site(launcher={"name": "mpirun-openmpi", "program": str(openmpi / "bin/mpirun")})
+    launcher = {"name": "mpirun-openmpi", "program": str(openmpi / "bin/mpirun")}
+    path = site(launcher=launcher, mpi=[{"implementation": "openmpi", "version": "5.0", "family": "openmpi"}])
     right = AS_ROOT | {"MPI4PY_LIBMPI": str(openmpi / "lib/libmpi.so.40")}
     done = deeprc("doctor", "--site", path, "--checks", "world,provider", "--json", env=right)
     assert done.returncode == 0, done.stdout + done.stderr
