@@ -1,7 +1,7 @@
 # Forecasting: prepare (MPI ranks) -> train each model -> predict -> evaluate.
 FORECASTING = CONFIG.forecasting
-FORECASTING_DATA = data_of(CONFIG, "forecasting")
-SUBJECT = subject(CONFIG, "forecasting")
+FORECASTING_DATA = data_of(CONFIG, APPLICATION)
+SUBJECT = APPLICATION.subject(FORECASTING)
 FORECASTING_RESULTS = f"{RESULTS}/forecasting"
 
 TARGETS += [

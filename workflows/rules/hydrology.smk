@@ -1,6 +1,6 @@
 # Hydrology: prepare (MPI ranks) -> train one regional LSTM -> predict -> evaluate.
 HYDROLOGY = CONFIG.hydrology
-HYDROLOGY_DATA = data_of(CONFIG, "hydrology")
+HYDROLOGY_DATA = data_of(CONFIG, APPLICATION)
 HYDROLOGY_RESULTS = f"{RESULTS}/hydrology"
 
 TARGETS += [f"{HYDROLOGY_RESULTS}/{made}" for made in ("metrics.json", "model", "predictions.arrow")]

@@ -12,7 +12,7 @@ rule report:
     log:
         f"{RESULTS}/logs/report.log",
     params:
-        folders=[f"--{pipeline}={RESULTS}/{pipeline}" for pipeline in CONFIG.pipelines],
+        folders=[f"{pipeline}={RESULTS}/{pipeline}" for pipeline in CONFIG.pipelines],
         # Told, not a reason to run: whatever changes the results shows in the metrics (a parameter that depends on
         # the input is none that Snakemake compares).
         config=lambda wildcards, input: CONFIG.model_dump_json(),
@@ -20,4 +20,4 @@ rule report:
     message:
         "write the report"
     shell:
-        "python -m deeprc.reporting.render {params.folders:q} --config {params.config:q} --out {params.out:q} &> {log:q}"
+        "python -m deeprc.applications.report {params.folders:q} --config {params.config:q} --out {params.out:q} &> {log:q}"

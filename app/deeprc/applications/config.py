@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
-from deeprc.applications.forecasting.config import ForecastingConfig
-from deeprc.applications.hydrology.config import HydrologyConfig
+from deeprc.applications.base.application import Application
+from deeprc.applications.registry import applications
 from deeprc.core.errors import ConfigError
 from deeprc.core.files import StorageError, free_megabytes
 from deeprc.core.settings import Settings
 from deeprc.core.validation import validate
 
-Pipeline = Literal["forecasting", "hydrology"]
 BRACES = "{}"  # wildcards to Snakemake, in any name of a file, with no way to escape them
 
 
 class Config(Settings):
-    """What the workflow does."""
+    """What the workflow does; `config_model` adds a key for the options of each application."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -30,12 +30,8 @@ class Config(Settings):
     """The folder that everything is written to."""
     min_free_mb: int = Field(500, ge=0)
     """Free space, MB, that the file system of `results` must have before a run starts."""
-    pipelines: list[Pipeline] = Field(["forecasting", "hydrology"], min_length=1)
+    pipelines: list[str]
     """The pipelines to run: one, or a list."""
-    forecasting: ForecastingConfig = ForecastingConfig()
-    """The options of the forecasting pipeline."""
-    hydrology: HydrologyConfig = HydrologyConfig()
-    """The options of the hydrology pipeline."""
 
     @field_validator("pipelines", mode="before")
     @classmethod
@@ -68,21 +64,20 @@ class Config(Settings):
             raise StorageError("is a file, where the results folder or a parent of it should be", where=existing)
         return existing
 
-    def own_paths(self, pipeline: str) -> list[str]:
-        """The files and folders of a pipeline's own data; empty where public data are fetched."""
-        if pipeline == "hydrology":
-            return self.hydrology.paths
-        return [self.forecasting.path] if self.forecasting.path else []
+    def applications(self) -> list[Application]:
+        """Those whose pipelines run."""
+        return [applications()[name] for name in self.pipelines]
 
-    def named_beside(self, pipeline: str) -> list[str]:
-        """The files that a pipeline's options name beside its own data."""
-        return [self.hydrology.attributes] if pipeline == "hydrology" and self.hydrology.attributes else []
+    def options(self, application: Application) -> BaseModel:
+        """The options of one."""
+        return getattr(self, application.name)
 
     def check_data(self) -> None:
         """Raise a ConfigError where the own data of a pipeline are not there, or Snakemake cannot name them."""
-        for pipeline in self.pipelines:
-            keys = {"path": self.own_paths(pipeline), "attributes": self.named_beside(pipeline)}
-            for key, path in ((key, path) for key, paths in keys.items() for path in paths):
+        for application in self.applications():
+            pipeline, options = application.name, self.options(application)
+            named = [("path", path) for path in application.own(options)]
+            for key, path in [*named, *application.beside(options).items()]:
                 if not Path(path).exists():
                     raise ConfigError(f"key '{pipeline}.{key}': no such file or folder", found=path)
                 if set(BRACES) & set(path):
@@ -111,14 +106,32 @@ class Config(Settings):
             )
 
 
+@cache
+def config_model() -> type[Config]:
+    """The model of the whole configuration, with a key for each application that is installed."""
+    found = applications()
+    each = {
+        name: (made.configuration, Field(made.configuration(), description=f"The options of the {name} pipeline."))
+        for name, made in found.items()
+    }
+    pipelines = Field([*found], min_length=1, description=Config.model_fields["pipelines"].description)
+    return create_model(
+        "Config",
+        __base__=Config,
+        __doc__="What the workflow does.",
+        pipelines=(list[Literal[*found]], pipelines),
+        **each,
+    )
+
+
 def load_config(values: dict, *, where: object = "configuration") -> Config:
     """The configuration in `values` (Snakemake's merged `config`), or a ConfigError for what is wrong in it."""
-    return validate(Config, values, where=where)
+    return validate(config_model(), values, where=where)
 
 
 def schema() -> dict:
     """The JSON Schema of the configuration, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **config_model().model_json_schema()}
 
 
 if __name__ == "__main__":  # python -m deeprc.applications.config > workflows/schemas/config.schema.json

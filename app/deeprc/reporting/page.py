@@ -7,32 +7,24 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
-import plotly.graph_objects as go
-import polars as pl
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from deeprc.core.fingerprint import KEY
 from deeprc.reporting import content, words
 from deeprc.reporting.activity import activity, where
-from deeprc.reporting.alternatives import of_forecasts, of_hydrograph, of_leads, of_ranking, of_timeline
+from deeprc.reporting.alternatives import of_timeline
 from deeprc.reporting.events import Run, Task
-from deeprc.reporting.figures.forecasts import forecasts, lead_errors, lead_time
-from deeprc.reporting.figures.hydrographs import hydrograph, representative
-from deeprc.reporting.figures.ranking import LOOK, ranking
 from deeprc.reporting.figures.timeline import timeline
-from deeprc.reporting.load import Forecasting, Hydrology
-from deeprc.reporting.theme import BLUE, series
-
-HYDROGRAPHS = 6  # basins that are drawn
+from deeprc.reporting.section import Section, chart, safe
 
 
 @cache
-def environment() -> Environment:
-    """The templates, in which a name that is not there is an error."""
+def environment(*packages: str) -> Environment:
+    """The page's templates and those of the sections' packages; a name that is not there is an error."""
     made = Environment(
-        loader=PackageLoader("deeprc.reporting"),
+        loader=ChoiceLoader([PackageLoader(package) for package in ("deeprc.reporting", *packages)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -52,85 +44,44 @@ def environment() -> Environment:
     return made
 
 
-def chart(fig: go.Figure) -> Markup:
-    """A figure as JSON that is safe within a `<script>` element."""
-    return _safe(fig.to_json(remove_uids=False))
-
-
-def _safe(text: str) -> Markup:
-    """JSON within a `<script>` element: no `<` is left in it that could end the element."""
-    return Markup(text.replace("<", "\\u003c"))
-
-
 def render(
+    sections: Sequence[Section],
     *,
-    forecasting: Forecasting | None,
-    hydrology: Hydrology | None,
     run: Run | None,
     tasks: list[Task],
     provenance: dict,
+    absent: Sequence[str] = (),
     left_out: Sequence[str] = (),
 ) -> str:
     """The whole page as HTML.
 
     Parameters
     ----------
+    sections
+        What the applications tell, the most important one first: the page's headline is its.
     run
         The newest run, or None where no events were recorded.
     tasks
         The latest execution of each stage, whichever run it was in.
     provenance
         What run.json holds.
+    absent
+        Pipelines without results.
     left_out
         Why runs could not be read.
     """
     return (
-        environment()
+        environment(*dict.fromkeys(section.package for section in sections))
         .get_template("report.html.j2")
         .render(
-            forecasting=_forecasting(forecasting, tasks) if forecasting else None,
-            hydrology=_hydrology(hydrology) if hydrology else None,
+            sections=sections,
+            absent=absent,
             run=activity(run, tasks) | {"timeline": chart(timeline(run)), "alternative": of_timeline(run)}
             if run
             else None,
             provenance=provenance,
-            made_from=_safe(json.dumps({KEY: provenance.get(KEY)})),
+            made_from=safe(json.dumps({KEY: provenance.get(KEY)})),
             settings=content.settings(provenance["config"]),
             left_out=left_out,
         )
     )
-
-
-def _forecasting(found: Forecasting, tasks: list[Task]) -> dict:
-    part = content.forecasting(found, tasks)
-    figures, alternatives, leads, note = {}, {}, None, ""
-    unit = part["about"]["unit"]
-    if bars := ranking(found.metrics):
-        figures["ranking"], alternatives["ranking"] = bars, of_ranking(part["rows"], unit)
-    if found.predictions:
-        leads = lead_errors(found.metrics, found.predictions)
-        figures["forecasts"], note = forecasts(found.metrics, found.predictions, part["shown"], part["series"]["drawn"])
-        figures["lead_time"] = lead_time(found.metrics, leads, part["shown"])
-        alternatives["forecasts"] = of_forecasts(found.predictions, part["target"], unit)
-        alternatives["lead_time"] = of_leads(leads, unit)
-    chips = series(row["name"] for row in part["rows"] if row["name"] in found.predictions)
-    return part | {
-        "figures": {name: chart(figure) for name, figure in figures.items()},
-        "chips": [{"name": n, "colour": c, "dash": d, "shown": n in part["shown"]} for n, (c, d) in chips.items()],
-        "alternatives": alternatives,
-        "leads": leads,
-        "look": {kind: colour for kind, (colour, _) in LOOK.items()},
-        "note": note,
-    }
-
-
-def _hydrology(found: Hydrology) -> dict:
-    part = content.hydrology(found)
-    drawn = representative(part["basins"], HYDROGRAPHS) if found.predictions is not None else []
-    figures, alternatives = {}, {}
-    for basin in drawn:
-        rows = found.predictions.filter(pl.col("basin") == basin)
-        if rows.height:
-            figures[basin] = chart(hydrograph(rows, part["basins"][basin]["unit"]))
-            alternatives[basin] = of_hydrograph(rows, part["basins"][basin])
-    return part | {"figures": figures, "alternatives": alternatives, "colour": BLUE}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import socket
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -167,7 +167,7 @@ def task_row(task: Task) -> dict:
     }
 
 
-def used(config: object, metrics: dict[str, dict]) -> object:
+def used(config: object, metrics: dict[str, dict], options: Mapping[str, Callable[[dict], dict]]) -> object:
     """The configuration with the values that were used, defaults included, as far as the results tell them.
 
     Parameters
@@ -176,19 +176,16 @@ def used(config: object, metrics: dict[str, dict]) -> object:
         The workflow's configuration.
     metrics
         The metrics by pipeline, with what they were `made_from` (`deeprc.core.fingerprint`).
+    options
+        For each pipeline, how what it was trained with stands in the configuration.
     """
     if not isinstance(config, dict):
         return config
     found = dict(config)
     for pipeline, told in metrics.items():
         made_from = told.get(KEY) or {}
-        train = made_from.get("train") or {}
-        if pipeline == "forecasting" and train:
-            own = {name: {key: told[key] for key in told if key != "model"} for name, told in train.items()}
-            options = {"models": own}
-        else:
-            options = train
-        section = {**(found.get(pipeline) or {}), **(made_from.get("prepare") or {}), **options}
+        trained = options[pipeline](made_from.get("train") or {})
+        section = {**(found.get(pipeline) or {}), **(made_from.get("prepare") or {}), **trained}
         for key, value in section.items():
             if value is None and told.get(key) is not None:  # the data set's own: the results say which
                 section[key] = list(told[key]) if isinstance(told[key], dict) else told[key]

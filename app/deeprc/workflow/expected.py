@@ -6,14 +6,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeprc.applications.base.products import CHECK, stale
+from deeprc.applications.base.application import CHECK, Application
+from deeprc.applications.base.products import stale
 from deeprc.applications.config import Config
-from deeprc.applications.hydrology.sources import sources
-from deeprc.core.contents import Contents, named
+from deeprc.core.contents import Contents
 from deeprc.core.datasets import DATASETS
 from deeprc.core.fingerprint import KEY, Record, differences, read
-
-FETCHED = {"forecasting": lambda config: [config.dataset], "hydrology": lambda config: ["fulda", "leaf-river"]}
 
 
 @dataclass(frozen=True)
@@ -45,26 +43,28 @@ class Data:
         return self.own or [str(path) for path in self.fetched.values()]
 
 
-def data_of(config: Config, pipeline: str) -> Data:
+def data_of(config: Config, application: Application) -> Data:
     """The data of a pipeline, as the configuration names them."""
-    if own := config.own_paths(pipeline):
-        return Data(own, config.named_beside(pipeline), {})
-    names = FETCHED[pipeline](getattr(config, pipeline))
+    options = config.options(application)
+    if own := application.own(options):
+        return Data(own, list(application.beside(options).values()), {})
+    names = application.public(options)
     return Data([], [], {name: Path(config.results) / "data" / f"{name}.csv" for name in names})
 
 
 def expected(config: Config) -> dict[str, Record]:
     """The record that the metrics of each pipeline must have."""
-    return {pipeline: _record(config, pipeline) for pipeline in config.pipelines}
+    return {application.name: _record(config, application) for application in config.applications()}
 
 
 def outdated(config: Config) -> dict[str, list[str]]:
     """The products that stand in the results folder and do not fit the configuration or the data, with the reasons."""
     records, results = expected(config), Path(config.results)
     found: dict[Path, list[str]] = {}
-    for pipeline, record in records.items():
-        found |= stale(pipeline, results / pipeline, record)
-        found.pop(results / pipeline / CHECK, None)  # looked at before anything runs: `preflight`
+    for application in config.applications():
+        folder = results / application.name
+        found |= stale(application, folder, records[application.name])
+        found.pop(folder / CHECK, None)  # looked at before anything runs: `preflight`
     for report in (results / "report.html", results / "run.json"):
         if report.exists() and (reasons := [f"{name}: {why}" for name, why in _by_pipeline(read(report), records)]):
             found[report] = reasons
@@ -81,18 +81,17 @@ def _by_pipeline(told: dict | None, records: dict[str, Record]) -> list[tuple[st
     return pairs + [(name, "is no longer asked for") for name in told if name not in records]
 
 
-def _record(config: Config, pipeline: str) -> Record:
-    options, data = getattr(config, pipeline), data_of(config, pipeline)
-    prepare = json.loads(options.data_json())
-    if pipeline == "forecasting":
-        train = {model: {"model": model, **json.loads(options.train_json(model))} for model in options.models}
-        files = named(data.paths)
-    else:
-        train, files = json.loads(options.train_json()), sources(options, data.paths)
+def _record(config: Config, application: Application) -> Record:
+    options, data = config.options(application), data_of(config, application)
+    files = application.files(options, data.paths)
     # Public data that are not here yet will be what was pinned.
     pinned = {path.name: DATASETS[name].sha256 for name, path in data.fetched.items() if not path.exists()}
     sums = Contents().of({name: path for name, path in files.items() if name not in pinned})
-    return {"data": {**sums, **pinned}, "prepare": prepare, "train": train}
+    return {
+        "data": {**sums, **pinned},
+        "prepare": application.preparing(options),
+        "train": application.training(options),
+    }
 
 
 def _json(path: Path) -> dict:

@@ -7,6 +7,7 @@ checked stays so until the data or the options of the preparation change.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,14 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeprc.applications.base.products import CHECK
+from deeprc.applications.base.application import CHECK
 from deeprc.applications.config import Config
 from deeprc.core.errors import DeepRCError
 from deeprc.core.files import tail
 from deeprc.core.fingerprint import differences, part_of, read
 from deeprc.workflow.expected import data_of, expected
-
-SUBJECTS = {"beijing": "air quality data", "ett": "transformer data", "csv": "series"}
 
 
 @dataclass(frozen=True)
@@ -39,31 +38,26 @@ class PreflightError(DeepRCError):
     """Data that could not be fetched, or that cannot be used."""
 
 
-def subject(config: Config, pipeline: str) -> str:
-    """What the data of a pipeline are called."""
-    return SUBJECTS[config.forecasting.dataset] if pipeline == "forecasting" else "river data"
-
-
 def steps(config: Config) -> tuple[list[Step], list[Step]]:
     """What is to be fetched, and what is to be checked after that."""
     results = Path(config.results)
     logs, fetches, checks = results / "logs", [], []
-    for pipeline, record in expected(config).items():
-        options, data = getattr(config, pipeline), data_of(config, pipeline)
+    for application, record in zip(config.applications(), expected(config).values(), strict=True):
+        options, data = config.options(application), data_of(config, application)
         for name, path in data.fetched.items():
             if not path.exists():
                 argv = [sys.executable, "-m", "deeprc.core.datasets", name, "--out", str(path)]
                 fetches.append(
                     Step(f"fetch_{name}", f"fetch the {name} data", "not here yet", argv, logs / f"fetch_{name}.log")
                 )
-        out = results / pipeline / CHECK
+        out = results / application.name / CHECK
         reasons = list(differences(read(out), part_of(record)))
-        if reasons:
+        if reasons and application.checked:
             why = "; ".join(reasons) if out.exists() else "never checked"
-            given = ["--data", *data.paths] if pipeline == "forecasting" else data.paths
-            argv = [sys.executable, "-m", f"deeprc.applications.{pipeline}.check", "--config", options.data_json()]
-            argv += ["--out", str(out), *given]
-            name, label = f"{pipeline}_check", f"check the {subject(config, pipeline)}"
+            argv = [sys.executable, "-m", f"{application.package}.check"]
+            argv += ["--config", json.dumps(application.preparing(options)), "--out", str(out)]
+            argv += application.given(data.paths)
+            name, label = f"{application.name}_check", f"check the {application.subject(options)}"
             checks.append(Step(name, label, why, argv, logs / f"{name}.log"))
     return fetches, checks
 

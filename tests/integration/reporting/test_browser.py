@@ -20,8 +20,8 @@ READY = "document.documentElement.dataset.drawn"
 
 def render(root: Path) -> Path:
     """The report of the results below `root`, made as the workflow makes it."""
-    command = [sys.executable, "-m", "deeprc.reporting.render", "--forecasting=results/forecasting"]
-    command += ["--hydrology=results/hydrology", "--out=results"]
+    command = [sys.executable, "-m", "deeprc.applications.report", "forecasting=results/forecasting"]
+    command += ["hydrology=results/hydrology", "--out=results"]
     environment = {key: value for key, value in os.environ.items() if key != "DEEPRC_RUN"}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

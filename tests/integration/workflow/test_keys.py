@@ -16,11 +16,11 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from deeprc.applications.base.products import PRODUCTS
-from deeprc.applications.config import Config, load_config
+from deeprc.applications.config import config_model, load_config
 from deeprc.applications.forecasting.config import DataConfig as ForecastingData
 from deeprc.applications.hydrology.config import DataConfig as HydrologyData
 from deeprc.applications.hydrology.config import TrainConfig as HydrologyTraining
+from deeprc.applications.registry import applications
 from deeprc.core import fingerprint
 from deeprc.workflow.expected import expected
 from starts import Ended, together
@@ -80,7 +80,7 @@ DEPENDS = {
 
 def keys() -> Iterator[tuple[str, dict]]:
     """Every key of the schema, dotted, with what the schema says of it."""
-    schema = Config.model_json_schema()
+    schema = config_model().model_json_schema()
     for name, about in schema["properties"].items():
         section = schema["$defs"].get(f"{name.capitalize()}Config")
         if section is None:
@@ -135,7 +135,7 @@ def make_up(folder: Path, values: dict) -> None:
     try:
         records = expected(load_config(values))
         for pipeline, record in records.items():
-            for path, made_from in PRODUCTS[pipeline](Path("results", pipeline), record).items():
+            for path, made_from in applications()[pipeline].products(Path("results", pipeline), record).items():
                 if path.suffix == ".arrow":
                     path.parent.mkdir(parents=True, exist_ok=True)
                     table = pa.table({"y": [1.0]}, metadata=fingerprint.to_arrow(made_from))

@@ -4,7 +4,7 @@ import jsonschema
 import pytest
 import yaml
 
-from deeprc.applications.config import Config, load_config, schema
+from deeprc.applications.config import config_model, load_config, schema
 from deeprc.core.errors import ConfigError
 from deeprc.core.files import StorageError
 from deeprc.sites import sites_folder
@@ -14,7 +14,7 @@ WORKFLOWS = sites_folder().parent / "workflows"
 
 def test_the_default_file_is_valid():
     values = yaml.safe_load((WORKFLOWS / "config" / "default.yaml").read_text())
-    assert load_config(values) == Config()
+    assert load_config(values) == config_model()()
 
 
 def test_the_schema_for_editors_is_up_to_date():
@@ -61,23 +61,23 @@ def test_unknown_keys_name_the_nearest(values, problem, fix):
 
 
 def test_storage_of_a_new_folder_is_judged_by_its_parent(tmp_path):
-    Config(results=str(tmp_path / "a" / "b"), min_free_mb=0).check_storage()
+    config_model()(results=str(tmp_path / "a" / "b"), min_free_mb=0).check_storage()
 
 
 def test_storage_that_is_too_small(tmp_path):
     with pytest.raises(StorageError, match="too little space") as error:
-        Config(results=str(tmp_path), min_free_mb=10**9).check_storage()
+        config_model()(results=str(tmp_path), min_free_mb=10**9).check_storage()
     assert error.value.expected == "1000000000 MB (key 'min_free_mb')"
 
 
 def test_results_that_are_a_file(tmp_path):
     (tmp_path / "results").touch()
     with pytest.raises(StorageError, match="is a file"):
-        Config(results=str(tmp_path / "results")).check_storage()
+        config_model()(results=str(tmp_path / "results")).check_storage()
 
 
 def test_results_have_one_name_and_are_never_the_root():
-    assert {Config(results=name).results for name in ("//a/b", "/a//b/", "/a/./b", "///a/b")} == {"/a/b"}
+    assert {config_model()(results=name).results for name in ("//a/b", "/a//b/", "/a/./b", "///a/b")} == {"/a/b"}
     with pytest.raises(ConfigError, match="key 'results': the root of the file system: name a folder below it"):
         load_config({"results": "//"})
 

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeprc.applications.base.products import PRODUCTS, refuse_mixed, stale
+from deeprc.applications.base.products import refuse_mixed, stale
+from deeprc.applications.registry import applications
 from deeprc.core import fingerprint
 from deeprc.core.fingerprint import MixError, differences
 
+FORECASTING = applications()["forecasting"]
 RECORD = {
     "data": {"ETTh1.csv": "ab" * 32},
     "prepare": {"horizon": 24, "split": [0.7, 0.1], "target": None},
@@ -86,7 +88,7 @@ def test_a_product_that_is_not_whole_says_nothing(tmp_path, name, content):
 
 def results(folder, record) -> None:
     """All products of forecasting, as far as records go."""
-    for path, made_from in PRODUCTS["forecasting"](folder, record).items():
+    for path, made_from in FORECASTING.products(folder, record).items():
         place = path if path.suffix else path / ("meta.json" if path.name == "prepared" else "model.json")
         place.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".arrow":
@@ -97,25 +99,25 @@ def results(folder, record) -> None:
             place.write_text(json.dumps({"made_from": made_from}))
 
 
-@pytest.mark.parametrize("product", [path.name for path in PRODUCTS["forecasting"](Path(), RECORD)])
+@pytest.mark.parametrize("product", [path.name for path in FORECASTING.products(Path(), RECORD)])
 def test_one_product_of_another_run_is_named(tmp_path, product):
     """Each product in turn is taken from a run with other data: found stale, and refused by the report."""
     results(tmp_path / "mine", RECORD)
     results(tmp_path / "other", changed(data={"ETTh1.csv": "cd" * 32}))
-    assert stale("forecasting", tmp_path / "mine", RECORD) == {}
-    refuse_mixed("forecasting", tmp_path / "mine")
-    (path,) = (p for p in PRODUCTS["forecasting"](tmp_path / "mine", RECORD) if p.name == product)
+    assert stale(FORECASTING, tmp_path / "mine", RECORD) == {}
+    refuse_mixed(FORECASTING, tmp_path / "mine")
+    (path,) = (p for p in FORECASTING.products(tmp_path / "mine", RECORD) if p.name == product)
     path.rename(tmp_path / "aside")
     (tmp_path / "other" / path.relative_to(tmp_path / "mine")).rename(path)
-    assert stale("forecasting", tmp_path / "mine", RECORD) == {path: ["ETTh1.csv has changed"]}
+    assert stale(FORECASTING, tmp_path / "mine", RECORD) == {path: ["ETTh1.csv has changed"]}
     with pytest.raises(MixError, match=r"ETTh1\.csv has changed"):
-        refuse_mixed("forecasting", tmp_path / "mine")
+        refuse_mixed(FORECASTING, tmp_path / "mine")
 
 
 def test_a_model_trained_with_other_options_stands_alone(tmp_path):
     """The other model, and the data, are what they were."""
     results(tmp_path, RECORD)
-    told = stale("forecasting", tmp_path, changed(train__GRU__steps=60))
+    told = stale(FORECASTING, tmp_path, changed(train__GRU__steps=60))
     assert {str(path.relative_to(tmp_path)): reasons for path, reasons in told.items()} == {
         "models/GRU": ["steps 50 → 60"],
         "predictions/GRU.arrow": ["steps 50 → 60"],

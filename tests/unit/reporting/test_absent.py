@@ -17,11 +17,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from deeprc.applications.forecasting import report as of_forecasting
+from deeprc.applications.forecasting.report import Forecasting
+from deeprc.applications.hydrology import report as of_hydrology
+from deeprc.applications.hydrology.report import Hydrology
 from deeprc.core.errors import InputError
 from deeprc.core.files import read_json
 from deeprc.reporting import page
 from deeprc.reporting.events import Run, Task, latest, read_runs
-from deeprc.reporting.load import Forecasting, Hydrology, read_forecasting, read_hydrology
 from deeprc.reporting.provenance import data_files, provenance
 from samples.page import Parts
 from samples.results import NAIVE, START, write_events, write_results
@@ -29,6 +32,7 @@ from samples.results import NAIVE, START, write_events, write_results
 ODD = re.compile(r"\b(None|nan|NaN|inf|undefined|null|True|False|Undefined)\b|\{\{|\}\}|\( ?\)|  ,|, ,|, \.")
 GONE = object()
 VALUES = {"metrics": (GONE, None, 0, "", {}, float("nan")), "check": (GONE, None, {})}
+REPORTS = {"forecasting": of_forecasting, "hydrology": of_hydrology}
 NEIGHBOURS = ((0, 1), (1, 2), (2, 3))  # kinds of parts of which every two values are met together
 
 
@@ -103,18 +107,18 @@ def test_every_value_may_be_absent_null_zero_or_nothing(sample, about, tmp_path,
     for each in (original, *original.get("series", {}).values()):
         each.get("models", {}).pop("VanillaTransformer", None)
     original.get("series", {}).pop("s001", None)
-    read = read_forecasting if pipeline == "forecasting" else read_hydrology
+    told = REPORTS[pipeline]
     for path, new in itertools.product(paths(original), VALUES[name.removesuffix(".json")]):
         (tmp_path / name).write_text(json.dumps(changed(original, path, new)))
         try:
-            found = {"forecasting": None, "hydrology": None} | {pipeline: read(tmp_path)}
+            found = told.read(tmp_path)
         except InputError as error:
             assert str(error.where).startswith(str(tmp_path / name)), (path, new)
             assert str(path[0]) in error.problem, (path, new)
             continue
         try:
-            files = data_files(pipeline, found[pipeline].check)
-            sane(page.render(run=None, tasks=[], provenance=about | {"data": files}, **found))
+            files = data_files(pipeline, found.check)
+            sane(page.render([told.section(found, [])], run=None, tasks=[], provenance=about | {"data": files}))
         except Exception as error:
             raise AssertionError(f"{path} = {new}") from error
         made += 1
@@ -122,7 +126,7 @@ def test_every_value_may_be_absent_null_zero_or_nothing(sample, about, tmp_path,
 
 
 def forecastings(sample: Path) -> dict[str, Forecasting | None]:
-    whole = read_forecasting(sample / "results" / "forecasting")
+    whole = of_forecasting.read(sample / "results" / "forecasting")
     models, metrics = whole.metrics["models"], whole.metrics
     nothing = dict.fromkeys(("mae", "rmse", "smape", "mase"))
 
@@ -130,7 +134,7 @@ def forecastings(sample: Path) -> dict[str, Forecasting | None]:
         drawn = whole.predictions if predictions else {}
         return Forecasting(metrics | other, whole.check if check is None else check, drawn)
 
-    several = read_forecasting(sample / "several" / "results" / "forecasting")
+    several = of_forecasting.read(sample / "several" / "results" / "forecasting")
     unknown = {**several.metrics, "series": {"s000": {"models": {"GRU": nothing}, "naive": {}}, "s001": {}}}
     bad = {name: row | {"mae": 500.0} for name, row in models.items()}
     return {
@@ -161,7 +165,7 @@ def forecastings(sample: Path) -> dict[str, Forecasting | None]:
 
 
 def hydrologies(sample: Path) -> dict[str, Hydrology | None]:
-    whole = read_hydrology(sample / "results" / "hydrology")
+    whole = of_hydrology.read(sample / "results" / "hydrology")
     basins = whole.metrics["basins"]
     unknown = {**dict.fromkeys(("nse", "kge", "rmse", "bias")), "days": 0}
     empty = {
@@ -243,9 +247,12 @@ def test_whatever_part_is_absent_the_page_says_so(sample, about, monkeypatch):
         forecasting, hydrology, (run, tasks), told = (kind[name] for kind, name in zip(kinds, names, strict=True))
         left_out = ["events.jsonl:3: an event 'job' without 'argv'"] if run is None else []
         try:
-            html = page.render(
-                forecasting=forecasting, hydrology=hydrology, run=run, tasks=tasks, provenance=told, left_out=left_out
-            )
+            sections = [
+                each.section(found, tasks)
+                for each, found in ((of_forecasting, forecasting), (of_hydrology, hydrology))
+                if found is not None
+            ]
+            html = page.render(sections, run=run, tasks=tasks, provenance=told, left_out=left_out)
             assert [tag for tag, _ in sane(html).elements].count("h1") == 1
         except Exception as error:
             raise AssertionError(str(names)) from error

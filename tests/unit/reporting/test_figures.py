@@ -9,14 +9,14 @@ from itertools import product
 import polars as pl
 import pytest
 
-from deeprc.reporting.by_series import by_series, drawn
+from deeprc.applications.forecasting.report import read as read_forecasting
+from deeprc.applications.forecasting.report.by_series import by_series, drawn
+from deeprc.applications.forecasting.report.forecasts import LONGEST, lead_errors, lead_time, on_grid, step_of
+from deeprc.applications.forecasting.report.forecasts import forecasts as forecasts_figure
+from deeprc.applications.forecasting.report.ranking import ranking, standing
+from deeprc.applications.hydrology.report.hydrographs import hydrograph, representative
 from deeprc.reporting.events import read_runs
-from deeprc.reporting.figures.forecasts import LONGEST, lead_errors, lead_time, on_grid, step_of
-from deeprc.reporting.figures.forecasts import forecasts as forecasts_figure
-from deeprc.reporting.figures.hydrographs import hydrograph, representative
-from deeprc.reporting.figures.ranking import ranking, standing
 from deeprc.reporting.figures.timeline import timeline
-from deeprc.reporting.load import read_forecasting
 from deeprc.reporting.theme import OBSERVED, PAGES, SERIES, STAGES, series
 from samples.results import HOSTILE, MODELS, NAIVE, forecasts, write_events, write_results
 

@@ -7,9 +7,9 @@ import re
 
 import pytest
 
+from deeprc.applications.report import main
 from deeprc.core.errors import ConfigError, InputError
 from deeprc.core.files import read_json
-from deeprc.reporting.render import main
 from samples.page import Parts
 from samples.results import HOSTILE, MODELS, write_events, write_results
 
@@ -22,7 +22,7 @@ def report(tmp_path, monkeypatch):
 
     def render(**options) -> Parts:
         results = tmp_path / "results"
-        main(results, forecasting=results / "forecasting", hydrology=results / "hydrology", **options)
+        main([f"{name}={results / name}" for name in ("forecasting", "hydrology")], results, **options)
         return Parts((results / "report.html").read_text())
 
     return render

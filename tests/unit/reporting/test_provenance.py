@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from deeprc.applications.registry import applications
 from deeprc.core.events import RunImage
 from deeprc.reporting.events import read_runs
 from deeprc.reporting.provenance import commit, data_files, machine, overhead, provenance, site_of, used, versions
@@ -117,13 +118,14 @@ def test_the_configuration_has_the_values_that_were_used():
         "forecasting": {"target": "pm2.5", "made_from": made_from},
         "hydrology": {"basins": {"fulda": {}}, "made_from": {"prepare": {"window": 60}, "train": {"epochs": 7}}},
     }
-    assert used(given, metrics) == {
+    own = {name: made.used for name, made in applications().items()}
+    assert used(given, metrics, own) == {
         "results": "r",
         "forecasting": {"target": "pm2.5", "path": None, "horizon": 24, "max_gap": 6, "models": {"GRU": gru}},
         "hydrology": {"basins": ["fulda"], "epochs": 7, "window": 60},
     }
     assert given["forecasting"]["target"] is None
-    assert used({}, {"forecasting": {"made_from": None}}) == {}
+    assert used({}, {"forecasting": {"made_from": None}}, own) == {}
 
 
 def test_data_files_of_both_kinds_of_check():

@@ -1,13 +1,13 @@
 import pytest
 
+from deeprc.applications.hydrology.report import read
 from deeprc.core.errors import InputError
 from deeprc.core.files import write_json
-from deeprc.reporting.load import read_hydrology
 
 
 def test_predictions_that_were_cut_off_are_named(tmp_path):
     write_json(tmp_path / "metrics.json", {"basins": {}, "dataset": "x"})
     (tmp_path / "predictions.arrow").write_bytes(b"ARROW1" + bytes(100))
     with pytest.raises(InputError, match="not a whole Arrow file") as caught:
-        read_hydrology(tmp_path)
+        read(tmp_path)
     assert caught.value.where == tmp_path / "predictions.arrow"

@@ -11,21 +11,20 @@ from typing import Annotated
 import typer
 
 from deeprc.applications.base.products import refuse_mixed
-from deeprc.core.errors import ConfigError, InputError
+from deeprc.applications.registry import applications
+from deeprc.core.errors import ConfigError, InputError, unknown
 from deeprc.core.files import write_json, write_text
 from deeprc.core.fingerprint import KEY
 from deeprc.core.ownership import require_private
 from deeprc.core.stage import run
 from deeprc.reporting import page
 from deeprc.reporting.events import latest, read_runs
-from deeprc.reporting.load import read_forecasting, read_hydrology
 from deeprc.reporting.provenance import data_files, provenance, used
 
 
 def main(
+    pipelines: Annotated[list[str], typer.Argument(help="pairs NAME=FOLDER: a pipeline and the folder of its results")],
     out: Annotated[Path, typer.Option(help="the folder for report.html, metrics.json and run.json")],
-    forecasting: Annotated[Path | None, typer.Option(help="the folder of the forecasting results")] = None,
-    hydrology: Annotated[Path | None, typer.Option(help="the folder of the hydrology results")] = None,
     events: Annotated[
         Path | None,
         typer.Option(help="a folder of runs, one run's folder or its events.jsonl; else the runs beside $DEEPRC_RUN"),
@@ -35,23 +34,24 @@ def main(
 ) -> None:
     """Write the report.
 
-    Example: `python -m deeprc.reporting.render --forecasting results/forecasting --events .deeprc/runs --out results`
+    Example: `python -m deeprc.applications.report forecasting=results/forecasting --events .deeprc/runs --out results`
     """
-    forecast, rivers = read_forecasting(forecasting), read_hydrology(hydrology)
-    if forecast is None and rivers is None:
+    known, folders = applications(), _folders(pipelines)
+    reports = {name: known[name].report() for name in folders}
+    found = {name: read for name, part in reports.items() if (read := part.read(folders[name])) is not None}
+    if not found:
         raise InputError(
             "nothing to report",
             where=out,
-            expected="metrics.json in the folder of --forecasting or of --hydrology",
+            expected="metrics.json in the folder of one pipeline at least",
             fix="run a pipeline first",
         )
     try:
         settings = json.loads(config)
     except json.JSONDecodeError as error:
         raise ConfigError(f"not JSON: {error.msg}", where="--config", found=config[:80]) from None
-    for name, folder in (("forecasting", forecasting), ("hydrology", hydrology)):
-        if folder is not None:
-            refuse_mixed(name, folder)
+    for name, folder in folders.items():
+        refuse_mixed(known[name], folder)
     left_out: list[InputError] = []
     path = _events(events)
     # A run that was named must be readable; of a folder's runs one of another release keeps nobody from the report.
@@ -59,26 +59,38 @@ def main(
     runs = read_runs(path, None if one else left_out)
     for error in left_out:
         print(f"this run is left out: {error}", file=sys.stderr)
-    folders = [out, *(folder.parent for folder in (forecasting, hydrology) if folder is not None)]
-    tasks = latest(runs, folders)
-    parts = {name: part for name, part in (("forecasting", forecast), ("hydrology", rivers)) if part is not None}
-    data = [row for name, part in parts.items() for row in data_files(name, part.check)]
-    metrics = {name: part.metrics for name, part in parts.items()}
-    about = provenance(runs, tasks, data=data, config=used(settings, metrics), site=site_file)
+    tasks = latest(runs, [out, *(folder.parent for folder in folders.values())])
+    data = [row for name, part in found.items() for row in data_files(name, part.check)]
+    metrics = {name: part.metrics for name, part in found.items()}
+    options = used(settings, metrics, {name: known[name].used for name in metrics})
+    about = provenance(runs, tasks, data=data, config=options, site=site_file)
     about[KEY] = {name: told.get(KEY) for name, told in metrics.items()}
     about["left_out"] = [f"{error.where}: {error.problem}" for error in left_out]
     html = page.render(
-        forecasting=forecast,
-        hydrology=rivers,
+        [reports[name].section(part, tasks) for name, part in found.items()],
         run=runs[-1] if runs else None,
         tasks=tasks,
         provenance=about,
+        absent=[name for name in known if name not in found],
         left_out=about["left_out"],
     )
     write_json(out / "metrics.json", metrics)
     write_json(out / "run.json", about)
     write_text(out / "report.html", html)
     print(f"{out / 'report.html'}: {len(html) / 1e6:.1f} MB")
+
+
+def _folders(pairs: list[str]) -> dict[str, Path]:
+    """The folder of each pipeline, in the order in which they were given."""
+    found = {}
+    for pair in pairs:
+        name, _, folder = pair.partition("=")
+        if name not in applications():
+            raise unknown("pipeline", name, applications())
+        if not folder:
+            raise ConfigError("a pipeline without a folder", found=pair, expected="NAME=FOLDER")
+        found[name] = Path(folder)
+    return found
 
 
 def _events(path: Path | None) -> Path:

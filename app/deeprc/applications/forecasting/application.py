@@ -1,0 +1,55 @@
+"""Forecasting, as the workflow and the report see it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from deeprc.applications.base.application import CHECK, METRICS, Application, Report
+from deeprc.applications.forecasting.config import ForecastingConfig
+from deeprc.core.fingerprint import Record, part_of, trained
+
+SUBJECTS = {"beijing": "air quality data", "ett": "transformer data", "csv": "series"}
+
+
+class Forecasting(Application):
+    """Neural forecasts of one or many series."""
+
+    name = "forecasting"
+    configuration = ForecastingConfig
+    extras = {"forecasting": "torch"}  # noqa: RUF012
+
+    def own(self, options: ForecastingConfig) -> list[str]:
+        return [options.path] if options.path else []
+
+    def public(self, options: ForecastingConfig) -> list[str]:
+        return [options.dataset]
+
+    def subject(self, options: ForecastingConfig) -> str:
+        return SUBJECTS[options.dataset]
+
+    def preparing(self, options: ForecastingConfig) -> dict:
+        return json.loads(options.data_json())
+
+    def training(self, options: ForecastingConfig) -> dict:
+        return {model: {"model": model, **json.loads(options.train_json(model))} for model in options.models}
+
+    def products(self, folder: Path, record: Record) -> dict[Path, Record | None]:
+        prepared = part_of(record)
+        found = {folder / CHECK: prepared, folder / "prepared": prepared}
+        for model, options in record.get("train", {}).items():
+            found[folder / "models" / model] = trained(prepared, options)
+            found[folder / "predictions" / f"{model}.arrow"] = trained(prepared, options)
+        return found | {folder / METRICS: record}
+
+    def used(self, training: dict) -> dict:
+        own = {name: {key: told[key] for key in told if key != "model"} for name, told in training.items()}
+        return {"models": own} if own else {}
+
+    def report(self) -> Report:
+        from deeprc.applications.forecasting import report
+
+        return report
+
+
+APPLICATION = Forecasting()

@@ -1,0 +1,94 @@
+"""What the section says, as plain values for the template."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+from deeprc.applications.forecasting.report.by_series import by_series, drawn, listed, winners
+from deeprc.applications.forecasting.report.forecasts import step_of
+from deeprc.applications.forecasting.report.load import MEASURES, Forecasting
+from deeprc.applications.forecasting.report.ranking import LOOK, standing
+from deeprc.applications.forecasting.report.ranking import words as standings
+from deeprc.reporting import words
+from deeprc.reporting.content import facts
+from deeprc.reporting.events import Task
+
+
+def model_rows(metrics: dict, tasks: list[Task]) -> list[dict]:
+    """A row for each model and naive forecast, by MAE, those without one last; `standing` is None where not known."""
+    seconds = {t.wildcards.get("model"): t.seconds for t in tasks if t.rule == "forecasting_train"}
+    rows = []
+    for naive, found in ((False, metrics["models"]), (True, metrics["naive"])):
+        for name, row in found.items():
+            figures = {key: row.get(key) for key in (*MEASURES, "parameters")}
+            of = None if naive else standing(figures["mae"], metrics["naive"])
+            ran = None if naive else seconds.get(name)
+            rows.append({"name": name, "naive": naive, "standing": of, "seconds": ran} | figures)
+    return sorted(rows, key=lambda row: (row["mae"] is None, row["mae"] or 0.0, row["name"]))
+
+
+def content(found: Forecasting, tasks: list[Task]) -> dict:
+    """All of it but the charts."""
+    metrics = found.metrics
+    rows = model_rows(metrics, tasks)
+    models = [row for row in rows if not row["naive"]]
+    best = next((row for row in models if row["mae"] is not None), None)
+    naive = next((row for row in rows if row["naive"] and row["mae"] is not None), None)
+    counts = Counter(row["standing"] for row in models)
+    series = by_series(metrics)
+    subject = [str(metrics[key]) for key in ("target", "dataset") if metrics.get(key)]
+    return {
+        "about": {key: metrics.get(key) for key in ("windows", "unit")},
+        "target": metrics.get("target") or "the target",
+        "subject": " of ".join(subject) or "The target",
+        "ahead": _ahead(found),
+        "rows": rows,
+        "models": len(models),
+        "best": best,
+        "naive": naive,
+        "gain": 1 - best["mae"] / naive["mae"] if best and naive and naive["mae"] else None,
+        "counts": {kind: counts[kind] for kind in LOOK},
+        "words": standings(metrics["naive"]),
+        "unknown": counts[None],
+        "worse": [row["name"] for row in models if row["standing"] == "neither"],
+        "shown": [row["name"] for row in models if row["name"] in found.predictions][:2],
+        "season": _season(metrics),
+        "spans": _spans(found),
+        "series": {"rows": listed(series), "all": len(series), "drawn": drawn(series), "winners": winners(series)},
+        "check": facts(found.check),
+    }
+
+
+def _ahead(found: Forecasting) -> str:
+    """The horizon as a person says it: as evaluate wrote it, else in hours where the predictions tell the step."""
+    if found.metrics.get("ahead"):
+        return found.metrics["ahead"]
+    horizon = found.metrics["horizon"]
+    if not found.predictions:
+        return words.count(horizon, "step")
+    hours = horizon * (step_of(next(iter(found.predictions.values()))) / timedelta(hours=1))
+    return f"{hours:g} hours"
+
+
+def _season(metrics: dict) -> str:
+    """What the seasonal naive forecast is."""
+    if not metrics.get("season"):
+        return ""
+    if metrics["season"] == 1:
+        return "There is no season: the seasonal naive forecast is the last value, too."
+    before = metrics.get("season_length") or words.count(metrics["season"], "step")
+    return f"The seasonal naive forecast is the value of {before} before."
+
+
+def _spans(found: Forecasting) -> tuple[tuple[tuple[float, str], ...], float]:
+    """The stretches of time, in days, that the chart of the forecasts offers, and the one that it begins with."""
+    every = (0, "All of it")
+    days = step_of(next(iter(found.predictions.values()))) / timedelta(days=1) if found.predictions else 1 / 24
+    if days < 1 / 144:
+        return ((0.25, "6 hours"), (1, "1 day"), (7, "1 week"), every), 1
+    if days < 1:
+        return ((7, "1 week"), (14, "2 weeks"), (60, "2 months"), every), 14
+    if days < 7:
+        return ((60, "2 months"), (182, "6 months"), (731, "2 years"), every), 182
+    return ((731, "2 years"), (1826, "5 years"), (7305, "20 years"), every), 0

@@ -1,0 +1,60 @@
+"""What the forecasting pipeline left behind: metrics, the check of the data, predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from deeprc.applications.base.application import CHECK, METRICS
+from deeprc.applications.base.results import check_kinds, read_check, read_frame, read_object
+from deeprc.reporting.section import Results
+
+MEASURES = ("mae", "rmse", "smape", "mase")
+
+
+@dataclass(frozen=True)
+class Forecasting(Results):
+    """The forecasting results.
+
+    Attributes
+    ----------
+    predictions
+        By model: `origin`, `ds`, `step`, `y`, `yhat` in original units, and of several series `id`. A model without
+        any is left out.
+    """
+
+    predictions: dict[str, pl.DataFrame]
+
+
+def read(folder: Path | None) -> Forecasting | None:
+    """The forecasting results in `folder`; None where there are none."""
+    if folder is None or not (folder / METRICS).is_file():
+        return None
+    metrics = read_object(folder / METRICS, models=dict, naive=dict, horizon=int)
+    check_kinds(metrics, {"windows": int, "target": str, "dataset": str, "unit": str}, where=folder / METRICS)
+    check_kinds(
+        metrics,
+        {"step": str, "ahead": str, "season": int, "season_length": str, "series": dict},
+        where=folder / METRICS,
+    )
+    for kind, figures in (("models", (*MEASURES, "parameters")), ("naive", MEASURES)):
+        for name, row in metrics[kind].items():
+            check_kinds(row, dict.fromkeys(figures, float), where=folder / METRICS, key=f"{kind}.{name}")
+    for name, row in (metrics.get("series") or {}).items():
+        check_kinds(row, {"models": dict, "naive": dict}, where=folder / METRICS, key=f"series.{name}")
+        for kind in ("models", "naive"):
+            for other, figures in (row.get(kind) or {}).items():
+                check_kinds(
+                    figures, dict.fromkeys(MEASURES, float), where=folder / METRICS, key=f"series.{name}.{kind}.{other}"
+                )
+    several = ("id",) if metrics.get("series") else ()
+    files = {name: folder / "predictions" / f"{name}.arrow" for name in metrics["models"]}
+    predictions = {
+        name: read_frame(path, "origin", "ds", "step", "y", "yhat", *several)
+        for name, path in files.items()
+        if path.is_file()
+    }
+    drawn = {name: frame for name, frame in predictions.items() if frame.height}
+    return Forecasting(metrics, read_check(folder / CHECK), drawn)

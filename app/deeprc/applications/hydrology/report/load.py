@@ -1,0 +1,38 @@
+"""What the hydrology pipeline left behind: metrics, the check of the data, predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from deeprc.applications.base.application import CHECK, METRICS
+from deeprc.applications.base.results import check_kinds, read_check, read_frame, read_object
+from deeprc.reporting.section import Results
+
+SKILLS = ("nse", "kge", "rmse", "bias", "days")
+
+
+@dataclass(frozen=True)
+class Hydrology(Results):
+    """The hydrology results, with the predictions `basin`, `date`, `split`, `obs`, `sim` (or None)."""
+
+    predictions: pl.DataFrame | None
+
+
+def read(folder: Path | None) -> Hydrology | None:
+    """The hydrology results in `folder`; None where there are none."""
+    if folder is None or not (folder / METRICS).is_file():
+        return None
+    path = folder / "predictions.arrow"
+    predictions = read_frame(path, "basin", "date", "split", "obs", "sim") if path.is_file() else None
+    metrics = read_object(folder / METRICS, basins=dict)
+    check_kinds(metrics, {"dataset": str}, where=folder / METRICS)
+    skills = dict.fromkeys(SKILLS, float)
+    others = {"name": str, "unit": str, "beats_reference": bool, "train": dict, "references": dict}
+    for name, row in metrics["basins"].items():
+        check_kinds(row, skills | others, where=folder / METRICS, key=f"basins.{name}")
+        for part, figures in (("train", row.get("train")), *(row.get("references") or {}).items()):
+            check_kinds(figures or {}, skills, where=folder / METRICS, key=f"basins.{name}.{part}")
+    return Hydrology(metrics, read_check(folder / CHECK), predictions)
