@@ -21,7 +21,7 @@ def applications() -> dict[str, Application]:
     Raises
     ------
     ConfigError
-        For one that cannot be imported, is none, has a name that is no key or is taken.
+        For one that cannot be imported, is none, has a name that is no key or is taken; where there is none at all.
     """
     found: dict[str, tuple[EntryPoint, Application]] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
@@ -34,6 +34,13 @@ def applications() -> dict[str, Application]:
                 fix="uninstall one of the two packages",
             )
         found[made.name] = point, made
+    if not found:
+        raise ConfigError(
+            "no application is installed, not even Deep RC's own",
+            where=f"entry points {GROUP}",
+            found="an installation of an earlier release",
+            fix="install Deep RC anew: make install (or pip install --no-deps --no-build-isolation --editable .)",
+        )
     return {name: made for name, (_, made) in found.items()}
 
 

@@ -63,7 +63,8 @@ def test_a_file_that_changed_just_now_is_not_remembered(tmp_path, kept, monkeypa
     assert not kept.exists()
 
 
-def test_files_of_a_folder_are_known_by_their_place_in_it_and_hidden_ones_are_nobodys(tmp_path):
+def test_files_of_a_folder_are_known_by_their_place_in_it_and_hidden_ones_are_nobodys(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     for name in ("one/a.txt", "one/b/a.txt", "one/._a.txt", "one/.git/x", "two/a.txt"):
         written(tmp_path / name, name)
     (tmp_path / "one" / "b" / "loop").symlink_to(tmp_path / "one")

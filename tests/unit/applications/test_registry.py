@@ -1,0 +1,96 @@
+"""Guests: what other packages offer under the entry point group, and what is refused of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deeprc.applications.registry import applications
+
+GUEST = """
+from deeprc.applications.base.application import Application
+from pydantic import BaseModel
+
+class Options(BaseModel):
+    depth: int = 3
+
+class Guest(Application):
+    name = "guest"
+    configuration = Options
+    def own(self, options): return []
+    def preparing(self, options): return {}
+    def training(self, options): return options.model_dump()
+    def products(self, folder, record): return {folder / "metrics.json": record}
+
+APPLICATION = Guest()
+NO_APPLICATION = 3
+class Taken(Guest):
+    name = "results"
+TAKEN = Taken()
+"""
+SHOW = """
+from deeprc.applications.config import load_config
+from deeprc.core.errors import DeepRCError
+try:
+    config = load_config({"pipelines": ["guest"], "guest": {"depth": 4}})
+    (made,) = config.applications()
+    print(made.package, config.options(made), config.forecasting.horizon)
+except DeepRCError as error:
+    print(error)
+"""
+
+
+def install(folder: Path, points: dict[str, str], package: str = "guest_package") -> None:
+    """What pip leaves of a package with these entry points."""
+    module = folder / package / "application.py"
+    module.parent.mkdir(parents=True, exist_ok=True)
+    (module.parent / "__init__.py").touch()
+    module.write_text(GUEST)
+    about = folder / f"{package}-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package.replace('_', '-')}\nVersion: 1.0\n")
+    lines = [f"{name} = {package}.application:{member}" for name, member in points.items()]
+    (about / "entry_points.txt").write_text("\n".join(["[deeprc.applications]", *lines]) + "\n")
+
+
+def said(folder: Path) -> str:
+    command = [sys.executable, "-c", SHOW]
+    return subprocess.run(command, env={"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=True).stdout
+
+
+def test_ours_are_found():
+    assert {name: made.package for name, made in applications().items()} == {
+        "forecasting": "deeprc.applications.forecasting",
+        "hydrology": "deeprc.applications.hydrology",
+    }
+
+
+def test_a_guest_has_its_key_in_the_configuration(tmp_path):
+    install(tmp_path, {"guest": "APPLICATION"})
+    assert said(tmp_path) == "guest_package depth=4 24\n"
+
+
+@pytest.mark.parametrize(
+    ("points", "problem"),
+    [
+        ({"guest": "ABSENT"}, "this application cannot be imported"),
+        ({"guest": "NO_APPLICATION"}, "this is no application"),
+        ({"results": "TAKEN"}, "an application cannot be called so"),
+        ({"other": "APPLICATION"}, "an application cannot be called so"),
+    ],
+)
+def test_what_is_wrong_with_a_guest_is_told_with_its_package(tmp_path, points, problem):
+    install(tmp_path, points)
+    (member,) = points.values()
+    assert f"guest_package.application:{member} of the package guest-package: {problem}" in said(tmp_path)
+
+
+def test_two_of_one_name_are_refused(tmp_path):
+    install(tmp_path, {"guest": "APPLICATION"})
+    install(tmp_path, {"guest": "APPLICATION"}, package="second")
+    told = said(tmp_path)
+    assert "two applications are called 'guest'" in told
+    assert "the package guest-package and second.application:APPLICATION of the package second" in told
