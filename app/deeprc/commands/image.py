@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from deeprc.core.errors import ConfigError, unknown
-from deeprc.images import apptainer, labels, sif, transfer
+from deeprc.core.errors import ConfigError, DeepRCError
+from deeprc.images import age, apptainer, debian, listing, publish, shared, sign, transfer, trust, verify
 from deeprc.images.build import Recipe, build
-from deeprc.images.catalog import Catalog, Image, load_catalog
+from deeprc.images.catalog import load_catalog
 from deeprc.images.errors import ImageError
-from deeprc.images.site import require, store_of
+from deeprc.images.site import store_of
 from deeprc.images.store import SQUASHFS, Held, Store
 from deeprc.images.workspace import sweep
-from deeprc.launch.choose import candidates
+from deeprc.launch.images import taken, verdicts
 from deeprc.launch.nodecopy import copying, own_folder
-from deeprc.launch.runtimes import suffix
+from deeprc.launch.runtimes import container
 from deeprc.launch.text import shell_word
 from deeprc.sites import Site, load_site
 from deeprc.sites.identity import matches
@@ -39,6 +39,9 @@ Name = Annotated[str, typer.Argument(help="a variant of the catalog (`deeprc ima
 SiteOption = Annotated[str | None, typer.Option("--site", help="a known site, or the path of a site.yaml")]
 PartitionOption = Annotated[str | None, typer.Option("--partition", help="one of the site's partitions; else all")]
 Architecture = Annotated[str, typer.Option("--arch", help="x86_64, aarch64 or ppc64le; this machine's, if not given")]
+Mirror = Annotated[str | None, typer.Option(help="mirror of Debian; apt's own, if not given")]
+Security = Annotated[str | None, typer.Option(help="mirror of Debian's security suite; apt's own, if not given")]
+Passphrase = Annotated[Path | None, typer.Option(help="a file with the key's passphrase; asked for, if not given")]
 MACHINE = platform.machine()
 
 
@@ -51,33 +54,42 @@ def list_images(site: SiteOption = None, partition: PartitionOption = None, as_j
     catalog = load_catalog()
     where = load_site(site) if site else None
     store = store_of(where)
-    rows = verdicts(catalog, where, partition) if where else [_row(image, store, MACHINE) for image in catalog.images]
+    rows = verdicts(catalog, where, partition) if where else listing.rows(catalog, store, MACHINE)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
     if where and not rows:
         typer.echo(f"{where.name} runs no images: its site file says `runtime: {{kind: none}}`")
         return
+    for why in store.closed():
+        typer.echo(f"notice: {why}", err=True)
+    whole = {"no_wrap": True}  # names and stages, however narrow the terminal
     if where:
-        table = Table("", "image", "partition", "verdict", "why")
-        for row in rows:
-            table.add_row("→" if row["chosen"] else "", row["name"], row["partition"], row["verdict"], row["reason"])
+        columns = ["", Column("image", **whole), Column("partition", **whole), Column("verdict", **whole), "why"]
+        lines = [["→" if r["chosen"] else "", r["name"], r["partition"], r["verdict"], r["reason"]] for r in rows]
     else:
-        table = Table("image", "architectures", "MPI", "accelerator", "stages", "here")
-        for row in rows:
-            table.add_row(
-                row["name"], " ".join(row["architectures"]), row["mpi"], row["accelerator"], " ".join(row["stages"]),
-                row["path"] or row["passed_over"] or ("published" if row["uri"] else "not published"),
-            )  # fmt: skip
+        columns = [Column(name, **whole) for name in ("image", "processors", "MPI", "accelerator", "stages")]
+        columns.append(Column("here", overflow="fold"))
+        lines = [listing.line(row) for row in rows]
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for line in lines:
+        table.add_row(*line)
     Console().print(table)
+    for path in [row["path"] for row in rows if not where and row["path"]]:
+        typer.echo(path)
 
 
 @app.command("build")
 def build_image(
     name: Name,
     stages: Annotated[str | None, typer.Option(help="only these, separated by commas, for a smaller image")] = None,
-    sign: Annotated[str | None, typer.Option(help="fingerprint of the secret key to sign it with")] = None,
-    mirror: Annotated[str | None, typer.Option(help="mirror of Debian; apt's own, if not given")] = None,
+    sign_with: Annotated[
+        str | None, typer.Option("--sign", help="fingerprint of the secret key to sign it with")
+    ] = None,
+    passphrase_file: Passphrase = None,
+    again: Annotated[bool, typer.Option("--again", help="although nothing changed: for Debian's updates")] = False,
+    mirror: Mirror = None,
+    security_mirror: Security = None,
     spack: Annotated[Path | None, typer.Option(help="a Spack checkout (spack route)")] = None,
     spack_packages: Annotated[Path | None, typer.Option(help="a checkout of spack-packages (spack route)")] = None,
     spack_env: Annotated[Path | None, typer.Option(help="the project's spack-env folder (spack route)")] = None,
@@ -96,8 +108,26 @@ def build_image(
         typer.echo(recipe.render(), nl=False)
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job's end: what was begun is removed, as by Ctrl-C
-    held = build(recipe, Store(), mirror=mirror, sign=sign, say=lambda line: typer.echo(line, err=True))
-    _show(held)
+    key = sign.signer(sign_with, file=passphrase_file, ask=sign.asked) if sign_with else None
+    _show(build(
+        recipe, Store(), mirror=mirror, security=security_mirror, sign=key, again=again,
+        say=lambda line: typer.echo(line, err=True),
+    ))  # fmt: skip
+
+
+@app.command("sign")
+def sign_image(
+    name: Name,
+    fingerprint: Annotated[str, typer.Argument(help="of the secret key (`apptainer key list --secret`)")],
+    arch: Architecture = MACHINE,
+    passphrase_file: Passphrase = None,
+) -> None:
+    """Sign an image that is here: a copy with a digest of its own.
+
+    Example: `deeprc image sign cpu-mpich 611422F1…`
+    """
+    store, key = Store(), sign.signer(fingerprint, file=passphrase_file, ask=sign.asked)
+    _show(sign.signed(publish.newest(store, name, arch), key, store))
 
 
 @app.command()
@@ -122,9 +152,9 @@ def pull(
     if (name is None) == (site is None):
         raise ConfigError("which image?", fix="name a variant, or a site with --site")
     catalog, where = load_catalog(), load_site(site) if site else None
-    chosen = [(catalog.image(name), arch)] if name else _of_site(catalog, where, partition)
+    chosen = [(catalog.image(name), arch)] if name else taken(catalog, where, partition)
     wanted = [(transfer.entry(image, each, source=source, digest=digest), each) for image, each in chosen]
-    store = Store(to, shared=[]) if to else store_of(where)
+    store = Store(to, shared=[], public=True) if to else store_of(where)
     if where and not here and _elsewhere(where):
         from deeprc.pilot import errand  # not for every `deeprc image list`
 
@@ -134,11 +164,18 @@ def pull(
         )  # fmt: skip
     else:
         found = [transfer.pull(image, store, each, progress=_progress(image.name)) for image, each in wanted]
-    squashfs = squashfs or (where is not None and suffix(where.runtime.kind) == SQUASHFS)
+    runtime = container(where.runtime.kind) if where else None
+    own = runtime is not None and runtime.suffix is None
     for held in found:
         _show(held)
-        if squashfs:
-            typer.echo(f"  {store.make_squashfs(held)}")
+        if squashfs or own or (runtime and runtime.suffix == SQUASHFS):
+            typer.echo(f"  {(path := store.make_squashfs(held))}")
+            if described := store.describe_squashfs(held, catalog.image(held.name)):
+                typer.echo(f"  {described}")
+        if own:
+            typer.echo(f"  {runtime.fill(path, held.name, held.digest)}")
+    if to and (why := shared.unreadable(store.folder)):
+        typer.echo(f"notice: {why}", err=True)
 
 
 @app.command()
@@ -151,16 +188,15 @@ def push(
 
     Example: `deeprc image push cpu-mpich oras://registry.example.org/deeprc/cpu-mpich`
     """
-    held = _here(Store(), name, arch)
-    address = transfer.push(held, destination)
-    typer.echo(f"{address}\n\nIn the catalog, for {name}:\n    uri: {address.rsplit(':', 1)[0]}")
-    typer.echo(f"    digests: {{{held.architecture}: {held.digest}}}")
-    if held.signed_by:
-        typer.echo(f"    key: {held.signed_by}")
+    image, held = load_catalog().image(name), publish.newest(Store(), name, arch)
+    typer.echo(f"{held.path.name}, {age.words(held.path)}", err=True)
+    done = publish.push(held, destination)
+    typer.echo(f"{done.address}\n{done.index}   for {', '.join(done.digests)}\n")
+    typer.echo(publish.catalog_lines(image, done, held), nl=False)
 
 
-@app.command()
-def verify(
+@app.command("verify")
+def verify_images(
     names: Annotated[list[str] | None, typer.Argument(help="variants or SIF files; else all that are here")] = None,
     site: SiteOption = None,
     arch: Architecture = MACHINE,
@@ -169,18 +205,35 @@ def verify(
 
     Example: `deeprc image verify cpu-mpich`
     """
-    catalog, store = load_catalog(), store_of(load_site(site) if site else None)
-    known = {image.name: image for image in catalog.images}
-    files = [Path(name) for name in names or [] if os.sep in name or name.endswith(".sif")]
-    helds = [_here(store, name, arch) for name in names or [] if Path(name) not in files] if names else store.held()
+    store = store_of(load_site(site) if site else None)
+    _told(verify.verify(store, load_catalog(), names or [], arch))
+
+
+@app.command()
+def outdated(
+    names: Annotated[list[str] | None, typer.Argument(help="variants; else all that are here")] = None,
+    arch: Architecture = MACHINE,
+    mirror: Mirror = None,
+    security_mirror: Security = None,
+    sources: Annotated[Path | None, typer.Option(help="lines of apt's sources.list, not these mirrors")] = None,
+) -> None:
+    """Compare the packages in images with Debian's suite and its security updates; exit code 1 where some are behind.
+
+    Example: `deeprc image outdated cpu-mpich`
+    """
+    store, catalog = Store(), load_catalog()
+    helds = [verify.here(store, catalog, name, arch) for name in names or []] or store.held()
+    text = sources.read_text(encoding="utf-8") if sources else debian.lines(mirror, security_mirror)
+    behind = 0
     for held in helds:
-        store.unchanged(held, read=True)
-        if image := known.get(held.name):
-            transfer.check(held.path, image, held.architecture)
-        doubt = f"; {held.doubt}: only a digest that the catalog pins is believed" if held.doubt else ""
-        typer.echo(f"{held.path}: as it was put here ({held.digest}){_signature(held)}{doubt}")
-    for file in files:
-        _verify_file(file, catalog)
+        rows = age.outdated(held.path, text, trust.cache() / "debian")
+        behind += bool(rows)
+        typer.echo(f"{held.path.name}: {age.words(held.path)}, {len(rows)} packages behind")
+        for row in rows:
+            typer.echo(f"  {row}")
+    if behind:
+        typer.echo("`deeprc image build NAME --again` builds with today's packages", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -188,14 +241,8 @@ def prune(
     everything: Annotated[bool, typer.Option("--all", help="also those that the catalog pins")] = False,
 ) -> None:
     """Remove the user's images that the catalog does not pin any more, and older builds; shared folders stay."""
-    store, keep, seen = Store(), [], set()
-    pinned = {(i.name, a): d for i in load_catalog().images for a, d in i.digests.items()}
-    for held in store.held():  # the newest of each name first
-        key = (held.name, held.architecture)
-        if held.digest == pinned.get(key) or (key not in pinned and not held.shared and key not in seen):
-            keep.append(held)
-            seen.add(key)
-    removed = [*store.prune([] if everything else keep), *sweep()]
+    store = Store()
+    removed = [*store.prune([] if everything else listing.kept(load_catalog(), store)), *sweep()]
     for path in removed:
         typer.echo(f"removed {path}")
     typer.echo(f"{len(removed)} files and folders removed")
@@ -209,22 +256,10 @@ def local(name: Name, site: SiteOption = None, arch: Architecture = MACHINE) -> 
     """
     where = load_site(site) if site else None
     disk = where.storage.node_local if where and where.storage.node_local else tempfile.gettempdir()
-    held = _here(store_of(where), name, arch)
+    held = verify.here(store_of(where), load_catalog(), name, arch)
     words = [*copying(str(held.path), own_folder(disk)), "printf", "%s", str(held.path)]
     done = subprocess.run(["bash", "-c", f"exec {' '.join(map(shell_word, words))}"], stdout=subprocess.PIPE, text=True)
     typer.echo(done.stdout)
-
-
-def verdicts(catalog: Catalog, site: Site, name: str | None = None) -> list[dict]:
-    """For each partition every image with its verdict, the chosen one first."""
-    rows = []
-    for part in [site.partition(name)] if name else site.partitions:
-        judged = candidates(catalog, site, part, gpus=part.gpus > 0) if site.runtime.kind != "none" else []
-        for number, (image, verdict) in enumerate(judged):
-            chosen = number == 0 and verdict.kind != "refuse"
-            facts = {"name": image.name, "partition": part.name, "architecture": part.architecture, "chosen": chosen}
-            rows.append(facts | {"verdict": verdict.kind, "reason": verdict.reason, "stages": image.stages})
-    return rows
 
 
 def _elsewhere(site: Site) -> bool:
@@ -232,53 +267,19 @@ def _elsewhere(site: Site) -> bool:
     return site.runtime.where == "compute" and not apptainer.available() and matches(site)
 
 
-def _of_site(catalog: Catalog, site: Site, partition: str | None) -> list[tuple[Image, str]]:
-    if site.status.state == "retired":
-        raise ImageError(f"{site.name} was retired on {site.status.retired}", fix="deeprc sites lists those in service")
-    rows = verdicts(catalog, site, partition)
-    chosen = dict.fromkeys((row["name"], row["architecture"]) for row in rows if row["chosen"])
-    if not chosen:
-        fix = f"deeprc image list --site {site.name} says why" if rows else "run without images there"
-        raise ImageError(f"no image of the catalog runs on {site.name}", found=site.runtime.kind, fix=fix)
-    return [(catalog.image(name), architecture) for name, architecture in chosen]
-
-
-def _here(store: Store, name: str, architecture: str) -> Held:
-    """The image of that name that is here: of the catalog, or one with some of its stages."""
-    known = {image.name: image for image in load_catalog().images}
-    if name not in known and name not in (names := {held.name for held in store.held()}):
-        raise unknown("image", name, names | set(known))
-    return require(store, known.get(name, name), architecture)
-
-
-def _verify_file(file: Path, catalog: Catalog) -> None:
-    found = apptainer.labels(file) if sif.architecture(file) else {}
-    image = catalog.image(found.get(f"{labels.PREFIX}variant", "an image without labels of Deep RC"))
-    transfer.check(file, image, found[f"{labels.PREFIX}architecture"])
-    digest, pinned = sif.digest(file), image.digests.get(found[f"{labels.PREFIX}architecture"])
-    if pinned and digest != pinned:
-        raise ImageError("not the image that the catalog pins", where=file, found=digest, expected=pinned)
-    typer.echo(f"{file}: {image.name}, {digest}{f', signed with {image.key}' if image.key else ''}")
-
-
-def _row(image: Image, store: Store, architecture: str) -> dict:
-    held, pinned = store.find(image, architecture), image.digests.get(architecture)
-    here = [each for each in store.held() if (each.name, each.architecture) == (image.name, architecture)]
-    passed_over = "; ".join(f"passed over: {why}" for each in here if (why := store.why_not(each, pinned)))
-    accelerator = image.accelerator
-    return {
-        "name": image.name,
-        "description": image.description,
-        "architectures": image.architectures,
-        "mpi": f"{image.mpi.implementation} {image.mpi.version}",
-        "family": image.mpi.family,
-        "accelerator": f"{accelerator.toolkit} {accelerator.version}" if accelerator else "none",
-        "stages": image.stages,
-        "uri": image.uri,
-        "digest": held.digest if held else image.digests.get(architecture),
-        "path": str(held.path) if held else None,
-        "passed_over": passed_over or None,
-    }
+def _told(outcomes: Iterable[str | DeepRCError]) -> None:
+    """Print what was found of each image; then one error that names all that are wrong."""
+    errors = []
+    for outcome in outcomes:
+        if isinstance(outcome, DeepRCError):
+            errors.append(outcome)
+        else:
+            typer.echo(outcome)
+    if len(errors) > 1:
+        found = "\n  ".join(str(error).replace("\n", "\n  ") for error in errors)
+        raise ImageError(f"{len(errors)} images are not what they should be", found=found)
+    if errors:
+        raise errors[0]
 
 
 def _signature(held: Held) -> str:

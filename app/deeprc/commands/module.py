@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from deeprc.modules import release as releases
+from deeprc.modules.images import publish_images
 from deeprc.modules.install import install as install_release
 from deeprc.modules.release import Release, System
 from deeprc.sites import load_site, sites_folder
@@ -61,6 +62,18 @@ def install(
             environment=environment, default=default, own=_own(site),
         )
     )  # fmt: skip
+
+
+@app.command()
+def images(site: SiteName, prefix: Prefix, version: Version = None, system: Only = None) -> None:
+    """Write a module for each image in PREFIX/images that runs on the site: deeprc/0.1.0-cpu-mpich.
+
+    Example: `deeprc module images --site anvil --prefix /apps/deeprc`
+    """
+    written, left = publish_images(_release(prefix, version), load_site(site), _systems(system))
+    _told(written)
+    for why in left:
+        typer.echo(f"no module for {why}", err=True)
 
 
 @app.command("list")

@@ -18,7 +18,10 @@ def available() -> bool:
     return any(map(shutil.which, PROGRAMS))
 
 
-def run(*arguments: str | Path, what: str, timeout: float | None = None, **environment: str) -> str:
+def run(
+    *arguments: str | Path, what: str, timeout: float | None = None, stdin: str = "", folder: Path | None = None,
+    **environment: str,
+) -> str:  # fmt: skip
     """The standard output of `apptainer ARGUMENTS`; an ImageError that says `what` failed, with the end of its log."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
@@ -31,8 +34,9 @@ def run(*arguments: str | Path, what: str, timeout: float | None = None, **envir
     command = [program, *map(str, arguments)]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, env={**os.environ, **environment}, input=""
-        )
+            command, capture_output=True, text=True, timeout=timeout, cwd=folder, input=stdin,
+            env={**os.environ, **environment},
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise ImageError(f"{what}: no end after {timeout:.0f} s", found=" ".join(command)) from None
     if done.returncode:
@@ -74,7 +78,7 @@ def key_index(fingerprint: str) -> str:
             index = head
         elif head == "Fingerprint":
             known.append(value.strip())
-            if known[-1] == fingerprint:
+            if known[-1].upper() == fingerprint:
                 return index
     raise ImageError(
         "no such secret key",

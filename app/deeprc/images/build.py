@@ -14,17 +14,19 @@ from pathlib import Path
 
 from deeprc.core.errors import unknown
 from deeprc.core.ownership import fault
-from deeprc.images import apptainer, definition, labels, sif, wheels
+from deeprc.images import age, apptainer, debian, definition, labels, leftovers, sif, wheels
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
 from deeprc.images.inputs import content_of
-from deeprc.images.store import Held, Store, cannot_write
+from deeprc.images.sign import Signer, signed
+from deeprc.images.store import BUILT, Held, Store, cannot_write
 from deeprc.images.workspace import workspace
 
 # zstd: quicker to pack and to start from than gzip. Larger blocks with a lower level give smaller files in a seventh of
 # the time of the defaults (128 KB, level 15).
 PACKING = ["--mksquashfs-args", "-comp zstd -Xcompression-level 9 -b 256K"]
 FILES = ("selftest.py", "ranks.pth")  # of the templates' folder, put into every image
+PARTS = ("upgrade.sh.j2", "clean.sh.j2")  # of the templates
 Say = Callable[[str], None]
 
 
@@ -60,7 +62,7 @@ class Recipe:
     @property
     def name(self) -> str:
         """The variant; with the stages, where it is built for some only."""
-        return "-".join([self.image.name, *(self.stages if self.stages != self.image.stages else [])])
+        return self.image.limited(self.stages).name
 
     def inputs(self) -> dict[str, str]:
         """What the route's template needs besides the image; an error that says what is missing."""
@@ -81,9 +83,7 @@ class Recipe:
         """The hash of everything that goes in: an image with the same one need not be built again."""
         folder = definition.templates()
         parts = [definition.base(), self.image.model_dump_json(exclude={"uri", "digests", "key"}), *self.stages]
-        parts += [
-            (folder / name).read_text("utf-8") for name in (f"{self.image.route}.def.j2", "selftest.py", "ranks.pth")
-        ]
+        parts += [(folder / name).read_text("utf-8") for name in (f"{self.image.route}.def.j2", *PARTS, *FILES)]
         parts += [_month(), platform.machine()]
         parts += [f"{name} {content_of(name, Path(path))}" for name, path in self.inputs().items()]
         if self.image.route != "cylon":
@@ -97,7 +97,7 @@ class Recipe:
         """The definition."""
         version = wheels.project()["version"]
         found = labels.of(
-            self.image,
+            self.image.limited(self.stages),
             stages=self.stages,
             architecture=platform.machine(),
             version=version,
@@ -108,37 +108,41 @@ class Recipe:
 
 
 def build(
-    recipe: Recipe, store: Store, *, mirror: str | None = None, sign: str | None = None, say: Say = lambda _: None
-) -> Held:
+    recipe: Recipe, store: Store, *, mirror: str | None = None, security: str | None = None,
+    sign: Signer | None = None, again: bool = False, say: Say = lambda _: None,
+) -> Held:  # fmt: skip
     """Build an image, test it and put it into the store; the one that is there is taken where nothing changed.
 
     Parameters
     ----------
-    mirror
-        Debian's mirror; the first one of this machine's apt sources where None.
+    mirror, security
+        Debian's mirror, and that of its security suite; those of this machine's apt sources where None.
     sign
-        The fingerprint of the secret key to sign it with.
+        The key to sign it with.
+    again
+        Whether to build although nothing changed: Debian's security updates come with every build.
     """
     image, architecture, content = recipe.image, platform.machine(), recipe.content()
     if architecture not in image.architectures:
         raise ImageError(f"image {image.name} is not made for {architecture}", expected=", ".join(image.architectures))
     with store.lock(f"build-{content[:16]}"):
-        if (held := store.built(content)) and held.signed_by == sign:
-            say(f"{held.path.name}: nothing changed since it was built")
-            return store.unchanged(held)
+        if (held := store.built(content)) and not again:
+            say(f"{held.path.name}: nothing changed, {age.words(held.path)}; --again builds it anew")
+            return signed(held, sign, store) if sign else held
         with workspace() as context:
-            temporary = store.folder / f".{recipe.name}.{os.getpid()}.tmp"
-            base = base_image(store, mirror=mirror, say=say)
-            _fill(context, recipe, architecture, say)
+            temporary = leftovers.temporary(store.folder, f"build.{recipe.name}")
+            sources = debian.lines(mirror, security)
+            (context / "base.sif").symlink_to(base_image(store, sources, say=say))
+            _fill(context, recipe, architecture, sources, say)
             file = context / "image.def"
-            file.write_text(recipe.render(base=str(base), context=str(context)), encoding="utf-8")
+            file.write_text(recipe.render(), encoding="utf-8")
             say(f"{recipe.name}: building and testing")
             try:
                 _apptainer_build(temporary, file, recipe.name)
                 if sign:
-                    index = apptainer.key_index(sign)
-                    apptainer.run("sign", "--keyidx", index, temporary, what=f"signing {recipe.name}", timeout=600)
-                facts = {"source": "built", "content": content, "stages": recipe.stages, "signed_by": sign}
+                    sign.sign(temporary)
+                by = sign and sign.fingerprint
+                facts = {"source": BUILT, "content": content, "stages": recipe.stages, "signed_by": by}
                 return store.adopt(temporary, recipe.name, architecture, sif.digest(temporary), **facts)
             except OSError as error:
                 raise cannot_write(error, store.folder) from error
@@ -146,8 +150,11 @@ def build(
                 temporary.unlink(missing_ok=True)
 
 
-def base_image(store: Store, *, mirror: str | None = None, say: Say = lambda _: None) -> Path:
-    """The Debian that images start from: made once a month, so that security updates arrive."""
+def base_image(store: Store, sources: str, *, say: Say = lambda _: None) -> Path:
+    """The Debian that images start from: made once a month; each image then brings it up to date.
+
+    `sources` are lines of apt's sources.list, the suite's mirror first.
+    """
     text = definition.base()
     key = hashlib.sha256(f"{text}\0{_month()}\0{platform.machine()}".encode()).hexdigest()[:16]
     path = store.bases / f"debian-{key}.sif"
@@ -159,30 +166,18 @@ def base_image(store: Store, *, mirror: str | None = None, say: Say = lambda _: 
         with workspace() as folder:
             file, temporary = folder / "base.def", path.with_name(f".{path.name}.{os.getpid()}.tmp")
             file.write_text(text, encoding="utf-8")
+            debian.configure(folder / "apt", sources)
             try:
-                _apptainer_build(temporary, file, "the base", "--build-arg", f"mirror={mirror or apt_mirror()}")
+                _apptainer_build(temporary, file, "the base", "--build-arg", f"mirror={sources.split()[1]}")
                 temporary.replace(path)
             finally:
                 temporary.unlink(missing_ok=True)
     return path
 
 
-def apt_mirror(sources: Path = Path("/etc/apt")) -> str:
-    """The mirror that this machine takes Debian from: no address needs to be known here."""
-    for file in [*sorted(sources.glob("sources.list.d/debian.sources")), sources / "sources.list"]:
-        for line in file.read_text("utf-8").splitlines() if file.is_file() else []:
-            words = [word for word in line.split() if not (word.startswith("[") or word.endswith("]"))]
-            if len(words) > 1 and words[0] in ("URIs:", "deb"):
-                return words[1]
-    raise ImageError(
-        "no mirror of Debian in this machine's apt sources",
-        where=sources,
-        fix="name one with --mirror (any machine can build; Debian's is only where the packages come from)",
-    )
-
-
-def _fill(context: Path, recipe: Recipe, architecture: str, say: Say) -> None:
+def _fill(context: Path, recipe: Recipe, architecture: str, sources: str, say: Say) -> None:
     """Put into `context` what the definition copies from it."""
+    debian.configure(context / "apt", sources)
     image, packages = recipe.image, {}
     if image.route != "cylon":
         say(f"{recipe.name}: wheels")
@@ -204,7 +199,8 @@ def _apptainer_build(target: Path, file: Path, name: str, *options: str) -> None
     fakeroot = ["--fakeroot"]  # root needs it, too, for %post (see docs/images.md)
     arguments = ["build", *fakeroot, *PACKING, *options, target, file]
     own = dict.fromkeys(("APPTAINER_TMPDIR", "SINGULARITY_TMPDIR"), str(file.parent))  # goes when the folder goes
-    apptainer.run(*arguments, what=f"building {name}", timeout=4 * 3600, **own)
+    # From its folder: paths in a definition are kept in the image, and those of this machine are nobody's business.
+    apptainer.run(*arguments, what=f"building {name}", timeout=4 * 3600, folder=file.parent, **own)
 
 
 def _month() -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from deeprc.core.errors import unknown
 from deeprc.core.shipped import find
@@ -17,7 +17,11 @@ Architecture = Literal["x86_64", "aarch64", "ppc64le"]
 Stage = Literal["frames", "torch", "tensorflow", "cylon"]
 Version = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)*$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
-Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")]
+Fingerprint = Annotated[
+    str,
+    BeforeValidator(lambda text: text.upper() if isinstance(text, str) else text),
+    StringConstraints(pattern=r"^[0-9A-F]{40}$"),
+]
 
 
 class _Strict(BaseModel):
@@ -108,6 +112,14 @@ class Image(_Strict):
         """Whether the host's MPI and libfabric must be bound in: the MPI inside uses no network without them."""
         return not self.fabrics
 
+    def limited(self, stages: list[Stage]) -> Image:
+        """The image for some of its stages only: one of its own, named after them, and published on its own."""
+        chosen = [stage for stage in self.stages if stage in stages]
+        if chosen == self.stages:
+            return self
+        changes = {"name": "-".join([self.name, *chosen]), "stages": chosen, "uri": None, "digests": {}, "key": None}
+        return self.model_copy(update=changes)
+
     def advice(self, architecture: str) -> str:
         """How to get it, for people: it can be pulled where it is published."""
         build = f"`deeprc image build {self.name}`"
@@ -141,11 +153,20 @@ class Catalog(_Strict):
         return images
 
     def image(self, name: str) -> Image:
-        """The image called `name`; an error with the nearest name where there is none."""
-        by_name = {image.name: image for image in self.images}
-        if name not in by_name:
-            raise unknown("image", name, by_name, where="image catalog")
-        return by_name[name]
+        """The image called `name` (see `find`); an error with the nearest name where there is none."""
+        if found := self.find(name):
+            return found
+        raise unknown("image", name, [image.name for image in self.images], where="image catalog")
+
+    def find(self, name: str) -> Image | None:
+        """The entry called `name`, or what an entry is when it is built for some of its stages (`cpu-mpich-frames`)."""
+        if entry := next((image for image in self.images if image.name == name), None):
+            return entry
+        for image in self.images:
+            words = name.removeprefix(f"{image.name}-").split("-")
+            if name == "-".join([image.name, *words]) and set(words) <= set(image.stages):
+                return found if (found := image.limited(words)).name == name else None
+        return None
 
     def pinned(self, name: str, architecture: str) -> str | None:
         """The digest of the image called `name`; None where the catalog pins none."""
@@ -153,12 +174,11 @@ class Catalog(_Strict):
 
     def advice(self, name: str, architecture: str) -> str:
         """How to get the image called `name`: one of the catalog, or one that was built for some of its stages."""
+        if name in [image.name for image in self.images]:
+            return self.image(name).advice(architecture)
         for image in self.images:
-            if name == image.name:
-                return image.advice(architecture)
-            words = name.removeprefix(f"{image.name}-").split("-")
-            if name == "-".join([image.name, *words]) and set(words) <= set(image.stages):
-                return f"`deeprc image build {image.name} --stages {','.join(words)}`"
+            if (limited := self.find(name)) and name.startswith(f"{image.name}-"):
+                return f"`deeprc image build {image.name} --stages {','.join(limited.stages)}`"
         return "`deeprc image list` names those that can be built"
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import jinja2
 
 from deeprc.core.errors import ConfigError
+from deeprc.core.shipped import CHECKOUT
 from deeprc.images.catalog import Image, catalog_path
+from deeprc.images.debian import SUITE
 
-SUITE = "bookworm"
 # Verbs are the kernel's interface and safe to have inside; UCX and libfabric reach InfiniBand and RoCE through them.
 PACKAGES = ("python3", "libstdc++6", "libibverbs1", "ibverbs-providers", "librdmacm1")
 # What a host's MPI brings along. A copy in an image would be found first and not fit the host's kernel or daemons.
@@ -19,13 +20,14 @@ PYCYLON = "0.4.0"  # the newest that is published as a conda package
 
 
 def templates() -> Path:
-    """The folder of the templates: the catalog's own."""
-    return catalog_path().parent
+    """The folder of the templates: the catalog's own, or Deep RC's where a catalog lies alone."""
+    beside = catalog_path().parent
+    return beside if any(beside.glob("*.def.j2")) else CHECKOUT / "containers"
 
 
-def base() -> str:
+def base(*, context: str = ".") -> str:
     """The definition of the Debian that every image starts from."""
-    return _render("debian.def.j2", {"suite": SUITE, "packages": PACKAGES})
+    return _render("debian.def.j2", {"suite": SUITE, "packages": PACKAGES, "context": context})
 
 
 def render(

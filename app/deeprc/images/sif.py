@@ -13,6 +13,7 @@ from deeprc.images.errors import ImageError
 
 # Where the magic word and the architecture's code stand, and the codes.
 MAGIC, AT_MAGIC, AT_ARCHITECTURE = b"SIF_MAGIC\0", 32, 45
+CREATED, AT_CREATED = struct.Struct("<q"), 64  # seconds since 1970
 TABLE, AT_TABLE = struct.Struct("<4q"), 80  # unused descriptors, all of them, where they begin, bytes of them
 DESCRIPTOR, AT_PARTITION = struct.Struct("<i?IIIqq"), 201  # kind, used, number, group, link, where it begins, bytes
 ROOM = 585  # bytes of a descriptor
@@ -31,6 +32,14 @@ def architecture(path: Path) -> str:
         raise ImageError("not a SIF image", where=path, found=f"a file that begins with {head[:12]!r}")
     code = head[AT_ARCHITECTURE:]
     return ARCHITECTURES.get(code, f"an architecture with the code {code!r}")
+
+
+def created(path: Path) -> float | None:
+    """When the image was made (Unix time), as it says itself; None where it says nothing that can be."""
+    with path.open("rb") as handle:
+        head = handle.read(AT_CREATED + CREATED.size)
+    seconds = CREATED.unpack_from(head, AT_CREATED)[0] if len(head) >= AT_CREATED + CREATED.size else 0
+    return float(seconds) if 0 < seconds < 2**33 else None
 
 
 def digest(path: Path, part: tuple[int, int] | None = None) -> str:

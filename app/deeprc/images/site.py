@@ -29,13 +29,14 @@ def require(store: Store, image: Image | str, architecture: str) -> Held:
         return held
     name, pinned = (image, None) if isinstance(image, str) else (image.name, image.digests.get(architecture))
     named = [held for held in store.held() if (held.name, held.architecture) == (name, architecture)]
-    doubted = "; ".join(f"{held.path.parent}: {why}" for held in named if (why := store.why_not(held, pinned)))
+    passed_over = "; ".join(f"{held.path.parent}: {why}" for held in named if (why := store.why_not(held, pinned)))
+    found = [*([f"not believed: {passed_over}"] if passed_over else []), *store.closed()]
     raise ImageError(
         f"image {name} for {architecture} is not here",
         where=", ".join(map(str, [*store.shared, store.folder])),
-        found=f"not believed: {doubted}" if doubted else None,
+        found="; ".join(found) or None,
         expected="files of yours or root's that nobody else may write to, or whose bytes are what the catalog pins"
-        if doubted
+        if passed_over
         else None,
         fix=load_catalog().advice(name, architecture) if isinstance(image, str) else image.advice(architecture),
     )

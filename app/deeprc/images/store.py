@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import shutil
 import stat
 import time
@@ -22,15 +21,12 @@ from deeprc.core.errors import DeepRCError
 from deeprc.core.files import StorageError, atomic, read_json, write_json
 from deeprc.core.ownership import OwnershipError, fault, open_to, require_fixed
 from deeprc.core.validation import validate
-from deeprc.images import sif, trust
-from deeprc.images.catalog import Image, Stage, load_catalog
-from deeprc.images.errors import ImageError
+from deeprc.images import leftovers, sif, squashfs, trust
+from deeprc.images.catalog import Image, Stage
+from deeprc.images.leftovers import IMAGE, RECORD, SIF, SQUASHFS
 
-RECORD, SIF, SQUASHFS = ".json", ".sif", ".sqsh"
+BUILT = "built"  # the source of an image that was built here
 JUDGED = ("path", "shared", "foreign", "doubt")  # what a record itself says nothing of
-_NAMED = re.compile(r"(?P<name>[a-z0-9-]+)_[a-z0-9_]+_(?P<digest>[0-9a-f]{16})\.(sif|sqsh)")
-LEFTOVER = 24 * 3600  # seconds after which an unfinished file belongs to nobody any more
-OLD_BASE = 31 * 24 * 3600  # seconds after which a Debian that images are made from is made anew (see build.py)
 
 
 class Held(BaseModel):
@@ -45,7 +41,7 @@ class Held(BaseModel):
     size: int
     mtime_ns: int = 0
     created: float
-    source: str  # "built", or the address it was pulled from
+    source: str  # BUILT, or the address that it was pulled from
     content: str | None = None  # the hash of what went into a build
     stages: list[Stage] = []
     signed_by: str | None = None
@@ -56,7 +52,7 @@ class Held(BaseModel):
 
 def named(path: str) -> tuple[str, str] | None:
     """The image's name and the beginning of its digest (`sha256:…`), as `Store.path` puts them into a file's name."""
-    found = _NAMED.fullmatch(Path(path).name)
+    found = IMAGE.fullmatch(Path(path).name)
     return (found["name"], f"sha256:{found['digest']}…") if found else None
 
 
@@ -69,9 +65,14 @@ class Store:
         The user's own; $DEEPRC_IMAGES, else `deeprc/images` in the user's cache folder.
     shared
         Facility folders that are looked in first and never written; $DEEPRC_SHARED_IMAGES (separated by colons).
+    public
+        Whether `folder` is to be others' shared one: readable by all, whatever the umask.
     """
 
-    def __init__(self, folder: str | Path | None = None, shared: Iterable[str | Path] | None = None) -> None:
+    def __init__(
+        self, folder: str | Path | None = None, shared: Iterable[str | Path] | None = None, *, public: bool = False
+    ) -> None:
+        self.public = public
         self.folder = Path(folder or os.environ.get("DEEPRC_IMAGES") or trust.cache() / "images").absolute()
         named = os.environ.get("DEEPRC_SHARED_IMAGES", "").split(":") if shared is None else shared
         self.shared = [Path(path).absolute() for path in named if str(path)]
@@ -85,33 +86,43 @@ class Store:
         """All images, the shared ones first, and the newest of each folder first."""
         found = []
         for folder in [*self.shared, self.folder]:
+            if trust.closed(folder):  # told where an image is missed, see `site.require`
+                continue
             publisher = trust.publisher(folder) if folder != self.folder else None
             rows = [self._read(path, folder, publisher) for path in folder.glob(f"*.sif{RECORD}")]
             found += sorted(filter(None, rows), key=lambda held: -held.created)
         return found
 
+    def closed(self) -> list[str]:
+        """What is in the folders, or may be, and cannot be read by the user."""
+        folders = [*self.shared, self.folder]
+        found = [why for folder in folders for why in (trust.closed(folder), *trust.unread(folder)) if why]
+        return list(dict.fromkeys(found))
+
     def find(self, image: Image | str, architecture: str) -> Held | None:
         """The image to run: the one that the catalog pins, else the newest of that name; None where it is not here.
 
         A file that is neither the user's own nor root's, or that others may write to, is read whole, once. Where the
-        catalog pins no digest it must be published: by the owner of a shared folder, who alone may write to it.
-
-        Raises
-        ------
-        ImageError
-            When the file is no longer what it was when it was put here.
+        catalog pins no digest it must be published: by the owner of a shared folder, who alone may write to it. One
+        that is no longer what it was when it was put here is passed over (`why_not`).
         """
         name, pinned = (image, None) if isinstance(image, str) else (image.name, image.digests.get(architecture))
-        for held in self.held():
-            if (held.name, held.architecture) != (name, architecture) or pinned not in (None, held.digest):
-                continue
-            if not self.why_not(held, pinned):
-                return self.unchanged(held)
-        return None
+        return next(
+            (
+                held
+                for held in self.held()
+                if (held.name, held.architecture) == (name, architecture)
+                and pinned in (None, held.digest)
+                and not self.why_not(held, pinned)
+            ),
+            None,
+        )
 
     def why_not(self, held: Held, pinned: str | None) -> str | None:
         """Why an image is passed over where the catalog pins that digest, or none; None where it is not."""
-        if not held.doubt or held.digest != pinned:
+        if not held.doubt:
+            return self.changed(held)
+        if held.digest != pinned:
             return held.doubt
         found = trust.digest(held.path)
         return None if found == pinned else f"{held.path.name} has the digest {found}, and the catalog pins {pinned}"
@@ -119,24 +130,26 @@ class Store:
     def built(self, content: str) -> Held | None:
         """The image that was built here from exactly that."""
         return next(
-            (held for held in self.held() if held.content == content and not (held.shared or held.foreign)), None
+            (
+                held
+                for held in self.held()
+                if held.content == content and not (held.shared or held.foreign) and not self.changed(held)
+            ),
+            None,
         )
 
-    def unchanged(self, held: Held, *, read: bool = False) -> Held:
-        """`held`, once its file is known to be what it was: by size and time, or (`read`) by its digest."""
-        state = held.path.stat()
-        if not read and not held.foreign and (state.st_size, state.st_mtime_ns) == (held.size, held.mtime_ns):
-            return held
-        found = trust.digest(held.path) if held.foreign and not read else sif.digest(held.path)
-        if found != held.digest:
-            raise ImageError(
-                "this image was changed after it was put here",
-                where=held.path,
-                found=found,
-                expected=held.digest,
-                fix=f"remove it, then {load_catalog().advice(held.name, held.architecture)}",
-            )
-        return held
+    def changed(self, held: Held, *, read: bool = False) -> str | None:
+        """Why the file is not what it was when it was put here: by size and time, or (`read`) by its digest."""
+        try:
+            state = held.path.stat()
+            if not read and not held.foreign and (state.st_size, state.st_mtime_ns) == (held.size, held.mtime_ns):
+                return None
+            found = trust.digest(held.path) if held.foreign and not read else sif.digest(held.path)
+        except OSError as error:
+            return f"{held.path.name} cannot be read: {error.strerror}"
+        if found == held.digest:
+            return None
+        return f"{held.path.name} was changed after it was put here: {found}, expected {held.digest}"
 
     def path(self, name: str, architecture: str, digest: str) -> Path:
         """Where an image lies, or would lie, in the user's own folder."""
@@ -156,9 +169,7 @@ class Store:
         """
         path = self.path(name, architecture, digest)
         temporary.chmod(0o755)  # as Apptainer makes them: an image can be started by its name
-        temporary.replace(path)
-        record = path.with_name(path.name + RECORD)
-        state = path.stat()
+        state = temporary.stat()
         held = Held(
             name=name,
             architecture=architecture,
@@ -169,59 +180,64 @@ class Store:
             created=time.time(),
             **facts,
         )
-        with atomic(record) as new:
+        # The record first: whatever lies under an image's name has one, and is known to be ours.
+        with atomic(path.with_name(path.name + RECORD)) as new:
             write_json(new, held.model_dump(mode="json", exclude=set(JUDGED)))
             new.chmod(0o644)  # whatever the umask: one that others may write to would not be believed
+        temporary.replace(path)
         self._link(path, name)
         return held
 
     def squashfs(self, held: Held) -> Path:
-        """The file of the image's file system alone, for runtimes that take no SIF; see `make_squashfs`.
+        """Where the image's file system alone is, for runtimes that take no SIF; or where `make_squashfs` writes it.
 
-        Somebody else's is read once, and must be what lies in the image.
+        One beside a shared image is taken where it is what lies in the image.
         """
-        beside = held.path.with_suffix(SQUASHFS)
-        if beside.exists() and (
-            not trust.foreign(beside) or trust.digest(beside) == trust.digest(held.path, sif.file_system(held.path))
-        ):
-            return beside
-        return self.folder / beside.name
+        own, there = self.folder / squashfs.beside(held.path).name, squashfs.beside(held.path)
+        return own if there == own or not there.exists() or squashfs.fault(there, held.path, held.digest) else there
+
+    def squashfs_fault(self, held: Held, *, read: bool = False) -> str | None:
+        """Why that file is not the image's file system; None where it is."""
+        path = self.squashfs(held)
+        return squashfs.fault(path, held.path, held.digest, read=read) if path.exists() else f"{path} is not here"
 
     def make_squashfs(self, held: Held) -> Path:
-        """Write it, where it is not there yet, with a link `NAME.sqsh` to it."""
+        """Write it, where it is not there yet or is not what it was, with a link `NAME.sqsh` to it."""
         path = self.squashfs(held)
-        if not path.exists():
-            with atomic(path) as temporary:
-                sif.extract(held.path, temporary)
+        if self.squashfs_fault(held):
+            squashfs.make(path, held.path, held.digest)
             self._link(path, held.name)
         return path
 
+    def describe_squashfs(self, held: Held, image: Image) -> Path | None:
+        """Write what uenv is told of the user's own; the folder. See `squashfs.describe`."""
+        path = self.squashfs(held)
+        return squashfs.describe(path, image, held.digest) if path.parent == self.folder else None
+
     def remove(self, held: Held) -> None:
-        """Remove an image of the user's own folder, its record first."""
-        held.path.with_name(held.path.name + RECORD).unlink(missing_ok=True)
-        held.path.unlink(missing_ok=True)
-        held.path.with_suffix(SQUASHFS).unlink(missing_ok=True)
+        """Remove an image of the user's own folder; the records last, so that nothing lies there without one."""
+        for path in (held.path, held.path.with_suffix(SQUASHFS)):
+            path.unlink(missing_ok=True)
+            path.with_name(path.name + RECORD).unlink(missing_ok=True)
+        shutil.rmtree(held.path.with_suffix(squashfs.UENV), ignore_errors=True)
         for suffix in (SIF, SQUASHFS):
             link = self.folder / f"{held.name}{suffix}"
             if link.is_symlink() and not link.exists():
                 link.unlink()
 
     def prune(self, keep: Iterable[Held]) -> list[Path]:
-        """Remove the user's own images that are not among `keep`, and what unfinished pulls and builds left behind."""
+        """Remove the user's own images that are not among `keep`, and what unfinished pulls and builds left behind.
+
+        Ours are those with a record and the name that it asks for, and what `leftovers` knows by its name.
+        """
         kept, removed = {held.path for held in keep}, []
         for held in self.held():
-            if not held.shared and held.path not in kept:
+            if not held.shared and held.path not in kept and held.path.lstat().st_uid == os.geteuid():
                 self.remove(held)
                 removed.append(held.path)
-        known = {held.path for held in self.held()}
-        for path in [*self.folder.glob(".*.part"), *self.folder.glob(".*.tmp"), *self.folder.glob("*_*.sif")]:
-            if path not in known and _age(path) > LEFTOVER:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-                removed.append(path)
-        for path in self.bases.glob("*.sif"):
-            if _age(path) > OLD_BASE:
-                path.unlink()
-                removed.append(path)
+        for path in [*leftovers.unfinished(self.folder), *leftovers.bases(self.bases)]:
+            leftovers.remove(path)
+            removed.append(path)
         return removed
 
     @contextmanager
@@ -232,7 +248,10 @@ class Store:
         the same is done twice.
         """
         try:
+            made = [each for each in (self.folder, *self.folder.parents) if not each.exists()]
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+            for each in made if self.public else []:
+                each.chmod(0o755)  # whatever the umask; a folder that stood there keeps its access
             self._require_closed()
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
             handle = os.fdopen(os.open(self.folder / f".{name}.lock", flags, 0o666), "w")
@@ -275,13 +294,11 @@ class Store:
                 "foreign": trust.foreign(record) or trust.foreign(path),
                 "doubt": trust.doubt(record, publisher) or trust.doubt(path, publisher),
             }
-            return validate(Held, {**read_json(record), **judged}, where=record) if path.is_file() else None
+            held = validate(Held, {**read_json(record), **judged}, where=record) if path.is_file() else None
+            named = held and self.path(held.name, held.architecture, held.digest).name
+            return held if named == path.name else None
         except (OSError, ValueError, TypeError, DeepRCError):  # being removed, or not written by us: no image of ours
             return None
-
-
-def _age(path: Path) -> float:
-    return time.time() - path.stat().st_mtime
 
 
 def cannot_write(error: OSError, folder: Path) -> DeepRCError:

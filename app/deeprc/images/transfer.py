@@ -1,4 +1,4 @@
-"""Between the store and a registry: pull by digest, push, and the check of an image against its catalog entry."""
+"""From a registry to the store: pull by digest, and the check of an image against its catalog entry."""
 
 from __future__ import annotations
 
@@ -13,17 +13,12 @@ from pathlib import Path
 from deeprc.images import apptainer, labels, sif
 from deeprc.images.catalog import Image, catalog_path
 from deeprc.images.errors import ImageError, RegistryError
-from deeprc.images.registry import Address, Registry
+from deeprc.images.registry import Address, BeyondEndError, Registry
 from deeprc.images.store import Held, Store, cannot_write
 
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all
 BLOCK = 2**20
 ATTEMPTS = 3  # of a transfer that breaks off but goes on when asked again
-
-
-def tag(architecture: str, digest: str) -> str:
-    """The tag that a push gives an image: its digest stays readable, and architectures stay apart."""
-    return f"{architecture}-{digest.removeprefix('sha256:')[:16]}"
 
 
 def entry(image: Image, architecture: str, *, source: str | None = None, digest: str | None = None) -> Image:
@@ -79,16 +74,15 @@ def pull(
 
 
 def download(registry: Registry, digest: str, part: Path, progress: Progress) -> None:
-    """Bring `part` to the whole of the file with that digest; what is there already is not fetched again."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            before = part.stat().st_size if part.exists() else 0
-            found = _fetch(registry, digest, part, progress)
-            break
-        except RegistryError as error:
-            # Bytes came before it broke off: it is worth going on. Nothing came: the registry is down.
-            if attempt == ATTEMPTS or not part.exists() or part.stat().st_size == before:
-                raise error
+    """Bring `part` to the whole of the file with that digest; what is there already is not fetched again.
+
+    Where what was there turns out to be something else, all of it is fetched anew.
+    """
+    resumed = part.exists()
+    found = _persist(registry, digest, part, progress)
+    if found != digest and resumed:
+        part.unlink()
+        found = _persist(registry, digest, part, progress)
     if found != digest:
         part.unlink()
         raise ImageError(
@@ -98,6 +92,19 @@ def download(registry: Registry, digest: str, part: Path, progress: Progress) ->
             expected=digest,
             fix="try again; if it stays so, tell whoever runs the registry",
         )
+
+
+def _persist(registry: Registry, digest: str, part: Path, progress: Progress) -> str:
+    """Fetch what is missing, again where it breaks off on the way; the digest of what `part` then is."""
+    for attempt in range(1, ATTEMPTS + 1):
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            return _fetch(registry, digest, part, progress)
+        except RegistryError as error:
+            # Bytes came before it broke off: it is worth going on. Nothing came: the registry is down.
+            if attempt == ATTEMPTS or not part.exists() or part.stat().st_size == before:
+                raise error
+    raise AssertionError("unreachable")
 
 
 def _fetch(registry: Registry, digest: str, part: Path, progress: Progress) -> str:
@@ -124,6 +131,8 @@ def _fetch(registry: Registry, digest: str, part: Path, progress: Progress) -> s
                     found.update(block)
                     done += len(block)
                     progress(done, total)
+    except BeyondEndError:  # as much has arrived as there is, and it is not the image
+        return f"sha256:{found.hexdigest()}"
     except (OSError, HTTPException) as error:
         raise RegistryError(
             "the transfer broke off",
@@ -176,19 +185,6 @@ def check_signature(path: Path, key: str) -> str:
     if not all(row["KeyCheck"] for row in signers):
         raise ImageError("the signature cannot be trusted", where=path, found="a key that failed its check")
     return key
-
-
-def push(held: Held, destination: str) -> str:
-    """Publish an image; returns the address that it then has, with its tag."""
-    address = Address.parse(destination)
-    if address.tag is None:
-        address = Address(address.host, address.repository, tag(held.architecture, held.digest))
-    options = ["--no-https"] if address.plain else []  # loopback registries have no certificate
-    apptainer.run("push", *options, held.path, address, what=f"pushing {held.path.name} to {address}", timeout=3600)
-    published, _ = Registry(address).digest(address.tag)
-    if published != held.digest:
-        raise RegistryError("the registry holds something else now", found=published, expected=held.digest)
-    return str(address)
 
 
 def _require_space(folder: Path, needed: int) -> None:

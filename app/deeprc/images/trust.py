@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 from deeprc.core.files import write_text
@@ -15,6 +16,29 @@ from deeprc.images import sif
 def cache() -> Path:
     """The user's own cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "deeprc"
+
+
+def closed(folder: Path) -> str | None:
+    """Why the user cannot look into a folder that is there; None where he can, or where nothing is there."""
+    try:
+        os.scandir(folder).close()
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        return f"{folder} is no folder"
+    except OSError as error:
+        for place in (folder, *folder.parents):
+            with contextlib.suppress(OSError):
+                state = place.stat()
+                mode = stat.S_IMODE(state.st_mode)
+                return f"{place} is closed to you ({error.strerror}; mode {mode:04o}, owned by {user(state.st_uid)})"
+    return None
+
+
+def unread(folder: Path) -> list[str]:
+    """Images of a folder, and their records, that the user may not read."""
+    files = [] if closed(folder) else sorted(folder.glob("*_*.sif*"))
+    return [f"{path.name} cannot be read by you" for path in files if not os.access(path, os.R_OK)]
 
 
 def publisher(folder: Path) -> int | None:

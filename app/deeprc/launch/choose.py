@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from deeprc.core.errors import ConfigError
 from deeprc.images.catalog import Catalog, Image, load_catalog
 from deeprc.launch.launchers import Layout
@@ -63,9 +65,14 @@ def candidates(
 def choose_image(
     catalog: Catalog, site: Site, partition: Partition, *, nodes: int = 1, gpus: bool = False
 ) -> Image | None:
-    """The image that fits best; None where the site runs no images. Where none fits, the one that comes nearest."""
+    """The image that fits best; None where the site runs no images. Where none fits, the one that comes nearest.
+
+    $DEEPRC_IMAGE, which the module of an image sets, says which one, whether it fits or not.
+    """
     if site.runtime.kind == "none":
         return None
+    if named := os.environ.get("DEEPRC_IMAGE"):
+        return catalog.image(named)
     return candidates(catalog, site, partition, nodes=nodes, gpus=gpus)[0][0]
 
 

@@ -1,6 +1,7 @@
 """A release under a facility's prefix, and which of them is the default.
 
-    PREFIX/modulefiles/deeprc/   a Tcl and a Lua file per version, and `.version`, which names the default
+    PREFIX/modulefiles/deeprc/   a Tcl and a Lua file per version, and per image for it (0.1.0-cpu-mpich);
+                                 `.version`, which names the default
     PREFIX/releases/VERSION/     bin/ profiles/ site-configs/ workflows/ containers/ spack-env/ venv/
     PREFIX/releases/defaults     the versions that were the default, the present one last
     PREFIX/images/               images for all users; they only read it
@@ -20,7 +21,7 @@ from typing import Literal
 
 from deeprc.core.errors import ConfigError, unknown
 from deeprc.core.files import atomic, storage_error
-from deeprc.modules.text import lmod, tcl
+from deeprc.modules.text import Chosen, lmod, tcl
 from deeprc.sites import Site
 
 System = Literal["lmod", "tcl"]
@@ -56,8 +57,17 @@ class Release:
     @property
     def modulefiles(self) -> dict[System, Path]:
         """Lmod prefers the Lua file where both are there; Tcl modules sees the other one only."""
+        return self.modulefiles_of(self.version)
+
+    def modulefiles_of(self, name: str) -> dict[System, Path]:
+        """Those of a module of that name, which may be that of an image."""
         folder = self.prefix / "modulefiles" / "deeprc"
-        return {"lmod": folder / f"{self.version}.lua", "tcl": folder / self.version}
+        return {"lmod": folder / f"{name}.lua", "tcl": folder / name}
+
+    @property
+    def images(self) -> Path:
+        """The folder of images for all users."""
+        return self.prefix / "images"
 
     @property
     def published(self) -> bool:
@@ -132,15 +142,22 @@ def wrapper(release: Release, program: Path) -> str:
 
 def publish(release: Release, site: Site, systems: list[System]) -> list[Path]:
     """Write the modulefiles; from then on users can load the release."""
-    text = {"lmod": lmod, "tcl": tcl}
-    (release.prefix / "images").mkdir(exist_ok=True)
-    for system in systems:
-        with atomic(release.modulefiles[system]) as path:
-            path.write_text(text[system](release.version, release.folder, release.prefix / "images", site))
-    for path in (release.folder.parent, release.prefix / "images"):
+    release.images.mkdir(exist_ok=True)
+    for path in (release.folder.parent, release.images):
         path.chmod(path.stat().st_mode | 0o555)
+    return write_modulefiles(release, site, systems, release.version)
+
+
+def write_modulefiles(
+    release: Release, site: Site, systems: list[System], name: str, chosen: Chosen | None = None
+) -> list[Path]:
+    """Write those of a module called `name`: the release's, or one for it that has an image chosen."""
+    text, files = {"lmod": lmod, "tcl": tcl}, release.modulefiles_of(name)
+    for system in systems:
+        with atomic(files[system]) as path:
+            path.write_text(text[system](name, release.folder, release.images, site, chosen))
     readable(release.prefix / "modulefiles")
-    return [release.modulefiles[system] for system in systems]
+    return [files[system] for system in systems]
 
 
 def readable(folder: Path) -> None:

@@ -4,43 +4,58 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
+from deeprc.images.catalog import Image
 from deeprc.sites import Site
 
+# What `module spider`, `module keyword` and `module category` find it by.
+CATEGORY = "workflows, machine learning, data"
+KEYWORDS = ("Snakemake", "RADICAL-Pilot", "dataframes", "MPI", "PyTorch", "TensorFlow", "forecasting", "hydrology")
 
-def lmod(version: str, folder: Path, images: Path, site: Site) -> str:
-    """The modulefile of a release for Lmod."""
-    lines = [
-        f"help({_lua(_help(version, site))})",
-        'whatis("Name: deeprc")',
-        f"whatis({_lua(f'Version: {version}')})",
-        f"whatis({_lua(f'Description: {_what(site)}')})",
-        f"whatis({_lua(f'URL: {site.url}')})",
-        'conflict("deeprc")',
-    ]
+
+@dataclass(frozen=True)
+class Chosen:
+    """The image that a module of its own stands for: its catalog entry, and its file in the shared folder."""
+
+    image: Image
+    path: Path
+
+
+def lmod(version: str, folder: Path, images: Path, site: Site, chosen: Chosen | None = None) -> str:
+    """The modulefile of a release for Lmod, or of an image for that release."""
+    lines = [f"help({_lua(_help(version, site, chosen))})"]
+    lines += [f"whatis({_lua(f'{name}: {value}')})" for name, value in _facts(version, site, chosen).items()]
+    lines += ['conflict("deeprc")']
+    if chosen:
+        path = _lua(str(chosen.path))
+        lines.append(f"if not isFile({path}) then LmodError({_lua(_gone(chosen))}) end")
     for module in required(site):
         path = _use(module)
         lines.append(f"prepend_path({_lua('MODULEPATH')}, {_lua(path)})" if path else f"depends_on({_lua(module)})")
-    lines += [f"setenv({_lua(name)}, {_lua(value)})" for name, value in _variables(folder, site).items()]
+    variables = _variables(folder, site, chosen)
+    lines += [f"setenv({_lua(name)}, {_lua(value)})" for name, value in variables.items()]
     lines += [f"prepend_path({_lua(name)}, {_lua(value)})" for name, value in _paths(folder, images)]
     return "\n".join(lines) + "\n"
 
 
-def tcl(version: str, folder: Path, images: Path, site: Site) -> str:
-    """The modulefile of a release for Environment Modules."""
-    lines = [
-        "#%Module1.0",
-        "proc ModulesHelp { } {",
-        f"    puts stderr {_tcl(_help(version, site))}",
-        "}",
-        f"module-whatis {_tcl(f'deeprc {version}: {_what(site)}')}",
-        "conflict deeprc",
+def tcl(version: str, folder: Path, images: Path, site: Site, chosen: Chosen | None = None) -> str:
+    """The modulefile of a release, or of an image for that release, for Environment Modules."""
+    lines = ["#%Module1.0", "proc ModulesHelp { } {", f"    puts stderr {_tcl(_help(version, site, chosen))}", "}"]
+    facts = _facts(version, site, chosen)
+    told = [
+        f"deeprc {version}: {facts['Description']}",
+        *(f"{name}: {facts[name]}" for name in ("Category", "Keywords")),
     ]
+    lines += [f"module-whatis {_tcl(line)}" for line in told]
+    lines.append("conflict deeprc")
+    if chosen:
+        lines.append(f"if {{![file isfile {_tcl(str(chosen.path))}]}} {{ puts stderr {_tcl(_gone(chosen))}; break }}")
     for module in required(site):
         path = _use(module)
         lines.append(f"module use {_tcl(path)}" if path else f"module load {module}")
-    lines += [f"setenv {name} {_tcl(value)}" for name, value in _variables(folder, site).items()]
+    lines += [f"setenv {name} {_tcl(value)}" for name, value in _variables(folder, site, chosen).items()]
     lines += [f"prepend-path {name} {_tcl(value)}" for name, value in _paths(folder, images)]
     return "\n".join(lines) + "\n"
 
@@ -54,8 +69,9 @@ def required(site: Site) -> list[str]:
     return list(dict.fromkeys([*site.modules, *runtime]))
 
 
-def _variables(folder: Path, site: Site) -> dict[str, str]:
-    return {
+def _variables(folder: Path, site: Site, chosen: Chosen | None) -> dict[str, str]:
+    image = {"DEEPRC_IMAGE": chosen.image.name, "DEEPRC_IMAGE_FILE": str(chosen.path)} if chosen else {}
+    return image | {
         "DEEPRC_SITE": site.name,
         "DEEPRC_SITES": str(folder / "site-configs"),
         "DEEPRC_CATALOG": str(folder / "containers" / "catalog.yaml"),
@@ -71,15 +87,33 @@ def _paths(folder: Path, images: Path) -> list[tuple[str, str]]:
     ]
 
 
-def _what(site: Site) -> str:
-    return f"data engineering and deep learning as one pipeline, set up for {site.name}"
+def _facts(version: str, site: Site, chosen: Chosen | None) -> dict[str, str]:
+    """What module systems show of it, by their own words for it."""
+    what = f"data engineering and deep learning as one pipeline, set up for {site.name}"
+    more = [chosen.image.name, chosen.image.mpi.implementation] if chosen else []
+    if chosen and chosen.image.accelerator:
+        more += [chosen.image.accelerator.vendor, chosen.image.accelerator.toolkit]
+    return {
+        "Name": "deeprc",
+        "Version": version,
+        "Description": f"{what}, in the image {chosen.image.name}" if chosen else what,
+        "Category": CATEGORY,
+        "Keywords": ", ".join([*KEYWORDS, *more]),
+        "URL": site.url,
+    }
 
 
-def _help(version: str, site: Site) -> str:
+def _gone(chosen: Chosen) -> str:
+    return f"deeprc: the image {chosen.path} is not there any more; ask whoever publishes deeprc here"
+
+
+def _help(version: str, site: Site, chosen: Chosen | None) -> str:
+    image = [f"Jobs run in the image {chosen.image.name}: {chosen.image.description}", ""] if chosen else []
     return "\n".join(
         [
             f"Deep RC {version} for {site.name}: {site.description}",
             "",
+            *image,
             f"  snakemake --profile site/{site.name} -n     what would run",
             f"  snakemake --profile site/{site.name}        both pipelines, results below the working directory",
             f"  deeprc plan --site {site.name} -- CMD       how a task would be started",

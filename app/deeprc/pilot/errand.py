@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 
+from deeprc.images import leftovers
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
 from deeprc.images.site import store_of
@@ -36,7 +36,7 @@ def pull(
         Where the images go; the site's, if not given.
     """
     store = store or store_of(site)
-    folder = store.folder / f".pilot.{os.uname().nodename}.{os.getpid()}.tmp"
+    folder = leftovers.temporary(store.folder, "pilot")
     pilot = Pilot(site, folder, partition=partition, runtime=minutes, queueing=Queueing(account), image="none", say=say)
     pilot.pulls.store = store
     for image, architecture in wanted:

@@ -96,8 +96,7 @@ class Pulls:
         held = self.store.find(image, architecture)
         if held is None or self._suffix == SIF:
             return held and held.path
-        path = self.store.squashfs(held)
-        return path if path.exists() else None
+        return None if self.store.squashfs_fault(held) else self.store.squashfs(held)
 
     def want(self, image: Image, architecture: str) -> None:
         """Have it pulled."""
@@ -166,7 +165,10 @@ class Pulls:
 
     def _command(self, pull: Pull) -> list[str]:
         image, to = pull.image, str(self.store.folder)
-        program = [str(Path(sys.executable).with_name("deeprc")), "image", "pull", image.name]
-        options = ["--arch", pull.architecture, "--to", to, "--digest", image.digests[pull.architecture]]
+        # A user's own folder is closed to others where his umask says so; one that is meant for all is not.
+        place = [] if self.store.public else ["env", f"DEEPRC_IMAGES={to}", "DEEPRC_SHARED_IMAGES="]
+        program = [*place, str(Path(sys.executable).with_name("deeprc")), "image", "pull", image.name]
+        options = ["--arch", pull.architecture, "--digest", image.digests[pull.architecture]]
+        options += ["--to", to] if self.store.public else []
         options += ["--squashfs"] if self._suffix == SQUASHFS else []
         return [*program, *options, "--from", image.uri]

@@ -17,13 +17,14 @@ import yaml
 import builds
 from builds import KEPT, SHIPPED
 from conftest import need
-from deeprc.images import apptainer, labels, load_catalog, sif, transfer
+from deeprc.images import apptainer, labels, load_catalog, publish, sif
 from deeprc.images.build import Recipe, build
 from deeprc.images.catalog import Catalog, Image
 from deeprc.images.store import Held, Store
 from slurm_cluster import free_ports
 
 MACHINE = platform.machine()
+READER = "reader:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"  # the password is: secret
 
 
 @dataclass
@@ -31,6 +32,7 @@ class LocalRegistry:
     """Debian's docker-registry on loopback."""
 
     root: Path
+    guarded: bool = False
     port: int = field(default_factory=lambda: free_ports(1)[0])
     process: subprocess.Popen | None = None
 
@@ -49,6 +51,9 @@ class LocalRegistry:
             "storage": {"filesystem": {"rootdirectory": str(self.root / "data")}},
             "http": {"addr": self.host},
         }
+        if self.guarded:
+            (self.root / "htpasswd").write_text(READER)
+            config["auth"] = {"htpasswd": {"realm": "tests", "path": str(self.root / "htpasswd")}}
         (self.root / "config.yml").write_text(yaml.safe_dump(config))
         with self.log.open("a") as log:
             command = ["docker-registry", "serve", str(self.root / "config.yml")]
@@ -89,6 +94,16 @@ def registry(tmp_path_factory):
     made.stop()
 
 
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory):
+    """One that lets nobody in but `reader` with the password `secret`."""
+    need("registry")
+    made = LocalRegistry(tmp_path_factory.mktemp("guarded"), guarded=True)
+    made.start()
+    yield made
+    made.stop()
+
+
 @dataclass
 class Key:
     """A key: its keyring, its fingerprint, and the file of its public half."""
@@ -98,11 +113,11 @@ class Key:
     public: Path
 
 
-def make_key(folder: Path, name: str) -> Key:
+def make_key(folder: Path, name: str, passphrase: str = "") -> Key:
     folder.chmod(0o700)
     environment = {**os.environ, "APPTAINER_KEYSDIR": str(folder)}
-    options = ["--name", name, "--email", f"{name}@example.org", "--comment", "", "--password", "", "--push=false"]
-    options += ["--bit-length", "2048"]
+    options = ["--name", name, "--email", f"{name}@example.org", "--comment", "", "--password", passphrase]
+    options += ["--push=false", "--bit-length", "2048"]
     run = {"check": True, "capture_output": True, "text": True, "env": environment, "timeout": 120}
     subprocess.run(["apptainer", "key", "newpair", *options], input="\n", **run)
     listing = subprocess.run(["apptainer", "key", "list", "--secret"], **run).stdout
@@ -124,6 +139,13 @@ def other_key(tmp_path_factory) -> Key:
     """Somebody else's key."""
     need("apptainer")
     return make_key(tmp_path_factory.mktemp("other-keys"), "somebody")
+
+
+@pytest.fixture(scope="session")
+def closed_key(tmp_path_factory) -> Key:
+    """A key with the passphrase `open sesame`."""
+    need("apptainer")
+    return make_key(tmp_path_factory.mktemp("closed-keys"), "careful", "open sesame")
 
 
 @pytest.fixture(scope="session")
@@ -180,7 +202,7 @@ class World:
         subprocess.run(["apptainer", "build", made, definition], check=True, capture_output=True, timeout=120)
         return made
 
-    def adopt(self, path: Path, *, sign: Key | None = None) -> Held:
+    def adopt(self, path: Path, *, sign: Key | None = None, name: str = "cpu-mpich", arch: str = MACHINE) -> Held:
         """Take an image into the store, as a build does."""
         if sign:
             environment = {**os.environ, "APPTAINER_KEYSDIR": str(sign.folder)}
@@ -190,7 +212,7 @@ class World:
         store.folder.mkdir(exist_ok=True)
         shutil.copy(path, temporary)
         signed_by = sign.fingerprint if sign else None
-        return store.adopt(temporary, "cpu-mpich", MACHINE, sif.digest(temporary), source="built", signed_by=signed_by)
+        return store.adopt(temporary, name, arch, sif.digest(temporary), source="built", signed_by=signed_by)
 
 
 @pytest.fixture
@@ -249,7 +271,7 @@ def publication(mpich_image: Held, registry: LocalRegistry, key: Key, tmp_path_f
     own = {"APPTAINER_KEYSDIR": str(key.folder)}
     apptainer.run("sign", "--keyidx", "0", temporary, what="signing", timeout=300, **own)
     held = builder.adopt(temporary, "cpu-mpich", MACHINE, sif.digest(temporary), source="built")
-    uri = transfer.push(held, f"oras://{registry.host}/deeprc/cpu-mpich").rsplit(":", 1)[0]
+    publish.push(held, uri := f"oras://{registry.host}/deeprc/cpu-mpich")
     shutil.rmtree(builder.folder)
     entry = {"uri": uri, "digests": {MACHINE: held.digest}, "key": key.fingerprint}
     images = [

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import threading
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from deeprc.images import apptainer, build, definition, labels, load_catalog, sif, wheels
+from deeprc.commands.image import app
+from deeprc.images import apptainer, build, debian, definition, labels, load_catalog, sif, wheels
 from deeprc.images.build import Recipe
 from deeprc.images.errors import ImageError
 from deeprc.images.store import Store
@@ -55,6 +61,52 @@ def test_packages_are_the_ones_of_this_environment(mpich_image):
     script = "import importlib.util as u; print(*map(u.find_spec, ['snakemake', 'radical', 'pip']))"
     assert inside(mpich_image, "python", "-c", script).split() == ["None"] * 3
     assert inside(mpich_image, "sh", "-c", "ls /opt; command -v strip gcc || true").split() == ["deeprc"]
+
+
+def test_licences_stay_and_nothing_tells_of_the_builder(openmpi_image):
+    """Neither in the file system, nor in the definition and the labels that the SIF carries."""
+    listed = inside(openmpi_image, "find", "/usr/share/doc", "-type", "f").split()
+    assert len(listed) > 80 and {Path(path).name for path in listed} == {"copyright"}
+    told = apptainer.run("inspect", "--all", "--json", openmpi_image.path, what="inspecting")
+    urls = {line.split()[1] for line in debian.lines().splitlines()}
+    words = [*urls, "deeprc-build-", str(openmpi_image.path.parent), str(definition.templates().parent)]
+    assert not [word for word in words if word in told]
+    given = [option for word in words for option in ("-e", word)]
+    script = 'grep -rIlF "$@" /etc /opt /var /root /.singularity.d /usr/local/bin; ls /opt /etc/apt; cat /etc/hostname'
+    assert inside(openmpi_image, "sh", "-c", script, "sh", *given).split() == [
+        "/etc/apt:", "apt.conf.d", "auth.conf.d", "keyrings", "preferences.d", "sources.list.d", "trusted.gpg.d",
+        "/opt:", "deeprc",
+    ]  # fmt: skip
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+def test_packages_that_are_behind_the_suite_are_named(openmpi_image, tmp_path, monkeypatch):
+    """Of a suite of our own: libssl3 has a newer version there, tzdata an older one, and bash is not in the image."""
+    rows = [("libssl3", "99.0-1"), ("tzdata", "1"), ("gcc", "99")]
+    text = "Package: {}\nVersion: {}\nArchitecture: all\nFilename: ./x.deb\nSize: 1\nSHA256: {}\n\n"
+    (tmp_path / "suite").mkdir()
+    (tmp_path / "suite" / "Packages").write_text("".join(text.format(*row, "0" * 64) for row in rows))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path / "suite"))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("DEEPRC_IMAGES", str(openmpi_image.path.parent))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    sources = tmp_path / "sources.list"
+    sources.write_text(f"deb [trusted=yes] http://127.0.0.1:{server.server_port} ./\n")
+    asked = ["outdated", "cpu-openmpi-frames", "--sources", str(sources)]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 1, done.exception
+    first, row = done.stdout.splitlines()
+    assert "1 packages behind" in first and re.fullmatch(r"  libssl3 \S+ -> 99\.0-1", row)
+    (tmp_path / "suite" / "Packages").write_text(text.format(*rows[1], "0" * 64))
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0 and "0 packages behind" in done.stdout
+    server.shutdown()
+    server.server_close()
+    assert "comparing" in str(CliRunner().invoke(app, asked).exception)  # nobody there: not "nothing is behind"
 
 
 def test_no_host_library_is_in_the_loaders_way(mpich_image, openmpi_image):
@@ -148,7 +200,9 @@ def test_the_spack_route_builds_an_environment(build_store, tmp_path, monkeypatc
     )  # fmt: skip
     context = tmp_path / "context"
     context.mkdir()
-    build._fill(context, recipe, sif.architecture(base := build.base_image(build_store)), print)
+    sources = debian.lines()
+    architecture = sif.architecture(base := build.base_image(build_store, sources))
+    build._fill(context, recipe, architecture, sources, print)
     text = recipe.render(base=str(base), context=str(context)).partition("Bootstrap: localimage\nFrom:")
     first = text[2].partition("Bootstrap: localimage")[0]
     (context / "build.def").write_text(f"Bootstrap: localimage\nFrom:{first}")

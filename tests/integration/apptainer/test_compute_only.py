@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deeprc.images import sif, transfer
+from deeprc.images import publish, sif
 from deeprc.images.store import Store
 from pilots import events, wait_for
 from slurm_cluster import private_cluster
@@ -117,10 +117,10 @@ def known():
 def published(world, registry, key, *, padding: int = 0):
     """A signed image that a registry has and nobody else."""
     held = world.adopt(world.sif(padding), sign=key)
-    address = transfer.push(held, f"oras://{registry.host}/test/compute{time.monotonic_ns()}")
+    publish.push(held, uri := f"oras://{registry.host}/test/compute{time.monotonic_ns()}")
     world.store.prune([])
     return world.publish(
-        uri=address.rsplit(":", 1)[0], digests={MACHINE: held.digest}, key=key.fingerprint
+        uri=uri, digests={MACHINE: held.digest}, key=key.fingerprint
     )  # fmt: skip
 
 

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from deeprc.commands.image import app
 from deeprc.core.errors import DeepRCError
 from deeprc.core.files import StorageError
-from deeprc.images import registry as registry_module
-from deeprc.images import sif, transfer
+from deeprc.images import load_catalog, publish, sif, transfer, verify
 from deeprc.images.errors import ImageError, RegistryError
 from deeprc.images.registry import Address, Registry
 from deeprc.images.store import Store
+from deeprc.launch.runtimes import shifter
+from samples.sites import PLAIN
 
 pytestmark = [pytest.mark.requires("apptainer"), pytest.mark.requires("registry")]
 MACHINE = platform.machine()
@@ -32,9 +37,8 @@ def published(world, registry, *, key=None, padding=0, name=None, **labels):
     """Make an image, push it, pin it in the catalog, and forget it here; returns the catalog's entry."""
     held = world.adopt(world.sif(padding, **labels), sign=key)
     name = name or f"t{time.monotonic_ns()}"
-    address = transfer.push(held, f"oras://{registry.host}/test/{name}")
+    publish.push(held, uri := f"oras://{registry.host}/test/{name}")
     world.store.prune([])
-    uri = address.rsplit(":", 1)[0]
     return world.publish(uri=uri, digests={MACHINE: held.digest}, key=key and key.fingerprint)
 
 
@@ -58,7 +62,7 @@ def test_a_signed_image_goes_out_and_comes_back(world, registry, key):
 
 def test_apptainer_itself_can_pull_what_was_pushed(world, registry, tmp_path):
     image = published(world, registry)
-    tag = transfer.tag(MACHINE, image.digests[MACHINE])
+    tag = publish.tag(MACHINE, image.digests[MACHINE])
     command = ["apptainer", "pull", "--no-https", tmp_path / "own.sif", f"{image.uri}:{tag}"]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     assert sif.digest(tmp_path / "own.sif") == image.digests[MACHINE]
@@ -84,6 +88,23 @@ def test_a_broken_pull_goes_on_where_it_stopped(world, registry):
     held = transfer.pull(image, world.store, MACHINE, progress=lambda done, total: seen.append(done))
     assert registry.requests(digest) == [206] and min(seen) > 2_000_000
     assert sif.digest(held.path) == digest and not part.exists()
+
+
+def test_what_has_arrived_and_is_something_else_is_fetched_anew(world, registry):
+    """As long as the image, longer, or a part of it: it is not asked for its end for ever (HTTP 416)."""
+    image = published(world, registry, padding=100_000)
+    digest = image.digests[MACHINE]
+    good = registry.blob(digest).read_bytes()
+    for wrong, wanted in (
+        (bytes(len(good)), [416, 200]),
+        (good + b"x", [416, 200]),
+        (bytes(len(good) - 9), [206, 200]),
+    ):
+        before = len(registry.requests(digest))
+        (world.store.folder / f".{digest.removeprefix('sha256:')}.part").write_bytes(wrong)
+        held = transfer.pull(image, world.store, MACHINE)
+        assert registry.requests(digest)[before:] == wanted and sif.digest(held.path) == digest
+        world.store.prune([])
 
 
 def test_a_pull_that_is_killed_can_be_repeated(world, registry):
@@ -158,7 +179,7 @@ def test_an_image_that_was_changed_after_it_was_signed_is_refused(world, registr
         handle.seek(at)
         handle.write(bytes([content[at] ^ 1]))
     changed = world.adopt(held.path)
-    address = transfer.push(changed, f"oras://{registry.host}/test/changed")
+    publish.push(changed, address := f"oras://{registry.host}/test/changed")
     world.store.prune([])
     world.trust(key)
     image = world.publish(uri=address, digests={MACHINE: changed.digest}, key=key.fingerprint)
@@ -199,7 +220,7 @@ def test_another_architecture_is_refused(world, registry):
         handle.seek(sif.AT_ARCHITECTURE)
         handle.write(b"04" if MACHINE == "x86_64" else b"02")
     held = world.adopt(path)
-    address = transfer.push(held, f"oras://{registry.host}/test/arch")
+    publish.push(held, address := f"oras://{registry.host}/test/arch")
     world.store.prune([])
     image = world.publish(uri=address, digests={MACHINE: held.digest})
     old = Refused(world)
@@ -245,7 +266,7 @@ def test_a_registry_that_is_down(world, registry):
 
 def test_a_registry_that_hangs_is_given_up(world, registry, monkeypatch):
     image = published(world, registry)
-    monkeypatch.setattr(registry_module, "TIMEOUT", 1.0)
+    monkeypatch.setenv("DEEPRC_REGISTRY_TIMEOUT", "1")
     old = Refused(world)
     registry.process.send_signal(signal.SIGSTOP)
     try:
@@ -306,15 +327,217 @@ def test_the_file_system_alone_for_runtimes_that_take_no_sif(world, registry):
     said = CliRunner().invoke(app, ["pull", "cpu-mpich", "--squashfs"]).output
     [held] = world.store.held()
     alone = held.path.with_suffix(".sqsh")
-    assert said.splitlines()[-1].strip() == str(alone) and held.digest == image.digests[MACHINE]
+    folder = alone.with_suffix(".uenv")
+    assert said.split()[-2:] == [str(alone), str(folder)] and held.digest == image.digests[MACHINE]
+    told = json.loads((folder / "meta/env.json").read_text())  # where uenv looks, beside store.squashfs
+    assert (told["name"], told["mount"], told["views"]) == ("cpu-mpich", "/user-environment", {})
+    assert told["deeprc"]["digest"] == held.digest and (folder / "store.squashfs").resolve() == alone
     assert (world.store.folder / "cpu-mpich.sqsh").resolve() == alone
     start, size = sif.file_system(held.path)
     assert alone.read_bytes() == held.path.read_bytes()[start : start + size]
     assert subprocess.run(["apptainer", "exec", alone, "/bin/seven"], capture_output=True).returncode == 7
     before = alone.stat().st_mtime_ns
     assert world.store.make_squashfs(held) == alone and alone.stat().st_mtime_ns == before
+    assert f"{alone}: the file system of {held.path.name}" in CliRunner().invoke(app, ["verify"]).output
+    with alone.open("r+b") as handle:
+        handle.seek(5000)
+        handle.write(b"X")
+    assert "not the file system of the image" in str(CliRunner().invoke(app, ["verify"]).exception)
+    assert not CliRunner().invoke(app, ["pull", "cpu-mpich", "--squashfs"]).exception
+    assert world.store.squashfs_fault(held, read=True) is None
     world.store.prune([])
     assert files(world.store) == []
+
+
+STAND_IN = """#!/bin/sh
+# podman-hpc's part that is used here: what it is told, and the file that it would unpack.
+echo "$@" >>{folder}/told
+case "$1" in
+  image) cat {folder}/label 2>/dev/null;;
+  import) cp "$4" {folder}/root.tar; echo "${{3#*=}}" >{folder}/label;;
+  migrate) [ "$2" = localhost/deeprc/cpu-mpich ] && ! [ -e {folder}/broken ];;
+esac
+"""
+
+
+def site_with(folder: Path, kind: str) -> str:
+    """A site like this machine whose runtime has a store of its own."""
+    file = folder / f"{kind}.yaml"
+    file.write_text(yaml.safe_dump({**PLAIN, "runtime": {"kind": kind}}))
+    return str(file)
+
+
+def pulled_for(site: str) -> object:
+    return CliRunner().invoke(app, ["pull", "--site", site])
+
+
+def test_podman_hpcs_store_is_filled_and_shifters(world, registry, monkeypatch):
+    """By stand-ins for podman-hpc, for Shifter's gateway and for munge: neither machine is here."""
+    image = published(world, registry)
+    place = world.folder / "place"
+    place.mkdir()
+    monkeypatch.setattr(shifter, "CONFIGURATION", place / "udiRoot.conf")
+    for kind, program in (("podman-hpc", "podman-hpc"), ("shifter", "Shifter")):
+        done = pulled_for(site_with(place, kind))
+        assert not done.exception and f"{program} is not here: on the site" in done.output, done.exception
+    for name, text in (("podman-hpc", STAND_IN.format(folder=place)), ("munge", "#!/bin/sh\necho MUNGE:me\n")):
+        (place / name).write_text(text)
+        (place / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(place), prepend=":")
+    (place / "broken").touch()
+    assert "podman-hpc migrate of localhost/deeprc/cpu-mpich failed" in str(
+        pulled_for(site_with(place, "podman-hpc")).exception
+    )
+    (place / "broken").unlink()
+    (place / "label").unlink()
+    address, digest = "localhost/deeprc/cpu-mpich", image.digests[MACHINE]
+    assert f"{address} is in podman-hpc's store\n" in pulled_for(site_with(place, "podman-hpc")).output
+    with tarfile.open(place / "root.tar") as tar:
+        members = {member.name: member for member in tar}
+        assert {"./bin/seven", "./padding", "./.singularity.d/labels.json"} <= set(members)
+        assert {(member.uid, member.gid, member.uname) for member in members.values()} == {(0, 0, "root")}
+        assert members["./bin/seven"].mode & 0o111
+        assert tar.extractfile("./bin/seven").read() == world.seven.read_bytes()
+    assert (place / "label").read_text().strip() == digest
+    assert f"{address} is in podman-hpc's store already" in pulled_for(site_with(place, "podman-hpc")).output
+    assert (place / "told").read_text().splitlines()[-3].startswith(f"import --change LABEL deeprc.digest={digest} /")
+    gateway = Gateway(("127.0.0.1", 0), Import)
+    threading.Thread(target=gateway.serve_forever, daemon=True).start()
+    (place / "udiRoot.conf").write_text(f"# imageGateway=x\nimageGateway=http://127.0.0.1:{gateway.server_port}\n")
+    assert "Shifter's gateway cannot read the image" in str(pulled_for(site_with(place, "shifter")).exception)
+    monkeypatch.setattr(shifter, "unreadable", lambda folder: None)  # pytest's own folders are closed to others
+    assert "no gateway of images is named" in str(pulled_for(site_with(place, "shifter")).exception)
+    with (place / "udiRoot.conf").open("a") as file:
+        file.write("system=perlmutter\n")
+    done = pulled_for(site_with(place, "shifter"))
+    assert "custom:deeprc/cpu-mpich:latest is imported" in done.output, done.exception
+    [held] = world.store.held()
+    assert gateway.asked == ("/api/doimport/perlmutter/custom/deeprc/cpu-mpich:latest/", "MUNGE:me", {
+        "filepath": str(held.path.with_suffix(".sqsh")), "format": "squashfs",
+    })  # fmt: skip
+    gateway.code = 404
+    done = pulled_for(site_with(place, "shifter"))
+    assert "did not import" in str(done.exception) and "ImportUsers" in str(done.exception)
+    gateway.shutdown()
+    gateway.server_close()
+
+
+class Gateway(ThreadingHTTPServer):
+    code, asked = 200, None
+
+
+class Import(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked = (self.path, self.headers["authentication"], body)
+        self.send_response(self.server.code)
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_an_image_for_some_stages_is_published_and_pinned_like_any_other(world, registry, key):
+    """It has a name and an entry of its own; by name and by file it is what it says."""
+    name, labels = "cpu-mpich-frames", {"deeprc.variant": "cpu-mpich-frames", "deeprc.stages": "frames"}
+    held = world.adopt(world.sif(**labels), sign=key, name=name)
+    assert name in CliRunner().invoke(app, ["verify", name]).output
+    done = CliRunner().invoke(app, ["push", name, f"oras://{registry.host}/test/{name}"])
+    assert not done.exception, done.exception
+    entry = yaml.safe_load(done.stdout.split("of the whole image:\n")[1])
+    content = yaml.safe_load(world.catalog_file.read_text())
+    world.catalog_file.write_text(yaml.safe_dump({"images": [*content["images"], *entry]}))
+    world.trust(key)
+    world.store.prune([])
+    done = CliRunner().invoke(app, ["pull", name])
+    assert not done.exception and held.digest in done.output, done.exception
+    for what in (name, str(held.path)):
+        done = CliRunner().invoke(app, ["verify", what])
+        assert not done.exception and key.fingerprint in done.output, done.exception
+    other = world.adopt(world.sif(), name=name, sign=key)  # all stages under that name
+    with pytest.raises(ImageError, match=r"label deeprc\.variant differs"):
+        list(map(raised, verify.verify(world.store, load_catalog(), [], MACHINE)))
+    assert other.digest != held.digest
+
+
+def raised(outcome: object) -> object:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def test_an_index_has_the_image_of_each_processor(world, registry, tmp_path):
+    """Each push enters its own; Apptainer takes the one for the machine that it is asked for."""
+    other = "aarch64" if MACHINE == "x86_64" else "x86_64"
+    place, helds = f"oras://{registry.host}/test/index", {}
+    for architecture in (MACHINE, other):
+        path = world.sif(**{"deeprc.architecture": architecture})
+        with path.open("r+b") as handle:
+            handle.seek(sif.AT_ARCHITECTURE)
+            handle.write({"x86_64": b"02", "aarch64": b"04"}[architecture])
+        helds[architecture] = world.adopt(path, arch=architecture)
+        done = publish.push(helds[architecture], place)
+    assert str(done.index) == f"{place}:0" and done.digests == {a: held.digest for a, held in helds.items()}
+    assert Registry(done.index).digest("0", other)[0] == helds[other].digest
+    if MACHINE == "x86_64":  # 1.4 always takes that; 1.5 its machine's, or that of --arch
+        subprocess.run(
+            ["apptainer", "pull", "--no-https", tmp_path / "own.sif", f"{place}:0"], check=True, capture_output=True
+        )
+        assert sif.digest(tmp_path / "own.sif") == helds[MACHINE].digest
+    newer = world.adopt(world.sif())
+    assert publish.push(newer, f"{place}:0").digests == {MACHINE: newer.digest, other: helds[other].digest}
+    with pytest.raises(RegistryError, match="no image for ppc64le"):
+        Registry(done.index).digest("0", "ppc64le")
+
+
+def test_a_login_is_refused_before_anything_is_sent(world, guarded, monkeypatch, tmp_path):
+    held = world.adopt(world.sif(padding=1_000_000))
+    place = f"oras://{guarded.host}/test/guarded"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")  # this machine is not proxied
+    with pytest.raises(RegistryError, match="does not let us write this") as caught:
+        publish.push(held, place)
+    assert "no login was found" in str(caught.value)
+    monkeypatch.setenv("APPTAINER_DOCKER_USERNAME", "reader")
+    monkeypatch.setenv("APPTAINER_DOCKER_PASSWORD", "wrong")
+    with pytest.raises(RegistryError, match="401 Unauthorized; the login that was found"):
+        publish.push(held, place)
+    assert '"PUT ' not in guarded.log.read_text()
+    monkeypatch.setenv("APPTAINER_DOCKER_PASSWORD", "secret")
+    publish.push(held, place)
+    for name in ("USERNAME", "PASSWORD"):
+        monkeypatch.delenv(f"APPTAINER_DOCKER_{name}")
+    image = world.publish(uri=place, digests={MACHINE: held.digest})
+    world.store.prune([])
+    with pytest.raises(RegistryError, match="does not let us read this"):
+        transfer.pull(image, world.store, MACHINE)
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {guarded.host: {"auth": "cmVhZGVyOnNlY3JldA=="}}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    assert transfer.pull(image, world.store, MACHINE).digest == held.digest
+
+
+def test_what_is_here_is_signed_with_a_key_that_has_a_passphrase(world, closed_key, monkeypatch):
+    def deeprc(*arguments: str) -> object:
+        return CliRunner().invoke(app, ["sign", "cpu-mpich", *map(str, arguments)])
+
+    monkeypatch.setenv("APPTAINER_KEYSDIR", str(closed_key.folder))
+    held = world.adopt(world.sif())
+    name, words = closed_key.fingerprint.lower(), world.folder / "words"
+    assert "the key has a passphrase" in str(deeprc(name).exception)
+    words.write_text("wrong\n")
+    assert "its passphrase is another one" in str(deeprc(name, "--passphrase-file", words).exception)
+    words.write_text("open sesame\n")
+    assert not (done := deeprc(name, "--passphrase-file", words)).exception, done.exception
+    signed = world.store.find("cpu-mpich", MACHINE)
+    assert (signed.signed_by, signed.source) == (closed_key.fingerprint, "built") and signed.digest != held.digest
+    assert transfer.check_signature(signed.path, closed_key.fingerprint) == closed_key.fingerprint
+    again = deeprc(f"0x{closed_key.fingerprint}", "--passphrase-file", words)
+    assert not again.exception and len(world.store.held()) == 2
+    before = files(world.store)
+    build = ["build", "cpu-mpich", "--sign", name]  # told before anything is built
+    assert "the key has a passphrase" in str(CliRunner().invoke(app, build).exception)
+    assert "no such secret key" in str(CliRunner().invoke(app, [*build[:-1], "A" * 40]).exception)
+    assert files(world.store) == before
 
 
 def test_the_commands(world, registry, key, monkeypatch):
@@ -325,9 +548,14 @@ def test_the_commands(world, registry, key, monkeypatch):
         assert bool(done.exception) == fails, done.output
         return str(done.exception) if fails else done.output
 
+    pinned = world.adopt(world.sif())
     held = world.adopt(world.sif(), sign=key)
+    world.publish(digests={MACHINE: pinned.digest})
     said = deeprc("push", "cpu-mpich", f"oras://{registry.host}/test/commands")
-    assert held.digest in said and key.fingerprint in said
+    lines = yaml.safe_load(said.split("In the catalog, for cpu-mpich:")[1])
+    assert lines == {
+        "uri": f"oras://{registry.host}/test/commands", "digests": {MACHINE: held.digest}, "key": key.fingerprint,
+    }, "the newest build, whatever is pinned"  # fmt: skip
     world.publish(uri=f"oras://{registry.host}/test/commands", digests={MACHINE: held.digest}, key=key.fingerprint)
     world.trust(key)
     deeprc("prune", "--all")
@@ -342,4 +570,14 @@ def test_the_commands(world, registry, key, monkeypatch):
     copy = Path(deeprc("local", "cpu-mpich").strip())
     assert copy != held.path and sif.digest(copy) == held.digest
     assert "0 files and folders removed" in deeprc("prune")
+    row = json.loads(deeprc("list", "--json"))[0]
+    assert (row["path"], row["age"]) == (str(held.path), "built today") and row["built"][:4] > "2025"
+    assert "built today" in deeprc("verify", str(held.path)) and "built today" in deeprc("verify")
+    with (world.folder / "node" / "x").open("wb") as handle:
+        handle.write(held.path.read_bytes()[:-1])
+    good = world.adopt(world.sif(), sign=key)
+    held.path.write_bytes((world.folder / "node" / "x").read_bytes())
+    done = CliRunner().invoke(app, ["verify"])
+    assert str(good.path) in done.output and "was changed after" in str(done.exception), "one keeps no others back"
+    held.path.unlink()
     assert "did you mean 'cpu-mpich'" in deeprc("verify", "cpu-mpch", fails=True)

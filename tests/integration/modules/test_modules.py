@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from conftest import ROOT
+from deeprc.images import load_catalog, sif
+from deeprc.images.store import Store
+from deeprc.launch.images import verdicts
+from deeprc.sites import load_site
 from samples.sites import PLAIN
 
 NEW, OLD = "0.2.0", "0.1.0"
@@ -157,6 +164,55 @@ def test_profile_of_a_site_of_ones_own(shell, published, tmp_path):
         f"module use {published}/modulefiles; module load deeprc; snakemake --profile site/example --executor dryrun"
     )
     assert "Using profile site/example" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def imaged(deeprc, tmp_path_factory) -> tuple[Path, str, Path]:
+    """A prefix with a release and, in its folder of images, one that runs here, and two that do not."""
+    folder, site = tmp_path_factory.mktemp("imaged") / "apps", "localhost-apptainer"
+    assert deeprc("write", "--site", site, "--prefix", folder, "--version", NEW).returncode == 0
+    asked = ("images", "--site", site, "--prefix", folder, "--version")
+    assert "no image for a module here" in deeprc(*asked, NEW).stderr
+    rows = verdicts(load_catalog(ROOT / "containers" / "catalog.yaml"), load_site(site))
+    (name,) = [row["name"] for row in rows if row["chosen"]]
+    refused = next(row["name"] for row in rows if row["verdict"] == "refuse")
+    store = Store(folder / "images", [])
+    helds = []
+    for each in (name, refused, "mine"):
+        (store.folder / ".new.tmp").write_bytes(each.encode())
+        digest = sif.digest(store.folder / ".new.tmp")
+        helds.append(store.adopt(store.folder / ".new.tmp", each, platform.machine(), digest, source="built"))
+    done = deeprc(*asked, NEW)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [f"{folder}/modulefiles/deeprc/{NEW}-{name}{end}" for end in (".lua", "")]
+    assert f"no module for {refused}: " in done.stderr and "no module for mine: not an image of" in done.stderr
+    assert "did you mean" in deeprc(*asked, "0.2.1").stderr
+    return folder, name, helds[0].path
+
+
+def test_a_module_per_image_chooses_it(shell, imaged):
+    """What is found by keyword; the image that every command then takes; a word where its file is gone."""
+    folder, name, path = imaged
+    use, module = f"module use {folder}/modulefiles", f"deeprc/{NEW}-{name}"
+    done = shell.run(
+        f"{use}; module keyword hydrology; module whatis {module}; module load {module}\n"
+        "echo $DEEPRC_IMAGE $DEEPRC_IMAGE_FILE; command -v deeprc\n"
+        "DEEPRC_IMAGE=cpu-nothing deeprc plan --site localhost-apptainer; deeprc plan --site localhost-apptainer --json"
+    )
+    lines = done.stdout.splitlines()
+    assert any(word in line for line in lines[:9] for word in (f"{module}:", f"{module}  ", "deeprc: ")), done.stdout
+    assert "Category: workflows" in done.stdout and f"in the image {name}" in done.stdout
+    assert f"{name} {path}" in lines and f"{folder}/releases/{NEW}/bin/deeprc" in lines
+    assert "unknown image 'cpu-nothing'" in done.stdout
+    assert json.loads(done.stdout[done.stdout.index("\n{") :])["image"] == name
+    aside = path.rename(path.with_suffix(".aside"))
+    done = shell.run(f"{use}; module load {module}; echo ${{DEEPRC_IMAGE-none}}")
+    aside.rename(path)
+    assert f"the image {path} is not there any more" in " ".join(done.stdout.split())
+    assert done.stdout.splitlines()[-1] == "none"
+    if shell.system == "lmod":
+        said = shell.run(f"{use}; module spider {module}").stdout
+        assert f"in the image {name}" in said
 
 
 def test_an_update_is_tried_before_it_is_the_default(shell, deeprc, tmp_path):

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from deeprc.commands.image import app
 from deeprc.core.errors import DeepRCError
+from deeprc.images import load_catalog
 from deeprc.images.site import store_of
 from deeprc.sites import load_site
 
@@ -46,6 +47,17 @@ def test_list_tells_which_image_a_site_takes_and_why(site, image):
     assert all(row["reason"] for row in rows)
     refused = {row["name"] for row in rows if row["verdict"] == "refuse"}
     assert "cpu-openmpi" in refused and image in deeprc("list", "--site", site)
+
+
+def test_names_are_whole_on_a_narrow_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    catalog = load_catalog()
+    said, judged = deeprc("list").splitlines(), deeprc("list", "--site", "polaris")
+    assert max(map(len, said)) <= 80 and "…" not in "".join(said) + judged
+    words = {word for line in said for word in line.split()}
+    for image in catalog.images:
+        assert {image.name, image.mpi.version, *image.stages, *image.architectures} <= words
+        assert image.name in judged
 
 
 def test_sites_without_images():

@@ -87,4 +87,4 @@ def test_a_job_whose_image_a_task_is_yet_to_pull_tells_the_pinned_digest(tmp_pat
     store, pinned = Store(tmp_path / "images", []), f"sha256:{0:064x}"
     coming = plan("apptainer", "exec", str(store.path("cpu-mpich", "x86_64", pinned)))
     assert used(coming, store, "x86_64").digest == pinned
-    assert used(plan("shifter", "--image=deeprc/cpu-mpich:latest"), store, "x86_64").digest is None
+    assert used(plan("shifter", "--image=custom:deeprc/cpu-mpich:latest"), store, "x86_64").digest is None

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from deeprc.core.errors import DeepRCError
-from deeprc.images import definition, labels, load_catalog, wheels
-from deeprc.images.build import Recipe, apt_mirror
+from deeprc.images import debian, definition, labels, load_catalog, wheels
+from deeprc.images.build import Recipe
 from deeprc.images.errors import ImageError
 
 CATALOG = load_catalog(Path(__file__).resolve().parents[3] / "containers" / "catalog.yaml")
@@ -120,6 +120,7 @@ def test_fewer_stages_make_another_image_of_fewer_packages():
     assert Recipe(image).name == Recipe(image, ["tensorflow", "torch", "frames"]).name == "cpu-mpich"
     slim = Recipe(image, ["torch", "frames"])
     assert (slim.name, slim.stages) == ("cpu-mpich-frames-torch", ["frames", "torch"])
+    assert "deeprc.variant cpu-mpich-frames-torch\n" in slim.render()
     assert slim.content() != Recipe(image).content()
     with pytest.raises(DeepRCError, match="unknown stage 'torsch'"):
         Recipe(image, ["torsch"])
@@ -159,12 +160,53 @@ def test_a_route_says_what_it_needs():
 def test_the_mirror_is_the_machines_own(tmp_path, file, text):
     (tmp_path / "sources.list.d").mkdir()
     (tmp_path / file).write_text(text)
-    assert apt_mirror(tmp_path) == "http://a.example/debian"
+    assert debian.mirror(tmp_path) == "http://a.example/debian"
+    with pytest.raises(ImageError, match="no mirror of Debian's security suite") as caught:
+        debian.security_mirror(tmp_path)
+    assert "--security-mirror" in str(caught.value)
+
+
+def test_the_mirror_of_security_updates_may_stand_in_any_file(tmp_path):
+    (tmp_path / "sources.list.d").mkdir()
+    text = "Types: deb\n# a note\nURIs: http://a/debian\nSuites: x x-updates\n\nURIs: http://s/d\nSuites: x-security\n"
+    (tmp_path / "sources.list.d" / "debian.sources").write_text(text)
+    (tmp_path / "sources.list.d" / "other.list").write_text("deb http://o/other x-security main\n")
+    assert (debian.mirror(tmp_path), debian.security_mirror(tmp_path)) == ("http://a/debian", "http://s/d")
+    (tmp_path / "sources.list.d" / "debian.sources").write_text(text.split("\n\n")[0])
+    assert debian.security_mirror(tmp_path) == "http://o/other"
+    assert debian.lines("http://m/d", "http://n/d") == (
+        "deb http://m/d bookworm main\ndeb http://m/d bookworm-updates main\ndeb http://n/d bookworm-security main\n"
+    )
 
 
 def test_no_mirror_is_told(tmp_path):
     with pytest.raises(ImageError, match="--mirror"):
-        apt_mirror(tmp_path)
+        debian.mirror(tmp_path)
+
+
+def test_every_image_is_upgraded_and_tells_nothing_of_its_builder(given):
+    """Licences stay; addresses, the builder's folders and what Spack notes of its environment do not."""
+    texts = [definition.base(), *(Recipe(image, **given).render() for image in CATALOG.images)]
+    for text in texts:
+        post = section(text, "post")
+        assert post.index("apt-get upgrade -y") < post.index("rm -rf /opt/apt /etc/apt/sources.list")
+        assert "find /usr/share/doc -type f ! -name copyright -delete" in post
+        assert "/.singularity.d/labels.json" in post and "rm -rf /usr/share/doc" not in post
+        sources = [line.split()[0] for line in re.findall(r"^    (\S+ /opt/\S+)$", text, flags=re.M)]
+        own = [path for path in sources if not path.startswith(tuple(map(str, given.values())))]
+        assert own and all(path.startswith(("./", "/opt/")) for path in own), own
+        if "deeprc.route spack" in text:
+            assert "find /opt/software -path '*/.spack/spack-build-*' -delete" in post
+
+
+def test_a_catalog_that_lies_alone_is_built_from_our_own_templates(tmp_path, monkeypatch):
+    lone = tmp_path / "mine.yaml"
+    lone.write_text((definition.templates() / "catalog.yaml").read_text())
+    monkeypatch.setenv("DEEPRC_CATALOG", str(lone))
+    assert definition.templates() == Path(__file__).resolve().parents[3] / "containers"
+    assert Recipe(load_catalog().image("cpu-mpich"), ["frames"]).render().startswith("# cpu-mpich:")
+    (tmp_path / "wheel.def.j2").touch()
+    assert definition.templates() == tmp_path
 
 
 def test_the_self_test_finds_a_fabric_library(tmp_path):

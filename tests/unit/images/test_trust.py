@@ -150,7 +150,7 @@ def test_what_staff_publishes_in_a_folder_of_its_own_is_believed_and_read(tmp_pa
     assert store.find(pinned(tmp_path), "x86_64").path == path
     put(published, EVIL)
     with pytest.raises(ImageError, match="changed after it was put here"):
-        store.find("cpu-mpich", "x86_64")
+        require(store, "cpu-mpich", "x86_64")
     put(published, GOOD)
     published.chmod(0o777)
     assert store.find("cpu-mpich", "x86_64") is None, "anybody could have put it there"

@@ -131,7 +131,8 @@ def test_5_an_image_that_only_compute_nodes_can_check_is_a_tasks_to_pull(name, t
     assert path == tmp_path / "images" / f"cpu-mpich_x86_64_{'1' * 16}{kind}" and not path.exists()
     [task] = made.sort([], lambda: plan(where))
     script = (tmp_path / f"{task.uid}.sh").read_text().splitlines()
-    assert script[-1].startswith(f"exec {sys.prefix}/bin/deeprc image pull cpu-mpich --arch x86_64 --to {tmp_path}/")
+    place = f"env DEEPRC_IMAGES={tmp_path}/images DEEPRC_SHARED_IMAGES="
+    assert script[-1].startswith(f"exec {place} {sys.prefix}/bin/deeprc image pull cpu-mpich --arch x86_64 ")
     assert ("--squashfs" in script[-1]) == (kind == ".sqsh")
     loads = [f"module {each}" if each.startswith("use ") else f"module load {each}" for each in where.runtime.modules]
     assert [line for line in script if line in loads] == loads

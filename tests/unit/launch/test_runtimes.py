@@ -97,7 +97,7 @@ def test_tasks_with_other_hooks_have_another_file():
         ("apptainer", "/images/v.sif"),
         ("singularity", "/images/v.sif"),
         ("podman-hpc", "localhost/deeprc/v"),
-        ("shifter", "deeprc/v:latest"),
+        ("shifter", "custom:deeprc/v:latest"),
         ("container-engine", "/images/v.sqsh"),
     ],
 )

@@ -14,7 +14,7 @@ from deeprc.core.errors import ConfigError
 from deeprc.modules import release as releases
 from deeprc.modules.install import install
 from deeprc.modules.release import Release, lay_out, publish, wrapper
-from deeprc.modules.text import lmod, required, tcl
+from deeprc.modules.text import CATEGORY, KEYWORDS, lmod, required, tcl
 from deeprc.sites import Site, load_site
 from samples.sites import PLAIN
 
@@ -40,6 +40,8 @@ def test_lua_exactly() -> None:
         'whatis("Name: deeprc")',
         'whatis("Version: 1.0")',
         'whatis("Description: data engineering and deep learning as one pipeline, set up for example")',
+        f'whatis("Category: {CATEGORY}")',
+        f'whatis("Keywords: {", ".join(KEYWORDS)}")',
         'whatis("URL: docs/facility.md")',
         'conflict("deeprc")',
         'prepend_path("MODULEPATH", "/soft/modulefiles")',
@@ -63,8 +65,10 @@ def test_tcl_exactly() -> None:
         "proc ModulesHelp { } {",
         '    puts stderr "Deep RC 1.0 for example: a \\"quoted\\" \\[site\\] for \\$5',
     ]
-    assert lines[-12:-6] == [
+    assert lines[-14:-6] == [
         'module-whatis "deeprc 1.0: data engineering and deep learning as one pipeline, set up for example"',
+        f'module-whatis "Category: {CATEGORY}"',
+        f'module-whatis "Keywords: {", ".join(KEYWORDS)}"',
         "conflict deeprc",
         'module use "/soft/modulefiles"',
         "module load gcc/12",

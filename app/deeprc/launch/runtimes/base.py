@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 from deeprc.core.errors import unknown
@@ -79,6 +80,18 @@ class Container(ABC):
     def address(self, folder: str, name: str) -> str:
         """What it calls the image of that name, which a site keeps in `folder` if it is a file."""
         return f"{folder}/{name}{self.suffix}"
+
+    def fill(self, squashfs: Path, name: str, digest: str) -> str | None:
+        """Put an image into the runtime's own store, where it has one; what is then to be said of it.
+
+        Parameters
+        ----------
+        squashfs
+            Its file system.
+        name, digest
+            Of the image.
+        """
+        return None
 
     @abstractmethod
     def wrap(self, inside: Inside) -> list[str]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
 from typing import ClassVar, get_args
 
 from deeprc.core.errors import ConfigError
+from deeprc.images.errors import ImageError
+from deeprc.images.tree import write_tar
 from deeprc.launch.runtimes.base import Container, Inside, register
 from deeprc.sites.hardware import VISIBLE
 from deeprc.sites.software import Part
 
 # The modules that podman-hpc comes with: etc/modules.d/*.yaml of NERSC/podman-hpc.
+DIGEST = "deeprc.digest"
 BRINGS = {part: f"--{part}" for part in get_args(Part)}
 
 
@@ -28,6 +35,26 @@ class PodmanHpc(Container):
     def address(self, folder: str, name: str) -> str:
         """An image of podman's own store: it runs no files."""
         return f"localhost/deeprc/{name}"
+
+    def fill(self, squashfs: Path, name: str, digest: str) -> str | None:
+        """`podman-hpc import` and `migrate`, as its `pull` does; nothing where the image of that digest is there.
+
+        The label `deeprc.digest` says which that is.
+        """
+        program, address = shutil.which("podman-hpc"), self.address("", name)
+        if program is None:
+            return f"podman-hpc is not here: on the site, the same command fills its store with {address}"
+        asked = [program, "image", "inspect", "--format", f'{{{{ index .Labels "{DIGEST}" }}}}', address]
+        if subprocess.run(asked, capture_output=True, text=True).stdout.strip() == digest:
+            return f"{address} is in podman-hpc's store already"
+        with tempfile.TemporaryDirectory(prefix="deeprc-podman-") as folder:
+            write_tar(squashfs, tar := Path(folder) / "root.tar")
+            for words in (["import", "--change", f"LABEL {DIGEST}={digest}", str(tar), address], ["migrate", address]):
+                done = subprocess.run([program, *words], capture_output=True, text=True)
+                if done.returncode:
+                    found = f"exit code {done.returncode}: {(done.stderr or done.stdout).strip()[-500:]}"
+                    raise ImageError(f"podman-hpc {words[0]} of {address} failed", where=squashfs, found=found)
+        return f"{address} is in podman-hpc's store"
 
     def wrap(self, inside: Inside) -> list[str]:
         """`podman-hpc shared-run --rm <modules> <binds> <variables> image`."""

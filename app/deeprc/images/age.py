@@ -1,0 +1,81 @@
+"""How old images are, and what Debian has mended since: asked of the image's own apt, with the suite's signatures."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from deeprc.images import apptainer, debian, sif
+
+DAY = 24 * 3600
+PLACE = "/opt/apt"  # where the image's apt finds its configuration
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A package of an image that the suite has a newer version of.
+
+    Attributes
+    ----------
+    security
+        Whether the newer one is from Debian's security suite.
+    """
+
+    package: str
+    version: str
+    newer: str
+    security: bool
+
+    def __str__(self) -> str:
+        return f"{self.package} {self.version} -> {self.newer}" + (" (security)" if self.security else "")
+
+
+def days(path: Path) -> float | None:
+    """Days since a SIF file was made; None where it does not say."""
+    made = sif.created(path)
+    return None if made is None else max(0.0, (time.time() - made) / DAY)
+
+
+def words(path: Path) -> str:
+    """How old a SIF file is, for people."""
+    age = days(path)
+    if age is None:
+        return "of unknown age"
+    return "built today" if age < 1 else f"built {age:.0f} day{'s' * (round(age) != 1)} ago"
+
+
+def outdated(path: Path, sources: str, folder: Path) -> list[Behind]:
+    """The packages of an image that are older than the suite's.
+
+    Parameters
+    ----------
+    sources
+        Lines of apt's sources.list (see `debian.sources`).
+    folder
+        Where the lists of packages are kept (20 MB), so that the next image finds them there.
+
+    Raises
+    ------
+    ImageError
+        Where the suite cannot be asked, or the image is not made of Debian's packages.
+    """
+    with tempfile.TemporaryDirectory(prefix="deeprc-apt-") as place:
+        debian.configure(Path(place) / "apt", sources)
+        _apt(path, Path(place) / "apt", folder, "update", "--error-on=any")
+        text = _apt(path, Path(place) / "apt", folder, "--simulate", "dist-upgrade")
+    rows = re.findall(r"^Inst (\S+) \[(\S+)\] \((\S+) ([^\[]*)", text, flags=re.M)
+    return [Behind(name, old, new, "security" in origin.lower()) for name, old, new, origin in rows]
+
+
+def _apt(path: Path, configuration: Path, folder: Path, *words: str) -> str:
+    """What the image's own apt says of what is in the image; it changes nothing there, and needs no root."""
+    for each in ("lists/partial", "cache/archives/partial"):
+        (folder / each).mkdir(parents=True, exist_ok=True)
+    options = ("Dir::State::lists=/mnt/lists", "Dir::Cache=/mnt/cache", "APT::Sandbox::User=root", "Debug::NoLocking=1")
+    given = [word for option in options for word in ("-o", option)]
+    flags = ["--containall", "--bind", f"{configuration}:{PLACE}", "--bind", f"{folder}:/mnt"]
+    what, inside = f"comparing {path.name} with Debian's suite", {"APPTAINERENV_APT_CONFIG": f"{PLACE}/apt.conf"}
+    return apptainer.run("exec", *flags, path, "apt-get", "-q", *given, *words, what=what, timeout=600, **inside)

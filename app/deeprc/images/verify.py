@@ -1,0 +1,77 @@
+"""Whether images are still what they were: one that is not does not keep the others from being looked at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from deeprc.core.errors import DeepRCError, unknown
+from deeprc.images import age, apptainer, labels, sif, transfer
+from deeprc.images.catalog import Catalog
+from deeprc.images.errors import ImageError
+from deeprc.images.site import require
+from deeprc.images.store import Held, Store
+
+
+def verify(store: Store, catalog: Catalog, names: Iterable[str], architecture: str) -> Iterator[str | DeepRCError]:
+    """A line or an error for each image, read whole: digest, architecture, labels, signature, and its squashfs file.
+
+    Parameters
+    ----------
+    names
+        Variants, or paths of SIF files; all images of the store where there are none.
+    """
+    names = list(names)
+    for name in names:
+        try:
+            if os.sep in name or name.endswith(".sif"):
+                yield of_file(Path(name), catalog)
+            else:
+                yield from _held(here(store, catalog, name, architecture), store, catalog)
+        except DeepRCError as error:
+            yield error
+    for held in store.held() if not names else []:
+        try:
+            yield from _held(held, store, catalog)
+        except DeepRCError as error:
+            yield error
+
+
+def here(store: Store, catalog: Catalog, name: str, architecture: str) -> Held:
+    """The image of that name that is here: of the catalog, or one with some of its stages."""
+    if image := catalog.find(name):
+        return require(store, image, architecture)
+    known = {held.name for held in store.held()}
+    if name not in known:
+        raise unknown("image", name, known | {image.name for image in catalog.images})
+    return require(store, name, architecture)
+
+
+def of_file(file: Path, catalog: Catalog) -> str:
+    """What is to be said of a SIF file that may lie anywhere, by its labels."""
+    found = apptainer.labels(file) if sif.architecture(file) else {}
+    image = catalog.image(found.get(f"{labels.PREFIX}variant", "an image without labels of Deep RC"))
+    architecture = found[f"{labels.PREFIX}architecture"]
+    transfer.check(file, image, architecture)
+    digest, pinned = sif.digest(file), image.digests.get(architecture)
+    if pinned and digest != pinned:
+        raise ImageError("not the image that the catalog pins", where=file, found=digest, expected=pinned)
+    signed = f", signed with {image.key}" if image.key else ""
+    return f"{file}: {image.name}, {digest}{signed}, {age.words(file)}"
+
+
+def _held(held: Held, store: Store, catalog: Catalog) -> Iterator[str]:
+    if why := store.changed(held, read=True):
+        fix = f"remove it, then {catalog.advice(held.name, held.architecture)}"
+        raise ImageError("not the image that was put here", where=held.path, found=why, fix=fix)
+    if image := catalog.find(held.name):
+        transfer.check(held.path, image, held.architecture)
+    signed = f", signed with {held.signed_by}" if held.signed_by else ""
+    doubt = f"; {held.doubt}: only a digest that the catalog pins is believed" if held.doubt else ""
+    yield f"{held.path}: as it was put here ({held.digest}){signed}, {age.words(held.path)}{doubt}"
+    if (path := store.squashfs(held)).exists():
+        if why := store.squashfs_fault(held, read=True):
+            fix = f"`deeprc image pull {held.name} --squashfs` writes it anew"
+            raise ImageError("not the file system of the image", where=path, found=why, fix=fix)
+        yield f"{path}: the file system of {held.path.name}"

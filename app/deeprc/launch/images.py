@@ -1,0 +1,38 @@
+"""The images of a site: every one of the catalog with its verdict, and those that it takes."""
+
+from __future__ import annotations
+
+from deeprc.images.catalog import Catalog, Image
+from deeprc.images.errors import ImageError
+from deeprc.launch.choose import candidates
+from deeprc.sites import Site
+
+
+def verdicts(catalog: Catalog, site: Site, name: str | None = None) -> list[dict]:
+    """For each partition, or the one called `name`, every image with its verdict, the chosen one first."""
+    rows = []
+    for part in [site.partition(name)] if name else site.partitions:
+        judged = candidates(catalog, site, part, gpus=part.gpus > 0) if site.runtime.kind != "none" else []
+        for number, (image, verdict) in enumerate(judged):
+            chosen = number == 0 and verdict.kind != "refuse"
+            facts = {"name": image.name, "partition": part.name, "architecture": part.architecture, "chosen": chosen}
+            rows.append(facts | {"verdict": verdict.kind, "reason": verdict.reason, "stages": image.stages})
+    return rows
+
+
+def taken(catalog: Catalog, site: Site, partition: str | None) -> list[tuple[Image, str]]:
+    """The images that a site takes, each with its architecture.
+
+    Raises
+    ------
+    ImageError
+        Where none fits, or the site is out of service.
+    """
+    if site.status.state == "retired":
+        raise ImageError(f"{site.name} was retired on {site.status.retired}", fix="deeprc sites lists those in service")
+    rows = verdicts(catalog, site, partition)
+    chosen = dict.fromkeys((row["name"], row["architecture"]) for row in rows if row["chosen"])
+    if not chosen:
+        fix = f"deeprc image list --site {site.name} says why" if rows else "run without images there"
+        raise ImageError(f"no image of the catalog runs on {site.name}", found=site.runtime.kind, fix=fix)
+    return [(catalog.image(name), architecture) for name, architecture in chosen]
