@@ -100,8 +100,9 @@ def build_image(
 
     Example: `deeprc image build cpu-mpich --stages frames`
     """
+    image, limited = load_catalog().whole(name)
     recipe = Recipe(
-        load_catalog().image(name), stages.split(",") if stages else [], spack=spack, micromamba=micromamba,
+        image, stages.split(",") if stages else limited, spack=spack, micromamba=micromamba,
         spack_packages=spack_packages, spack_env=spack_env or spack_folder(),
     )  # fmt: skip
     if definition:

@@ -168,6 +168,17 @@ class Catalog(_Strict):
                 return found if (found := image.limited(words)).name == name else None
         return None
 
+    def whole(self, name: str) -> tuple[Image, list[Stage]]:
+        """The entry that `name` is built from, and the stages that it is limited to (none for the whole image).
+
+        `cpu-mpich-frames` is built from cpu-mpich, whether or not it is published under an entry of its own.
+        """
+        found = self.image(name)
+        for image in self.images:
+            if image.name != name == image.limited(found.stages).name:
+                return image, found.stages
+        return found, []
+
     def pinned(self, name: str, architecture: str) -> str | None:
         """The digest of the image called `name`; None where the catalog pins none."""
         return next((image.digests.get(architecture) for image in self.images if image.name == name), None)

@@ -97,6 +97,9 @@ class Store:
         """What is in the folders, or may be, and cannot be read by the user."""
         folders = [*self.shared, self.folder]
         found = [why for folder in folders for why in (trust.closed(folder), *trust.unread(folder)) if why]
+        found += [
+            f"{folder} is not there" for folder in self.shared if not trust.closed(folder) and not folder.exists()
+        ]
         return list(dict.fromkeys(found))
 
     def find(self, image: Image | str, architecture: str) -> Held | None:

@@ -91,6 +91,14 @@ def test_what_is_not_here_is_told():
 def test_a_definition_can_be_read_before_it_is_built():
     text = deeprc("build", "cpu-openmpi", "--stages", "frames", "--definition")
     assert text.startswith("# cpu-openmpi:") and "deeprc.stages frames\n" in text
+    assert deeprc("build", "cpu-openmpi-frames", "--definition") == text, "by its own name, too"
+
+
+def test_a_shared_folder_that_is_not_there_is_told(monkeypatch):
+    monkeypatch.setenv("DEEPRC_SHARED_IMAGES", "/nowhere/images")
+    assert "notice: /nowhere/images is not there" in deeprc("list")
+    with pytest.raises(DeepRCError, match="found: /nowhere/images is not there"):
+        deeprc("verify", "cpu-mpich")
 
 
 def test_a_sites_folders_are_used(tmp_path, monkeypatch):
