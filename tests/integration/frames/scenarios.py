@@ -13,35 +13,19 @@ from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
+import lazy_scenarios
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from agreeing import COMM, fails, gathered, mine
 
 from deeprc.core.errors import ConfigError, DeepRCError, InputError
 from deeprc.core.files import StorageError
-from deeprc.frames import Communicator, Frame, communicator
+from deeprc.frames import Frame, communicator
 from deeprc.frames.shuffle import SchemaError
 
-COMM = Communicator.world()
 FOLDER = Path(sys.argv[1])
-
-
-class fails:
-    """A context that asserts that its body raises the same error on every rank: of this class, with these texts."""
-
-    def __init__(self, kind: type[BaseException], *texts: str) -> None:
-        self.kind, self.texts = kind, texts
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, found: type | None, error: BaseException | None, _: object) -> bool:
-        everywhere = COMM.allgather((found and found.__name__, str(error)))
-        assert everywhere == [everywhere[0]] * COMM.size, f"the ranks disagree: {everywhere}"
-        assert found is not None and issubclass(found, self.kind), f"raised {found}, not {self.kind}: {error}"
-        for text in self.texts:
-            assert text in str(error), f"{text!r} not in {error}"
-        return True
 
 
 @contextmanager
@@ -59,15 +43,6 @@ def broken(module: str, function: str):
         yield
     finally:
         setattr(home, function, whole)
-
-
-def mine(table: pl.DataFrame) -> Frame:
-    """The ranks' thirds of a table."""
-    return Frame(table[table.height * COMM.rank // COMM.size : table.height * (COMM.rank + 1) // COMM.size], COMM)
-
-
-def gathered(frame: Frame) -> pl.DataFrame:
-    return pl.concat(COMM.allgather(frame.to_polars()))
 
 
 def other_columns_on_a_rank_fail_on_every_rank() -> None:
@@ -507,7 +482,7 @@ def a_folder_that_cannot_be_made_fails_on_every_rank() -> None:
 
 
 SCENARIOS = [value for name, value in list(globals().items()) if callable(value) and value.__module__ == "__main__"]
-SCENARIOS = [scenario for scenario in SCENARIOS if scenario not in (fails, broken, mine, gathered)]
+SCENARIOS = [scenario for scenario in SCENARIOS if scenario is not broken] + lazy_scenarios.SCENARIOS
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import pytest
 HERE = Path(__file__).parent
 # Ranks outnumber the cores here: one that waits hands its core over at once.
 ENVIRONMENT = {"MPIR_CVAR_POLLS_BEFORE_YIELD": "1"}
-TIMEOUT = 240  # seconds; only ranks that wait for each other in vain take so long
+TIMEOUT = 480  # seconds; only ranks that wait for each other in vain take so long
 
 
 def functions(file: str, decorator: str | None = None) -> list[str]:
@@ -27,7 +27,7 @@ def functions(file: str, decorator: str | None = None) -> list[str]:
 
 
 PROPERTIES = functions("properties.py", "holds")
-SCENARIOS = [name for name in functions("scenarios.py") if name != "main"]
+SCENARIOS = [name for name in functions("scenarios.py") if name != "main"] + functions("lazy_scenarios.py")
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3, 4], ids=lambda ranks: f"{ranks}-ranks")

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from deeprc.core.errors import InputError
+from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.nodes import Aggregate, Filter, Node, Project, Values, Whole, Window
 from deeprc.frames.lazy.reading import Column, expand
 from deeprc.frames.lazy.trees import column as column_tree
@@ -36,7 +37,7 @@ def checked(method: str, schema: Mapping[str, pl.DataType], made: Callable[[pl.L
         When Polars refuses, with the nearest name for a column that there is not.
     """
     try:
-        return made(pl.LazyFrame(schema=schema)).collect_schema()
+        return made(empty(schema)).collect_schema()
     except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
         raise refused(method, error, list(schema)) from error
 
@@ -128,7 +129,7 @@ def _with_scalars(input: Node, columns: Sequence[Column]) -> tuple[Node, list[Co
         Column(names[text], expression_of(tree).alias(names[text]), {"Alias": [tree, names[text]]})
         for text, tree in wanted.items()
     )
-    schema = pl.LazyFrame(schema=input.schema).select(c.expression for c in made).collect_schema()
+    schema = empty(input.schema).select(c.expression for c in made).collect_schema()
     one = Aggregate(schema=schema, input=input, keys=(), made_columns=made)
     valued = Values(schema=pl.Schema({**input.schema, **schema}), input=input, row=one)
 
@@ -166,7 +167,7 @@ def _with_windows(input: Node, columns: Sequence[Column]) -> tuple[Node, list[Co
             made.append(Column(name, columns[index].expression.alias(name), {"Alias": [columns[index].tree, name]}))
             result[index] = plain(name, columns[index].name)
         del text
-        schema = pl.LazyFrame(schema=input.schema).with_columns(c.expression for c in made).collect_schema()
+        schema = empty(input.schema).with_columns(c.expression for c in made).collect_schema()
         input = Window(schema=schema, input=input, keys=tuple(keys), made_columns=tuple(made))
     return input, result
 
@@ -181,7 +182,7 @@ def _with_keys(input: Node, trees: Sequence[Any]) -> tuple[Node, list[str]]:
             made.append(Column(name, expression_of(tree).alias(name), {"Alias": [tree, name]}))
         keys.append(name)
     if made:
-        schema = pl.LazyFrame(schema=input.schema).with_columns(c.expression for c in made).collect_schema()
+        schema = empty(input.schema).with_columns(c.expression for c in made).collect_schema()
         input = Project(schema=schema, input=input, made_columns=tuple(made), keep=True)
     return input, keys
 
@@ -203,7 +204,7 @@ def _columns(made: Sequence[pl.Expr], schema: Mapping[str, pl.DataType]) -> list
 
 def _same(schema: Mapping[str, pl.DataType], columns: Sequence[Column], keep: bool, expected: pl.Schema) -> bool:
     """Whether the columns, one by one, are what Polars makes of the expressions."""
-    rows = pl.LazyFrame(schema=schema)
+    rows = empty(schema)
     made = [column.expression for column in columns]
     try:
         found = (rows.with_columns(made) if keep else rows.select(made)).collect_schema()

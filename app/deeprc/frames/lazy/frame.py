@@ -11,8 +11,9 @@ import polars as pl
 from deeprc.core.errors import InputError
 from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
-from deeprc.frames.lazy import build, scan
+from deeprc.frames.lazy import build, csv, scan
 from deeprc.frames.lazy.build import checked, expressions, free, only, plain
+from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.groups import LazyGroupBy
 from deeprc.frames.lazy.held import Held
 from deeprc.frames.lazy.joins import joined
@@ -252,6 +253,10 @@ class LazyFrame:
         local = piece.held
         return Frame(local if local.columns == self.columns else local.select(self.columns), self.comm)
 
+    def sink_parquet(self, folder: str | Path) -> None:
+        """Run the plan and write a folder of Parquet files, one per rank; it appears when it is whole."""
+        self.collect().write_parquet(folder)
+
     def explain(self, *, measured: bool = False) -> str:
         """The plan as it will run, with what each exchange sends: estimated, or `measured` by the last `collect`."""
         if measured:
@@ -296,10 +301,29 @@ class LazyFrame:
 def scan_parquet(path: str | Path, comm: Communicator) -> LazyFrame:
     """A Parquet file, the `*.parquet` of a folder, or the files that match a pattern, to be read when asked for.
 
-    Collective: the ranks read the files' footers together.
+    Folders `name=value` in the folder stand for columns. Collective: the ranks read the files' footers together.
     """
-    files = scan.parquet(path, comm)
-    return LazyFrame(Source(schema=files.schema, rows=files), comm)
+    return _scanned(scan.files(path, "parquet", comm), comm)
+
+
+def scan_arrow(path: str | Path, comm: Communicator) -> LazyFrame:
+    """Arrow IPC files, memory-mapped; otherwise as `scan_parquet`."""
+    return _scanned(scan.files(path, "arrow", comm), comm)
+
+
+def scan_csv(path: str | Path, comm: Communicator, **options: Any) -> LazyFrame:
+    """CSV files (`*.csv` of a folder), dealt by bytes; a file with quotes in it is read by one rank.
+
+    Parameters
+    ----------
+    options
+        Polars' separator, quote_char, null_values, has_header, schema_overrides, infer_schema_length.
+    """
+    return _scanned(csv.text(path, options, comm), comm)
+
+
+def _scanned(rows: scan.Files | csv.Text, comm: Communicator) -> LazyFrame:
+    return LazyFrame(Source(schema=rows.schema, rows=rows), comm)
 
 
 def concat(frames: Sequence[LazyFrame], *, how: str = "vertical") -> LazyFrame:
@@ -312,7 +336,7 @@ def concat(frames: Sequence[LazyFrame], *, how: str = "vertical") -> LazyFrame:
             "concat: frames are not put together so", found=how, expected="vertical, vertical_relaxed, diagonal"
         )
     try:
-        schema = pl.concat([pl.LazyFrame(schema=each.schema) for each in listed], how=how).collect_schema()
+        schema = pl.concat([empty(each.schema) for each in listed], how=how).collect_schema()
     except pl.exceptions.PolarsError as error:
         raise InputError(f"concat: {str(error).splitlines()[0]}") from error
     alike = [_alike(each, schema) for each in listed]

@@ -9,6 +9,7 @@ import polars as pl
 
 from deeprc.core.errors import InputError
 from deeprc.frames.lazy.build import checked, expressions, free, project
+from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.nodes import Aggregate
 from deeprc.frames.lazy.reading import Column, expand
 
@@ -55,7 +56,7 @@ class LazyGroupBy:
                     fix="write one expression for each column",
                 )
             columns += several
-        found = pl.LazyFrame(schema=input.schema).group_by([key.expression for key in keys])
+        found = empty(input.schema).group_by([key.expression for key in keys])
         found = found.agg(column.expression for column in columns).collect_schema()
         if list(found.items()) != list(made.items()):
             raise InputError(

@@ -8,6 +8,7 @@ import polars as pl
 
 from deeprc.core.errors import InputError, unknown
 from deeprc.frames.lazy.build import expressions, refused
+from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.nodes import Join, Node
 from deeprc.frames.lazy.reading import expand
 from deeprc.frames.lazy.trees import plain_column
@@ -46,7 +47,7 @@ def joined(left: Node, right: Node, keys: tuple[Any, Any, Any], how: str, option
         schema=left.schema, left=left, right=right, left_on=at_left, right_on=at_right, how=how, options=options
     )
     try:
-        made = node.made(pl.LazyFrame(schema=left.schema), pl.LazyFrame(schema=right.schema)).collect_schema()
+        made = node.made(empty(left.schema), empty(right.schema)).collect_schema()
     except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
         raise refused("join", error, [*left.columns, *right.columns]) from error
     node = Join(schema=made, left=left, right=right, left_on=at_left, right_on=at_right, how=how, options=options)

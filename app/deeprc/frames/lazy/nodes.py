@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
 
+from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.reading import Column
 
 
@@ -70,7 +71,7 @@ class One(Node):
         (input,) = inputs
         if input is self.input:
             return self
-        return replace(self, input=input, schema=self.made(pl.LazyFrame(schema=input.schema)).collect_schema())
+        return replace(self, input=input, schema=self.made(empty(input.schema)).collect_schema())
 
     def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """What Polars makes of all rows at once."""
@@ -272,7 +273,7 @@ class Join(Node):
         left, right = inputs
         if left is self.left and right is self.right:
             return self
-        schema = self.made(pl.LazyFrame(schema=left.schema), pl.LazyFrame(schema=right.schema)).collect_schema()
+        schema = self.made(empty(left.schema), empty(right.schema)).collect_schema()
         return replace(self, left=left, right=right, schema=schema)
 
     @property
@@ -352,19 +353,21 @@ class Concat(Node):
         return f"CONCAT {len(self.pieces)}"
 
 
-def bottom_up(root: Node) -> Iterator[Node]:
+def bottom_up(root: Node) -> list[Node]:
     """Every node once, inputs before what is made of them."""
     seen: set[int] = set()
+    found: list[Node] = []
 
-    def visit(node: Node) -> Iterator[Node]:
+    def visit(node: Node) -> None:
         if id(node) in seen:
             return
         seen.add(id(node))
         for input in node.inputs:
-            yield from visit(input)
-        yield node
+            visit(input)
+        found.append(node)
 
-    return visit(root)
+    visit(root)
+    return found
 
 
 def uses(root: Node) -> Counter[int]:

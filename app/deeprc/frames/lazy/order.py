@@ -12,7 +12,7 @@ def order_matters(root: Node) -> set[int]:
     """The ids of the nodes whose rows must come in the order that Polars gives them."""
     wanted: dict[int, bool] = defaultdict(bool)
     wanted[id(root)] = True
-    for node in reversed(list(bottom_up(root))):
+    for node in reversed(bottom_up(root)):
         for input in node.inputs:
             wanted[id(input)] |= _asks(node, wanted[id(node)])
     return {number for number, is_wanted in wanted.items() if is_wanted}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.reading import Column, aggregated, needs
 from deeprc.frames.lazy.trees import Tree, expression_of, key, replaced
 
@@ -55,7 +56,7 @@ def partials(columns: Sequence[Column], schema: Mapping[str, pl.DataType], taken
         for aggregate in of_column.aggregates:
             if key(aggregate) in finals:
                 continue
-            dtype = pl.LazyFrame(schema=schema).select(expression_of(aggregate).alias("x")).collect_schema()["x"]
+            dtype = empty(schema).select(expression_of(aggregate).alias("x")).collect_schema()["x"]
             two = _steps(aggregate, schema, dtype)
             if two is None:
                 return None
@@ -97,7 +98,7 @@ def _steps(aggregate: Tree, schema: Mapping[str, pl.DataType], dtype: pl.DataTyp
         return {"n": (pl.len().cast(WIDE), pl.Expr.sum)}, lambda made: made["n"].cast(dtype)
     inner_tree = aggregated(aggregate)
     inner = expression_of(inner_tree)
-    source = pl.LazyFrame(schema=schema).select(inner.alias("x")).collect_schema()["x"]
+    source = empty(schema).select(inner.alias("x")).collect_schema()["x"]
     match aggregate:
         case {"Agg": {"Count": _}} | {"Function": {"function": "NullCount"}}:
             return {"n": (whole.cast(WIDE), pl.Expr.sum)}, lambda made: made["n"].cast(dtype)

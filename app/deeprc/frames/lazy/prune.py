@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.nodes import (
     Aggregate,
     Concat,
@@ -30,7 +31,7 @@ def pruned(root: Node) -> Node:
     """The plan in which every step makes only what those above it need."""
     needed: dict[int, set[str]] = defaultdict(set)
     needed[id(root)] = set(root.columns)
-    nodes = list(bottom_up(root))
+    nodes = bottom_up(root)
     for node in reversed(nodes):  # a node after all that take its result
         for input, names in zip(node.inputs, _wanted(node, needed[id(node)]), strict=True):
             needed[id(input)] |= names
@@ -114,7 +115,7 @@ def _made(node: Node, inputs: list[Node], names: set[str]) -> Node:
 def _again(node: Node) -> Node:
     """The node with the schema that it has of its inputs as they are now."""
     if len(node.inputs) == 1 and hasattr(node, "made"):
-        made = node.made(pl.LazyFrame(schema=node.inputs[0].schema))
+        made = node.made(empty(node.inputs[0].schema))
         return replace(node, schema=made.collect_schema())
     return node
 

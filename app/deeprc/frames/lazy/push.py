@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from deeprc.frames.lazy.nodes import Aggregate, Concat, Filter, Join, Node, Project, Sort, Source, Unique, Values, uses
 from deeprc.frames.lazy.reading import Column, needs
@@ -30,6 +31,8 @@ class _Push:
 
     def _through(self, node: Node, predicates: list[Tree]) -> Node:
         match node:
+            case Source() if predicates and getattr(node.rows, "parted", ()):
+                return self._source(node, predicates)
             case Filter() if node.predicate.tree is not None:
                 own = conjuncts(node.predicate.tree)
                 if all(needs(each).rowwise for each in own):
@@ -51,6 +54,13 @@ class _Push:
             case Concat():
                 return node.over(*(self.down(piece, list(predicates)) for piece in node.pieces))
         return _filtered(node.over(*(self.down(each, []) for each in node.inputs)) if node.inputs else node, predicates)
+
+    def _source(self, node: Source, predicates: list[Tree]) -> Node:
+        """Files that have no such row are left out, by what the names of their folders tell."""
+        of_files, above = _parted(predicates, {name: name for name in node.rows.parted})
+        for tree in of_files:
+            node = replace(node, rows=node.rows.where(expression_of(tree)))
+        return _filtered(node, above)
 
     def _project(self, node: Project, predicates: list[Tree]) -> Node:
         if not all(column.needs.rowwise for column in node.made_columns):

@@ -12,6 +12,7 @@ import polars as pl
 from deeprc.core.errors import InputError
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, ONE, Deal, Size, hashed
+from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.step import Step, amount
 from deeprc.frames.partition import by_hash
 from deeprc.frames.shuffle import shuffle
@@ -116,7 +117,7 @@ class Ranks:
         if self.comm.rank == 0:
             return replace(piece, deal=Deal(DEALT))
         held = None if piece.held is None else piece.held.clear()
-        return replace(piece, deal=Deal(DEALT), rows=pl.LazyFrame(schema=piece.schema), held=held)
+        return replace(piece, deal=Deal(DEALT), rows=empty(piece.schema), held=held)
 
     def moved(self, piece: Piece, exchange: Callable[[], pl.DataFrame]) -> pl.DataFrame:
         """What an exchange gives; nothing moves in a world of one."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.rowwise import HORIZONTAL, OPERATORS, function_name, is_rowwise
 from deeprc.frames.lazy.trees import Tree, expression_of, key, parts, replaced, tree_of
 
@@ -182,7 +183,7 @@ def _spread(node: Tree, schema: Mapping[str, pl.DataType], without: Sequence[str
 def _selected(selection: Tree, schema: Mapping[str, pl.DataType], without: Sequence[str]) -> list[str]:
     by_name = "ByName" in selection["Selector"] if isinstance(selection["Selector"], dict) else False
     left = {name: kind for name, kind in schema.items() if by_name or name not in without}
-    return pl.LazyFrame(schema=left).select(expression_of(selection)).collect_schema().names()
+    return empty(left).select(expression_of(selection)).collect_schema().names()
 
 
 def _together(*trees: Tree) -> Needs:

@@ -1,53 +1,49 @@
-"""Rows from Parquet files, dealt to the ranks by row groups; what they hold is known before they are read."""
+"""Rows from Parquet and Arrow files, dealt to the ranks by row groups; what they hold is known before they are read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from deeprc.core.errors import InputError
 from deeprc.frames.agreement import ARGUMENTS, describe
 from deeprc.frames.communicator import Communicator
-from deeprc.frames.io import _files, _read_file, local_path, share_of
+from deeprc.frames.io import _read_file, share_of
 from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, ONE, Deal, Size, width
+from deeprc.frames.lazy.empty import empty
+from deeprc.frames.lazy.footers import KINDS, Footer
+from deeprc.frames.lazy.listing import listed
 from deeprc.frames.lazy.ranks import Ranks
 
 SMALL_BYTES = 4 * 2**20  # files of fewer bytes are read by every rank: cheaper than to send what one has read
 FEW_RANKS = 128  # beyond it so many readers of one file are too many
 
 
-@dataclass(frozen=True)
-class Footer:
-    """What a file's footer tells: rows of each row group, bytes of each column when they are decoded, columns."""
-
-    groups: tuple[int, ...]
-    bytes: dict[str, int]
-    schema: pl.Schema
-
-
 @dataclass(frozen=True, eq=False)
 class Files:
-    """Parquet files to be read.
+    """Files to be read.
 
     Parameters
     ----------
-    path
-        What was asked for.
+    path, kind
+        What was asked for: `parquet` or `arrow` files.
+    schema
+        The columns of the files, and then those that stand in the names of folders.
     files, footers
         The files in their order, and what is in each.
+    values
+        A row per file: the columns in the names of its folders.
     """
 
     path: str
+    kind: str
+    schema: pl.Schema
     files: tuple[Path, ...]
     footers: tuple[Footer, ...]
-
-    @property
-    def schema(self) -> pl.Schema:
-        return self.footers[0].schema
+    values: pl.DataFrame
 
     @property
     def rows(self) -> int:
@@ -55,7 +51,21 @@ class Files:
 
     @property
     def title(self) -> str:
-        return f"SCAN {self.path}"
+        return f"SCAN {self.path}" + (f" ({len(self.files)} files)" if self.values.width else "")
+
+    @property
+    def parted(self) -> list[str]:
+        """The columns that are the same in all rows of a file: by a predicate on these alone whole files fall away."""
+        return self.values.columns
+
+    def where(self, predicate: pl.Expr) -> Files:
+        """The files whose rows fulfil a predicate on the columns in the names of folders."""
+        kept = self.values.select(predicate.fill_null(False).alias("kept"))["kept"].to_list()
+        files, footers = (
+            tuple(each for each, is_kept in zip(listed, kept, strict=True) if is_kept)
+            for listed in (self.files, self.footers)
+        )
+        return replace(self, files=files, footers=footers, values=self.values.filter(pl.Series(kept, dtype=pl.Boolean)))
 
     def size(self, columns: Sequence[str]) -> Size:
         """Of these columns, decoded; text as much as its characters."""
@@ -72,66 +82,64 @@ class Files:
             small = size.bytes <= SMALL_BYTES and ranks.size <= FEW_RANKS
             deal = Deal(EVERYWHERE if small else DEALT)
         if not ranks.real:
-            return pl.LazyFrame(schema={name: self.schema[name] for name in columns}), deal, size
+            return empty({name: self.schema[name] for name in columns}), deal, size
         return self._scanned(deal, ranks).select(columns), deal, size
 
     def _scanned(self, deal: Deal, ranks: Ranks) -> pl.LazyFrame:
-        if deal.how in (EVERYWHERE, ONE):
-            return pl.scan_parquet(list(self.files), glob=False)
-        groups = [
-            (file, index, rows) for file, footer in enumerate(self.footers) for index, rows in enumerate(footer.groups)
-        ]
-        mine = share_of(groups, ranks.comm.rank, ranks.size)
-        scans = [
-            self._file(file, [index for owner, index, _ in mine if owner == file])
-            for file in dict.fromkeys(g[0] for g in mine)
-        ]
-        return pl.concat(scans) if scans else pl.LazyFrame(schema=self.schema)
+        counts = [footer.groups for footer in self.footers]
+        groups = [(file, index, rows) for file, groups in enumerate(counts) for index, rows in enumerate(groups)]
+        alone = deal.how in (EVERYWHERE, ONE)
+        if alone and not self.values.width and self.files:
+            return KINDS[self.kind].scan(list(self.files))
+        mine = groups if alone else share_of(groups, ranks.comm.rank, ranks.size)
+        owners = dict.fromkeys(file for file, _, _ in mine)
+        scans = [self._file(file, [index for owner, index, _ in mine if owner == file]) for file in owners]
+        return pl.concat(scans) if scans else empty(self.schema)
 
     def _file(self, file: int, groups: Sequence[int]) -> pl.LazyFrame:
         """Consecutive row groups of a file; Polars skips what is before and after them."""
-        rows, scan = self.footers[file].groups, pl.scan_parquet(self.files[file], glob=False)
-        if len(groups) == len(rows):
-            return scan
-        return scan.slice(sum(rows[: groups[0]]), sum(rows[index] for index in groups))
+        rows, scan = self.footers[file].groups, KINDS[self.kind].scan([self.files[file]])
+        if len(groups) < len(rows):
+            scan = scan.slice(sum(rows[: groups[0]]), sum(rows[index] for index in groups))
+        return scan.with_columns(
+            pl.lit(column[file], dtype=column.dtype).alias(column.name) for column in self.values
+        ).select(self.schema.names())
 
 
-def parquet(path: str | Path, comm: Communicator) -> Files:
+def files(path: str | Path, kind: str, comm: Communicator) -> Files:
     """The files that a path means, with their footers; every rank reads some of these, and knows all of them.
 
     Raises
     ------
     InputError
-        On every rank, when there is no such file, or one cannot be read or has other columns than the first.
+        On every rank, when there is no such file, one cannot be read or has other columns than the first, or a column
+        stands both in the files and in the names of folders.
     """
-    with comm.together("scan_parquet") as same:
-        same[ARGUMENTS] = f"scan_parquet({str(path)!r})"
-        files = _files(local_path(path), "*.parquet") if comm.rank == 0 else []
-    files = comm.bcast(files)
+    with comm.together(f"scan_{kind}") as same:
+        same[ARGUMENTS] = f"scan_{kind}({str(path)!r})"
+        listing = listed(path, f"*.{kind}") if comm.rank == 0 else None
+    listing = comm.bcast(listing)
+    found, count = listing.files, len(listing.files)
     with comm.together():
-        mine = {index: _read_file(_footer, files[index]) for index in range(comm.rank, len(files), comm.size)}
-    known = {index: footer for share in comm.allgather(mine) for index, footer in share.items()}
-    footers = tuple(known[index] for index in range(len(files)))
+        mine = {at: _read_file(KINDS[kind].footer, found[at]) for at in range(comm.rank, count, comm.size)}
+    known = {at: footer for share in comm.allgather(mine) for at, footer in share.items()}
+    footers = tuple(known[at] for at in range(count))
     with comm.together():
-        for file, footer in zip(files, footers, strict=True):
+        for file, footer in zip(found, footers, strict=True):
             if footer.schema != footers[0].schema:
                 raise InputError(
                     "the columns differ from those of the first file",
                     where=file,
                     found=describe(footer.schema),
-                    expected=f"{describe(footers[0].schema)} ({files[0]})",
+                    expected=f"{describe(footers[0].schema)} ({found[0]})",
                     fix="write the files alike",
                 )
-    return Files(str(path), tuple(files), footers)
-
-
-def _footer(file: Path) -> Footer:
-    meta = pq.read_metadata(file)
-    groups = [meta.row_group(index) for index in range(meta.num_row_groups)]
-    sizes: dict[str, int] = {}
-    for group in groups:
-        for index in range(group.num_columns):
-            chunk = group.column(index)
-            name = chunk.path_in_schema.split(".")[0]
-            sizes[name] = sizes.get(name, 0) + chunk.total_uncompressed_size
-    return Footer(tuple(group.num_rows for group in groups), sizes, pl.read_parquet_schema(file))
+        both = sorted(set(footers[0].schema) & set(listing.values.columns))
+        if both:
+            raise InputError(
+                f"column {both[0]!r} stands in the files and in the names of their folders",
+                where=found[0],
+                fix="rename the column, or read the files by a pattern without these folders",
+            )
+    schema = pl.Schema({**footers[0].schema, **listing.values.schema})
+    return Files(str(path), kind, schema, found, footers, listing.values)

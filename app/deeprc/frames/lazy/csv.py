@@ -1,0 +1,166 @@
+"""Rows from CSV files, dealt to the ranks by bytes: every rank reads its part of the text alone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deeprc.core.errors import InputError, nearest
+from deeprc.frames.agreement import ARGUMENTS
+from deeprc.frames.communicator import Communicator
+from deeprc.frames.io import _read_file
+from deeprc.frames.lazy.deal import DEALT, ONE, Deal, Size
+from deeprc.frames.lazy.empty import empty
+from deeprc.frames.lazy.listing import listed
+from deeprc.frames.lazy.ranks import Ranks
+
+OPTIONS = ("separator", "quote_char", "null_values", "has_header", "schema_overrides", "infer_schema_length")
+LINE = 2**20  # bytes among which a line's end is looked for at a time
+Part = tuple[int, int, int]  # file, first byte, byte after the last one
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """CSV files to be read.
+
+    Parameters
+    ----------
+    files, starts, ends
+        The files, and where the rows begin and end in each: after the line of names.
+    options
+        Polars' own, by which all files are read.
+    line
+        Bytes of a line, about.
+    """
+
+    path: str
+    schema: pl.Schema
+    files: tuple[Path, ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+    options: Mapping[str, Any]
+    line: float
+
+    parted: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return f"SCAN {self.path}"
+
+    def share(self, columns: Sequence[str], ranks: Ranks) -> tuple[pl.LazyFrame, Deal, Size]:
+        """This rank's rows, as text until they are asked for; where all of them are, and their size."""
+        size = Size(sum(np.subtract(self.ends, self.starts).tolist()) / self.line, self.line)
+        deal = Deal(ONE if ranks.size == 1 else DEALT)
+        if not ranks.real:
+            return empty({name: self.schema[name] for name in columns}), deal, size
+        with ranks.comm.together():
+            mine = self._parts(ranks.comm.rank, ranks.size)
+            texts = {part: _read_file(_text, self.files[part[0]], part[1], part[2]) for part in mine}
+            quote = str(self.options.get("quote_char", '"') or "").encode()
+            quoted = {part[0] for part, text in texts.items() if quote and quote in text}
+        if ranks.size > 1:
+            # A line's end between quotes ends no row: a file with quotes is read by one rank, from its beginning.
+            unsure = set().union(*ranks.comm.allgather(quoted))
+            with ranks.comm.together():
+                texts = self._without(texts, unsure, ranks)
+        scans = [self._scan(text) for _, text in sorted(texts.items()) if text]
+        return (pl.concat(scans) if scans else empty(self.schema)).select(columns), deal, size
+
+    def _parts(self, rank: int, ranks: int) -> list[Part]:
+        """The bytes of a rank, from line to line: about as many as every other rank has, in order."""
+        total, before, mine = sum(b - a for a, b in zip(self.starts, self.ends, strict=True)), 0, []
+        first, last = total * rank // ranks, total * (rank + 1) // ranks
+        for file, (start, end) in enumerate(zip(self.starts, self.ends, strict=True)):
+            low, high = max(first - before, 0), min(last - before, end - start)
+            before += end - start
+            if low < high:
+                low, high = (_line_end(self.files[file], start + at, start, end) for at in (low, high))
+                mine.append((file, low, high))
+        return [part for part in mine if part[1] < part[2]]
+
+    def _without(self, texts: dict[Part, bytes], unsure: set[int], ranks: Ranks) -> dict[Part, bytes]:
+        kept = {part: text for part, text in texts.items() if part[0] not in unsure}
+        for file in unsure:
+            # The first rank that has a part of it, so that rows keep their order.
+            owner = next(rank for rank in range(ranks.size) if any(p[0] == file for p in self._parts(rank, ranks.size)))
+            if owner == ranks.comm.rank:
+                part = (file, self.starts[file], self.ends[file])
+                kept[part] = _read_file(_text, self.files[file], *part[1:])
+        return kept
+
+    def _scan(self, text: bytes) -> pl.LazyFrame:
+        plain = {
+            name: value for name, value in self.options.items() if name in ("separator", "quote_char", "null_values")
+        }
+        return pl.scan_csv(io.BytesIO(text), has_header=False, schema=self.schema, **plain)
+
+
+def text(path: str | Path, options: Mapping[str, Any], comm: Communicator) -> Text:
+    """The CSV files that a path means; rank 0 looks at the first lines.
+
+    Raises
+    ------
+    InputError
+        On every rank, when there is no such file, the first line of one differs, or an option is not known.
+    """
+    with comm.together("scan_csv") as same:
+        same[ARGUMENTS] = f"scan_csv({str(path)!r}, {dict(options)})"
+        for name in options:
+            if name not in OPTIONS:
+                guess = nearest(name, OPTIONS)
+                raise InputError(
+                    f"scan_csv has no option {name!r}",
+                    expected=", ".join(OPTIONS),
+                    fix=f"did you mean {guess!r}?" if guess else None,
+                )
+        found = _looked_at(path, options) if comm.rank == 0 else None
+    return comm.bcast(found)
+
+
+def _looked_at(path: str | Path, options: Mapping[str, Any]) -> Text:
+    files, header = listed(path, "*.csv").files, options.get("has_header", True)
+    schema = _read_file(lambda file: pl.scan_csv(file, glob=False, **options).collect_schema(), files[0])
+    starts, ends, heads = [], [], []
+    for file in files:
+        size = file.stat().st_size
+        start = _line_end(file, 1, 0, size) if header and size else 0
+        heads.append(_text(file, 0, start).decode(errors="replace").strip("\ufeff\r\n"))
+        if heads[-1] != heads[0]:
+            raise InputError(
+                "the names of the columns differ from those of the first file",
+                where=file,
+                found=heads[-1],
+                expected=f"{heads[0]} ({files[0]})",
+            )
+        starts.append(start)
+        ends.append(size)
+    quote = options.get("quote_char", '"')
+    if quote and heads[0].count(quote) % 2:
+        raise InputError("a name of a column goes over several lines", where=files[0], found=heads[0])
+    sample = _text(files[0], starts[0], min(ends[0], starts[0] + LINE))
+    line = len(sample) / max(sample.count(b"\n"), 1) if sample else 1.0
+    return Text(str(path), schema, files, tuple(starts), tuple(ends), dict(options), line)
+
+
+def _text(file: Path, start: int, end: int) -> bytes:
+    with file.open("rb") as handle:
+        handle.seek(start)
+        return handle.read(end - start)
+
+
+def _line_end(file: Path, at: int, start: int, end: int) -> int:
+    """Where the line begins that is the first one at or after a byte."""
+    if at <= start or at >= end:
+        return min(max(at, start), end)
+    with file.open("rb") as handle:
+        handle.seek(at - 1)
+        while piece := handle.read(LINE):
+            if (found := piece.find(b"\n")) >= 0:
+                return min(handle.tell() - len(piece) + found + 1, end)
+    return end

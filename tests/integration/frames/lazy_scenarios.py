@@ -1,0 +1,149 @@
+"""What must hold for lazy frames on several ranks beyond the properties; see `scenarios`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from pathlib import Path
+
+import polars as pl
+from agreeing import COMM, fails, gathered, mine
+
+from deeprc.core.errors import DeepRCError, InputError
+from deeprc.frames import LazyFrame, scan_arrow, scan_csv, scan_parquet
+from deeprc.frames.lazy import ranks, scan
+
+FOLDER = Path(sys.argv[1])
+
+
+def same(found: LazyFrame, expected: pl.DataFrame) -> None:
+    rows = gathered(found.collect())
+    assert rows.schema == expected.schema, (rows.schema, expected.schema)
+    assert rows.rows() == expected.rows(), (rows, expected)
+
+
+def written(name: str) -> Path:
+    """A folder that rank 0 has made."""
+    folder = FOLDER / name
+    if COMM.rank == 0:
+        folder.mkdir()
+    COMM.barrier()
+    return folder
+
+
+def a_failure_on_one_rank_of_a_plan_is_one_on_every_rank() -> None:
+    frame = mine(pl.DataFrame({"text": ["1", "2", "3", "4", "5", "x"]})).lazy()
+    plan = frame.with_columns(pl.col("text").cast(pl.Int64))
+    for end in (plan, plan.group_by("text").len(), plan.sort("text"), plan.join(plan, on="text"), plan.head(9)):
+        with fails(DeepRCError, "rank 2 of 3 failed", "conversion from `str` to `i64` failed"):
+            end.collect()
+
+
+def other_plans_on_a_rank_are_noticed() -> None:
+    frame = mine(pl.DataFrame({"x": [1, 2, 3]})).lazy()
+    with fails(InputError, "rank 1 does not do what rank 0 does", "> (dyn int: 1)"):
+        frame.filter(pl.col("x") > COMM.rank % 2).collect()
+
+
+def what_does_not_fit_on_one_rank_is_refused() -> None:
+    before, ranks.GATHER_BYTES = ranks.GATHER_BYTES, 100
+    plan = mine(pl.DataFrame({"x": range(30)})).lazy().with_columns(y=pl.col("x").cum_sum())
+    try:
+        with fails(InputError, "cumsum: all rows would have to be on one rank", "240 B in 30 rows", "at most 100 B"):
+            plan.collect()
+    finally:
+        ranks.GATHER_BYTES = before
+    assert gathered(plan.collect())["y"][-1] == 435
+
+
+def a_scan_reads_its_rank_s_row_groups() -> None:
+    before, scan.SMALL_BYTES = scan.SMALL_BYTES, 0
+    table = pl.DataFrame({"x": range(1000), "text": [str(x) for x in range(1000)]})
+    folder = written("lazy-groups")
+    if COMM.rank == 0:
+        table[:700].write_parquet(folder / "a.parquet", row_group_size=100)
+        table[700:].write_parquet(folder / "b.parquet", row_group_size=50)
+        table.write_ipc(FOLDER / "lazy-groups.arrow", compression="uncompressed", record_batch_size=90)
+    COMM.barrier()
+    try:
+        for plan in (scan_parquet(folder, COMM), scan_arrow(FOLDER / "lazy-groups.arrow", COMM)):
+            heights = COMM.allgather(plan.collect().local.height)
+            assert min(heights) > 250, heights
+            same(plan, table)
+            same(plan.filter(pl.col("x") % 7 == 1).select("text"), table.filter(pl.col("x") % 7 == 1).select("text"))
+            same(plan.select(pl.len(), pl.col("x").sum()), table.select(pl.len(), pl.col("x").sum()))
+    finally:
+        scan.SMALL_BYTES = before
+
+
+def folders_stand_for_columns() -> None:
+    root = written("lazy-parted")
+    days = [dt.date(2024, 1, 1), dt.date(2024, 2, 29)]
+    if COMM.rank == 0:
+        for year in (7, 12, "__HIVE_DEFAULT_PARTITION__"):
+            for day in days:
+                folder = root / f"year={year}" / f"day={day}" / "place=a%20b"
+                folder.mkdir(parents=True)
+                pl.DataFrame({"x": [1, 2]}).write_parquet(folder / "part.parquet")
+    COMM.barrier()
+    plan = scan_parquet(root, COMM)
+    table = gathered(plan.collect())
+    assert table.schema == {"x": pl.Int64, "year": pl.Int64, "day": pl.Date, "place": pl.String}
+    assert table.height == 12 and set(table["place"]) == {"a b"} and table["year"].null_count() == 4
+    kept = plan.filter(pl.col("year") > 7, pl.col("day") == days[1], pl.col("x") == 2)
+    assert "(1 files)" in kept.explain()
+    assert gathered(kept.collect()).rows() == [(2, 12, days[1], "a b")]
+    assert gathered(plan.filter(pl.col("year") > 99).collect()).height == 0
+    same(plan.filter(pl.col("year").is_null()).select(pl.len()), pl.DataFrame({"len": [4]}, schema={"len": pl.UInt32}))
+    if COMM.rank == 0:
+        pl.DataFrame({"x": [1]}).write_parquet(root / "year=7" / "stray.parquet")
+    COMM.barrier()
+    with fails(InputError, "the folders are not parted alike", "stray.parquet", "year/day/place"):
+        scan_parquet(root, COMM)
+
+
+def a_table_is_dealt_by_lines_of_text() -> None:
+    table = pl.DataFrame({"x": range(500), "name": [f"n{x % 37}" * (x % 5) for x in range(500)], "y": [0.5] * 500})
+    table = table.with_columns(name=pl.when(pl.col("name") != "").then("name"))
+    folder = written("lazy-text")
+    if COMM.rank == 0:
+        table[:400].write_csv(folder / "a.csv")
+        table[400:].write_csv(folder / "b.csv", line_terminator="\r\n")
+        table.write_csv(FOLDER / "lazy-quoted.csv", quote_style="always", null_value="NA", separator=";")
+    COMM.barrier()
+    plan = scan_csv(folder, COMM)
+    assert min(COMM.allgather(plan.collect().local.height)) > 100
+    same(plan, table)
+    # Lines may end within quotes: the file is read by one rank.
+    options = {"separator": ";", "null_values": "NA", "schema_overrides": {"x": pl.Int32}}
+    quoted = scan_csv(FOLDER / "lazy-quoted.csv", COMM, **options)
+    assert COMM.allgather(quoted.collect().local.height) == [500, 0, 0]
+    same(quoted, pl.read_csv(FOLDER / "lazy-quoted.csv", **options))
+    same(
+        plan.group_by("name").agg(pl.col("x").sum()).sort("name"),
+        table.group_by("name").agg(pl.col("x").sum()).sort("name"),
+    )
+    with fails(InputError, "scan_csv has no option 'seperator'", "did you mean 'separator'?"):
+        scan_csv(folder, COMM, seperator=";")
+
+
+def a_plan_is_written_as_a_folder() -> None:
+    plan = mine(pl.DataFrame({"x": range(9)})).lazy().filter(pl.col("x") > 3)
+    plan.sink_parquet(FOLDER / "lazy-sunk")
+    same(scan_parquet(FOLDER / "lazy-sunk", COMM), pl.DataFrame({"x": range(4, 9)}))
+
+
+def measured_sizes_are_told_after_a_run() -> None:
+    plan = mine(pl.DataFrame({"k": [1, 2, 3] * 3, "x": range(9)})).lazy().group_by("k").agg(pl.col("x").sum())
+    with fails(InputError, "nothing is measured yet"):
+        plan.explain(measured=True)
+    assert "~" in plan.explain()
+    plan.collect()
+    told = plan.explain(measured=True)
+    assert "EXCHANGE by k (partial results)  (sends 96 B, 9 rows)" in told, told
+
+
+SCENARIOS = [
+    value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == __name__
+]
+SCENARIOS = [scenario for scenario in SCENARIOS if scenario not in (same, written)]
