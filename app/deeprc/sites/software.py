@@ -98,6 +98,24 @@ def _named(value: object) -> object:
 PartitionLauncher = Annotated[LauncherFact, BeforeValidator(_named)]  # a name alone: nothing else is known of it
 
 
+class MpiBuild(Fact):
+    """What programs are compiled with, where that is another thing than what brings the MPI at run time.
+
+    Attributes
+    ----------
+    version
+        The whole version (`8.1.31`).
+    modules
+        What is loaded for compiling: on Cray machines `cray-mpich/8.1.31`, never `cray-mpich-abi`.
+    prefix
+        The folder with `bin/mpicc`; of oneAPI, the folder that `mpi/2021.9.0` lies in.
+    """
+
+    version: str | None = None
+    modules: list[Module] = Field(default_factory=list)
+    prefix: str | None = None
+
+
 class Mpi(Fact):
     """An MPI of the host.
 
@@ -124,6 +142,8 @@ class Mpi(Fact):
         Whether it may be bound into containers.
     pmi
         What it speaks to a launcher, its own choice first; `srun` is told the first that it offers.
+    build
+        What programs are compiled with; `version`, `modules` and `prefix` of this part, where nothing is said.
     """
 
     implementation: str
@@ -138,6 +158,7 @@ class Mpi(Fact):
     path: list[str] = Field(default_factory=list)
     bindable: Switch = True
     pmi: list[Pmi] = Field(default_factory=list)
+    build: MpiBuild | None = None
 
     @property
     def library_name(self) -> str:

@@ -1,26 +1,50 @@
-"""The commands that build a site's environment: Spack at the pinned tags, the tree, the site's externals, pip."""
+"""What a build of a site's environment starts from: tree, externals of the site, code, pins, Spack's settings."""
 
 from __future__ import annotations
 
-import re
-import shlex
-from dataclasses import dataclass
-from importlib.metadata import requires
+import json
+import shutil
+import tomllib
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+from deeprc.core.errors import ConfigError
 from deeprc.core.files import atomic
 from deeprc.core.source import copy_source
-from deeprc.core.validation import read_yaml
+from deeprc.images.lock import Locked, needed, read
 from deeprc.sites import Partition, Site
 from deeprc.spack.choose import ARCHITECTURE_KEYS, Choice
 from deeprc.spack.externals import externals
-from deeprc.spack.tree import OVERRIDES
+from deeprc.spack.tree import OVERRIDES, spec_version
 
 EXTRAS = ("forecasting", "hydrology")
 # What Spack has built by then, or what must be the machine's own: a wheel of these would hide it.
 BY_SPACK = {"torch", "tensorflow", "tensorflow-cpu", "numpy", "pyarrow", "mpi4py", "mpich"}
+PROGRAMS = Path(__file__).with_name("programs")
+PREFIX = "DEEPRC_SPACK_PREFIX"  # the variable by which Spack's settings find the prefix, so that it can be moved
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A signed build cache.
+
+    Attributes
+    ----------
+    url
+        Where it is: a folder, `https://…`, `s3://…`, `oci://…`.
+    keys
+        Files of the public keys of those whose builds are taken.
+    sign
+        The fingerprint of the secret key that new builds are signed with and pushed; None where it is only read.
+    """
+
+    url: str
+    keys: tuple[Path, ...] = ()
+    sign: str | None = None
 
 
 @dataclass(frozen=True)
@@ -30,13 +54,17 @@ class Build:
     Attributes
     ----------
     prefix
-        The folder that everything goes into: `spack/`, `spack-env/`, `venv/`.
+        The folder that everything goes into: `spack/`, `spack-env/`, `store/`, `venv/`.
     tree, source
         The tree of Spack environments; the checkout of Deep RC that is installed.
     spack, packages
         A Spack and its packages that are there already; None where they are to be cloned at the pinned tags.
     jobs
         Compilers at once.
+    cache
+        A build cache to use, and to fill.
+    archive
+        What `deeprc spack mirror` wrote: the build takes everything from it, and nothing from elsewhere.
     """
 
     site: Site
@@ -48,6 +76,9 @@ class Build:
     spack: Path | None = None
     packages: Path | None = None
     jobs: int | None = None
+    cache: Cache | None = None
+    archive: Path | None = None
+    named: str = field(default="")  # the site as the user named it
 
     @property
     def environment(self) -> Path:
@@ -55,84 +86,123 @@ class Build:
         return self.prefix / "spack-env" / "variants" / self.choice.variant.name
 
     @property
-    def venv(self) -> Path:
-        return self.prefix / "venv"
+    def identity(self) -> dict[str, str]:
+        """What a prefix is made for: one partition of one site."""
+        return {"site": self.site.name, "partition": self.partition.name, "variant": self.choice.variant.name}
 
 
 def prepare(build: Build) -> None:
-    """Write the tree into the prefix, with the site's folder in it and without the locks of others."""
-    with atomic(build.prefix / "spack-env") as folder:
-        for path in sorted(build.tree.rglob("*")):
-            if path.is_file() and path.name != "spack.lock" and not {".spack-env", "__pycache__"} & set(path.parts):
-                copy = folder / path.relative_to(build.tree)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                copy.write_bytes(path.read_bytes())
-        site = folder / "sites" / build.site.name
-        site.mkdir(parents=True, exist_ok=True)
-        if not (site / "packages.yaml").exists():  # a facility's own, kept in the tree, counts more
-            found = externals(build.site, build.partition, build.choice.family)
-            (site / "packages.yaml").write_text(found.text(build.site, build.partition))
-        if build.choice.gpu:
-            (site / "gpu.yaml").write_text(gpu_layer(*build.choice.gpu))
+    """Write into the prefix what the commands of a build refer to; what an earlier build made there stays.
+
+    Raises
+    ------
+    ConfigError
+        Where the prefix is another partition's: its environment would be taken to pieces.
+    """
+    mine(build)
+    _copy_tree(build)
     with atomic(build.prefix / "source") as folder:
         copy_source(build.source, folder)
+    with atomic(build.prefix / "programs") as folder:
+        shutil.copytree(PROGRAMS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    with atomic(build.prefix / "requirements") as folder:
+        folder.mkdir()
+        locks = build.source / "locks"
+        shutil.copy(locks / "build.txt", folder)
+        solver = needed(read(locks / "images.txt"), ["clingo"], markers(build, "3.12"))
+        (folder / "solver.txt").write_text(lines(solver), encoding="utf-8")
+        (folder / "environment.txt").write_text(lines(pinned(build)), encoding="utf-8")
+    settings(build)
+    with atomic(build.prefix / "build.json") as path:
+        path.write_text(json.dumps(build.identity, indent=1) + "\n")
+
+
+def mine(build: Build) -> None:
+    """Refuse the prefix of another partition."""
+    record = build.prefix / "build.json"
+    if record.is_file() and (found := json.loads(record.read_text())) != build.identity:
+        raise ConfigError(
+            "this prefix holds another environment",
+            where=build.prefix,
+            found=" ".join(f"{key} {value}" for key, value in found.items()),
+            expected=" ".join(f"{key} {value}" for key, value in build.identity.items()),
+            fix="give each partition a --prefix of its own",
+        )
+
+
+def _copy_tree(build: Build) -> None:
+    """The tree with the site's folder in it and without the locks of others; views and locks of a build stay."""
+    target = build.prefix / "spack-env"
+    wanted: dict[str, bytes] = {}
+    for path in sorted(build.tree.rglob("*")):
+        if path.is_file() and path.name != "spack.lock" and not {".spack-env", "__pycache__"} & set(path.parts):
+            wanted[path.relative_to(build.tree).as_posix()] = path.read_bytes()
+    name = f"sites/{build.site.name}/packages.yaml"
+    own = wanted.get(f"sites/{build.site.name}-{build.partition.name}/packages.yaml", wanted.get(name))
+    if own is None:  # a facility's own, kept in the tree, counts more
+        found = externals(build.site, build.partition, build.choice.family)
+        own = found.text(build.site, build.partition).encode()
+    wanted[name] = own
+    if build.choice.gpu:
+        wanted[f"sites/{build.site.name}/gpu.yaml"] = gpu_layer(*build.choice.gpu).encode()
+    for old in target.rglob("*") if target.is_dir() else []:
+        inner = old.relative_to(target)
+        if (
+            old.is_file()
+            and inner.as_posix() not in wanted
+            and old.name != "spack.lock"
+            and ".spack-env" not in inner.parts
+        ):
+            old.unlink()
+    for inner, content in wanted.items():
+        with atomic(target / inner) as path:
+            path.write_bytes(content)
+
+
+def settings(build: Build) -> None:
+    """Spack's settings: nothing of the user's or the machine's counts, and everything goes below the prefix."""
+    root = f"${PREFIX}"
+    packages = build.packages if build.packages and not build.archive else f"{root}/spack-packages"
+    mirrors: dict[str, dict] = {}
+    if build.archive:
+        mirrors["sources"] = {"url": f"{root}/sources", "source": True, "binary": False}
+    if build.cache:
+        mirrors["builds"] = {"url": build.cache.url, "source": False, "binary": True, "signed": True}
+    files = {
+        # Ours is named here too: Spack's own default (`repos::` ends it) and the environment's list go down together.
+        "repos": {
+            "repos:": {
+                "deeprc": f"{root}/spack-env/repo/spack_repo/deeprc",
+                "builtin": f"{packages}/repos/spack_repo/builtin",
+            }
+        },
+        "mirrors": {"mirrors:" if build.archive else "mirrors": mirrors},
+        "bootstrap": {"bootstrap": {"enable": False}},  # the solver is a wheel of the lock
+        "config": {
+            "config": {
+                "install_tree": {"root": f"{root}/store"},
+                "source_cache": f"{root}/cache/sources",
+                "checksum": True,
+            }
+        },
+    }
     with atomic(build.prefix / "spack-scope") as scope:
         scope.mkdir()
-        repository = (build.packages or build.prefix / "spack-packages") / "repos" / "spack_repo" / "builtin"
-        # Ours is named here too: Spack's own default (`repos::` ends it) and the environment's list go down together.
-        ours = build.prefix / "spack-env" / "repo" / "spack_repo" / "deeprc"
-        (scope / "repos.yaml").write_text(
-            yaml.safe_dump({"repos:": {"deeprc": str(ours), "builtin": str(repository)}}, sort_keys=False)
-        )
+        for name, content in files.items():
+            (scope / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    with atomic(build.prefix / "keys") as folder:
+        folder.mkdir()
+        for number, key in enumerate(build.cache.keys if build.cache else ()):
+            shutil.copy(key, folder / f"{number}.asc")
 
 
-def script(build: Build) -> str:
-    """The build as a script of shell; `prepare` has written what it refers to."""
-    pins = read_yaml(build.tree / "versions.yaml")
-    spack_root = build.spack or build.prefix / "spack"
-    lines = ["set -euo pipefail", ""]
-    lines += [f"# Spack {pins['spack']['tag']}, packages {pins['packages']['tag']}"]
-    if build.spack is None:
-        lines += _clone(pins["spack"], build.prefix / "spack")
-    if build.packages is None:
-        lines += _clone(pins["packages"], build.prefix / "spack-packages")
-    lines += ["", f"# {build.site.name}, partition {build.partition.name}: variant {build.choice.variant.name}"]
-    lines += [f"export {name}={shlex.quote(value)}" for name, value in overrides(build).items()]
-    lines += [f"module {use}" for use in externals(build.site, build.partition).before]
-    spack = shlex.join([f"{spack_root}/bin/spack", "-C", f"{build.prefix}/spack-scope", "-e", str(build.environment)])
-    jobs = f" -j {build.jobs}" if build.jobs else ""
-    lines += [f"{spack} concretize --force --fresh", f"{spack} install --fail-fast{jobs}", ""]
-    lines += [
-        "# The pure Python part, at the versions that Deep RC asks for; Spack's packages are seen through the venv."
-    ]
-    view = build.environment / ".spack-env" / "view"
-    pip = shlex.quote(str(build.venv / "bin" / "pip"))
-    lines.append(shlex.join([f"{view}/bin/python3", "-m", "venv", "--system-site-packages", str(build.venv)]))
-    if "py-torch" not in {re.split("[@+~ ]", spec)[0] for spec in build.choice.variant.specs}:
-        lines.append(
-            "# PyTorch for these GPUs: install its wheel now, from the index that the PyTorch site names for them."
-        )
-    lines.append(f"{pip} install {shlex.join(requirements())}")
-    lines.append(f"{pip} install --no-deps {shlex.quote(str(build.prefix / 'source'))}")
-    return "\n".join(lines) + "\n"
-
-
-def _clone(pin: dict, folder: Path) -> list[str]:
-    place = shlex.quote(str(folder))
-    clone = ["git", "clone", "--quiet", "--depth=1", f"--branch={pin['tag']}", pin["git"], str(folder)]
-    lines = [f"test -d {place} || {shlex.join(clone)}"]
-    if "commit" in pin:  # a tag can be moved
-        lines.append(f'test "$(git -C {place} rev-parse HEAD)" = {pin["commit"]}')
-    return lines
-
-
-def overrides(build: Build) -> dict[str, str]:
+def overrides(build: Build, prefix: Path | str | None = None) -> dict[str, str]:
     """The environment variables that put the site's layers in place of the variant's own."""
-    tree = build.prefix / "spack-env"
-    values = {OVERRIDES["site"]: str(tree / "sites" / build.site.name)}
-    values |= {OVERRIDES[kind]: str(tree / f"{name}.yaml") for kind, name in build.choice.layers.items()}
+    tree = f"{prefix or build.prefix}/spack-env"
+    values = {OVERRIDES["site"]: f"{tree}/sites/{build.site.name}"}
+    values |= {OVERRIDES[kind]: f"{tree}/{name}.yaml" for kind, name in build.choice.layers.items()}
     if build.choice.gpu:
-        values[OVERRIDES["gpu"]] = str(tree / "sites" / build.site.name / "gpu.yaml")
+        values[OVERRIDES["gpu"]] = f"{tree}/sites/{build.site.name}/gpu.yaml"
     return values
 
 
@@ -145,13 +215,32 @@ def gpu_layer(key: str, architecture: str) -> str:
     return yaml.safe_dump({"packages": packages}, sort_keys=False)
 
 
-def requirements() -> list[str]:
-    """What pip installs: Deep RC's own requirements without those that Spack builds."""
-    kept = []
-    for text in requires("deeprc") or []:
-        requirement, _, marker = (part.strip() for part in text.partition(";"))
-        name = re.match(r"[\w.-]+", requirement).group().lower()
-        extra = re.search(r"extra\s*==\s*['\"]([\w-]+)['\"]", marker)
-        if name not in BY_SPACK and (extra is None or extra.group(1) in EXTRAS):
-            kept.append(requirement)
-    return kept
+def requirements(source: Path) -> list[str]:
+    """What pip installs: the requirements of a checkout of Deep RC without those that Spack builds."""
+    project = tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project.get("optional-dependencies", {})
+    wanted = [*project.get("dependencies", []), *(text for extra in EXTRAS for text in extras.get(extra, []))]
+    return [text for text in wanted if canonicalize_name(Requirement(text).name) not in BY_SPACK]
+
+
+def pinned(build: Build) -> list[Locked]:
+    """The packages of `requirements` and what they need, at the locked versions, without those that Spack builds."""
+    lock = read(build.source / "locks" / "environment.txt")
+    python = spec_version(build.choice.variant, "python") or "3.12"
+    return [
+        each for each in needed(lock, requirements(build.source), markers(build, python)) if each.name not in BY_SPACK
+    ]
+
+
+def markers(build: Build, python: str) -> dict[str, str]:
+    """What the markers of the lock are asked for."""
+    return {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "platform_machine": build.partition.architecture,
+    }
+
+
+def lines(packages: list[Locked]) -> str:
+    """A file for `pip --require-hashes`."""
+    return "".join(f"{package}\n" for package in packages)

@@ -19,6 +19,7 @@ FAMILIES = {
     "mvapich": "mpich",
     "mvapich2": "mpich",
     "cray-mpich": "mpich",
+    "intel-mpi": "mpich",
     "intel-oneapi-mpi": "mpich",
     "parastationmpi": "mpich",
     "openmpi": "openmpi",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from deeprc.core.errors import ConfigError
 from deeprc.images.catalog import Catalog, Image
 from deeprc.sites import Partition, Site
-from deeprc.spack.externals import chosen_mpi
-from deeprc.spack.tree import RDMA, Variant, find_variant, layers, values_of
+from deeprc.sites.software import Mpi
+from deeprc.spack.mpi import FACILITYS, chosen_mpi, mpi_external, package_for
+from deeprc.spack.tree import RDMA, Variant, find_variant, layers, read_layer, values_of
 
 # What the text of `cpu` in a site file tells of the processor; the first that matches. Zen 4 runs what Zen 3 does.
 TARGETS = [
@@ -19,16 +21,12 @@ TARGETS = [
     (r"Grace|Neoverse[- ]V2", "neoverse_v2"),
 ]
 PORTABLE = {"x86_64": "x86_64_v3", "aarch64": "neoverse_v2"}
-# Site file's MPI -> the layers of it, by the provider of the site's network; None stands for any other provider.
+# What Spack builds of a site file's MPI: layers, by the provider of the network; None stands for any other.
 MPI_LAYERS = {
-    "cray-mpich": {None: "cray-mpich"},
-    "intel-mpi": {None: "intel-oneapi-mpi"},
     "mvapich": {None: "mvapich"},
     "aurora-mpich": {None: "mpich-ofi-cxi"},
     "mpich": {"cxi": "mpich-ofi-cxi", "mlx5": "mpich-ucx", None: "mpich"},
     "openmpi": {"mlx5": "openmpi-ucx", "cxi": "openmpi-ofi", "efa": "openmpi-ofi", None: "openmpi-ucx"},
-    "hpcx": {None: "hpcx-mpi"},
-    "spectrum-mpi": {None: "spectrum-mpi"},
 }
 ARCHITECTURE_KEYS = {"nvidia": ("nccl", "cuda_arch"), "amd": ("rccl", "amdgpu_target")}
 
@@ -45,12 +43,15 @@ class Choice:
         Names of layers by what they stand for (`mpi`, `target`, `gpu`, `plugin`), without those that the variant has.
     gpu
         The GPU's architecture in Spack's words, where no layer of the tree has it.
+    words
+        What the facility should know before it builds, a line each.
     """
 
     variant: Variant
     family: str
     layers: dict[str, str]
     gpu: tuple[str, str] | None = None
+    words: tuple[str, ...] = ()
 
 
 def choose(site: Site, partition: Partition, catalog: Catalog, folder: Path) -> Choice:
@@ -69,8 +70,9 @@ def choose(site: Site, partition: Partition, catalog: Catalog, folder: Path) -> 
     swaps: dict[str, str] = {}
     mpi = chosen_mpi(site, partition, image.mpi.family)
     # Of an MPI that only the facility has, and whose place the file does not tell, another of its family is built.
-    by_provider = MPI_LAYERS.get(mpi.implementation if mpi else image.mpi.family)
-    if by_provider:
+    if mpi and (package := package_for(mpi)) in FACILITYS:
+        swaps["mpi"] = f"mpi/{package}"
+    elif by_provider := MPI_LAYERS.get(mpi.implementation if mpi else image.mpi.family):
         swaps["mpi"] = f"mpi/{by_provider.get(site.interconnect.provider, by_provider[None])}"
     swaps["target"] = f"target/{target(partition)}"
     swaps["plugin"] = "accel/ofi-plugin" if site.interconnect.provider in RDMA else "accel/no-ofi-plugin"
@@ -78,8 +80,23 @@ def choose(site: Site, partition: Partition, catalog: Catalog, folder: Path) -> 
     if gpu and gpu[0]:
         swaps["gpu"] = gpu[0]
     own = {layer.name for layer in variant.layers}
+    words = _network(site, partition, mpi, swaps.get("mpi"), folder)
     swaps = {kind: name for kind, name in swaps.items() if name not in own and kind in variant.slots}
-    return Choice(variant, image.mpi.family, swaps, gpu[1] if gpu and not gpu[0] else None)
+    return Choice(variant, image.mpi.family, swaps, gpu[1] if gpu and not gpu[0] else None, tuple(words))
+
+
+def _network(site: Site, partition: Partition, mpi: Mpi | None, layer: str | None, folder: Path) -> Iterator[str]:
+    """A word where an MPI that Spack builds cannot reach a network that is reached through libfabric only."""
+    provider = site.interconnect.provider
+    if provider not in RDMA or layer is None or (mpi and isinstance(mpi_external(partition, mpi), dict)):
+        return
+    required = read_layer(folder / f"{layer}.yaml").data["packages"].get("libfabric", {}).get("require", [])
+    if not any(provider in values_of(text, "fabrics") for text in required):
+        title = mpi.title if mpi else layer
+        yield (
+            f"{title} as Spack builds it ({layer}) does not reach {site.interconnect.description} ({provider}): "
+            "ranks on several nodes would talk over TCP. Name the facility's own in mpi.build of the site file"
+        )
 
 
 def target(partition: Partition) -> str:

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 import yaml
 
 from deeprc.sites import Partition, Site
-from deeprc.sites.software import Mpi
+from deeprc.spack.mpi import chosen_mpi, module_version, mpi_external
 
-# Site file's MPI -> Spack's package.
-MPI_PACKAGES = {
-    "mpich": "mpich",
-    "aurora-mpich": "mpich",
-    "cray-mpich": "cray-mpich",
-    "intel-mpi": "intel-oneapi-mpi",
-    "openmpi": "openmpi",
-    "mvapich": "mvapich",
-    "hpcx": "hpcx-mpi",
-    "spectrum-mpi": "spectrum-mpi",
-}
-EXTERNAL_MPI = {"cray-mpich", "intel-oneapi-mpi", "hpcx-mpi", "spectrum-mpi"}  # Spack cannot build these, or should not
 ROCM = [
     *("hip", "hsa-rocr-dev", "llvm-amdgpu", "rocm-core", "comgr", "rccl", "rocblas", "rocrand", "rocprim", "hipblas"),
     *("hipblaslt", "hipcub", "hipfft", "hiprand", "hipsolver", "hipsparse", "rocfft", "rocsolver", "rocsparse"),
@@ -48,6 +35,8 @@ class Externals:
 
     Attributes
     ----------
+    family
+        The ABI family of the MPI in it.
     packages
         The content of packages.yaml.
     left_out
@@ -56,6 +45,7 @@ class Externals:
         `module use` lines that the modules need; Spack cannot be told of them.
     """
 
+    family: str
     packages: dict[str, dict] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     before: list[str] = field(default_factory=list)
@@ -63,6 +53,7 @@ class Externals:
     def text(self, site: Site, partition: Partition) -> str:
         """The file."""
         head = [f"What {site.name} (partition {partition.name}) has already. Written by `deeprc spack externals`."]
+        head += [f"MPI: of the ABI family {self.family}."]
         head += [f"Before Spack is started: module {line}" for line in self.before]
         head += [f"Left out: {line}" for line in self.left_out]
         body = yaml.safe_dump({"packages": self.packages}, sort_keys=False, width=120)
@@ -74,12 +65,13 @@ def externals(site: Site, partition: Partition, family: str | None = None) -> Ex
 
     The MPI is of the ABI `family` (`choose` says which the variant has); of the site's first one, if none is given.
     """
-    found = Externals(before=[m for m in _modules(site, partition) if m.startswith("use ")])
-    used = chosen_mpi(site, partition, family or site.families[0])
+    family = family or site.families[0]
+    found = Externals(family, before=[m for m in _modules(site, partition) if m.startswith("use ")])
+    used = chosen_mpi(site, partition, family)
     for mpi in site.mpi:
-        external = mpi_external(site, partition, mpi)
-        if external is None:
-            found.left_out.append(_reason(mpi))
+        external = mpi_external(partition, mpi)
+        if isinstance(external, str):
+            found.left_out.append(f"{mpi.title}: {external}")
         elif mpi is not used:
             found.left_out.append(f"{mpi.title}: programs are built against another MPI")
         else:
@@ -88,8 +80,8 @@ def externals(site: Site, partition: Partition, family: str | None = None) -> Ex
             # `require::` takes the place of what the layers below require: another release, or another MPI.
             found.packages["mpi"] = {"buildable": False, "require:": [package]}
     for module in dict.fromkeys(_modules(site, partition)):
-        name, _, version = module.partition("/")
-        packages, number = MODULE_PACKAGES.get(name.lower(), []), _version(version)
+        packages = MODULE_PACKAGES.get(module.partition("/")[0].lower(), [])
+        number = module_version(module)
         if packages and number is None:
             found.left_out.append(f"module {module}: it names no version of {packages[0]}")
             continue
@@ -100,31 +92,6 @@ def externals(site: Site, partition: Partition, family: str | None = None) -> Ex
     return found
 
 
-def chosen_mpi(site: Site, partition: Partition, family: str) -> Mpi | None:
-    """The MPI of the site that programs of an ABI family are built against: the first that Spack can use as it is
-    there, else the first that it can build; None where it can do neither.
-    """
-    known = [mpi for mpi in site.mpi if mpi.family == family and mpi.implementation in MPI_PACKAGES]
-    there = [mpi for mpi in known if mpi_external(site, partition, mpi)]
-    return next(iter(there + [mpi for mpi in known if MPI_PACKAGES[mpi.implementation] not in EXTERNAL_MPI]), None)
-
-
-def mpi_external(site: Site, partition: Partition, mpi: Mpi) -> dict | None:
-    """An MPI of the site as an external; None where Spack has no such package or the site file says too little."""
-    package = MPI_PACKAGES.get(mpi.implementation)
-    modules = [module for module in mpi.modules if not module.startswith("use ")]
-    versions = [_version(module.partition("/")[2]) for module in modules if "/" in module]
-    version = mpi.version or next(filter(None, reversed(versions)), None)
-    if package is None or version is None or not (mpi.prefix or modules):
-        return None
-    external: dict = {"spec": f"{package}@{version}"}
-    if mpi.prefix:
-        external["prefix"] = mpi.prefix
-    if modules:
-        external["modules"] = modules
-    return external
-
-
 def _add(packages: dict[str, dict], package: str, external: dict) -> None:
     entry = packages.setdefault(package, {"buildable": False, "require:": [], "externals": []})
     entry["externals"].append(external)
@@ -133,17 +100,8 @@ def _add(packages: dict[str, dict], package: str, external: dict) -> None:
 
 
 def _modules(site: Site, partition: Partition) -> list[str]:
-    return [*site.modules, *partition.modules, *(module for mpi in site.mpi for module in mpi.modules)]
-
-
-def _version(text: str) -> str | None:
-    """The package's version in a module's: `12.6` in Cray's `24.11_12.6`; None where there is none."""
-    match = re.fullmatch(r"(?:[\d.]+_)?v?(\d+(?:\.\d+)*)", text)
-    return match.group(1) if match else None
-
-
-def _reason(mpi: Mpi) -> str:
-    if mpi.implementation not in MPI_PACKAGES:
-        return f"{mpi.title}: Spack has no such package"
-    lacking = "version" if not mpi.version else "module or prefix"
-    return f"{mpi.title}: the site file names no {lacking} of it"
+    return [
+        *site.modules,
+        *partition.modules,
+        *(module for mpi in site.mpi for module in mpi.modules + (mpi.build.modules if mpi.build else [])),
+    ]

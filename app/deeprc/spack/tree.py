@@ -149,6 +149,11 @@ def version_of(spec: str) -> str | None:
     return match.group(1) if match and ":" not in spec[match.start() : match.end() + 1] else None
 
 
+def spec_version(variant: Variant, package: str) -> str | None:
+    """The version of a package that the variant asks for in its list of specs."""
+    return next((version_of(spec) for spec in variant.specs if package_of(spec) == package), None)
+
+
 def values_of(spec: str, key: str) -> set[str]:
     """The values of a variant in a spec: `{cxi, tcp}` of `fabrics=cxi,tcp`."""
     match = re.search(rf"(?:^|\s){re.escape(key)}:?=([\w,.-]+)", spec)
