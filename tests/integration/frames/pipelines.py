@@ -158,10 +158,31 @@ OPERATIONS: dict[str, Operation] = {
         ),
         LOST,
     ),
+    "join, same names": Operation(
+        lambda f, k, o: (
+            f.join(o, on=k, how="left")
+            .with_columns(row=pl.coalesce("row_right", "row"), text="text_right")
+            .filter(pl.col("whole_right").is_null() | (row > 2))
+            .select(_columns(k))
+        ),
+        LOST,
+    ),
+    "full join, both keys": Operation(
+        lambda f, k, o: (
+            f.join(o, on=k, how="full", suffix="'", coalesce=False)
+            .filter(pl.col(f"{k[0]}'").is_not_null())
+            .with_columns(row=pl.coalesce("row", "row'"))
+            .select(_columns(k))
+        ),
+        LOST,
+    ),
     "cross join": Operation(_crossed, LOST),
     "concat": Operation(lambda f, k, o: _all([f.filter(truth), o, f.filter(number < 0)])),
     "concat, then the first of a key": Operation(
         lambda f, k, o: _all([f.filter(truth), o, f]).unique(k[0], keep="first").sort("row"), MADE
+    ),
+    "concat, then a shift in a window": Operation(
+        lambda f, k, o: _all([f.filter(truth), o, f]).with_columns(row=row.shift(1).over(k[0])).sort("row"), LOST
     ),
     "concat, then a groupby in order": Operation(
         lambda f, k, o: _grouped(_all([o, f]), k, *(pl.col(name).first() for name in [*VALUES, "row"])), LOST

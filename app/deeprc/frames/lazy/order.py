@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from deeprc.frames.lazy.nodes import Aggregate, Join, Node, Slice, Sort, Unique, Whole, bottom_up
-from deeprc.frames.lazy.reading import Column
+from deeprc.frames.lazy.nodes import Aggregate, Join, Node, Slice, Sort, Unique, Whole, Window, bottom_up
+from deeprc.frames.lazy.reading import Column, needs
+from deeprc.frames.lazy.trees import parts
 
 
 def order_matters(root: Node) -> set[int]:
@@ -27,6 +28,15 @@ def in_order(columns: tuple[Column, ...]) -> bool:
     return False
 
 
+def _looks_around(node: Window) -> bool:
+    """Whether a window's value may depend on the order of its rows: all but those known not to."""
+    for column in node.made_columns:
+        for part in parts(column.tree):
+            if isinstance(part, dict) and "Over" in part and needs(part["Over"]["function"]).whole is not None:
+                return True
+    return False
+
+
 def _asks(node: Node, wanted: bool) -> bool:
     match node:
         case Aggregate():
@@ -37,6 +47,8 @@ def _asks(node: Node, wanted: bool) -> bool:
             return node.maintain_order
         case Unique():
             return node.maintain_order or node.keep in ("first", "last")
+        case Window():
+            return wanted or _looks_around(node)
         case Slice() | Whole():
             return True
     return wanted

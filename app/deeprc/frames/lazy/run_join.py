@@ -65,9 +65,19 @@ def _placed(run: Run, node: Join, left: Piece, right: Piece) -> tuple[Piece, Pie
             pair = (copied, other) if small == "left" else (other, copied)
             return *pair, other.deal
         sides[small] = held
-    left = ranks.by_hash(sides["left"], node.left_on, "the left side of a join")
-    right = ranks.by_hash(sides["right"], node.right_on, "the right side of a join")
+    left = ranks.by_hash(_with_keys(sides["left"], node, "left"), node.left_on, "the left side of a join")
+    right = ranks.by_hash(_with_keys(sides["right"], node, "right"), node.right_on, "the right side of a join")
     return left, right, left.deal
+
+
+def _with_keys(piece: Piece, node: Join, side: str) -> Piece:
+    """The rows of a side that can match something, where the others are not in the result: no null among the keys."""
+    needed = ("inner", "right", "semi") if side == "left" else ("inner", "left", "semi", "anti")
+    if node.how not in needed or node.options.get("nulls_equal"):
+        return piece
+    keys = list(node.left_on if side == "left" else node.right_on)
+    held = None if piece.held is None else piece.held.drop_nulls(keys)
+    return replace(piece, rows=piece.rows.drop_nulls(keys) if held is None else held.lazy(), held=held)
 
 
 def _beside(
