@@ -20,7 +20,7 @@ export PATH := $(VENV)/bin:$(PATH)
 
 # Prerequisites in their order: a site that is not known is told before gigabytes are installed.
 .NOTPARALLEL:
-.PHONY: help known-site install run test lint bench lock audit clean
+.PHONY: help known-site install run test quick lint bench lock audit clean
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F"|" '{printf "%-16s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ run: known-site install ## Both pipelines on real data; ends with the path of th
 # In two processes, unless ARGS choose tests: see tests/beside.py.
 test: install ## The whole test-suite; what the machine lacks is skipped, with its reason
 	python -m pytest --numprocesses=auto --dist=loadscope --no-loadscope-reorder $(ARGS)
+
+quick: lint ## Unit tests, launch lines and style: what to run before each commit (under 2 minutes)
+	python -m pytest --numprocesses=2 --dist=loadscope --no-loadscope-reorder tests/unit tests/golden $(ARGS)
 
 lint: install ## Style and format
 	ruff check .
