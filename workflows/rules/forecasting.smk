@@ -3,6 +3,7 @@ FORECASTING = CONFIG.forecasting
 FORECASTING_DATA = data_of(CONFIG, APPLICATION)
 SUBJECT = APPLICATION.subject(FORECASTING)
 FORECASTING_RESULTS = f"{RESULTS}/forecasting"
+TRAINING = FORECASTING.training
 
 TARGETS += [
     f"{FORECASTING_RESULTS}/metrics.json",
@@ -38,14 +39,27 @@ rule forecasting_train:
         f"{RESULTS}/logs/forecasting_train_{{model}}.log",
     threads: FORECASTING.threads
     resources:
-        warm="neuralforecast.models,polars,pyarrow",  # imported once per core, not once per model
+        tasks=TRAINING.ranks,
+        # Imported once per core, not once per model; several ranks start by themselves.
+        warm="neuralforecast.models,polars,pyarrow" if TRAINING.ranks == 1 else "",
     params:
         config=lambda wildcards: FORECASTING.train_json(wildcards.model),
+        # What follows is no reason to train anew: Snakemake does not compare what depends on the input.
+        how=lambda wildcards, input: TRAINING.how(),
+        # Not below the output, which Snakemake removes where a training was ended: it goes on from here.
+        checkpoints=lambda wildcards, input: f"{FORECASTING_RESULTS}/checkpoints/{wildcards.model}",
+        # The output of several ranks is joined by the executor.
+        to=lambda wildcards, input: (
+            f"&> {shlex.quote(f'{RESULTS}/logs/forecasting_train_{wildcards.model}.log')}"
+            if TRAINING.ranks == 1
+            else ""
+        ),
     message:
         "train {wildcards.model}"
     shell:
         "python -m deeprc.applications.forecasting.train --prepared {input:q} --model {wildcards.model:q}"
-        " --config {params.config:q} --threads {threads} --out {output:q} &> {log:q}"
+        " --config {params.config:q} --how {params.how:q} --checkpoints {params.checkpoints:q} --threads {threads}"
+        " --out {output:q} {params.to}"
 
 
 rule forecasting_predict:

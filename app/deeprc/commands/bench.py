@@ -68,6 +68,21 @@ def bench_pilot(
     show(pilot.run(tasks), as_json)
 
 
+@app.command("checkpoint")
+def bench_checkpoint(
+    mb: Annotated[int, typer.Option(min=1, help="size of the state, MB (10^6 bytes)")] = 200,
+    ranks: Annotated[int, typer.Option(min=1, help="MPI ranks on this machine")] = 2,
+    as_json: Json = False,
+) -> None:
+    """What a checkpoint costs the training that it is of: time blocked, time of its steps, memory.
+
+    Example: `deeprc bench checkpoint --mb 200 --ranks 2 --json`
+    """
+    from deeprc.bench import checkpoint
+
+    show(checkpoint.run(mb, ranks), as_json)
+
+
 def show(figures: dict, as_json: bool) -> None:
     """Print figures as JSON, or as lines of `name value`, nested names joined by dots."""
     if as_json:

@@ -9,7 +9,7 @@ from deeprc.applications.forecasting import zoo
 from deeprc.applications.forecasting.config import ForecastingConfig
 from deeprc.applications.forecasting.network import Forecaster, windows
 from deeprc.applications.forecasting.series import load
-from deeprc.learning.torch_loop import make_deterministic
+from deeprc.learning.torch.loop import make_deterministic
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "add-a-model.md"
 

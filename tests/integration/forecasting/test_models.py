@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from deeprc.applications.forecasting.config import DataConfig, ForecastingConfig
 from deeprc.applications.forecasting.network import Forecaster, forecast, windows
@@ -19,7 +20,7 @@ from deeprc.applications.forecasting.zoo import ZOO
 from deeprc.core.errors import ConfigError
 from deeprc.core.files import read_json
 from deeprc.core.validation import validate
-from deeprc.learning.torch_loop import make_deterministic
+from deeprc.learning.torch.loop import make_deterministic
 from samples.series import CONFIG as SEVERAL
 from samples.series import write_series
 
@@ -160,7 +161,7 @@ def test_a_second_run_gives_the_same_bits(trained):
     a, b = trained
     for name in ("metrics.json", "predictions/GRU.arrow", "predictions/NHITS.arrow", "models/GRU/model.json"):
         assert (a / name).read_bytes() == (b / name).read_bytes()
-    weights = [torch.load(base / "models" / "GRU" / "weights.pt", weights_only=True) for base in trained]
+    weights = [load_file(base / "models" / "GRU" / "weights.safetensors") for base in trained]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 

@@ -216,7 +216,7 @@ def test_the_copy_takes_memory_once(tmp_path):
 def test_files_are_those_of_safetensors(tmp_path):
     arrays = {
         name: (np.arange(6).reshape(2, 3) % 2).astype(name)
-        for name in ("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
+        for name in ("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64")
     } | {"scalar": np.array(1.5, np.float32), "empty": np.empty((0, 2), np.float32)}
     size, digest = write(tmp_path / "x", arrays, {"by": "us"})
     read = load_file(tmp_path / "x")

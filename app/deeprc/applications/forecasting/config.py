@@ -11,6 +11,7 @@ from deeprc.applications.forecasting.step import Step
 from deeprc.applications.forecasting.zoo import ZOO, check_options, entry
 from deeprc.core.errors import ConfigError
 from deeprc.core.settings import Settings
+from deeprc.learning.config import Reproducible, Training
 
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -120,6 +121,8 @@ class TrainConfig(Settings, BaseModel):
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     batch_size: Positive
     seed: Annotated[int, Field(ge=0)] = 1
+    reproducible: Reproducible = "fixed"
+    shards: Positive | None = None
     options: dict[str, Any] = {}
 
 
@@ -148,6 +151,8 @@ class ForecastingConfig(DataConfig):
     """MPI ranks of `prepare`."""
     threads: Positive = 1
     """Threads of `train` and `predict`."""
+    training: Training = Training()
+    """How the models are trained: ranks, reproducibility, checkpoints."""
 
     @model_validator(mode="before")
     @classmethod
@@ -200,5 +205,7 @@ class ForecastingConfig(DataConfig):
             learning_rate=own.learning_rate or default.learning_rate,
             batch_size=own.batch_size or default.batch_size,
             seed=self.seed,
+            reproducible=self.training.reproducible,
+            shards=self.training.shards if self.training.reproducible == "elastic" else None,
             options={**default.options, **own.options},
         ).model_dump_json()

@@ -27,11 +27,12 @@ def main(
     """
     import numpy as np
     import pyarrow as pa
-    import torch
 
     from deeprc.applications.forecasting.network import Forecaster, forecast
     from deeprc.applications.forecasting.series import load
-    from deeprc.learning.torch_loop import make_deterministic
+    from deeprc.learning.checkpoints import tensors
+    from deeprc.learning.torch import state
+    from deeprc.learning.torch.loop import make_deterministic
 
     check_parts(model)
     about, series = read_facts(model / "model.json"), load(prepared)
@@ -39,7 +40,7 @@ def main(
     fingerprint.refuse(model, fingerprint.part_of(made_from), series.meta.get(fingerprint.KEY), prepared)
     make_deterministic(about["seed"], threads)
     network = Forecaster(about["name"], about["options"], series.meta)
-    network.load_state_dict(torch.load(model / "weights.pt", weights_only=True))
+    network.load_state_dict(state.tensors("", tensors.read(model / "weights.safetensors")))
     horizon = series.meta["horizon"]
     origins = series.origins("test", stride=horizon)
     number = np.repeat(series.number(origins), horizon).astype(np.int32)

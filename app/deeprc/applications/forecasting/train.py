@@ -16,8 +16,7 @@ from deeprc.core import fingerprint
 from deeprc.core.files import atomic, write_json
 from deeprc.core.stage import run
 from deeprc.core.validation import validate
-
-VALIDATION_WINDOWS = 256
+from deeprc.learning.config import How
 
 
 def main(
@@ -26,48 +25,56 @@ def main(
     config: Annotated[str, typer.Option(help="the training options as JSON")],
     out: Annotated[Path, typer.Option(help="the folder to write")],
     threads: Annotated[int, typer.Option(min=1, help="threads to compute with")] = 1,
+    how: Annotated[str, typer.Option(help="what changes nothing of the result (learning.config.How) as JSON")] = "{}",
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="the folder to save the training in, and to go on from")
+    ] = None,
 ) -> None:
     """Train one model and keep the weights of the smallest validation loss.
 
     Example: `python -m deeprc.applications.forecasting.train --prepared prepared --model NHITS --out models/NHITS
     --config '{"steps": 300, "learning_rate": 0.002, "batch_size": 64}'`
     """
-    options = validate(TrainConfig, json.loads(config), where="--config")
+    options, means = (
+        validate(kind, json.loads(text), where=where)
+        for kind, text, where in ((TrainConfig, config, "--config"), (How, how, "--how"))
+    )
     entry(model), check_options(model, options.options)
-    import numpy as np
-    import torch
-
-    from deeprc.applications.forecasting.network import Forecaster, windows
+    from deeprc.applications.forecasting.network import Forecaster
+    from deeprc.applications.forecasting.problem import Problem
     from deeprc.applications.forecasting.series import load
-    from deeprc.learning.torch_loop import fit, make_deterministic
+    from deeprc.learning.checkpoints import tensors
+    from deeprc.learning.peers import join
+    from deeprc.learning.torch import state
+    from deeprc.learning.torch.loop import make_deterministic
+    from deeprc.learning.torch.train import Trainer
 
+    peers = join()
     make_deterministic(options.seed, threads)
     series = load(prepared)
     network = Forecaster(model, options.options, series.meta)
-    chance = np.random.default_rng(options.seed)
-    origins = series.origins("train")
-    held_out = series.origins("val")
-    sample = held_out[:: max(1, len(held_out) // VALIDATION_WINDOWS)]
-    validation = windows(series, sample)
-    if not validation["mask"].any():  # little is known: the windows that aim at it
-        validation = windows(series, series.counting(held_out)[:VALIDATION_WINDOWS])
-
-    def loss(step: int) -> torch.Tensor:
-        return network.loss(windows(series, chance.choice(origins, options.batch_size)))
-
-    def validate_now() -> float:
-        error = (network(validation) - validation["y"]).abs() * validation["mask"]
-        return float(error.sum() / validation["mask"].sum())
-
+    made_from = fingerprint.trained(
+        series.meta.get(fingerprint.KEY), {"model": model, **options.model_dump(mode="json")}
+    )
+    problem = Problem(network, series)
+    trainer = Trainer(
+        problem, peers, steps=options.steps, batch=options.batch_size, seed=options.seed,
+        reproducible=options.reproducible, shards=options.shards, how=means, checkpoints=checkpoints,
+        facts={"model": model, **options.model_dump(mode="json"), fingerprint.KEY: made_from},
+    )  # fmt: skip
     size = sum(parameter.numel() for parameter in network.parameters())
-    print(f"{model}: {size:,} parameters, {options.steps} steps of {options.batch_size} windows", flush=True)
+    on = f" on {peers.size} ranks" if peers.size > 1 else ""
+    trainer.say(f"{model}: {size:,} parameters, {options.steps} steps of {options.batch_size} windows{on}")
     started = time.monotonic()
     rates = {"learning_rate": options.learning_rate, "usual": entry(model).learning_rate}
-    history = fit(network, loss, validate_now, steps=options.steps, name=model, **rates)
-    print(f"trained in {time.monotonic() - started:.1f} s; best validation loss at step {history.best_step}")
+    history = trainer.run(problem.validate, name=model, **rates)
+    trainer.say(f"trained in {time.monotonic() - started:.1f} s; best validation loss at step {history.best_step}")
+    if peers.rank:
+        return
     with atomic(out) as temporary:
         temporary.mkdir()
-        torch.save(network.state_dict(), temporary / "weights.pt")
+        tensors.write(temporary / "weights.safetensors", state.arrays("", network.state_dict()))
+        trainer.write_ledger(temporary)
         write_json(
             temporary / "model.json",
             {
@@ -77,12 +84,12 @@ def main(
                 "training_loss": history.train,
                 "validation_loss": history.validation,
                 "best_step": history.best_step,
-                fingerprint.KEY: fingerprint.trained(
-                    series.meta.get(fingerprint.KEY), {"model": model, **options.model_dump(mode="json")}
-                ),
+                "weights_sha256": state.digest(network),
+                fingerprint.KEY: made_from,
             },
         )
         seal(temporary)
+    trainer.clear()
 
 
 if __name__ == "__main__":

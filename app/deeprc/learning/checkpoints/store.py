@@ -111,6 +111,11 @@ class Store:
         if self._writing is not None and self._writing.advance():
             self._writing = None
 
+    @property
+    def busy(self) -> bool:
+        """Whether a save goes on, as far as this rank has to do with it."""
+        return self._writing is not None
+
     def finish(self) -> None:
         """Wait until the save that goes on is committed."""
         while self._writing is not None:

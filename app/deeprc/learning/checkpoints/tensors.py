@@ -18,7 +18,7 @@ import numpy as np
 # By numpy's names; what numpy has no type for (bfloat16) travels as the bytes of another, see `torch.state`.
 CODES = {
     "float64": "F64", "float32": "F32", "float16": "F16", "int64": "I64", "int32": "I32", "int16": "I16", "int8": "I8",
-    "uint8": "U8", "bool": "BOOL",
+    "uint8": "U8", "bool": "BOOL", "complex64": "C64",
 }  # fmt: skip
 CHUNK = 1 << 22  # bytes hashed and written at a time
 

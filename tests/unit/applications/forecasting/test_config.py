@@ -27,6 +27,14 @@ def test_models_as_a_name_a_list_and_a_mapping():
     assert lstm["options"] == ZOO["LSTM"].options
 
 
+def test_ranks_and_checkpoints_are_no_reason_to_train_anew_but_what_changes_the_weights_is():
+    one, two = (config(training={"ranks": ranks, "checkpoint_steps": ranks}) for ranks in (1, 2))
+    elastic = config(training={"reproducible": "elastic"})
+    assert one.train_json("GRU") == two.train_json("GRU") != elastic.train_json("GRU")
+    assert json.loads(elastic.train_json("GRU"))["shards"] == 4
+    assert json.loads(two.training.how())["checkpoint_steps"] == 2
+
+
 def test_data_options_do_not_hold_what_only_training_needs():
     """Else a changed learning rate would prepare the data anew."""
     assert set(json.loads(config().data_json())) == set(DataConfig.model_fields)
@@ -40,6 +48,14 @@ def test_data_options_do_not_hold_what_only_training_needs():
         ({"models": {"GRU": {"options": {"hidden": 3}}}}, "unknown option of GRU 'hidden'"),
         ({"models": {"GRU": {"step": 3}}}, "my.yaml: unknown key 'models.GRU.step'"),
         ({"models": []}, "my.yaml: key 'models'"),
+        ({"training": {"rank": 2}}, "my.yaml: unknown key 'training.rank'"),
+        ({"training": {"reproducible": "elastic", "ranks": 3}}, "ranks 3: with `reproducible: elastic`, a power of 2"),
+        (
+            {"training": {"reproducible": "elastic", "shards": 6}},
+            "shards 6: with `reproducible: elastic`, a power of 2",
+        ),
+        ({"training": {"reproducible": "elastic", "ranks": 8}}, "ranks 8: at most as many as shards (4)"),
+        ({"training": {"backend": "ncl"}}, "my.yaml: key 'training.backend'"),
         ({"horizon": 0}, "my.yaml: key 'horizon'"),
         ({"step": "1M"}, "my.yaml: key 'step': '1M' is no step: write it as 15m, 1h"),
         ({"input_size": 4}, "input_size 4 is too small for Autoformer (5)"),

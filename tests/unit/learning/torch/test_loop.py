@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from deeprc.learning.finite import NotFiniteError
-from deeprc.learning.torch_loop import fit, make_deterministic
+from deeprc.learning.torch.loop import by_loss, fit, make_deterministic
 
 
 def train(seed: int, steps: int = 60, target: float = 3.0):
@@ -14,7 +14,9 @@ def train(seed: int, steps: int = 60, target: float = 3.0):
         return ((module(x) - target) ** 2).mean()
 
     lines: list[str] = []
-    history = fit(module, loss, lambda: float(loss(0)), steps=steps, learning_rate=0.3, report=lines.append)
+    history = fit(
+        module, by_loss(module, loss), lambda: float(loss(0)), steps=steps, learning_rate=0.3, report=lines.append
+    )
     return module, history, lines
 
 
@@ -45,7 +47,7 @@ def test_weights_of_an_earlier_step_come_back_when_later_ones_are_worse():
 
     history = fit(
         module,
-        lambda step: module(torch.ones(1, 1)).sum() ** 2,
+        by_loss(module, lambda step: module(torch.ones(1, 1)).sum() ** 2),
         validate,
         steps=9,
         learning_rate=0.1,
@@ -59,8 +61,8 @@ def test_weights_of_an_earlier_step_come_back_when_later_ones_are_worse():
 def diverge(loss, validation=lambda: 1.0, learning_rate: float = 0.1, **options) -> str:
     module = torch.nn.Linear(1, 1)
     with pytest.raises(NotFiniteError) as caught:
-        fit(module, lambda step: loss(step, module), validation, steps=6, learning_rate=learning_rate, name="NHITS",
-            report=lambda line: None, **options)  # fmt: skip
+        fit(module, by_loss(module, lambda step: loss(step, module)), validation, steps=6, learning_rate=learning_rate,
+            name="NHITS", report=lambda line: None, **options)  # fmt: skip
     return str(caught.value)
 
 

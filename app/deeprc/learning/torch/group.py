@@ -1,0 +1,92 @@
+"""torch's process group among the ranks of a world, and the device that a rank computes on."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.util
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+
+from deeprc.core.errors import ConfigError
+from deeprc.learning.backends import Hardware, choose, refuse_shared
+from deeprc.learning.peers import Peers
+
+PATIENCE = datetime.timedelta(minutes=10)  # a rank may compile, or read, for so long while others wait for it
+
+
+def hardware() -> Hardware:
+    """What this rank finds."""
+    has = {"mpi4py"} if importlib.util.find_spec("mpi4py") else set()
+    if dist.is_available():
+        has |= {name for name in ("nccl", "xccl", "gloo", "mpi") if dist.is_backend_available(name)}
+    device = "cuda" if torch.cuda.is_available() else "xpu" if torch.xpu.is_available() else "cpu"
+    return Hardware(device, torch.__version__, has)
+
+
+def device(asked: str, here: Hardware) -> torch.device:
+    """The device of this rank: the first accelerator that it sees is its own (`deeprc plan`), else the processor.
+
+    Raises
+    ------
+    ConfigError
+        Where `asked` is a device that is not here.
+    """
+    kind = {"auto": here.device, "gpu": here.device if here.device != "cpu" else "gpu"}.get(asked, asked)
+    if kind not in (here.device, "cpu"):
+        raise ConfigError(
+            f"the device {asked} is not here",
+            found=f"torch {here.torch}, which sees no such accelerator",
+            expected="an accelerator that the job was given, and a torch built for it",
+            fix="give the key 'device' auto or cpu, or ask the site for accelerators (gpus_per_task)",
+        )
+    return torch.device(kind, 0) if kind != "cpu" else torch.device("cpu")
+
+
+@contextmanager
+def group(peers: Peers, asked: str = "auto") -> Iterator[str]:
+    """torch's default process group, open within the body; what it travels by.
+
+    On one node nothing listens but on loopback, and ranks meet in a private folder; on several they meet at a port of
+    the first. `mpi4py` opens no group: gradients go through `peers`.
+
+    Raises
+    ------
+    ConfigError
+        Where the backend is not here, or two ranks have one accelerator.
+    """
+    here = hardware()
+    backend = choose(asked, here)
+    name = str(torch.cuda.get_device_properties(0).uuid) if here.device == "cuda" and backend == "nccl" else None
+    refuse_shared(peers.allgather((socket.gethostname(), name)))
+    if backend == "mpi4py" or peers.size == 1:
+        yield backend
+        return
+    folder = tempfile.mkdtemp(prefix="deeprc-") if peers.rank == 0 else None
+    try:
+        if backend == "mpi":
+            dist.init_process_group("mpi")
+        else:
+            store = _store(peers, peers.allgather(folder)[0])
+            dist.init_process_group(backend, store=store, rank=peers.rank, world_size=peers.size, timeout=PATIENCE)
+        yield backend
+        dist.destroy_process_group()
+    finally:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _store(peers: Peers, folder: str) -> dist.Store:
+    if peers.world.nodes == 1:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        return dist.FileStore(f"{folder}/store", peers.size)
+    with socket.socket() as free:
+        free.bind(("", 0))
+        host, port = peers.allgather((socket.gethostname(), free.getsockname()[1]))[0]
+    return dist.TCPStore(host, port, peers.size, is_master=peers.rank == 0, timeout=PATIENCE)

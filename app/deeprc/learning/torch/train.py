@@ -1,0 +1,94 @@
+"""A whole training in PyTorch, on as many ranks as there are: what the applications' stages call."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deeprc.core.files import write_json
+from deeprc.learning import audit
+from deeprc.learning.checkpoints import Store
+from deeprc.learning.config import How, Reproducible
+from deeprc.learning.draws import Draws
+from deeprc.learning.ledger import NAME, Ledger
+from deeprc.learning.peers import Peers
+from deeprc.learning.sampler import Sampler
+from deeprc.learning.torch.elastic import Elastic, Problem
+from deeprc.learning.torch.group import group
+from deeprc.learning.torch.loop import History, Saving, by_loss, fit
+from deeprc.learning.torch.parallel import Parallel
+
+
+class Trainer:
+    """One training of a problem.
+
+    Parameters
+    ----------
+    batch
+        Samples of a step, on all ranks together.
+    facts
+        What comes of a training depends on these: a checkpoint with other facts is of another one.
+    checkpoints
+        The folder that they are written to; none are, if not given.
+    """
+
+    def __init__(
+        self, problem: Problem, peers: Peers, *, steps: int, batch: int, seed: int, reproducible: Reproducible,
+        shards: int | None, how: How, facts: dict[str, Any], checkpoints: Path | None,
+    ) -> None:  # fmt: skip
+        self.problem, self.peers, self.steps, self.batch, self.seed = problem, peers, steps, batch, seed
+        self.how, self.elastic, self.shards = how, reproducible == "elastic", shards
+        self.sampler = (Sampler if self.elastic else Draws)(len(problem.rows), seed)
+        self.folder = checkpoints
+        self.ledger = Ledger(checkpoints / "ledger", peers) if checkpoints else Ledger(None, peers)
+        self.saving = self._saving(facts) if checkpoints else None
+
+    def _saving(self, facts: dict[str, Any]) -> Saving:
+        staging = Path(self.how.staging) if self.how.staging else None
+        store = Store(self.folder, self.peers, keep=self.how.keep, staging=staging, report=self.say)
+        here = {"torch": torch.__version__, "threads": torch.get_num_threads(), "processor": platform.processor()}
+        here |= {} if self.elastic else {"ranks": self.peers.size}
+        return Saving(store, self.ledger, facts, here, {"sampler": self.sampler}, self.how.checkpoint_steps)
+
+    def say(self, line: str) -> None:
+        """Print a line, once for all ranks."""
+        if self.peers.rank == 0:
+            print(line, flush=True)
+
+    def run(self, validate: Callable[[], float], **options: Any) -> History:
+        """Train, or go on where a training was ended; `options` as of `fit`."""
+        several = not self.elastic and self.peers.size > 1
+        with group(self.peers, self.how.backend) if several else nullcontext():
+            return fit(
+                self.problem.module, self._gradient(), validate, steps=self.steps, saving=self.saving, report=self.say,
+                **options,
+            )  # fmt: skip
+
+    def _gradient(self) -> Callable[[int], float]:
+        if self.elastic:
+            return Elastic(
+                self.problem, self.peers, self.sampler, self.ledger, batch=self.batch, shards=self.shards,
+                seed=self.seed,
+            )  # fmt: skip
+        if self.peers.size > 1:
+            return Parallel(self.problem, self.peers, self.sampler, batch=self.batch, seed=self.seed)
+        return by_loss(self.problem.module, lambda step: self.problem.loss(self.sampler.take(self.batch).samples))
+
+    def write_ledger(self, folder: Path) -> None:
+        """Put the ledger of an elastic training into the folder of its model, for `deeprc audit`."""
+        if not self.elastic or self.folder is None:
+            return
+        self.ledger.join(folder / NAME)
+        facts = {"samples": audit.spans(self.problem.rows), "steps": self.steps, "batch": self.batch}
+        write_json(folder / audit.FACTS, facts | {"shards": self.shards})
+
+    def clear(self) -> None:
+        """Remove the checkpoints: what they were for is there."""
+        if self.folder is not None and self.peers.rank == 0:
+            shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,41 @@
+"""On MPI ranks: train models of the zoo for some steps; the first rank prints what came of them.
+
+`zoo.py PREPARED MODE STEPS MODEL…`
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from deeprc.applications.forecasting.network import Forecaster
+from deeprc.applications.forecasting.problem import Problem
+from deeprc.applications.forecasting.series import load
+from deeprc.applications.forecasting.zoo import ZOO
+from deeprc.learning.config import How
+from deeprc.learning.peers import join
+from deeprc.learning.torch import state
+from deeprc.learning.torch.loop import make_deterministic
+from deeprc.learning.torch.train import Trainer
+
+
+def train(prepared: Path, mode: str, steps: int, names: list[str]) -> dict[str, dict]:
+    """By model: the SHA-256 of its weights, and its losses."""
+    series, peers, found = load(prepared), join(), {}
+    for name in names:
+        make_deterministic(1, 1)
+        problem = Problem(Forecaster(name, ZOO[name].options, series.meta), series)
+        trainer = Trainer(
+            problem, peers, steps=steps, batch=16, seed=1, reproducible=mode, shards=4, how=How(), facts={},
+            checkpoints=None,
+        )  # fmt: skip
+        trainer.say = lambda line: None
+        history = trainer.run(problem.validate, learning_rate=1e-3, checks=1, name=name)
+        losses = {"training": history.train[-1][1], "validation": history.validation[-1][1]}
+        found[name] = {"weights": state.digest(problem.module), **losses} if peers.rank == 0 else {}
+    return found
+
+
+if __name__ == "__main__":
+    told = train(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:])
+    if any(told.values()):
+        print(json.dumps(told))

@@ -1,0 +1,35 @@
+"""The eleven models on one, two and four MPI ranks."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from deeprc.applications.forecasting.zoo import ZOO
+
+sys.path.insert(0, str(Path(__file__).parent))
+from on_ranks import train
+
+# Without dropout, so that ranks draw nothing of their own. TimesNet takes its periods from the batch that it is given.
+EXACT = ("NBEATS", "NHITS", "DeepAR", "LSTM", "GRU", "TCN")
+
+
+def on(mpirun, ranks: int, prepared, mode: str, *names: str) -> dict:
+    done = mpirun(ranks, [Path(__file__).with_name("on_ranks.py"), prepared, mode, "2", *names], timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_elastic_weights_are_the_same_bits_on_one_two_and_four_ranks(mpirun, prepared):
+    one = train(prepared, "elastic", 2, list(ZOO))
+    assert len({found["weights"] for found in one.values()}) == len(ZOO) == 11
+    for ranks in (2, 4):
+        assert on(mpirun, ranks, prepared, "elastic", *ZOO) == one
+
+
+def test_losses_of_two_ranks_are_those_of_one_at_the_same_batch(mpirun, prepared):
+    one, two = train(prepared, "fixed", 2, list(EXACT)), on(mpirun, 2, prepared, "fixed", *EXACT)
+    for name in EXACT:
+        for part in ("training", "validation"):
+            assert two[name][part] == pytest.approx(one[name][part], rel=1e-5), name

@@ -1,0 +1,18 @@
+"""`deeprc bench checkpoint`, in small."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_it_tells_what_a_checkpoint_costs_and_leaves_nothing(tmp_path):
+    command = [Path(sys.executable).with_name("deeprc"), "bench", "checkpoint", "--mb", "8", "--ranks", "2", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["mb"], told["ranks"]) == (8, 2)
+    assert 0 < told["blocked_ms"]["async"] < told["blocked_ms"]["sync"]
+    assert told["step_ms"].keys() == {"idle", "writing"}
+    assert told["extra_mb"] <= 8 + 8  # one copy of the state, and a little that Python takes
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,140 @@
+"""Trainings that are killed and go on with other numbers of ranks: the same weights, every sample once per epoch."""
+
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deeprc.learning.audit import audit
+from deeprc.learning.peers import Alone
+from deeprc.learning.world import World
+
+sys.path.insert(0, str(Path(__file__).parent))
+from toy import train
+
+STEPS = 24
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> str:
+    """The weights of a training on one rank that nobody has disturbed."""
+    return train(tmp_path_factory.mktemp("alone"), STEPS, Alone(), say=lambda line: None)
+
+
+def test_ranks_of_mpi_killed_and_resized(mpirun, tmp_path, alone):
+    """Two ranks, of which one is killed; then four, which end it. The survivors do not wait for the dead one."""
+    toy = Path(__file__).with_name("toy.py")
+    began = time.monotonic()
+    done = mpirun(2, [toy, tmp_path, STEPS, 1, 17])
+    killed = time.monotonic()
+    assert done.returncode != 0
+    assert "rank 1 is killed before step 17" in done.stdout
+    assert killed - began < 60  # with the start of two torches on a busy machine; the end itself takes tenths
+    done = mpirun(4, [toy, tmp_path, STEPS])
+    assert done.returncode == 0, done.stderr
+    assert "goes on after step " in done.stdout
+    told = sorted(line.split(" ", 1) for line in done.stdout.splitlines() if "World(" in line)
+    assert {weights for weights, _ in told} == {alone}
+    worlds = [f"World(rank={rank}, size=4, local_rank={rank}, local_size=4, node_rank=0, nodes=1, source='PMI')"
+              for rank in range(4)]  # fmt: skip
+    assert [world for _, world in told] == worlds
+    verdict = audit(tmp_path)
+    assert verdict.faults == [] and verdict.epochs == 8
+
+
+class Pipes:
+    """A rank that talks to the others through pipes: forks of this process, which start in no time."""
+
+    def __init__(self, rank: int, lines: list[list[Connection]], aside: list[list[Connection]]) -> None:
+        self.rank, self.size, self.lines, self.aside = rank, len(lines), lines[rank], aside[rank]
+        self.world = World(rank, self.size)
+
+    def exchange(self, mine: np.ndarray, other: int) -> np.ndarray:
+        """The lower rank speaks first: no two wait for a full pipe."""
+        if self.rank < other:
+            self.lines[other].send(mine)
+            return self.lines[other].recv()
+        theirs = self.lines[other].recv()
+        self.lines[other].send(mine)
+        return theirs
+
+    def allgather(self, value):
+        """To the first rank and back."""
+        if self.rank:
+            self.lines[0].send(value)
+            return self.lines[0].recv()
+        values = [value, *(line.recv() for line in self.lines[1:])]
+        for line in self.lines[1:]:
+            line.send(values)
+        return values
+
+    def later(self, mine: np.ndarray) -> "Later":
+        return Later(self.rank, self.aside, mine)
+
+
+class Later:
+    """What comes through the pipes of a group of its own, in the order of the saves."""
+
+    def __init__(self, rank: int, lines: list[Connection], mine: np.ndarray) -> None:
+        self.lines, self.found = lines, {rank: mine}
+        for line in filter(None, lines):
+            line.send(mine)
+
+    def rows(self) -> np.ndarray | None:
+        for other, line in enumerate(self.lines):
+            if other not in self.found and line.poll():
+                self.found[other] = line.recv()
+        whole = len(self.found) == len(self.lines)
+        return np.stack([self.found[rank] for rank in sorted(self.found)]) if whole else None
+
+
+def pipes(context, ranks: int) -> list[list[Connection | None]]:
+    """A line from each rank to each other."""
+    lines = [[None] * ranks for _ in range(ranks)]
+    for low in range(ranks):
+        for high in range(low + 1, ranks):
+            lines[low][high], lines[high][low] = context.Pipe()
+    return lines
+
+
+def forked(folder: Path, ranks: int, kill_after: float | None) -> list[str]:
+    """The weights of all ranks; none where they were killed, all at once, after so many seconds."""
+    context = multiprocessing.get_context("fork")
+    lines, aside = pipes(context, ranks), pipes(context, ranks)
+    results = context.Queue()
+
+    def work(rank: int) -> None:
+        results.put(train(folder, STEPS, Pipes(rank, lines, aside), say=lambda line: None))
+
+    processes = [context.Process(target=work, args=(rank,)) for rank in range(ranks)]
+    for process in processes:
+        process.start()
+    if kill_after is None:
+        weights = [results.get(timeout=60) for _ in processes]
+    else:
+        time.sleep(kill_after)
+        for process in processes:
+            os.kill(process.pid, signal.SIGKILL)
+        weights = []
+    for process in processes:
+        process.join()
+    return weights
+
+
+@pytest.mark.timeout(300)
+def test_twenty_random_schedules_of_kills_on_other_numbers_of_ranks(tmp_path, alone):
+    chance = random.Random(1)
+    for schedule in range(20):
+        folder = tmp_path / str(schedule)
+        for _ in range(chance.randint(1, 3)):
+            forked(folder, chance.choice((1, 2, 4)), chance.uniform(0.03, 0.4))
+        ranks = chance.choice((1, 2, 4))
+        assert forked(folder, ranks, None) == [alone] * ranks
+        assert audit(folder).faults == []

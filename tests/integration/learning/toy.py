@@ -1,0 +1,73 @@
+"""On MPI ranks: a small LSTM with dropout learns sums, saved every eight steps.
+
+`toy.py FOLDER STEPS [RANK STEP]`: that rank kills itself before that step.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from deeprc.learning.config import How
+from deeprc.learning.peers import join
+from deeprc.learning.torch import state
+from deeprc.learning.torch.loop import make_deterministic
+from deeprc.learning.torch.train import Trainer
+
+
+class Sums:
+    """Each sample is a series of 6 steps; its sum is to be learned."""
+
+    def __init__(self) -> None:
+        self.data = torch.randn(100, 6, 3, generator=torch.Generator().manual_seed(5))
+        self.lstm, self.head = torch.nn.LSTM(3, 8, batch_first=True), torch.nn.Linear(8, 1)
+        self.drop, self.norm = torch.nn.Dropout(0.2), torch.nn.BatchNorm1d(8)
+        self.module = torch.nn.ModuleList([self.lstm, self.head, self.drop, self.norm])
+        self.rows = np.arange(100, 200)
+
+    def loss(self, samples: np.ndarray) -> torch.Tensor:
+        """Mean squared error."""
+        x = self.data[samples]
+        hidden = self.norm(self.drop(self.lstm(x)[0][:, -1]))
+        return ((self.head(hidden)[:, 0] - x.sum((1, 2))) ** 2).mean()
+
+    def weight(self, samples: np.ndarray) -> int:
+        """Each counts alike."""
+        return len(samples)
+
+
+def train(folder: Path, steps: int, peers, before=lambda step: None, say=print) -> str:
+    """The SHA-256 of the weights; the ledger is written to `folder`."""
+    make_deterministic(1, 1)
+    problem = Sums()
+    trainer = Trainer(
+        problem, peers, steps=steps, batch=32, seed=1, reproducible="elastic", shards=4,
+        how=How(checkpoint_steps=8), facts={"of": "sums"}, checkpoints=folder / "checkpoints",
+    )  # fmt: skip
+    trainer.say = trainer.saving.store.report = lambda line: say(line) if peers.rank == 0 else None
+    gradient = trainer._gradient()
+
+    def watched(step: int) -> float:
+        before(step)
+        return gradient(step)
+
+    trainer._gradient = lambda: watched
+    trainer.run(lambda: float(problem.loss(np.arange(100))), learning_rate=3e-3)
+    if peers.rank == 0:
+        trainer.write_ledger(folder)
+    return state.digest(problem.module)
+
+
+if __name__ == "__main__":
+    ranks = join()
+    rank, last = [int(text) for text in sys.argv[3:5]] or (-1, -1)
+
+    def kill(step: int) -> None:
+        if (ranks.rank, step) == (rank, last):
+            print(f"rank {rank} is killed before step {step}", flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    print(train(Path(sys.argv[1]), int(sys.argv[2]), ranks, kill), ranks.world, flush=True)
