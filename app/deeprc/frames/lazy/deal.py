@@ -51,22 +51,39 @@ class Deal:
 
 @dataclass(frozen=True)
 class Size:
-    """Rows over all ranks (of one copy, where they are everywhere), and bytes in each."""
+    """Rows over all ranks (of one copy, where they are everywhere), and bytes in each.
+
+    Parameters
+    ----------
+    share
+        Which part of the rows that were read is left: of what is joined with them about as much will be.
+    """
 
     rows: float
     width: float
     measured: bool = field(default=False, compare=False)
+    share: float = 1.0
 
     @property
     def bytes(self) -> float:
         return self.rows * self.width
 
+    @property
+    def read(self) -> float:
+        """The rows of which these are left."""
+        return self.rows / self.share if self.share else 0.0
+
     def part(self, share: float) -> Size:
-        return Size(self.rows * share, self.width)
+        return Size(self.rows * share, self.width, share=self.share * share)
 
     def wide(self, before: pl.Schema, after: pl.Schema) -> Size:
         """The same rows with other columns."""
-        return Size(self.rows, self.width * width(after) / max(width(before), 1))
+        return replace(self, width=self.width * width(after) / max(width(before), 1), measured=False)
+
+    def counted(self, rows: float, bytes: float) -> Size:
+        """What was measured in the place of this estimate."""
+        share = min(rows / self.read, 1.0) if self.read else 1.0
+        return Size(rows, bytes / max(rows, 1), measured=True, share=share)
 
 
 def width(schema: Mapping[str, pl.DataType]) -> float:

@@ -37,7 +37,12 @@ def pruned(root: Node) -> Node:
             needed[id(input)] |= names
     new: dict[int, Node] = {}
     for node in nodes:
-        new[id(node)] = _made(node, [new[id(input)] for input in node.inputs], needed[id(node)])
+        inputs = [new[id(input)] for input in node.inputs]
+        if isinstance(node, Join | Sort | Unique | Slice):
+            # What a predicate below has read, and nobody else needs, is not sent.
+            wanted = _wanted(node, needed[id(node)])
+            inputs = [_only(each, [n for n in each.columns if n in w]) for each, w in zip(inputs, wanted, strict=True)]
+        new[id(node)] = _made(node, inputs, needed[id(node)])
     return new[id(root)]
 
 
@@ -121,7 +126,7 @@ def _again(node: Node) -> Node:
 
 
 def _only(node: Node, names: list[str]) -> Node:
-    if node.columns == names:
+    if node.columns == names or not names:
         return node
     columns = tuple(Column(name, pl.col(name), {"Column": name}) for name in names)
     schema = pl.Schema({name: node.schema[name] for name in names})

@@ -71,14 +71,14 @@ class Ranks:
 
     def keep(self, piece: Piece, held: pl.DataFrame) -> Piece:
         """The piece with these rows of this rank."""
-        size = self.measured(held, piece.deal)
+        size = self.measured(held, piece.deal, piece.size)
         piece.step.size = size
         return replace(piece, rows=held.lazy(), held=held, size=size)
 
-    def measured(self, held: pl.DataFrame, deal: Deal) -> Size:
+    def measured(self, held: pl.DataFrame, deal: Deal, estimate: Size | None = None) -> Size:
         mine = np.array([held.height, held.estimated_size()], np.float64)
-        total = mine if deal.how == EVERYWHERE else self.comm.allreduce(mine)
-        return Size(float(total[0]), float(total[1] / max(total[0], 1)), measured=True)
+        rows, total = (mine if deal.how == EVERYWHERE else self.comm.allreduce(mine)).tolist()
+        return (estimate or Size(rows, 1)).counted(rows, total)
 
     def by_hash(self, piece: Piece, keys: Sequence[str], why: str) -> Piece:
         """Rows with the same keys on the same rank."""

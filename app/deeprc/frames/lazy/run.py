@@ -123,7 +123,7 @@ class Run:
         by = [key.expression for key in node.keys]
         first = piece.rows.group_by(by).agg(two.first) if keys else piece.rows.select(two.first)
         schema = first.collect_schema()
-        partial_size = Size(min(size.rows * ranks.size, piece.size.rows), size.width)
+        partial_size = Size(min(size.rows * ranks.size, piece.size.rows), size.width, share=size.share)
         title = f"PARTIAL {node.title}"
         partial = self._stepped(title, piece, first, Deal(), partial_size)
         if not keys and not two.first:  # nothing but literals
@@ -179,7 +179,7 @@ class Run:
     def _groups(self, node: Aggregate, size: Size) -> Size:
         if not node.keys:
             return Size(1, size.width)
-        return Size(size.rows**GROUPS, size.wide(node.input.schema, node.schema).width)
+        return Size(size.rows**GROUPS, size.wide(node.input.schema, node.schema).width, share=size.share)
 
     def _local(self, node: Node, piece: Piece, deal: Deal, size: Size, *, engine: str | None = None) -> Piece:
         """What a rank does with its rows alone."""

@@ -52,19 +52,18 @@ def _placed(run: Run, node: Join, left: Piece, right: Piece) -> tuple[Piece, Pie
     at_left, at_right = left.deal.places(node.left_on), right.deal.places(node.right_on)
     if at_left is not None and at_left == at_right:
         return left, right, left.deal
-    if at_left is not None or at_right is not None:
-        return _beside(run, node, left, right, at_left, at_right)
-    first = left if left.size.bytes < right.size.bytes else right
     sides = {"left": left, "right": right}
-    small = "left" if first is left else "right"
+    small, large = ("left", "right") if left.size.bytes < right.size.bytes else ("right", "left")
     if node.how in (LEFT_EVERYWHERE if small == "left" else RIGHT_EVERYWHERE):
-        held = ranks.hold(sides[small])
-        other = sides["right" if small == "left" else "left"]
-        if spreads(held.size, other.size, ranks.size):
-            copied = ranks.everywhere(held, f"the {small} side of a join")
-            pair = (copied, other) if small == "left" else (other, copied)
-            return *pair, other.deal
-        sides[small] = held
+        dealt = at_left if large == "left" else at_right
+        # A side that lies right already would have to be tiny for the other one not to be dealt beside it.
+        if dealt is None and (at_left is at_right or spreads(sides[small].size, sides[large].size, ranks.size)):
+            sides[small] = ranks.hold(sides[small])
+            if spreads(sides[small].size, sides[large].size, ranks.size):
+                sides[small] = ranks.everywhere(sides[small], f"the {small} side of a join")
+                return sides["left"], sides["right"], sides[large].deal
+    if at_left is not None or at_right is not None:
+        return _beside(run, node, sides["left"], sides["right"], at_left, at_right)
     left = ranks.by_hash(_with_keys(sides["left"], node, "left"), node.left_on, "the left side of a join")
     right = ranks.by_hash(_with_keys(sides["right"], node, "right"), node.right_on, "the right side of a join")
     return left, right, left.deal
@@ -118,14 +117,20 @@ def _named(node: Join, deal: Deal) -> Deal:
 
 
 def _size(node: Join, left: Size, right: Size) -> Size:
+    both = left.width + right.width
     match node.how:
-        case "semi" | "anti":
+        case "semi":
+            return left.part(right.share if right.share < 1 else MATCHING)
+        case "anti":
             return left.part(MATCHING)
         case "cross":
-            return Size(left.rows * right.rows, left.width + right.width)
+            return Size(left.rows * right.rows, both)
         case "left":
-            return Size(left.rows, left.width + right.width)
+            return replace(left, width=both, measured=False)
+        case "right":
+            return replace(right, width=both, measured=False)
         case "full":
-            return Size(left.rows + right.rows, left.width + right.width)
-    larger, smaller = (left, right) if left.rows >= right.rows else (right, left)
-    return Size(larger.rows, larger.width + smaller.width)
+            return Size(left.rows + right.rows, both)
+    # Each row of the side that was larger when it was read has a partner, say, in the other: of these some are left.
+    many, few = (left, right) if left.read >= right.read else (right, left)
+    return replace(many.part(few.share), width=both)

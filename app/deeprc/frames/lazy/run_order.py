@@ -147,7 +147,7 @@ def _top(run: Run, node: Slice, sorted_: Sort) -> Piece:
 
 
 def _most(size: Size, rows: int) -> Size:
-    return Size(min(size.rows, rows), size.width)
+    return Size(min(size.rows, rows), size.width, share=size.share)
 
 
 def _free(columns: list[str], name: str) -> str:

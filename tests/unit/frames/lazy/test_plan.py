@@ -46,6 +46,7 @@ def table(name: str, columns: str, rows: int = 10**6, small: bool = False) -> La
 
 
 LEFT, RIGHT, FEW = table("LEFT", "kgxy"), table("RIGHT", "kj"), table("FEW", "kj", 100)
+OTHER = table("OTHER", "ky")
 x, y, k = pl.col("x"), pl.col("y"), pl.col("k")
 
 
@@ -78,11 +79,12 @@ def test_predicates_go_down_and_a_small_side_goes_everywhere() -> None:
     assert (
         plan.explain()
         == """\
-SELECT [col("g"), col("j")]  (~90000 rows)
-  INNER JOIN ON k  (~90000 rows)
-    FILTER [(col("x")) > (dyn int: 1)]  (~90000 rows)
-      FILTER [(col("k")) < (dyn int: 9)]  (~300000 rows)
-        LEFT [k, g, x]  (~1000000 rows)
+SELECT [col("g"), col("j")]  (~8100 rows)
+  INNER JOIN ON k  (~8100 rows)
+    SELECT [col("k"), col("g")]  (~90000 rows)
+      FILTER [(col("x")) > (dyn int: 1)]  (~90000 rows)
+        FILTER [(col("k")) < (dyn int: 9)]  (~300000 rows)
+          LEFT [k, g, x]  (~1000000 rows)
     EXCHANGE to every rank (the right side of a join)  (sends 432 B, ~9 rows)
       FILTER [(col("j")) == (dyn int: 2)]  (~9 rows)
         FILTER [(col("k")) < (dyn int: 9)]  (~30 rows)
@@ -107,7 +109,11 @@ def exchanges(plan: LazyFrame) -> list[str]:
         (LEFT.with_columns(z=x.sum().over("k")), ["EXCHANGE in the order that the rows had",
                                                   "EXCHANGE by k (all rows of a window)"]),
         (LEFT.rename({"k": "q"}).group_by("q").len().join(RIGHT, left_on="q", right_on="k"),
-         ["EXCHANGE by q (partial results)", "EXCHANGE by k (the right side of a join)"]),
+         ["EXCHANGE to every rank (the left side of a join)", "EXCHANGE by q (partial results)"]),
+        (
+            LEFT.rename({"k": "q"}).join(RIGHT, left_on="q", right_on="k").join(OTHER, left_on="q", right_on="k"),
+            [f"EXCHANGE by {key} (the {side} side of a join)" for key, side in (["q", "left"], *[["k", "right"]] * 2)],
+        ),
         (LEFT.sort("x").head(3), ["EXCHANGE to rank 0 (the first rows of each rank)"]),
         (LEFT.sort("x"), ["EXCHANGE in the order of x"]),
         (LEFT.select(x.mean(), n=pl.len()), ["EXCHANGE to every rank (partial results)"]),
