@@ -153,5 +153,12 @@ def test_cray_mpich_in_place_of_the_variants_own(spack, tmp_path: Path) -> None:
     specs = {spec["name"]: spec for spec in lock["concrete_specs"].values()}
     assert specs["cray-mpich"]["external"]["path"] == str(prefix)
     assert not {"mpich", "openmpi"} & set(specs)
+    ask = ("python", str(build.prefix / "programs" / "wrappers.py"))
+    done = spack(build.environment, *ask, env=overrides(build))
+    assert done.returncode == 1
+    assert f"found: {prefix}/bin/mpicc" in done.stderr  # which is not there
+    (prefix / "bin").mkdir()
+    (prefix / "bin" / "mpicc").touch(mode=0o755)
+    assert spack(build.environment, *ask, env=overrides(build)).returncode == 0
     target = specs["py-mpi4py"]["arch"]["target"]
     assert (target if isinstance(target, str) else target["name"]) == "zen3"

@@ -7,6 +7,7 @@ takes, or where that is not the facility's: Spack itself would go on, and build 
 import os
 import sys
 import types
+from pathlib import Path
 
 import spack.environment
 
@@ -19,12 +20,13 @@ def main() -> int:
             edge.spec for edge in spec.edges_to_dependencies() if "mpi" in edge.virtuals and edge.spec.external
         ]:
             mpi.package.setup_dependent_package(types.ModuleType(spec.name), spec)
-            wrapper = os.path.realpath(str(getattr(mpi, "mpicc", None)))
-            inside = wrapper.startswith(os.path.realpath(str(mpi.prefix)) + os.sep)
+            wrapper = str(getattr(mpi, "mpicc", None))
+            # The folder counts: wrappers are often links to a program beside them, or to the system's alternatives.
+            inside = Path(wrapper).parent.resolve().is_relative_to(Path(mpi.prefix).resolve())
             if not (inside and os.access(wrapper, os.X_OK)):
                 print(
                     f"error: Spack would compile {spec.name} with another thing than the wrappers of {mpi.name}",
-                    f"  found: {getattr(mpi, 'mpicc', None)}",
+                    f"  found: {wrapper}",
                     f"  expected: a program below {mpi.prefix}",
                     "  fix: correct version, modules and prefix of the site file's mpi.build",
                     sep="\n",
