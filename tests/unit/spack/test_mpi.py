@@ -127,11 +127,12 @@ def test_each_partition_has_its_own_externals_where_they_differ(tmp_path: Path) 
         [{"spec": "openmpi@4.1.1", "modules": ["gcc/9.2.0", "openmpi/4.1.1"]}],
         [{"spec": "openmpi@4.0.4", "modules": ["openmpi/4.0.4-nocuda"]}],
     ]
-    run = CliRunner()
-    refused = run.invoke(app, ["externals", "--site", "expanse"])
+    run, path = CliRunner(), tmp_path / "site.yaml"
+    path.write_text(yaml.safe_dump(where.model_dump(mode="json", exclude_defaults=True)))
+    refused = run.invoke(app, ["externals", "--site", str(path)])
     assert isinstance(refused.exception, ConfigError)
-    assert "compute, and other externals on gpu" in str(refused.exception)
-    assert run.invoke(app, ["externals", "--site", "expanse", "--partition", "gpu"]).exit_code == 0
+    assert "cpu, and other externals on gpu" in str(refused.exception)
+    assert run.invoke(app, ["externals", "--site", str(path), "--partition", "gpu"]).exit_code == 0
     assert run.invoke(app, ["externals", "--site", "polaris"]).exit_code == 0
 
 
