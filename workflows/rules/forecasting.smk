@@ -4,12 +4,19 @@ FORECASTING_DATA = data_of(CONFIG, APPLICATION)
 SUBJECT = APPLICATION.subject(FORECASTING)
 FORECASTING_RESULTS = f"{RESULTS}/forecasting"
 TRAINING = FORECASTING.training
+# Imported once per core, not once per model; several ranks start by themselves.
+WARM = "neuralforecast.models,polars,pyarrow" if TRAINING.ranks == 1 else ""
 
 TARGETS += [
     f"{FORECASTING_RESULTS}/metrics.json",
     expand(f"{FORECASTING_RESULTS}/models/{{model}}", model=FORECASTING.models),
     expand(f"{FORECASTING_RESULTS}/predictions/{{model}}.arrow", model=FORECASTING.models),
 ]
+
+
+def into(log):
+    """Where a stage writes what it says; what several ranks say is joined by the executor."""
+    return f"&> {shlex.quote(f'{RESULTS}/logs/{log}.log')}" if TRAINING.ranks == 1 else ""
 
 
 rule forecasting_prepare:
@@ -40,20 +47,14 @@ rule forecasting_train:
     threads: FORECASTING.threads
     resources:
         tasks=TRAINING.ranks,
-        # Imported once per core, not once per model; several ranks start by themselves.
-        warm="neuralforecast.models,polars,pyarrow" if TRAINING.ranks == 1 else "",
+        warm=WARM,
     params:
         config=lambda wildcards: FORECASTING.train_json(wildcards.model),
         # What follows is no reason to train anew: Snakemake does not compare what depends on the input.
         how=lambda wildcards, input: TRAINING.how(),
         # Not below the output, which Snakemake removes where a training was ended: it goes on from here.
         checkpoints=lambda wildcards, input: f"{FORECASTING_RESULTS}/checkpoints/{wildcards.model}",
-        # The output of several ranks is joined by the executor.
-        to=lambda wildcards, input: (
-            f"&> {shlex.quote(f'{RESULTS}/logs/forecasting_train_{wildcards.model}.log')}"
-            if TRAINING.ranks == 1
-            else ""
-        ),
+        to=lambda wildcards, input: into(f"forecasting_train_{wildcards.model}"),
     message:
         "train {wildcards.model}"
     shell:
@@ -72,12 +73,15 @@ rule forecasting_predict:
         f"{RESULTS}/logs/forecasting_predict_{{model}}.log",
     threads: FORECASTING.threads
     resources:
-        warm="neuralforecast.models,polars,pyarrow",  # imported once per core, not once per model
+        tasks=TRAINING.ranks,
+        warm=WARM,
+    params:
+        to=lambda wildcards, input: into(f"forecasting_predict_{wildcards.model}"),
     message:
         "forecast with {wildcards.model}"
     shell:
         "python -m deeprc.applications.forecasting.predict --prepared {input.prepared:q} --model {input.model:q}"
-        " --threads {threads} --out {output:q} &> {log:q}"
+        " --threads {threads} --out {output:q} {params.to}"
 
 
 rule forecasting_evaluate:

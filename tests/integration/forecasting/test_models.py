@@ -21,6 +21,7 @@ from deeprc.core.errors import ConfigError
 from deeprc.core.files import read_json
 from deeprc.core.validation import validate
 from deeprc.learning.torch.loop import make_deterministic
+from samples.peers import on_ranks
 from samples.series import CONFIG as SEVERAL
 from samples.series import write_series
 
@@ -69,6 +70,17 @@ def test_forecast_of_a_window_does_not_depend_on_the_others_nor_on_the_future(se
     with torch.inference_mode():
         blind = network({**batch, "y": torch.full_like(batch["y"], 1e6)})
         assert torch.equal(network(batch), blind)
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_forecasts_shared_over_ranks_are_the_same_bits(series, monkeypatch, ranks):
+    monkeypatch.setattr("deeprc.applications.forecasting.network.BATCH", 7)
+    make_deterministic(1, 1)
+    network = Forecaster("GRU", ZOO["GRU"].options, series.meta)
+    origins = series.origins("test")[:40]  # six batches, the last of five
+    one = forecast(network, series, origins)
+    shared = on_ranks(ranks, lambda peers: forecast(network, series, origins, peers))
+    assert all(np.array_equal(one, found) for found in shared)
 
 
 def made_up(horizon: int, input_size: int, covariates: int) -> Series:

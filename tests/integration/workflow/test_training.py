@@ -88,3 +88,8 @@ def test_a_training_killed_on_two_ranks_goes_on_on_one_to_the_same_bits(snakemak
     two, one = (read_json(folder / "model.json") for folder in (out, model))
     assert json.dumps(two) == json.dumps(one)
     assert (out / "weights.safetensors").read_bytes() == (model / "weights.safetensors").read_bytes()
+
+    out, options = tmp_path / "NHITS.arrow", ["--prepared", prepared, "--model", model]
+    done = mpirun(2, ["-m", "deeprc.applications.forecasting.predict", *options, "--out", out], timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes() == (tmp_path / "results/forecasting/predictions/NHITS.arrow").read_bytes()

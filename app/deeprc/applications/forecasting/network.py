@@ -13,6 +13,7 @@ import torch
 from deeprc.applications.forecasting.series import Series
 from deeprc.applications.forecasting.zoo import entry
 from deeprc.core.errors import ConfigError
+from deeprc.learning.peers import Peers
 
 BATCH = 512  # windows that are forecast at once
 SMALLEST_SPREAD = 0.1  # of a window, in standard deviations of the series: a flat night must not blow up the rest
@@ -137,13 +138,20 @@ def _build(name: str, arguments: dict[str, Any], probabilistic: bool) -> torch.n
     return module
 
 
-def forecast(network: Forecaster, series: Series, origins: np.ndarray) -> np.ndarray:
-    """Forecasts [origins, horizon], scaled, that start at the rows `origins`; each as if it were the only one."""
-    batch = 1 if network.entry.mixes else BATCH
+def forecast(network: Forecaster, series: Series, origins: np.ndarray, peers: Peers | None = None) -> np.ndarray:
+    """Forecasts [origins, horizon], scaled, that start at the rows `origins`; each as if it were the only one.
+
+    Ranks are dealt whole batches, the same ones however many they are: kernels round by the size of a batch, so these
+    are the same numbers on any number of ranks. Every rank has all of them in the end.
+    """
+    size = 1 if network.entry.mixes else BATCH
+    batches = [origins[first : first + size] for first in range(0, len(origins), size)]
     network.eval()
+    rank, ranks = (peers.rank, peers.size) if peers else (0, 1)
     with torch.inference_mode():
-        parts = [network(windows(series, origins[i : i + batch])).numpy() for i in range(0, len(origins), batch)]
-    return np.concatenate(parts)
+        mine = [network(windows(series, batch)).numpy() for batch in batches[rank::ranks]]
+    shares = peers.allgather(mine) if peers else [mine]
+    return np.concatenate([shares[number % ranks][number // ranks] for number in range(len(batches))])
 
 
 def windows(series: Series, origins: np.ndarray) -> dict[str, torch.Tensor]:

@@ -31,9 +31,11 @@ def main(
     from deeprc.applications.forecasting.network import Forecaster, forecast
     from deeprc.applications.forecasting.series import load
     from deeprc.learning.checkpoints import tensors
+    from deeprc.learning.peers import join
     from deeprc.learning.torch import state
     from deeprc.learning.torch.loop import make_deterministic
 
+    peers = join()
     check_parts(model)
     about, series = read_facts(model / "model.json"), load(prepared)
     made_from = about.get(fingerprint.KEY)
@@ -45,9 +47,11 @@ def main(
     origins = series.origins("test", stride=horizon)
     number = np.repeat(series.number(origins), horizon).astype(np.int32)
     rows = origins[:, None] + np.arange(horizon)
-    yhat = series.unscaled(forecast(network, series, origins), origins)
+    yhat = series.unscaled(forecast(network, series, origins, peers), origins)
     if not np.isfinite(yhat).all():
         raise InputError(f"{about['name']} forecasts values that are not finite", where=model, fix="train it anew")
+    if peers.rank:
+        return
     table = pa.table(
         {
             "id": pa.DictionaryArray.from_arrays(number, series.ids),
