@@ -22,11 +22,10 @@ from deeprc.images.build import Recipe, build
 from deeprc.images.catalog import load_catalog
 from deeprc.images.errors import ImageError
 from deeprc.images.site import store_of
-from deeprc.images.store import SQUASHFS, Held, Store
+from deeprc.images.store import Held, Store
 from deeprc.images.workspace import sweep
-from deeprc.launch.images import taken, verdicts
+from deeprc.launch.images import made_for, taken, verdicts
 from deeprc.launch.nodecopy import copying, own_folder
-from deeprc.launch.runtimes import container
 from deeprc.launch.text import shell_word
 from deeprc.sites import Site, load_site
 from deeprc.sites.identity import matches
@@ -165,16 +164,10 @@ def pull(
         )  # fmt: skip
     else:
         found = [transfer.pull(image, store, each, progress=_progress(image.name)) for image, each in wanted]
-    runtime = container(where.runtime.kind) if where else None
-    own = runtime is not None and runtime.suffix is None
     for held in found:
         _show(held)
-        if squashfs or own or (runtime and runtime.suffix == SQUASHFS):
-            typer.echo(f"  {(path := store.make_squashfs(held))}")
-            if described := store.describe_squashfs(held, catalog.image(held.name)):
-                typer.echo(f"  {described}")
-        if own:
-            typer.echo(f"  {runtime.fill(path, held.name, held.digest)}")
+        for line in made_for(where, store, held, catalog.image(held.name), squashfs=squashfs):
+            typer.echo(f"  {line}")
     if to and (why := shared.unreadable(store.folder)):
         typer.echo(f"notice: {why}", err=True)
 

@@ -17,9 +17,10 @@ from deeprc.core.ownership import fault
 from deeprc.images import age, apptainer, debian, definition, labels, leftovers, sif, wheels
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
+from deeprc.images.held import BUILT, Held
 from deeprc.images.inputs import content_of
 from deeprc.images.sign import Signer, signed
-from deeprc.images.store import BUILT, Held, Store, cannot_write
+from deeprc.images.store import Store, cannot_write
 from deeprc.images.workspace import workspace
 
 # zstd: quicker to pack and to start from than gzip. Larger blocks with a lower level give smaller files in a seventh of

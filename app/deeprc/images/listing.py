@@ -6,7 +6,8 @@ import datetime
 
 from deeprc.images import age, sif
 from deeprc.images.catalog import Catalog, Image
-from deeprc.images.store import BUILT, Held, Store
+from deeprc.images.held import BUILT, Held
+from deeprc.images.store import Store
 
 
 def rows(catalog: Catalog, store: Store, architecture: str) -> list[dict]:

@@ -15,8 +15,9 @@ import yaml
 from deeprc.images import apptainer, labels
 from deeprc.images.catalog import Image, load_catalog
 from deeprc.images.errors import ImageError, RegistryError
+from deeprc.images.held import BUILT, Held
 from deeprc.images.registry import INDEX, MANIFEST, PROCESSORS, SIF_LAYER, AbsentError, Address, Body, Registry
-from deeprc.images.store import BUILT, Held, Store
+from deeprc.images.store import Store
 
 CONFIG, EMPTY = "application/vnd.sylabs.sif.config.v1+json", b"{}"
 PATIENCE = 20  # times the usual, while a registry looks at what it was sent

@@ -15,45 +15,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from deeprc.core.errors import DeepRCError
 from deeprc.core.files import StorageError, atomic, read_json, write_json
 from deeprc.core.ownership import OwnershipError, fault, open_to, require_fixed
 from deeprc.core.validation import validate
 from deeprc.images import leftovers, sif, squashfs, trust
-from deeprc.images.catalog import Image, Stage
-from deeprc.images.leftovers import IMAGE, RECORD, SIF, SQUASHFS
-
-BUILT = "built"  # the source of an image that was built here
-JUDGED = ("path", "shared", "foreign", "doubt")  # what a record itself says nothing of
-
-
-class Held(BaseModel):
-    """An image that the store holds, and where it came from."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)  # ignore: a newer version's records are readable
-
-    name: str
-    architecture: str
-    digest: str
-    path: Path
-    size: int
-    mtime_ns: int = 0
-    created: float
-    source: str  # BUILT, or the address that it was pulled from
-    content: str | None = None  # the hash of what went into a build
-    stages: list[Stage] = []
-    signed_by: str | None = None
-    shared: bool = False
-    foreign: bool = False  # so its file is read once by everybody who uses it (see `trust`)
-    doubt: str | None = None  # why nothing but a digest that the catalog pins is believed of it
-
-
-def named(path: str) -> tuple[str, str] | None:
-    """The image's name and the beginning of its digest (`sha256:…`), as `Store.path` puts them into a file's name."""
-    found = IMAGE.fullmatch(Path(path).name)
-    return (found["name"], f"sha256:{found['digest']}…") if found else None
+from deeprc.images.catalog import Image
+from deeprc.images.held import JUDGED, Held
+from deeprc.images.leftovers import RECORD, SIF, SQUASHFS
 
 
 class Store:

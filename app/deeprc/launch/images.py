@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from deeprc.images.catalog import Catalog, Image
 from deeprc.images.errors import ImageError
+from deeprc.images.held import Held
+from deeprc.images.leftovers import SQUASHFS
+from deeprc.images.store import Store
 from deeprc.launch.choose import candidates
+from deeprc.launch.runtimes import container
 from deeprc.sites import Site
 
 
@@ -36,3 +42,23 @@ def taken(catalog: Catalog, site: Site, partition: str | None) -> list[tuple[Ima
         fix = f"deeprc image list --site {site.name} says why" if rows else "run without images there"
         raise ImageError(f"no image of the catalog runs on {site.name}", found=site.runtime.kind, fix=fix)
     return [(catalog.image(name), architecture) for name, architecture in chosen]
+
+
+def made_for(
+    site: Site | None, store: Store, held: Held, image: Image, *, squashfs: bool = False
+) -> Iterator[object]:  # fmt: skip
+    """Make of an image what the site's runtime takes, where that is no SIF; each thing, once it is there.
+
+    Parameters
+    ----------
+    squashfs
+        Whether its file system alone is wanted in any case.
+    """
+    runtime = container(site.runtime.kind) if site else None
+    own = runtime is not None and runtime.suffix is None  # a store of its own
+    if squashfs or own or (runtime and runtime.suffix == SQUASHFS):
+        yield (path := store.make_squashfs(held))
+        if described := store.describe_squashfs(held, image):
+            yield described
+        if own:
+            yield runtime.fill(path, held.name, held.digest)

@@ -19,8 +19,8 @@ from deeprc.core.files import tail
 from deeprc.core.ownership import own_umask
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
+from deeprc.images.leftovers import SIF, SQUASHFS
 from deeprc.images.site import require, store_of
-from deeprc.images.store import SIF, SQUASHFS
 from deeprc.launch import Plan
 from deeprc.launch.runtimes import suffix
 from deeprc.pilot.environment import users

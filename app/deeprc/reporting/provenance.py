@@ -15,7 +15,7 @@ from deeprc.core.events import RunImage
 from deeprc.core.fingerprint import KEY
 from deeprc.core.masking import masked, masked_words
 from deeprc.core.shipped import installed
-from deeprc.images.store import named
+from deeprc.images.held import named
 from deeprc.reporting.breakdown import breakdown
 from deeprc.reporting.events import Run, Task
 from deeprc.sites import detect, known_sites, site_file

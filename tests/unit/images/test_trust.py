@@ -18,8 +18,9 @@ from deeprc.doctor.security.folders import folders
 from deeprc.doctor.security.place import Place
 from deeprc.images import load_catalog, sif
 from deeprc.images.errors import ImageError
+from deeprc.images.leftovers import RECORD
 from deeprc.images.site import require
-from deeprc.images.store import RECORD, Store
+from deeprc.images.store import Store
 
 CATALOG = Path(__file__).resolve().parents[3] / "containers" / "catalog.yaml"
 IMAGE = load_catalog(CATALOG).image("cpu-mpich")
