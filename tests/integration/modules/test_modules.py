@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from conftest import ROOT
+from deeprc.commands.module import app
 from deeprc.images import load_catalog, sif
 from deeprc.images.store import Store
 from deeprc.launch.images import verdicts
@@ -167,12 +169,16 @@ def test_profile_of_a_site_of_ones_own(shell, published, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def imaged(deeprc, tmp_path_factory) -> tuple[Path, str, Path]:
+def imaged(tmp_path_factory) -> tuple[Path, str, Path]:
     """A prefix with a release and, in its folder of images, one that runs here, and two that do not."""
     folder, site = tmp_path_factory.mktemp("imaged") / "apps", "localhost-apptainer"
-    assert deeprc("write", "--site", site, "--prefix", folder, "--version", NEW).returncode == 0
-    asked = ("images", "--site", site, "--prefix", folder, "--version")
-    assert "no image for a module here" in deeprc(*asked, NEW).stderr
+
+    def module(command: str, version: str = NEW):
+        words = [command, "--site", site, "--prefix", str(folder), "--version", version]
+        return CliRunner().invoke(app, words)  # no process of its own: the shells' are enough
+
+    assert not module("write").exception
+    assert "no image for a module here" in str(module("images").exception)
     rows = verdicts(load_catalog(ROOT / "containers" / "catalog.yaml"), load_site(site))
     (name,) = [row["name"] for row in rows if row["chosen"]]
     refused = next(row["name"] for row in rows if row["verdict"] == "refuse")
@@ -182,11 +188,11 @@ def imaged(deeprc, tmp_path_factory) -> tuple[Path, str, Path]:
         (store.folder / ".new.tmp").write_bytes(each.encode())
         digest = sif.digest(store.folder / ".new.tmp")
         helds.append(store.adopt(store.folder / ".new.tmp", each, platform.machine(), digest, source="built"))
-    done = deeprc(*asked, NEW)
-    assert done.returncode == 0, done.stderr
+    done = module("images")
+    assert not done.exception, done.exception
     assert done.stdout.split() == [f"{folder}/modulefiles/deeprc/{NEW}-{name}{end}" for end in (".lua", "")]
     assert f"no module for {refused}: " in done.stderr and "no module for mine: not an image of" in done.stderr
-    assert "did you mean" in deeprc(*asked, "0.2.1").stderr
+    assert "did you mean" in str(module("images", "0.2.1").exception)
     return folder, name, helds[0].path
 
 
