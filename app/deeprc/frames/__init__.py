@@ -19,6 +19,7 @@ os.environ.setdefault("POLARS_MAX_THREADS", os.environ.get("OMP_NUM_THREADS", "1
 
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.frame import Frame
-from deeprc.frames.lazy.frame import LazyFrame, concat, scan_arrow, scan_csv, scan_parquet
+from deeprc.frames.lazy.frame import LazyFrame
+from deeprc.frames.lazy.sources import concat, scan_arrow, scan_csv, scan_parquet
 
 __all__ = ["Communicator", "Frame", "LazyFrame", "concat", "scan_arrow", "scan_csv", "scan_parquet"]

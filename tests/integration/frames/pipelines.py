@@ -107,6 +107,27 @@ OPERATIONS: dict[str, Operation] = {
     "unique, last": Operation(lambda f, k, o: f.unique(k[0], keep="last"), LOST, asks=True),
     "unique, none": Operation(lambda f, k, o: f.unique("truth", keep="none"), LOST),
     "drop nulls": Operation(lambda f, k, o: f.drop_nulls(["number", k[0]])),
+    "fill nulls": Operation(lambda f, k, o: f.fill_null(7).fill_nan(1.0)),
+    "fill nulls from before": Operation(lambda f, k, o: f.fill_null(strategy="forward"), asks=True),
+    "shift": Operation(lambda f, k, o: f.shift(2), asks=True),
+    "reverse": Operation(lambda f, k, o: f.reverse(), asks=True),
+    "aggregates of all": Operation(
+        lambda f, k, o: f.with_columns(number=number.median(), whole=whole.std().round().cast(pl.Int32)), KEPT
+    ),
+    "explode": Operation(
+        lambda f, k, o: (
+            f.group_by(k).agg(pl.col("row").sort(), pl.col(VALUES).max()).explode("row").select(_columns(k))
+        ),
+        LOST,
+    ),
+    "unpivot": Operation(
+        lambda f, k, o: (
+            f.unpivot(["number", "row"], index=[*k, "whole", "text", "truth"], value_name="v")
+            .with_columns(row=pl.col("variable").str.len_bytes().cast(pl.Int64), number="v")
+            .select(_columns(k))
+        ),
+        LOST,
+    ),
     "group": Operation(
         lambda f, k, o: _grouped(
             f, k, number.sum(), whole.filter(row > 2).max(), text.min(), truth.any(), row.count().cast(pl.Int64)

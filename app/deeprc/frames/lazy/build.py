@@ -10,8 +10,9 @@ import polars as pl
 
 from deeprc.core.errors import InputError
 from deeprc.frames.lazy.empty import empty
-from deeprc.frames.lazy.nodes import Aggregate, Filter, Node, Project, Values, Whole, Window
+from deeprc.frames.lazy.nodes import Aggregate, Filter, Node, Project, Whole, Window
 from deeprc.frames.lazy.reading import Column, expand
+from deeprc.frames.lazy.several import Values
 from deeprc.frames.lazy.trees import column as column_tree
 from deeprc.frames.lazy.trees import expression_of, key, plain_column, replaced
 from deeprc.frames.names import known

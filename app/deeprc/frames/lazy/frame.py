@@ -11,13 +11,12 @@ import polars as pl
 from deeprc.core.errors import InputError
 from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
-from deeprc.frames.lazy import build, csv, scan
+from deeprc.frames.lazy import build
 from deeprc.frames.lazy.build import checked, expressions, free, only, plain
-from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.groups import LazyGroupBy
 from deeprc.frames.lazy.held import Held
 from deeprc.frames.lazy.joins import joined
-from deeprc.frames.lazy.nodes import Concat, Local, Node, Project, Slice, Sort, Source, Unique, Whole, bottom_up
+from deeprc.frames.lazy.nodes import Local, Node, Project, Slice, Sort, Source, Unique, Whole, bottom_up
 from deeprc.frames.lazy.prune import pruned
 from deeprc.frames.lazy.push import pushed
 from deeprc.frames.lazy.ranks import Outline, Ranks
@@ -118,6 +117,24 @@ class LazyFrame:
         """The rows without nulls in these columns, or in all."""
         names = self.columns if subset is None else [subset] if isinstance(subset, str) else list(subset)
         return self._local("drop_nulls", {"subset": names}, names)
+
+    def fill_null(self, value: Any = None, strategy: str | None = None, **options: Any) -> LazyFrame:
+        """A value in the place of null; by a strategy with all rows on one rank."""
+        if strategy is None:
+            return self._local("fill_null", {"value": value, **options}, None)
+        return self._whole("fill_null", {"value": value, "strategy": strategy, **options}, "rows look around")
+
+    def fill_nan(self, value: Any) -> LazyFrame:
+        """A value in the place of NaN."""
+        return self._local("fill_nan", {"value": value}, None)
+
+    def shift(self, n: int = 1, *, fill_value: Any = None) -> LazyFrame:
+        """The values of other rows; with all rows on one rank."""
+        return self._whole("shift", {"n": n, "fill_value": fill_value}, "rows look around")
+
+    def reverse(self) -> LazyFrame:
+        """The last row first; with all rows on one rank."""
+        return self._whole("reverse", {}, "all rows change places")
 
     def explode(self, *columns: Any, **options: Any) -> LazyFrame:
         """A row for each element of lists."""
@@ -225,7 +242,7 @@ class LazyFrame:
 
     def __getattr__(self, name: str) -> Any:
         """`sum`, `min`, … of every column."""
-        if name in ("sum", "min", "max", "mean", "median", "std", "var", "count", "null_count"):
+        if name in ("sum", "min", "max", "mean", "median", "std", "var", "count", "null_count", "quantile"):
             return lambda *arguments, **options: self.select(getattr(pl.all(), name)(*arguments, **options))
         if hasattr(pl.LazyFrame, name) and not name.startswith("_"):
             raise InputError(
@@ -298,65 +315,11 @@ class LazyFrame:
         return self._with(Whole(schema=schema, input=self._node, call=call, what=method.upper(), why=why))
 
 
-def scan_parquet(path: str | Path, comm: Communicator) -> LazyFrame:
-    """A Parquet file, the `*.parquet` of a folder, or the files that match a pattern, to be read when asked for.
-
-    Folders `name=value` in the folder stand for columns. Collective: the ranks read the files' footers together.
-    """
-    return _scanned(scan.files(path, "parquet", comm), comm)
-
-
-def scan_arrow(path: str | Path, comm: Communicator) -> LazyFrame:
-    """Arrow IPC files, memory-mapped; otherwise as `scan_parquet`."""
-    return _scanned(scan.files(path, "arrow", comm), comm)
-
-
-def scan_csv(path: str | Path, comm: Communicator, **options: Any) -> LazyFrame:
-    """CSV files (`*.csv` of a folder), dealt by bytes; a file with quotes in it is read by one rank.
-
-    Parameters
-    ----------
-    options
-        Polars' separator, quote_char, null_values, has_header, schema_overrides, infer_schema_length.
-    """
-    return _scanned(csv.text(path, options, comm), comm)
-
-
-def _scanned(rows: scan.Files | csv.Text, comm: Communicator) -> LazyFrame:
-    return LazyFrame(Source(schema=rows.schema, rows=rows), comm)
-
-
-def concat(frames: Sequence[LazyFrame], *, how: str = "vertical") -> LazyFrame:
-    """The rows of several lazy frames, one after the other: `vertical`, `vertical_relaxed` or `diagonal`."""
-    listed = list(frames)
-    if not listed:
-        raise InputError("concat: no frame is given")
-    if how not in ("vertical", "vertical_relaxed", "diagonal", "diagonal_relaxed"):
-        raise InputError(
-            "concat: frames are not put together so", found=how, expected="vertical, vertical_relaxed, diagonal"
-        )
-    try:
-        schema = pl.concat([empty(each.schema) for each in listed], how=how).collect_schema()
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"concat: {str(error).splitlines()[0]}") from error
-    alike = [_alike(each, schema) for each in listed]
-    return listed[0]._with(Concat(schema=schema, pieces=tuple(each._node for each in alike)))
-
-
 def described(root: Node) -> str:
     """A text of a plan, to be compared between ranks."""
     order = {id(node): number for number, node in enumerate(bottom_up(root))}
     return "; ".join(
         f"{order[id(node)]} {node.title} of {[order[id(input)] for input in node.inputs]}" for node in bottom_up(root)
-    )
-
-
-def _alike(frame: LazyFrame, schema: pl.Schema) -> LazyFrame:
-    if frame.schema == schema and frame.columns == schema.names():
-        return frame
-    return frame.select(
-        pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, dtype=kind).alias(name)
-        for name, kind in schema.items()
     )
 
 

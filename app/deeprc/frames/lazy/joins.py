@@ -9,8 +9,9 @@ import polars as pl
 from deeprc.core.errors import InputError, unknown
 from deeprc.frames.lazy.build import expressions, refused
 from deeprc.frames.lazy.empty import empty
-from deeprc.frames.lazy.nodes import Join, Node
+from deeprc.frames.lazy.nodes import Node
 from deeprc.frames.lazy.reading import expand
+from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.trees import plain_column
 
 HOW = ("inner", "left", "right", "full", "semi", "anti", "cross")

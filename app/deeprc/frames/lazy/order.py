@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from deeprc.frames.lazy.nodes import Aggregate, Join, Node, Slice, Sort, Unique, Whole, Window, bottom_up
+from deeprc.frames.lazy.nodes import Aggregate, Node, Slice, Sort, Unique, Whole, Window, bottom_up
 from deeprc.frames.lazy.reading import Column, needs
+from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.trees import parts
 
 

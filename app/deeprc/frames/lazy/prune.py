@@ -9,22 +9,9 @@ from dataclasses import replace
 import polars as pl
 
 from deeprc.frames.lazy.empty import empty
-from deeprc.frames.lazy.nodes import (
-    Aggregate,
-    Concat,
-    Filter,
-    Join,
-    Local,
-    Node,
-    Project,
-    Slice,
-    Sort,
-    Source,
-    Unique,
-    Values,
-    bottom_up,
-)
+from deeprc.frames.lazy.nodes import Aggregate, Filter, Local, Node, Project, Slice, Sort, Source, Unique, bottom_up
 from deeprc.frames.lazy.reading import Column
+from deeprc.frames.lazy.several import Concat, Join, Values
 
 
 def pruned(root: Node) -> Node:

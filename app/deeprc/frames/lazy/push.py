@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from deeprc.frames.lazy.nodes import Aggregate, Concat, Filter, Join, Node, Project, Sort, Source, Unique, Values, uses
+from deeprc.frames.lazy.nodes import Aggregate, Filter, Node, Project, Sort, Source, Unique, uses
 from deeprc.frames.lazy.reading import Column, needs
+from deeprc.frames.lazy.several import Concat, Join, Values
 from deeprc.frames.lazy.trees import Tree, conjuncts, expression_of, plain_column, replaced
 
 

@@ -10,9 +10,7 @@ from deeprc.frames.lazy import run_join, run_order
 from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, ONE, Deal, Size
 from deeprc.frames.lazy.nodes import (
     Aggregate,
-    Concat,
     Filter,
-    Join,
     Local,
     Node,
     Project,
@@ -20,7 +18,6 @@ from deeprc.frames.lazy.nodes import (
     Sort,
     Source,
     Unique,
-    Values,
     Whole,
     Window,
     uses,
@@ -28,6 +25,7 @@ from deeprc.frames.lazy.nodes import (
 from deeprc.frames.lazy.order import in_order, order_matters
 from deeprc.frames.lazy.partial import partials
 from deeprc.frames.lazy.ranks import IN_MEMORY, Piece, Ranks
+from deeprc.frames.lazy.several import Concat, Join, Values
 from deeprc.frames.lazy.step import Step
 from deeprc.frames.lazy.trees import plain_column
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, ONE, Deal, Size, spreads
-from deeprc.frames.lazy.nodes import Join
 from deeprc.frames.lazy.ranks import Piece
+from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.step import Step
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from deeprc.frames.lazy.deal import EVERYWHERE, ONE, Deal, Size
-from deeprc.frames.lazy.nodes import Concat, Slice, Sort, Unique
+from deeprc.frames.lazy.nodes import Slice, Sort, Unique
 from deeprc.frames.lazy.ranks import IN_MEMORY, Piece
+from deeprc.frames.lazy.several import Concat
 from deeprc.frames.lazy.step import Step
 from deeprc.frames.sort import sort as sort_rows
 

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from deeprc.frames.lazy.joins import HOW
-from deeprc.frames.lazy.nodes import Join, Source
+from deeprc.frames.lazy.nodes import Source
+from deeprc.frames.lazy.several import Join
 
 LEFT = (["k", "x"], ["k", "q", "x"], ["x", "k", "x_right"], ["k"])
 RIGHT = (["k", "x"], ["q", "x"], ["q", "k", "x"], ["x", "k"])

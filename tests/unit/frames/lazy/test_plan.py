@@ -11,8 +11,9 @@ import pytest
 
 from deeprc.core.errors import ConfigError, InputError
 from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, Deal, Size
-from deeprc.frames.lazy.frame import LazyFrame, concat
+from deeprc.frames.lazy.frame import LazyFrame
 from deeprc.frames.lazy.nodes import Source
+from deeprc.frames.lazy.sources import concat
 
 
 class FourRanks:
