@@ -1,0 +1,70 @@
+"""The printed commands with Spack itself, over one Python package of a repository of our own, and no network.
+
+Needs SPACK_ROOT and DEEPRC_SPACK_PACKAGES (docs/spack.md). Wheels, the solver's among them, come from pip's index.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import need
+from samples.spack import checkout, site_file
+
+pytestmark = [pytest.mark.requires("spack"), pytest.mark.timeout(3600)]
+DEEPRC = Path(sys.executable).parent / "deeprc"
+
+
+class Facility:
+    """A checkout of one package, and a site."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.root, self.site = folder, checkout(folder / "checkout"), site_file(folder / "site.yaml")
+        self.packages = os.environ["DEEPRC_SPACK_PACKAGES"]
+        self.env = os.environ | {"DEEPRC_SPACK_ENV": str(self.root / "spack-env")}
+
+    def deeprc(self, *words: object) -> subprocess.CompletedProcess:
+        command = [str(DEEPRC), "spack", words[0], "--site", self.site, *words[1:]]
+        return subprocess.run(["nice", *map(str, command)], env=self.env, capture_output=True, text=True)
+
+    def build(self, name: str, *options: object) -> subprocess.CompletedProcess:
+        """Print the commands, and run what was printed."""
+        printed = self.deeprc("build", "--prefix", self.folder / name, *options)
+        assert printed.returncode == 0, printed.stderr
+        done = subprocess.run(["nice", "bash"], input=printed.stdout, env=self.env, capture_output=True, text=True)
+        (self.folder / f"{name}.log").write_text(done.stdout + done.stderr)
+        return done
+
+    def answers(self, name: str) -> str:
+        return subprocess.run([self.folder / name / "venv/bin/deeprc"], capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def facility(tmp_path_factory: pytest.TempPathFactory) -> Facility:
+    """An archive, and a first build from the checkouts; then the source is gone."""
+    need("spack")
+    made = Facility(tmp_path_factory.mktemp("facility"))
+    here = ["--packages", made.packages]
+    done = made.deeprc("mirror", "--out", made.folder / "site.tar", *here)
+    assert done.returncode == 0, done.stderr
+    done = made.build("first", *here)
+    assert done.returncode == 0, done.stderr
+    (made.root / "probe-1.0.tar.gz").unlink()
+    return made
+
+
+def test_the_environment_sees_spacks_packages(facility: Facility) -> None:
+    assert facility.answers("first") == "42\n"
+    python = facility.folder / "first" / "venv/bin/python"
+    where = subprocess.run([python, "-c", "import probe; print(probe.__file__)"], capture_output=True, text=True).stdout
+    assert where.startswith(str(facility.folder / "first" / "spack-env"))
+
+
+def test_an_archive_is_enough(facility: Facility) -> None:
+    done = facility.build("offline", "--offline", facility.folder / "site.tar")
+    assert done.returncode == 0, done.stderr
+    assert facility.answers("offline") == "42\n"
