@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from deeprc.learning.audit import audit
+from deeprc.learning.notice import Ended
 from deeprc.learning.peers import Alone
 from deeprc.learning.world import World
 
@@ -104,14 +105,20 @@ def pipes(context, ranks: int) -> list[list[Connection | None]]:
     return lines
 
 
-def forked(folder: Path, ranks: int, kill_after: float | None) -> list[str]:
-    """The weights of all ranks; none where they were killed, all at once, after so many seconds."""
+def forked(
+    folder: Path, ranks: int, kill_after: float | None, before=lambda rank, step: None, mode: str = "elastic"
+) -> list[str]:
+    """The weights of all ranks, or why they ended; none where they were killed, all at once, after so many seconds."""
     context = multiprocessing.get_context("fork")
     lines, aside = pipes(context, ranks), pipes(context, ranks)
     results = context.Queue()
 
     def work(rank: int) -> None:
-        results.put(train(folder, STEPS, Pipes(rank, lines, aside), say=lambda line: None))
+        peers = Pipes(rank, lines, aside)
+        try:
+            results.put(train(folder, STEPS, peers, lambda step: before(rank, step), lambda line: None, mode))
+        except Ended as error:
+            results.put(error.problem)
 
     processes = [context.Process(target=work, args=(rank,)) for rank in range(ranks)]
     for process in processes:
@@ -138,3 +145,27 @@ def test_twenty_random_schedules_of_kills_on_other_numbers_of_ranks(tmp_path, al
         ranks = chance.choice((1, 2, 4))
         assert forked(folder, ranks, None) == [alone] * ranks
         assert audit(folder).faults == []
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_signal_to_one_rank_ends_all_of_them_after_the_same_step_and_loses_none(tmp_path, alone, ranks):
+    def ask(rank: int, step: int) -> None:
+        if (rank, step) == (ranks - 1, 5):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    told = "the job was asked to end: the training is saved after step 6 of 24"
+    assert forked(tmp_path, ranks, None, ask) == [told] * ranks
+    assert (tmp_path / "checkpoints" / "step-00000006" / "commit.json").exists()
+    assert forked(tmp_path, 2, None) == [alone] * 2
+    assert audit(tmp_path).faults == []
+
+
+def test_the_fast_mode_goes_on_to_the_same_bits_on_the_same_number_of_ranks(tmp_path):
+    def ask(rank: int, step: int) -> None:
+        if (rank, step) == (1, 12):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    undisturbed = forked(tmp_path / "a", 2, None, mode="fixed")
+    assert len(set(undisturbed)) == 1
+    assert "saved after step 13 of 24" in forked(tmp_path / "b", 2, None, ask, "fixed")[0]
+    assert forked(tmp_path / "b", 2, None, mode="fixed") == undisturbed

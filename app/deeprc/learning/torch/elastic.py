@@ -11,6 +11,7 @@ import torch
 from deeprc.core.errors import ConfigError
 from deeprc.learning import chance, tree
 from deeprc.learning.ledger import Ledger
+from deeprc.learning.notice import Notice
 from deeprc.learning.peers import Peers
 from deeprc.learning.sampler import Sampler
 from deeprc.learning.torch.state import flat, unflat
@@ -46,11 +47,15 @@ class Elastic:
         Samples of a step, on all ranks together, and the virtual shards that they are dealt to.
     seed
         Of what the network draws, together with step and shard.
+    notice
+        Of the end of this rank's job; it travels with the gradient, so that `ending` is true on all ranks in one step.
     """
 
     def __init__(
-        self, problem: Problem, peers: Peers, sampler: Sampler, ledger: Ledger, *, batch: int, shards: int, seed: int
-    ) -> None:
+        self, problem: Problem, peers: Peers, sampler: Sampler, ledger: Ledger, *, batch: int, shards: int, seed: int,
+        notice: Notice | None = None,
+    ) -> None:  # fmt: skip
+        self.notice, self.ending = notice, False
         self.problem, self.peers, self.sampler, self.ledger = problem, peers, sampler, ledger
         self.batch, self.shards, self.seed = batch, shards, seed
         self.mine = tree.shards_of(peers.rank, peers.size, shards)
@@ -87,7 +92,8 @@ class Elastic:
                 parameter.copy_(part / self.shards)
             at += size
         self._free.append(mine)
-        return float(result[-1])
+        self.ending = bool(result[-1] > 0)
+        return float(result[-2])
 
     def _leaves(self, step: int, batch, total: int) -> Iterator[np.ndarray]:
         """For each shard of this rank the gradient of its part of the mean loss, and that part, as one vector."""
@@ -96,12 +102,13 @@ class Elastic:
         for shard in self.mine:
             here = tree.part(places, shard, self.shards)
             samples = batch.samples[here]
-            leaf = self._free.pop() if self._free else np.empty(sum(self.sizes) + 1, np.float32)
+            leaf = self._free.pop() if self._free else np.empty(sum(self.sizes) + 2, np.float32)
+            leaf[-1] = bool(self.notice and self.notice.given)
             for one, value in zip(self.statistics, start, strict=True):
                 one.copy_(value)
             if not len(samples):
-                leaf[:] = 0
-                flat([*[None] * len(self.parameters), *self.statistics], self.sizes, leaf[:-1])
+                leaf[:-1] = 0
+                flat([*[None] * len(self.parameters), *self.statistics], self.sizes, leaf[:-2])
                 yield leaf
                 continue
             seed = chance.shard_seed(self.seed, step, shard)
@@ -111,8 +118,8 @@ class Elastic:
                 parameter.grad = None
             value = self.problem.loss(samples) * (self.problem.weight(samples) / total)
             value.backward()
-            flat([*(one.grad for one in self.parameters), *self.statistics], self.sizes, leaf[:-1])
-            leaf[-1] = value.item()
+            flat([*(one.grad for one in self.parameters), *self.statistics], self.sizes, leaf[:-2])
+            leaf[-2] = value.item()
             self.ledger.note(batch.epoch[here], step + 1, shard, self.problem.rows[samples])
             yield leaf
 

@@ -15,6 +15,7 @@ import torch
 from deeprc.learning.checkpoints import Store
 from deeprc.learning.finite import refuse_not_finite
 from deeprc.learning.ledger import Ledger
+from deeprc.learning.notice import Ended
 from deeprc.learning.torch import state
 
 
@@ -59,6 +60,8 @@ class Saving:
         By name: what has a state.
     every
         Steps between two checkpoints, beside those at each validation.
+    ending
+        Whether the training is to end after this step, which all ranks agree on.
     """
 
     store: Store
@@ -67,6 +70,7 @@ class Saving:
     here: dict[str, Any] = field(default_factory=dict)
     parts: dict[str, Part] = field(default_factory=dict)
     every: int | None = None
+    ending: Callable[[], bool] = lambda: False
 
 
 def make_deterministic(seed: int, threads: int) -> None:
@@ -156,6 +160,8 @@ def fit(
             if step in due or (saving.every and step % saving.every == 0):
                 run.save(saving)
             saving.store.poll()
+            if step < steps and saving.ending():
+                run.end(saving, steps)
     if saving:
         saving.store.finish()
     module.load_state_dict(run.best_weights)
@@ -210,6 +216,17 @@ class _Run:
         }
         beside = [f"{saving.ledger.folder.name}/{name}" for name in saving.ledger.parts]
         saving.store.save(self.step, named, about, best=self.best_step == self.step, beside=beside)
+
+    def end(self, saving: Saving, steps: int) -> None:
+        """Save, and raise Ended once that is committed."""
+        self.save(saving)
+        saving.store.finish()
+        saving.store.peers.allgather(None)  # the first rank has committed
+        raise Ended(
+            f"the job was asked to end: the training is saved after step {self.step:,} of {steps:,}",
+            where=saving.store.folder,
+            fix="start the workflow again: it goes on from there",
+        )
 
     def resume(self, saving: Saving, report: Callable[[str], None]) -> None:
         """Go on from the last checkpoint, if there is one of the same training."""

@@ -8,6 +8,7 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from deeprc.learning import chance, tree
+from deeprc.learning.notice import Notice
 from deeprc.learning.peers import Peers
 from deeprc.learning.torch.elastic import Problem, statistics
 
@@ -23,13 +24,18 @@ class Parallel:
         Samples of a step, on all ranks together.
     seed
         Of what the network draws, together with step and rank.
+    notice
+        Of the end of this rank's job; `ending` is then true on all ranks in one step.
     """
 
-    def __init__(self, problem: Problem, peers: Peers, sampler, *, batch: int, seed: int) -> None:
+    def __init__(
+        self, problem: Problem, peers: Peers, sampler, *, batch: int, seed: int, notice: Notice | None = None
+    ) -> None:
+        self.notice, self.ending = notice, False
         self.problem, self.peers, self.sampler, self.batch, self.seed = problem, peers, sampler, batch, seed
         self.statistics, _ = statistics(problem.module)
         self.loss = DistributedDataParallel(
-            _Loss(problem), static_graph=True, gradient_as_bucket_view=True, broadcast_buffers=False
+            _Loss(problem), static_graph=True, gradient_as_bucket_view=True, forward_sync_buffers=False
         )
 
     def __call__(self, step: int) -> float:
@@ -46,7 +52,10 @@ class Parallel:
         for one in self.statistics:
             dist.all_reduce(one)
             one /= self.peers.size
-        return sum(self.peers.allgather(value.item())) / self.peers.size
+        given = bool(self.notice and self.notice.given)
+        losses, notices = zip(*self.peers.allgather((value.item(), given)), strict=True)
+        self.ending = any(notices)
+        return sum(losses) / self.peers.size
 
 
 class _Loss(torch.nn.Module):

@@ -17,6 +17,7 @@ from deeprc.learning.checkpoints import Store
 from deeprc.learning.config import How, Reproducible
 from deeprc.learning.draws import Draws
 from deeprc.learning.ledger import NAME, Ledger
+from deeprc.learning.notice import Notice
 from deeprc.learning.peers import Peers
 from deeprc.learning.sampler import Sampler
 from deeprc.learning.torch.elastic import Elastic, Problem
@@ -45,7 +46,7 @@ class Trainer:
         self.problem, self.peers, self.steps, self.batch, self.seed = problem, peers, steps, batch, seed
         self.how, self.elastic, self.shards = how, reproducible == "elastic", shards
         self.sampler = (Sampler if self.elastic else Draws)(len(problem.rows), seed)
-        self.folder = checkpoints
+        self.folder, self.notice = checkpoints, Notice()
         self.ledger = Ledger(checkpoints / "ledger", peers) if checkpoints else Ledger(None, peers)
         self.saving = self._saving(facts) if checkpoints else None
 
@@ -62,22 +63,36 @@ class Trainer:
             print(line, flush=True)
 
     def run(self, validate: Callable[[], float], **options: Any) -> History:
-        """Train, or go on where a training was ended; `options` as of `fit`."""
+        """Train, or go on where a training was ended; `options` as of `fit`.
+
+        Raises
+        ------
+        Ended
+            Where a signal asks the job of any rank to end: all ranks have saved the same step.
+        """
         several = not self.elastic and self.peers.size > 1
-        with group(self.peers, self.how.backend) if several else nullcontext():
+        listening = self.notice if self.saving else nullcontext()
+        with group(self.peers, self.how.backend) if several else nullcontext(), listening:
             return fit(
                 self.problem.module, self._gradient(), validate, steps=self.steps, saving=self.saving, report=self.say,
                 **options,
             )  # fmt: skip
 
     def _gradient(self) -> Callable[[int], float]:
+        gradient = self._computed()
+        if self.saving:
+            self.saving.ending = lambda: self.notice.given if self.peers.size == 1 else gradient.ending
+        return gradient
+
+    def _computed(self) -> Callable[[int], float]:
         if self.elastic:
             return Elastic(
                 self.problem, self.peers, self.sampler, self.ledger, batch=self.batch, shards=self.shards,
-                seed=self.seed,
+                seed=self.seed, notice=self.notice,
             )  # fmt: skip
         if self.peers.size > 1:
-            return Parallel(self.problem, self.peers, self.sampler, batch=self.batch, seed=self.seed)
+            common = {"batch": self.batch, "seed": self.seed, "notice": self.notice}
+            return Parallel(self.problem, self.peers, self.sampler, **common)
         return by_loss(self.problem.module, lambda step: self.problem.loss(self.sampler.take(self.batch).samples))
 
     def write_ledger(self, folder: Path) -> None:

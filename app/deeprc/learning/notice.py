@@ -1,0 +1,35 @@
+"""Notice that a job must end soon: the signal of a scheduler, of the executor, or of whoever stops it."""
+
+from __future__ import annotations
+
+import signal
+from typing import Self
+
+from deeprc.core.errors import DeepRCError
+
+# SIGTERM is the executor's and most schedulers'; the two of users are what `sbatch --signal` is usually given.
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Ended(DeepRCError):
+    """A training that was asked to end before it was done; it is saved."""
+
+    exit_code = 75  # EX_TEMPFAIL: to be tried again
+
+
+class Notice:
+    """Whether this process was asked to end; within its context the signals do no more than that."""
+
+    def __init__(self) -> None:
+        self.given, self._before = False, {}
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: object) -> None:
+        self.given = True
