@@ -104,7 +104,9 @@ def test_in_a_pilot_slurm_gives_each_step_what_is_its_own(environment):
 def test_intel_mpi_pins_only_where_it_is_alone(environment):
     site = cluster()
     intel = launcher(site, site.partition(), environment, "mpirun-intelmpi")
-    assert (intel.variables(SEVERAL), intel.variables(SEVERAL, placed=True)) == ({}, {"I_MPI_PIN": "off"})
+    heed = {"I_MPI_JOB_RESPECT_PROCESS_PLACEMENT": "off"}
+    assert (intel.variables(SEVERAL), intel.variables(SEVERAL, placed=True)) == (heed, heed | {"I_MPI_PIN": "off"})
+    assert intel.variables(ONE) == {}
 
 
 def test_where_slurm_counts_hardware_threads_ranks_are_bound_to_whole_cores():

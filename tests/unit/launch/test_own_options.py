@@ -5,12 +5,12 @@ import shlex
 import pytest
 
 from deeprc.launch import Layout, compose
-from deeprc.launch.launchers.base import separated
-from deeprc.launch.launchers.srun import said
+from deeprc.launch.launchers.base import said, separated
 from samples.sites import cluster
 
 NVIDIA = {"accelerator": {"vendor": "nvidia", "model": "A100", "count": 4}, "sockets": 2}
 PMI2 = [{"implementation": "mpich", "version": "4.2", "family": "mpich", "pmi": ["pmi2"]}]
+UNSAID = [{"implementation": "mpich", "version": "4.2", "family": "mpich"}]
 
 
 def planned(where, words, layout=Layout(4, 2, 1), comm="ccl"):  # noqa: B008
@@ -75,6 +75,66 @@ def test_what_would_share_accelerators_in_silence_is_refused(where, words, comm)
     assert made.refused and made.reason.endswith("which undoes what gives each rank an accelerator of its own")
     assert "gpu_binding" in made.fix
     assert not planned(where, words, Layout(4, 2), comm=comm).refused
+
+
+LAYING = {
+    "srun": [
+        "-n 1",
+        "-n1",
+        "--ntasks=1",
+        "--ntas 1",
+        "-N1",
+        "--ntasks-per-node=1",
+        "-c1",
+        "-r1",
+        "-w n1",
+        "--multi-prog",
+    ],
+    "mpirun-openmpi": ["-np 1", "-n 1", "--map-by core", "-N 1", "--pernode", "--rankfile f"],
+    "mpiexec-pals": ["-n 1", "--ppn 1", "--gpu-bind list:0:0"],
+    "mpiexec-hydra": ["-n 1", "-ppn 1"],
+    "jsrun": ["-n 1", "-n1", "-r1", "-a 6", "-g 0", "--gpu_per_rs=0"],
+    "ibrun": ["-n 1"],
+}
+
+
+@pytest.mark.parametrize(("name", "words"), [(name, each) for name, every in LAYING.items() for each in every])
+def test_what_would_lay_ranks_out_otherwise_is_refused(name, words):
+    site = cluster(launcher={"name": name, "options": shlex.split(words)}, mpi=UNSAID, partition={})
+    made = compose(site, site.partition(), Layout(4, 2), ["run"])
+    assert made.refused and made.argv == []
+    assert made.reason.startswith(f"the site's own options of {name} say -")
+    assert made.reason.endswith("which undoes where the plan has its ranks: what is said last counts, with exit code 0")
+    assert made.fix == "leave it out of them: nodes, ranks, and cores of each stand in every line"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("srun", "--ntasks-per-core=1 --cpu-bind=none -e n1"), ("mpirun-openmpi", "-nooversubscribe"),
+     ("mpiexec-pals", "--pmi=pmix --cpu-bind none"), ("mpiexec-hydra", "-launcher ssh")],
+)  # fmt: skip
+def test_other_options_of_the_sites_stay(name, words):
+    site = cluster(launcher={"name": name, "options": shlex.split(words)}, mpi=UNSAID, partition={})
+    made = compose(site, site.partition(), Layout(4, 2), ["run"])
+    assert not made.refused and words in " ".join(made.launcher)
+
+
+def test_pals_that_is_told_no_pmi_is_refused():
+    site = cluster(launcher={"name": "mpiexec-pals", "options": ["--pmi=none"]}, mpi=UNSAID, partition={})
+    assert compose(site, site.partition(), Layout(4, 2), ["run"]).reason == (
+        "the site's own options of mpiexec-pals say --pmi=none: each rank would be a world of its own"
+    )
+
+
+def test_the_beginning_of_an_option_is_the_option():
+    assert planned("launcher", "--gpu-bin=none").refused  # srun takes it (tried)
+    assert said(["--gpus=3"], "--gpus-per-task", "--gpus") == "3" and said(["--n=1"], "--nodes") is None
+
+
+def test_intel_mpi_is_told_to_heed_ranks_per_node():
+    site = cluster(launcher={"name": "mpirun-intelmpi"}, partition={})
+    made = compose(site, site.partition(), Layout(4, 2, 0, 2), ["run"])
+    assert made.environment["I_MPI_JOB_RESPECT_PROCESS_PLACEMENT"] == "off"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from deeprc.core.errors import unknown
 from deeprc.sites import Partition, Site
 
 _LAUNCHERS: dict[str, type[Launcher]] = {}
+UNDONE = "what is said last counts, with exit code 0"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ class Launcher(ABC):
 
     `binds_gpus` is whether it tells each rank its accelerators itself, `shares_gpus` whether it can also give all of a
     node's to all of its ranks; `listens`, whether anybody can call it while it runs, and be told its environment;
-    `local_rank` the variable in which a rank finds its number on its node, `rank` the one with its number in the world.
+    `local_rank` the variable in which a rank finds its number on its node, `rank` the one with its number in the world;
+    `laid` the options that lay ranks out, in all their spellings: a plan's, which a site's own would undo; `joins`
+    whether it reads `-n1` as `-n 1`.
 
     Parameters
     ----------
@@ -53,6 +56,8 @@ class Launcher(ABC):
     binds_gpus: ClassVar[bool] = False
     shares_gpus: ClassVar[bool] = False
     listens: ClassVar[bool] = False
+    laid: ClassVar[tuple[str, ...]] = ()
+    joins: ClassVar[bool] = False
     local_rank: str
     rank: str
 
@@ -108,7 +113,14 @@ class Launcher(ABC):
 
     def contradicted(self, layout: Layout, *, pmi: str | None) -> tuple[str, str] | None:
         """Which of the site's own words (`words`) undo what a plan says, and what to do about it; None for none."""
-        return None
+        whole = {word.partition("=")[0] for word in self.words}
+        asked = [name for name in self.laid if self.joins or name in whole]
+        told = next((name for name in asked if said(self.words, name) is not None), None)
+        if told is None:
+            return None
+        word = " ".join(filter(None, [told, said(self.words, told)]))
+        why = f"the site's own options of {self.name} say {word}, which undoes where the plan has its ranks: {UNDONE}"
+        return why, "leave it out of them: nodes, ranks, and cores of each stand in every line"
 
     def remarks(self, layout: Layout, *, gpus_by: str) -> list[str]:
         """What is to be known of the site's own words."""
@@ -133,6 +145,23 @@ def separated(words: Sequence[str]) -> list[str]:
         option = re.fullmatch(r"(--?[A-Za-z][\w-]*)\s+(\S.*)", word, re.DOTALL)
         found += option.groups() if option else [word]
     return found
+
+
+def said(words: Sequence[str], *spelt: str) -> str | None:
+    """The value that words give to an option, by any of its spellings; the last one, which counts; None for none.
+
+    Of a long option, getopt_long takes any beginning that is no other's (`--gpu-bin=none`: tried with srun).
+    """
+    value = None
+    for place, word in enumerate(words):
+        option, equals, rest = word.partition("=")
+        short = next((name for name in spelt if len(name) == 2 and word.startswith(name) and word != name), None)
+        begun = len(option) > 4 and any(name.startswith(option) and option.startswith("--") for name in spelt)
+        if option in spelt or begun:
+            value = rest if equals else next(iter(words[place + 1 :]), "")
+        elif short:
+            value = word.removeprefix(short)
+    return value
 
 
 def register(name: str) -> Callable[[type[Launcher]], type[Launcher]]:

@@ -16,6 +16,7 @@ class Hydra(Launcher):
     """
 
     local_rank, rank = "MPI_LOCALRANKID", "PMI_RANK"
+    laid = ("-n", "-np", "-ppn", "-perhost", "-rr", "-configfile")
     listens = True
 
     @property
@@ -48,5 +49,8 @@ class IntelMpi(Hydra):
         return self.site.launcher_on(self.partition).program or "mpirun"
 
     def variables(self, layout: Layout, *, placed: bool = False) -> dict[str, str]:
-        """Intel MPI binds ranks, as if they were alone on the node."""
-        return {"I_MPI_PIN": "off"} if placed else {}
+        """Intel MPI binds ranks, as if they were alone on the node; and in a job it takes the batch system's number of
+        ranks per node rather than `-ppn`, unless told (its Developer Reference, Job Schedulers Support).
+        """
+        ours = {"I_MPI_JOB_RESPECT_PROCESS_PLACEMENT": "off"} if layout.nodes > 1 else {}
+        return ours | ({"I_MPI_PIN": "off"} if placed else {})

@@ -15,6 +15,8 @@ class Ibrun(Launcher):
     IBRUN_TASKS_PER_NODE (E3SM's config_machines.xml, vista-gh).
     """
 
+    laid = ("-n", "-np", "-o")
+
     @property
     def local_rank(self) -> str:
         """A rank's number on its node, as the MPI that `ibrun` calls tells it: Intel MPI's, or Open MPI's (Vista)."""

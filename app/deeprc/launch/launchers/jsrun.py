@@ -11,8 +11,12 @@ from deeprc.launch.launchers.base import Launcher, Layout, register
 class Jsrun(Launcher):
     """`jsrun`: a resource set for each rank (OLCF summit_user_guide.rst)."""
 
-    binds_gpus = True
+    binds_gpus = joins = True
     local_rank, rank = "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_RANK"
+    laid = (
+        "--nrs", "-n", "--np", "-p", "--tasks_per_rs", "-a", "--cpu_per_rs", "-c", "--gpu_per_rs", "-g",
+        "--rs_per_host", "-r", "--rs_per_socket", "-K", "--erf_input", "-U",
+    )  # fmt: skip
 
     def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """Resource sets; Spectrum MPI handles memory of accelerators with `--smpiargs=-gpu` only."""

@@ -15,6 +15,10 @@ class OpenMpi(Launcher):
     """
 
     local_rank, rank = "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_RANK"
+    laid = (
+        "-np", "--np", "-n", "--n", "-c", "-N", "-npernode", "--npernode", "-pernode", "--pernode", "-ppr", "--ppr",
+        "-map-by", "--map-by", "-rf", "-rankfile", "--rankfile",
+    )  # fmt: skip
 
     def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """Ranks, ranks per node and cores of each; the variables that they must see."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deeprc.launch.launchers.base import Launcher, Layout, register
+from deeprc.launch.launchers.base import Launcher, Layout, register, said
 
 
 @register("mpiexec-pals")
@@ -16,6 +16,7 @@ class Pals(Launcher):
     """
 
     local_rank, rank = "PALS_LOCAL_RANKID", "PALS_RANKID"
+    laid = ("-n", "--np", "-np", "--ppn", "-ppn", "--depth", "-d", "--gpu-bind")
 
     def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """Ranks, ranks per node, cores of each."""
@@ -26,6 +27,14 @@ class Pals(Launcher):
         if self.partition.reserved_cores and blocks:
             return [*options, "--cpu-bind", "list:" + ":".join(_span(block) for block in blocks)]
         return [*options, "--depth", str(layout.cores_per_rank), "--cpu-bind", "depth"]
+
+    def contradicted(self, layout: Layout, *, pmi: str | None) -> tuple[str, str] | None:
+        """`--pmi=none` tells ranks nothing of each other."""
+        if layout.ranks > 1 and said(self.words, "--pmi") == "none":
+            return "the site's own options of mpiexec-pals say --pmi=none: each rank would be a world of its own", (
+                "leave --pmi out of them, or name what the ranks speak"
+            )
+        return super().contradicted(layout, pmi=pmi)
 
     def placement(self, layout: Layout, *, placed: bool) -> list[str]:
         """The allocation's own file of hosts, or the pilot's."""

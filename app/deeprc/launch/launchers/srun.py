@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deeprc.launch.launchers.base import Launcher, Layout, register
+from deeprc.launch.launchers.base import Launcher, Layout, register, said
 
 # The name of the plugin, where it is another one. A library of PMI-1 (libpmi.so) asks Slurm itself.
 PMI = {"cray": "cray_shasta", "pmi1": "none", "orte": "openmpi"}
 DISTRIBUTION = ("--distribution", "-m")
 # By these srun gives ranks their accelerators: which of them, is for the plan to say.
 GPUS = ("--gpu-bind", "--gpus", "-G", "--gpus-per-node", "--gpus-per-task", "--gres", "--tres-per-task", "--tres-bind")
-
-
-def said(words: Sequence[str], *spelt: str) -> str | None:
-    """The value that words give to an option, by any of its spellings; the last one, which counts; None for none."""
-    value = None
-    for place, word in enumerate(words):
-        option, equals, rest = word.partition("=")
-        short = next((name for name in spelt if len(name) == 2 and word.startswith(name) and word != name), None)
-        if option in spelt:
-            value = rest if equals else next(iter(words[place + 1 :]), "")
-        elif short:
-            value = word.removeprefix(short)
-    return value
 
 
 @register("srun")
@@ -36,8 +23,12 @@ class Srun(Launcher):
     `--cpus-per-task` from the allocation since Slurm 22.05. One rank that fails ends the step (`--kill-on-bad-exit`).
     """
 
-    binds_gpus = shares_gpus = True
+    binds_gpus = shares_gpus = joins = True
     local_rank, rank = "SLURM_LOCALID", "SLURM_PROCID"
+    laid = (
+        "--nodes", "-N", "--ntasks", "-n", "--ntasks-per-node", "--cpus-per-task", "-c", "--relative", "-r",
+        "--nodelist", "-w", "--nodefile", "-F", "--multi-prog", "--ntasks-per-gpu", "--cpus-per-gpu",
+    )  # fmt: skip
 
     def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """Nodes, ranks, cores and accelerators of each; `--mpi` wherever the ranks' PMI is known: defaults differ."""
@@ -105,7 +96,7 @@ class Srun(Launcher):
             why = f"the site's own options of srun say {given}={said(self.words, given)}"
             fix = "leave it out of them; `gpu_binding` of the partition says how ranks get their accelerators"
             return f"{why}, which undoes what gives each rank an accelerator of its own", fix
-        return None
+        return super().contradicted(layout, pmi=pmi)
 
     def remarks(self, layout: Layout, *, gpus_by: str) -> list[str]:
         """Accelerators told by a variable go by blocks of cores, as ranks do unless the site has them otherwise."""
