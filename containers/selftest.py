@@ -39,25 +39,30 @@ def processor(facts):
 
 
 def mpi(facts):
-    """MPI starts, is of the family and version that the labels name, and the other family is absent."""
-    wanted = facts["mpi"]
+    """Each MPI starts, is of the family and version that the labels name, and other families are absent."""
+    for wanted in facts["mpi"]:
+        if not wanted["fabrics"]:
+            misses_only_the_hosts(facts, wanted)
+            continue
+        script = "from mpi4py import MPI; print(MPI.Get_library_version()); print(MPI.COMM_WORLD.Get_size())"
+        own = dict(os.environ, MPI4PY_MPIABI=wanted["family"])
+        found = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True, timeout=120, env=own)
+        text = found.stdout.decode()
+        for word in (wanted["version"], {"mpich": "MPICH", "openmpi": "Open MPI"}[wanted["implementation"]]):
+            if word not in text:
+                fail(f"MPI's own name has no {word!r}: {text.splitlines()[0]}")
     if facts["bound"]:
-        misses_only_the_hosts(facts)
         return
-    script = "from mpi4py import MPI; print(MPI.Get_library_version()); print(MPI.COMM_WORLD.Get_size())"
-    found = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True, timeout=120)
-    text = found.stdout.decode()
-    for word in (wanted["version"], {"mpich": "MPICH", "openmpi": "Open MPI"}[wanted["implementation"]]):
-        if word not in text:
-            fail(f"MPI's own name has no {word!r}: {text.splitlines()[0]}")
+    families = [wanted["family"] for wanted in facts["mpi"]]
     for family, name in SONAME.items():
-        equal(f"whether {name} can be loaded", loads(name), family == wanted["family"])
-    equal("whether libmpi_abi.so.1 can be loaded", loads("libmpi_abi.so.1"), wanted["standard_abi"])
+        equal(f"whether {name} can be loaded", loads(name), family in families)
+    standard = any(wanted["standard_abi"] for wanted in facts["mpi"])
+    equal("whether libmpi_abi.so.1 can be loaded", loads("libmpi_abi.so.1"), standard)
 
 
-def misses_only_the_hosts(facts):
+def misses_only_the_hosts(facts, mpi):
     """An MPI for the host's to be bound over is there, and misses nothing but what the host brings."""
-    library = Path("/opt/view/lib") / SONAME[facts["mpi"]["family"]]
+    library = Path("/opt/view/lib") / SONAME[mpi["family"]]
     if not library.exists():
         fail(f"no {library}")
     found = subprocess.run(["ldd", str(library)], stdout=subprocess.PIPE, check=True, timeout=60).stdout.decode()

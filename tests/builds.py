@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 SHIPPED = Path(__file__).resolve().parent.parent / "containers" / "catalog.yaml"
-REAL = {"mpich_image": ["cpu-mpich"], "openmpi_image": ["cpu-openmpi", "--stages", "frames"]}  # by their fixtures
+REAL = {"frames_image": ["cpu", "--stages", "frames"], "cpu_image": ["cpu"]}  # by their fixtures
 KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deeprc" / "test-images"
 begun: list[subprocess.Popen] = []
 

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from deeprc.commands import contents
 from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.images import age, apptainer, debian, listing, publish, shared, sign, transfer, trust, verify
 from deeprc.images.build import Recipe, build
@@ -32,6 +33,8 @@ from deeprc.sites.identity import matches
 from deeprc.spack.tree import spack_folder
 
 app = typer.Typer(no_args_is_help=True, help="Images: build, publish, pull and check them.")
+for command in (contents.sbom, contents.bundle, contents.install):
+    app.command()(command)
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Name = Annotated[str, typer.Argument(help="a variant of the catalog (`deeprc image list`)")]
@@ -97,7 +100,7 @@ def build_image(
 ) -> None:
     """Build an image here, test it, and keep it in the store.
 
-    Example: `deeprc image build cpu-mpich --stages frames`
+    Example: `deeprc image build cpu --stages frames`
     """
     image, limited = load_catalog().whole(name)
     recipe = Recipe(
@@ -124,7 +127,7 @@ def sign_image(
 ) -> None:
     """Sign an image that is here: a copy with a digest of its own.
 
-    Example: `deeprc image sign cpu-mpich 611422F1…`
+    Example: `deeprc image sign cpu 611422F1…`
     """
     store, key = Store(), sign.signer(fingerprint, file=passphrase_file, ask=sign.asked)
     _show(sign.signed(publish.newest(store, name, arch), key, store))
@@ -180,7 +183,7 @@ def push(
 ) -> None:
     """Publish an image that is here, and print what its catalog entry then needs.
 
-    Example: `deeprc image push cpu-mpich oras://registry.example.org/deeprc/cpu-mpich`
+    Example: `deeprc image push cpu oras://registry.example.org/deeprc/cpu`
     """
     image, held = load_catalog().image(name), publish.newest(Store(), name, arch)
     typer.echo(f"{held.path.name}, {age.words(held.path)}", err=True)
@@ -197,7 +200,7 @@ def verify_images(
 ) -> None:
     """Read images whole and check digest, architecture, labels, and the signature where the catalog names a key.
 
-    Example: `deeprc image verify cpu-mpich`
+    Example: `deeprc image verify cpu`
     """
     store = store_of(load_site(site) if site else None)
     _told(verify.verify(store, load_catalog(), names or [], arch))
@@ -213,7 +216,7 @@ def outdated(
 ) -> None:
     """Compare the packages in images with Debian's suite and its security updates; exit code 1 where some are behind.
 
-    Example: `deeprc image outdated cpu-mpich`
+    Example: `deeprc image outdated cpu`
     """
     store, catalog = Store(), load_catalog()
     helds = [verify.here(store, catalog, name, arch) for name in names or []] or store.held()
@@ -246,7 +249,7 @@ def prune(
 def local(name: Name, site: SiteOption = None, arch: Architecture = MACHINE) -> None:
     """Print the path of an image on this node's own disk, where it is copied to if there is room.
 
-    Example: `apptainer exec $(deeprc image local cpu-mpich) python …`
+    Example: `apptainer exec $(deeprc image local cpu) python …`
     """
     where = load_site(site) if site else None
     disk = where.storage.node_local if where and where.storage.node_local else tempfile.gettempdir()

@@ -66,7 +66,7 @@ def install(
 
 @app.command()
 def images(site: SiteName, prefix: Prefix, version: Version = None, system: Only = None) -> None:
-    """Write a module for each image in PREFIX/images that runs on the site: deeprc/0.1.0-cpu-mpich.
+    """Write a module for each image in PREFIX/images that runs on the site: deeprc/0.1.0-cpu.
 
     Example: `deeprc module images --site anvil --prefix /apps/deeprc`
     """

@@ -44,6 +44,11 @@ def run(
     return done.stdout
 
 
+def version() -> str:
+    """The runtime's version: `1.4.5`."""
+    return run("version", what="asking for the runtime's version", timeout=60).strip()
+
+
 def labels(path: Path) -> dict[str, str]:
     """The labels of an image."""
     text = run("inspect", "--json", "--labels", path, what=f"reading the labels of {path.name}", timeout=120)

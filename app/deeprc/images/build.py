@@ -14,7 +14,7 @@ from pathlib import Path
 
 from deeprc.core.errors import unknown
 from deeprc.core.ownership import fault
-from deeprc.images import age, apptainer, debian, definition, labels, leftovers, sif, wheels
+from deeprc.images import age, apptainer, debian, definition, labels, leftovers, provenance, sbom, sif, wheels
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
 from deeprc.images.held import BUILT, Held
@@ -23,11 +23,14 @@ from deeprc.images.sign import Signer, signed
 from deeprc.images.store import Store, cannot_write
 from deeprc.images.workspace import workspace
 
-# zstd: quicker to pack and to start from than gzip. Larger blocks with a lower level give smaller files in a seventh of
-# the time of the defaults (128 KB, level 15).
-PACKING = ["--mksquashfs-args", "-comp zstd -Xcompression-level 9 -b 256K"]
-FILES = ("selftest.py", "ranks.pth")  # of the templates' folder, put into every image
-PARTS = ("upgrade.sh.j2", "clean.sh.j2")  # of the templates
+# All files belong to root, as they do where somebody without privileges builds. zstd is quicker to pack and to start
+# from than gzip. Larger blocks with a lower level give smaller files in a seventh of the time of the defaults (128 KB,
+# level 15).
+PACKING = ["--mksquashfs-args", "-comp zstd -Xcompression-level 9 -b 256K -all-root"]
+# Of the templates' folder: what every build needs, and what every template takes in.
+FILES = ("selftest.py", "ranks.pth", "mpi.pth", "sbom.py", "bytecode.py")
+PARTS = tuple(f"{name}.sh.j2" for name in ("forget", "upgrade", "clean", "loader", "same"))
+EPOCH = 315532800  # 1980-01-01, the earliest day that a zip file can tell: every time in an image's file system
 Say = Callable[[str], None]
 
 
@@ -85,7 +88,7 @@ class Recipe:
         folder = definition.templates()
         parts = [definition.base(), self.image.model_dump_json(exclude={"uri", "digests", "key"}), *self.stages]
         parts += [(folder / name).read_text("utf-8") for name in (f"{self.image.route}.def.j2", *PARTS, *FILES)]
-        parts += [_month(), platform.machine()]
+        parts += [_month(), str(epoch()), platform.machine()]
         parts += [f"{name} {content_of(name, Path(path))}" for name, path in self.inputs().items()]
         if self.image.route != "cylon":
             parts += [
@@ -94,18 +97,17 @@ class Recipe:
             ]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
+    def labels(self) -> dict[str, str]:
+        """The image's labels."""
+        facts = {"architecture": platform.machine(), "version": wheels.project()["version"], "content": self.content()}
+        return labels.of(self.image.limited(self.stages), stages=self.stages, **facts)
+
     def render(self, *, base: str = "base.sif", context: str = ".") -> str:
         """The definition."""
-        version = wheels.project()["version"]
-        found = labels.of(
-            self.image.limited(self.stages),
-            stages=self.stages,
-            architecture=platform.machine(),
-            version=version,
-            content=self.content(),
-        )
-        values = {"base": base, "context": context, "stages": self.stages, "version": version, "labels": found}
-        return definition.render(self.image, **values, **self.inputs())
+        values = {"base": base, "context": context, "stages": self.stages, "version": wheels.project()["version"]}
+        # Without it, Apptainer puts the day there (its `--force` lets ours stand).
+        own = self.labels() | {"org.label-schema.build-date": _written(epoch())}
+        return definition.render(self.image, labels=own, **values, **self.inputs())
 
 
 def build(
@@ -139,7 +141,11 @@ def build(
             file.write_text(recipe.render(), encoding="utf-8")
             say(f"{recipe.name}: building and testing")
             try:
-                _apptainer_build(temporary, file, recipe.name)
+                _apptainer_build(temporary, file, recipe.name, "--bind", f"{context}:/mnt")
+                for name, kind in sbom.DOCUMENTS.items():
+                    _attach(temporary, context / name, kind)
+                # How old an image is, is told by its SIF: that is another one each time, unless the day is given.
+                sif.settle(temporary, epoch() if "SOURCE_DATE_EPOCH" in os.environ else int(time.time()))
                 if sign:
                     sign.sign(temporary)
                 by = sign and sign.fingerprint
@@ -176,8 +182,16 @@ def base_image(store: Store, sources: str, *, say: Say = lambda _: None) -> Path
     return path
 
 
+def epoch() -> int:
+    """The time that every file of an image has, in seconds: $SOURCE_DATE_EPOCH, else the same for all."""
+    text = os.environ.get("SOURCE_DATE_EPOCH") or str(EPOCH)
+    if not text.isdecimal():
+        raise ImageError("SOURCE_DATE_EPOCH is no number of seconds", found=text, expected="as `date +%s` prints it")
+    return int(text)
+
+
 def _fill(context: Path, recipe: Recipe, architecture: str, sources: str, say: Say) -> None:
-    """Put into `context` what the definition copies from it."""
+    """Put into `context` what the definition takes from it; no name of a folder of this machine gets into the image."""
     debian.configure(context / "apt", sources)
     image, packages = recipe.image, {}
     if image.route != "cylon":
@@ -186,11 +200,14 @@ def _fill(context: Path, recipe: Recipe, architecture: str, sources: str, say: S
     facts = image.model_dump(mode="json", include={"name", "glibc", "mpi"}) | {
         "architecture": architecture,
         "stages": recipe.stages,
+        "labels": recipe.labels(),
         "packages": packages if image.route == "wheel" else {},
         "bound": image.for_binding,
         "host_libraries": definition.HOST_LIBRARIES,
     }
     (context / "image.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    made = provenance.predicate(facts, context)
+    (context / "provenance.json").write_text(json.dumps(made, indent=1, sort_keys=True), encoding="utf-8")
     for name in FILES:
         shutil.copy(definition.templates() / name, context)
     shutil.copytree(wheels.checkout() / "app/deeprc/pilot/ranks", context / "ranks", ignore=wheels.UNWANTED)
@@ -198,10 +215,24 @@ def _fill(context: Path, recipe: Recipe, architecture: str, sources: str, say: S
 
 def _apptainer_build(target: Path, file: Path, name: str, *options: str) -> None:
     fakeroot = ["--fakeroot"]  # root needs it, too, for %post (see docs/images.md)
-    arguments = ["build", *fakeroot, *PACKING, *options, target, file]
+    arguments = ["build", "--force", *fakeroot, *PACKING, *options, target, file.name]
     own = dict.fromkeys(("APPTAINER_TMPDIR", "SINGULARITY_TMPDIR"), str(file.parent))  # goes when the folder goes
+    own["SOURCE_DATE_EPOCH"] = str(epoch())
     # From its folder: paths in a definition are kept in the image, and those of this machine are nobody's business.
     apptainer.run(*arguments, what=f"building {name}", timeout=4 * 3600, folder=file.parent, **own)
+
+
+def _attach(image: Path, file: Path, kind: int) -> None:
+    """Put a document of the image's own beside its file system, where it can be read without a runtime."""
+    inside = f"/opt/deeprc/{file.name}"
+    file.write_text(apptainer.run("exec", "--no-home", image, "cat", inside, what=f"reading {inside}", timeout=120))
+    words = ["--datatype", str(kind - sif.FIRST), "--groupid", "1", "--filename", file.name]
+    words += ["--sbomformat", "cyclonedx-json"] if kind == sif.SBOM else []
+    apptainer.run("sif", "add", *words, image, file, what=f"adding {file.name}", timeout=120)
+
+
+def _written(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _month() -> str:

@@ -29,7 +29,7 @@ class _Strict(BaseModel):
 
 
 class ImageMpi(_Strict):
-    """The MPI that lies in the image.
+    """An MPI that lies in the image.
 
     Attributes
     ----------
@@ -40,13 +40,30 @@ class ImageMpi(_Strict):
     family
         The ABI: `mpich` programs load libmpi.so.12, `openmpi` programs load libmpi.so.40.
     standard_abi
-        Whether the image's programs also run on MPI 5's libmpi_abi.so.1, of whatever family the host is.
+        Whether the image's programs also run on MPI 5's libmpi_abi.so.1, of whatever family the host is. mpi4py's
+        wheels (4.1) have no module for it.
+    pmi
+        What it can speak to a launcher outside.
+    fabrics
+        What it can use without the host's libraries; empty where it needs those to start at all.
     """
 
     implementation: str
     version: Version
     family: Literal["mpich", "openmpi"]
     standard_abi: Switch = False
+    pmi: list[Literal["hydra", "pmi1", "pmi2", "pmix", "prrte"]] = Field(min_length=1)
+    fabrics: list[Literal["shm", "tcp", "ucx", "ofi", "cxi", "efa"]]
+
+    @property
+    def for_binding(self) -> bool:
+        """Whether the host's MPI and libfabric must be bound in: this one uses no network without them."""
+        return not self.fabrics
+
+    @property
+    def title(self) -> str:
+        """For people: `mpich 5.0.2`."""
+        return f"{self.implementation} {self.version}"
 
 
 class ImageAccelerator(_Strict):
@@ -74,10 +91,8 @@ class Image(_Strict):
         The variant, as sites and `deeprc plan --image` name it.
     architectures
         Processor architectures that it is built for.
-    pmi
-        What the MPI in it can speak to a launcher outside.
-    fabrics
-        What its own MPI can use without the host's libraries; empty where it needs those to start at all.
+    mpi
+        The MPIs in it, one of a family at most: its programs take the one that fits where they run.
     collectives
         The libraries of collective operations in it, with versions.
     stages
@@ -95,11 +110,9 @@ class Image(_Strict):
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     description: str
     architectures: list[Architecture] = Field(min_length=1)
-    mpi: ImageMpi
-    pmi: list[Literal["hydra", "pmi1", "pmi2", "pmix", "prrte"]] = Field(min_length=1)
+    mpi: list[ImageMpi] = Field(min_length=1)
     accelerator: ImageAccelerator | None = None
     glibc: Version
-    fabrics: list[Literal["shm", "tcp", "ucx", "ofi", "cxi", "efa"]]
     collectives: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+( \d+(\.\d+)*)?$")]] = []
     stages: list[Stage] = Field(min_length=1)
     route: Literal["wheel", "spack", "cylon"]
@@ -109,8 +122,22 @@ class Image(_Strict):
 
     @property
     def for_binding(self) -> bool:
-        """Whether the host's MPI and libfabric must be bound in: the MPI inside uses no network without them."""
-        return not self.fabrics
+        """Whether the host's MPI and libfabric must be bound in, whichever of its MPIs is used."""
+        return all(mpi.for_binding for mpi in self.mpi)
+
+    @property
+    def families(self) -> list[str]:
+        """The ABI families of its MPIs."""
+        return [mpi.family for mpi in self.mpi]
+
+    def of_family(self, family: str) -> ImageMpi | None:
+        """Its MPI of that family."""
+        return next((mpi for mpi in self.mpi if mpi.family == family), None)
+
+    def variants(self) -> dict[str, ImageMpi]:
+        """The environments of spack-env that are like it: Spack's have one MPI each."""
+        alone = len(self.mpi) == 1
+        return {self.name if alone else f"{self.name}-{mpi.implementation}": mpi for mpi in self.mpi}
 
     def limited(self, stages: list[Stage]) -> Image:
         """The image for some of its stages only: one of its own, named after them, and published on its own."""
@@ -125,6 +152,13 @@ class Image(_Strict):
         build = f"`deeprc image build {self.name}`"
         published = self.uri and architecture in self.digests
         return f"`deeprc image pull {self.name}` or {build}" if published else build
+
+    @field_validator("mpi")
+    @classmethod
+    def _each_family_once(cls, mpi: list[ImageMpi]) -> list[ImageMpi]:
+        if twice := sorted(family for family, n in Counter(each.family for each in mpi).items() if n > 1):
+            raise ValueError(f"two MPIs of the family {', '.join(twice)}: its programs could load one only")
+        return mpi
 
     @model_validator(mode="after")
     def _digests_of_built_architectures(self) -> Image:
@@ -159,7 +193,7 @@ class Catalog(_Strict):
         raise unknown("image", name, [image.name for image in self.images], where="image catalog")
 
     def find(self, name: str) -> Image | None:
-        """The entry called `name`, or what an entry is when it is built for some of its stages (`cpu-mpich-frames`)."""
+        """The entry called `name`, or what an entry is when it is built for some of its stages (`cpu-frames`)."""
         if entry := next((image for image in self.images if image.name == name), None):
             return entry
         for image in self.images:
@@ -171,7 +205,7 @@ class Catalog(_Strict):
     def whole(self, name: str) -> tuple[Image, list[Stage]]:
         """The entry that `name` is built from, and the stages that it is limited to (none for the whole image).
 
-        `cpu-mpich-frames` is built from cpu-mpich, whether or not it is published under an entry of its own.
+        `cpu-frames` is built from cpu, whether or not it is published under an entry of its own.
         """
         found = self.image(name)
         for image in self.images:

@@ -17,24 +17,27 @@ def of(image: Image, *, stages: list[str], architecture: str, version: str, cont
         "variant": image.name,
         "description": image.description,
         "architecture": architecture,
-        "mpi.implementation": image.mpi.implementation,
-        "mpi.version": image.mpi.version,
-        "mpi.family": image.mpi.family,
-        "mpi.standard-abi": "yes" if image.mpi.standard_abi else "no",
-        "pmi": ",".join(image.pmi),
+        "mpi": ",".join(image.families),
         "accelerator.vendor": accelerator.vendor if accelerator else "none",
         "accelerator.toolkit": accelerator.toolkit if accelerator else "none",
         "accelerator.version": accelerator.version if accelerator else "none",
         "accelerator.minimum-driver": (accelerator and accelerator.minimum_driver) or "none",
         "accelerator.archs": ",".join(accelerator.archs.get(architecture, [])) if accelerator else "none",
         "glibc": image.glibc,
-        "fabrics": ",".join(image.fabrics) or "none",
         "collectives": ",".join(image.collectives) or "none",
         "stages": ",".join(stages),
         "route": image.route,
         "version": version,
         "content": content,
     }
+    for mpi in image.mpi:
+        values |= {
+            f"mpi.{mpi.family}.implementation": mpi.implementation,
+            f"mpi.{mpi.family}.version": mpi.version,
+            f"mpi.{mpi.family}.standard-abi": "yes" if mpi.standard_abi else "no",
+            f"mpi.{mpi.family}.pmi": ",".join(mpi.pmi),
+            f"mpi.{mpi.family}.fabrics": ",".join(mpi.fabrics) or "none",
+        }
     return {PREFIX + name: value for name, value in values.items()}
 
 

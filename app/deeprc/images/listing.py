@@ -40,7 +40,7 @@ def line(row: dict) -> list[str]:
     here = f"{row['digest'].removeprefix('sha256:')[:8]}, {row['age']}" if row["path"] else None
     absent = row["passed_over"] or ("published" if row["uri"] else "not published")
     several = ["\n".join(row[name]) for name in ("architectures", "stages")]
-    return [row["name"], several[0], row["mpi"], row["accelerator"], several[1], here or absent]
+    return [row["name"], several[0], row["mpi"].replace(", ", "\n"), row["accelerator"], several[1], here or absent]
 
 
 def _row(image: Image, store: Store, all_held: list[Held], architecture: str) -> dict:
@@ -54,8 +54,8 @@ def _row(image: Image, store: Store, all_held: list[Held], architecture: str) ->
         "name": image.name,
         "description": image.description,
         "architectures": image.architectures,
-        "mpi": f"{image.mpi.implementation} {image.mpi.version}",
-        "family": image.mpi.family,
+        "mpi": ", ".join(mpi.title for mpi in image.mpi),
+        "families": image.families,
         "accelerator": f"{accelerator.toolkit} {accelerator.version}" if accelerator else "none",
         "stages": image.stages,
         "uri": image.uri,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from deeprc.images import apptainer, labels
+from deeprc.images import apptainer, documents, labels
 from deeprc.images.catalog import Image, load_catalog
 from deeprc.images.errors import ImageError, RegistryError
 from deeprc.images.held import BUILT, Held
@@ -20,6 +20,7 @@ from deeprc.images.registry import INDEX, MANIFEST, PROCESSORS, SIF_LAYER, Absen
 from deeprc.images.store import Store
 
 CONFIG, EMPTY = "application/vnd.sylabs.sif.config.v1+json", b"{}"
+NOTHING = "application/vnd.oci.empty.v1+json"  # the configuration of an artifact that has none
 PATIENCE = 20  # times the usual, while a registry looks at what it was sent
 ATTEMPTS = 3  # to enter the index, while others enter it
 LATEST = "latest"  # the index of images that do not say their release
@@ -95,6 +96,9 @@ def push(held: Held, destination: str) -> Published:
     manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": {"mediaType": CONFIG, **config}}
     manifest["layers"] = [{"mediaType": SIF_LAYER, **layer, "annotations": title}]
     entry = _put(registry, address.tag, manifest)
+    for suffix, text in documents.of(held.path, held.path.name, held.digest).items():
+        named = f"{address.tag}{suffix.removesuffix('.json')}"
+        _attach(registry, {"mediaType": MANIFEST, **entry}, named, documents.TYPES[suffix], text)
     published, _ = registry.digest(address.tag)
     if published != held.digest:
         raise RegistryError("the registry holds something else now", found=published, expected=held.digest)
@@ -124,6 +128,15 @@ def _upload(registry: Registry, digest: str, size: int, body: Body) -> dict[str,
         with contextlib.suppress(RegistryError):  # it forgets uploads by itself
             registry.open(place, method="DELETE").close()
     return {"digest": digest, "size": size}
+
+
+def _attach(registry: Registry, image: dict, tag: str, kind: str, text: bytes) -> None:
+    """Put a document of an image there: an artifact (OCI 1.1) that names the image, under a tag of its own."""
+    config = {"mediaType": NOTHING, **_upload(registry, _digest(EMPTY), len(EMPTY), lambda: EMPTY)}
+    layer = {"mediaType": kind, **_upload(registry, _digest(text), len(text), lambda: text)}
+    layer["annotations"] = {"org.opencontainers.image.title": f"{tag}.json"}
+    artifact = {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": kind, "config": config}
+    _put(registry, tag, {**artifact, "layers": [layer], "subject": image})
 
 
 def _enter(registry: Registry, name: str, entry: dict) -> None:

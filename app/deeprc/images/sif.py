@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from deeprc.images.errors import ImageError
@@ -15,9 +16,14 @@ from deeprc.images.errors import ImageError
 MAGIC, AT_MAGIC, AT_ARCHITECTURE = b"SIF_MAGIC\0", 32, 45
 CREATED, AT_CREATED = struct.Struct("<q"), 64  # seconds since 1970
 TABLE, AT_TABLE = struct.Struct("<4q"), 80  # unused descriptors, all of them, where they begin, bytes of them
-DESCRIPTOR, AT_PARTITION = struct.Struct("<i?IIIqq"), 201  # kind, used, number, group, link, where it begins, bytes
+DESCRIPTOR = struct.Struct("<i?IIIqq")  # kind, used, number, group, link, where it begins, bytes
+AT_NAME, AT_FORM = slice(73, 201), 201
 ROOM = 585  # bytes of a descriptor
-PARTITION, SQUASHFS, PRIMARY = 0x4004, 1, 2
+FIRST = 0x4000  # kinds are counted from there, as `apptainer sif add --datatype` does
+PARTITION, JSON, SBOM = FIRST + 4, FIRST + 6, FIRST + 9
+SQUASHFS, PRIMARY = 1, 2
+# A random number and the times of the file, and those of a descriptor, in seconds.
+AT_NUMBER, AT_TIMES, AT_PART_TIMES, TIMES = 48, 64, 41, struct.Struct("<2q")
 ARCHITECTURES = {b"02": "x86_64", b"04": "aarch64", b"06": "ppc64le"}
 
 
@@ -55,17 +61,58 @@ def digest(path: Path, part: tuple[int, int] | None = None) -> str:
 
 def file_system(path: Path) -> tuple[int, int]:
     """Where in the file the image's file system (squashfs) begins, and how many bytes it has."""
+    found = 0
+    for kind, row, start, size in _parts(path):
+        found += 1
+        if kind == PARTITION and struct.unpack_from("<ii", row, AT_FORM) == (SQUASHFS, PRIMARY):
+            return start, size
+    raise ImageError("no squashfs in it", where=path, found=f"{found} other parts", expected="a SIF image")
+
+
+def document(path: Path, kind: int, name: str) -> bytes | None:
+    """The part of that kind (`SBOM`, `JSON`) and name; None where there is none."""
+    for found, row, start, size in _parts(path):
+        if found == kind and row[AT_NAME].rstrip(b"\0") == name.encode():
+            with path.open("rb") as handle:
+                handle.seek(start)
+                return handle.read(size)
+    return None
+
+
+def settle(path: Path, seconds: int) -> None:
+    """Write `seconds` for every time in the file, and a hash of its file system for the random number.
+
+    Apptainer does so itself from 1.5 on, where it is told the time. A signature is over neither.
+    """
+    number = bytes.fromhex(digest(path, file_system(path)).removeprefix("sha256:"))[:16]
+    with path.open("r+b") as handle:
+        handle.seek(AT_TABLE)
+        _, total, begin, _ = TABLE.unpack(handle.read(TABLE.size))
+        handle.seek(AT_NUMBER)
+        handle.write(number + TIMES.pack(seconds, seconds))
+        for row in range(total):
+            handle.seek(begin + row * ROOM)
+            if DESCRIPTOR.unpack(handle.read(DESCRIPTOR.size))[1]:
+                handle.seek(begin + row * ROOM + AT_PART_TIMES)
+                handle.write(TIMES.pack(seconds, seconds))
+
+
+def _parts(path: Path) -> Iterator[tuple[int, bytes, int, int]]:
+    """Of each part: its kind, its descriptor, where it begins, and its bytes."""
     with path.open("rb") as handle:
         head = handle.read(AT_TABLE + TABLE.size)
-        unused, total, begin, _ = TABLE.unpack_from(head, AT_TABLE)
+        if head[AT_MAGIC : AT_MAGIC + len(MAGIC)] != MAGIC or len(head) < AT_TABLE + TABLE.size:
+            return
+        _, total, begin, _ = TABLE.unpack_from(head, AT_TABLE)
+        if not 0 <= begin <= path.stat().st_size - ROOM * total <= path.stat().st_size:  # damaged
+            return
         handle.seek(begin)
         table = handle.read(ROOM * total)
-    for row in range(0, len(table) - ROOM + 1, ROOM):
-        kind, used, *_, start, size = DESCRIPTOR.unpack_from(table, row)
-        form = struct.unpack_from("<ii", table, row + AT_PARTITION)
-        if used and kind == PARTITION and form == (SQUASHFS, PRIMARY):
-            return start, size
-    raise ImageError("no squashfs in it", where=path, found=f"{total - unused} other parts", expected="a SIF image")
+    for place in range(0, len(table) - ROOM + 1, ROOM):
+        row = table[place : place + ROOM]
+        kind, used, *_, start, size = DESCRIPTOR.unpack_from(row)
+        if used:
+            yield kind, row, start, size
 
 
 def extract(path: Path, target: Path) -> None:

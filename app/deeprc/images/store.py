@@ -19,7 +19,7 @@ from deeprc.core.errors import DeepRCError
 from deeprc.core.files import StorageError, atomic, read_json, write_json
 from deeprc.core.ownership import OwnershipError, fault, open_to, require_fixed
 from deeprc.core.validation import validate
-from deeprc.images import leftovers, sif, squashfs, trust
+from deeprc.images import documents, leftovers, sif, squashfs, trust
 from deeprc.images.catalog import Image
 from deeprc.images.held import JUDGED, Held
 from deeprc.images.leftovers import RECORD, SIF, SQUASHFS
@@ -158,6 +158,7 @@ class Store:
             new.chmod(0o644)  # whatever the umask: one that others may write to would not be believed
         temporary.replace(path)
         self._link(path, name)
+        documents.write_beside(path, name, digest)
         return held
 
     def squashfs(self, held: Held) -> Path:
@@ -188,6 +189,8 @@ class Store:
 
     def remove(self, held: Held) -> None:
         """Remove an image of the user's own folder; the records last, so that nothing lies there without one."""
+        for path in documents.beside(held.path):
+            path.unlink(missing_ok=True)
         for path in (held.path, held.path.with_suffix(SQUASHFS)):
             path.unlink(missing_ok=True)
             path.with_name(path.name + RECORD).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
-from deeprc.images import apptainer, labels, sif
+from deeprc.images import apptainer, labels, sbom, sif
 from deeprc.images.catalog import Image, catalog_path
 from deeprc.images.errors import ImageError, RegistryError
 from deeprc.images.registry import Address, BeyondEndError, Registry
@@ -158,6 +158,7 @@ def check(path: Path, image: Image, architecture: str) -> str | None:
     signed_by = check_signature(path, image.key) if image.key else None
     if apptainer.available():
         labels.check(apptainer.labels(path), image, where=path)
+    sbom.check(path, image)
     return signed_by
 
 

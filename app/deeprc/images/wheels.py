@@ -6,6 +6,7 @@ They are fetched outside of the image, so that neither certificates nor addresse
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -47,7 +48,7 @@ def project() -> dict:
 
 
 def requirements(image: Image, stages: list[str]) -> list[str]:
-    """What pip is asked for: the project's own requirements, as far as the stages need them, and the image's MPI."""
+    """What pip is asked for: the project's own requirements, as far as the stages need them, and the image's MPIs."""
     table = project()
     given = GIVEN if image.route == "spack" else ()
     by_name = {re.match(r"[\w.-]+", line)[0].lower(): line for line in table["dependencies"]}
@@ -56,7 +57,7 @@ def requirements(image: Image, stages: list[str]) -> list[str]:
         lines = table["optional-dependencies"][EXTRA[stage]] if stage in EXTRA else []
         wanted += [line for line in lines if not line.startswith(given)] if given else lines
     if image.route == "wheel":
-        wanted.append(f"{MPI[image.mpi.implementation]}=={image.mpi.version}")
+        wanted += [f"{MPI[mpi.implementation]}=={mpi.version}" for mpi in image.mpi]
     return wanted
 
 
@@ -81,6 +82,8 @@ def _markers(python: tuple[int, int], architecture: str) -> dict[str, str]:
 def collect(folder: Path, image: Image, stages: list[str], architecture: str) -> dict[str, str]:
     """Fill `folder` with the wheels of an image, deeprc's own among them; returns name -> version of each package.
 
+    Those of its MPIs lie apart, in `mpi/IMPLEMENTATION` beside it: each has a prefix of its own, since their files have
+    the same names.
     Files that are not the locked ones are refused, whatever index they come from.
     """
     folder.mkdir(parents=True)
@@ -89,6 +92,11 @@ def collect(folder: Path, image: Image, stages: list[str], architecture: str) ->
     download(locked(image, stages, architecture), folder, PYTHON[image.route], architecture, image.glibc)
     download(needed(beside[0], ["pip"], beside[1]), folder.parent / "pip", debian, architecture, image.glibc)
     next((folder.parent / "pip").glob("*.whl")).rename(folder.parent / "pip.whl")
+    for mpi in image.mpi if image.route == "wheel" else ():
+        place = folder.parent / "mpi" / mpi.implementation
+        place.mkdir(parents=True)
+        [wheel] = folder.glob(f"{MPI[mpi.implementation]}-*.whl")
+        wheel.rename(place / wheel.name)
     if image.route == "spack":
         wanted = "\n".join(requirements(image, stages))
         (folder.parent / "requirements.txt").write_text(f"{wanted}\n", encoding="utf-8")
@@ -101,7 +109,8 @@ def collect(folder: Path, image: Image, stages: list[str], architecture: str) ->
                 shutil.copytree(source, Path(copy) / name, ignore=UNWANTED)
             else:
                 shutil.copy(source, copy)
-        _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, copy)
+        # The same code is the same wheel: the times in it are not those of the checkout's files.
+        _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, copy, SOURCE_DATE_EPOCH="315532800")
     packages = dict(path.name.split("-")[:2] for path in sorted(folder.glob("*.whl")))
     return {name.replace("_", "-").lower(): version for name, version in packages.items()}
 
@@ -129,9 +138,9 @@ def source_hash() -> str:
     return found.hexdigest()
 
 
-def _pip(*arguments: str | Path) -> None:
+def _pip(*arguments: str | Path, **environment: str) -> None:
     command = [sys.executable, "-m", "pip", *map(str, arguments), "--quiet", "--progress-bar", "off"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
     if done.returncode:
         end = "\n    ".join(done.stderr.strip().splitlines()[-8:])
         raise ImageError(

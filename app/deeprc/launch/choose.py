@@ -55,7 +55,7 @@ def candidates(
             verdict.rank,
             vendor != wanted,
             partition.architecture not in image.architectures,
-            image.mpi.family not in site.families,
+            not set(image.families) & set(site.families),
             order.get(image.name, 99),
         )
 

@@ -170,10 +170,10 @@ def _filled(
             vendor=partition.accelerator.vendor if layout.gpus_per_rank and partition.accelerator else None,
             binds=binds,
             flags=[*site.runtime.flags, *gathered.flags],
-            variables=_inside_variables(verdict, gathered),
+            variables=_inside_variables(image, verdict, gathered),
             model=verdict.kind,
             pmi=verdict.pmi,
-            family=image.mpi.family,
+            family=verdict.own.family if verdict.own else image.families[0],
             ccl=comm != "mpi" and layout.nodes > 1,
             shares=layout.ranks_per_node > 1,
             gpu_aware=comm == "mpi",  # beside NCCL it can deadlock (CSCS, nccl.md)
@@ -186,7 +186,7 @@ def _filled(
         runtime = [*(copying(inside.image, copies) if copies else []), *box.wrap(inside), *site.runtime.entry]
         environment, files = environment | box.variables(inside), box.files(inside)
         extra = [*box.launcher_options(inside), *extra]
-    extra += slingshot.options(site, starter, layout, verdict, image)
+    extra += slingshot.options(site, starter, layout, verdict)
     seen = sight(site, partition, layout, comm, starter, together=box is not None and box.one_per_node)
     line = starter.command(
         layout, pmi=verdict.pmi, exports=sorted(environment), extra=extra, placed=placed, gpus_by=seen.by
@@ -258,7 +258,7 @@ def _alone(site: Site, layout: Layout) -> bool:
     return site.scheduler.name == "fork" and layout.ranks == 1
 
 
-def _inside_variables(verdict: Verdict, gathered: Gathered) -> dict[str, str]:
+def _inside_variables(image: Image, verdict: Verdict, gathered: Gathered) -> dict[str, str]:
     variables = dict(gathered.container)
     host = verdict.mpi
     if verdict.kind in ("bind", "translate") and host:
@@ -269,6 +269,8 @@ def _inside_variables(verdict: Verdict, gathered: Gathered) -> dict[str, str]:
         if host.library and verdict.layer in (None, "mpi-abi"):  # any other layer stands between mpi4py and the host's
             name = SONAMES["mpi-abi"] if verdict.layer else host.library_name
             variables["MPI4PY_LIBMPI"] = f"{HOST_MPI}/{name}"
+    if verdict.own and len(image.mpi) > 1 and "MPI4PY_LIBMPI" not in variables:  # it takes the first that loads
+        variables["MPI4PY_MPIABI"] = verdict.own.family
     return variables
 
 

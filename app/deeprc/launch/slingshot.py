@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from deeprc.images.catalog import Image
 from deeprc.launch.conditions import Gathered
 from deeprc.launch.launchers import Launcher, Layout
 from deeprc.launch.verdict import Verdict
@@ -10,15 +9,15 @@ from deeprc.sites import Site
 from deeprc.sites.setting import RENDEZVOUS
 
 
-def options(site: Site, starter: Launcher, layout: Layout, verdict: Verdict, image: Image | None) -> list[str]:
+def options(site: Site, starter: Launcher, layout: Layout, verdict: Verdict) -> list[str]:
     """A step of one node has no VNI unless it asks for one, and an MPI over libfabric's cxi does not start without
     (open-mpi/ompi#13148). Cray MPICH does.
     """
     alone = layout.nodes == 1 and layout.ranks > 1 and starter.name == "srun"
     if site.interconnect.fabric != "slingshot" or not alone:
         return []
-    if verdict.kind == "hybrid" and image is not None:
-        wanted = bool({"ofi", "cxi"} & set(image.fabrics))
+    if verdict.kind == "hybrid":
+        wanted = bool({"ofi", "cxi"} & set(verdict.own.fabrics))
     else:
         wanted = verdict.mpi is not None and verdict.mpi.implementation in ("openmpi", "mpich")
     return ["--network=single_node_vni"] if wanted else []

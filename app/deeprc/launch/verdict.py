@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from deeprc.images.catalog import Image
+from deeprc.images.catalog import Image, ImageMpi
 from deeprc.launch.pmi import both, of_host, of_image, of_ranks, offered, starter, strangers
 from deeprc.sites import Partition, Site
 from deeprc.sites.software import SONAMES, Mpi
@@ -40,8 +40,8 @@ class Verdict:
         One sentence.
     fix
         What to do about a refusal.
-    mpi
-        The host's MPI that was chosen.
+    mpi, own
+        The MPI of the host and that of the image which meet.
     pmi
         What launcher and ranks then speak, where that is known.
     layer
@@ -52,6 +52,7 @@ class Verdict:
     reason: str
     fix: str | None = None
     mpi: Mpi | None = None
+    own: ImageMpi | None = None
     pmi: str | None = None
     layer: str | None = None
     warnings: list[str] = field(default_factory=list)
@@ -96,7 +97,8 @@ def judge(
     """
     for why, fix in _obstacles(image, site, partition, gpus=gpus):
         return Verdict("refuse", why, fix)
-    ways = [way for mpi in site.mpi for way in _ways(image, site, partition, mpi, nodes) if model in (None, way.kind)]
+    pairs = [(mpi, own) for mpi in site.mpi for own in image.mpi]
+    ways = [way for pair in pairs for way in _ways(image, site, partition, *pair, nodes) if model in (None, way.kind)]
     return min(ways, key=lambda way: way.rank) if ways else _refusal(image, site, partition)
 
 
@@ -147,47 +149,45 @@ def _runs(code: str, arch: str) -> bool:
     return compiled // 10 == there // 10 and compiled <= there
 
 
-def _ways(image: Image, site: Site, partition: Partition, mpi: Mpi, nodes: int) -> Iterator[Verdict]:
-    """Every way in which the image's programs can run beside this MPI of the host."""
-    own = f"the image's {image.mpi.implementation} {image.mpi.version}"
-    theirs = f"the host's {mpi.title}"
-    inside, outside = image.mpi.version, mpi.abi_version or mpi.version
+def _ways(
+    image: Image, site: Site, partition: Partition, mpi: Mpi, mine: ImageMpi, nodes: int
+) -> Iterator[Verdict]:  # fmt: skip
+    """Every way in which the image's programs can run, as programs of this MPI of its own, beside this of the host."""
+    own, theirs = f"the image's {mine.title}", f"the host's {mpi.title}"
+    inside, outside = mine.version, mpi.abi_version or mpi.version
     here, there = release(inside), release(outside)
     host_pmi, deaf = of_host(site, partition, mpi), strangers(site, partition, mpi)
-    if image.mpi.family == mpi.family:
-        abi = f"{image.mpi.family} family, {mpi.library_name}"
+    if mine.family == mpi.family:
+        abi = f"{mine.family} family, {mpi.library_name}"
         # What is bound in runs on the image's C library.
         too_new = site.glibc is not None and version(site.glibc) > version(image.glibc)
         if mpi.bindable and there is not None and there >= here and not too_new and not deaf:
-            yield Verdict("bind", f"{theirs} replaces {own}: {abi}, and {_age(outside, inside)}", mpi=mpi, pmi=host_pmi)
-        pmi = _common_pmi(image, site, partition, mpi)
-        if pmi and not image.for_binding and (there is None or here >= there):
-            slow = _slow(image, site, nodes)
+            reason = f"{theirs} replaces {own}: {abi}, and {_age(outside, inside)}"
+            yield Verdict("bind", reason, mpi=mpi, own=mine, pmi=host_pmi)
+        pmi = of_image(_spoken(mine), offered(site, partition, mpi))
+        if pmi and not mine.for_binding and (there is None or here >= there):
+            slow = _slow(image, mine, site, nodes)
             by = starter(site, partition)
             reason = f"{own} is started by the host's {by} through {pmi}: {_age(inside, outside, theirs)}"
-            yield Verdict("hybrid", reason, mpi=mpi, pmi=pmi, warnings=slow)
+            yield Verdict("hybrid", reason, mpi=mpi, own=mine, pmi=pmi, warnings=slow)
     elif deaf:
         return
-    elif image.mpi.standard_abi and mpi.standard_abi:
+    elif mine.standard_abi and mpi.standard_abi:
         reason = f"{theirs} replaces {own}: both have the standard ABI of MPI 5 (libmpi_abi.so.1)"
-        yield Verdict("translate", reason, mpi=mpi, pmi=host_pmi, layer="mpi-abi")
+        yield Verdict("translate", reason, mpi=mpi, own=mine, pmi=host_pmi, layer="mpi-abi")
     else:
         for layer in site.translators if site.translates else ():
-            reason = f"{layer} translates {own} ({image.mpi.family} family) to {theirs} ({mpi.family} family)"
-            yield Verdict("translate", reason, mpi=mpi, pmi=host_pmi, layer=layer)
+            reason = f"{layer} translates {own} ({mine.family} family) to {theirs} ({mpi.family} family)"
+            yield Verdict("translate", reason, mpi=mpi, own=mine, pmi=host_pmi, layer=layer)
 
 
-def _common_pmi(image: Image, site: Site, partition: Partition, mpi: Mpi) -> str | None:
-    return of_image(_spoken(image), offered(site, partition, mpi))
+def _spoken(own: ImageMpi) -> list[str]:
+    return list(dict.fromkeys(PMI_OF_IMAGE.get(pmi, pmi) for pmi in own.pmi))
 
 
-def _spoken(image: Image) -> list[str]:
-    return list(dict.fromkeys(PMI_OF_IMAGE.get(pmi, pmi) for pmi in image.pmi))
-
-
-def _slow(image: Image, site: Site, nodes: int) -> list[str]:
+def _slow(image: Image, own: ImageMpi, site: Site, nodes: int) -> list[str]:
     provider = site.interconnect.provider
-    if nodes == 1 or OWN_FABRIC[provider] & set(image.fabrics):
+    if nodes == 1 or OWN_FABRIC[provider] & set(own.fabrics):
         return []
     network = f"{site.interconnect.fabric} ({provider})"
     return [f"the MPI in image {image.name} cannot use {network}: between nodes it falls back to TCP, {SLOW}"]
@@ -195,8 +195,8 @@ def _slow(image: Image, site: Site, nodes: int) -> list[str]:
 
 def _refusal(image: Image, site: Site, partition: Partition) -> Verdict:
     hosts = ", ".join(f"{mpi.title} ({mpi.family} family, {mpi.library_name})" for mpi in site.mpi)
-    own = f"{image.mpi.implementation} {image.mpi.version} ({image.mpi.family} family, {SONAMES[image.mpi.family]})"
-    if image.mpi.family not in site.families:
+    own = " and ".join(f"{own.title} ({own.family} family, {SONAMES[own.family]})" for own in image.mpi)
+    if not set(image.families) & set(site.families):
         unsaid = f" ({', '.join(site.translators)}: no setting says what it needs, `when: {{model: [translate]}}`)"
         layers = f"no layer translates{unsaid if site.translators else ''}"
         if site.translates and all(strangers(site, partition, mpi) for mpi in site.mpi):
@@ -206,13 +206,14 @@ def _refusal(image: Image, site: Site, partition: Partition) -> Verdict:
             f"image {image.name} holds {own}, {site.name} has {hosts}: different ABI families, and {layers}",
             f"take an image of the {' or '.join(site.families)} family (deeprc image list --site {site.name})",
         )
-    kin = [mpi for mpi in site.mpi if mpi.family == image.mpi.family]
-    why = "; ".join(_why_not(image, site, partition, mpi) for mpi in kin)
-    another = f"take another image of the {image.mpi.family} family (deeprc image list --site {site.name})"
+    kin = [(mpi, own) for mpi in site.mpi if (own := image.of_family(mpi.family))]
+    why = "; ".join(_why_not(image, own, site, partition, mpi) for mpi, own in kin)
+    common = " or ".join(dict.fromkeys(mpi.family for mpi, _ in kin))
+    another = f"take another image of the {common} family (deeprc image list --site {site.name})"
     return Verdict(
         "refuse",
         f"image {image.name} holds {own}, {site.name} has {hosts}: {why}",
-        _cure(site, partition, kin) or another,
+        _cure(site, partition, [mpi for mpi, _ in kin]) or another,
     )
 
 
@@ -226,9 +227,9 @@ def _cure(site: Site, partition: Partition, kin: list[Mpi]) -> str | None:
     return None
 
 
-def _why_not(image: Image, site: Site, partition: Partition, mpi: Mpi) -> str:
-    """Why neither bind nor hybrid is possible with an MPI of the image's own family."""
-    here, there = release(image.mpi.version), release(mpi.abi_version or mpi.version)
+def _why_not(image: Image, own: ImageMpi, site: Site, partition: Partition, mpi: Mpi) -> str:
+    """Why neither bind nor hybrid is possible with an MPI of the family of the image's own."""
+    here, there = release(own.version), release(mpi.abi_version or mpi.version)
     if not mpi.bindable:
         bind = "the site does not allow it"
     elif there is None:
@@ -239,10 +240,10 @@ def _why_not(image: Image, site: Site, partition: Partition, mpi: Mpi) -> str:
         bind = "it is older"
     else:
         bind = f"its C library {site.glibc} is newer than the image's {image.glibc}"
-    if image.for_binding:
+    if own.for_binding:
         hybrid = "the image is made for binding: its own MPI does not start without the host's libfabric"
     elif there is not None and here < there:
         hybrid = "the image's is older"
     else:
-        hybrid = f"no PMI in common: {both(site, partition, 'the image', _spoken(image))}"
+        hybrid = f"no PMI in common: {both(site, partition, 'the image', _spoken(own))}"
     return f"{mpi.title} cannot be bound in ({bind}), nor start the image's own ({hybrid})"

@@ -1,4 +1,4 @@
-"""A module per image of a release: `module load deeprc/0.1.0-cpu-mpich` chooses it for all that runs."""
+"""A module per image of a release: `module load deeprc/0.1.0-cpu` chooses it for all that runs."""
 
 from __future__ import annotations
 

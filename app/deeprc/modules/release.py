@@ -1,6 +1,6 @@
 """A release under a facility's prefix, and which of them is the default.
 
-    PREFIX/modulefiles/deeprc/   a Tcl and a Lua file per version, and per image for it (0.1.0-cpu-mpich);
+    PREFIX/modulefiles/deeprc/   a Tcl and a Lua file per version, and per image for it (0.1.0-cpu);
                                  `.version`, which names the default
     PREFIX/releases/VERSION/     bin/ profiles/ site-configs/ workflows/ containers/ spack-env/ venv/
     PREFIX/releases/defaults     the versions that were the default, the present one last

@@ -90,7 +90,7 @@ def _paths(folder: Path, images: Path) -> list[tuple[str, str]]:
 def _facts(version: str, site: Site, chosen: Chosen | None) -> dict[str, str]:
     """What module systems show of it, by their own words for it."""
     what = f"data engineering and deep learning as one pipeline, set up for {site.name}"
-    more = [chosen.image.name, chosen.image.mpi.implementation] if chosen else []
+    more = [chosen.image.name, *(mpi.implementation for mpi in chosen.image.mpi)] if chosen else []
     if chosen and chosen.image.accelerator:
         more += [chosen.image.accelerator.vendor, chosen.image.accelerator.toolkit]
     return {

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from deeprc.core.files import tail
 from deeprc.core.ownership import own_umask
+from deeprc.images import sbom
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
 from deeprc.images.leftovers import SIF, SQUASHFS
@@ -59,6 +60,7 @@ class Pulls:
         self._suffix = suffix(site.runtime.kind)
         self.environment: Path = folder / "environment"  # the user's, for the tasks; may hold secrets
         self._wanted: dict[str, Pull] = {}
+        self._checked: set[Path] = set()  # images whose SBOM is what the catalog says
         self._behind: list[Task] = []
         self._lock = threading.Lock()  # tasks are submitted in one thread and end in others
 
@@ -92,8 +94,11 @@ class Pulls:
         raise ImageError(f"image {image.name} is not here as {self._suffix}", where=held.path, fix=fix)
 
     def here(self, image: Image, architecture: str) -> Path | None:
-        """The file that the site's runtime takes, if it is here."""
+        """The file that the site's runtime takes, if it is here; an error where it is not what the catalog says."""
         held = self.store.find(image, architecture)
+        if held and held.path not in self._checked:
+            sbom.check(held.path, image)
+            self._checked.add(held.path)
         if held is None or self._suffix == SIF:
             return held and held.path
         return None if self.store.squashfs_fault(held) else self.store.squashfs(held)

@@ -57,7 +57,8 @@ def _schema(folder: Path) -> Iterator[str]:
 
 def _catalog(found: list[Variant], catalog: Catalog) -> Iterator[str]:
     """A variant for each image and architecture of the catalog, and no other. Cylon's is not made with Spack."""
-    wanted = {(i.name, arch) for i in catalog.images if i.route != "cylon" for arch in i.architectures}
+    images = [image for image in catalog.images if image.route != "cylon"]
+    wanted = {(name, arch) for image in images for name in image.variants() for arch in image.architectures}
     there = {(variant.image, variant.architecture): variant for variant in found}
     for name, architecture in sorted(wanted - there.keys()):
         yield f"no variant for {name} on {architecture}, which the image catalog has"
@@ -97,18 +98,19 @@ def _target(variant: Variant, catalog: Catalog) -> Iterator[str]:
 
 def _mpi(variant: Variant, catalog: Catalog) -> Iterator[str]:
     image = _image(variant, catalog)
+    own = image and image.variants()[variant.image]
     required = [package_of(text) for text in variant.requirements("mpi")]
     if len(required) != 1:
         yield f"expected one layer to require one MPI, found {required}"
         return
     family = FAMILIES.get(required[0])
-    if image and family != image.mpi.family:
-        yield f"MPI of the family {family} ({required[0]}), the catalog's image is of {image.mpi.family}"
+    if own and family != own.family:
+        yield f"MPI of the family {family} ({required[0]}), the catalog's image is of {own.family}"
     if not image or image.route != "spack":  # other images bring an MPI of another release
         return
     versions = {v for v in map(version_of, variant.requirements(required[0])) if v}
-    if required[0] != image.mpi.implementation or versions != {image.mpi.version}:
-        yield f"MPI {required[0]} {versions or ''}, the catalog says {image.mpi.implementation} {image.mpi.version}"
+    if required[0] != own.implementation or versions != {own.version}:
+        yield f"MPI {required[0]} {versions or ''}, the catalog says {own.title}"
 
 
 def _collectives(variant: Variant, catalog: Catalog) -> Iterator[str]:
@@ -173,7 +175,7 @@ def _preferences(variant: Variant, catalog: Catalog) -> Iterator[str]:
 
 
 def _image(variant: Variant, catalog: Catalog) -> Image | None:
-    return next((image for image in catalog.images if image.name == variant.image), None)
+    return next((image for image in catalog.images if variant.image in image.variants()), None)
 
 
 RULES: list[Callable[[Variant, Catalog], Iterator[str]]] = [

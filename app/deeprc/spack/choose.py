@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deeprc.core.errors import ConfigError
-from deeprc.images.catalog import Catalog, Image
+from deeprc.images.catalog import Catalog, Image, ImageMpi
 from deeprc.sites import Partition, Site
 from deeprc.sites.software import Mpi
 from deeprc.spack.mpi import FACILITYS, chosen_mpi, mpi_external, package_for
@@ -66,13 +66,14 @@ def choose(site: Site, partition: Partition, catalog: Catalog, folder: Path) -> 
         successor = f"use its successor, {site.status.successor}" if site.status.successor else None
         raise ConfigError(f"{site.name} was retired on {site.status.retired}", fix=successor)
     image = _image(site, partition, catalog)
-    variant = find_variant(_variant_name(image, partition), folder)
+    name, mine = _of_families(image, site.families)[0]
+    variant = find_variant(name if partition.architecture == "x86_64" else f"{name}-{partition.architecture}", folder)
     swaps: dict[str, str] = {}
-    mpi = chosen_mpi(site, partition, image.mpi.family)
+    mpi = chosen_mpi(site, partition, mine.family)
     # Of an MPI that only the facility has, and whose place the file does not tell, another of its family is built.
     if mpi and (package := package_for(mpi)) in FACILITYS:
         swaps["mpi"] = f"mpi/{package}"
-    elif by_provider := MPI_LAYERS.get(mpi.implementation if mpi else image.mpi.family):
+    elif by_provider := MPI_LAYERS.get(mpi.implementation if mpi else mine.family):
         swaps["mpi"] = f"mpi/{by_provider.get(site.interconnect.provider, by_provider[None])}"
     swaps["target"] = f"target/{target(partition)}"
     swaps["plugin"] = "accel/ofi-plugin" if site.interconnect.provider in RDMA else "accel/no-ofi-plugin"
@@ -82,7 +83,7 @@ def choose(site: Site, partition: Partition, catalog: Catalog, folder: Path) -> 
     own = {layer.name for layer in variant.layers}
     words = _network(site, partition, mpi, swaps.get("mpi"), folder)
     swaps = {kind: name for kind, name in swaps.items() if name not in own and kind in variant.slots}
-    return Choice(variant, image.mpi.family, swaps, gpu[1] if gpu and not gpu[0] else None, tuple(words))
+    return Choice(variant, mine.family, swaps, gpu[1] if gpu and not gpu[0] else None, tuple(words))
 
 
 def _network(site: Site, partition: Partition, mpi: Mpi | None, layer: str | None, folder: Path) -> Iterator[str]:
@@ -117,7 +118,7 @@ def _image(site: Site, partition: Partition, catalog: Catalog) -> Image:
         if image.route != "cylon"
         and partition.architecture in image.architectures
         and (image.accelerator.vendor if image.accelerator else None) == vendor
-        and image.mpi.family in families
+        and _of_families(image, site.families)
     ]
     if not fitting:
         raise ConfigError(
@@ -126,11 +127,14 @@ def _image(site: Site, partition: Partition, catalog: Catalog) -> Image:
             expected="an entry of the image catalog with these",
             fix="add an image to containers/catalog.yaml and its variant to spack-env/variants",
         )
-    return min(fitting, key=lambda image: (order.get(image.name, len(order)), families[image.mpi.family]))
+    first = {image.name: families[_of_families(image, site.families)[0][1].family] for image in fitting}
+    return min(fitting, key=lambda image: (order.get(image.name, len(order)), first[image.name]))
 
 
-def _variant_name(image: Image, partition: Partition) -> str:
-    return image.name if partition.architecture == "x86_64" else f"{image.name}-{partition.architecture}"
+def _of_families(image: Image, families: list[str]) -> list[tuple[str, ImageMpi]]:
+    """The variants that are like an image, with their MPI, of these families only, in their order."""
+    fitting = [(name, mpi) for name, mpi in image.variants().items() if mpi.family in families]
+    return sorted(fitting, key=lambda pair: families.index(pair[1].family))
 
 
 def _gpu_layer(partition: Partition, variant: Variant, folder: Path) -> tuple[str | None, tuple[str, str]] | None:

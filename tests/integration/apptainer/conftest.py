@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -17,7 +18,7 @@ import yaml
 import builds
 from builds import KEPT, SHIPPED
 from conftest import need
-from deeprc.images import apptainer, labels, load_catalog, publish, sif
+from deeprc.images import apptainer, labels, load_catalog, publish, sbom, sif
 from deeprc.images.build import Recipe, build
 from deeprc.images.catalog import Catalog, Image
 from deeprc.images.store import Held, Store
@@ -175,11 +176,11 @@ class World:
 
     @property
     def image(self) -> Image:
-        return load_catalog(self.catalog_file).image("cpu-mpich")
+        return load_catalog(self.catalog_file).image("cpu")
 
     def publish(self, **changes: object) -> Image:
         """Write the catalog: the shipped entry with these changes."""
-        image = load_catalog(SHIPPED).image("cpu-mpich").model_copy(update=changes)
+        image = load_catalog(SHIPPED).image("cpu").model_copy(update=changes)
         text = yaml.safe_dump(Catalog(images=[image]).model_dump(mode="json"))
         self.catalog_file.write_text(text)
         return self.image
@@ -191,7 +192,7 @@ class World:
 
     def sif(self, padding: int = 0, **changed: str) -> Path:
         """A small image that says of itself what the catalog says; `padding` random bytes make it larger."""
-        image, name = load_catalog(SHIPPED).image("cpu-mpich"), f"{time.monotonic_ns()}"
+        image, name = load_catalog(SHIPPED).image("cpu"), f"{time.monotonic_ns()}"
         facts = labels.of(image, stages=image.stages, architecture=MACHINE, version="0", content=name) | changed
         (self.folder / f"{name}.bin").write_bytes(os.urandom(padding + 16))
         lines = ["Bootstrap: scratch", "%setup", "    mkdir -p ${APPTAINER_ROOTFS}/bin", "%files"]
@@ -200,9 +201,15 @@ class World:
         definition, made = self.folder / f"{name}.def", self.folder / f"{name}.sif"
         definition.write_text("\n".join(lines) + "\n")
         subprocess.run(["apptainer", "build", made, definition], check=True, capture_output=True, timeout=120)
+        properties = [{"name": key, "value": value} for key, value in facts.items()]
+        rows = [{"type": "library", "name": key, "version": value or "1"} for key, value in sbom.wanted(image)]
+        document = {"metadata": {"component": {"name": image.name, "properties": properties}}, "components": rows}
+        (self.folder / sbom.SBOM).write_text(json.dumps(document))
+        add = ["apptainer", "sif", "add", "--datatype", "9", "--sbomformat", "cyclonedx-json", "--groupid", "1"]
+        subprocess.run([*add, made, self.folder / sbom.SBOM], check=True, capture_output=True, timeout=120)
         return made
 
-    def adopt(self, path: Path, *, sign: Key | None = None, name: str = "cpu-mpich", arch: str = MACHINE) -> Held:
+    def adopt(self, path: Path, *, sign: Key | None = None, name: str = "cpu", arch: str = MACHINE) -> Held:
         """Take an image into the store, as a build does."""
         if sign:
             environment = {**os.environ, "APPTAINER_KEYSDIR": str(sign.folder)}
@@ -247,9 +254,9 @@ def build_store():
 
 
 @pytest.fixture(scope="session")
-def mpich_image(build_store: Store) -> Held:
-    """The whole image cpu-mpich."""
-    return build(Recipe(load_catalog(SHIPPED).image("cpu-mpich")), build_store)
+def cpu_image(build_store: Store) -> Held:
+    """The whole image cpu."""
+    return build(Recipe(load_catalog(SHIPPED).image("cpu")), build_store)
 
 
 @dataclass
@@ -261,21 +268,21 @@ class Publication:
 
 
 @pytest.fixture(scope="session")
-def publication(mpich_image: Held, registry: LocalRegistry, key: Key, tmp_path_factory) -> Publication:
-    """The whole image cpu-mpich, signed, in the registry and nowhere else, and the catalog with its key."""
+def publication(cpu_image: Held, registry: LocalRegistry, key: Key, tmp_path_factory) -> Publication:
+    """The whole image cpu, signed, in the registry and nowhere else, and the catalog with its key."""
     folder = tmp_path_factory.mktemp("publication")
     builder = Store(folder / "builder", [])
     builder.folder.mkdir()
     temporary = builder.folder / ".new.tmp"
-    shutil.copy(mpich_image.path, temporary)
+    shutil.copy(cpu_image.path, temporary)
     own = {"APPTAINER_KEYSDIR": str(key.folder)}
     apptainer.run("sign", "--keyidx", "0", temporary, what="signing", timeout=300, **own)
-    held = builder.adopt(temporary, "cpu-mpich", MACHINE, sif.digest(temporary), source="built")
-    publish.push(held, uri := f"oras://{registry.host}/deeprc/cpu-mpich")
+    held = builder.adopt(temporary, "cpu", MACHINE, sif.digest(temporary), source="built")
+    publish.push(held, uri := f"oras://{registry.host}/deeprc/cpu")
     shutil.rmtree(builder.folder)
     entry = {"uri": uri, "digests": {MACHINE: held.digest}, "key": key.fingerprint}
     images = [
-        image.model_copy(update=entry) if image.name == "cpu-mpich" else image for image in load_catalog(SHIPPED).images
+        image.model_copy(update=entry) if image.name == "cpu" else image for image in load_catalog(SHIPPED).images
     ]
     catalog = folder / "containers" / "catalog.yaml"
     (catalog.parent / "keys").mkdir(parents=True)
@@ -285,6 +292,6 @@ def publication(mpich_image: Held, registry: LocalRegistry, key: Key, tmp_path_f
 
 
 @pytest.fixture(scope="session")
-def openmpi_image(build_store: Store) -> Held:
-    """The image cpu-openmpi for dataframes alone, which is the small one."""
-    return build(Recipe(load_catalog(SHIPPED).image("cpu-openmpi"), ["frames"]), build_store)
+def frames_image(build_store: Store) -> Held:
+    """The image for dataframes alone, which is the small one."""
+    return build(Recipe(load_catalog(SHIPPED).image("cpu"), ["frames"]), build_store)

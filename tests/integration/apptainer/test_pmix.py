@@ -16,7 +16,7 @@ from slurm_cluster import private_cluster
 
 pytestmark = pytest.mark.requires("apptainer", "slurm", "pmix")
 ROOT = Path(__file__).resolve().parents[3]
-IMAGE = load_catalog(ROOT / "containers" / "catalog.yaml").image("cpu-openmpi")
+IMAGE = load_catalog(ROOT / "containers" / "catalog.yaml").image("cpu")
 PROGRAM = (
     "from mpi4py import MPI; w = MPI.COMM_WORLD; print(f'{w.rank}/{w.size}:{w.allreduce(w.rank + 1)}', flush=True)"
 )
@@ -49,8 +49,8 @@ def run(cluster, made, *, line: str | None = None, **more: str) -> subprocess.Co
     )  # fmt: skip
 
 
-def test_ranks_in_containers_are_one_world(cluster, openmpi_image):
-    made = plan(["pmi2", "pmix"], settings=[NEEDS])(image=IMAGE, image_path=str(openmpi_image.path))
+def test_ranks_in_containers_are_one_world(cluster, frames_image):
+    made = plan(["pmi2", "pmix"], settings=[NEEDS])(image=IMAGE, image_path=str(frames_image.path))
     assert (made.verdict, made.warnings) == ("hybrid", [])
     assert "--mpi=pmix" in made.launcher and made.environment["APPTAINERENV_PMIX_MCA_gds"] == "hash"
     done = run(cluster, made)

@@ -54,7 +54,8 @@ def test_a_signed_image_goes_out_and_comes_back(world, registry, key):
     assert held.digest == image.digests[MACHINE] == sif.digest(held.path)
     assert held.signed_by == key.fingerprint
     assert subprocess.run(["apptainer", "exec", held.path, "/bin/seven"], capture_output=True).returncode == 7
-    assert files(world.store) == ["cpu-mpich.sif", held.path.name, held.path.name + ".json"]
+    stem = held.path.stem
+    assert files(world.store) == ["cpu.sif", f"{stem}.cdx.json", held.path.name, held.path.name + ".json"]
     before = len(registry.requests(held.digest))
     assert transfer.pull(image, world.store, MACHINE) == held
     assert len(registry.requests(held.digest)) == before  # what is here is not fetched again
@@ -110,7 +111,7 @@ def test_what_has_arrived_and_is_something_else_is_fetched_anew(world, registry)
 def test_a_pull_that_is_killed_can_be_repeated(world, registry):
     """SIGKILL at any moment leaves no image that is not whole."""
     image = published(world, registry, padding=40_000_000)
-    command = [sys.executable, "-c", "from deeprc.commands.image import app; app()", "pull", "cpu-mpich"]
+    command = [sys.executable, "-c", "from deeprc.commands.image import app; app()", "pull", "cpu"]
     for delay in (0.9, 1.1, 1.3):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(delay)
@@ -232,9 +233,9 @@ def test_another_architecture_is_refused(world, registry):
 
 
 def test_another_variant_under_that_digest_is_refused(world, registry):
-    image = published(world, registry, **{"deeprc.mpi.family": "openmpi"})
+    image = published(world, registry, **{"deeprc.mpi": "openmpi"})
     old = Refused(world)
-    with pytest.raises(ImageError, match=r"label deeprc\.mpi\.family differs"):
+    with pytest.raises(ImageError, match=r"label deeprc\.mpi differs"):
         transfer.pull(image, world.store, MACHINE)
     old.check()
 
@@ -324,15 +325,15 @@ def test_without_a_key_no_runtime_is_needed(world, registry, monkeypatch):
 def test_the_file_system_alone_for_runtimes_that_take_no_sif(world, registry):
     """CSCS's Container Engine mounts squashfs files; so can Apptainer."""
     image = published(world, registry, padding=5_000_000)
-    said = CliRunner().invoke(app, ["pull", "cpu-mpich", "--squashfs"]).output
+    said = CliRunner().invoke(app, ["pull", "cpu", "--squashfs"]).output
     [held] = world.store.held()
     alone = held.path.with_suffix(".sqsh")
     folder = alone.with_suffix(".uenv")
     assert said.split()[-2:] == [str(alone), str(folder)] and held.digest == image.digests[MACHINE]
     told = json.loads((folder / "meta/env.json").read_text())  # where uenv looks, beside store.squashfs
-    assert (told["name"], told["mount"], told["views"]) == ("cpu-mpich", "/user-environment", {})
+    assert (told["name"], told["mount"], told["views"]) == ("cpu", "/user-environment", {})
     assert told["deeprc"]["digest"] == held.digest and (folder / "store.squashfs").resolve() == alone
-    assert (world.store.folder / "cpu-mpich.sqsh").resolve() == alone
+    assert (world.store.folder / "cpu.sqsh").resolve() == alone
     start, size = sif.file_system(held.path)
     assert alone.read_bytes() == held.path.read_bytes()[start : start + size]
     assert subprocess.run(["apptainer", "exec", alone, "/bin/seven"], capture_output=True).returncode == 7
@@ -343,7 +344,7 @@ def test_the_file_system_alone_for_runtimes_that_take_no_sif(world, registry):
         handle.seek(5000)
         handle.write(b"X")
     assert "not the file system of the image" in str(CliRunner().invoke(app, ["verify"]).exception)
-    assert not CliRunner().invoke(app, ["pull", "cpu-mpich", "--squashfs"]).exception
+    assert not CliRunner().invoke(app, ["pull", "cpu", "--squashfs"]).exception
     assert world.store.squashfs_fault(held, read=True) is None
     world.store.prune([])
     assert files(world.store) == []
@@ -355,7 +356,7 @@ echo "$@" >>{folder}/told
 case "$1" in
   image) cat {folder}/label 2>/dev/null;;
   import) cp "$4" {folder}/root.tar; echo "${{3#*=}}" >{folder}/label;;
-  migrate) [ "$2" = localhost/deeprc/cpu-mpich ] && ! [ -e {folder}/broken ];;
+  migrate) [ "$2" = localhost/deeprc/cpu ] && ! [ -e {folder}/broken ];;
 esac
 """
 
@@ -385,12 +386,12 @@ def test_podman_hpcs_store_is_filled_and_shifters(world, registry, monkeypatch):
         (place / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(place), prepend=":")
     (place / "broken").touch()
-    assert "podman-hpc migrate of localhost/deeprc/cpu-mpich failed" in str(
+    assert "podman-hpc migrate of localhost/deeprc/cpu failed" in str(
         pulled_for(site_with(place, "podman-hpc")).exception
     )
     (place / "broken").unlink()
     (place / "label").unlink()
-    address, digest = "localhost/deeprc/cpu-mpich", image.digests[MACHINE]
+    address, digest = "localhost/deeprc/cpu", image.digests[MACHINE]
     assert f"{address} is in podman-hpc's store\n" in pulled_for(site_with(place, "podman-hpc")).output
     with tarfile.open(place / "root.tar") as tar:
         members = {member.name: member for member in tar}
@@ -410,9 +411,9 @@ def test_podman_hpcs_store_is_filled_and_shifters(world, registry, monkeypatch):
     with (place / "udiRoot.conf").open("a") as file:
         file.write("system=perlmutter\n")
     done = pulled_for(site_with(place, "shifter"))
-    assert "custom:deeprc/cpu-mpich:latest is imported" in done.output, done.exception
+    assert "custom:deeprc/cpu:latest is imported" in done.output, done.exception
     [held] = world.store.held()
-    assert gateway.asked == ("/api/doimport/perlmutter/custom/deeprc/cpu-mpich:latest/", "MUNGE:me", {
+    assert gateway.asked == ("/api/doimport/perlmutter/custom/deeprc/cpu:latest/", "MUNGE:me", {
         "filepath": str(held.path.with_suffix(".sqsh")), "format": "squashfs",
     })  # fmt: skip
     gateway.code = 404
@@ -439,7 +440,7 @@ class Import(BaseHTTPRequestHandler):
 
 def test_an_image_for_some_stages_is_published_and_pinned_like_any_other(world, registry, key):
     """It has a name and an entry of its own; by name and by file it is what it says."""
-    name, labels = "cpu-mpich-frames", {"deeprc.variant": "cpu-mpich-frames", "deeprc.stages": "frames"}
+    name, labels = "cpu-frames", {"deeprc.variant": "cpu-frames", "deeprc.stages": "frames"}
     held = world.adopt(world.sif(**labels), sign=key, name=name)
     assert name in CliRunner().invoke(app, ["verify", name]).output
     done = CliRunner().invoke(app, ["push", name, f"oras://{registry.host}/test/{name}"])
@@ -518,7 +519,7 @@ def test_a_login_is_refused_before_anything_is_sent(world, guarded, monkeypatch,
 
 def test_what_is_here_is_signed_with_a_key_that_has_a_passphrase(world, closed_key, monkeypatch):
     def deeprc(*arguments: str) -> object:
-        return CliRunner().invoke(app, ["sign", "cpu-mpich", *map(str, arguments)])
+        return CliRunner().invoke(app, ["sign", "cpu", *map(str, arguments)])
 
     monkeypatch.setenv("APPTAINER_KEYSDIR", str(closed_key.folder))
     held = world.adopt(world.sif())
@@ -528,13 +529,13 @@ def test_what_is_here_is_signed_with_a_key_that_has_a_passphrase(world, closed_k
     assert "its passphrase is another one" in str(deeprc(name, "--passphrase-file", words).exception)
     words.write_text("open sesame\n")
     assert not (done := deeprc(name, "--passphrase-file", words)).exception, done.exception
-    signed = world.store.find("cpu-mpich", MACHINE)
+    signed = world.store.find("cpu", MACHINE)
     assert (signed.signed_by, signed.source) == (closed_key.fingerprint, "built") and signed.digest != held.digest
     assert transfer.check_signature(signed.path, closed_key.fingerprint) == closed_key.fingerprint
     again = deeprc(f"0x{closed_key.fingerprint}", "--passphrase-file", words)
     assert not again.exception and len(world.store.held()) == 2
     before = files(world.store)
-    build = ["build", "cpu-mpich", "--sign", name]  # told before anything is built
+    build = ["build", "cpu", "--sign", name]  # told before anything is built
     assert "the key has a passphrase" in str(CliRunner().invoke(app, build).exception)
     assert "no such secret key" in str(CliRunner().invoke(app, [*build[:-1], "A" * 40]).exception)
     assert files(world.store) == before
@@ -551,8 +552,8 @@ def test_the_commands(world, registry, key, monkeypatch):
     pinned = world.adopt(world.sif())
     held = world.adopt(world.sif(), sign=key)
     world.publish(digests={MACHINE: pinned.digest})
-    said = deeprc("push", "cpu-mpich", f"oras://{registry.host}/test/commands")
-    lines = yaml.safe_load(said.split("In the catalog, for cpu-mpich:")[1])
+    said = deeprc("push", "cpu", f"oras://{registry.host}/test/commands")
+    lines = yaml.safe_load(said.split("In the catalog, for cpu:")[1])
     assert lines == {
         "uri": f"oras://{registry.host}/test/commands", "digests": {MACHINE: held.digest}, "key": key.fingerprint,
     }, "the newest build, whatever is pinned"  # fmt: skip
@@ -560,14 +561,14 @@ def test_the_commands(world, registry, key, monkeypatch):
     world.trust(key)
     deeprc("prune", "--all")
     assert "published" in deeprc("list") and world.store.held() == []
-    assert "not here" in deeprc("verify", "cpu-mpich", fails=True)
-    assert held.digest in deeprc("pull", "cpu-mpich")
-    assert key.fingerprint in deeprc("verify", "cpu-mpich")
+    assert "not here" in deeprc("verify", "cpu", fails=True)
+    assert held.digest in deeprc("pull", "cpu")
+    assert key.fingerprint in deeprc("verify", "cpu")
     assert key.fingerprint in deeprc("verify", str(held.path))
     monkeypatch.setenv("TMPDIR", str(world.folder / "node"))
     (world.folder / "node").mkdir()
     monkeypatch.setattr("tempfile.tempdir", None)
-    copy = Path(deeprc("local", "cpu-mpich").strip())
+    copy = Path(deeprc("local", "cpu").strip())
     assert copy != held.path and sif.digest(copy) == held.digest
     assert "0 files and folders removed" in deeprc("prune")
     row = json.loads(deeprc("list", "--json"))[0]
@@ -580,4 +581,4 @@ def test_the_commands(world, registry, key, monkeypatch):
     done = CliRunner().invoke(app, ["verify"])
     assert str(good.path) in done.output and "was changed after" in str(done.exception), "one keeps no others back"
     held.path.unlink()
-    assert "did you mean 'cpu-mpich'" in deeprc("verify", "cpu-mpch", fails=True)
+    assert "did you mean 'cpu'" in deeprc("verify", "cpu-mpch", fails=True)

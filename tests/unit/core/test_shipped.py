@@ -85,8 +85,8 @@ def test_a_catalog_and_a_spack_tree_here_are_not_read_and_told(tmp_path):
     catalog = tmp_path / "containers" / "catalog.yaml"
     catalog.write_text("images: []\n")
     (tmp_path / "spack-env" / "variants").mkdir(parents=True)
-    found = deeprc(tmp_path, "image", "build", "cpu-mpich", "--definition")
-    assert found.returncode == 0 and "# cpu-mpich:" in found.stdout
+    found = deeprc(tmp_path, "image", "build", "cpu", "--definition")
+    assert found.returncode == 0 and "# cpu:" in found.stdout
     assert found.stderr.splitlines() == [
         f"note: {catalog} is not read, Deep RC has its own image catalog; to use this one: "
         f"export DEEPRC_CATALOG={catalog}",

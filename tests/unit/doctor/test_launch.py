@@ -27,7 +27,7 @@ def test_the_line_is_that_of_any_task_and_logging_goes_the_way_of_the_sites_sett
 
 
 def test_an_image_that_is_older_than_the_doctor_gets_its_probes(case):
-    image = load_catalog().image("cpu-mpich")
+    image = load_catalog().image("cpu")
     site = case.site.model_copy(update={"runtime": Runtime(kind="apptainer")})
     made = plan(Case(site, case.partition, case.layout, image, "/images/x.sif"), "world", [])
     assert not made.refused

@@ -40,7 +40,7 @@ def test_the_image_of_the_site_in_the_profile():
 
 
 def test_an_image_that_is_named():
-    named = ["--radical-pilot-image", "cpu-openmpi"]
+    named = ["--radical-pilot-image", "cuda12-mpich-ofi"]
     assert of("--profile", "site/localhost-apptainer", *named) == f"sha256:{1:064x}"
     assert of("--executor", "radical-pilot", "--radical-pilot-site", "localhost-apptainer", *named) is not None
     assert of("--profile", "site/localhost-apptainer", "--radical-pilot-image", "none") is None
@@ -59,10 +59,10 @@ def test_another_program(catalog):
 def test_an_image_that_is_neither_pinned_nor_here(catalog, monkeypatch, tmp_path):
     monkeypatch.setenv("DEEPRC_CATALOG", str(ROOT / "containers" / "catalog.yaml"))
     monkeypatch.setenv("DEEPRC_IMAGES", str(tmp_path / "images"))
-    assert of("--profile", "site/localhost-apptainer") == "cpu-mpich, not here"
+    assert of("--profile", "site/localhost-apptainer") == "cpu, not here"
 
 
-def plan(*runtime: str, image: str | None = "cpu-mpich", files: dict[str, str] | None = None) -> Plan:
+def plan(*runtime: str, image: str | None = "cpu", files: dict[str, str] | None = None) -> Plan:
     return Plan("s", "p", Layout(1, 1, 0, 1), image, "bind", "", runtime=list(runtime), files=files or {})
 
 
@@ -70,13 +70,13 @@ def test_a_job_tells_the_file_that_its_launch_line_names(tmp_path):
     """Two images of one name are here: the digest is that of the file that the job ran in, not the newest one's."""
     store = Store(tmp_path / "images", [])
     held = {}
-    for source in ("oras://registry/cpu-mpich:1", "built"):
+    for source in ("oras://registry/cpu:1", "built"):
         store.folder.mkdir(exist_ok=True)
         (part := store.folder / "part").write_text(source)
         digest = f"sha256:{hashlib.sha256(source.encode()).hexdigest()}"
-        held[source] = store.adopt(part, "cpu-mpich", "x86_64", digest, source=source)
+        held[source] = store.adopt(part, "cpu", "x86_64", digest, source=source)
     for source, each in held.items():
-        expected = RunImage(variant="cpu-mpich", digest=each.digest, source=source)
+        expected = RunImage(variant="cpu", digest=each.digest, source=source)
         assert used(plan("apptainer", "exec", str(each.path)), store, "x86_64") == expected
         edf = {"/e.toml": f'image = "{store.squashfs(each)}"'}
         assert used(plan(files=edf), store, "x86_64") == expected
@@ -85,6 +85,6 @@ def test_a_job_tells_the_file_that_its_launch_line_names(tmp_path):
 
 def test_a_job_whose_image_a_task_is_yet_to_pull_tells_the_pinned_digest(tmp_path):
     store, pinned = Store(tmp_path / "images", []), f"sha256:{0:064x}"
-    coming = plan("apptainer", "exec", str(store.path("cpu-mpich", "x86_64", pinned)))
+    coming = plan("apptainer", "exec", str(store.path("cpu", "x86_64", pinned)))
     assert used(coming, store, "x86_64").digest == pinned
-    assert used(plan("shifter", "--image=custom:deeprc/cpu-mpich:latest"), store, "x86_64").digest is None
+    assert used(plan("shifter", "--image=custom:deeprc/cpu:latest"), store, "x86_64").digest is None

@@ -10,7 +10,7 @@ from snakemake_executor_plugin_radical_pilot.records import Stage, Submitted
 from snakemake_executor_plugin_radical_pilot.resources import Request
 from snakemake_executor_plugin_radical_pilot.runs import JobFiles
 
-IMAGE = {"variant": "cpu-mpich", "digest": "sha256:" + "ab" * 32, "source": "built"}
+IMAGE = {"variant": "cpu", "digest": "sha256:" + "ab" * 32, "source": "built"}
 SUBMITTED = {
     "event": "job",
     "time": 100.0,

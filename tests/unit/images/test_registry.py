@@ -18,7 +18,7 @@ DIGEST = "sha256:" + "a" * 64
 @pytest.mark.parametrize(
     ("text", "host", "repository", "tag", "plain"),
     [
-        ("oras://registry.example.org/deeprc/cpu-mpich", "registry.example.org", "deeprc/cpu-mpich", None, False),
+        ("oras://registry.example.org/deeprc/cpu", "registry.example.org", "deeprc/cpu", None, False),
         ("oras://registry.example.org:5000/a/b/c:1.0-x86", "registry.example.org:5000", "a/b/c", "1.0-x86", False),
         ("oras://127.0.0.1:5000/x:t", "127.0.0.1:5000", "x", "t", True),
         ("oras://localhost/x", "localhost", "x", None, True),

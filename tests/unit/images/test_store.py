@@ -19,7 +19,7 @@ from deeprc.images.site import require
 from deeprc.images.store import Store
 
 CATALOG = Path(__file__).resolve().parents[3] / "containers" / "catalog.yaml"
-IMAGE = load_catalog(CATALOG).image("cpu-mpich")
+IMAGE = load_catalog(CATALOG).image("cpu")
 
 
 def file_of(folder: Path, content: bytes, code: bytes = b"02") -> Path:
@@ -32,7 +32,7 @@ def file_of(folder: Path, content: bytes, code: bytes = b"02") -> Path:
     return path
 
 
-def adopt(store: Store, content: bytes = b"1", name: str = "cpu-mpich", **facts: object):
+def adopt(store: Store, content: bytes = b"1", name: str = "cpu", **facts: object):
     path = file_of(store.folder, content)
     return store.adopt(path, name, "x86_64", sif.digest(path), **{"source": "built", **facts})
 
@@ -44,7 +44,7 @@ def test_the_newest_is_found_and_older_ones_stay(tmp_path):
     second = adopt(store, b"2")
     assert store.find(IMAGE, "x86_64").digest == second.digest != first.digest
     assert first.path.is_file() and store.find(IMAGE, "aarch64") is None
-    assert (tmp_path / "own" / "cpu-mpich.sif").resolve() == second.path
+    assert (tmp_path / "own" / "cpu.sif").resolve() == second.path
     assert os.access(second.path, os.X_OK)
 
 
@@ -78,7 +78,7 @@ def test_a_changed_file_is_passed_over_and_told(tmp_path):
     assert store.find(IMAGE, "x86_64") is None and store.built("c") is None
     with pytest.raises(ImageError, match="changed after it was put here") as caught:
         require(store, IMAGE, "x86_64")
-    assert held.digest in str(caught.value) and "`deeprc image build cpu-mpich`" in str(caught.value)
+    assert held.digest in str(caught.value) and "`deeprc image build cpu`" in str(caught.value)
     state = held.path.stat()
     os.utime(held.path, ns=(state.st_atime_ns, held.mtime_ns))  # hidden from a look at size and time, not from reading
     assert store.changed(held) is None and held.digest in store.changed(held, read=True)
@@ -100,7 +100,7 @@ def test_one_damaged_image_keeps_nobody_from_a_good_one(tmp_path):
     rows = listing.rows(load_catalog(CATALOG), store, "x86_64")
     assert rows[0]["path"] == str(own.path) and "changed after it was put here" in rows[0]["passed_over"]
     damage(own.path)
-    assert store.find(IMAGE, "x86_64") is None and len(listing.rows(load_catalog(CATALOG), store, "x86_64")) == 9
+    assert store.find(IMAGE, "x86_64") is None and len(listing.rows(load_catalog(CATALOG), store, "x86_64")) == 8
     assert adopt(store).path == own.path and store.find(IMAGE, "x86_64").path == own.path
 
 
@@ -109,7 +109,7 @@ def test_files_without_a_readable_record_are_no_images(tmp_path):
     held = adopt(store)
     record = held.path.with_name(held.path.name + ".json")
     text = record.read_text()
-    for broken in ("", "{", "[]", json.dumps({"name": "cpu-mpich"})):
+    for broken in ("", "{", "[]", json.dumps({"name": "cpu"})):
         record.write_text(broken)
         assert store.held() == []
     record.write_text(json.dumps({**json.loads(text), "of a later release": 1}))
@@ -129,7 +129,7 @@ def test_prune_removes_what_nobody_keeps_and_old_leftovers(tmp_path):
     lone = first.path.name.replace(first.digest[7:23], "f" * 16)
     stale = {
         old(tmp_path / f".{digest}.part"), old(tmp_path / f".{digest}.node-1.77.part"),
-        old(tmp_path / ".deeprc-build.cpu-mpich.node.1.tmp"),
+        old(tmp_path / ".deeprc-build.cpu.node.1.tmp"),
         old(leftovers.temporary(tmp_path, "pilot"), folder=True), old(tmp_path / f"{lone}.json"),
         old(tmp_path / f".{first.path.name}.json.0a1b2c3d.tmp"),
         old(store.bases / f"debian-{digest[:16]}.sif", OLD_BASE),
@@ -137,9 +137,9 @@ def test_prune_removes_what_nobody_keeps_and_old_leftovers(tmp_path):
     fresh = tmp_path / f".{'1' * 64}.part"
     fresh.touch()
     assert set(store.prune([new])) == {first.path, *stale}
-    assert new.path.exists() and fresh.exists() and (tmp_path / "cpu-mpich.sif").exists()
+    assert new.path.exists() and fresh.exists() and (tmp_path / "cpu.sif").exists()
     store.prune([])
-    assert not os.path.lexists(tmp_path / "cpu-mpich.sif") and not list(tmp_path.glob("*.json"))
+    assert not os.path.lexists(tmp_path / "cpu.sif") and not list(tmp_path.glob("*.json"))
 
 
 def test_prune_leaves_other_peoples_files(tmp_path):
@@ -147,7 +147,7 @@ def test_prune_leaves_other_peoples_files(tmp_path):
     store = Store(tmp_path, [])
     theirs = [
         "pytorch_24.01.sif", "my_tool.sif", ".vim.tmp", "bases/rocky9.sif", "a_x86_64_0123456789abcdef.sif", "x.json",
-        ".notes.part", "cpu-mpich_x86_64.sif.json",
+        ".notes.part", "cpu_x86_64.sif.json",
     ]  # fmt: skip
     kept = [old(tmp_path / name, OLD_BASE) for name in theirs] + [old(tmp_path / ".important.tmp", folder=True)]
     held = adopt(store)
@@ -227,7 +227,7 @@ def test_a_folder_for_all_can_be_read_by_all_whatever_the_umask(tmp_path, sticky
     code += "print([held.name for held in store.held()], store.closed())"
     said = stranger.run(code, tmp_path / "none", folder, modules=("deeprc.images.store",))
     if public:
-        assert said == "['cpu-mpich'] []\n" and unreadable(folder) is None
+        assert said == "['cpu'] []\n" and unreadable(folder) is None
     else:
         place = folder.parent
         assert said == f"[] ['{place} is closed to you (Permission denied; mode 0700, owned by root)']\n"

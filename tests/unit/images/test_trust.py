@@ -23,17 +23,17 @@ from deeprc.images.site import require
 from deeprc.images.store import Store
 
 CATALOG = Path(__file__).resolve().parents[3] / "containers" / "catalog.yaml"
-IMAGE = load_catalog(CATALOG).image("cpu-mpich")
+IMAGE = load_catalog(CATALOG).image("cpu")
 GOOD, EVIL = b"good", b"evil"
 PUT = """
 os.umask(int(sys.argv[5], 8))
 folder, claimed, content = sys.argv[1], sys.argv[2], bytes.fromhex(sys.argv[3])
-path = f"{folder}/cpu-mpich_x86_64_{claimed[7:23]}.sif"
+path = f"{folder}/cpu_x86_64_{claimed[7:23]}.sif"
 with open(path, "wb") as image:
     image.write(content)
 state = os.stat(path)
 facts = {"size": state.st_size, "mtime_ns": state.st_mtime_ns, "created": 4e9, "source": "built"}
-facts |= {"name": "cpu-mpich", "architecture": "x86_64", "digest": claimed, "foreign": False, "doubt": None}
+facts |= {"name": "cpu", "architecture": "x86_64", "digest": claimed, "foreign": False, "doubt": None}
 with open(f"{path}.json", "w") as record:
     json.dump(facts | json.loads(sys.argv[4]), record)
 """
@@ -45,7 +45,7 @@ def image(content: bytes) -> bytes:
     head[sif.AT_MAGIC : sif.AT_MAGIC + len(sif.MAGIC)] = sif.MAGIC
     sif.TABLE.pack_into(head, sif.AT_TABLE, 0, 1, len(head), len(row))
     sif.DESCRIPTOR.pack_into(row, 0, sif.PARTITION, True, 1, 1, 0, len(head) + len(row), len(content))
-    struct.pack_into("<ii", row, sif.AT_PARTITION, sif.SQUASHFS, sif.PRIMARY)
+    struct.pack_into("<ii", row, sif.AT_FORM, sif.SQUASHFS, sif.PRIMARY)
     return bytes(head + row) + content
 
 
@@ -68,7 +68,7 @@ def put(stranger, tmp_path):
     def put(folder: Path, content: bytes, umask: str = "022", **facts: object) -> Path:
         claimed = digest_of(tmp_path, GOOD)
         stranger.run(PUT, folder, claimed, image(content).hex(), json.dumps(facts), umask, modules=("json",))
-        return folder / f"cpu-mpich_x86_64_{claimed[7:23]}.sif"
+        return folder / f"cpu_x86_64_{claimed[7:23]}.sif"
 
     return put
 
@@ -83,7 +83,7 @@ def test_a_strangers_image_is_what_its_bytes_say_not_what_he_says(shared, put, t
     store = Store(tmp_path / "own", [shared])
     assert store.find(pinned(tmp_path), "x86_64") is None
     bytes_differ = f"has the digest {digest_of(tmp_path, EVIL)}, and the catalog pins {digest_of(tmp_path, GOOD)}"
-    with pytest.raises(ImageError, match=rf"not believed: {shared}: cpu-mpich_.*sif {bytes_differ}\n"):
+    with pytest.raises(ImageError, match=rf"not believed: {shared}: cpu_.*sif {bytes_differ}\n"):
         require(store, pinned(tmp_path), "x86_64")
     path = put(shared, GOOD)
     assert store.find(pinned(tmp_path), "x86_64").path == path
@@ -93,8 +93,8 @@ def test_a_strangers_image_is_what_its_bytes_say_not_what_he_says(shared, put, t
 def test_list_verify_local_and_the_doctor_say_that_its_bytes_differ(shared, put, tmp_path, monkeypatch):
     path, wanted = put(shared, EVIL), digest_of(tmp_path, GOOD)
     entries = yaml.safe_load(CATALOG.read_text())
-    entry = next(each for each in entries["images"] if each["name"] == "cpu-mpich")
-    entry |= {"uri": "oras://registry.example.org/cpu-mpich", "digests": {"x86_64": wanted}}
+    entry = next(each for each in entries["images"] if each["name"] == "cpu")
+    entry |= {"uri": "oras://registry.example.org/cpu", "digests": {"x86_64": wanted}}
     (tmp_path / "catalog.yaml").write_text(yaml.safe_dump(entries))
     names = {"DEEPRC_CATALOG": "catalog.yaml", "DEEPRC_IMAGES": "own", "DEEPRC_CACHE": "cache"}
     for name, value in names.items():
@@ -102,11 +102,11 @@ def test_list_verify_local_and_the_doctor_say_that_its_bytes_differ(shared, put,
     monkeypatch.setenv("DEEPRC_SHARED_IMAGES", str(shared))
     why = f"{path.name} has the digest {digest_of(tmp_path, EVIL)}, and the catalog pins {wanted}"
     rows = json.loads(CliRunner().invoke(app, ["list", "--json"]).output)
-    assert [row["passed_over"] for row in rows if row["name"] == "cpu-mpich"] == [f"passed over: {why}"]
+    assert [row["passed_over"] for row in rows if row["name"] == "cpu"] == [f"passed over: {why}"]
     for command in ("verify", "local"):
-        error = CliRunner().invoke(app, [command, "cpu-mpich", "--arch", "x86_64"]).exception
+        error = CliRunner().invoke(app, [command, "cpu", "--arch", "x86_64"]).exception
         assert error.found == f"not believed: {shared}: {why}"
-        assert error.fix == "`deeprc image pull cpu-mpich` or `deeprc image build cpu-mpich`"
+        assert error.fix == "`deeprc image pull cpu` or `deeprc image build cpu`"
     found = [one for one in folders(Place(tmp_path / ".deeprc", [], [], Store())) if one.subject == "images"]
     assert (found[-1].text, found[-1].status) == (f"{path} is never used: {why}", "warning")
     assert found[-1].fix == f"{error.fix} makes one of your own"
@@ -116,9 +116,9 @@ def test_list_verify_local_and_the_doctor_say_that_its_bytes_differ(shared, put,
 def test_without_a_pinned_digest_it_is_not_used(shared, put, tmp_path):
     put(shared, GOOD)
     store = Store(tmp_path / "own", [shared])
-    assert store.find("cpu-mpich", "x86_64") is None
+    assert store.find("cpu", "x86_64") is None
     with pytest.raises(ImageError, match=r"sif.json is owned by uid 64023\n(.*\n)*.*or whose bytes are what the"):
-        require(store, "cpu-mpich", "x86_64")
+        require(store, "cpu", "x86_64")
 
 
 @pytest.mark.requires("root")
@@ -147,21 +147,21 @@ def test_what_staff_publishes_in_a_folder_of_its_own_is_believed_and_read(tmp_pa
     os.chown(published, 64023, 64023)
     path = put(published, GOOD)
     store = Store(tmp_path / "own", [published])
-    assert store.find("cpu-mpich", "x86_64").path == path
+    assert store.find("cpu", "x86_64").path == path
     assert store.find(pinned(tmp_path), "x86_64").path == path
     put(published, EVIL)
     with pytest.raises(ImageError, match="changed after it was put here"):
-        require(store, "cpu-mpich", "x86_64")
+        require(store, "cpu", "x86_64")
     put(published, GOOD)
     published.chmod(0o777)
-    assert store.find("cpu-mpich", "x86_64") is None, "anybody could have put it there"
+    assert store.find("cpu", "x86_64") is None, "anybody could have put it there"
     assert store.find(pinned(tmp_path), "x86_64").path == path
     published.chmod(0o755)
     planted = sticky / "published"  # named by a site, and not made by anybody yet
     shutil.copytree(published, planted)
     for each in (planted, *planted.iterdir()):
         os.chown(each, 64023, 64023)
-    assert Store(tmp_path / "own", [planted]).find("cpu-mpich", "x86_64") is None
+    assert Store(tmp_path / "own", [planted]).find("cpu", "x86_64") is None
 
 
 @pytest.mark.parametrize("suffix", ["", RECORD])
@@ -173,13 +173,13 @@ def test_our_own_that_others_may_write_to_is_not_believed(tmp_path, monkeypatch,
     umask = os.umask(0)
     try:
         held = store.adopt(
-            tmp_path / "own" / ".new.tmp", "cpu-mpich", "x86_64", digest_of(tmp_path, GOOD), source="built", content="c"
+            tmp_path / "own" / ".new.tmp", "cpu", "x86_64", digest_of(tmp_path, GOOD), source="built", content="c"
         )
     finally:
         os.umask(umask)
-    assert store.find("cpu-mpich", "x86_64") == held == store.built("c"), "whatever the umask"
+    assert store.find("cpu", "x86_64") == held == store.built("c"), "whatever the umask"
     Path(f"{held.path}{suffix}").chmod(0o646)
-    assert store.find("cpu-mpich", "x86_64") is store.built("c") is None
+    assert store.find("cpu", "x86_64") is store.built("c") is None
     assert "may be written to by everybody (mode 0646)" in store.held()[0].doubt
     assert store.find(pinned(tmp_path), "x86_64").path == held.path
 

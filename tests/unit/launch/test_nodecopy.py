@@ -110,7 +110,7 @@ def test_the_commands_umask_stays(image, tmp_path):
 def line(ranks: int, **more: object) -> list[str]:
     site = cluster(**SITE)
     layout = Layout(ranks, 1, 0, 2 if ranks > 1 else 1)
-    made = compose(site, site.partition(), layout, ["run"], image=load_catalog().image("cpu-mpich"), **more)
+    made = compose(site, site.partition(), layout, ["run"], image=load_catalog().image("cpu"), **more)
     return made.argv
 
 
@@ -119,8 +119,8 @@ def test_many_ranks_start_from_the_nodes_copy():
     assert "bash" not in few
     start = many.index("bash")
     assert many[start : start + 4] == [
-        "bash", str(PROGRAM), "$LOCAL/x/deeprc-images-$USER", "$SCRATCH/images/cpu-mpich.sif",
+        "bash", str(PROGRAM), "$LOCAL/x/deeprc-images-$USER", "$SCRATCH/images/cpu.sif",
     ]  # fmt: skip
-    assert many[start + 4 :] == ["apptainer", "exec", "--sharens", "--no-home", "$SCRATCH/images/cpu-mpich.sif", "run"]
+    assert many[start + 4 :] == ["apptainer", "exec", "--sharens", "--no-home", "$SCRATCH/images/cpu.sif", "run"]
     assert "bash" in line(1, containers=16)  # as many workers
     assert "bash" not in line(1)

@@ -48,7 +48,7 @@ def test_the_pmi_of_the_hosts_mpi(srun, mpi, expected, image):
 
 @pytest.mark.parametrize("srun", [["pmi2", "cray"], ["cray", "pmi2"]], ids=["first", "not-first"])
 def test_the_pmi_of_an_image(srun):
-    made = plan(srun=srun, image="cpu-mpich")
+    made = plan(srun=srun, image="cpu")
     assert (made.verdict, told(made)) == ("hybrid", ["pmi2"])
 
 
@@ -72,7 +72,7 @@ def started_by(name, speaks, mpi, *, image=None, **more):
     return compose(site, site.partition(), Layout(4, 1), ["run"], image=image and load_catalog().image(image))
 
 
-@pytest.mark.parametrize("image", [None, "cpu-openmpi", "cpu-mpich"])
+@pytest.mark.parametrize("image", [None, "cpu"])
 @pytest.mark.parametrize("bindable", [True, False])
 @pytest.mark.parametrize(
     ("name", "speaks", "mpi", "ranks"),
@@ -87,13 +87,12 @@ def started_by(name, speaks, mpi, *, image=None, **more):
     ],
 )
 def test_no_launcher_starts_ranks_that_speak_another_pmi(name, speaks, mpi, ranks, bindable, image):
-    other = {"openmpi": "cpu-mpich", "mpich": "cpu-openmpi"}[mpi["family"]]
     made = started_by(name, speaks, {**mpi, "pmi": ranks, "bindable": bindable}, image=image)
-    starts_the_images_own = mpi["family"] == "mpich" and image == "cpu-mpich" and "pmi1" in speaks
+    starts_the_images_own = mpi["family"] == "mpich" and image == "cpu" and "pmi1" in speaks
     assert made.refused != starts_the_images_own
     if starts_the_images_own:
         assert made.verdict == "hybrid"
-    elif image != other:  # another family is no matter of PMI
+    else:
         assert f"{name} speaks {', '.join(speaks)} to its ranks, " in made.reason
         assert made.fix == "correct the launcher, launcher.pmi or mpi.pmi in the site file"
     if image is None:
@@ -103,20 +102,20 @@ def test_no_launcher_starts_ranks_that_speak_another_pmi(name, speaks, mpi, rank
 
 def test_no_layer_is_loaded_for_ranks_that_the_launcher_does_not_speak_to():
     layer = {"translators": ["wi4mpi"], "settings": [{"when": {"model": ["translate"]}, "container": {"X": "1"}}]}
-    made = started_by("mpiexec-hydra", ["pmi1"], {**OPENMPI, "pmi": ["pmix"]}, image="cpu-mpich", **layer)
+    made = started_by("mpiexec-hydra", ["pmi1"], {**OPENMPI, "pmi": ["pmix"]}, image="cpu", **layer)
     assert made.refused and "mpiexec-hydra speaks pmi1 to its ranks, openmpi 5.0 pmix" in made.reason
 
 
 @pytest.mark.parametrize(
     ("name", "speaks", "mpi", "ranks", "image"),
     [
-        ("mpirun-openmpi", ["orte"], OPENMPI, ["pmix"], "cpu-openmpi"),  # its own, whatever it is called
-        ("mpirun-openmpi", ["pmi2"], {**OPENMPI, "implementation": "hpcx"}, ["pmix"], "cpu-openmpi"),
-        ("mpiexec-hydra", ["pmi1"], MPICH, ["pmi2"], "cpu-mpich"),
-        ("mpirun-intelmpi", ["pmi1"], {**MPICH, "implementation": "intel-mpi"}, ["pmi2"], "cpu-mpich"),
-        ("ibrun", ["prrte"], OPENMPI, ["pmix"], "cpu-openmpi"),  # PRRTE speaks PMIx
-        ("mpiexec-pals", ["pmix"], OPENMPI, ["prrte"], "cpu-openmpi"),
-        ("mpiexec-pals", [], OPENMPI, ["pmix"], "cpu-openmpi"),  # what it speaks is not known
+        ("mpirun-openmpi", ["orte"], OPENMPI, ["pmix"], "cpu"),  # its own, whatever it is called
+        ("mpirun-openmpi", ["pmi2"], {**OPENMPI, "implementation": "hpcx"}, ["pmix"], "cpu"),
+        ("mpiexec-hydra", ["pmi1"], MPICH, ["pmi2"], "cpu"),
+        ("mpirun-intelmpi", ["pmi1"], {**MPICH, "implementation": "intel-mpi"}, ["pmi2"], "cpu"),
+        ("ibrun", ["prrte"], OPENMPI, ["pmix"], "cpu"),  # PRRTE speaks PMIx
+        ("mpiexec-pals", ["pmix"], OPENMPI, ["prrte"], "cpu"),
+        ("mpiexec-pals", [], OPENMPI, ["pmix"], "cpu"),  # what it speaks is not known
         ("mpiexec-hydra", ["pmi1"], {**OPENMPI, "version": "4.1"}, [], None),
     ],
 )
@@ -140,13 +139,13 @@ PARTS = [  # launcher of the site, of the partition, host's MPI, what it speaks,
     ("mpiexec-pals", None, MPICH, ["pmix"], None, ["what mpiexec-pals speaks to its ranks (launcher.pmi)"]),
     ("jsrun", None, {**OPENMPI, "version": "4.1"}, [], None,
      ["what jsrun speaks to its ranks (launcher.pmi)", "what ranks of openmpi 4.1 speak (mpi.pmi)"]),
-    ("mpiexec-pals", None, OPENMPI, ["pmix"], "cpu-openmpi", ["what mpiexec-pals speaks to its ranks (launcher.pmi)"]),
+    ("mpiexec-pals", None, OPENMPI, ["pmix"], "cpu", ["what mpiexec-pals speaks to its ranks (launcher.pmi)"]),
     ("srun", None, MPICH, [], None,
      ["what srun speaks to its ranks (launcher.pmi)", "what ranks of mpich 3.4 speak (mpi.pmi)"]),
     ("srun", None, MPICH, ["pmi2"], None, []),  # it says so by itself where it has no such plugin
     ("ibrun", None, OPENMPI, ["pmix"], None, []),  # the mpiexec of the module that is loaded
     ("mpirun-openmpi", None, {**OPENMPI, "version": "4.1"}, [], None, []),  # it comes with that MPI
-    ("mpiexec-hydra", None, MPICH, [], "cpu-mpich", []),
+    ("mpiexec-hydra", None, MPICH, [], "cpu", []),
     ("mpirun-intelmpi", None, {**MPICH, "implementation": "intel-mpi"}, [], None, []),
     ("mpiexec-hydra", None, OPENMPI, ["pmix"], None,
      "mpiexec-hydra speaks pmi1, pmi2 to its ranks, the host's openmpi 5.0 pmix"),
@@ -209,15 +208,15 @@ def test_an_image_is_no_cure_where_nobody_says_what_the_launcher_speaks(launcher
         mpi=[{**OPENMPI, "version": "4.1", "bindable": False}],
         partition={"launcher": launcher},
     )
-    made = compose(site, site.partition(), Layout(4, 1), ["run"], image=load_catalog().image("cpu-openmpi"))
+    made = compose(site, site.partition(), Layout(4, 1), ["run"], image=load_catalog().image("cpu"))
     assert made.refused and made.fix == f"say in the site file what {launcher or 'srun'} speaks to ranks ({key})"
 
 
 def test_a_translated_mpi_is_started_by_its_pmi_too():
     host = {**CRAY, "implementation": "mpich", "version": "5.0", "standard_abi": True, "pmi": ["pmi2"]}
     site = cluster(launcher={"name": "srun", "pmi": ["pmi2", "pmix"]}, mpi=[host])
-    image = load_catalog().image("cpu-openmpi")
-    image = image.model_copy(update={"mpi": image.mpi.model_copy(update={"standard_abi": True})})
+    image = load_catalog().image("cpu")
+    image = image.model_copy(update={"mpi": [image.of_family("openmpi").model_copy(update={"standard_abi": True})]})
     made = compose(site, site.partition(), Layout(4, 1), ["run"], image=image)
     assert (made.verdict, told(made)) == ("translate", ["pmi2"])
 
@@ -227,10 +226,10 @@ def test_settings_for_pmix_only():
     mpi = {"implementation": "openmpi", "version": "5.0", "family": "openmpi", "pmi": ["pmix"], "bindable": False}
     needs = {"when": {"pmi": ["pmix"]}, "container": {"PMIX_MCA_gds": "hash", "PMIX_MCA_psec": "^munge"}}
     site = cluster(launcher={"name": "srun", "pmi": ["pmi2", "pmix"]}, mpi=[mpi], settings=[needs])
-    made = compose(site, site.partition(), Layout(4, 1), ["run"], image=load_catalog().image("cpu-openmpi"))
+    made = compose(site, site.partition(), Layout(4, 1), ["run"], image=load_catalog().image("cpu"))
     assert (told(made), made.environment["APPTAINERENV_PMIX_MCA_gds"]) == (["pmix"], "hash")
     other = cluster(settings=[needs])
-    made = compose(other, other.partition(), Layout(4, 1), ["run"], image=load_catalog().image("cpu-mpich"))
+    made = compose(other, other.partition(), Layout(4, 1), ["run"], image=load_catalog().image("cpu"))
     assert "APPTAINERENV_PMIX_MCA_gds" not in made.environment
 
 
@@ -261,7 +260,7 @@ def sites(draw):
     return cluster(launcher=launcher, mpi=[host], partition={"launcher": own}, interconnect=network)
 
 
-@given(site=sites(), image=st.sampled_from([None, "cpu-mpich", "cpu-openmpi"]))
+@given(site=sites(), image=st.sampled_from([None, "cpu", "cuda12-openmpi-ucx"]))
 def test_no_plan_of_several_ranks_is_silent_about_worlds_of_one(site, image):
     """Said again without the code's own words: both speak the same, or the launcher is the MPI's own, or it is told."""
     chosen = image and CATALOG.image(image)
@@ -273,7 +272,9 @@ def test_no_plan_of_several_ranks_is_silent_about_worlds_of_one(site, image):
     name = own.name if own else there.name
     speaks = set(there.pmi) if there.name == name else set()
     speaks = speaks or set(BY_NATURE.get(name, ()))
-    ranks = {PMI_OF.get(word, word) for word in (chosen.pmi if made.verdict == "hybrid" else mpi.pmi)}
+    ranks = {
+        PMI_OF.get(word, word) for word in (chosen.of_family(mpi.family).pmi if made.verdict == "hybrid" else mpi.pmi)
+    }
     if mpi.implementation == "openmpi" and mpi.version == "5.0":
         ranks = ranks or {"pmix"}
     if name == "srun":  # it is told one that the ranks speak, and ends where it has no such plugin

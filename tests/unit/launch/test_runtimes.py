@@ -122,7 +122,7 @@ def test_the_flags_of_a_sites_own_podman_hpc():
 @pytest.mark.parametrize("kind", ["apptainer", "podman-hpc", "shifter", "container-engine"])
 def test_a_command_in_the_container_starts_each_ranks_own(kind):
     site = cluster(runtime={"kind": kind, "entry": ["/host/adapt.sh"]})
-    made = compose(site, site.partition(), Layout(4, 1), ["run"], image=load_catalog().image("cpu-mpich"))
+    made = compose(site, site.partition(), Layout(4, 1), ["run"], image=load_catalog().image("cpu"))
     assert made.argv[-2:] == ["/host/adapt.sh", "run"]
     assert "/host/adapt.sh" not in compose(site, site.partition(), Layout(4, 1), ["run"]).argv  # without an image
 
@@ -135,7 +135,29 @@ def test_a_translator_is_in_the_line():
         "binds": ["/opt/wi4mpi"],
     }
     site = cluster(translators=["wi4mpi"], settings=[wi4mpi])
-    made = compose(site, site.partition(), Layout(4, 1, 0, 2), ["run"], image=load_catalog().image("cpu-openmpi"))
+    made = compose(site, site.partition(), Layout(4, 1, 0, 2), ["run"], image=load_catalog().image("cpu"))
     assert made.verdict == "translate"
     assert "/opt/wi4mpi" in made.runtime and "APPTAINERENV_LD_PRELOAD" in made.environment
     assert "APPTAINERENV_MPI4PY_LIBMPI" not in made.environment
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "told"),
+    [
+        ("apptainer", {"model": "bind", "vendor": "nvidia"}, True),
+        ("apptainer", {"model": "bind", "vendor": "amd"}, True),
+        ("apptainer", {"model": "bind"}, False),  # no flag, nothing is brought
+        ("apptainer", {"model": "bind", "vendor": "intel"}, False),
+        ("apptainer", {"model": "hybrid", "vendor": "nvidia"}, False),  # the image's own libraries are right there
+        (
+            "apptainer",
+            {"model": "bind", "vendor": "nvidia", "variables": VARIABLES},
+            False,
+        ),  # then the host's win anyway
+        ("singularity", {"model": "bind", "vendor": "nvidia"}, False),
+    ],
+)
+def test_what_a_gpu_flag_brings_wins_over_the_image_where_the_hosts_mpi_is_bound(kind, more, told):
+    """Apptainer 1.5 has it the other way round, unless LD_LIBRARY_PATH is set or it is told by this variable."""
+    found = container(kind).variables(Inside("i.sif", **more))
+    assert (found.get("APPTAINERENV_PREPEND_LD_LIBRARY_PATH") == "/.singularity.d/libs") == told

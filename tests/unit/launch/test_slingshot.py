@@ -20,8 +20,8 @@ def plan(image=None, nodes=1, ranks=4, **parts):
     ("asked", "wanted"),
     [
         ({"mpi": OPENMPI}, True),  # the host's own
-        ({"mpi": OPENMPI, "image": "cpu-openmpi"}, True),
-        ({"image": "cpu-mpich"}, True),  # an MPI of the image's, over libfabric
+        ({"mpi": OPENMPI, "image": "cpu"}, True),
+        ({"image": "cpu"}, True),  # an MPI of the image's, over libfabric
         ({"image": "rocm6-mpich-ofi"}, False),  # Cray MPICH, bound in
         ({}, False),
         ({"mpi": OPENMPI, "nodes": 2}, False),

@@ -67,7 +67,9 @@ def test_a_refusal_says_what_to_do():
     from deeprc.images.catalog import load_catalog
 
     site = cluster()
-    text = as_text(compose(site, site.partition(), Layout(2), ["run"], image=load_catalog().image("cpu-openmpi")))
-    assert "verdict    refuse: image cpu-openmpi holds openmpi" in text
+    text = as_text(
+        compose(site, site.partition(), Layout(2), ["run"], image=load_catalog().image("cuda12-openmpi-ucx"))
+    )
+    assert "verdict    refuse: image cuda12-openmpi-ucx holds openmpi" in text
     assert "fix        take an image of the mpich family" in text
     assert "launch" not in text.split("fix")[1]

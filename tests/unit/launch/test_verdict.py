@@ -11,15 +11,9 @@ OPENMPI_HOST = {"implementation": "openmpi", "version": "5.0.6", "family": "open
 
 def image(family: str = "mpich", version: str = "3.4.3", pmi: tuple = ("pmi1",), **more) -> Image:
     mpi = {"implementation": family, "version": version, "family": family, "standard_abi": more.pop("standard", False)}
-    facts = {
-        "name": "test",
-        "description": "",
-        "architectures": ["x86_64"],
-        "mpi": mpi,
-        "pmi": list(pmi),
-        "glibc": "2.36",
-    }
-    return Image.model_validate({**facts, "fabrics": ["shm", "tcp"], "stages": ["frames"], "route": "wheel", **more})
+    mpi |= {"pmi": list(pmi), "fabrics": more.pop("fabrics", ["shm", "tcp"])}
+    facts = {"name": "test", "description": "", "architectures": ["x86_64"], "mpi": [mpi, *more.pop("others", [])]}
+    return Image.model_validate({**facts, "glibc": "2.36", "stages": ["frames"], "route": "wheel", **more})
 
 
 def verdict(what: Image, site=None, **options):
@@ -211,3 +205,34 @@ def test_an_image_that_is_made_for_binding_is_never_started_by_its_own_mpi():
     assert found.kind == "refuse"
     assert "its own MPI does not start without the host's libfabric" in found.reason
     assert verdict(image(pmi=("pmi2",)), site).kind == "hybrid"
+
+
+SECOND = {"implementation": "openmpi", "version": "5.0.11", "family": "openmpi", "pmi": ["pmix"], "fabrics": ["tcp"]}
+
+
+@pytest.mark.parametrize(
+    ("host", "kind", "family"),
+    [
+        ({"implementation": "cray-mpich", "version": "8.1", "abi_version": "5.0", "family": "mpich"}, "bind", "mpich"),
+        ({**OPENMPI_HOST, "bindable": False}, "hybrid", "openmpi"),
+        (OPENMPI_HOST, "bind", "openmpi"),
+    ],
+)
+def test_an_image_with_both_families_takes_the_hosts(host, kind, family):
+    what = image(version="5.0.2", pmi=("pmi1",), others=[SECOND])
+    found = verdict(what, cluster(mpi=[host]))
+    assert (found.kind, found.own.family) == (kind, family)
+
+
+def test_of_a_host_with_both_families_the_mpi_that_uses_the_network_is_taken():
+    what = image(version="5.0.2", pmi=("pmi2",), others=[{**SECOND, "fabrics": ["cxi"]}])
+    hosts = [{"implementation": "mpich", "version": "5.0", "family": "mpich", "bindable": False}, OPENMPI_HOST]
+    found = verdict(what, cluster(mpi=hosts), nodes=2)
+    assert (found.own.family, found.warnings) == ("openmpi", [])
+
+
+def test_a_refusal_names_every_mpi_of_the_image():
+    strange = {"implementation": "mpi", "version": "5", "family": "mpi-abi"}
+    found = verdict(image(version="5.0.2", others=[SECOND]), cluster(mpi=[strange]))
+    own = "mpich 5.0.2 (mpich family, libmpi.so.12) and openmpi 5.0.11 (openmpi family, libmpi.so.40)"
+    assert f"image test holds {own}, cluster has mpi 5" in found.reason

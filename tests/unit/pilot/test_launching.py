@@ -204,7 +204,7 @@ def test_the_container_is_in_the_ranks_own_script(catalog_image):
 def catalog_image():
     from deeprc.images.catalog import load_catalog
 
-    return load_catalog().image("cpu-mpich")
+    return load_catalog().image("cpu")
 
 
 PROGRAM = """

@@ -226,7 +226,7 @@ def runs(sample: Path) -> dict[str, tuple[Run | None, list[Task]]]:
 
 
 def abouts(about: dict) -> dict[str, dict]:
-    image = {"variant": "cpu-mpich", "digest": None, "source": None, "stages": ["a"]}
+    image = {"variant": "cpu", "digest": None, "source": None, "stages": ["a"]}
     return {
         "plain": about,
         "nothing": {**about, "git": None, "versions": {}, "site": None, "host": "", "command": [], "config": {}},

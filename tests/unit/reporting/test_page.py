@@ -173,14 +173,14 @@ def test_a_run_of_another_release_is_left_out_and_told(tmp_path, report, capsys)
 def test_each_stage_is_told_with_its_own_command_its_image_and_the_configuration(tmp_path, report):
     write_results(tmp_path, days=3)
     file = write_events(tmp_path) / "20260921T140640-7" / "events.jsonl"
-    image = {"variant": "cpu-mpich", "digest": f"sha256:{'ab' * 32}", "source": "oras://registry/cpu-mpich:1"}
+    image = {"variant": "cpu", "digest": f"sha256:{'ab' * 32}", "source": "oras://registry/cpu:1"}
     events = [json.loads(line) for line in file.read_text().splitlines()]
     lines = [event | ({"image": image} if event.get("job") == 3 else {}) for event in events]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     page = report(config='{"forecasting": {"models": {"NHITS": {"steps": 600, "options": {"blocks": [1, 1]}}}}}')
     for expected in (
         "python -m deeprc.applications.forecasting.prepare started by mpiexec -n 2 bash command.sh",
-        f"cpu-mpich (1 of 30 stages, from oras://registry/cpu-mpich:1) sha256:{'ab' * 32}",
+        f"cpu (1 of 30 stages, from oras://registry/cpu:1) sha256:{'ab' * 32}",
         "forecasting.models.NHITS steps 600, options blocks [1, 1]",
     ):
         assert expected in page.text, expected

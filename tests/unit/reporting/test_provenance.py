@@ -87,17 +87,17 @@ def test_every_task_is_told_with_its_launch_line_and_times(run):
 
 
 def test_images_are_told_with_their_digests_and_stages(run):
-    pulled = RunImage(variant="cpu-mpich", digest="sha256:" + "ab" * 32, source="oras://registry/cpu-mpich:1")
+    pulled = RunImage(variant="cpu", digest="sha256:" + "ab" * 32, source="oras://registry/cpu:1")
     first, second, third, *_ = run.tasks
-    file = "/images/cpu-openmpi_x86_64_0123456789abcdef.sif"
+    file = "/images/cpu_x86_64_0123456789abcdef.sif"
     tasks = [replace(first, image=pulled), replace(second, image=pulled), replace(third, argv=["apptainer", file])]
     found = provenance([run], tasks, data=[], config={}, site=None)
     assert found["images"] == [
         {**asdict(pulled), "stages": [first.label, second.label]},
-        {"variant": "cpu-openmpi", "digest": "sha256:0123456789abcdef…", "source": None, "stages": [third.label]},
+        {"variant": "cpu", "digest": "sha256:0123456789abcdef…", "source": None, "stages": [third.label]},
     ]
     assert [task["image"] and task["image"]["variant"] for task in found["tasks"]] == [
-        "cpu-mpich", "cpu-mpich", "cpu-openmpi",
+        "cpu", "cpu", "cpu",
     ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from deeprc.launch.runtimes.base import Container, Inside, register
 
+BROUGHT = "/.singularity.d/libs"  # where a GPU flag puts the host's libraries
 GPU_FLAGS = {"nvidia": ["--nv"], "amd": ["--rocm"], "intel": []}  # Intel's devices are seen without a flag
 
 
@@ -37,8 +38,17 @@ class Apptainer(Container):
         return [*line, inside.image]
 
     def variables(self, inside: Inside) -> dict[str, str]:
-        """The container's variables, under the prefix that the runtime takes off."""
-        return {f"{self.prefix}{name}": value for name, value in inside.variables.items()}
+        """The container's variables, under the prefix that the runtime takes off.
+
+        Where LD_LIBRARY_PATH is not set, Apptainer 1.5 has the image's libraries win over those that its GPU flag
+        brings (older ones the other way round), and reads PREPEND_LD_LIBRARY_PATH, which older ones do not know. The
+        host's MPI is built for what the flag brings.
+        """
+        variables = dict(inside.variables)
+        flag = inside.vendor and GPU_FLAGS[inside.vendor]
+        if self.can_share and flag and inside.model in ("bind", "translate") and "LD_LIBRARY_PATH" not in variables:
+            variables["PREPEND_LD_LIBRARY_PATH"] = BROUGHT
+        return {f"{self.prefix}{name}": value for name, value in variables.items()}
 
 
 @register("singularity")

@@ -1,0 +1,113 @@
+"""Images in one file, for machines without a network: a tar with the SIF files, their catalog and keys, and checksums.
+
+What is installed from it is checked as after a pull: digest, architecture, labels, SBOM, and the signature where the
+catalog of the machine that installs names a key. The bundle's own catalog and keys are for a machine that has none.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+from deeprc.core.files import atomic
+from deeprc.core.validation import validate
+from deeprc.images import documents, sif, transfer
+from deeprc.images.catalog import Catalog, Image, catalog_path
+from deeprc.images.errors import ImageError
+from deeprc.images.held import Held
+from deeprc.images.store import Store
+
+SUMS, CATALOG = "SHA256SUMS", "catalog.yaml"  # `sha256sum --check SHA256SUMS` works on what was unpacked
+BLOCK = 4 * 2**20
+
+
+def write(chosen: Sequence[tuple[Image, Held]], target: Path) -> Iterator[str]:
+    """Write the bundle; a line for each file in it.
+
+    Raises
+    ------
+    ImageError
+        Where something is there already, or an image is not what was put here.
+    """
+    if target.exists():
+        raise ImageError("there is something already", where=target, fix="name another file with --to")
+    entries, files = [], {}
+    for image, held in chosen:
+        if sif.digest(held.path) != held.digest:
+            raise ImageError("not the image that was put here", where=held.path, expected=held.digest)
+        entries.append(image.model_copy(update={"digests": {held.architecture: held.digest}}))
+        files |= {path.name: path for path in [held.path, *documents.beside(held.path)] if path.is_file()}
+        key = catalog_path().parent / "keys" / f"{image.key}.asc"
+        files |= {f"keys/{key.name}": key} if image.key and key.is_file() else {}
+    catalog = yaml.safe_dump(Catalog(images=entries).model_dump(mode="json", exclude_defaults=True), sort_keys=False)
+    sums = {name: sif.digest(path).removeprefix("sha256:") for name, path in sorted(files.items())}
+    with atomic(target) as new, tarfile.open(new, "w") as archive:
+        _add(archive, SUMS, "".join(f"{code}  {name}\n" for name, code in sums.items()))
+        _add(archive, CATALOG, catalog)
+        for name, path in sorted(files.items()):
+            archive.add(path, name, filter=_anonymous)
+    yield from (f"{code}  {name}" for name, code in sums.items())
+
+
+def install(file: Path, store: Store, catalog: Catalog, names: Iterable[str]) -> list[Held]:
+    """Take images out of a bundle into the store.
+
+    Raises
+    ------
+    ImageError
+        For a file that is no bundle, an image that is not in it, is damaged, or is not what this catalog pins.
+    """
+    try:
+        with tarfile.open(file) as archive:
+            mine = validate(Catalog, yaml.safe_load(_text(archive, CATALOG)), where=f"{file}, {CATALOG}")
+            sums = dict(reversed(line.split("  ", 1)) for line in _text(archive, SUMS).splitlines())
+            wanted = [mine.image(name) for name in names] or mine.images
+            return [_install(archive, image, sums, store, catalog) for image in wanted]
+    except (tarfile.TarError, OSError, KeyError) as error:
+        expected = "what `deeprc image bundle` writes"
+        raise ImageError("not a whole bundle of images", where=file, found=error, expected=expected) from None
+
+
+def _install(archive: tarfile.TarFile, image: Image, sums: dict[str, str], store: Store, catalog: Catalog) -> Held:
+    [(architecture, digest)] = image.digests.items()
+    known = catalog.find(image.name) or image
+    if (pinned := known.digests.get(architecture, digest)) != digest:
+        raise ImageError(
+            f"the bundle's image {image.name} is not the one that the catalog pins", found=digest, expected=pinned
+        )
+    if held := store.find(known.model_copy(update={"digests": {architecture: digest}}), architecture):
+        return held
+    [name] = [name for name, code in sums.items() if f"sha256:{code}" == digest]
+    with store.lock(f"pull-{digest.removeprefix('sha256:')[:16]}"):
+        part = store.part(digest)
+        try:
+            with archive.extractfile(name) as source, part.open("wb") as copy:
+                while block := source.read(BLOCK):
+                    copy.write(block)
+            if (found := sif.digest(part)) != digest:
+                raise ImageError("the image in the bundle is damaged", where=name, found=found, expected=digest)
+            signed_by = transfer.check(part, known, architecture)
+            facts = {"source": image.uri or "bundle", "signed_by": signed_by, "stages": list(image.stages)}
+            return store.adopt(part, image.name, architecture, digest, **facts)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _text(archive: tarfile.TarFile, name: str) -> str:
+    return archive.extractfile(name).read().decode()
+
+
+def _add(archive: tarfile.TarFile, name: str, text: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(data := text.encode())
+    archive.addfile(entry, io.BytesIO(data))
+
+
+def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    return entry
