@@ -50,7 +50,7 @@ def bundle(
     Example: `deeprc image bundle cpu --to images.tar`
     """
     catalog, store = load_catalog(), Store()
-    chosen = [(catalog.image(name), verify.here(store, catalog, name, arch)) for name in names]
+    chosen = [(catalog.find(name) or catalog.image(name), verify.here(store, catalog, name, arch)) for name in names]
     for line in bundles.write(chosen, to):
         typer.echo(line)
 
