@@ -182,6 +182,9 @@ def _filled(
             home=site.runtime.home,
             clean_environment=site.runtime.clean_environment,
         )
+        if layout.ranks > 1 and (word := box.hides(inside)):
+            why = f"{word} keeps from containers what {starter.name} tells ranks: each would be a world of its own"
+            return replace(plan, verdict="refuse", reason=why, fix="leave it out of the site file's runtime and flags")
         copies = folder_for(site.storage, containers or layout.ranks) if box.in_ranks else None
         runtime = [*(copying(inside.image, copies) if copies else []), *box.wrap(inside), *site.runtime.entry]
         environment, files = environment | box.variables(inside), box.files(inside)

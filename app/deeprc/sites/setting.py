@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -12,7 +13,22 @@ from deeprc.sites.software import Module, Pmi
 
 Comm = Literal["mpi", "ccl", "both"]
 RENDEZVOUS = "FI_CXI_RDZV_PROTO"
-Environment = dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], str]
+# By these each rank is told what is its own, and only its own: one value for all would be shared without a word.
+OF_RANKS = re.compile(
+    r"(APPTAINERENV_|SINGULARITYENV_)?((CUDA|HIP|ROCR)_VISIBLE_DEVICES|GPU_DEVICE_ORDINAL|ZE_AFFINITY_MASK"
+    r"|(PMI|PMIX|PALS|SLURM|OMPI_COMM_WORLD|MPI|FLUX_TASK)_(RANK|PROCID|RANKID|LOCAL_?(RANK|ID|RANKID)|SIZE|FD|NTASKS|NPROCS)"
+    r"|SLURM_(NTASKS_PER_NODE|NNODES|TASKS_PER_NODE|CPUS_PER_TASK|GPUS_PER_TASK|GPU_BIND|MPI_TYPE))"
+)
+
+
+def _shared(name: str) -> str:
+    if OF_RANKS.fullmatch(name):
+        raise ValueError(f"{name} is told to each rank by its launcher, or by Deep RC: one value would stand for all")
+    return name
+
+
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$"), AfterValidator(_shared)]
+Environment = dict[Variable, str]
 
 
 def _string_values(data: object) -> object:

@@ -37,6 +37,15 @@ class Apptainer(Container):
             line += ["--bind", bind]
         return [*line, inside.image]
 
+    def hides(self, inside: Inside) -> str | None:
+        """`--cleanenv`, or `--containall`, which is that and more (Apptainer's environment_and_metadata.rst)."""
+        if inside.clean_environment:
+            return "runtime.clean_environment"
+        words = [word.partition("=")[0] for flag in inside.flags for word in flag.split()]
+        short = [word for word in words if set(word[1:]) <= set("cCefipsu") and set(word[1:]) & set("Ce")]
+        named = [name for name in inside.passes if name.endswith(("_CLEANENV", "_CONTAINALL"))]
+        return next(iter([*(word for word in words if word in ("--cleanenv", "--containall")), *short, *named]), None)
+
     def variables(self, inside: Inside) -> dict[str, str]:
         """The container's variables, under the prefix that the runtime takes off.
 

@@ -97,6 +97,10 @@ class Container(ABC):
     def wrap(self, inside: Inside) -> list[str]:
         """What stands between the launcher and the command."""
 
+    def hides(self, inside: Inside) -> str | None:
+        """The word by which the site keeps from ranks what their launcher tells them by variables; None for none."""
+        return None
+
     def launcher_options(self, inside: Inside) -> list[str]:
         """What the launcher is told, where it starts the container itself."""
         return []
