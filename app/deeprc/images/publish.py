@@ -97,8 +97,8 @@ def push(held: Held, destination: str) -> Published:
     manifest["layers"] = [{"mediaType": SIF_LAYER, **layer, "annotations": title}]
     entry = _put(registry, address.tag, manifest)
     for suffix, text in documents.of(held.path, held.path.name, held.digest).items():
-        named = f"{address.tag}{suffix.removesuffix('.json')}"
-        _attach(registry, {"mediaType": MANIFEST, **entry}, named, documents.TYPES[suffix], text)
+        its_tag = f"{address.tag}{suffix.removesuffix('.json')}"
+        _attach(registry, {"mediaType": MANIFEST, **entry}, its_tag, documents.TYPES[suffix], text)
     published, _ = registry.digest(address.tag)
     if published != held.digest:
         raise RegistryError("the registry holds something else now", found=published, expected=held.digest)

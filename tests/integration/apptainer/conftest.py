@@ -205,7 +205,19 @@ class World:
         rows = [{"type": "library", "name": key, "version": value or "1"} for key, value in sbom.wanted(image)]
         document = {"metadata": {"component": {"name": image.name, "properties": properties}}, "components": rows}
         (self.folder / sbom.SBOM).write_text(json.dumps(document))
-        add = ["apptainer", "sif", "add", "--datatype", "9", "--sbomformat", "cyclonedx-json", "--groupid", "1"]
+        add = [
+            "apptainer",
+            "sif",
+            "add",
+            "--datatype",
+            "9",
+            "--sbomformat",
+            "cyclonedx-json",
+            "--groupid",
+            "1",
+            "--filename",
+            sbom.SBOM,
+        ]
         subprocess.run([*add, made, self.folder / sbom.SBOM], check=True, capture_output=True, timeout=120)
         return made
 
