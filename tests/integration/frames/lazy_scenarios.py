@@ -146,6 +146,19 @@ def alike(name: str, found: LazyFrame, expected: pl.DataFrame) -> None:
     assert_frame_equal(rows, expected, check_row_order=False, check_exact=False, rel_tol=1e-9)
 
 
+def what_is_left_to_chance_is_the_same_on_every_rank() -> None:
+    file = FOLDER / "lazy-small.parquet"  # read by every rank
+    if COMM.rank == 0:
+        pl.DataFrame({"x": range(40), "k": [0, 1] * 20}).write_parquet(file)
+    COMM.barrier()
+    small, many = scan_parquet(file, COMM), mine(pl.DataFrame({"x": list(range(40)) * 9})).lazy()
+    drawn = small.select("x", r=pl.col("x").shuffle())
+    together = many.join(drawn, on="x").group_by("x").agg(pl.col("r").n_unique())
+    assert set(gathered(together.collect())["r"]) == {1}
+    few = small.group_by("k").agg(r=pl.col("x").sample(1).first()).select("r")
+    assert gathered(many.join(few, left_on="x", right_on="r", how="semi").unique().collect()).height == 2
+
+
 def a_plan_is_written_as_a_folder() -> None:
     plan = mine(pl.DataFrame({"x": range(9)})).lazy().filter(pl.col("x") > 3)
     plan.sink_parquet(FOLDER / "lazy-sunk")

@@ -205,13 +205,18 @@ def _of_function(tree: Tree, inputs: Sequence[Tree], function: Tree) -> Needs:
         return _of_partial(tree, inputs[0])
     if not is_rowwise(function):
         return Needs(rows=True, whole=name_of(tree))
-    if name == "Boolean.IsIn" and isinstance(inputs[1], dict) and "Series" in (inputs[1].get("Literal") or ()):
-        return needs(inputs[0])  # a list of values, whatever its form
+    if name == "Boolean.IsIn":
+        # Among the values of a column of the same type are those of all rows.
+        return needs(inputs[0]) if _is_literal(inputs[1]) else Needs(rows=True, whole=name_of(tree))
     if name in ("Replace", "ReplaceStrict"):
-        if not all(isinstance(each, dict) and "Literal" in each for each in inputs[1:]):
+        if not all(_is_literal(each) for each in inputs[1:]):
             return Needs(rows=True, whole=name_of(tree))
         return needs(inputs[0])
     return _together(*inputs)
+
+
+def _is_literal(tree: Tree) -> bool:
+    return isinstance(tree, dict) and "Literal" in tree
 
 
 def _of_aggregate(tree: Tree, aggregate: Tree) -> Needs:

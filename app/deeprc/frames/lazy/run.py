@@ -79,9 +79,7 @@ class Run:
             case Window():
                 return self._window(node)
             case Whole():
-                piece = self.piece(node.input)
-                if piece.deal.how != EVERYWHERE:
-                    piece = self.ranks.one(piece, node.why)
+                piece = self.ranks.one(self.piece(node.input), node.why)
                 return self._local(node, piece, piece.deal, piece.size, engine=IN_MEMORY)
             case Values():
                 return self._values(node)
@@ -108,6 +106,8 @@ class Run:
 
     def _aggregate(self, node: Aggregate) -> Piece:
         piece, ranks = self.piece(node.input), self.ranks
+        if in_order(node.made_columns) and piece.deal.how == EVERYWHERE:
+            piece = ranks.one(piece, "groups")  # what is left to chance or to the order would differ between copies
         keys = [key.name for key in node.keys]
         passed = {key.name: plain_column(key.tree) for key in node.keys if key.tree is not None}
         deal = piece.deal.renamed({name: old for name, old in passed.items() if old is not None})
@@ -156,6 +156,8 @@ class Run:
 
     def _window(self, node: Window) -> Piece:
         piece = self.piece(node.input)
+        if piece.deal.how == EVERYWHERE:
+            piece = self.ranks.one(piece, "a window")
         if piece.deal.together(node.keys):
             return self._local(node, piece, piece.deal.renamed({n: n for n in node.columns}), piece.size)
         restore = id(node) in self.ordered and piece.ordered

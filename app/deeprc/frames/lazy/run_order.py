@@ -70,6 +70,8 @@ def slice(run: Run, node: Slice) -> Piece:
 
 def unique(run: Run, node: Unique) -> Piece:
     piece, ranks = run.piece(node.input), run.ranks
+    if piece.deal.how == EVERYWHERE:
+        piece = ranks.one(piece, "rows of which one is taken")  # not another one on every rank
     subset = list(node.subset)
     ordered = node.maintain_order or node.keep in ("first", "last")
     engine = IN_MEMORY if ordered else "streaming"

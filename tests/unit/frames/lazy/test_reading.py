@@ -165,6 +165,9 @@ def test_an_allowed_function_is_computed_row_by_row(name: str) -> None:
         (i.sum().over("b", mapping_strategy="explode"), "over"),
         (i.sum().over(pl.lit(1)), "over"),
         (i.replace(old=i.max(), new=0), "replace"),
+        (i.is_in(f), "boolean.isin"),  # in any row of the other column
+        (pl.lit(3).is_in(i), "boolean.isin"),
+        (i.is_in(x), "boolean.isin"),
     ],
     ids=str,
 )
