@@ -44,6 +44,7 @@ VALUES = {
     "forecasting.input_size": {"input_size": 200},
     "forecasting.step": {"step": "2h"},
     "forecasting.separator": {"separator": ";"},
+    "forecasting.training.shards": {"reproducible": "elastic", "shards": 8},
     "hydrology.dataset": {"dataset": "camels-us", "path": "camels"},
     "hydrology.forcing": {"forcing": "maurer"},
     "hydrology.columns": {
@@ -70,6 +71,8 @@ DEPENDS = {
     "forecasting.seed": MODELS,
     "forecasting.ranks": {},
     "forecasting.threads": {},
+    "forecasting.training.reproducible": MODELS,
+    "forecasting.training.shards": MODELS,
     "hydrology.path": HYDROLOGY,
     "hydrology.variant": HYDROLOGY,  # which gives the window, too
     "hydrology.ranks": {},
@@ -86,9 +89,11 @@ def keys() -> Iterator[tuple[str, dict]]:
         if section is None:
             yield name, about
         else:
-            yield from ((f"{name}.{key}", inner) for key, inner in section["properties"].items())
+            yield from ((f"{name}.{key}", inner) for key, inner in section["properties"].items() if key != "training")
     for key, inner in schema["$defs"]["ModelConfig"]["properties"].items():
         yield f"forecasting.models.GRU.{key}", inner
+    for key, inner in schema["$defs"]["Training"]["properties"].items():
+        yield f"forecasting.training.{key}", inner
 
 
 def other(about: dict) -> object:
@@ -200,7 +205,8 @@ def test_every_key_redoes_exactly_what_depends_on_it(folder):
     found = {key: listed(one) for key, one in zip(cases, said[1:], strict=True)}
     wanted = {key: everything if depends(key) == "everything" else depends(key) for key in cases}
     assert {key: jobs for key, jobs in found.items() if jobs != wanted[key]} == {}
-    assert all(wanted[key] for key in cases if key.split(".")[-1] not in ("min_free_mb", "ranks", "threads"))
+    no_reason = ("min_free_mb", "ranks", "threads", "backend", "checkpoint_steps", "keep", "staging")
+    assert all(wanted[key] for key in cases if key.split(".")[-1] not in no_reason)
 
 
 def test_every_file_of_the_data_by_what_is_in_it(folder, tmp_path):
