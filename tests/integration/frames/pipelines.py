@@ -200,13 +200,19 @@ OPERATIONS: dict[str, Operation] = {
     "cross join": Operation(_crossed, LOST),
     "concat": Operation(lambda f, k, o: _all([f.filter(truth), o, f.filter(number < 0)])),
     "concat, then the first of a key": Operation(
-        lambda f, k, o: _all([f.filter(truth), o, f]).unique(k[0], keep="first").sort("row"), MADE
+        lambda f, k, o: _in_order(_all([f.filter(truth), o, f]).unique(k[0], keep="first"), _columns(k)),
+        MADE,
+        asks=True,
     ),
     "concat, then a shift in a window": Operation(
-        lambda f, k, o: _all([f.filter(truth), o, f]).with_columns(row=row.shift(1).over(k[0])).sort("row"), LOST
+        lambda f, k, o: _all([f.filter(truth), o, f]).with_columns(row=row.shift(1).over(k[0])).sort("row"),
+        LOST,
+        asks=True,
     ),
     "concat, then a groupby in order": Operation(
-        lambda f, k, o: _grouped(_all([o, f]), k, *(pl.col(name).first() for name in [*VALUES, "row"])), LOST
+        lambda f, k, o: _grouped(_all([o, f]), k, *(pl.col(name).first() for name in [*VALUES, "row"])),
+        LOST,
+        asks=True,
     ),
 }
 
