@@ -109,7 +109,17 @@ def tell_ranks(
     else:
         start = f"{accelerator.count} - {each} - {first}" if accelerator.reversed else first
         script = f'first=$(({start})); export {name}=$(seq -s, $first $((first + {each - 1}))); exec "$@"'
-    return ["bash", "-c", script, "rank"]
+    return ["bash", "-c", _counted(local_rank, layout.ranks_per_node) + script, "rank"]
+
+
+def _counted(local_rank: str, ranks: int) -> str:
+    """A rank whose number is unset, or beyond those of the plan, ends: to bash the one is 0, and the first accelerator
+    would be everybody's; the other's are nobody's, or with `peers` the first one again.
+    """
+    if ranks == 1:
+        return ""
+    wrong = f'{{ echo "deeprc: {local_rank}=${local_rank}, of {ranks} ranks on a node" >&2; exit 1; }}'
+    return f'[ "${{{local_rank}:-{ranks}}}" -lt {ranks} ] || {wrong}; '
 
 
 def _given(name: str, layout: Layout) -> str:

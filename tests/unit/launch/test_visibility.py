@@ -38,6 +38,24 @@ def test_each_rank_has_its_own(accelerator, each, expected):
     assert [seen(accelerator, rank, each) for rank in range(len(expected))] == expected
 
 
+@pytest.mark.parametrize("peers", [False, True])
+@pytest.mark.parametrize("accelerator", [MI250X, {**MI250X, "order": []}])
+@pytest.mark.parametrize("number", [None, "", "8", "11"])
+def test_a_rank_without_a_number_on_its_node_does_not_take_the_first_one(accelerator, peers, number):
+    line = tell_ranks(Accelerator.model_validate(accelerator), Layout(8, 1, 1), "PALS_LOCAL_RANKID", peers=peers)
+    env = {"PATH": os.environ["PATH"]} | ({} if number is None else {"PALS_LOCAL_RANKID": number})
+    done = subprocess.run([*line, "printenv", "ROCR_VISIBLE_DEVICES"], env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"deeprc: PALS_LOCAL_RANKID={number or ''}, of 8 ranks on a node\n"
+
+
+def test_a_rank_alone_on_its_node_needs_no_number():
+    line = tell_ranks(Accelerator.model_validate(MI250X), Layout(2, 1, 2, 2), "PALS_LOCAL_RANKID")
+    done = subprocess.run([*line, "printenv", "ROCR_VISIBLE_DEVICES"], env={"PATH": os.environ["PATH"]},
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    assert done.stdout == "4,5\n"
+
+
 def test_an_order_names_each_accelerator_once():
     with pytest.raises(ValueError, match="order must hold each of 0-7 once"):
         Accelerator.model_validate({**MI250X, "order": [0, 0, 1, 2, 3, 4, 5, 6]})

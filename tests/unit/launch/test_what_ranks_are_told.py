@@ -7,7 +7,7 @@ from deeprc.launch import Layout, compose
 from deeprc.sites.setting import Setting
 from samples.sites import cluster
 
-CPU = load_catalog().image("cpu-mpich")
+CPU = load_catalog().image("cpu")
 
 
 @pytest.mark.parametrize(
