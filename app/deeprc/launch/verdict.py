@@ -22,6 +22,7 @@ OWN_FABRIC = {
     "tcp": {"tcp"},
     "shm": {"shm"},
 }
+UNASKED = "that way was not asked for, see --model"
 SLOW = "12 to 34 times slower (CSCS, resource-hook.md)"
 CORRECT = "correct the launcher, launcher.pmi or mpi.pmi in the site file"
 PMI_OF_IMAGE = {"hydra": "pmi1"}  # Hydra speaks PMI-1
@@ -238,12 +239,16 @@ def _why_not(image: Image, own: ImageMpi, site: Site, partition: Partition, mpi:
         bind = both(site, partition, mpi.title, of_ranks(mpi))
     elif there < here:
         bind = "it is older"
-    else:
+    elif site.glibc is not None and version(site.glibc) > version(image.glibc):
         bind = f"its C library {site.glibc} is newer than the image's {image.glibc}"
+    else:
+        bind = UNASKED
     if own.for_binding:
         hybrid = "the image is made for binding: its own MPI does not start without the host's libfabric"
     elif there is not None and here < there:
         hybrid = "the image's is older"
+    elif of_image(_spoken(own), offered(site, partition, mpi)):
+        hybrid = UNASKED
     else:
         hybrid = f"no PMI in common: {both(site, partition, 'the image', _spoken(own))}"
     return f"{mpi.title} cannot be bound in ({bind}), nor start the image's own ({hybrid})"

@@ -102,6 +102,12 @@ class Queue(Strict):
     nodes: Count
     scheduler_options: list[PartitionOption] = Field(default_factory=list)
 
+    @model_validator(mode="after")
+    def _takes_some(self) -> Queue:
+        if self.min_nodes > self.nodes:
+            raise ValueError(f"queue {self.name} takes no job: min_nodes {self.min_nodes}, nodes {self.nodes}")
+        return self
+
 
 class Partition(Fact):
     """Nodes of one kind. `detect` in the file stands for what this machine has.

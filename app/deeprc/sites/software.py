@@ -11,6 +11,10 @@ from deeprc.sites.fact import Fact, Switch
 from deeprc.sites.options import Option
 
 Family = Literal["mpich", "openmpi", "mpi-abi"]
+# With the wrong one, images of the other family would be chosen, and each of their ranks be a world of its own.
+FAMILY_OF: dict[str, Family] = dict.fromkeys(("openmpi", "hpcx", "spectrum-mpi"), "openmpi") | dict.fromkeys(
+    ("mpich", "cray-mpich", "intel-mpi", "mvapich", "parastation"), "mpich"
+)
 SONAMES = {"mpich": "libmpi.so.12", "openmpi": "libmpi.so.40", "mpi-abi": "libmpi_abi.so.1"}
 
 
@@ -84,6 +88,14 @@ class LauncherFact(Fact):
     default_pmi: Pmi | Literal["none"] | None = None
     gpus: Literal["launcher", "variable"] = "launcher"
     alternatives: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _default_is_offered(self) -> LauncherFact:
+        if self.pmi and self.default_pmi not in (None, "none", *self.pmi):
+            raise ValueError(
+                f"default_pmi {self.default_pmi} is none of what pmi says it offers: {', '.join(self.pmi)}"
+            )
+        return self
 
     @property
     def only_named(self) -> bool:
@@ -159,6 +171,13 @@ class Mpi(Fact):
     bindable: Switch = True
     pmi: list[Pmi] = Field(default_factory=list)
     build: MpiBuild | None = None
+
+    @model_validator(mode="after")
+    def _of_its_family(self) -> Mpi:
+        own = FAMILY_OF.get(self.implementation, self.family)
+        if self.family not in (own, "mpi-abi"):
+            raise ValueError(f"{self.implementation} is of the {own} family ({SONAMES[own]}), not of {self.family}")
+        return self
 
     @property
     def library_name(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from deeprc.core.errors import unknown
+from deeprc.core.errors import ConfigError, unknown
 from deeprc.sites import Partition, Site
 
 _LAUNCHERS: dict[str, type[Launcher]] = {}
@@ -186,3 +186,12 @@ def launcher(site: Site, partition: Partition, environment: Path, name: str | No
     if name not in _LAUNCHERS:
         raise unknown("launcher", name, _LAUNCHERS, where=f"site {site.name}")
     return _LAUNCHERS[name](site, partition, environment)
+
+
+def unknown_launchers(site: Site) -> list[ConfigError]:
+    """An error for each launcher that the site file names, anywhere, and that there is none of."""
+    facts = [site.launcher, *(part.launcher for part in site.partitions if part.launcher)]
+    names = dict.fromkeys(name for fact in facts for name in (fact.name, *fact.alternatives))
+    return [
+        unknown("launcher", name, _LAUNCHERS, where=f"site {site.name}") for name in names if name not in _LAUNCHERS
+    ]
