@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -62,6 +63,19 @@ class _Strict(yaml.SafeLoader):
             raise _Misfit(None, None, f"this is read as {kind}, and is none: {error}", node.start_mark) from None
 
 
+# YAML 1.1 reads 072 as 58 and 12:30 as 750: nobody means that, and YAML 1.2 has neither. They stay as they are spelt.
+_SPELT = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)\Z")
+
+
+class _Spelt(_Strict):
+    """For files that nobody else reads; what Snakemake reads as well has to be read as it does."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [("tag:yaml.org,2002:str", _SPELT), *kinds] if first and first in "-+0123456789" else kinds
+        for first, kinds in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 class _Misfit(yaml.constructor.ConstructorError):
     """A scalar that looks like a date or a number, and is none: `2026-13-45`."""
 
@@ -70,11 +84,14 @@ class _Twice(Exception):
     """A key, and the two lines that it stands on."""
 
 
-def read_yaml(path: str | Path) -> object:
-    """The value in a YAML (or JSON) file; a syntax error names the line, and a key that stands twice is one."""
+def read_yaml(path: str | Path, *, spelt: bool = False) -> object:
+    """The value in a YAML (or JSON) file; a syntax error names the line, and a key that stands twice is one.
+
+    `spelt`: numbers that are others than they look (072, 12:30) stay as texts.
+    """
     path = Path(path)
     try:
-        value = _parsed(_text(path), path)
+        value = _parsed(_text(path), path, _Spelt if spelt else _Strict)
         depth, size = _extent(value, path, (), {})
     except RecursionError:
         depth, size = DEEPEST + 1, 0
@@ -91,7 +108,7 @@ def read_yaml(path: str | Path) -> object:
     return value
 
 
-def _parsed(text: str, path: Path) -> object:
+def _parsed(text: str, path: Path, loader: type[_Strict]) -> object:
     try:
         return json.loads(text, object_pairs_hook=lambda pairs: _once(pairs, path))
     except ValueError:
@@ -100,7 +117,7 @@ def _parsed(text: str, path: Path) -> object:
         raise ConfigError("too long for a file of YAML", where=path, found=f"{len(text)} characters",
                           expected=f"at most {MOST}", fix="is this the right file?")  # fmt: skip
     try:
-        return yaml.load(text, Loader=_Strict)
+        return yaml.load(text, Loader=loader)
     except _Twice as twice:
         key, first, line = twice.args
         raise ConfigError(f"the key {key!r} stands twice in one mapping", where=f"{path}:{line}",
@@ -231,6 +248,8 @@ def _cure(kind: str, found: object) -> str | None:
     """What often is the matter with a value of another type than expected."""
     if kind == "string_type" and isinstance(found, int | float) and not isinstance(found, bool):
         return "write it in quotes, as it is spelt: YAML takes it for a number (and 01022500 for one in base 8)"
+    if kind == "int_type" and isinstance(found, str) and _SPELT.match(found):
+        return "write it without a zero in front or a colon: some readers of YAML take it for another number"
     if kind == "tuple_type":
         return "write a list, such as [0.7, 0.1]" if isinstance(found, float) else "write a list"
     if isinstance(found, str) and found.lstrip().startswith(("{", "[")):

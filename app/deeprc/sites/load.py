@@ -49,7 +49,7 @@ def _own() -> list[Path]:
 def load_site(name: str | Path) -> Site:
     """The site of that name, or the one in a file (a site.yaml, or its folder). A known name is never a path."""
     path = file_of(name)
-    content = with_hardware(read_yaml(path), path)
+    content = with_hardware(read_yaml(path, spelt=True), path)
     try:
         return validate(Site, content, where=path)
     except ConfigError as error:
@@ -100,7 +100,7 @@ def _filled(partition: object, folder: Path, path: Path) -> object:
     known = {file.stem: file for file in folder.glob("*.yaml")}
     if name not in known:
         raise unknown("hardware", name, known, where=path)
-    shared = read_yaml(known[name])
+    shared = read_yaml(known[name], spelt=True)
     if not isinstance(shared, dict):
         raise ConfigError("not a mapping of keys to values", where=known[name])
     return {**shared, **partition}
