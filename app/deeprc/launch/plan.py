@@ -198,6 +198,9 @@ def _filled(
         return replace(plan, verdict="refuse", reason=undone[0], fix=undone[1])
     remarks = pmi.doubts(site, partition, verdict, layout.ranks)
     remarks += starter.remarks(layout, gpus_by=seen.by)
+    idle = layout.nodes - -(-layout.ranks // layout.ranks_per_node)
+    if idle and not placed and starter.name != "srun":  # which gives each node one first (slurm_step_layout.c)
+        remarks.append(f"{starter.name} fills one node after the other: {idle} of {layout.nodes} nodes get no rank")
     remarks += slingshot.warnings(site, starter, layout, gathered)
     told = starter.binds_gpus and seen.by != "variable"
     binding = []

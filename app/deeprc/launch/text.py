@@ -43,6 +43,8 @@ def as_text(plan: Plan, today: datetime.date | None = None) -> str:
     """The plan for people; with `today`, how old its facts are, too."""
     layout = plan.layout
     size = f"{layout.nodes} x {layout.ranks_per_node} ranks" if layout.nodes > 1 else f"{layout.ranks} ranks"
+    if layout.nodes * layout.ranks_per_node > layout.ranks:
+        size = f"{layout.ranks} ranks on {layout.nodes} nodes, up to {layout.ranks_per_node} on each"
     shape = f"{size}, {layout.cores_per_rank} cores" + (
         f" and {layout.gpus_per_rank} GPUs" if layout.gpus_per_rank else ""
     )

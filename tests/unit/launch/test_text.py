@@ -63,6 +63,16 @@ def test_a_module_cannot_hold_a_command(module):
         cluster(modules=[module])
 
 
+@pytest.mark.parametrize(("name", "told"), [("mpiexec-pals", True), ("mpirun-openmpi", True), ("srun", False)])
+def test_ranks_that_do_not_fill_their_nodes_are_counted_and_idle_nodes_told(name, told):
+    site = cluster(launcher={"name": name})
+    made = compose(site, site.partition(), Layout(5, 1, 0, 4), ["run"])
+    assert "layout     5 ranks on 4 nodes, up to 2 on each, 1 cores each\n" in as_text(made)
+    words = f"{name} fills one node after the other: 1 of 4 nodes get no rank"
+    assert (words in made.warnings) == told
+    assert "layout     4 x 2 ranks" in as_text(compose(site, site.partition(), Layout(8, 1, 0, 4), ["run"]))
+
+
 def test_a_refusal_says_what_to_do():
     from deeprc.images.catalog import load_catalog
 
