@@ -85,7 +85,7 @@ class LauncherFact(Fact):
     program: str | None = None
     options: list[str] = Field(default_factory=list)
     pmi: list[Pmi] = Field(default_factory=list)
-    default_pmi: Pmi | Literal["none"] | None = None
+    default_pmi: Literal[Pmi, "none"] | None = None
     gpus: Literal["launcher", "variable"] = "launcher"
     alternatives: list[str] = Field(default_factory=list)
 

@@ -5,6 +5,7 @@ import yaml
 from typer.testing import CliRunner
 
 from deeprc.commands.sites import app
+from deeprc.core.errors import DeepRCError
 from deeprc.images.catalog import load_catalog
 from deeprc.launch import Layout, compose
 from deeprc.sites.hardware import Queue
@@ -63,3 +64,12 @@ def test_a_way_that_was_not_asked_for_is_no_want_of_a_pmi():
     made = compose(site, site.partition(), Layout(2), ["run"], image=image, model="bind")
     assert made.refused and "no PMI in common" not in made.reason
     assert made.reason.endswith("nor start the image's own (that way was not asked for, see --model)")
+
+
+def test_an_unknown_default_pmi_is_told_with_all_that_there_are(tmp_path):
+    path = tmp_path / "site.yaml"
+    path.write_text(yaml.safe_dump(CLUSTER | {"launcher": {"name": "srun", "default_pmi": "pmi17"}}))
+    done = CliRunner().invoke(app, ["check", str(path)])
+    assert isinstance(done.exception, DeepRCError)
+    assert "key 'launcher.default_pmi': Input should be 'pmi1'" in str(done.exception)
+    assert "or 'none'" in str(done.exception)
