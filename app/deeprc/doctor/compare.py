@@ -100,6 +100,10 @@ def _software(machine: Machine, site: Site, part: Partition) -> Iterator[Line]:
         offered = list(seen[0].pmi)
         missing = [pmi for pmi in there.pmi if pmi not in offered]
         fix = f"srun has no plugin for {', '.join(missing)}: correct launcher.pmi" if missing else None
+        if missing and not offered:  # without a slurm.conf, or a controller that has one, it lists nothing
+            fix = (
+                "`srun --mpi=list` names none here: launcher.pmi may be right; has srun its slurm.conf on this machine?"
+            )
         says = ", ".join(there.pmi) or "nothing"
         yield Line("PMI", ", ".join(offered) or "nothing", says, not missing, fix=fix)
     yield from (_mpi(machine, mpi) for mpi in site.mpi)

@@ -5,6 +5,7 @@ import pytest
 from deeprc.doctor.compare import compare
 from deeprc.sites import load_site
 from deeprc.sites.detect.accelerators import Accelerators
+from deeprc.sites.detect.launchers import LauncherProgram
 from deeprc.sites.detect.machine import find_out
 from deeprc.sites.detect.nics import Nic
 from deeprc.sites.detect.scheduler import SchedulerFound
@@ -90,6 +91,17 @@ def test_software_that_differs(here, site):
     assert [found[name].grave for name in ("scheduler", "launcher", "runtime")] == [True] * 3
     assert (found["MPI mpich"].same, found["MPI mpich"].grave) == (False, False)
     assert found["C library"].same is False
+
+
+@pytest.mark.parametrize(
+    ("offered", "same", "words"),
+    [((), False, "has srun its slurm.conf"), (("pmi2",), False, "no plugin for pmix"), (("pmix", "pmi2"), True, None)],
+)
+def test_an_srun_that_lists_nothing_says_nothing_of_the_file(here, site, offered, same, words):
+    site = site.model_copy(update={"launcher": LauncherFact(name="srun", pmi=["pmix"])})
+    srun = LauncherProgram("srun", "/usr/bin/srun", pmi=offered)
+    line = lines(dataclasses.replace(here, launchers=[srun]), site)["PMI"]
+    assert line.same is same and (words in line.fix if words else line.fix is None)
 
 
 def test_what_comes_with_a_module_cannot_be_told(here, site):
