@@ -40,7 +40,7 @@ def test_plan_as_json_has_the_documented_keys():
 
 
 def test_a_plan_that_cannot_work_ends_with_3_and_its_reason():
-    done = deeprc("plan", "--site", "frontier", "--image", "cpu", "--json")
+    done = deeprc("plan", "--site", "frontier", "--image", "cylon", "--json")
     assert done.returncode == 3
     assert json.loads(done.stdout)["verdict"] == "refuse"
     assert json.loads(done.stdout)["argv"] == []

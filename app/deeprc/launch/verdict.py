@@ -207,8 +207,8 @@ def _refusal(image: Image, site: Site, partition: Partition) -> Verdict:
             f"image {image.name} holds {own}, {site.name} has {hosts}: different ABI families, and {layers}",
             f"take an image of the {' or '.join(site.families)} family (deeprc image list --site {site.name})",
         )
-    kin = [(mpi, own) for mpi in site.mpi if (own := image.of_family(mpi.family))]
-    why = "; ".join(_why_not(image, own, site, partition, mpi) for mpi, own in kin)
+    kin = [(mpi, like) for mpi in site.mpi if (like := image.of_family(mpi.family))]
+    why = "; ".join(_why_not(image, like, site, partition, mpi) for mpi, like in kin)
     common = " or ".join(dict.fromkeys(mpi.family for mpi, _ in kin))
     another = f"take another image of the {common} family (deeprc image list --site {site.name})"
     return Verdict(

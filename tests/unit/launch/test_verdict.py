@@ -236,3 +236,6 @@ def test_a_refusal_names_every_mpi_of_the_image():
     found = verdict(image(version="5.0.2", others=[SECOND]), cluster(mpi=[strange]))
     own = "mpich 5.0.2 (mpich family, libmpi.so.12) and openmpi 5.0.11 (openmpi family, libmpi.so.40)"
     assert f"image test holds {own}, cluster has mpi 5" in found.reason
+    kin = {"implementation": "mpich", "version": "3.4", "family": "mpich"}
+    found = verdict(image(version="5.0.2", pmi=("prrte",), others=[SECOND]), cluster(mpi=[kin]))
+    assert f"image test holds {own}, cluster has mpich 3.4" in found.reason
