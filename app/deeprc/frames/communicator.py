@@ -21,6 +21,17 @@ from deeprc.frames.ending import watch
 PIECE = 2**30
 
 
+def _pickled_safely(value: Any) -> Any:
+    """What pickling `value` cannot hang on.
+
+    Polars pickles a frame with Python's lock held, and joins its chunks in its own threads meanwhile; the end of a
+    chunk that Arrow had from Python waits for that lock there. `rechunk` does the same without it.
+    """
+    polars = sys.modules.get("polars")
+    whole = polars is not None and isinstance(value, polars.DataFrame | polars.Series)
+    return value.rechunk() if whole else value
+
+
 class Communicator:
     """A group of MPI ranks.
 
@@ -74,11 +85,11 @@ class Communicator:
 
     def bcast(self, value: Any = None, root: int = 0) -> Any:
         """The value that `root` passes, on every rank."""
-        return self.comm.bcast(value, root=root)
+        return self.comm.bcast(_pickled_safely(value), root=root)
 
     def allgather(self, value: Any) -> list:
         """The values of all ranks, in rank order, on every rank."""
-        return self.comm.allgather(value)
+        return self.comm.allgather(_pickled_safely(value))
 
     def allreduce(self, value: Any, op: str = "sum") -> Any:
         """The `sum`, `min` or `max` of a number over all ranks; an array can be summed, element by element."""

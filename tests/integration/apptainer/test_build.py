@@ -107,6 +107,7 @@ def test_packages_that_are_behind_the_suite_are_named(frames_image, tmp_path, mo
     first, row = done.stdout.splitlines()
     assert "1 packages behind" in first and re.fullmatch(r"  libssl3 \S+ -> 99\.0-1", row)
     (tmp_path / "suite" / "Packages").write_text(text.format(*rows[1], "0" * 64))
+    os.utime(tmp_path / "suite" / "Packages", (time.time() + 60,) * 2)  # HTTP tells whole seconds
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0 and "0 packages behind" in done.stdout
     server.shutdown()

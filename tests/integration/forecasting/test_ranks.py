@@ -8,7 +8,7 @@ import pytest
 
 from deeprc.applications.forecasting.zoo import ZOO
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parent))  # last: it must not hide our conftest
 from on_ranks import train
 
 # Without dropout, so that ranks draw nothing of their own. TimesNet takes its periods from the batch that it is given.

@@ -17,7 +17,7 @@ from deeprc.learning.notice import Ended
 from deeprc.learning.peers import Alone
 from deeprc.learning.world import World
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parent))  # last: it must not hide our conftest
 from toy import train
 
 STEPS = 24
