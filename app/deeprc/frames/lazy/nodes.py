@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from deeprc.frames.lazy.reading import Column
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Node:
+class Node(ABC):
     """A step of a plan; `schema` is that of its result, and its inputs are the fields that are nodes."""
 
     schema: pl.Schema
@@ -23,9 +24,9 @@ class Node:
     def inputs(self) -> tuple[Node, ...]:
         return ()
 
+    @abstractmethod
     def over(self, *inputs: Node) -> Node:
         """The same step of other inputs that have the columns that it needs; its schema is made anew."""
-        raise NotImplementedError
 
     @property
     def title(self) -> str:
@@ -56,6 +57,9 @@ class Source(Node):
     def only(self, columns: Sequence[str]) -> Source:
         return replace(self, schema=pl.Schema({name: self.schema[name] for name in columns}))
 
+    def over(self, *inputs: Node) -> Node:
+        return self
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class One(Node):
@@ -73,9 +77,9 @@ class One(Node):
             return self
         return replace(self, input=input, schema=self.made(empty(input.schema)).collect_schema())
 
+    @abstractmethod
     def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """What Polars makes of all rows at once."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -93,7 +93,8 @@ class Run:
                 return run_order.unique(self, node)
             case Concat():
                 return run_order.concat(self, node)
-        raise NotImplementedError(type(node).__name__)
+        # Nothing that a user writes leads here: a kind of step was added to the nodes, and not above.
+        raise AssertionError(f"no way to run a step {type(node).__name__}")
 
     def _source(self, node: Source) -> Piece:
         rows, deal, size = node.rows.share(node.columns, self.ranks)
