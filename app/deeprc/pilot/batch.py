@@ -23,7 +23,7 @@ TALK = 20.0  # seconds that one command of a batch system may take
 
 
 @dataclass(frozen=True)
-class Allocation:
+class Submission:
     """What the job of a pilot is submitted with.
 
     `options` are those of the site, of the user and of the job's name, for the command that submits it;
@@ -36,7 +36,7 @@ class Allocation:
     queue: str | None
 
 
-def allocation(
+def submission(
     site: Site,
     partition: Partition,
     *,
@@ -44,7 +44,7 @@ def allocation(
     nodes: int,
     queueing: Queueing = NOTHING,
     extra: Sequence[str] = (),
-) -> Allocation:
+) -> Submission:
     """What a pilot of `nodes` nodes needs.
 
     Parameters
@@ -67,7 +67,7 @@ def allocation(
     if scheduler == "slurm" and partition.gpus and not asks_gpus:
         # An option of the command or the job's script would go before it; psij has none for accelerators.
         environment["SBATCH_GRES"] = f"gpu:{partition.gpus}"
-    return Allocation(name, options, environment, None if named else partition.queue)
+    return Submission(name, options, environment, None if named else partition.queue)
 
 
 def cancel_commands(scheduler: str, name: str) -> list[str]:

@@ -24,7 +24,7 @@ from deeprc.launch.modules import probe
 from deeprc.launch.runtimes import suffix
 from deeprc.pilot import curve, ended, inside
 from deeprc.pilot.address import LOOPBACK, own_address
-from deeprc.pilot.batch import Allocation, allocation, give_back, queue_state
+from deeprc.pilot.batch import Submission, give_back, queue_state, submission
 from deeprc.pilot.environment import broker_environment, check_path, passed_on, refusal
 from deeprc.pilot.launching import END, NAME, devices, launch_script, listens, setup, slots
 from deeprc.pilot.processes import PATIENCE, note_session, sweep
@@ -110,7 +110,7 @@ class Pilot:
         self._ending: dict[str, tuple[str, float]] = {}  # why a task of several ranks is to end, and until when
         self._sending = threading.Lock()
         if self.batch:
-            self._allocation()  # what it cannot be asked for is told before jobs are looked at
+            self._submission()  # what it cannot be asked for is told before jobs are looked at
         else:
             queueing.check(site.scheduler.name)
 
@@ -244,9 +244,9 @@ class Pilot:
                 fix="mend `modules` in the site file (`module spider NAME` shows what there is), or ask the facility",
             )
 
-    def _allocation(self) -> Allocation:
+    def _submission(self) -> Submission:
         extra = [word for option in self._extra for word in option]
-        return allocation(
+        return submission(
             self.site, self.partition, name=self.job, nodes=self.nodes, queueing=self.queueing, extra=extra
         )
 
@@ -259,7 +259,7 @@ class Pilot:
         bootstrap = self.folder / "bootstrap.sh"
         given = None
         if self.batch:
-            given = self._allocation()
+            given = self._submission()
             bootstrap.write_text(bootstrap_text(self.site, self.folder, towards=address))
         config = resource_config(self.site, self.partition, sandbox=self.folder / "sandbox", bootstrap=bootstrap)
         resource = write_resource_config(self.folder, self.site, config)

@@ -13,7 +13,7 @@ from deeprc.core.errors import ConfigError
 from deeprc.core.masking import may_be_secret
 from deeprc.pilot import curve
 from deeprc.pilot.address import LOOPBACK
-from deeprc.pilot.batch import Allocation
+from deeprc.pilot.batch import Submission
 from deeprc.pilot.processes import MARK
 from deeprc.pilot.resource import HOOKS
 from deeprc.pilot.worker import surroundings
@@ -70,7 +70,7 @@ def refusal(site: Site, words: str) -> str:
 
 
 def broker_environment(
-    folder: Path, mark: str, *, towards: str = LOOPBACK, given: Allocation | None = None
+    folder: Path, mark: str, *, towards: str = LOOPBACK, given: Submission | None = None
 ) -> dict[str, str]:
     """What the broker, and so the agent and its tasks on this machine, find in their environment beside the client's.
 

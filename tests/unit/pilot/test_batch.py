@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deeprc.pilot.address import own_address
-from deeprc.pilot.batch import allocation, cancel_commands
+from deeprc.pilot.batch import cancel_commands, submission
 from deeprc.pilot.queueing import Queueing
 from deeprc.pilot.resource import HOOKS, bootstrap_text, resource_config
 from samples.sites import cluster
@@ -20,7 +20,7 @@ LSF = {"scheduler": {"name": "lsf"}, "launcher": {"name": "jsrun"}}
 
 
 def asked(site, nodes=2, **more):
-    return allocation(site, site.partition(), name="deeprc-1", nodes=nodes, **more)
+    return submission(site, site.partition(), name="deeprc-1", nodes=nodes, **more)
 
 
 def test_the_sites_options_reach_slurm_as_they_are():

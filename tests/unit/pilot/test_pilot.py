@@ -7,7 +7,7 @@ import pytest
 from deeprc.core.errors import ConfigError
 from deeprc.launch import Layout
 from deeprc.pilot import Pilot, Task
-from deeprc.pilot.batch import Allocation
+from deeprc.pilot.batch import Submission
 from deeprc.pilot.environment import broker_environment, passed_on, users
 from deeprc.pilot.processes import MARK
 from deeprc.pilot.resource import HOOKS, resource_config, write_resource_config
@@ -87,7 +87,7 @@ def test_a_pilot_listens_at_the_address_that_its_nodes_reach(monkeypatch):
 
 
 def test_what_a_batch_system_is_asked_for_reaches_the_process_that_submits():
-    given = Allocation("deeprc-1", ["--constraint=afton"], {"SBATCH_GRES": "gpu:4"}, None)
+    given = Submission("deeprc-1", ["--constraint=afton"], {"SBATCH_GRES": "gpu:4"}, None)
     environment = broker_environment(Path("/p"), "m", given=given)
     assert environment["DEEPRC_SUBMIT"] == '["--constraint=afton"]'
     assert environment["SBATCH_GRES"] == "gpu:4"
@@ -195,7 +195,7 @@ def test_whole_options_are_asked_for_once(tmp_path):
     pilot = Pilot(site, tmp_path, nodes=2, image="none")
     pilot.plan(Task("a", ["x"], 80))
     assert list(pilot._extra) == [("-l", "filesystems=home")]
-    words = pilot._allocation().options
+    words = pilot._submission().options
     assert words[:4] == ["-l", "ncpus=64", "-l", "filesystems=home"]
 
 
