@@ -60,7 +60,7 @@ class Broker:
 
     def start(self, wanted: dict) -> None:
         """Open the session and submit the pilot: `wanted` is what RADICAL-Pilot's description of one takes."""
-        import deeprc_watch  # of the hooks
+        import deeprc_watch  # of the patches
         import radical.pilot as rp
 
         deeprc_watch.end = lambda words: self.tell(pilot="FAILED", reason=words)
@@ -80,7 +80,7 @@ class Broker:
         self._tasks.add_pilots(pilot)
 
     def submit(self, tasks: list[dict]) -> None:
-        """Hand tasks (see `tasks.Task`) to the pilot; `launch` is for `hooks/deeprc_launch.py`."""
+        """Hand tasks (see `tasks.Task`) to the pilot; `launch` is for `patches/deeprc_launch.py`."""
         self._tasks.submit_tasks(
             [
                 self._rp.TaskDescription(

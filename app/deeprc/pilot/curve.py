@@ -2,7 +2,7 @@
 
 RADICAL-Pilot's processes talk through some 60 TCP sockets, and believe whoever calls: on a login node that is every
 user, on a cluster's network every node. So each pilot has a key pair of its own. Its processes find it by the variable
-VARIABLE, and `hooks/sitecustomize.py` gives it to every socket: one that binds takes the secret key, one that connects
+VARIABLE, and `patches/sitecustomize.py` gives it to every socket: one that binds has the secret key, one that connects
 the public key and a pair made on the spot.
 
 libzmq lets in whoever knows the public key of the one that binds. CURVE never sends that key in clear: it is the secret

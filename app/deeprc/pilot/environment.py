@@ -15,7 +15,7 @@ from deeprc.pilot import curve
 from deeprc.pilot.address import LOOPBACK
 from deeprc.pilot.batch import Submission
 from deeprc.pilot.processes import MARK
-from deeprc.pilot.resource import HOOKS
+from deeprc.pilot.resource import PATCHES
 from deeprc.pilot.worker import surroundings
 from deeprc.sites import Site
 
@@ -23,7 +23,7 @@ from deeprc.sites import Site
 # variables of their own, in small letters; Python's and the shells' own settings would change how they run.
 PLAIN = re.compile(r"(?!PYTHON)[A-Z_][A-Z0-9_]*|[a-z]+_proxy", re.ASCII)
 PRINTABLE = re.compile(r'[^\x00-\x1f"$`\\\ud800-\udfff]{0,65536}')
-OPTIONS, REFUSAL = "DEEPRC_SUBMIT", "DEEPRC_REFUSAL"  # see `hooks/deeprc_submit.py`
+OPTIONS, REFUSAL = "DEEPRC_SUBMIT", "DEEPRC_REFUSAL"  # see `patches/deeprc_submit.py`
 
 
 def check_path(path: Path, *, what: str, fix: str) -> None:
@@ -88,7 +88,7 @@ def broker_environment(
         "PATH": os.pathsep.join(
             [f"{sys.prefix}/bin", *filter(PRINTABLE.fullmatch, os.environ["PATH"].split(os.pathsep))]
         ),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(HOOKS), os.environ.get("PYTHONPATH")])),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(PATCHES), os.environ.get("PYTHONPATH")])),
         "PYTHONUTF8": "1",
         "DEEPRC_TOWARDS": towards,
         curve.VARIABLE: str(folder / curve.NAME),

@@ -2,7 +2,7 @@
 
 A task of several ranks, and any task of a batch system, is started by the line that `deeprc.launch` composes. Its
 number of nodes, and what depends on that, is known before: RADICAL-Pilot takes whole blocks of ranks only
-(`hooks/deeprc_launch.py`), since most launchers can lay out ranks evenly only. So one plan is enough, and an error in
+(`patches/deeprc_launch.py`), since most launchers can lay out ranks evenly only. So one plan is enough, and an error in
 it is told before anything starts.
 """
 

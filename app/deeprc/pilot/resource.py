@@ -15,7 +15,7 @@ from deeprc.pilot import curve
 from deeprc.pilot.batch import SCHEMES
 from deeprc.sites import Partition, Site
 
-HOOKS = Path(__file__).with_name("hooks")  # of RADICAL-Pilot's processes
+PATCHES = Path(__file__).with_name("patches")  # of RADICAL-Pilot's processes
 CLIENTS = ("SLURM_CONF",)  # what a batch job takes over from the client: where its commands find the batch system
 
 GROUP = "deeprc"  # the file resource_deeprc.json; RADICAL-Pilot calls a site in it `deeprc.<site>`
@@ -80,7 +80,7 @@ def bootstrap_text(site: Site, folder: Path, *, towards: str, environment: Mappi
     variables = {
         "DEEPRC_TOWARDS": towards,
         curve.VARIABLE: str(folder / curve.NAME),
-        "PYTHONPATH": str(HOOKS),
+        "PYTHONPATH": str(PATCHES),
         "HOME": str(folder / "home"),
         "TMPDIR": str(folder / "tmp"),
         "VIRTUAL_ENV": sys.prefix,

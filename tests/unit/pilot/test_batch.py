@@ -12,7 +12,7 @@ import pytest
 from deeprc.pilot.address import own_address
 from deeprc.pilot.batch import cancel_commands, submission
 from deeprc.pilot.queueing import Queueing
-from deeprc.pilot.resource import HOOKS, bootstrap_text, resource_config
+from deeprc.pilot.resource import PATCHES, bootstrap_text, resource_config
 from samples.sites import cluster
 
 PBS = {"scheduler": {"name": "pbspro"}, "launcher": {"name": "mpiexec-pals", "pmi": ["pals"]}}
@@ -187,7 +187,7 @@ def test_psij_submits_with_the_options_and_tells_the_refusal(tmp_path):
         env={
             "PATH": f"{tmp_path}:/usr/bin:/bin",
             "HOME": str(tmp_path),
-            "PYTHONPATH": str(HOOKS),
+            "PYTHONPATH": str(PATCHES),
             "DEEPRC_SUBMIT": json.dumps(["--constraint=a b", "--x"]),
             "DEEPRC_REFUSAL": str(tmp_path / "refusal"),
         },
@@ -223,7 +223,7 @@ def test_lsf_reads_psijs_script_from_its_input(tmp_path):
         env={
             "PATH": f"{tmp_path}:/usr/bin:/bin",
             "HOME": str(tmp_path),
-            "PYTHONPATH": str(HOOKS),
+            "PYTHONPATH": str(PATCHES),
             "DEEPRC_SUBMIT": json.dumps(["-n", "8", "-R", "span[ptile=4]"]),
             "DEEPRC_REFUSAL": str(tmp_path / "refusal"),
         },
@@ -261,7 +261,7 @@ def test_radical_pilot_takes_the_site_files_cores_on_lsf(tmp_path):
     )
     done = subprocess.run(
         [sys.executable, "-c", program, *(str(tmp_path / name) for name in files)],
-        env={**os.environ, "PYTHONPATH": str(HOOKS), "LSB_JOBID": "1"},
+        env={**os.environ, "PYTHONPATH": str(PATCHES), "LSB_JOBID": "1"},
         capture_output=True,
         text=True,
         timeout=60,
@@ -284,7 +284,7 @@ def test_radical_pilot_takes_the_site_files_cores_on_pbs(tmp_path):
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(HOOKS), "PBS_NODEFILE": str(tmp_path / "nodes"), "PBS_JOBID": "1"},
+        env={**os.environ, "PYTHONPATH": str(PATCHES), "PBS_NODEFILE": str(tmp_path / "nodes"), "PBS_JOBID": "1"},
         capture_output=True,
         text=True,
         timeout=60,

@@ -10,7 +10,7 @@ import zmq.utils.z85
 
 from deeprc.core.errors import ConfigError
 from deeprc.pilot import Pilot, curve
-from deeprc.pilot.resource import HOOKS, bootstrap_text
+from deeprc.pilot.resource import PATCHES, bootstrap_text
 from samples.sites import cluster, laptop
 
 # A question and an answer through a line that is listened to.
@@ -42,7 +42,7 @@ import os; os._exit(0)
 
 
 def python(program: str, **environment: str) -> subprocess.CompletedProcess:
-    variables = {**os.environ, "PYTHONPATH": str(HOOKS), "DEEPRC_TOWARDS": "127.0.0.1", **environment}
+    variables = {**os.environ, "PYTHONPATH": str(PATCHES), "DEEPRC_TOWARDS": "127.0.0.1", **environment}
     return subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, timeout=60)
 
 

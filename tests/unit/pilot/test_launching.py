@@ -12,11 +12,11 @@ import pytest
 from deeprc.launch import Layout, compose
 from deeprc.pilot.launching import filled, launch_script, listens, rank_number, rank_setup, rank_words
 from deeprc.pilot.launching import slots as slots_of
-from deeprc.pilot.resource import HOOKS
+from deeprc.pilot.resource import PATCHES
 from deeprc.sites import Site
 from samples.sites import LAPTOP, cluster, laptop
 
-sys.path.append(str(HOOKS))
+sys.path.append(str(PATCHES))
 import deeprc_launch
 
 
@@ -244,7 +244,7 @@ def placed(*cases) -> list[list[str]]:
     """What RADICAL-Pilot's own scheduler does, in a process with our changes."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, json.dumps(cases)],
-        env={**os.environ, "PYTHONPATH": str(HOOKS)},
+        env={**os.environ, "PYTHONPATH": str(PATCHES)},
         capture_output=True,
         text=True,
         timeout=60,

@@ -10,7 +10,7 @@ from deeprc.pilot import Pilot, Task
 from deeprc.pilot.batch import Submission
 from deeprc.pilot.environment import broker_environment, passed_on, users
 from deeprc.pilot.processes import MARK
-from deeprc.pilot.resource import HOOKS, resource_config, write_resource_config
+from deeprc.pilot.resource import PATCHES, resource_config, write_resource_config
 from samples.sites import cluster, laptop
 
 SITE = laptop()
@@ -82,7 +82,7 @@ def test_a_pilot_listens_at_the_address_that_its_nodes_reach(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/mine")
     local, remote = broker_environment(Path("/p"), "m"), broker_environment(Path("/p"), "m", towards="192.0.2.7")
     assert (local["DEEPRC_TOWARDS"], remote["DEEPRC_TOWARDS"]) == ("127.0.0.1", "192.0.2.7")
-    assert remote["PYTHONPATH"] == f"{HOOKS}:/mine"
+    assert remote["PYTHONPATH"] == f"{PATCHES}:/mine"
     assert "DEEPRC_SUBMIT" not in local
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from deeprc.pilot.resource import HOOKS
+from deeprc.pilot.resource import PATCHES
 
 # Two processes that end by themselves: one of a pilot that is being closed, and one of a pilot that runs.
 PROGRAM = """
@@ -34,7 +34,7 @@ time.sleep(30)
 
 
 def python(program: str, folder, **environment: str) -> tuple[int, str, str]:
-    variables = {**os.environ, "PYTHONPATH": str(HOOKS), "HOME": str(folder), **environment}
+    variables = {**os.environ, "PYTHONPATH": str(PATCHES), "HOME": str(folder), **environment}
     process = subprocess.Popen(
         [sys.executable, "-c", program], env=variables, cwd=folder, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=(folder / "err").open("w"),

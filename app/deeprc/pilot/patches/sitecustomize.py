@@ -251,7 +251,7 @@ def sockets(module):
     module.Socket.bind, module.Socket.connect = closed_bind, closed_connect
 
 
-HOOKS = {
+PATCHES = {
     "radical.utils.zmq.queue": queue,
     "radical.utils.zmq.pubsub": pubsub,
     "radical.utils.zmq.server": server,
@@ -266,16 +266,16 @@ HOOKS = {
     "radical.pilot.agent.resource_manager.lsf": lsf_nodes,
 }
 if os.environ.get("DEEPRC_SUBMIT"):
-    HOOKS["psij.executors.batch.batch_scheduler_executor"] = submission
+    PATCHES["psij.executors.batch.batch_scheduler_executor"] = submission
 if os.environ.get("DEEPRC_TOWARDS"):
-    HOOKS |= {"radical.utils.host": host, "zmq": sockets}
+    PATCHES |= {"radical.utils.host": host, "zmq": sockets}
 
 
 class Finder(importlib.abc.MetaPathFinder):
     """Calls the hook of a module right after it was imported."""
 
     def find_spec(self, name, path=None, target=None):
-        hook = HOOKS.pop(name, None)
+        hook = PATCHES.pop(name, None)
         spec = importlib.util.find_spec(name) if hook else None
         if spec is None:
             return None

@@ -1,4 +1,4 @@
-"""RADICAL-Pilot's real message channels, with and without the changes in `hooks/`."""
+"""RADICAL-Pilot's real message channels, with and without the changes in `patches/`."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from deeprc.pilot import curve
-from deeprc.pilot.resource import HOOKS
+from deeprc.pilot.resource import PATCHES
 
 COUNT = 200
 PROGRAM = f"""
@@ -80,7 +80,7 @@ def talk(tmp_path, **environment) -> dict:
 def hooked(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hooked")
     told = {"RADICAL_LOG_TGT": str(folder / "log"), "DEEPRC_CURVE": str(curve.write(folder))}
-    return talk(folder, PYTHONPATH=str(HOOKS), DEEPRC_TOWARDS="127.0.0.1", **told) | {
+    return talk(folder, PYTHONPATH=str(PATCHES), DEEPRC_TOWARDS="127.0.0.1", **told) | {
         "log": (folder / "log").read_text()
     }
 
@@ -113,7 +113,7 @@ def test_a_pilot_of_one_machine_listens_on_loopback(hooked):
 def test_other_programs_do_not_notice(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", "import json, zmq; print(zmq.Context, json.dumps([1]))"],
-        env={**os.environ, "PYTHONPATH": str(HOOKS)},
+        env={**os.environ, "PYTHONPATH": str(PATCHES)},
         capture_output=True,
         text=True,
     )
