@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from deeprc.core.errors import ConfigError, unknown
+from deeprc.core.registry import Registry
 from deeprc.sites import Partition, Site
 
-_LAUNCHERS: dict[str, type[Launcher]] = {}
 UNDONE = "what is said last counts, with exit code 0"
 
 
@@ -164,28 +164,19 @@ def said(words: Sequence[str], *spelt: str) -> str | None:
     return value
 
 
-def register(name: str) -> Callable[[type[Launcher]], type[Launcher]]:
-    """Make a launcher known as `name`, the word for it in site files."""
-
-    def add(cls: type[Launcher]) -> type[Launcher]:
-        cls.name = name
-        _LAUNCHERS[name] = cls
-        return cls
-
-    return add
+_LAUNCHERS: Registry[Launcher] = Registry("launcher")
+register = _LAUNCHERS.register
 
 
 def known_launchers() -> list[str]:
     """The names that a site file may give as its launcher."""
-    return sorted(_LAUNCHERS)
+    return list(_LAUNCHERS)
 
 
 def launcher(site: Site, partition: Partition, environment: Path, name: str | None = None) -> Launcher:
     """The launcher called `name`; the partition's own, else the site's, where no name is given."""
     name = name or site.launcher_on(partition).name
-    if name not in _LAUNCHERS:
-        raise unknown("launcher", name, _LAUNCHERS, where=f"site {site.name}")
-    return _LAUNCHERS[name](site, partition, environment)
+    return _LAUNCHERS.get(name, where=f"site {site.name}")(site, partition, environment)
 
 
 def unknown_launchers(site: Site) -> list[ConfigError]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from deeprc.core.errors import unknown
+from deeprc.core.registry import Registry
 from deeprc.sites.hardware import Vendor
 
-_RUNTIMES: dict[str, type[Container]] = {}
 HOST_MPI = "/opt/host-mpi"  # where the host's MPI is seen in a container
 
 
@@ -114,24 +112,15 @@ class Container(ABC):
         return {}
 
 
+_RUNTIMES: Registry[Container] = Registry("container runtime", "kind")
+register = _RUNTIMES.register
+
+
 def suffix(kind: str) -> str | None:
     """What ends the names of the files that it takes as images; None where it takes none, or there is no runtime."""
-    return _RUNTIMES[kind].suffix if kind in _RUNTIMES else None
-
-
-def register(kind: str) -> Callable[[type[Container]], type[Container]]:
-    """Make a runtime known as `kind`, the word for it in site files."""
-
-    def add(cls: type[Container]) -> type[Container]:
-        cls.kind = kind
-        _RUNTIMES[kind] = cls
-        return cls
-
-    return add
+    return _RUNTIMES.get(kind).suffix if kind in _RUNTIMES else None
 
 
 def container(kind: str) -> Container:
     """The runtime of that kind."""
-    if kind not in _RUNTIMES:
-        raise unknown("container runtime", kind, _RUNTIMES)
-    return _RUNTIMES[kind]()
+    return _RUNTIMES.get(kind)()
