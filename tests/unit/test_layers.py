@@ -12,8 +12,8 @@ import deeprc
 
 LAYERS = (
     ("core",),
-    ("frames", "learning", "sites"),
-    ("schedulers",),
+    ("frames", "learning", "schedulers"),
+    ("sites",),
     ("images",),
     ("launch",),
     ("pilot", "reporting"),

@@ -6,10 +6,10 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+from deeprc.schedulers.gpu_types import GRACE, known
+from deeprc.schedulers.queues import Gres, Queue, parse_gres
 from deeprc.sites.detect.accelerators import Accelerators
-from deeprc.sites.detect.gpu_types import GRACE, known
 from deeprc.sites.detect.machine import Machine
-from deeprc.sites.detect.queues import Gres, Queue, parse_gres
 
 FILL_IN = "FILL IN"
 ROOM = 0.1  # what a batch system tells of a node's memory and what the node has differ by less

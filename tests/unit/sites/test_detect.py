@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from deeprc.core.ask import ask
 from deeprc.sites.detect import accelerators, elf, launchers, mpi, nics, processor, software
-from deeprc.sites.detect.ask import ask
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ import socket
 
 import pytest
 
-from deeprc.sites.detect import lsf, pbs, queues, scheduler, slurm
-from deeprc.sites.detect.queues import Queue
+from deeprc.schedulers import lsf, pbspro, queues, slurm
+from deeprc.schedulers.queues import Queue
+from deeprc.sites.detect import scheduler
 
 HERE = socket.gethostname().partition(".")[0]
 # Words after `sinfo --format=%R|%D|%c|%m|%G|%l|%X|%Y|%Z|%a`, whose fields are those of Slurm's manual.
@@ -182,7 +183,7 @@ Queue: stopped
 
 def test_pbs_nodes():
     gpu = {"cpus": 64, "memory": 527672492 * 1024, "gpus": 4, "model": "A100", "queues": set(), "owner": None}
-    assert pbs.parse_nodes(NODES) == [
+    assert pbspro.parse_nodes(NODES) == [
         {"name": "x3002c0s7b1n0", **gpu},
         {"name": "x3002c0s7b2n0", **gpu},
         {
@@ -198,7 +199,7 @@ def test_pbs_nodes():
 
 
 def test_pbs_queues():
-    found, left_out = pbs.parse_queues(QUEUES, pbs.parse_nodes(NODES))
+    found, left_out = pbspro.parse_queues(QUEUES, pbspro.parse_nodes(NODES))
     assert found == [
         Queue("small", 2, 64, 540336, "gpu:A100:4"),  # at most 24, and there are two
         Queue("debug", 1, 64, 540336, "gpu:A100:4"),
@@ -216,7 +217,7 @@ def test_a_queue_with_nodes_of_its_own_has_no_others_and_a_reservations_is_none(
     """OpenPBS' reference guide: the node's attribute `queue`; the names R, S and M of reservations' queues."""
     nodes = "a1\n     resources_available.ncpus = 64\n     queue = own\nb1\n     resources_available.ncpus = 32\n"
     queues = "Queue: own\n    enabled = True\nQueue: work\n    enabled = True\nQueue: R4711\n    enabled = True\n"
-    assert pbs.parse_queues(queues, pbs.parse_nodes(nodes)) == (
+    assert pbspro.parse_queues(queues, pbspro.parse_nodes(nodes)) == (
         [Queue("own", 1, 64), Queue("work", 1, 32)],
         ["R4711: it is a reservation's, and goes with it"],
     )
@@ -226,11 +227,11 @@ def test_a_queue_with_nodes_of_its_own_has_no_others_and_a_reservations_is_none(
 def test_the_type_of_a_pbs_node_is_that_of_its_accelerators_where_it_is_known(kind, model):
     facts = {"ncpus": 96, "ngpus": 4, "node_type": kind}
     text = "n1\n" + "".join(f"     resources_available.{name} = {value}\n" for name, value in facts.items())
-    assert [(node["gpus"], node["model"]) for node in pbs.parse_nodes(text)] == [(4, model)]
+    assert [(node["gpus"], node["model"]) for node in pbspro.parse_nodes(text)] == [(4, model)]
 
 
 def test_pbs_queues_without_a_word_of_nodes():
-    assert pbs.parse_queues(QUEUES, [])[0][0] == Queue("small", 24)
+    assert pbspro.parse_queues(QUEUES, [])[0][0] == Queue("small", 24)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ def test_pbs_queues_without_a_word_of_nodes():
     ],
 )
 def test_torque_is_not_pbs_pro(text, expected):
-    assert pbs.which_pbs(text) == expected
+    assert pbspro.which_pbs(text) == expected
 
 
 # IBM's documents and a monitor's comments (liyanqing1987/lsfMonitor); gpu_model as `lshosts -gpu -w` prints it.

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deeprc.sites.detect.ask import ask, folders, read
+from deeprc.core.ask import ask, folders, read
 
 ROOT = Path("/")
 NVIDIA_QUERY = ["nvidia-smi", "--format=csv,noheader,nounits"]

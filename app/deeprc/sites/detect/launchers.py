@@ -8,11 +8,11 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deeprc.sites.detect.ask import ask
+from deeprc.core.ask import ask
+from deeprc.schedulers.slurm import SPOKEN
 
 # By the name of the program, where that is enough.
 PLAIN = {"ibrun": "ibrun", "jsrun": "jsrun"}
-SPOKEN = {"cray_shasta": "cray", "pmi2": "pmi2", "pmix": "pmix", "pspmix": "pspmix", "openmpi": "orte"}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeprc.sites.detect.ask import ask
+from deeprc.core.ask import ask
 from deeprc.sites.detect.elf import soname as soname_of
 
 NAMES = ("libmpi.so.12", "libmpi.so.40", "libmpich.so.12", "libmpi_abi.so.1", "libmpi_cray.so.12", "libmpi.so")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeprc.sites.detect.ask import folders, read
+from deeprc.core.ask import folders, read
 
 ROOT = Path("/")
 AMAZON = "0x1d0f"  # PCI vendor

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from deeprc.sites.detect.ask import read
+from deeprc.core.ask import read
 
 ROOT = Path("/")
 # Processors of Arm's have no name in /proc/cpuinfo: implementer and part (Arm's MIDR_EL1).

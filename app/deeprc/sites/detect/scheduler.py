@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from deeprc.sites.detect.lsf import lsf
-from deeprc.sites.detect.pbs import pbs
-from deeprc.sites.detect.queues import Queue, SchedulerFound
-from deeprc.sites.detect.slurm import slurm
+from deeprc.schedulers.lsf import lsf
+from deeprc.schedulers.pbspro import pbs
+from deeprc.schedulers.queues import Queue, SchedulerFound
+from deeprc.schedulers.slurm import slurm
 
 __all__ = ["Queue", "SchedulerFound", "scheduler"]
 

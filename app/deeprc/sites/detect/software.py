@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeprc.sites.detect.ask import ask
+from deeprc.core.ask import ask
 
 ROOT = Path("/")
 RUNTIMES = ("apptainer", "singularity", "podman-hpc", "shifter")

@@ -9,10 +9,11 @@ import socket
 from collections.abc import Mapping
 from dataclasses import replace
 
-from deeprc.sites.detect.ask import ask
-from deeprc.sites.detect.launchers import SPOKEN
-from deeprc.sites.detect.queues import Queue, SchedulerFound, architecture, number, whole
+from deeprc.core.ask import ask
+from deeprc.schedulers.queues import Queue, SchedulerFound, architecture, number, whole
 
+# What its plugins for MPI are called, as site files call what they speak to ranks.
+SPOKEN = {"cray_shasta": "cray", "pmi2": "pmi2", "pmix": "pmix", "pspmix": "pspmix", "openmpi": "orte"}
 # Partition, nodes, processors, MiB, gres, time, then sockets, cores of a socket, threads of a core, up or down. sinfo
 # prints a line for each kind of node, and `+` where nodes of a line differ.
 SINFO = ["sinfo", "--noheader", "--exact", "--format=%R|%D|%c|%m|%G|%l|%X|%Y|%Z|%a"]

@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from deeprc.sites.detect.ask import ask
-from deeprc.sites.detect.gpu_types import known
-from deeprc.sites.detect.queues import Queue, SchedulerFound, here, number, whole
+from deeprc.core.ask import ask
+from deeprc.schedulers.gpu_types import known
+from deeprc.schedulers.queues import Queue, SchedulerFound, here, number, whole
 
 UNITS = {"b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40}
 AVAILABLE = "resources_available."

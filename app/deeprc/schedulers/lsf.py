@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from deeprc.sites.detect.ask import ask
-from deeprc.sites.detect.gpu_types import TYPES, known
-from deeprc.sites.detect.queues import Queue, SchedulerFound, architecture, here, number
+from deeprc.core.ask import ask
+from deeprc.schedulers.gpu_types import TYPES, known
+from deeprc.schedulers.queues import Queue, SchedulerFound, architecture, here, number
 
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
