@@ -56,9 +56,10 @@ run: known-site install ## Both pipelines on real data; ends with the path of th
 	@snakemake --profile "site/$$SITE" $(ARGS)
 	@test ! -f results/report.html || echo "Report: $(CURDIR)/results/report.html"
 
-# In two processes, unless ARGS choose tests: see tests/beside.py.
+# In two processes, unless ARGS choose tests: see tests/beside.py. What is drawn at random is the same in each run
+# (tests/profiles.py); `make quick` draws anew.
 test: install ## The whole test-suite; what the machine lacks is skipped, with its reason
-	python -m pytest --numprocesses=auto --dist=loadscope --no-loadscope-reorder $(ARGS)
+	python -m pytest --hypothesis-profile=ci --numprocesses=auto --dist=loadscope --no-loadscope-reorder $(ARGS)
 
 quick: lint ## Unit tests, launch lines and style: what to run before each commit (under 2 minutes)
 	python -m pytest --numprocesses=2 --dist=loadscope --no-loadscope-reorder tests/unit tests/golden $(ARGS)

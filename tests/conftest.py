@@ -10,10 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import hypothesis
 import pytest
 
 import builds
+import profiles
 from beside import (  # noqa: F401
     pytest_configure,
     pytest_runtest_logreport,
@@ -23,8 +23,7 @@ from beside import (  # noqa: F401
     pytest_xdist_node_collection_finished,
 )
 
-hypothesis.settings.register_profile("deeprc", deadline=None)  # a busy machine is no fault
-hypothesis.settings.load_profile("deeprc")
+profiles.load()
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -143,7 +142,7 @@ def mpirun():
         launcher = Path(sys.executable).parent / "mpiexec"
         command = [str(launcher), "-n", str(ranks), sys.executable, *map(str, argv)]
         environment = {**os.environ, "DEEPRC_RANKS": str(ranks), "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        environment |= env or {}
+        environment |= {"PYTHONPATH": str(ROOT / "tests")} | (env or {})
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, **options)
 
     return start

@@ -1,13 +1,13 @@
-"""Frames against Polars; run by every rank: `mpiexec -n R python properties.py RESULTS [PROPERTY …]`.
+"""Frames against Polars; run by every rank: `mpiexec -n R python properties.py RESULTS PROFILE [PROPERTY …]`.
 
 Rank 0 draws the examples and hands each to all ranks; it hears of every rank's failure, so that hypothesis shrinks it.
 RESULTS becomes a JSON file with one entry per property: null, or the failure with its example.
+PROFILE is one of hypothesis' (tests/profiles.py).
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 import traceback
@@ -16,22 +16,16 @@ from pathlib import Path
 
 import polars as pl
 from examples import IN_FILES, VALUES, examples, key_columns, pools, same_order, same_rows
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pipelines import LOST, OPERATIONS, applied, fixed, pipelines
 
+import profiles
 from deeprc.frames import Communicator, Frame, communicator, join, partition, scan_parquet
 from deeprc.frames.lazy import deal
 
 COMM = Communicator.world()
-EXAMPLES = int(os.environ.get("DEEPRC_EXAMPLES", "0"))  # more than the fixed ones of every run, drawn at random
-SETTINGS = settings(
-    max_examples=EXAMPLES or (40 if COMM.size == 1 else 25),
-    derandomize=not EXAMPLES,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+EXAMPLES = 40 if COMM.size == 1 else 25
 PROPERTIES: dict[str, tuple[Callable, st.SearchStrategy, int | None]] = {}
 
 
@@ -39,7 +33,7 @@ def holds(strategy: st.SearchStrategy, examples: int | None = None) -> Callable:
     """Register a property of the examples of a strategy; `examples`: how many, where each takes long."""
 
     def register(check: Callable) -> Callable:
-        PROPERTIES[check.__name__] = check, strategy, None if EXAMPLES else examples
+        PROPERTIES[check.__name__] = check, strategy, examples
         return check
 
     return register
@@ -247,7 +241,7 @@ def test_of(name: str, last: Path) -> Callable[[], None]:
 
     _, strategy, most = PROPERTIES[name]
 
-    @settings(SETTINGS, max_examples=most or SETTINGS.max_examples)
+    @settings(max_examples=profiles.examples(most or EXAMPLES))
     @given(strategy, st.booleans())
     def test(example: tuple, large: bool) -> None:
         last.write_text(f"{name}, large={large}: {example}")  # what is shown when the ranks never come back
@@ -290,6 +284,7 @@ def follow() -> None:
 
 if __name__ == "__main__":
     if COMM.rank == 0:
-        lead(sys.argv[2:] or list(PROPERTIES), Path(sys.argv[1]))
+        profiles.load(sys.argv[2])
+        lead(sys.argv[3:] or list(PROPERTIES), Path(sys.argv[1]))
     else:
         follow()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import profiles
+
 HERE = Path(__file__).parent
 # Ranks outnumber the cores here: one that waits hands its core over at once.
 ENVIRONMENT = {"MPIR_CVAR_POLLS_BEFORE_YIELD": "1"}
@@ -34,7 +36,9 @@ SCENARIOS = [name for name in functions("scenarios.py") if name != "main"] + fun
 def verdicts(request, mpirun, tmp_path_factory) -> dict[str, str | None]:
     results = tmp_path_factory.mktemp("properties") / "results.json"
     try:
-        done = mpirun(request.param, [HERE / "properties.py", results], timeout=TIMEOUT, env=ENVIRONMENT)
+        done = mpirun(
+            request.param, [HERE / "properties.py", results, profiles.current()], timeout=TIMEOUT, env=ENVIRONMENT
+        )
     except subprocess.TimeoutExpired:
         pytest.fail(f"the ranks did not come back from {results.with_suffix('.last').read_text()}")
     if done.returncode:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from deeprc.core.errors import InputError
 from deeprc.core.events import JobEvent, PilotEvent, RunEvent, RunImage, line, read, record
+from profiles import examples
 
 text = st.text()  # with signs that end a line for Python, and with all planes of Unicode
 times = st.floats(allow_nan=False, allow_infinity=False)
@@ -40,7 +41,7 @@ runs = st.builds(
 events = st.one_of(runs, st.builds(PilotEvent, time=times, cores=st.none() | st.integers()), jobs())
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(events, max_size=4), st.data())
 def test_what_is_written_is_read_and_a_file_that_was_cut_anywhere_gives_what_is_whole(tmp_path_factory, told, data):
     file = tmp_path_factory.mktemp("events") / "events.jsonl"

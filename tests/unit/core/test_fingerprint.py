@@ -15,6 +15,7 @@ from deeprc.applications.base.products import refuse_mixed, stale
 from deeprc.applications.registry import applications
 from deeprc.core import fingerprint
 from deeprc.core.fingerprint import MixError, differences
+from profiles import examples
 
 FORECASTING = applications()["forecasting"]
 RECORD = {
@@ -64,7 +65,7 @@ def test_a_product_without_a_record_fits_nothing_but_another_one_without():
     assert list(differences(None, None)) == []
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.dictionaries(st.text(), VALUES, max_size=4))
 def test_any_options_come_back_out_of_an_arrow_file_as_they_went_in(tmp_path_factory, options):
     path = tmp_path_factory.mktemp("arrow") / "p.arrow"

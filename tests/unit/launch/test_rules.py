@@ -5,7 +5,7 @@ import shlex
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -244,7 +244,6 @@ def test_options_stay_as_they_are_written():
     assert (made.modules, made.binds) == (["ucx"], ["/sw", "/opt/mpi:/opt/host-mpi:ro"])
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(
     name=st.sampled_from(ACTIVE),
     number=st.integers(0, 9),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING, Node, Worker, _place, decide
 from deeprc.pilot.tasks import Room, Shape, Task
+from profiles import examples
 
 ONE, TWO, WARM = Shape(1), Shape(2), Shape(1, warm=("torch",))
 
@@ -126,7 +127,7 @@ wanted = st.tuples(shapes, st.just(1)) | several
 NODE = 4, 1, 10
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(st.lists(st.tuples(wanted, st.integers(1, 4)), min_size=1, max_size=14), st.integers(1, 3), st.randoms())
 def test_every_job_ends_and_no_node_is_ever_overbooked(wanted, count, random):
     """A made-up pilot: whatever the mix, all jobs get their turn; the oldest is never overtaken for ever.

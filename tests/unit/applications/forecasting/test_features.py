@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from deeprc.applications.forecasting.features import FAR, calendar, edges, fill, fit, scale
 from deeprc.applications.forecasting.grid import Grid
 from deeprc.applications.forecasting.step import Step
+from profiles import examples
 
 
 def grid(lengths: list[int], cuts: list[tuple[int, int]], step: str = "1h") -> Grid:
@@ -73,7 +74,7 @@ def test_no_value_goes_from_one_series_to_another():
 VALUES = st.one_of(st.none(), st.integers(-5, 5).map(float))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=examples(50))
 @given(
     st.lists(st.lists(VALUES, min_size=4, max_size=25).filter(any), min_size=1, max_size=4),
     st.integers(0, 4),

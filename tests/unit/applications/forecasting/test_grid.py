@@ -15,6 +15,7 @@ from deeprc.applications.forecasting.data import Observations
 from deeprc.applications.forecasting.grid import Grid, lay_out
 from deeprc.applications.forecasting.splits import refuse_unknown
 from deeprc.core.errors import DeepRCError, InputError
+from profiles import examples
 
 HOUR = timedelta(hours=1)
 START = datetime(2020, 1, 1)
@@ -81,7 +82,7 @@ def test_the_step_is_found_and_every_time_lies_on_its_row(times, step, season):
     assert placed["row"].to_list() == [index for index in range(20) if index not in (5, 6, 11)]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=examples(50))
 @given(
     st.lists(st.tuples(st.integers(10, 40), st.integers(1, 31), st.integers(1, 12)), min_size=1, max_size=4),
     st.sampled_from([1, 2, 3, 6, 12]),

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deeprc.applications.hydrology.metrics import bias, kge, nse, rmse, skill
@@ -68,7 +68,6 @@ values = st.lists(st.floats(0, 1e6) | st.just(float("nan")), min_size=3, max_siz
 
 
 # Slow is no failure: other jobs share the cores.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(values, values)
 def test_figures_are_always_json(obs, sim):
     figures = skill(np.array(obs), np.array(sim))

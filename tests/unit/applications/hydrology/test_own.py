@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deeprc.applications.hydrology.check import check_basin, refuse_copies
@@ -22,6 +22,7 @@ from deeprc.applications.hydrology.prepared import Prepared
 from deeprc.applications.hydrology.samples import groups, make_samples
 from deeprc.core.errors import ConfigError, InputError
 from deeprc.core.validation import validate
+from profiles import examples
 
 START = date(2001, 1, 1)
 COLUMNS = {"date": "Datum", "discharge": "Abfluss", "rain": "Niederschlag [mm]", "tmean": "T"}
@@ -345,7 +346,7 @@ odd = st.sampled_from(["", "NA", "-999", "-9999", "0", "-0.001", "-1", "1e9", "1
 spot = st.tuples(st.integers(0, 59), st.sampled_from(["Niederschlag [mm]", "T", "Abfluss"]), odd)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60))
 @given(
     spots=st.lists(spot, max_size=5),
     gone=st.sets(st.integers(0, 59), max_size=10),

@@ -3,7 +3,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deeprc.applications.hydrology.config import DataConfig
@@ -41,7 +41,6 @@ def test_windows_need_consecutive_days_of_one_basin_with_known_weather():
 
 
 # Slow is no failure: other jobs share the cores.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 20), st.booleans()), unique_by=lambda row: row[:2]),
     st.integers(1, 6),

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import polars as pl
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deeprc.applications.base.tabular import Table, TableOptions, read_table
 from deeprc.core.errors import InputError
+from profiles import examples
 
 TIMES = ["2020-01-01", "2020-01-02 03:00Z", "2020-01-02T03:00+01:00", "31.12.2020", "1/2/2020", "12/31/2020 1:00 PM"]
 TIMES += [
@@ -57,7 +58,7 @@ COLUMNS = st.one_of(
 )
 FORMS = [None, None, None, "%d/%m/%Y", "excel", "s", "ns", "%", "%Y-%m-%dT%H:%M:%S%z", "nonsense"]
 OPTIONS = {"decimal": st.sampled_from([None, ".", ","]), "missing": st.sampled_from([(), ("x", "-9999", "inf")])}
-SETTINGS = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=examples(200))
 
 
 @SETTINGS

@@ -1,7 +1,7 @@
 """Numbers in every form that is certain, and the exact refusal of those that are not."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deeprc.applications.base.tabular import Table, TableOptions
@@ -131,7 +131,6 @@ def test_missing_numbers_are_missing_however_they_are_written(table):
     assert values(table("k;v\na;-9999\na;-9999.0\na;-9999,00\na;1,5\n", missing=["-9999"])) == [*[None] * 3, 1.5]
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-1e90, 1e90).filter(lambda x: not 0 < abs(x) < 1e-90), min_size=1), st.sampled_from(".,"))
 def test_any_float_is_read_as_it_was_written(numbers, sign):
     from pathlib import Path

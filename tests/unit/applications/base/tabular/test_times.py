@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deeprc.applications.base.tabular import Table
@@ -151,7 +151,6 @@ def test_an_hour_that_clocks_leap_over(refusal):
     assert error.startswith("a.csv:2, column 't': the clocks of Europe/Berlin leap over this time")
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.datetimes(datetime(1600, 1, 1), datetime(2500, 1, 1)), min_size=1),
     st.sampled_from(["%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f", "%Y/%m/%d %H:%M:%S.%f", "%d.%m.%Y %H:%M:%S.%f"]),
