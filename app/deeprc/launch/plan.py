@@ -18,6 +18,7 @@ from deeprc.launch.verdict import CORRECT, Verdict, judge
 from deeprc.launch.visibility import sight, tell_ranks, unfit
 from deeprc.sites import Partition, Site
 from deeprc.sites.age import oldest, stated
+from deeprc.sites.allocation import short
 from deeprc.sites.fact import Fact
 from deeprc.sites.setting import Comm, Setting
 from deeprc.sites.software import SONAMES
@@ -154,6 +155,8 @@ def _filled(
 ) -> Plan:  # fmt: skip
     layout = plan.layout
     gathered = gather(site, partition, layout, comm, verdict, contained=image is not None)
+    if few := short(site, partition, gathered.scheduler_options, layout.nodes, layout.gpus_per_node):
+        return replace(plan, verdict="refuse", reason=few[0], fix=few[1])
     environment = {
         "OMP_NUM_THREADS": str(layout.cores_per_rank),
         **starter.variables(layout, placed=placed),

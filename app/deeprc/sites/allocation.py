@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from deeprc.sites import requests
 from deeprc.sites.hardware import Partition
 from deeprc.sites.model import Site
 
@@ -11,7 +12,32 @@ from deeprc.sites.model import Site
 def asked(site: Site, partition: Partition, nodes: int, ranks_per_node: int) -> list[str]:
     """The options of an allocation, in the order site, partition; what they leave unsaid of LSF's nodes comes last."""
     options = [*site.scheduler.options, *partition.allocation(nodes, ranks_per_node)]
+    if site.scheduler.name == "pbspro":
+        return options + _of_pbs(nodes, options)
     return options + (_of_lsf(site, partition, nodes, options) if site.scheduler.name == "lsf" else [])
+
+
+def _of_pbs(nodes: int, options: list[str]) -> list[str]:
+    """A host for each chunk: unless told, PBS may put several on one (its User's Guide, `place`: `free`)."""
+    told = requests.places(options) or requests.lays_nodes(options)
+    return ["-l", "place=scatter"] if nodes > 1 and not told else []
+
+
+def short(site: Site, partition: Partition, options: list[str], nodes: int, gpus: int) -> tuple[str, str] | None:
+    """Which of an allocation's options gives fewer nodes, or accelerators of a node, than are needed, and the cure."""
+    who = f"the site's own options of {site.scheduler.name}"
+    into = "into the partition's scheduler_options"
+    there = requests.nodes(site.scheduler.name, options)
+    if there and there.count < nodes:
+        what = f"{there.count} node{'s' * (there.count != 1)} ({there.option})"
+        why = f"{who} ask for {what}, and the plan needs {nodes}"
+        return why, f"write {there.instead} {into}: {{nodes}} is filled in"
+    given = requests.gpus(site.scheduler.name, options, nodes, partition.sockets)
+    if given and given.count < gpus:
+        what = f"{given.count} accelerators of a node ({given.option})"
+        why = f"{who} ask for {what}, and the plan needs {gpus}: its ranks would share them, or not start"
+        return why, f"write {given.instead} {into}: {{gpus}} is filled in with all that a node has"
+    return None
 
 
 def _of_lsf(site: Site, partition: Partition, nodes: int, options: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from deeprc.core.errors import unknown
+from deeprc.sites import requests
 from deeprc.sites.fact import Count, Fact, facts_in
 from deeprc.sites.hardware import Partition
 from deeprc.sites.setting import Bind, Setting
@@ -117,6 +118,14 @@ class Site(Fact):
     def _consistent(self) -> Site:
         if self.scheduler.csm is False and any("-nnodes" in option for option in self._allocations()):
             raise ValueError("-nnodes is an option of IBM's Cluster System Manager: leave it out, or say csm: true")
+        if self.scheduler.name == "pbspro":
+            for part in self.partitions:
+                for place in requests.places([*self.scheduler.options, *part.scheduler_options]):
+                    if part.nodes > 1 and "scatter" not in place.split(":"):
+                        raise ValueError(
+                            f"place={place} may put several of a job's nodes on one host (partition {part.name}): write"
+                            " place=scatter, or scatter:excl"
+                        )
         names = [partition.name for partition in self.partitions]
         if len(names) != len(set(names)):
             raise ValueError(f"partitions: a name stands twice in {', '.join(names)}")

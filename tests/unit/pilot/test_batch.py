@@ -51,7 +51,7 @@ def test_words_of_an_option_are_words_of_the_command():
     site = cluster(**PBS, partition={"scheduler_options": options, "queue": "prod"})
     given = asked(site, queueing=Queueing("datascience"))
     assert given.options == [
-        "-l", "select=2:system=polaris", "-l", "filesystems=home:eagle", "-q", "prod",
+        "-l", "select=2:system=polaris", "-l", "filesystems=home:eagle", "-q", "prod", "-l", "place=scatter",
         "-A", "datascience", "-N", "deeprc-1",
     ]  # fmt: skip
     assert (given.environment, given.queue) == ({}, None)
