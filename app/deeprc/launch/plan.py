@@ -192,7 +192,7 @@ def _filled(
         runtime = [*(copying(inside.image, copies) if copies else []), *box.wrap(inside), *site.runtime.entry]
         environment, files = environment | box.variables(inside), box.files(inside)
         extra = [*box.launcher_options(inside), *extra]
-    extra += slingshot.options(site, starter, layout, verdict)
+    extra += slingshot.options(site, starter, layout, verdict) + starter.beside(gathered.scheduler_options)
     seen = sight(site, partition, layout, comm, starter, together=box is not None and box.one_per_node)
     line = starter.command(
         layout, pmi=verdict.pmi, exports=sorted(environment), extra=extra, placed=placed, gpus_by=seen.by

@@ -20,8 +20,18 @@ OF_RANKS = re.compile(
     r"|SLURM_(NTASKS_PER_NODE|NNODES|TASKS_PER_NODE|CPUS_PER_TASK|GPUS_PER_TASK|GPU_BIND|MPI_TYPE))"
 )
 
+# By these launchers lay ranks out otherwise than their line says, or find other nodes.
+PLACED = re.compile(
+    r"(OMPI|PRTE)_MCA_(rmaps_\w+|ras_\w+|\w*hostfile|mapby|orte_hostfile)|I_MPI_(PERHOST|HYDRA_HOST_FILE)"
+    r"|HYDRA_(HOST_FILE|LAUNCHER_AUTO_HOSTS)|IBRUN_TASKS_PER_NODE|I_MPI_JOB_RESPECT_PROCESS_PLACEMENT"
+    r"|SLURM_(HOSTFILE|NTASKS_PER_\w+|NPROCS|GRES|STEP_GRES|GPUS\w*)|PALS_(HOSTFILE|PPN|NRANKS)"
+)
+EXPORTED = ("SLURM_EXPORT_ENV", "SRUN_EXPORT_ENV")
+
 
 def _shared(name: str) -> str:
+    if PLACED.fullmatch(name):
+        raise ValueError(f"{name} lays ranks out otherwise than the launch line says: leave it out")
     if OF_RANKS.fullmatch(name):
         raise ValueError(f"{name} is told to each rank by its launcher, or by Deep RC: one value would stand for all")
     return name
@@ -118,6 +128,11 @@ class Setting(Fact):
     @model_validator(mode="after")
     def _pairs(self) -> Setting:
         """Rules that hold on every machine."""
+        for name in EXPORTED:
+            if self.environment.get(name, "ALL").split(",")[0] != "ALL":
+                raise ValueError(
+                    f"{name}={self.environment[name]} keeps the plan's variables, and PATH, from ranks: leave it out"
+                )
         if self.gets_off and not self.alt_read:
             # OLCF frontier_user_guide.rst: one without the other hangs or fails.
             raise ValueError("disable_rdzv_get comes together with FI_CXI_RDZV_PROTO=alt_read or not at all")

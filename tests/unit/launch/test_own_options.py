@@ -3,6 +3,7 @@
 import shlex
 
 import pytest
+from pydantic import ValidationError
 
 from deeprc.launch import Layout, compose
 from deeprc.launch.launchers.base import said, separated
@@ -90,9 +91,21 @@ LAYING = {
         "-w n1",
         "--multi-prog",
     ],
-    "mpirun-openmpi": ["-np 1", "-n 1", "--map-by core", "-N 1", "--pernode", "--rankfile f"],
-    "mpiexec-pals": ["-n 1", "--ppn 1", "--gpu-bind list:0:0"],
-    "mpiexec-hydra": ["-n 1", "-ppn 1"],
+    "mpirun-openmpi": [
+        "-H n1",
+        "--host n1",
+        "--hostfile f",
+        "-machinefile f",
+        "-np 1",
+        "-n 1",
+        "--map-by core",
+        "-N 1",
+        "--pernode",
+        "--rankfile f",
+    ],
+    "mpiexec-pals": ["--hosts n1", "--hostfile f", "-n 1", "--ppn 1", "--gpu-bind list:0:0"],
+    "mpiexec-hydra": ["-n 1", "-ppn 1", "-f hosts", "-hosts n1,n2", "--hosts n1", "-machinefile f"],
+    "mpirun-intelmpi": ["-f hosts", "-perhost 1"],
     "jsrun": ["-n 1", "-n1", "-r1", "-a 6", "-g 0", "--gpu_per_rs=0"],
     "ibrun": ["-n 1"],
 }
@@ -117,6 +130,106 @@ def test_other_options_of_the_sites_stay(name, words):
     site = cluster(launcher={"name": name, "options": shlex.split(words)}, mpi=UNSAID, partition={})
     made = compose(site, site.partition(), Layout(4, 2), ["run"])
     assert not made.refused and words in " ".join(made.launcher)
+
+
+UNKNOWN = [
+    ("srun", "--ntasks-per-cor=1", "--ntasks-per-core"),
+    ("srun", "--het-group=0", None),
+    ("srun", "--pty", None),
+    ("srun", "--container-image=x", None),
+    ("srun", "--exclude=n1", "--exclusive"),
+    ("mpirun-openmpi", "--ppr:1:node", None),
+    ("mpirun-openmpi", "-report-binding", "--report-bindings"),
+    ("mpirun-openmpi", "--app file", None),
+    ("mpiexec-hydra", "-gpus-per-proc=1", None),
+    ("mpiexec-hydra", "-genvnone", "-genv"),
+    ("mpiexec-pals", "--genvnone", "--genv"),
+    ("mpirun-intelmpi", "-nolocal", "-l"),
+    ("jsrun", "--env_no_propagate", None),
+    ("ibrun", "-d", None),
+]
+
+
+@pytest.mark.parametrize(("name", "words", "near"), UNKNOWN)
+def test_an_option_that_is_not_known_to_leave_ranks_as_planned_is_refused(name, words, near):
+    site = cluster(launcher={"name": name, "options": shlex.split(words)}, mpi=UNSAID, partition={})
+    made = compose(site, site.partition(), Layout(4, 2), ["run"])
+    assert made.refused and made.reason == (
+        f"the site's own options of {name} say {words.split()[0]}, of which is not known whether ranks, nodes and"
+        " accelerators stay as planned"
+    )
+    assert made.fix.endswith("leave it out: nodes, ranks, cores and accelerators of each stand in every line")
+    assert near is None or near in made.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("srun", "--quiet hostname"), ("mpirun-openmpi", "--mca pml ucx hostname"), ("mpiexec-hydra", "-launcher ssh x")],
+)
+def test_a_word_that_would_be_the_program_is_refused(name, words):
+    site = cluster(launcher={"name": name, "options": shlex.split(words)}, mpi=UNSAID, partition={})
+    made = compose(site, site.partition(), Layout(4, 2), ["run"])
+    assert made.reason == (
+        f"the site's own options of {name} say {words.split()[-1]}, which is no option: ranks would run it as their"
+        " program"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "variable"),
+    [
+        ("srun", "--export=ALL,CUDA_VISIBLE_DEVICES=0", "CUDA_VISIBLE_DEVICES"),
+        ("mpirun-openmpi", "-x ROCR_VISIBLE_DEVICES=0", "ROCR_VISIBLE_DEVICES"),
+        ("mpirun-openmpi", "--mca rmaps_base_mapping_policy slot", "rmaps_base_mapping_policy"),
+        ("mpirun-openmpi", "-mca orte_default_hostfile f", "orte_default_hostfile"),
+        ("mpiexec-hydra", "-genv PMI_RANK 0", "PMI_RANK"),
+        ("mpiexec-pals", "--env ZE_AFFINITY_MASK=0", "ZE_AFFINITY_MASK"),
+        ("jsrun", "-E CUDA_VISIBLE_DEVICES=0", "CUDA_VISIBLE_DEVICES"),
+    ],
+)
+def test_one_value_for_what_each_rank_is_told_is_refused_in_options_too(name, words, variable):
+    site = cluster(launcher={"name": name, "options": shlex.split(words)}, mpi=UNSAID, partition={})
+    made = compose(site, site.partition(), Layout(4, 2), ["run"])
+    assert made.refused and f"which sets {variable} for all ranks alike" in made.reason
+
+
+@pytest.mark.parametrize("value", ["NONE", "NIL", "FOO=1", "PATH"])
+def test_srun_that_passes_on_nothing_is_refused(where, value):
+    """On Slurm 22.05 ranks had neither our variables nor PATH (tried)."""
+    made = planned(where, f"--export={value}")
+    assert made.refused and made.reason == (
+        f"the site's own options of srun say --export={value}: ranks would get none of the plan's variables, nor PATH"
+    )
+    assert not planned(where, "--export=ALL,FOO=1").refused
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [(["--export=NONE"], ["--export=ALL"]), (["--export FOO=1"], ["--export=ALL"]), (["--export=ALL"], []), ([], [])],
+)
+def test_steps_of_a_job_that_was_given_nothing_get_what_the_job_has(options, told):
+    """`sbatch --export=NONE` sets SLURM_EXPORT_ENV, which srun heeds (tried on Slurm 22.05)."""
+    site = cluster(scheduler={"name": "slurm", "options": options}, mpi=PMI2, partition=NVIDIA)
+    made = compose(site, site.partition(), Layout(4, 2, 1), ["run"])
+    assert [word for word in made.launcher if "export" in word] == told
+
+
+@pytest.mark.parametrize("name", ["SLURM_EXPORT_ENV", "SRUN_EXPORT_ENV"])
+def test_the_same_by_a_variable_is_refused(name):
+    with pytest.raises(ValidationError, match=f"{name}=NONE keeps the plan's variables, and PATH, from ranks"):
+        cluster(settings=[{"environment": {name: "NONE"}}])
+    assert cluster(settings=[{"environment": {name: "ALL"}}])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["OMPI_MCA_rmaps_base_mapping_policy", "OMPI_MCA_orte_default_hostfile", "PRTE_MCA_rmaps_default_mapping_policy",
+     "I_MPI_PERHOST", "HYDRA_HOST_FILE", "I_MPI_HYDRA_HOST_FILE", "SLURM_HOSTFILE", "IBRUN_TASKS_PER_NODE"],
+)  # fmt: skip
+def test_variables_that_lay_ranks_out_otherwise_are_refused(name):
+    with pytest.raises(ValidationError, match=f"{name} lays ranks out otherwise than the launch line says"):
+        cluster(settings=[{"environment": {name: "1"}}])
+    assert cluster(settings=[{"environment": {"OMPI_MCA_pml": "ucx", "OMPI_MCA_osc": "ucx", "I_MPI_PIN": "off"}}])
 
 
 def test_pals_that_is_told_no_pmi_is_refused():

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from deeprc.core.errors import ConfigError, unknown
 from deeprc.core.registry import Registry
+from deeprc.launch.launchers.takes import cure, shared, stray
 from deeprc.sites import Partition, Site
 
 UNDONE = "what is said last counts, with exit code 0"
@@ -43,8 +44,9 @@ class Launcher(ABC):
     `binds_gpus` is whether it tells each rank its accelerators itself, `shares_gpus` whether it can also give all of a
     node's to all of its ranks; `listens`, whether anybody can call it while it runs, and be told its environment;
     `local_rank` the variable in which a rank finds its number on its node, `rank` the one with its number in the world;
-    `laid` the options that lay ranks out, in all their spellings: a plan's, which a site's own would undo; `joins`
-    whether it reads `-n1` as `-n 1`.
+    `laid` the options that lay ranks out, in all their spellings: a plan's, which a site's own would undo; `allowed`
+    those that a site may give, with the number of values of each; `joins` whether it reads `-n1` as `-n 1`, `dashes`
+    `-np` as `--np`.
 
     Parameters
     ----------
@@ -57,7 +59,9 @@ class Launcher(ABC):
     shares_gpus: ClassVar[bool] = False
     listens: ClassVar[bool] = False
     laid: ClassVar[tuple[str, ...]] = ()
+    allowed: ClassVar[dict[str, int]] = {}
     joins: ClassVar[bool] = False
+    dashes: ClassVar[bool] = False
     local_rank: str
     rank: str
 
@@ -117,13 +121,30 @@ class Launcher(ABC):
         asked = [name for name in self.laid if self.joins or name in whole]
         told = next((name for name in asked if said(self.words, name) is not None), None)
         if told is None:
-            return None
+            return self._unknown()
         word = " ".join(filter(None, [told, said(self.words, told)]))
         why = f"the site's own options of {self.name} say {word}, which undoes where the plan has its ranks: {UNDONE}"
         return why, "leave it out of them: nodes, ranks, and cores of each stand in every line"
 
+    def _unknown(self) -> tuple[str, str] | None:
+        """A word of the site's that is not allowed, or that tells all ranks what each is told as its own."""
+        says = f"the site's own options of {self.name} say"
+        if pair := shared(self.words):
+            why = f"{says} {pair[1]}, which sets {pair[0].removeprefix('OMPI_MCA_')} for all ranks alike"
+            return f"{why}, and undoes what the plan tells each", "leave it out of them"
+        if (word := stray(self.words, self.allowed, joins=self.joins, dashes=self.dashes)) is None:
+            return None
+        if not word.startswith("-"):
+            return f"{says} {word}, which is no option: ranks would run it as their program", "leave it out of them"
+        why = f"{says} {word}, of which is not known whether ranks, nodes and accelerators stay as planned"
+        return why, cure(word, self.allowed)
+
     def remarks(self, layout: Layout, *, gpus_by: str) -> list[str]:
         """What is to be known of the site's own words."""
+        return []
+
+    def beside(self, scheduler_options: Sequence[str]) -> list[str]:
+        """What it must be told because of the allocation's options."""
         return []
 
     def command(

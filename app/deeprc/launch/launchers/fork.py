@@ -17,6 +17,9 @@ class Fork(Launcher):
         """None."""
         return []
 
+    def contradicted(self, layout: Layout, *, pmi: str | None) -> None:
+        """Nothing: the site's options are those of a launcher that does not stand in the line."""
+
     def command(self, layout: Layout, **options: object) -> list[str]:
         """Nothing: the command itself is the rank."""
         return []

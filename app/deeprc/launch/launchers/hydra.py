@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from deeprc.core.errors import ConfigError
 from deeprc.launch.launchers.base import Launcher, Layout, register
+from deeprc.launch.launchers.takes import takes
 
 
 @register("mpiexec-hydra")
@@ -16,8 +17,18 @@ class Hydra(Launcher):
     """
 
     local_rank, rank = "MPI_LOCALRANKID", "PMI_RANK"
-    laid = ("-n", "-np", "-ppn", "-perhost", "-rr", "-configfile")
-    listens = True
+    laid = (
+        "-n", "-np", "-ppn", "-perhost", "-rr", "-configfile", "-f", "-hosts", "-host", "-hostfile", "-machinefile",
+        "--hosts", "--host", "--hostfile", "--machinefile", "--np", "--ppn",
+    )  # fmt: skip
+    allowed = takes(
+        "-launcher= -launcher-exec= -bootstrap= -bootstrap-exec= -rmk= -iface= -localhost= -usize= -topolib=",
+        "-genv== -env== -genvall -envall -wdir= -bind-to= -map-by= -membind= -demux= -pmi-port",
+        "-print-rank-map -print-all-exitcodes -prepend-rank -prepend-pattern= -l -verbose -v -outfile-pattern=",
+        "-errfile-pattern= -enable-x -disable-x -disable-auto-cleanup -disable-hostname-propagation",
+        "-silent-abort -ordered-output -s= -branch-count= -pmi-connect= -tmpdir=",  # Intel's
+    )
+    dashes = listens = True
 
     @property
     def program(self) -> str:

@@ -15,7 +15,7 @@ class Ibrun(Launcher):
     IBRUN_TASKS_PER_NODE (E3SM's config_machines.xml, vista-gh).
     """
 
-    laid = ("-n", "-np", "-o")
+    laid = ("-n", "-np", "-o")  # no others are documented: a site has none to give
 
     @property
     def local_rank(self) -> str:

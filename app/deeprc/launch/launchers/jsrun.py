@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deeprc.launch.launchers.base import Launcher, Layout, register
+from deeprc.launch.launchers.takes import takes
 
 
 @register("jsrun")
@@ -17,6 +18,10 @@ class Jsrun(Launcher):
         "--nrs", "-n", "--np", "-p", "--tasks_per_rs", "-a", "--cpu_per_rs", "-c", "--gpu_per_rs", "-g",
         "--rs_per_host", "-r", "--rs_per_socket", "-K", "--erf_input", "-U",
     )  # fmt: skip
+    allowed = takes(
+        "--smpiargs= -M= --bind= -b= --latency_priority= -l= --launch_distribution= -d= --env= -E= --chdir= -h=",
+        "--exit_on_error= -X= --stdio_stdout= -o= --stdio_stderr= -k= --stdio_input= -t= --stdio_mode= -e= --progress=",
+    )
 
     def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """Resource sets; Spectrum MPI handles memory of accelerators with `--smpiargs=-gpu` only."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deeprc.launch.launchers.base import Launcher, Layout, register
+from deeprc.launch.launchers.takes import takes
 
 
 @register("mpirun-openmpi")
@@ -17,8 +18,17 @@ class OpenMpi(Launcher):
     local_rank, rank = "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_RANK"
     laid = (
         "-np", "--np", "-n", "--n", "-c", "-N", "-npernode", "--npernode", "-pernode", "--pernode", "-ppr", "--ppr",
-        "-map-by", "--map-by", "-rf", "-rankfile", "--rankfile",
+        "-map-by", "--map-by", "-rf", "-rankfile", "--rankfile", "-H", "-host", "--host", "-hostfile", "--hostfile",
+        "-machinefile", "--machinefile", "-default-hostfile", "--default-hostfile",
     )  # fmt: skip
+    allowed = takes(
+        "--mca== --gmca== --omca== --prtemca== --pmixmca== -x= --bind-to= --rank-by= --report-bindings -gpu",
+        "--nooversubscribe --oversubscribe --allow-run-as-root --tag-output --timestamp-output --output= -q -v",
+        "--output-filename= --display= --display-map --display-allocation --quiet --verbose --prefix= --noprefix",
+        "--wdir= --timeout= --launch-agent= --leave-session-attached --merge-stderr-to-stdout --smpiargs=",
+        "--use-hwthread-cpus",
+    )
+    dashes = True
 
     def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """Ranks, ranks per node and cores of each; the variables that they must see."""

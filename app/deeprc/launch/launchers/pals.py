@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deeprc.launch.launchers.base import Launcher, Layout, register, said
+from deeprc.launch.launchers.takes import takes
 
 
 @register("mpiexec-pals")
@@ -16,7 +17,16 @@ class Pals(Launcher):
     """
 
     local_rank, rank = "PALS_LOCAL_RANKID", "PALS_RANKID"
-    laid = ("-n", "--np", "-np", "--ppn", "-ppn", "--depth", "-d", "--gpu-bind")
+    laid = (
+        "-n", "--np", "-np", "--ppn", "-ppn", "--depth", "-d", "--gpu-bind", "-f", "--hosts", "-hosts", "--host",
+        "-host", "--hostlist", "-hostlist", "--hostfile", "-hostfile", "--machinefile", "-machinefile",
+    )  # fmt: skip
+    allowed = takes(
+        "--pmi= --cpu-bind= --mem-bind= --env= --genv== --genvall --envall --network= --disable_rdzv_get --no-vni",
+        "--single-node-vni --label -l --line-buffer --verbose -v --transfer --no-transfer --umask= --wdir= --timeout=",
+        "--rlimits= --exclusive --shared --abort-on-failure --no-abort-on-failure",
+    )
+    dashes = True
 
     def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """Ranks, ranks per node, cores of each."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deeprc.launch.launchers.base import Launcher, Layout, register, said
+from deeprc.launch.launchers.takes import takes
+from deeprc.sites.requests import pairs
 
 # The name of the plugin, where it is another one. A library of PMI-1 (libpmi.so) asks Slurm itself.
 PMI = {"cray": "cray_shasta", "pmi1": "none", "orte": "openmpi"}
 DISTRIBUTION = ("--distribution", "-m")
 # By these srun gives ranks their accelerators: which of them, is for the plan to say.
+EXPORT = "--export"  # what is not ALL leaves ranks without our variables, and without PATH (tried)
 GPUS = ("--gpu-bind", "--gpus", "-G", "--gpus-per-node", "--gpus-per-task", "--gres", "--tres-per-task", "--tres-bind")
 
 
@@ -29,6 +32,18 @@ class Srun(Launcher):
         "--nodes", "-N", "--ntasks", "-n", "--ntasks-per-node", "--cpus-per-task", "-c", "--relative", "-r",
         "--nodelist", "-w", "--nodefile", "-F", "--multi-prog", "--ntasks-per-gpu", "--cpus-per-gpu",
     )  # fmt: skip
+    allowed = dict.fromkeys(GPUS, 1) | takes(  # of an idle accelerator's: `contradicted` looks at them
+        "--quiet -Q --verbose -v --unbuffered -u --label -l --exact --overlap -O --oversubscribe -s --exclusive",
+        "--contiguous --disable-status -X --wait= -W= --kill-on-bad-exit -K --no-kill -k --resv-ports --export= --mpi=",
+        "--network= --disable_rdzv_get --distribution= -m= --cpu-bind= --cpu_bind= --mem-bind= --mem_bind= --hint=",
+        "--threads-per-core= --ntasks-per-core= --ntasks-per-socket= --cores-per-socket= --sockets-per-node= -B=",
+        "--extra-node-info= --core-spec= -S= --thread-spec= --mem= --mem-per-cpu= --mem-per-gpu= --cpu-freq=",
+        "--gpu-freq= --gres-flags= --acctg-freq= --profile= --propagate= --licenses= -L= --signal= --switches= --tmp=",
+        "--time= -t= --account= -A= --partition= -p= --qos= -q= --reservation= --constraint= -C= --comment= --jobid=",
+        "--job-name= -J= --output= -o= --error= -e= --input= -i= --open-mode= --bcast= --bcast-exclude= --send-libs",
+        "--compress --chdir= -D= --task-prolog= --task-epilog= --prolog= --epilog= --immediate --msg-timeout= --wckey=",
+        "--slurmd-debug= --environment= --uenv= --view=",
+    )
 
     def options(self, layout: Layout, *, pmi: str | None, exports: Sequence[str], placed: bool = False) -> list[str]:
         """Nodes, ranks, cores and accelerators of each; `--mpi` wherever the ranks' PMI is known: defaults differ."""
@@ -91,12 +106,24 @@ class Srun(Launcher):
         if layout.ranks > 1 and pmi and told and plugin != PMI.get(pmi, pmi) and (plugin, pmi) != ("pmi2", "pmi1"):
             why = f"the site's own options of srun say --mpi={told}, and the ranks speak {pmi}"
             return f"{why}: each would be a world of its own", "leave --mpi out of them: it stands in every line"
+        exported = said(self.words, EXPORT)
+        if exported is not None and exported.split(",")[0] != "ALL":
+            why = (
+                f"the site's own options of srun say --export={exported}: ranks would get none of the plan's variables"
+            )
+            return f"{why}, nor PATH", "write --export=ALL, or leave it out: srun passes on all"
         given = next((name for name in GPUS if said(self.words, name) is not None), None)
         if layout.gpus_per_rank and given:
             why = f"the site's own options of srun say {given}={said(self.words, given)}"
             fix = "leave it out of them; `gpu_binding` of the partition says how ranks get their accelerators"
             return f"{why}, which undoes what gives each rank an accelerator of its own", fix
         return super().contradicted(layout, pmi=pmi)
+
+    def beside(self, scheduler_options: Sequence[str]) -> list[str]:
+        """`sbatch --export=NONE` stays with the steps of the job, unless these say otherwise (tried)."""
+        values = [value for name, value in pairs(scheduler_options) if name == EXPORT]
+        kept = not values or values[-1].split(",")[0] == "ALL" or said(self.words, EXPORT) is not None
+        return [] if kept else ["--export=ALL"]
 
     def remarks(self, layout: Layout, *, gpus_by: str) -> list[str]:
         """Accelerators told by a variable go by blocks of cores, as ranks do unless the site has them otherwise."""
