@@ -31,7 +31,7 @@ class Here:
         for task, _ in tasks:
             self.processes[task.uid] = subprocess.Popen(self._program or task.argv, cwd=self._folder)
             cores = [("here", len(self.processes) - 1)]
-            self._later(self.workers.news, task.uid, "AGENT_EXECUTING", cores, None)
+            self._later(self.workers.news, task.uid, "RUNNING", cores, None)
 
     def _later(self, call, *arguments) -> None:
         threading.Timer(0.05, call, arguments).start()

@@ -104,8 +104,10 @@ class Writer:
         command = rank_words(plan, words)
         if not plan.runtime:
             command = f"{BACK} {command}"
-        elif inside.knows(pilot.site):
-            command = inside.contained(pilot.site, plan, words, self._used(job, files), [*variables, *self.declared])
+        elif inside.knows(pilot.allocation.site):
+            command = inside.contained(
+                pilot.allocation.site, plan, words, self._used(job, files), [*variables, *self.declared]
+            )
         text = job_text(
             label=label,
             folder=files.folder,
@@ -114,8 +116,8 @@ class Writer:
             ranks=asked.ranks,
             repeats=repeats,
             variables=variables,
-            rank=rank_number(pilot.site, pilot.partition) if asked.ranks > 1 else "0",
-            setup=rank_setup(pilot.site, pilot.partition, plan, files.folder),
+            rank=rank_number(pilot.allocation.site, pilot.allocation.partition) if asked.ranks > 1 else "0",
+            setup=rank_setup(pilot.allocation.site, pilot.allocation.partition, plan, files.folder),
             memory_mb=-(-asked.memory_mb // asked.ranks),
         )
         files.script.write_bytes(os.fsencode(text))
@@ -129,7 +131,9 @@ class Writer:
     def seen(self, job: Any, files: JobFiles, pilot: Pilot) -> bool:
         """Whether the pilot's workers in an image see all folders that the job uses."""
         sees = set(pilot.sees)
-        return inside.knows(pilot.site) and all({path, *path.parents} & sees for path in self._used(job, files))
+        return inside.knows(pilot.allocation.site) and all(
+            {path, *path.parents} & sees for path in self._used(job, files)
+        )
 
     def _used(self, job: Any, files: JobFiles) -> list[Path]:
         """The folders that a job's container must see."""

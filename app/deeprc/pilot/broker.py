@@ -7,8 +7,8 @@ gone, however it ended: the pilot is closed then, so that no crash leaves an all
 killed, too, a fork of it does that (`outlive`).
 
 Commands: `{"start": {…}}` first, then `{"submit": [{…}]}`, `{"cancel": [uid, …]}`, `{"close": true}`.
-News: `{"pilot": state, …}`, `{"task": uid, "state": state, "code": exit code, "cores": [[node, core], …],
-"nodes": [number of each rank's]}`.
+News, in the words of `engine`: `{"pilot": state, …}`, `{"task": uid, "state": state, "code": exit code, "cores":
+[[node, core], …], "nodes": [number of each rank's]}`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from deeprc.pilot.batch import give_back
 from deeprc.pilot.ended import HYDRA
 from deeprc.pilot.processes import MARK, sweep
 
-FINAL = {"DONE", "FAILED", "CANCELED"}
+FINAL = {"DONE", "FAILED", "CANCELED"}  # RADICAL-Pilot's states of tasks and pilots, which `engine` calls the same
+TASKS = {"AGENT_EXECUTING": "RUNNING"} | {state: state for state in FINAL}
+PILOTS = {"PMGR_ACTIVE": "ACTIVE"} | dict.fromkeys(FINAL, "FAILED")  # the others are on the way
 LOOK = 1.0  # seconds between two looks of the fork
 
 
@@ -68,19 +70,19 @@ class Broker:
         self._rp = rp
         self._session = rp.Session()
         pilots = rp.PilotManager(session=self._session)
-        self.tell(pilot="SUBMITTING")
+        self.tell(pilot="STARTING")
         pilot = pilots.submit_pilots(
             # exit_on_error: RADICAL-Pilot would end this process with sys.exit in a thread.
             rp.PilotDescription({**wanted, "exit_on_error": False})
         )
-        pilot.register_callback(lambda pilots: self.tell(pilot=pilots[0].state))
+        pilot.register_callback(lambda pilots: self._on_pilot(pilots[0].state))
         # The agent boots meanwhile: what can be made ready beside it, is.
         self._tasks = rp.TaskManager(session=self._session)
         self._tasks.register_callback(self._on_task)
         self._tasks.add_pilots(pilot)
 
     def submit(self, tasks: list[dict]) -> None:
-        """Hand tasks (see `tasks.Task`) to the pilot; `launch` is for `patches/deeprc_launch.py`."""
+        """Hand tasks (see `engine.Launch`) to the pilot; their metadata are for `patches/deeprc_launch.py`."""
         self._tasks.submit_tasks(
             [
                 self._rp.TaskDescription(
@@ -92,7 +94,7 @@ class Broker:
                         "cores_per_rank": task["cores_per_rank"],
                         "gpus_per_rank": task["gpus_per_rank"],
                         "mem_per_rank": task["memory_mb"],
-                        "metadata": {"deeprc": task["launch"], "node": task["node"]},
+                        "metadata": {"deeprc": _own(task), "node": task["node"]},
                         **({"ranks_per_node": -(-task["ranks"] // task["nodes"])} if task["nodes"] else {}),
                     }
                 )
@@ -122,13 +124,21 @@ class Broker:
                 give_back(*self._job)
             os._exit(0)  # RADICAL-Pilot's threads would keep this process up
 
+    def _on_pilot(self, state: str) -> None:
+        self.tell(pilot=PILOTS.get(state, "STARTING"), said=f"RADICAL-Pilot says: {state}")
+
     def _on_task(self, task: Any, state: str) -> None:
-        if state != "AGENT_EXECUTING" and state not in FINAL:
+        if state not in TASKS:
             return
         cores = [[slot["node_name"], core.index] for slot in task.slots or [] for core in slot["cores"]]
         reason = (last_words(task.stderr or "") or task.exception) if state == "FAILED" else None
         nodes = [slot["node_index"] for slot in task.slots or []]
-        self.tell(task=task.uid, state=state, code=task.exit_code, cores=cores, nodes=nodes, reason=reason)
+        self.tell(task=task.uid, state=TASKS[state], code=task.exit_code, cores=cores, nodes=nodes, reason=reason)
+
+
+def _own(task: dict) -> dict | None:
+    """The launch script of a task that has one."""
+    return {name: task[name] for name in ("script", "slots")} if task["script"] else None
 
 
 def last_words(text: str) -> str:

@@ -11,6 +11,7 @@ from deeprc.images.errors import ImageError
 from deeprc.images.site import store_of
 from deeprc.images.store import Held, Store
 from deeprc.images.transfer import address
+from deeprc.pilot.allocation import Allocation
 from deeprc.pilot.client import Pilot
 from deeprc.pilot.pulls import Say
 from deeprc.pilot.queueing import Queueing
@@ -37,15 +38,16 @@ def pull(
     """
     store = store or store_of(site)
     folder = leftovers.temporary(store.folder, "pilot")
-    pilot = Pilot(site, folder, partition=partition, runtime=minutes, queueing=Queueing(account), image="none", say=say)
+    allocation = Allocation(site, partition, runtime=minutes, queueing=Queueing(account))
+    pilot = Pilot(allocation, folder, image="none", say=say)
     pilot.pulls.store = store
     for image, architecture in wanted:
         if pilot.pulls.here(image, architecture) is None:
             address(image)  # told before anything is queued
             pilot.pulls.want(image, architecture)
     if pilot.pulls.waiting:
-        pilot.check_modules()
-        say(f"{site.name} has its runtime on compute nodes only: a job in partition {pilot.partition.name} pulls")
+        pilot.planner.check_modules()
+        say(f"{site.name} has its runtime on compute nodes only: a job in partition {allocation.partition.name} pulls")
         try:
             pilot.start()
             pilot.submit([])
@@ -57,13 +59,13 @@ def pull(
 
 def _await(pilot: Pilot, store: Store, wanted: Sequence[tuple[Image, str]], say: Say) -> None:
     told = time.monotonic()
-    while pilot.pulls.waiting and not pilot.ended:
+    while pilot.pulls.waiting and not pilot.allocation.ended:
         time.sleep(LOOK)
         if time.monotonic() - told > NEWS:
             told = time.monotonic()
             parts = [store.part(image.digests[architecture]) for image, architecture in wanted]
             arrived = sum(part.stat().st_size for part in parts if part.exists())
-            running = f"{arrived / 1e6:.0f} MB have arrived" if pilot.active else "the pilot is starting"
-            say(pilot.queue_state or running)
-    if pilot.ended:
-        raise ImageError(pilot.why)
+            running = f"{arrived / 1e6:.0f} MB have arrived" if pilot.allocation.active else "the pilot is starting"
+            say(pilot.allocation.queue_state or running)
+    if pilot.allocation.ended:
+        raise ImageError(pilot.allocation.why)

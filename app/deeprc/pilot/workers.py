@@ -70,7 +70,7 @@ class Workers:
         Of this machine, as the workers' nodes see it. None where all workers run on this machine: they then call
         through a socket that no other machine can reach.
     launch
-        Hands workers to RADICAL-Pilot, each with the number of its node.
+        Hands workers to the pilot's engine, each with the number of its node.
     grace
         Seconds that jobs get to end by themselves, when they are to.
     report
@@ -101,7 +101,7 @@ class Workers:
             threading.Thread(target=loop, daemon=True).start()
 
     def submit(self, tasks: list[Task]) -> None:
-        """Queue tasks; those of several ranks are RADICAL-Pilot's, and only reckoned with here."""
+        """Queue tasks; those of several ranks are the engine's, and only reckoned with here."""
         with self._lock:
             self._waiting |= {task.uid: task for task in tasks}
             self._since |= {task.uid: time.monotonic() for task in tasks if task.ranks > 1}
@@ -125,8 +125,8 @@ class Workers:
     def news(
         self, uid: str, state: str, cores: list[tuple[str, int]], reason: str | None, nodes: Sequence[int] = (0,)
     ) -> None:
-        """What RADICAL-Pilot tells of a worker or a task of several ranks; `nodes` are the numbers of each rank's."""
-        runs = state == "AGENT_EXECUTING"
+        """What the engine tells of a worker or a task of several ranks; `nodes` are the numbers of each rank's."""
+        runs = state == "RUNNING"
         with self._lock:
             if runs and not self._alive:  # nothing could start before
                 self._alive, self._since = True, dict.fromkeys(self._since, time.monotonic())

@@ -9,10 +9,9 @@ import time
 
 import pytest
 
-from deeprc.pilot import Pilot
+from deeprc.pilot import Allocation, Pilot
 from deeprc.sites import load_site
 from pilots import QUIET, WORKFLOWS, events, finish, start, survivors, wait_for
-from snakemake_executor_plugin_radical_pilot.runs import last_words
 from starts import together
 
 SITE = """\
@@ -97,20 +96,20 @@ def test_what_kept_a_pilot_from_starting_is_shown(tmp_path):
     """One by its agent, which finds fewer cores than it is told of; one by RADICAL-Pilot, which cannot submit it."""
     few = load_site("localhost")
     more = few.model_copy(update={"partitions": [few.partition().model_copy(update={"cores": 10_000})]})
-    pilots = [Pilot(more, tmp_path / "agent"), Pilot(few, tmp_path / "launch")]
+    pilots = [Pilot(Allocation(more), tmp_path / "agent"), Pilot(Allocation(few), tmp_path / "launch")]
     (tmp_path / "launch" / "sandbox").mkdir(parents=True)
     (tmp_path / "launch" / "sandbox" / "radical.pilot.sandbox").touch()  # where it wants to have a folder
     try:
         for pilot in pilots:
             pilot.start()
-        wait_for(lambda: all(pilot.ended for pilot in pilots), 240)
+        wait_for(lambda: all(pilot.allocation.ended for pilot in pilots), 240)
     finally:
         for pilot in pilots:
             pilot.close(keep=True)
-    words, path = last_words(tmp_path / "agent")
+    words, path = pilots[0].last_words()
     assert words[-1].endswith(f"insufficient cores found ({os.cpu_count()} < 10000)"), words
     assert path.name == "agent_0.err"
-    words, path = last_words(tmp_path / "launch")
+    words, path = pilots[1].last_words()
     assert "Not a directory: " in words[-1], words
     assert path.name == "radical.log"
 

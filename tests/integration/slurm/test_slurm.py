@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deeprc.launch import Layout, compose
-from deeprc.pilot import Outcome, Pilot, Task
+from deeprc.pilot import Allocation, Outcome, Pilot, Task
 from deeprc.pilot.queueing import Queueing
 from deeprc.sites import load_site
 from pilots import QUIET, events, finish, holding, jobs_that_began, start, survivors, wait_for, watched
@@ -260,11 +260,11 @@ def test_a_plan_without_a_run_works_on_any_machine(launch, tmp_path):
 def test_why_the_pilot_waits_in_the_queue_is_told(cluster, site, tmp_path, monkeypatch):
     for name, value in (cluster.environment | {"DEEPRC_ADDRESS": "127.0.0.1"}).items():
         monkeypatch.setenv(name, value)
-    pilot = Pilot(load_site(site), tmp_path / "pilot", runtime=600)  # the partition allows 60 minutes
+    pilot = Pilot(Allocation(load_site(site), runtime=600), tmp_path / "pilot")  # the partition allows 60 minutes
     pilot.start()
     try:
-        wait_for(lambda: pilot.queue_state, BEGIN)
-        assert pilot.queue_state.startswith("PENDING (Partition")  # …Config at first, then …TimeLimit
+        wait_for(lambda: pilot.allocation.queue_state, BEGIN)
+        assert pilot.allocation.queue_state.startswith("PENDING (Partition")  # …Config at first, then …TimeLimit
     finally:
         pilot.close()
     wait_for(lambda: not cluster.jobs(), 30)
@@ -274,18 +274,20 @@ def test_an_account_and_a_queue_are_given_to_slurm_and_reserved_cores_left_alone
     """This Slurm charges nobody, and so takes any account: what it was told is looked at."""
     for name, value in (cluster.environment | {"DEEPRC_ADDRESS": "127.0.0.1"}).items():
         monkeypatch.setenv(name, value)
-    pilot = Pilot(load_site(site), tmp_path / "pilot", partition="reserved", queueing=Queueing("hydrology"), runtime=5)
-    assert pilot.cores == 3
+    pilot = Pilot(
+        Allocation(load_site(site), "reserved", queueing=Queueing("hydrology"), runtime=5), tmp_path / "pilot"
+    )
+    assert pilot.allocation.cores == 3
     outcomes: list[Outcome] = []
     pilot.start()
     try:
         pilot.submit([Task("a", ["/bin/true"], ranks=3), Task("b", ["/bin/true"])])
         wait_for(cluster.jobs, BEGIN)
         assert cluster.call("squeue", "--noheader", "--format=%a %P").split() == ["hydrology", "debug"]
-        wait_for(lambda: outcomes.extend(pilot.outcomes()) or len(outcomes) == 2 or pilot.ended, BEGIN)
+        wait_for(lambda: outcomes.extend(pilot.outcomes()) or len(outcomes) == 2 or pilot.allocation.ended, BEGIN)
     finally:
         pilot.close()
-    assert {outcome.state for outcome in outcomes} == {"DONE"}, pilot.why
+    assert {outcome.state for outcome in outcomes} == {"DONE"}, pilot.allocation.why
     cores = {outcome.uid: {core for _, core in outcome.cores} for outcome in outcomes}
     assert cores["a"] == {1, 2, 3}
     assert cores["b"] < {1, 2, 3}

@@ -2,7 +2,8 @@ import subprocess
 from pathlib import Path
 
 from deeprc.core.ownership import own_umask
-from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder, last_error, last_words
+from deeprc.pilot.last_words import last_error, last_words
+from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder
 from snakemake_executor_plugin_radical_pilot.script import job_environment, job_text
 
 

@@ -9,7 +9,7 @@ import zmq
 import zmq.utils.z85
 
 from deeprc.core.errors import ConfigError
-from deeprc.pilot import Pilot, curve
+from deeprc.pilot import Allocation, Pilot, curve
 from deeprc.pilot.resource import PATCHES, bootstrap_text
 from samples.sites import cluster, laptop
 
@@ -87,7 +87,7 @@ def test_a_libzmq_that_cannot_close_its_sockets_is_refused(tmp_path, monkeypatch
     monkeypatch.setattr(zmq, "zmq_version_info", lambda: version)
     monkeypatch.setattr(zmq, "has", lambda name: has and name == "curve")
     with pytest.raises(ConfigError) as error:
-        Pilot(laptop(), tmp_path)
+        Pilot(Allocation(laptop()), tmp_path)
     assert str(error.value) == (
         "pyzmq: the pilot's sockets would be open to everybody on this machine and its network\n"
         f"  found: {found}\n"

@@ -1,19 +1,31 @@
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from deeprc.core.errors import ConfigError
 from deeprc.launch import Layout
-from deeprc.pilot import Pilot, Task
+from deeprc.pilot import Allocation, Pilot, Task
 from deeprc.pilot.batch import Submission
+from deeprc.pilot.engine import PilotNews
 from deeprc.pilot.environment import broker_environment, passed_on, users
+from deeprc.pilot.planner import Planner
 from deeprc.pilot.processes import MARK
 from deeprc.pilot.resource import PATCHES, resource_config, write_resource_config
 from samples.sites import cluster, laptop
 
 SITE = laptop()
+
+
+def planner(site, folder, **size) -> Planner:
+    return Pilot(Allocation(site, **size), folder, image="none").planner
+
+
+def with_memory(megabytes):
+    """The cluster, whose nodes have so much."""
+    return cluster(partition={"memory_mb": megabytes})
 
 
 def test_resource_configuration_has_the_real_counts_and_no_launcher_of_radical_pilots():
@@ -94,21 +106,21 @@ def test_what_a_batch_system_is_asked_for_reaches_the_process_that_submits():
     assert environment["DEEPRC_REFUSAL"] == "/p/refusal"
 
 
-def test_size_of_a_pilot(tmp_path):
-    pilot = Pilot(SITE, tmp_path, nodes=2, cores=3)
-    assert (pilot.cores, pilot.gpus, pilot.active, pilot.ended) == (6, 2, False, False)
+def test_size_of_an_allocation():
+    there = Allocation(SITE, nodes=2, cores=3)
+    assert (there.cores, there.gpus, there.active, there.ended) == (6, 2, False, False)
 
 
 @pytest.mark.parametrize("wrong", [{"cores": 0}, {"nodes": 0}, {"runtime": -5}])
-def test_a_pilot_of_nothing_is_refused(tmp_path, wrong):
+def test_a_pilot_of_nothing_is_refused(wrong):
     ((name, count),) = wrong.items()
     with pytest.raises(ConfigError, match=f"a pilot without {name}") as error:
-        Pilot(SITE, tmp_path, **wrong)
+        Allocation(SITE, **wrong)
     assert error.value.found == f"{name} = {count}"
 
 
 def test_launch_line_of_a_task(tmp_path):
-    pilot = Pilot(SITE, tmp_path)
+    pilot = planner(SITE, tmp_path)
     assert pilot.plan(Task("a", ["run", "it"])).argv == ["run", "it"]
     several = pilot.plan(Task("b", ["run", "it"], ranks=3))
     assert several.argv == [f"{sys.prefix}/bin/mpiexec", "-np", "3", "-f", "{hostfile}", "run", "it"]
@@ -128,8 +140,7 @@ def test_launch_line_of_a_task(tmp_path):
     ],
 )
 def test_ranks_lie_evenly_on_whole_nodes(tmp_path, ranks, cores, gpus, asked, expected):
-    pilot = Pilot(cluster(), tmp_path, nodes=4)
-    layout = pilot.layout(Task("a", [], ranks, cores, gpus, nodes=asked))
+    layout = planner(cluster(), tmp_path, nodes=4).layout(Task("a", [], ranks, cores, gpus, nodes=asked))
     assert (layout.nodes, layout.ranks_per_node) == expected
 
 
@@ -137,13 +148,12 @@ def test_ranks_lie_evenly_on_whole_nodes(tmp_path, ranks, cores, gpus, asked, ex
 def test_what_no_placement_can_have_is_told_before_anything_starts(tmp_path, wanted):
     """The whole pilot has more cores than each of these asks for."""
     with pytest.raises(ConfigError, match="do not fit") as error:
-        Pilot(cluster(), tmp_path, nodes=4).layout(Task("a", [], *wanted))
+        planner(cluster(), tmp_path, nodes=4).layout(Task("a", [], *wanted))
     assert error.value.expected == "4 nodes with 64 cores and 8 accelerators each"
 
 
 def test_the_memory_of_a_rank_is_on_one_node(tmp_path):
-    nodes = Pilot(cluster(), tmp_path, nodes=2)
-    nodes.partition = nodes.partition.model_copy(update={"memory_mb": 1000})
+    nodes = planner(with_memory(1000), tmp_path, nodes=2)
     assert nodes.layout(Task("a", [], 4, memory_mb=400)) == Layout(4, 1, 0, 2, 400)
     assert nodes.layout(Task("a", [], 2, memory_mb=400)) == Layout(2, 1, 0, 1, 400)
     for ranks, memory in ((1, 1001), (5, 400)):
@@ -154,15 +164,13 @@ def test_the_memory_of_a_rank_is_on_one_node(tmp_path):
 
 
 def test_memory_is_not_counted_where_nobody_has_told_what_a_node_has(tmp_path):
-    unknown = Pilot(cluster(), tmp_path)
-    unknown.partition = unknown.partition.model_copy(update={"memory_mb": None})
+    unknown = planner(with_memory(None), tmp_path)
     assert unknown.layout(Task("a", [], memory_mb=10**9)) == Layout()
 
 
 def test_slurm_is_told_the_memory_of_a_step(tmp_path):
     """MiB, of a node, rounded up; none asked for is all of it."""
-    pilot = Pilot(cluster(), tmp_path, nodes=2, image="none")
-    pilot.partition = pilot.partition.model_copy(update={"memory_mb": 500_000})
+    pilot = planner(with_memory(500_000), tmp_path, nodes=2)
     memory = lambda task: next(word for word in pilot.plan(task).launcher if word.startswith("--mem="))  # noqa: E731
     assert memory(Task("a", [], 4, nodes=2, memory_mb=1000)) == "--mem=1908"
     assert memory(Task("a", [], 1, memory_mb=1000)) == "--mem=954"
@@ -175,13 +183,15 @@ def test_options_that_tasks_want_of_their_allocation_are_asked_for_in_time(tmp_p
         "environment": {"FI_CXI_RDZV_PROTO": "alt_read"},
         "scheduler_options": ["--network=disable_rdzv_get"],
     }
-    pilot = Pilot(cluster(settings=[together]), tmp_path, nodes=2, image="none")
+    there = Allocation(cluster(settings=[together]), nodes=2)
+    pilot = Pilot(there, tmp_path, image="none").planner
     pilot.plan(Task("a", ["x"], 80))
-    assert list(pilot._extra) == []
+    assert there.options == []
     pilot.plan(Task("b", ["x"], 80, comm="ccl"))
-    assert list(pilot._extra) == [("--network=disable_rdzv_get",)]
-    late = Pilot(cluster(settings=[together]), tmp_path, nodes=2, image="none")
-    late.state = "PMGR_ACTIVE"
+    assert there.options == [("--network=disable_rdzv_get",)]
+    there = Allocation(cluster(settings=[together]), nodes=2)
+    late = Pilot(there, tmp_path, image="none").planner
+    there.hear(PilotNews("ACTIVE"))
     with pytest.raises(ConfigError, match="needs an allocation with --network=disable_rdzv_get"):
         late.plan(Task("b", ["x"], 80, comm="ccl"))
 
@@ -192,27 +202,48 @@ def test_whole_options_are_asked_for_once(tmp_path):
         scheduler={"name": "pbspro"}, launcher={"name": "mpiexec-pals"},
         partition={"scheduler_options": ["-l", "ncpus=64"]}, settings=[wanted, wanted],
     )  # fmt: skip
-    pilot = Pilot(site, tmp_path, nodes=2, image="none")
-    pilot.plan(Task("a", ["x"], 80))
-    assert list(pilot._extra) == [("-l", "filesystems=home")]
-    words = pilot._submission().options
+    there = Allocation(site, nodes=2)
+    Pilot(there, tmp_path, image="none").planner.plan(Task("a", ["x"], 80))
+    assert there.options == [("-l", "filesystems=home")]
+    words = there.submission().options
     assert words[:4] == ["-l", "ncpus=64", "-l", "filesystems=home"]
 
 
 def test_nothing_is_written_before_the_start(tmp_path):
-    pilot = Pilot(SITE, tmp_path / "pilot")
+    pilot = Pilot(Allocation(SITE), tmp_path / "pilot")
     pilot.close()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_news_that_cannot_be_taken_in_end_the_pilot(tmp_path):
     """Whoever waits for it would wait for ever."""
-    pilot = Pilot(SITE, tmp_path)
-    pilot._broker = subprocess.Popen(
+    pilot = Pilot(Allocation(SITE), tmp_path)
+    pilot.engine._broker = subprocess.Popen(
         ["echo", '{"task": "a", "cores": [], "nodes": []}'], stdout=subprocess.PIPE, text=True
     )
     with pytest.raises(KeyError):
-        pilot._listen()
-    pilot._broker.wait(10)
-    assert pilot.ended
-    assert pilot.why == "what RADICAL-Pilot told could not be taken in: KeyError: 'state'"
+        pilot.engine._listen()
+    pilot.engine._broker.wait(10)
+    threading.Timer(0.1, pilot.engine._news.put, [None]).start()  # the end of the news
+    pilot._listen()
+    assert pilot.allocation.ended
+    assert pilot.allocation.why == "what RADICAL-Pilot told could not be taken in: KeyError: 'state'"
+
+
+def test_the_end_of_an_allocation_is_told_once_and_as_it_is_known():
+    told = {
+        "a": [PilotNews("FAILED", said="the engine says: DONE", explained=False)],
+        "b": [PilotNews("ACTIVE"), PilotNews("FAILED", "its node broke"), PilotNews("FAILED", "later words")],
+    }
+    found = {}
+    for name, news in told.items():
+        there = Allocation(SITE)
+        for each in news:
+            there.hear(each)
+        found[name] = there.why, there.explained, there.ended, there.active
+    assert found == {"a": ("the engine says: DONE", False, True, False), "b": ("its node broke", True, True, False)}
+    over = Allocation(SITE, runtime=1)
+    over.hear(PilotNews("ACTIVE"))
+    over._active_since -= 50
+    over.hear(PilotNews("FAILED", said="the engine says: DONE", explained=False))
+    assert over.why == "its time of 1 min is over"

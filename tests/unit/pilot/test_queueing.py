@@ -3,7 +3,7 @@
 import pytest
 
 from deeprc.core.errors import ConfigError
-from deeprc.pilot import Pilot
+from deeprc.pilot import Allocation
 from deeprc.pilot.queueing import Queueing
 from samples.sites import cluster, laptop
 
@@ -56,8 +56,8 @@ def test_what_a_batch_system_has_no_word_for_is_refused_by_name(tmp_path):
         "  fix: leave it out, or write what is meant into the site file's scheduler_options"
     )
     with pytest.raises(ConfigError, match="exclusive is asked for, but there is no batch system"):
-        Pilot(laptop(), tmp_path, queueing=Queueing(exclusive=True))
-    Pilot(laptop(), tmp_path, queueing=Queueing("m1"))
+        Allocation(laptop(), queueing=Queueing(exclusive=True))
+    Allocation(laptop(), queueing=Queueing("m1"))
 
 
 def test_a_variable_of_the_user_is_filled_in_as_one_word():
@@ -73,10 +73,10 @@ def test_an_unset_variable_is_refused_before_anything_queues(environment, monkey
         monkeypatch.setenv(name, value)
     site = cluster(scheduler={"name": "slurm", "options": ["--qos=$DEEPRC_QOS"]})
     with pytest.raises(ConfigError) as error:
-        Pilot(site, tmp_path)
+        Allocation(site)
     assert str(error.value) == (
         "$DEEPRC_QOS is not set, and the site's options for the batch system name it\n"
         "  found: --qos=$DEEPRC_QOS\n"
         "  fix: export DEEPRC_QOS=…, or give --radical-pilot-qos"
     )
-    Pilot(site, tmp_path, queueing=Queueing(qos="debug"))
+    Allocation(site, queueing=Queueing(qos="debug"))

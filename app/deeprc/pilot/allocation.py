@@ -1,0 +1,155 @@
+"""The nodes that a pilot takes: what they have, what is asked of the batch system, and how that stands."""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from collections.abc import Iterable
+
+from deeprc.core.errors import ConfigError
+from deeprc.pilot.batch import Submission, queue_state, submission
+from deeprc.pilot.engine import PilotNews
+from deeprc.pilot.queueing import NOTHING, Queueing
+from deeprc.sites import Site
+
+LAST = 15  # seconds before the end of an allocation's time in which an end that nobody explains is that of its time
+
+
+class Allocation:
+    """Nodes of a site's partition, for some time.
+
+    `state` is NEW, STARTING, ACTIVE (it runs tasks), FAILED or CLOSED.
+
+    Parameters
+    ----------
+    cores
+        Of a node to be used, instead of all that the site file gives.
+    runtime
+        How long it may live, minutes.
+    queueing
+        What the batch system is asked for beside: whom it charges, its quality of service…
+    """
+
+    def __init__(
+        self, site: Site, partition: str | None = None, *, nodes: int = 1, cores: int | None = None, runtime: int = 60,
+        queueing: Queueing = NOTHING,
+    ) -> None:  # fmt: skip
+        for name, count in (("nodes", nodes), ("cores", cores), ("runtime", runtime)):
+            if count is not None and count < 1:
+                raise ConfigError(f"a pilot without {name}", found=f"{name} = {count}", expected="1 or more")
+        self.site, self.partition = site, site.partition(partition)
+        if self.batch and nodes > self.partition.nodes:
+            raise ConfigError(
+                f"{nodes} nodes: more than there are",
+                where=f"site {site.name}, partition {self.partition.name}",
+                expected=f"at most {self.partition.nodes}",
+                fix="fewer --radical-pilot-nodes",
+            )
+        if cores is not None:
+            self.partition = self.partition.model_copy(update={"cores": cores, "reserved_cores": []})
+        self.nodes, self.runtime, self.queueing = nodes, runtime, queueing
+        self.mark = uuid.uuid4().hex
+        self.state = "NEW"
+        self.reason: str | None = None
+        self.explained = True  # whether `why` says all that is known of its end
+        self._said = ""
+        self._active_since: float | None = None
+        self._options: dict[tuple[str, ...], None] = {}  # what tasks want of it, in the order that they said so
+        if self.batch:
+            self.submission()  # what it cannot be asked for is told before jobs are looked at
+        else:
+            queueing.check(site.scheduler.name)
+
+    @property
+    def cores(self) -> int:
+        """Cores of all nodes."""
+        return self.nodes * self.partition.usable_cores
+
+    @property
+    def gpus(self) -> int:
+        """Accelerators of all nodes."""
+        return self.nodes * self.partition.gpus
+
+    @property
+    def memory_mb(self) -> int:
+        """Memory of a node, MB; endless where the site file does not tell."""
+        return self.partition.memory_mb or sys.maxsize
+
+    @property
+    def batch(self) -> bool:
+        """Whether a batch system gives the nodes."""
+        return self.site.scheduler.name != "fork"
+
+    @property
+    def job(self) -> str:
+        """What the batch system's job is called."""
+        return f"deeprc-{self.mark[:8]}"  # PBS takes 15 characters
+
+    @property
+    def options(self) -> list[tuple[str, ...]]:
+        """What tasks want of it."""
+        return [*self._options]
+
+    def want(self, options: Iterable[tuple[str, ...]]) -> None:
+        """Have it asked for with these options, too; an error where it was taken without."""
+        for option in options:
+            if option in self._options:
+                continue
+            if self.state != "NEW":
+                raise ConfigError(
+                    f"a task needs an allocation with {' '.join(option)}, and the pilot was taken without",
+                    fix="run it in a workflow of its own, whose pilot then has it",
+                )
+            self._options[option] = None
+
+    def submission(self) -> Submission | None:
+        """What the batch system's job is submitted with; None without one."""
+        if not self.batch:
+            return None
+        extra = [word for option in self._options for word in option]
+        return submission(
+            self.site, self.partition, name=self.job, nodes=self.nodes, queueing=self.queueing, extra=extra
+        )
+
+    @property
+    def queue_state(self) -> str | None:
+        """Why the job waits in its queue, as far as the batch system is asked; that takes a moment."""
+        return queue_state(self.site.scheduler.name, self.job) if self.batch else None
+
+    @property
+    def active(self) -> bool:
+        """Whether it runs tasks."""
+        return self.state == "ACTIVE"
+
+    @property
+    def ended(self) -> bool:
+        """Whether no task can run any more."""
+        return self.state in {"FAILED", "CLOSED"}
+
+    @property
+    def remaining(self) -> float:
+        """Seconds that it may still live."""
+        lived = time.monotonic() - self._active_since if self._active_since is not None else 0.0
+        return self.runtime * 60 - lived
+
+    @property
+    def why(self) -> str:
+        """Why it has ended."""
+        if self.reason is None and self.remaining < LAST:
+            return f"its time of {self.runtime} min is over"
+        return self.reason or self._said or f"it is {self.state.lower()}"
+
+    def hear(self, news: PilotNews) -> None:
+        """Take in what the engine tells of it; nothing changes its end."""
+        if self.ended:
+            return
+        self.state, self._said = news.state, news.said
+        if self.active and self._active_since is None:
+            self._active_since = time.monotonic()
+        self.reason = news.reason or self.reason
+        self.explained = news.explained
+
+    def fail(self, reason: str) -> None:
+        """Give it up: no task will end well any more."""
+        self.hear(PilotNews("FAILED", reason))

@@ -1,0 +1,63 @@
+"""Tasks as an engine is told of them: with the launch script of each that needs one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from deeprc.pilot import inside
+from deeprc.pilot.allocation import Allocation
+from deeprc.pilot.engine import Launch
+from deeprc.pilot.launching import END, NAME, devices, launch_script, listens, setup, slots
+from deeprc.pilot.planner import Planner
+from deeprc.pilot.tasks import Shape, Task
+from deeprc.pilot.workers import PROGRAM
+
+
+class Scripts:
+    """Writes them.
+
+    Parameters
+    ----------
+    folder
+        The pilot's.
+    sees
+        Folders that workers in an image see beside it.
+    """
+
+    def __init__(self, allocation: Allocation, planner: Planner, folder: Path, sees: Sequence[Path]) -> None:
+        self._site, self._partition, self._planner = allocation.site, allocation.partition, planner
+        self._folder, self._sees, self._workers = folder, sees, 0
+
+    def launch(self, task: Task, node: int | None = None) -> Launch:
+        """What the engine is told of a task, with the number of its node where that is chosen.
+
+        On this machine one rank needs no launcher: its plan has none.
+        """
+        plan = self._planner.plan(task)
+        # Nothing is asked of memory where the site file does not tell a node's.
+        asked = task.ranks, task.cores_per_rank, task.gpus_per_rank, plan.layout.memory_mb
+        if not plan.launcher:
+            return Launch(task.uid, task.argv, *asked, task.nodes, node)
+        folder = Path(task.folder) if task.folder else self._folder / "tasks" / task.uid
+        folder.mkdir(parents=True, exist_ok=True)
+        chosen = devices(self._site, self._partition, plan, folder) if task.ranks == 1 else []
+        wrapped = (
+            ["/bin/bash", "-c", f'RP_RANK=0; {chosen[0]}; exec "$@"', "worker", *task.argv] if chosen else task.argv
+        )
+        bare = task.ranks > 1 and task.environment is not None and listens(self._site, self._partition)
+        (folder / END).touch()  # from the start: what is not there, a network file system looks for less often
+        (folder / NAME).write_text(launch_script(plan, wrapped, folder, bare=bare))
+        room = slots(self._site, self._partition, plan)
+        return Launch(task.uid, task.argv, *asked, plan.layout.nodes, node, str(folder / NAME), room)
+
+    def worker(self, shape: Shape, command: list[str]) -> list[str]:
+        """The command of a worker, in the image: its jobs then cost no container of their own."""
+        task = Task("", command, 1, shape.cores, shape.gpus, shape.warm, shape.memory_mb, contained=True)
+        plan = self._planner.plan(task)
+        binds = inside.folders([self._folder, PROGRAM, *self._sees])
+        started = inside.contained(self._site, plan, command, binds, [])
+        script = self._folder / "tasks" / f"worker.{self._workers}.sh"  # RADICAL-Pilot would expand its words
+        script.write_text("\n".join([*setup(plan), started, ""]))
+        self._workers += 1
+        return ["/bin/bash", str(script)]

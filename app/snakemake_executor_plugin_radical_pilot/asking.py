@@ -1,0 +1,105 @@
+"""What jobs ask of a pilot, and the pilot that has all that any of them asks for."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from snakemake_interface_common.exceptions import WorkflowError
+
+from deeprc.core.errors import ConfigError, DeepRCError
+from deeprc.pilot import Allocation, Pilot, Task, inside
+from deeprc.sites import load_site
+from deeprc.sites.identity import require
+from snakemake_executor_plugin_radical_pilot import direct
+from snakemake_executor_plugin_radical_pilot.resources import Request, check, check_models, request, without_effect
+from snakemake_executor_plugin_radical_pilot.state import State
+
+SAMPLED = "mem_mb is kept by looking at what a job's processes use, about once a second: no cgroup holds them to it"
+
+
+class Asking:
+    """Reads what the jobs of a run ask for."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def pilot(self, folder: Path) -> Pilot:
+        """The pilot that will be started, if a job needs it; what is wrong with the site or a request is told here."""
+        state, settings = self._state, self._state.settings
+        site = load_site(settings.site)
+        if site.status.state == "retired":
+            successor = f"take its successor, {site.status.successor}" if site.status.successor else None
+            raise ConfigError(f"{site.name} was retired on {site.status.retired}", fix=successor)
+        require(site)
+        allocation = Allocation(
+            site,
+            settings.partition,
+            nodes=settings.nodes,
+            cores=settings.cores,
+            runtime=settings.runtime,
+            queueing=settings.queueing,
+        )
+        jobs = direct.jobs_to_run(state.dag)
+        places = [state.workflow.workdir_init, Path.cwd(), state.folder.path, tempfile.gettempdir()]
+        pilot = Pilot(
+            allocation,
+            folder,
+            image=settings.image,
+            grace=settings.grace,
+            sees=inside.folders([*places, *(path for job in jobs for path in (*job.input, *job.output, *job.log))]),
+            private=state.folder.private.paths,
+            say=state.progress.say,
+        )
+        pilot.pulls.environment = state.folder.private.environment
+        for job in jobs:
+            # A resource that is computed from a file which is not there yet is checked when the job's turn comes.
+            with contextlib.suppress(WorkflowError):
+                self.request(job, pilot)
+        return pilot
+
+    def request(self, job, pilot: Pilot) -> Request:
+        """What a job asks for; an error where that is more than the pilot has."""
+        rule, there = direct.rule_name(job), pilot.allocation
+        raw = direct.fractions(job) | ({} if direct.asks_for_memory(job) else {"mem_mb": 0})
+        asked = request(rule, job.resources, job.threads, raw)
+        if pilot.planner.contains and not inside.knows(there.site):
+            # A worker in an image is for runtimes whose containers are told what they see.
+            asked = replace(asked, warm=())
+        memory = there.nodes * (there.partition.memory_mb or sys.maxsize)  # where nobody has told, anything goes
+        check(rule, asked, cores=there.cores, gpus=there.gpus, memory_mb=memory, minutes=there.runtime)
+        accelerator = there.partition.accelerator
+        check_models(rule, asked, accelerator.model if accelerator else None)
+        try:
+            plan = pilot.planner.plan(self.task(job, asked, pilot))
+        except DeepRCError as error:
+            raise DeepRCError(
+                f"rule {rule}: {error.problem}", found=error.found, expected=error.expected, fix=error.fix
+            ) from None
+        if plan.refused:
+            raise DeepRCError(f"rule {rule}: {plan.reason}", fix=plan.fix)
+        own = "the pilot has its own for the whole workflow"
+        for told in [*(f"{name} has no effect, {own}" for name in without_effect(job.resources)), *plan.warnings]:
+            self._state.tell_once(rule, told, f"rule {rule}: {told}")
+        if asked.memory_mb and there.site.launcher_on(there.partition).name != "srun":
+            self._state.tell_once("", SAMPLED, SAMPLED)
+        return asked
+
+    def task(self, job, asked: Request, pilot: Pilot) -> Task:
+        """What the pilot is to be told of a job, less its name and its files."""
+        return Task(
+            "",
+            [],
+            asked.ranks,
+            asked.cores_per_rank,
+            asked.gpus_per_rank,
+            asked.warm,
+            memory_mb=-(-asked.memory_mb // asked.ranks),
+            timeout=asked.minutes * 60 or None,
+            nodes=asked.nodes,
+            comm=asked.comm,
+            contained=pilot.planner.contains and direct.is_direct(job, self._state.workflow),
+        )

@@ -1,0 +1,95 @@
+"""Jobs become tasks of the pilot: with their scripts written, and written down."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from dataclasses import replace
+
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+
+from deeprc.core.events import RunImage
+from deeprc.launch import Plan
+from deeprc.pilot import Task
+from snakemake_executor_plugin_radical_pilot import direct
+from snakemake_executor_plugin_radical_pilot.asking import Asking
+from snakemake_executor_plugin_radical_pilot.image import used
+from snakemake_executor_plugin_radical_pilot.records import Submitted
+from snakemake_executor_plugin_radical_pilot.state import State
+from snakemake_executor_plugin_radical_pilot.writer import Writer
+
+IN_COMMAND = (
+    "its command holds a secret ({}), which every user of its machine can read as it runs: have it read a variable"
+)
+
+
+class Submitting:
+    """Makes the tasks of a run's jobs."""
+
+    def __init__(self, state: State, asking: Asking, writer: Writer) -> None:
+        self._state, self._asking, self._writer = state, asking, writer
+        self._numbers = itertools.count(1)
+        self._images: dict[tuple, RunImage | None] = {}
+
+    def tasks(self, jobs: list, *, again: bool = False) -> list[Task]:
+        """What the pilot is to run for these jobs; one that cannot be run fails alone, whatever the reason.
+
+        `again`: another pilot had them before.
+        """
+        made = []
+        for job in jobs:
+            try:
+                made.append(self._task(job, again=again))
+            except Exception as error:
+                self._give_up(job, error)
+        return made
+
+    def _give_up(self, job, error: Exception) -> None:
+        state = self._state
+        state.failed = True
+        rows = str(error).splitlines() or [type(error).__name__]
+        state.progress.failed(direct.rule_name(job), "it cannot be run", rows, "none")
+        state.jobs = {uid: each for uid, each in state.jobs.items() if each[0].job is not job}
+        with contextlib.suppress(Exception):  # its message may be what cannot be made
+            state.events.write(direct.stage(job).event("failed", time.time()))
+        direct.give_up(job)
+        state.reports.report_job_error(SubmittedJobInfo(job))
+
+    def _task(self, job, *, again: bool) -> Task:
+        state, pilot = self._state, self._state.pilot
+        if not again:
+            state.reports.run_job_pre(job)
+        stage = direct.stage(job)
+        asked = self._asking.request(job, pilot)
+        uid = f"{stage.rule.replace(' ', '-')}.{next(self._numbers)}"
+        files = state.folder.job(uid)
+        plan = pilot.planner.plan(self._asking.task(job, asked, pilot))
+        if asked.warm and plan.runtime and not self._writer.seen(job, files, pilot):
+            asked = replace(asked, warm=())  # a container of its own, then: the worker's does not see all of its files
+        written = self._writer.write(job, stage.label, files, asked, plan, pilot)
+        task = replace(
+            self._asking.task(job, asked, pilot),
+            uid=uid,
+            sample=str(files.sample) if direct.has_benchmark(job) else None,
+            folder=str(files.folder),
+            **written.task,
+        )
+        plan = replace(plan, command=written.command)
+        told = direct.own_command(job), self._image(plan), not direct.is_direct(job, state.workflow)
+        if held := ", ".join(state.mask.found(told[0])):
+            state.tell_once(stage.rule, held, f"rule {stage.rule}: {IN_COMMAND.format(held)}")
+        submitted = Submitted(stage, asked, files, written.workdir, plan.argv, time.time(), *told)
+        info = SubmittedJobInfo(job, external_jobid=uid)
+        state.jobs[uid] = info, submitted
+        state.events.write(submitted.event())
+        if not again:
+            state.reports.submitted(info)
+        return task
+
+    def _image(self, plan: Plan) -> RunImage | None:
+        """The image of a plan; the store is looked at once, not once per job."""
+        key, pilot = (plan.image, *plan.runtime, *plan.files), self._state.pilot
+        if key not in self._images:
+            self._images[key] = used(plan, pilot.pulls.store, pilot.allocation.partition.architecture)
+        return self._images[key]

@@ -1,0 +1,123 @@
+"""Looks at the pilot: what has ended, whether it lives; and tells the user how the run goes on."""
+
+from __future__ import annotations
+
+import time
+
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+
+from deeprc.pilot import Outcome
+from snakemake_executor_plugin_radical_pilot import direct
+from snakemake_executor_plugin_radical_pilot.pilots import Pilots
+from snakemake_executor_plugin_radical_pilot.records import Submitted
+from snakemake_executor_plugin_radical_pilot.state import State
+
+LAST_WORDS = 15.0  # seconds after the end of a worker in which its pilot's end may become known
+HUNG = 15.0  # seconds without a job that runs after which a run that was asked to end waits no longer
+STARTUP_LIMIT = 300.0  # seconds that a pilot without a queue may take to become active
+
+
+class Watch:
+    """Of a run."""
+
+    def __init__(self, state: State, pilots: Pilots) -> None:
+        self._state, self._pilots = state, pilots
+        self._ran = time.monotonic()  # when a job was last seen running, or nobody had asked the run to end
+
+    def look(self) -> None:
+        """One look; it costs microseconds, however many jobs wait."""
+        state = self._state
+        if not state.announced:
+            self._announce()
+        with state.lock:
+            if not self._pilots.replacing:
+                self._take()
+        if state.announced:
+            self._show_status()
+        if state.progress.silent and state.jobs and not self._pilots.replacing:
+            self._heartbeat()
+
+    def _take(self) -> None:
+        """Take note of what ended."""
+        state, pilots, there, now = self._state, self._pilots, self._state.pilot.allocation, time.monotonic()
+        for outcome in state.pilot.outcomes():
+            if outcome.state == "LOST":
+                pilots.lost[outcome.uid] = outcome, now
+            else:
+                self._end(outcome)
+        if state.pilot.running or not direct.asked_to_end(state.workflow):
+            self._ran = now
+        elif state.jobs and now - self._ran > HUNG:
+            there.fail(f"the run was asked to end, and none of its jobs has run for {HUNG:.0f} s")
+        only_held = pilots.held and len(pilots.held) == len(state.jobs)
+        if only_held and not pilots.may_replace:
+            there.fail(f"it lives for {there.remaining / 60:.0f} min more, less than the runtime of its jobs")
+        if state.jobs and (there.ended or only_held):
+            reason = there.why
+            if pilots.may_replace:
+                pilots.replace("what is left to do takes longer than it lives" if only_held else reason)
+                return
+            pilots.lose(reason)
+        for uid, (outcome, since) in list(pilots.lost.items()):
+            if now - since > LAST_WORDS:
+                del pilots.lost[uid]
+                self._end(outcome)
+
+    def _announce(self) -> None:
+        """Tell when the pilot has become active, and give it up when that takes too long."""
+        state, there = self._state, self._state.pilot.allocation
+        seconds = time.time() - state.began
+        if there.active:
+            state.announced = True
+            self._pilots.tell("active")
+            state.progress.say(f"the pilot is ready ({seconds:.0f} s)")
+        elif seconds > STARTUP_LIMIT and not there.batch:
+            there.fail(f"it did not start within {STARTUP_LIMIT:.0f} s")
+
+    def _show_status(self) -> None:
+        state = self._state
+        running = [state.jobs[uid][1].asked for uid in list(state.pilot.running) if uid in state.jobs]
+        used = sum(asked.cores for asked in running)
+        cores = f"{used} of {state.pilot.allocation.cores} cores"
+        state.progress.status(len(running), len(state.jobs) - len(running), cores)
+
+    def _heartbeat(self) -> None:
+        state = self._state
+        if not state.announced:
+            why = state.pilot.allocation.queue_state
+            state.progress.say(f"the pilot is {why or 'still starting'} · {len(state.jobs)} waiting")
+            return
+        now, running = time.time(), state.pilot.running.copy()
+        known = {uid: now - since for uid, since in running.items() if uid in state.jobs}
+        names = [(state.jobs[uid][1].stage.label, seconds) for uid, seconds in known.items()]
+        state.progress.heartbeat(names, len(state.jobs) - len(names))
+
+    def _end(self, outcome: Outcome) -> None:
+        state = self._state
+        info, submitted = state.jobs.pop(outcome.uid, (None, None))
+        if info is None:  # cancelled, and reported already
+            return
+        try:
+            self._conclude(info, submitted, outcome)
+        except Exception as error:  # whatever a job leaves behind, the others go on
+            state.failed = True
+            why = f"its end could not be taken in: {type(error).__name__}: {error}"
+            state.progress.failed(submitted.stage.label, why, [], str(submitted.files.folder))
+            state.reports.report_job_error(info)
+
+    def _conclude(self, info: SubmittedJobInfo, submitted: Submitted, outcome: Outcome) -> None:
+        state = self._state
+        submitted.join_output()
+        ended, stage = submitted.ended(outcome), submitted.stage
+        event = ended.event(time.time())
+        state.events.write(event)
+        if ended.failed:
+            state.failed = True
+            state.reports.report_job_error(info, ended=ended)
+            return
+        if direct.has_benchmark(info.job) and direct.is_direct(info.job, state.workflow):
+            seconds = [stop - start for start, stop in submitted.files.times()]
+            direct.write_benchmark(info.job, state.workflow, seconds, submitted.files.samples())
+        seconds = event.stop - event.start if event.start is not None else 0.0
+        state.progress.finished(stage.label, seconds, len(state.pilot.running), stage.jobs)
+        state.reports.report_job_success(info)
