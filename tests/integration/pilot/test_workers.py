@@ -263,13 +263,17 @@ def test_the_key_is_private(here, tmp_path):
 
 
 def test_a_thousand_jobs_are_quick(here):
-    """Far from the figure of the benchmark, for a busy machine: RADICAL-Pilot alone does 10 to 24 in a second."""
+    """Beside as many bare shells on this machine as it is now; RADICAL-Pilot alone does 10 to 24 in a second."""
     pilot = here(cores=os.cpu_count())
-    started = time.monotonic()
+    began = time.monotonic()
+    for _ in range(100):
+        subprocess.run(["bash", "-c", "true"], check=True)
+    bare, started = 10 * (time.monotonic() - began), time.monotonic()
     pilot.workers.submit([shell(str(i), "true") for i in range(1000)])
     states = [pilot.get(60).state for _ in range(1000)]
     assert set(states) == {"DONE"}
-    assert 1000 / (time.monotonic() - started) > 30
+    print(f"a thousand jobs take {(time.monotonic() - started) / bare:.1f} times as long as bare ones")
+    assert time.monotonic() - started < 20 * bare
 
 
 def test_a_worker_that_cannot_call_says_where_it_tried(tmp_path):

@@ -64,12 +64,12 @@ def test_a_training_killed_on_two_ranks_goes_on_on_one_to_the_same_bits(snakemak
         killed = time.monotonic()
         while ranks_of(tmp_path) and time.monotonic() - killed < 60:
             time.sleep(0.05)
-        took = time.monotonic() - killed
+        left = ranks_of(tmp_path)
         done = first.result()
     assert len(ranks) == 2, done.stdout
     assert done.returncode != 0
     assert "FAILED: train NHITS" in done.stdout
-    assert took < 10  # the other rank does not wait for the dead one
+    assert not left  # the other rank does not wait for the dead one
 
     done = start(1)
     assert done.returncode == 0, done.stdout
