@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from deeprc.launch.launchers.hydra import of_host as mpiexec
 from deeprc.sites import Partition, Site
 from deeprc.sites.software import Mpi
 
@@ -40,6 +41,19 @@ def starter(site: Site, partition: Partition) -> str:
     return site.launcher_on(partition).name
 
 
+def called(site: Site, partition: Partition) -> str:
+    """The launcher there, and whose it is: `the host's srun`."""
+    name = starter(site, partition)
+    ours = name == "mpiexec-hydra" and mpiexec(site, partition) is None
+    return f"{'Deep RC' if ours else 'the host'}'s {'own ' if ours else ''}{name}"
+
+
+def able(name: str, words: Sequence[str]) -> list[str]:
+    """Those of the words that a launcher of this name can speak at all: the file's word cannot give it another PMI."""
+    nature = NATURE.get(name)
+    return [word for word in words if nature is None or SPEAKS.get(word, word) in nature]
+
+
 def known(site: Site, partition: Partition) -> list[str]:
     """What the launcher there speaks to ranks: as the site file says, else by its nature; empty where nobody knows."""
     there = site.launcher_on(partition)
@@ -65,9 +79,10 @@ def offered(site: Site, partition: Partition, mpi: Mpi) -> list[str]:
 
     The launcher of an MPI speaks what that MPI speaks; any other what the site file says of it, whichever MPI is there.
     """
-    words, ranks = known(site, partition), of_ranks(mpi)
+    said, ranks = known(site, partition), of_ranks(mpi)
+    words = able(starter(site, partition), said)
     own = comes_with(site, partition, mpi)
-    first = [pmi for pmi in ranks if own or not words or pmi in words]
+    first = [pmi for pmi in ranks if own or not said or pmi in words]
     return list(dict.fromkeys([*first, *words]))
 
 
@@ -93,8 +108,12 @@ def strangers(site: Site, partition: Partition, mpi: Mpi) -> bool:
 
 def both(site: Site, partition: Partition, ranks: str, spoken: Sequence[str]) -> str:
     """What launcher and ranks speak, for a refusal that names both."""
-    offers = ", ".join(known(site, partition)) or "nobody says what"
-    return f"{starter(site, partition)} speaks {offers} to its ranks, {ranks} {', '.join(spoken)}"
+    name, said = starter(site, partition), known(site, partition)
+    words = able(name, said) or list(NATURE.get(name, said))
+    wrong = [word for word in said if word not in able(name, said)]
+    never = f" (never {', '.join(wrong)}, as launcher.pmi says)" if wrong else ""
+    offers = ", ".join(words) or "nobody says what"
+    return f"{name} speaks {offers} to its ranks{never}, {ranks} {', '.join(spoken)}"
 
 
 def doubts(site: Site, partition: Partition, verdict: Verdict, ranks: int) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from deeprc.images.catalog import Image, ImageMpi
-from deeprc.launch.pmi import both, of_host, of_image, of_ranks, offered, starter, strangers
+from deeprc.launch.pmi import both, called, of_host, of_image, of_ranks, offered, starter, strangers
 from deeprc.sites import Partition, Site
 from deeprc.sites.software import SONAMES, Mpi
 
@@ -168,8 +168,8 @@ def _ways(
         pmi = of_image(_spoken(mine), offered(site, partition, mpi))
         if pmi and not mine.for_binding and (there is None or here >= there):
             slow = _slow(image, mine, site, nodes)
-            by = starter(site, partition)
-            reason = f"{own} is started by the host's {by} through {pmi}: {_age(inside, outside, theirs)}"
+            by = called(site, partition)
+            reason = f"{own} is started by {by} through {pmi}: {_age(inside, outside, theirs)}"
             yield Verdict("hybrid", reason, mpi=mpi, own=mine, pmi=pmi, warnings=slow)
     elif deaf:
         return

@@ -3,6 +3,7 @@ starts ranks that speak another one.
 """
 
 import shlex
+import sys
 
 import pytest
 from hypothesis import given
@@ -83,6 +84,7 @@ def started_by(name, speaks, mpi, *, image=None, **more):
         ("jsrun", ["jsm"], OPENMPI, ["pmix"]),
         ("ibrun", ["pmi2"], OPENMPI, ["pmix"]),
         ("mpirun-openmpi", ["orte"], MPICH, ["pmi2"]),
+        ("mpirun-openmpi", ["pmix"], MPICH, ["pmi2"]),
         ("mpiexec-hydra", ["pmi1", "pmi2"], {**MPICH, "implementation": "cray-mpich"}, ["cray"]),
     ],
 )
@@ -98,6 +100,54 @@ def test_no_launcher_starts_ranks_that_speak_another_pmi(name, speaks, mpi, rank
     if image is None:
         title = f"{mpi['implementation']} {mpi['version']}"
         assert made.reason.endswith(f"the host's {title} {', '.join(ranks)}: each would be a world of its own")
+
+
+@pytest.mark.parametrize(
+    ("name", "speaks", "mpi", "image", "reason"),
+    [
+        ("mpirun-openmpi", ["pmi2"], {**MPICH, "pmi": ["pmi2"]}, None,
+         "mpirun-openmpi speaks pmix to its ranks (never pmi2, as launcher.pmi says), the host's mpich 3.4 pmi2: each"
+         " would be a world of its own"),
+        ("mpirun-openmpi", ["orte", "pmi2"], {**MPICH, "pmi": ["pmi2"]}, None,
+         "mpirun-openmpi speaks orte to its ranks (never pmi2, as launcher.pmi says), the host's mpich 3.4 pmi2: each"
+         " would be a world of its own"),
+        ("mpirun-openmpi", ["pmi2"], {**MPICH, "bindable": False}, "cpu", "no PMI in common"),
+        ("mpiexec-hydra", ["pmix"], {**OPENMPI, "pmi": ["pmix"]}, None, "mpiexec-hydra speaks pmi1, pmi2 to its ranks"),
+        ("mpirun-intelmpi", ["cray"], {**MPICH, "implementation": "cray-mpich", "pmi": ["cray"]}, None, "(never cray"),
+    ],
+)  # fmt: skip
+def test_the_files_word_gives_no_launcher_a_pmi_that_it_never_speaks(name, speaks, mpi, image, reason):
+    made = started_by(name, speaks, mpi, image=image)
+    assert made.refused and reason in made.reason
+
+
+@pytest.mark.parametrize(
+    ("parts", "program", "by"),
+    [
+        ({}, sys.prefix + "/bin/mpiexec", "Deep RC's own mpiexec-hydra"),
+        ({"program": "/opt/mpich/bin/mpiexec"}, "/opt/mpich/bin/mpiexec", "the host's mpiexec-hydra"),
+        ({"prefix": "/opt/mpich-4.2"}, "/opt/mpich-4.2/bin/mpiexec", "the host's mpiexec-hydra"),
+        ({"modules": ["mpich/4.2"]}, "mpiexec", "the host's mpiexec-hydra"),
+    ],
+)
+def test_line_and_verdict_tell_of_the_same_mpiexec(parts, program, by):
+    own = {key: value for key, value in parts.items() if key != "program"}
+    named = {"program": parts["program"]} if "program" in parts else {}
+    network = {"fabric": "infiniband", "description": "HDR", "provider": "mlx5"}
+    site = cluster(
+        launcher={"name": "mpiexec-hydra", "pmi": ["pmi1"], **named},
+        mpi=[{**MPICH, "bindable": False, **own}], interconnect=network,
+    )  # fmt: skip
+    made = compose(site, site.partition(), Layout(4, 1), ["run"], image=load_catalog().image("cpu"))
+    assert made.launcher[0] == program and f"is started by {by} through pmi1" in made.reason
+    assert made.warnings == (
+        []
+        if parts
+        else [
+            "mpiexec is that of Deep RC's own environment: the site file has neither launcher.program nor the prefix"
+            " or modules of an MPICH"
+        ]
+    )
 
 
 def test_no_layer_is_loaded_for_ranks_that_the_launcher_does_not_speak_to():

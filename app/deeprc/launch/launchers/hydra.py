@@ -7,13 +7,29 @@ from collections.abc import Sequence
 from deeprc.core.errors import ConfigError
 from deeprc.launch.launchers.base import Launcher, Layout, register
 from deeprc.launch.launchers.takes import takes
+from deeprc.sites import Partition, Site
+
+HAVE_IT = ("mpich", "mvapich", "aurora-mpich")  # MPIs whose own `mpiexec` is Hydra
+
+
+def of_host(site: Site, partition: Partition) -> str | None:
+    """The host's `mpiexec`: as the site names it, by the prefix of its MPI, or from the PATH where a module brings it.
+
+    None where the file tells of none: then it is that of Deep RC's own environment.
+    """
+    if named := site.launcher_on(partition).program:
+        return named
+    mpis = [mpi for mpi in site.mpi if mpi.implementation in HAVE_IT]
+    if prefix := next((mpi.prefix for mpi in mpis if mpi.prefix), None):
+        return f"{prefix}/bin/mpiexec"
+    return "mpiexec" if any(mpi.modules for mpi in mpis) else None
 
 
 @register("mpiexec-hydra")
 class Hydra(Launcher):
-    """MPICH's `mpiexec`: the site's, where it names one, else that of the `mpich` wheel in the environment.
+    """MPICH's `mpiexec`: the host's (`of_host`), where the site file tells of one, else the `mpich` wheel's.
 
-    Always named by its path: another MPI's would start each rank as a world of its own.
+    Named by its path, unless a module brings it: another MPI's would start each rank as a world of its own.
     """
 
     local_rank, rank = "MPI_LOCALRANKID", "PMI_RANK"
@@ -32,9 +48,9 @@ class Hydra(Launcher):
 
     @property
     def program(self) -> str:
-        """The path of `mpiexec`."""
-        if named := self.site.launcher_on(self.partition).program:
-            return named
+        """`mpiexec`, by its path."""
+        if there := of_host(self.site, self.partition):
+            return there
         path = self.environment / "bin" / "mpiexec"
         if not path.is_file():
             raise ConfigError("the environment has no mpiexec", found=f"no {path}", fix="pip install mpich")
@@ -44,6 +60,15 @@ class Hydra(Launcher):
         """Ranks, and ranks per node where there are several; Hydra passes on all variables by itself."""
         several = ["-ppn", str(layout.ranks_per_node)] if layout.nodes > 1 else []
         return ["-np", str(layout.ranks), *several]
+
+    def remarks(self, layout: Layout, *, gpus_by: str) -> list[str]:
+        """That it is ours, where one would take it for the host's."""
+        if self.name != "mpiexec-hydra" or self.site.scheduler.name == "fork" or of_host(self.site, self.partition):
+            return []
+        return [
+            "mpiexec is that of Deep RC's own environment: the site file has neither launcher.program nor the prefix"
+            " or modules of an MPICH"
+        ]
 
     def placement(self, layout: Layout, *, placed: bool) -> list[str]:
         """The hosts that a pilot has chosen."""
