@@ -60,7 +60,7 @@ def check(
     """
     known, broken = ([load_site(name) for name in names], []) if names else readable_sites()
     # What a machine without a batch system has is detected, and a retired one's facts stay as they are.
-    asked = [site for site in known if names or (site.scheduler.name != "fork" and site.status.state == "active")]
+    asked = [site for site in known if names or (site.batch and site.status.state == "active")]
     broken += [error for site in asked for error in unknown_launchers(site)]
     found = doubtful(asked, datetime.date.today(), older_than)
     if as_json:

@@ -241,11 +241,14 @@ def _explain(model: type[BaseModel], issue: Any, where: object | Callable[[tuple
     head = f"key {dotted!r}: " if dotted else ""
     told = "\n" in message  # by an error of ours, with its own lines below
     return ConfigError(f"{head}{message}", where=place, found=repr(found) if dotted and not told else None,
-                       fix=None if told else _cure(issue["type"], found))  # fmt: skip
+                       fix=None if told else _cure(issue["type"], found, message))  # fmt: skip
 
 
-def _cure(kind: str, found: object) -> str | None:
-    """What often is the matter with a value of another type than expected."""
+def _cure(kind: str, found: object, message: str) -> str | None:
+    """What often is the matter with a value of another type than expected; of a word, the nearest of those expected."""
+    if kind == "literal_error" and isinstance(found, str):
+        guess = nearest(found, re.findall(r"'([^']+)'", message))
+        return f"did you mean {guess!r}?" if guess else None
     if kind == "string_type" and isinstance(found, int | float) and not isinstance(found, bool):
         return "write it in quotes, as it is spelt: YAML takes it for a number (and 01022500 for one in base 8)"
     if kind == "int_type" and isinstance(found, str) and _SPELT.match(found):

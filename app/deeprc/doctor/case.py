@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections import Counter
 from pathlib import Path
 
 from deeprc.core.errors import ConfigError
@@ -28,8 +26,7 @@ def this_site() -> Site:
 
 def choose(site: Site, name: str | None) -> Partition:
     """The one that is named, else that of the job that this is."""
-    told = (os.environ.get(variable) for variable in ("SLURM_JOB_PARTITION", "PBS_QUEUE", "LSB_QUEUE"))
-    if name is None and (queue := next(filter(None, told), None)):
+    if name is None and (queue := os.environ.get(site.scheduler.system.queue_variable or "")):
         return next((part for part in site.partitions if queue in (part.queue, part.name)), site.partitions[0])
     return site.partition(name)
 
@@ -41,22 +38,11 @@ def _file(site: Site, image: Image, part: Partition) -> str:
     return str(held.path) if held else path
 
 
-def nodes_of_job() -> int:
-    """Nodes of the job that this is; 1 outside of one."""
-    for variable in ("PBS_NODEFILE", "LSB_DJOB_HOSTFILE"):
-        with contextlib.suppress(KeyError, OSError):
-            slots = Counter(Path(os.environ[variable]).read_text().split())
-            # The host that a job of IBM's Cluster System Manager starts from has one slot, and runs no ranks.
-            several = sum(count > 1 for count in slots.values()) if variable == "LSB_DJOB_HOSTFILE" else 0
-            return several or len(slots) or 1
-    return int(os.environ.get("SLURM_JOB_NUM_NODES", 0)) or 1
-
-
 def make_case(
     site: Site, part: Partition, nodes: int | None, ranks: int | None, image: str | None, patience: float
 ) -> tuple[Case, Outcome | None]:
     """The layout and the image; a remark where the image that would be right is not here."""
-    nodes = nodes or nodes_of_job()
+    nodes = nodes or site.scheduler.system.nodes()
     ranks = ranks or nodes * min(2, part.usable_cores)
     layout = make_layout(part, nodes=nodes, ranks=ranks)
     check_layout(site, part, layout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,12 +18,10 @@ from deeprc.launch import Layout
 from deeprc.launch.choose import make_layout
 from deeprc.launch.modules import probe
 from deeprc.launch.text import launch_line
-from deeprc.sites import Site
 from deeprc.sites.detect.machine import Machine, find_out
 from deeprc.sites.identity import looked_for, matches
 from deeprc.sites.setting import Comm
 
-ALLOCATIONS = {"slurm": "SLURM_JOB_ID", "pbspro": "PBS_JOBID", "lsf": "LSB_JOBID"}
 BACKENDS = {"nvidia": "nccl", "amd": "nccl", "intel": "xccl"}
 
 
@@ -35,7 +32,7 @@ def machine(case: Case) -> list[Outcome]:
     text = f"this is {site.name}" if right else f"this is {', '.join(found.hosts)}; looked for {looked_for(site)}"
     fix = None if right else f"take the site file of this machine (deeprc site detect), or set DEEPRC_SITE={site.name}"
     outcomes = [Outcome("machine", "identity", "ok" if right else "failed", text, fix)]
-    node = found if site.scheduler.name == "fork" else _node(case)
+    node = _node(case) if site.batch else found
     if isinstance(node, Outcome):
         outcomes.append(node)
         node = None
@@ -157,12 +154,6 @@ CHECKS: dict[str, Callable[[Case], list[Outcome]]] = {
 }
 
 
-def within_allocation(site: Site) -> bool:
-    """Whether ranks can be started at once: in a job, or where there is no scheduler."""
-    name = site.scheduler.name
-    return name == "fork" or ALLOCATIONS[name] in os.environ
-
-
 def allocate(case: Case) -> str:
     """How to get an allocation for the checks, and run them in it."""
     try:
@@ -170,8 +161,7 @@ def allocate(case: Case) -> str:
     except ConfigError:  # the launcher is not here; it may be there
         options = []
     again = f"deeprc doctor --site {case.site.name} --nodes {case.layout.nodes}"
-    ask = {"slurm": "salloc", "pbspro": "qsub -I", "lsf": "bsub -Is"}[case.site.scheduler.name]
-    return f"{' '.join([ask, *options])}, and there: {again}"
+    return f"{' '.join([case.site.scheduler.system.interactive, *options])}, and there: {again}"
 
 
 def _torch(case: Case, backend: str) -> list[Outcome]:
@@ -205,7 +195,7 @@ def _run(
         return Outcome(check, subject, "failed", made.reason, made.fix)
     if not matches(case.site):
         return Outcome(check, subject, "not run", f"this is not {case.site.name}", launch_line=launch_line(made))
-    if not within_allocation(case.site):
+    if not case.site.scheduler.system.within():
         return Outcome(check, subject, "not run", "not within a job", allocate(case), launch_line=launch_line(made))
     if case.layout.ranks < 2 and not alone:
         return Outcome(check, subject, "not run", "one rank has nobody to talk to", "give --ranks 2 or more")

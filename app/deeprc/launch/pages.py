@@ -12,7 +12,7 @@ from deeprc.sites.page import overview, render
 
 def example(site: Site) -> str | None:
     """A plan over two nodes, on accelerators where there are some; None where it depends on the reader's machine."""
-    if site.scheduler.name == "fork":
+    if not site.batch:
         return None
     part = next((part for part in site.partitions if part.gpus), site.partition())
     nodes = min(2, part.nodes)

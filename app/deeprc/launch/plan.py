@@ -264,7 +264,7 @@ def default_path(site: Site, image: Image) -> str:
 
 def _alone(site: Site, layout: Layout) -> bool:
     """On this machine one rank needs no launcher; within an allocation it does, to get to its node."""
-    return site.scheduler.name == "fork" and layout.ranks == 1
+    return not site.batch and layout.ranks == 1
 
 
 def _inside_variables(image: Image, verdict: Verdict, gathered: Gathered) -> dict[str, str]:

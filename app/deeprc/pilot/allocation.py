@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable
 
 from deeprc.core.errors import ConfigError
-from deeprc.pilot.batch import Submission, queue_state, submission
+from deeprc.pilot.batch import Submission, submission
 from deeprc.pilot.engine import PilotNews
 from deeprc.pilot.queueing import NOTHING, Queueing
 from deeprc.sites import Site
@@ -59,7 +59,7 @@ class Allocation:
         if self.batch:
             self.submission()  # what it cannot be asked for is told before jobs are looked at
         else:
-            queueing.check(site.scheduler.name)
+            queueing.check(site.scheduler.system)
 
     @property
     def cores(self) -> int:
@@ -79,7 +79,7 @@ class Allocation:
     @property
     def batch(self) -> bool:
         """Whether a batch system gives the nodes."""
-        return self.site.scheduler.name != "fork"
+        return self.site.batch
 
     @property
     def job(self) -> str:
@@ -115,7 +115,7 @@ class Allocation:
     @property
     def queue_state(self) -> str | None:
         """Why the job waits in its queue, as far as the batch system is asked; that takes a moment."""
-        return queue_state(self.site.scheduler.name, self.job) if self.batch else None
+        return self.site.scheduler.system.waits(self.job) if self.batch else None
 
     @property
     def active(self) -> bool:

@@ -100,6 +100,12 @@ def broker_environment(
         "RADICAL_REPORT": "FALSE",
         "PYTHONUNBUFFERED": "1",
         **(
-            {**given.environment, OPTIONS: json.dumps(given.options), REFUSAL: str(folder / "refusal")} if given else {}
+            {
+                **given.environment,
+                OPTIONS: json.dumps({"scheduler": given.scheduler, "options": given.options}),
+                REFUSAL: str(folder / "refusal"),
+            }
+            if given
+            else {}
         ),
     }

@@ -9,14 +9,16 @@ from pathlib import Path
 from deeprc.core.errors import ConfigError
 from deeprc.launch import Plan
 from deeprc.launch.text import shell_word
+from deeprc.schedulers import schedulers
 from deeprc.sites import Site
 
 # The runtimes that are told folders by a variable, and whose containers see all variables of the host.
 VARIABLE = {"apptainer": "APPTAINER_BIND", "singularity": "SINGULARITY_BIND"}
-# What launchers tell their ranks, what network and accelerators are told, and the pilot's own.
+# What launchers tell ranks, batch systems their jobs, what network and accelerators are told, and the pilot's own.
 KEPT = (
     "PMI_*", "PMI2_*", "PMIX_*", "PALS_*", "OMPI_*", "OPAL_*", "PRTE_*", "HYDRA_*", "HYDI_*", "MPI_*", "MPIR_*",
-    "MPICH_*", "I_MPI_*", "MV2_*", "SLURM_*", "SLURMD_*", "PBS_*", "LSB_*", "JSM_*", "FLUX_*", "ALPS_*", "RP_*",
+    "MPICH_*", "I_MPI_*", "MV2_*", "JSM_*", "FLUX_*", "ALPS_*", "RP_*",
+    *(pattern for one in schedulers() for pattern in one.tells),
     "SLINGSHOT_*",  # the job's share of the network: without it libfabric opens no cxi (Slurm, switch_hpe_slingshot.c)
     "FI_*", "UCX_*", "NCCL_*", "RCCL_*", "CCL_*", "HSA_*", "*_VISIBLE_DEVICES", "ZE_*", "OMP_*", "*_NUM_THREADS",
     # How numerical libraries choose their instructions: without these an image would compute other last digits.

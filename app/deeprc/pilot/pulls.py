@@ -154,7 +154,7 @@ class Pulls:
         script = self._folder / f"{uid}.sh"
         if not self.environment.exists():
             self.environment.touch(mode=0o600)
-            self.environment.write_bytes(users(os.environb, elsewhere=self._site.scheduler.name != "fork"))
+            self.environment.write_bytes(users(os.environb, elsewhere=self._site.batch))
         modules = list(dict.fromkeys([*plan.modules, *self._site.runtime.modules]))
         lines = [
             "#!/usr/bin/env bash",

@@ -8,20 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from deeprc.core.errors import ConfigError
+from deeprc.schedulers import Scheduler
 
-# Setting -> the options that say so, the first one is used. A reservation of PBS is a queue of its own.
-OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
-    "slurm": {
-        "account": ("--account", "-A"),
-        "qos": ("--qos", "-q"),
-        "constraint": ("--constraint", "-C"),
-        "reservation": ("--reservation",),
-        "exclusive": ("--exclusive",),
-    },
-    "pbspro": {"account": ("-A",), "reservation": ("-q",)},
-    "lsf": {"account": ("-P",), "reservation": ("-U",), "exclusive": ("-x",)},
-    "fork": {"account": ()},  # nobody charges there
-}
 FLAGS = {"exclusive"}  # without a value of their own
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
 
@@ -54,37 +42,36 @@ class Queueing:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: str(value) for name, value in values.items() if value}
 
-    def check(self, scheduler: str) -> None:
+    def check(self, batch: Scheduler) -> None:
         """Raise a ConfigError for a setting that the batch system has no word for."""
-        known = OPTIONS[scheduler]
         for name, value in self.given.items():
-            if name not in known:
-                what = "there is no batch system" if scheduler == "fork" else f"{scheduler} has no option for it"
+            if name not in batch.settings:
+                what = f"{batch.name} has no option for it" if batch.batch else "there is no batch system"
                 raise ConfigError(
                     f"{name} is asked for, but {what}",
                     found=f"--radical-pilot-{name}" + ("" if name in FLAGS else f" {value}"),
-                    expected="one of " + ", ".join(known),
+                    expected="one of " + ", ".join(batch.settings),
                     fix="leave it out, or write what is meant into the site file's scheduler_options",
                 )
 
-    def options(self, scheduler: str, site: Sequence[str], environment: Mapping[str, str] | None = None) -> list[str]:
+    def options(self, batch: Scheduler, site: Sequence[str], environment: Mapping[str, str] | None = None) -> list[str]:
         """The words of the `site`'s options and of these: one that stands in both is the user's.
 
         `$NAME` in the site's own words is that variable of the user's; a constraint is added to the site's.
         """
-        self.check(scheduler)
+        self.check(batch)
         words, own = list(site), []
         for name, value in self.given.items():
-            spelt = OPTIONS[scheduler][name]
+            spelt = batch.settings[name]
             words, before = _without(words, spelt, name in FLAGS)
-            if name == "constraint" and before:
-                value = _both(before[-1], value)
+            if before:
+                value = batch.joined(name, before[-1], value)
             if name in FLAGS:
                 own.append(spelt[0])
             else:
                 own += [f"{spelt[0]}={value}"] if spelt[0].startswith("--") else [spelt[0], value]
         environment = os.environ if environment is None else environment
-        return [_filled(word, scheduler, environment) for word in words] + own
+        return [_filled(word, batch, environment) for word in words] + own
 
 
 NOTHING = Queueing()
@@ -105,24 +92,12 @@ def _without(words: list[str], spelt: tuple[str, ...], flag: bool) -> tuple[list
     return kept, values
 
 
-def _both(site: str, user: str) -> str:
-    """Two constraints of Slurm as one; without brackets, only plain features can be joined."""
-    if not all(re.fullmatch(r"[\w.&-]+", text) for text in (site, user)):
-        raise ConfigError(
-            "the site's constraint and the one that is asked for cannot be joined",
-            found=f"{site} and {user}",
-            expected="features joined by &",
-            fix="ask for features only, or for a partition of the site that has such nodes",
-        )
-    return site if user in site.split("&") else f"{site}&{user}"
-
-
-def _filled(word: str, scheduler: str, environment: Mapping[str, str]) -> str:
+def _filled(word: str, batch: Scheduler, environment: Mapping[str, str]) -> str:
     def value(match: re.Match) -> str:
         name = match[1] or match[2]
         if environment.get(name):
             return environment[name]
-        settings = [setting for setting, spelt in OPTIONS[scheduler].items() if word.split("=")[0] in spelt]
+        settings = [setting for setting, spelt in batch.settings.items() if word.split("=")[0] in spelt]
         raise ConfigError(
             f"${name} is not set, and the site's options for the batch system name it",
             found=word,

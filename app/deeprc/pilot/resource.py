@@ -12,12 +12,9 @@ from deeprc.core.files import write_json
 from deeprc.core.ownership import PRIVATE
 from deeprc.launch.modules import KNOWN
 from deeprc.pilot import curve
-from deeprc.pilot.batch import SCHEMES
 from deeprc.sites import Partition, Site
 
 PATCHES = Path(__file__).with_name("patches")  # of RADICAL-Pilot's processes
-CLIENTS = ("SLURM_CONF",)  # what a batch job takes over from the client: where its commands find the batch system
-
 GROUP = "deeprc"  # the file resource_deeprc.json; RADICAL-Pilot calls a site in it `deeprc.<site>`
 
 
@@ -34,19 +31,18 @@ def resource_config(site: Site, partition: Partition, *, sandbox: Path, bootstra
     bootstrap
         The script that a batch system's job reads first.
     """
-    scheduler = site.scheduler.name
-    batch = scheduler != "fork"
+    engine, batch = site.scheduler.system.engine, site.batch
     config = {
         "description": site.description,
         "default_schema": "local",
         "schemas": {
             "local": {
-                "job_manager_endpoint": f"{SCHEMES[scheduler]}://localhost/",
+                "job_manager_endpoint": f"{engine}://localhost/",
                 "filesystem_endpoint": "file://localhost/",
             }
         },
         "default_remote_workdir": str(sandbox),
-        "resource_manager": scheduler.upper(),
+        "resource_manager": engine.upper(),
         "agent_config": "default",
         "agent_scheduler": "CONTINUOUS",
         "agent_spawner": "POPEN",
@@ -85,7 +81,8 @@ def bootstrap_text(site: Site, folder: Path, *, towards: str, environment: Mappi
         "TMPDIR": str(folder / "tmp"),
         "VIRTUAL_ENV": sys.prefix,
         "PYTHONUNBUFFERED": "1",
-        **{name: environment[name] for name in CLIENTS if name in environment},
+        # What a batch job takes over from the client: where its commands find the batch system.
+        **{name: environment[name] for name in site.scheduler.system.clients if name in environment},
     }
     modules = [f"module {name}" if name.startswith("use ") else f"module load {name}" for name in site.modules]
     return "\n".join(

@@ -1,32 +1,136 @@
-"""PBS Pro and OpenPBS: queues from `qstat -Q -f`, nodes from `pbsnodes -a`; Torque is told from them."""
+"""PBS Pro."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
 
 from deeprc.core.ask import ask
+from deeprc.schedulers.base import TALK, Job, Scheduler, register, user
 from deeprc.schedulers.gpu_types import known
-from deeprc.schedulers.queues import Queue, SchedulerFound, here, number, whole
+from deeprc.schedulers.queues import Gres, Queue, SchedulerFound, here, number, whole
+from deeprc.schedulers.requests import Asked, pairs
 
 UNITS = {"b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40}
 AVAILABLE = "resources_available."
 
 
-def pbs() -> SchedulerFound | None:
-    """PBS, where its commands are."""
-    text = ask(["qstat", "--version"])
-    if text is None:
+@register("pbspro")
+class PbsPro(Scheduler):
+    """PBS Pro and OpenPBS: queues from `qstat -Q -f`, nodes from `pbsnodes -a`; Torque is told from them."""
+
+    title = "PBS Pro"
+    engine = "pbspro"
+    launcher = "mpiexec-pals"
+    interactive = "qsub -I"
+    job_variable, queue_variable = "PBS_JOBID", "PBS_QUEUE"
+    tells = ("PBS_*",)
+    known_by = ("PBS_O_HOST",)
+    settings: ClassVar = {"account": ("-A",), "reservation": ("-q",)}  # a reservation is a queue of its own
+    named = "-N {}"  # until 19, 15 characters at most
+    queues = ("-q",)
+
+    def detect(self) -> SchedulerFound | None:
+        """PBS, where its commands are."""
+        text = ask(["qstat", "--version"])
+        if text is None:
+            return None
+        name, version = which_pbs(text), number(text)
+        listing = ask(["qstat", "-Q", "-f"])
+        if listing is None:
+            return SchedulerFound(
+                name, version, remark=f"{text.strip().splitlines()[0]}: it is installed, but no server answers"
+            )
+        queues, left_out = parse_queues(listing, parse_nodes(ask(["pbsnodes", "-a"]) or ""))
+        return SchedulerFound(name, version, queues=queues, left_out=left_out)
+
+    def options_for(self, queue: Queue, *, processors: int, gres: Gres | None, gpus: int) -> list[str]:
+        """A chunk for each node, with all of its processors."""
+        chunk = f"select={{nodes}}:ncpus={processors}" + (":ngpus={gpus}" if gpus else "")
+        return ["-q", queue.name, "-l", chunk, "-l", "place=scatter:excl"]
+
+    def asked(self, job: Job) -> list[str]:
+        """A host for each chunk: unless told, PBS may put several on one (its User's Guide, `place`: `free`)."""
+        told = places(job.options) or lays_nodes(job.options)
+        return [*job.options, *(["-l", "place=scatter"] if job.nodes > 1 and not told else [])]
+
+    def contradiction(self, options: Sequence[str], facts: Mapping[str, object], nodes: int) -> str | None:
+        """A `place` that is no scatter."""
+        wrong = [place for place in places(options) if nodes > 1 and "scatter" not in place.split(":")]
+        if not wrong:
+            return None
+        return f"place={wrong[0]} may put several of a job's nodes on one host: write place=scatter, or scatter:excl"
+
+    def nodes_asked(self, options: Sequence[str]) -> Asked | None:
+        """The chunks of `select` and of Torque's `nodes`."""
+        found = list(chunks(pairs(options)))
+        if found and all(chunk[0] is not None for chunk in found):
+            return Asked(sum(chunk[0] or 0 for chunk in found), f"-l {found[0][2]}", "-l select={nodes}:…")
         return None
-    name, version = which_pbs(text), number(text)
-    listing = ask(["qstat", "-Q", "-f"])
-    if listing is None:
-        return SchedulerFound(
-            name, version, remark=f"{text.strip().splitlines()[0]}: it is installed, but no server answers"
-        )
-    queues, left_out = parse_queues(listing, parse_nodes(ask(["pbsnodes", "-a"]) or ""))
-    return SchedulerFound(name, version, queues=queues, left_out=left_out)
+
+    def gpus_asked(self, options: Sequence[str], nodes: int, sockets: int = 1) -> Iterator[Asked]:
+        """Those of each chunk, and of the whole job."""
+        given = pairs(options)
+        packed = nodes == 1 and any(value.startswith("place=pack") for _, value in resources(given))
+        of = [(many, int(number[1]), text) for many, chunk, text in chunks(given)
+              if (number := re.search(r"(?:^|:)n?gpus=(\d+)", chunk))]  # fmt: skip
+        instead = re.sub(r"gpus=\d+", "gpus={gpus}", f"-l {of[0][2]}") if of else ""
+        if packed and of:  # several chunks on one host
+            yield Asked(sum((many or 1) * number for many, number, _ in of), f"-l {of[0][2]}", instead)
+        elif of:
+            yield Asked(min(number for _, number, _ in of), f"-l {of[0][2]}", instead)
+        for _, value in resources(given):
+            if whole := re.fullmatch(r"ngpus=(\d+)", value):
+                yield Asked(int(whole[1]) // nodes, f"-l {value}", "-l select={nodes}:ngpus={gpus}")
+
+    def end(self, name: str) -> None:
+        """By `qdel`, which takes numbers only."""
+        if found := self._select(name):
+            ask(["qdel", *found], patience=TALK)
+
+    def left(self, name: str) -> list[str]:
+        """By `qselect`: those that wait or run."""
+        return self._select(name, "-s", "QR")
+
+    def _select(self, name: str, *more: str) -> list[str]:
+        return (ask(["qselect", "-u", user(), "-N", name, *more], patience=TALK) or "").split()
+
+    def nodes(self, environment: Mapping[str, str] = os.environ) -> int:
+        """Those in the job's file."""
+        with contextlib.suppress(KeyError, OSError):
+            return len(set(Path(environment["PBS_NODEFILE"]).read_text().split())) or 1
+        return 1
+
+
+def places(options: Iterable[str]) -> list[str]:
+    """The values of `-l place=…`."""
+    return [part for _, value in resources(pairs(options)) for part in re.findall(r"^place=(.*)", value)]
+
+
+def lays_nodes(options: Iterable[str]) -> bool:
+    """Whether nodes are asked for in Torque's words, `-l nodes=…`, which scatters and bears no `place`."""
+    return any(value.startswith("nodes=") for _, value in resources(pairs(options)))
+
+
+def resources(given: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, part) for name, value in given if name == "-l" for part in value.split(",")]
+
+
+def chunks(given: Sequence[tuple[str, str]]) -> Iterator[tuple[int | None, str, str]]:
+    """Of `select` and of Torque's `nodes`: how many of each chunk (None where unreadable), its text, and the whole."""
+    for _, value in resources(given):
+        name, _, chunks = value.partition("=")
+        if name not in ("select", "nodes"):
+            continue
+        for chunk in chunks.split("+"):
+            first = chunk.partition(":")[0]
+            many = int(first) if first.isdigit() else None if "$" in first else 1
+            yield many, chunk, value
 
 
 def which_pbs(version: str) -> str:

@@ -1,4 +1,4 @@
-"""Slurm: partitions from `sinfo`, the default PMI from `scontrol show config`."""
+"""Slurm."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 from deeprc.core.ask import ask
-from deeprc.schedulers.queues import Queue, SchedulerFound, architecture, number, whole
+from deeprc.core.errors import ConfigError
+from deeprc.schedulers.base import TALK, Scheduler, register, user
+from deeprc.schedulers.queues import Gres, Queue, SchedulerFound, architecture, number, whole
+from deeprc.schedulers.requests import Asked, pairs, spelt
 
 # What its plugins for MPI are called, as site files call what they speak to ranks.
 SPOKEN = {"cray_shasta": "cray", "pmi2": "pmi2", "pmix": "pmix", "pspmix": "pspmix", "openmpi": "orte"}
@@ -19,18 +23,125 @@ SPOKEN = {"cray_shasta": "cray", "pmi2": "pmi2", "pmix": "pmix", "pspmix": "pspm
 SINFO = ["sinfo", "--noheader", "--exact", "--format=%R|%D|%c|%m|%G|%l|%X|%Y|%Z|%a"]
 
 
-def slurm() -> SchedulerFound | None:
-    """Slurm, where its commands are."""
-    if not shutil.which("sinfo"):
-        return None
-    version, text = number(ask(["sinfo", "--version"])), ask(SINFO)
-    if text is None:
-        return SchedulerFound("slurm", version, remark="Slurm is installed, but no controller answers")
-    config = parse_config(ask(["scontrol", "show", "config"]) or "")
-    queues, left_out = parse_sinfo(text)
-    mine = parse_sinfo(ask([*SINFO, f"--nodes={socket.gethostname().partition('.')[0]}"]) or "")[0]
-    queues = with_archs(this_node(queues, mine, os.environ), ask(["scontrol", "show", "nodes", "--oneliner"]) or "")
-    return SchedulerFound("slurm", version, config.get("ClusterName"), queues, None, default_pmi(config), left_out)
+# Slurm: sbatch.html. What each counts for: a node, the job, a task, a socket.
+GPUS = {
+    "--gpus-per-node": "node", "--gres": "node", "--tres-per-node": "node", "--gpus": "job", "-G": "job",
+    "--gpus-per-task": "task", "--tres-per-task": "task", "--gpus-per-socket": "socket",
+}  # fmt: skip
+
+
+@register("slurm")
+class Slurm(Scheduler):
+    """Slurm: partitions from `sinfo`, the default PMI from `scontrol show config`."""
+
+    title = "Slurm"
+    engine = "slurm"
+    comes_first = True  # it has wrappers called qstat, bjobs, lsid
+    launcher = own_launcher = "srun"
+    interactive = "salloc"
+    job_variable, queue_variable, cluster_variable = "SLURM_JOB_ID", "SLURM_JOB_PARTITION", "SLURM_CLUSTER_NAME"
+    tells = ("SLURM_*", "SLURMD_*")
+    clients = ("SLURM_CONF",)
+    known_by = ("SLURM_CLUSTER_NAME",)
+    settings: ClassVar = {
+        "account": ("--account", "-A"),
+        "qos": ("--qos", "-q"),
+        "constraint": ("--constraint", "-C"),
+        "reservation": ("--reservation",),
+        "exclusive": ("--exclusive",),
+    }
+    named = "--job-name={}"
+    queues = ("--partition", "-p")
+    by_step = True
+
+    def detect(self) -> SchedulerFound | None:
+        """Slurm, where its commands are."""
+        if not shutil.which("sinfo"):
+            return None
+        version, text = number(ask(["sinfo", "--version"])), ask(SINFO)
+        if text is None:
+            return SchedulerFound("slurm", version, remark="Slurm is installed, but no controller answers")
+        config = parse_config(ask(["scontrol", "show", "config"]) or "")
+        queues, left_out = parse_sinfo(text)
+        mine = parse_sinfo(ask([*SINFO, f"--nodes={socket.gethostname().partition('.')[0]}"]) or "")[0]
+        nodes = ask(["scontrol", "show", "nodes", "--oneliner"]) or ""
+        queues = with_archs(this_node(queues, mine, os.environ), nodes)
+        return SchedulerFound("slurm", version, config.get("ClusterName"), queues, None, default_pmi(config), left_out)
+
+    def options_for(self, queue: Queue, *, processors: int, gres: Gres | None, gpus: int) -> list[str]:
+        """Nodes and ranks, and its accelerators where it tells of some."""
+        options = [f"--partition={queue.name}", "--nodes={nodes}", "--ntasks-per-node={ranks_per_node}"]
+        kind = f"{gres[0]}:" if gres and gres[0] else ""
+        return [*options, f"--gres=gpu:{kind}{{gpus}}"] if gres else options
+
+    def joined(self, setting: str, site: str, user: str) -> str:
+        """Two constraints are one; without brackets, only plain features can be joined."""
+        if setting != "constraint":
+            return user
+        if not all(re.fullmatch(r"[\w.&-]+", text) for text in (site, user)):
+            raise ConfigError(
+                "the site's constraint and the one that is asked for cannot be joined",
+                found=f"{site} and {user}",
+                expected="features joined by &",
+                fix="ask for features only, or for a partition of the site that has such nodes",
+            )
+        return site if user in site.split("&") else f"{site}&{user}"
+
+    def environment(self, words: Sequence[str], gpus: int) -> dict[str, str]:
+        """A node's accelerators, where nothing else asks for them: an option of the command or the job's script would
+        go before this, and the pilot's engine has none for them.
+        """
+        asked = any(word.startswith(("--gres", "--gpus", "-G", "--exclusive")) for word in words)
+        return {"SBATCH_GRES": f"gpu:{gpus}"} if gpus and not asked else {}
+
+    def nodes_asked(self, options: Sequence[str]) -> Asked | None:
+        """`--nodes`, the last one of which counts."""
+        last = next((pair for pair in reversed(pairs(options)) if pair[0] in ("--nodes", "-N")), None)
+        count = last and re.fullmatch(r"(?:\d+-)?(\d+)", last[1])
+        return Asked(int(count[1]), spelt(*last), "--nodes={nodes}") if last and count else None
+
+    def gpus_asked(self, options: Sequence[str], nodes: int, sockets: int = 1) -> Iterator[Asked]:
+        """Each of GPUS, the last one of which counts."""
+        given = pairs(options)
+        tasks = [value for name, value in given if name == "--ntasks-per-node"]
+        for name, value in dict(given).items():
+            if name not in GPUS or (count := of_gres(name, value)) is None:
+                continue
+            per = GPUS[name]
+            if per == "task":
+                count *= int(tasks[-1]) if tasks and tasks[-1].isdigit() else 1
+            each = {"job": count // nodes, "socket": count * sockets}.get(per, count)
+            number = re.sub(r"\d+$", "{gpus}", value) if re.search(r"\d$", value) else f"{value}:{{gpus}}"
+            yield Asked(each, spelt(name, value), f"{name}={number}" if per == "node" else "--gpus-per-node={gpus}")
+
+    def end(self, name: str) -> None:
+        """By `scancel`."""
+        ask(["scancel", "--quiet", f"--user={user()}", f"--name={name}"], patience=TALK)
+
+    def left(self, name: str) -> list[str]:
+        """By `squeue`."""
+        mine = ["squeue", "--noheader", "--me", "--states=PD,CF,R,S", f"--name={name}", "--format=%i"]
+        return (ask(mine, patience=TALK) or "").split()
+
+    def waits(self, name: str) -> str | None:
+        """State and reason in Slurm's words."""
+        mine = ["squeue", "--noheader", "--me", "--states=PENDING", f"--name={name}", "--format=%T (%r)"]
+        return (ask(mine, patience=TALK) or "").strip() or None
+
+    def nodes(self, environment: Mapping[str, str] = os.environ) -> int:
+        """As the job's variable says."""
+        return int(environment.get("SLURM_JOB_NUM_NODES", 0)) or 1
+
+
+def of_gres(name: str, value: str) -> int | None:
+    """Those in `4`, `a100:4`, `a100:2,h100:1`, `gpu`, `gpu:a100:2(S:0)`, `gres/gpu:4`; None for no number."""
+    kinds = [re.sub(r"\(.*", "", part).removeprefix("gres/").removeprefix("gres:") for part in value.split(",")]
+    if name in ("--gres", "--tres-per-node", "--tres-per-task"):
+        kinds = [re.sub(r"^gpu[:=]?", "", kind) for kind in kinds if re.match(r"gpu\b", kind)]
+    numbers = [kind.rpartition(":")[2] for kind in kinds]
+    if not numbers or any("$" in kind for kind in kinds):
+        return 0 if value == "none" else None
+    return sum(int(number) if number.isdigit() else 1 for number in numbers)
 
 
 def parse_config(text: str) -> dict[str, str]:

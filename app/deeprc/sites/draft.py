@@ -11,12 +11,12 @@ import yaml
 from deeprc.core.errors import ConfigError
 from deeprc.core.files import write_text
 from deeprc.core.validation import validate
+from deeprc.schedulers import known_schedulers, scheduler, schedulers
 from deeprc.sites.detect.machine import Machine
 from deeprc.sites.detect.mpi import MpiLibrary
 from deeprc.sites.draft_partitions import FILL_IN, partitions
 from deeprc.sites.model import Site
 
-LAUNCHERS = {"slurm": "srun", "pbspro": "mpiexec-pals", "lsf": "mpiexec-hydra", "fork": "mpiexec-hydra"}
 HEAD = """# yaml-language-server: $schema=../site.schema.json
 # {name}: a draft, made by `deeprc site detect`. Marks: V read in the facility's own documents, V2 in another
 # project's configuration, U unverified, ! the sources disagree. Everything below is a guess from one node until someone
@@ -49,7 +49,7 @@ def draft(machine: Machine) -> dict:
         "contact": f"{FILL_IN}: whom users ask",
         "url": f"{FILL_IN}: the facility's page",
         "identity": {**_identity(machine, name), **guess},
-        "scheduler": {"name": machine.scheduler.name, **_csm(machine), **guess},
+        "scheduler": {"name": machine.scheduler.name, **_facts(machine), **guess},
         "launcher": {**_launcher(machine), **guess},
         "interconnect": {
             "fabric": fabric,
@@ -66,11 +66,11 @@ def draft(machine: Machine) -> dict:
 
 def write_draft(machine: Machine, folder: Path) -> Path:
     """Write the draft to `folder/<name>/site.yaml`; what stands there is kept, and is an error."""
-    if machine.scheduler.name not in LAUNCHERS:
+    if machine.scheduler.name not in known_schedulers():
         raise ConfigError(
             "no draft can be made: Deep RC has no scheduler for the batch system here", where="deeprc site detect",
             found=f"{machine.scheduler.name} {machine.scheduler.version or ''}".strip(),
-            fix=f"it knows {', '.join(name for name in LAUNCHERS if name != 'fork')}, and machines without any (fork)",
+            fix=f"it knows {', '.join(one.name for one in schedulers() if one.batch)}, and machines without any (fork)",
         )  # fmt: skip
     content = draft(machine)
     path = folder / content["name"] / "site.yaml"
@@ -85,7 +85,9 @@ def write_draft(machine: Machine, folder: Path) -> Path:
 
 def site_name(machine: Machine) -> str:
     """The cluster's name, else the host's, in the letters of sites' names."""
-    cluster = machine.scheduler.cluster or machine.variables.get("SLURM_CLUSTER_NAME")
+    cluster = machine.scheduler.cluster
+    for one in schedulers():
+        cluster = cluster or machine.variables.get(one.cluster_variable or "")
     words = cluster or _domain(machine) or machine.hosts[0]
     return re.sub(r"[^a-z0-9-]+", "-", words.lower()).strip("-") or "site"
 
@@ -105,27 +107,26 @@ def _identity(machine: Machine, name: str) -> dict:
     return {"environment": telling, "hostnames": hosts}
 
 
-def _csm(machine: Machine) -> dict:
-    """LSF: `jsrun` is IBM's, for machines whose nodes its Cluster System Manager gives."""
-    if machine.scheduler.name != "lsf":
-        return {}
-    return {"csm": any(program.launcher == "jsrun" for program in machine.launchers)}
+def _facts(machine: Machine) -> dict:
+    """What the batch system's own keys are to say."""
+    return scheduler(machine.scheduler.name).facts_of(program.launcher for program in machine.launchers)
 
 
 def _launcher(machine: Machine) -> dict:
     """The machine's launcher; that of Deep RC's own environment starts nothing on a cluster."""
-    batch = machine.scheduler
-    usual = LAUNCHERS[batch.name]
-    there = [program for program in machine.launchers if not program.own or batch.name == "fork"]
-    there = [program for program in there if program.launcher != "srun" or batch.name == "slurm"]
+    batch = scheduler(machine.scheduler.name)
+    usual = batch.launcher
+    others = {one.own_launcher for one in schedulers() if one.name != batch.name}
+    there = [program for program in machine.launchers if not program.own or not batch.batch]
+    there = [program for program in there if program.launcher not in others]
     by_name = {program.launcher: program for program in sorted(there, key=lambda program: program.own, reverse=True)}
     name = next((name for name in ("ibrun", "jsrun", usual, *by_name) if name in by_name), usual)
     found: dict = {"name": name, "pmi": list(by_name[name].pmi) if name in by_name else []}
     if name not in by_name:
         found["note"] = f"{FILL_IN}: it was not found here, and may come with a module"
-    if name == "srun" and batch.default_pmi:
-        found["default_pmi"] = batch.default_pmi
-        found["pmi"].sort(key=lambda pmi: pmi != batch.default_pmi)
+    if name == batch.own_launcher and (default := machine.scheduler.default_pmi):
+        found["default_pmi"] = default
+        found["pmi"].sort(key=lambda pmi: pmi != default)
     return found | {"alternatives": [other for other in by_name if other != name and not by_name[other].own]}
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+from deeprc.schedulers import scheduler
 from deeprc.schedulers.gpu_types import GRACE, known
 from deeprc.schedulers.queues import Gres, Queue, parse_gres
 from deeprc.sites.detect.accelerators import Accelerators
@@ -80,7 +81,9 @@ def _partition(machine: Machine, queue: Queue | None, gres: Gres | None, name: s
         notes.append("cores may be hardware threads: the scheduler counts them as it was told to")
     if queue:
         count = accelerator["count"] if accelerator else 0
-        part |= {"queue": queue.name, "scheduler_options": _options(machine, queue, gres, cores * threads, count)}
+        batch = scheduler(machine.scheduler.name)
+        options = batch.options_for(queue, processors=cores * threads, gres=gres, gpus=count)
+        part |= {"queue": queue.name, "scheduler_options": options}
     if accelerator:
         part["accelerator"] = accelerator
     return part | ({"note": "; ".join(notes)} if notes else {})
@@ -119,17 +122,3 @@ def _as_found(card: Accelerators, count: int) -> dict:
     found = {"vendor": card.vendor, "model": card.model, "arch": card.arch, "memory_gb": card.memory_gb}
     found |= {"count": count, "driver": card.driver}
     return {key: value for key, value in found.items() if value is not None}
-
-
-def _options(
-    machine: Machine, queue: Queue, gres: Gres | None, processors: int, gpus: int
-) -> list[str]:  # fmt: skip
-    name = machine.scheduler.name
-    if name == "slurm":
-        options = [f"--partition={queue.name}", "--nodes={nodes}", "--ntasks-per-node={ranks_per_node}"]
-        kind = f"{gres[0]}:" if gres and gres[0] else ""
-        return [*options, f"--gres=gpu:{kind}{{gpus}}"] if gres else options
-    if name == "pbspro":
-        chunk = f"select={{nodes}}:ncpus={processors}" + (":ngpus={gpus}" if gpus else "")
-        return ["-q", queue.name, "-l", chunk, "-l", "place=scatter:excl"]
-    return ["-q", queue.name]  # nodes, slots and accelerators come by themselves: `deeprc.sites.allocation`

@@ -10,11 +10,10 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from deeprc.core.errors import unknown
-from deeprc.sites import requests
 from deeprc.sites.fact import Count, Fact, facts_in
 from deeprc.sites.hardware import Partition
 from deeprc.sites.setting import Bind, Setting
-from deeprc.sites.software import Family, Interconnect, LauncherFact, Module, Mpi, Runtime, Scheduler
+from deeprc.sites.software import Family, Interconnect, LauncherFact, Module, Mpi, Runtime, SchedulerFact
 
 Translator = Literal["wi4mpi", "mpitrampoline"]
 
@@ -100,7 +99,7 @@ class Site(Fact):
     contact: str
     url: str
     identity: Identity = Field(default_factory=Identity)
-    scheduler: Scheduler
+    scheduler: SchedulerFact
     launcher: LauncherFact
     interconnect: Interconnect
     mpi: list[Mpi] = Field(min_length=1)
@@ -116,16 +115,10 @@ class Site(Fact):
 
     @model_validator(mode="after")
     def _consistent(self) -> Site:
-        if self.scheduler.csm is False and any("-nnodes" in option for option in self._allocations()):
-            raise ValueError("-nnodes is an option of IBM's Cluster System Manager: leave it out, or say csm: true")
-        if self.scheduler.name == "pbspro":
-            for part in self.partitions:
-                for place in requests.places([*self.scheduler.options, *part.scheduler_options]):
-                    if part.nodes > 1 and "scatter" not in place.split(":"):
-                        raise ValueError(
-                            f"place={place} may put several of a job's nodes on one host (partition {part.name}): write"
-                            " place=scatter, or scatter:excl"
-                        )
+        for part in self.partitions:
+            options = [*self.scheduler.options, *part.scheduler_options]
+            if why := self.scheduler.system.contradiction(options, self.scheduler.facts, part.nodes):
+                raise ValueError(f"partition {part.name}: {why}")
         names = [partition.name for partition in self.partitions]
         if len(names) != len(set(names)):
             raise ValueError(f"partitions: a name stands twice in {', '.join(names)}")
@@ -137,13 +130,12 @@ class Site(Fact):
                 )
             for name in set(setting.when.partitions or []) - set(names):
                 raise unknown("partition", name, names, where=f"site {self.name}, settings")
-            if self.scheduler.name == "slurm" and self.interconnect.fabric == "slingshot":
+            if self.scheduler.system.by_step and self.interconnect.fabric == "slingshot":
                 # HPE shs-ccl-docs README: a single-node step has no VNI, and NCCL fails where NCCL_NET insists on it.
                 named = {"NCCL_NET", "NCCL_NET_PLUGIN"} & setting.environment.keys()
                 if named and setting.when.nodes != "several":
-                    raise ValueError(
-                        f"{', '.join(sorted(named))} on Slingshot under Slurm is for `nodes: several` only"
-                    )
+                    under = f"on Slingshot under {self.scheduler.system.title}"
+                    raise ValueError(f"{', '.join(sorted(named))} {under} is for `nodes: several` only")
         return self
 
     def partition(self, name: str | None = None) -> Partition:
@@ -163,16 +155,13 @@ class Site(Fact):
         return own
 
     @property
-    def csm(self) -> bool:
-        """LSF: whether nodes come from IBM's Cluster System Manager (Summit, Sierra), by `-nnodes`; else by slots.
+    def batch(self) -> bool:
+        """Whether a batch system gives its nodes."""
+        return self.scheduler.system.batch
 
-        Where nobody says, they do with `jsrun`, and where the options name `-nnodes`.
-        """
-        if self.scheduler.csm is not None:
-            return self.scheduler.csm
-        return self.launcher.name == "jsrun" or any("-nnodes" in option for option in self._allocations())
-
-    def _allocations(self) -> list[str]:
+    @property
+    def allocations(self) -> list[str]:
+        """The options for any of its partitions, as they stand in the file."""
         return [*self.scheduler.options, *(option for part in self.partitions for option in part.scheduler_options)]
 
     @property

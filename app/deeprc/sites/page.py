@@ -102,7 +102,7 @@ def _read(fact: Fact) -> tuple[str, str]:
 
 
 def _partition(site: Site, part: Partition) -> tuple[str, ...]:
-    if site.scheduler.name == "fork":  # what this machine has is detected, and is no fact of the file
+    if not site.batch:  # what this machine has is detected, and is no fact of the file
         return (part.name, "1", "detected", "detected", "", "", *_read(part))
     cores = str(part.usable_cores)
     if part.reserved_cores:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from deeprc.schedulers import Scheduler, known_schedulers, scheduler, schedulers
 from deeprc.sites.fact import Fact, Switch
 from deeprc.sites.options import Option
 
@@ -36,7 +37,7 @@ Pmi = Literal["pmi1", "pmi2", "pmix", "cray", "pals", "orte", "prrte", "jsm", "p
 Part = Literal["gpu", "mpi", "cuda-mpi", "nccl", "openmpi-pmi2", "openmpi-pmix"]
 
 
-class Scheduler(Fact):
+class SchedulerFact(Fact):
     """The batch system.
 
     Attributes
@@ -44,18 +45,30 @@ class Scheduler(Fact):
     options
         Go with every allocation. `$NAME` in them is a variable of the user's.
     csm
-        LSF: whether IBM's Cluster System Manager gives its nodes, see `Site.csm`.
+        LSF: whether IBM's Cluster System Manager gives its nodes, see `deeprc.schedulers.lsf`.
     """
 
-    name: Literal["fork", "slurm", "pbspro", "lsf"]
+    name: Literal[tuple(known_schedulers())]
     options: list[Option] = Field(default_factory=list)
     csm: Switch | None = None
 
     @model_validator(mode="after")
-    def _csm_is_of_lsf(self) -> Scheduler:
-        if self.csm is not None and self.name != "lsf":
-            raise ValueError(f"csm is a fact of LSF, not of {self.name}")
+    def _of_this_one(self) -> SchedulerFact:
+        for one in schedulers():
+            for key in one.facts:
+                if key not in self.system.facts and getattr(self, key) is not None:
+                    raise ValueError(f"{key} is a fact of {one.title}, not of {self.name}")
         return self
+
+    @property
+    def system(self) -> Scheduler:
+        """What Deep RC knows of it."""
+        return scheduler(self.name)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the file says of it alone."""
+        return {key: getattr(self, key) for key in self.system.facts}
 
 
 class LauncherFact(Fact):

@@ -3,12 +3,12 @@ import dataclasses
 import pytest
 
 from deeprc.doctor.compare import compare
+from deeprc.schedulers import SchedulerFound
 from deeprc.sites import load_site
 from deeprc.sites.detect.accelerators import Accelerators
 from deeprc.sites.detect.launchers import LauncherProgram
 from deeprc.sites.detect.machine import find_out
 from deeprc.sites.detect.nics import Nic
-from deeprc.sites.detect.scheduler import SchedulerFound
 from deeprc.sites.software import Interconnect, LauncherFact, Mpi, Runtime
 
 A100 = {"vendor": "nvidia", "model": "A100", "count": 4, "arch": "sm_80", "driver": "535.10"}

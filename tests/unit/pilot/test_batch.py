@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deeprc.pilot.address import own_address
-from deeprc.pilot.batch import cancel_commands, submission
+from deeprc.pilot.batch import submission
 from deeprc.pilot.queueing import Queueing
 from deeprc.pilot.resource import PATCHES, bootstrap_text, resource_config
 from samples.sites import cluster
@@ -114,13 +113,6 @@ def test_what_csm_cannot_be(scheduler, options, message):
         cluster(scheduler=scheduler, partition={"scheduler_options": options})
 
 
-@pytest.mark.parametrize("scheduler", ["slurm", "pbspro", "lsf"])
-def test_commands_that_end_a_job_name_it(scheduler):
-    for command in cancel_commands(scheduler, "deeprc-1"):
-        assert "deeprc-1" in shlex.split(command.replace("=", " "))
-        assert subprocess.run(["sh", "-n", "-c", command]).returncode == 0
-
-
 @pytest.mark.parametrize(
     ("parts", "endpoint", "manager"),
     [({}, "slurm://localhost/", "SLURM"), (PBS, "pbspro://localhost/", "PBSPRO"), (LSF, "lsf://localhost/", "LSF")],
@@ -188,7 +180,7 @@ def test_psij_submits_with_the_options_and_tells_the_refusal(tmp_path):
             "PATH": f"{tmp_path}:/usr/bin:/bin",
             "HOME": str(tmp_path),
             "PYTHONPATH": str(PATCHES),
-            "DEEPRC_SUBMIT": json.dumps(["--constraint=a b", "--x"]),
+            "DEEPRC_SUBMIT": json.dumps({"scheduler": "slurm", "options": ["--constraint=a b", "--x"]}),
             "DEEPRC_REFUSAL": str(tmp_path / "refusal"),
         },
         capture_output=True,
@@ -224,7 +216,7 @@ def test_lsf_reads_psijs_script_from_its_input(tmp_path):
             "PATH": f"{tmp_path}:/usr/bin:/bin",
             "HOME": str(tmp_path),
             "PYTHONPATH": str(PATCHES),
-            "DEEPRC_SUBMIT": json.dumps(["-n", "8", "-R", "span[ptile=4]"]),
+            "DEEPRC_SUBMIT": json.dumps({"scheduler": "lsf", "options": ["-n", "8", "-R", "span[ptile=4]"]}),
             "DEEPRC_REFUSAL": str(tmp_path / "refusal"),
         },
         capture_output=True,

@@ -99,9 +99,9 @@ def test_a_pilot_listens_at_the_address_that_its_nodes_reach(monkeypatch):
 
 
 def test_what_a_batch_system_is_asked_for_reaches_the_process_that_submits():
-    given = Submission("deeprc-1", ["--constraint=afton"], {"SBATCH_GRES": "gpu:4"}, None)
+    given = Submission("slurm", "deeprc-1", ["--constraint=afton"], {"SBATCH_GRES": "gpu:4"}, None)
     environment = broker_environment(Path("/p"), "m", given=given)
-    assert environment["DEEPRC_SUBMIT"] == '["--constraint=afton"]'
+    assert environment["DEEPRC_SUBMIT"] == '{"scheduler": "slurm", "options": ["--constraint=afton"]}'
     assert environment["SBATCH_GRES"] == "gpu:4"
     assert environment["DEEPRC_REFUSAL"] == "/p/refusal"
 

@@ -5,19 +5,27 @@ import pytest
 from deeprc.core.errors import ConfigError
 from deeprc.pilot import Allocation
 from deeprc.pilot.queueing import Queueing
+from deeprc.schedulers import scheduler
 from samples.sites import cluster, laptop
 
+SLURM, PBS, LSF = map(scheduler, ("slurm", "pbspro", "lsf"))
 ALL = Queueing("m1", "debug", "hbm80g", "maintenance", True)
 
 
 def test_each_setting_has_its_option():
-    assert ALL.options("slurm", []) == [
+    assert ALL.options(SLURM, []) == [
         "--account=m1", "--qos=debug", "--constraint=hbm80g", "--reservation=maintenance", "--exclusive",
     ]  # fmt: skip
-    assert Queueing("geo", reservation="R12").options("pbspro", ["-l", "select=2"]) == [
+    assert Queueing("geo", reservation="R12").options(PBS, ["-l", "select=2"]) == [
         "-l", "select=2", "-A", "geo", "-q", "R12",
     ]  # fmt: skip
-    assert Queueing("geo", reservation="r", exclusive=True).options("lsf", []) == ["-P", "geo", "-U", "r", "-x"]
+    assert Queueing("geo", reservation="r", exclusive=True).options(LSF, []) == [
+        "-P",
+        "geo",
+        "-U",
+        "r",
+        "-x",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -32,23 +40,28 @@ def test_each_setting_has_its_option():
     ],
 )
 def test_the_users_own_takes_the_place_of_the_sites(site, given, words):
-    assert Queueing(**given).options("slurm", site) == words
+    assert Queueing(**given).options(SLURM, site) == words
 
 
 def test_a_reservation_of_pbs_is_its_queue():
-    assert Queueing(reservation="R12").options("pbspro", ["-q", "prod", "-l", "x=1"]) == ["-l", "x=1", "-q", "R12"]
+    assert Queueing(reservation="R12").options(PBS, ["-q", "prod", "-l", "x=1"]) == [
+        "-l",
+        "x=1",
+        "-q",
+        "R12",
+    ]
 
 
 def test_constraints_that_cannot_be_joined_are_refused():
     with pytest.raises(ConfigError, match="cannot be joined") as error:
-        Queueing(constraint="a|b").options("slurm", ["--constraint=gpu"])
+        Queueing(constraint="a|b").options(SLURM, ["--constraint=gpu"])
     assert error.value.found == "gpu and a|b"
-    assert Queueing(constraint="a|b").options("slurm", []) == ["--constraint=a|b"]
+    assert Queueing(constraint="a|b").options(SLURM, []) == ["--constraint=a|b"]
 
 
 def test_what_a_batch_system_has_no_word_for_is_refused_by_name(tmp_path):
     with pytest.raises(ConfigError) as error:
-        Queueing(qos="debug").check("pbspro")
+        Queueing(qos="debug").check(PBS)
     assert str(error.value) == (
         "qos is asked for, but pbspro has no option for it\n"
         "  found: --radical-pilot-qos debug\n"
@@ -62,8 +75,11 @@ def test_what_a_batch_system_has_no_word_for_is_refused_by_name(tmp_path):
 
 def test_a_variable_of_the_user_is_filled_in_as_one_word():
     words = ["--qos=$QOS", "--comment=${WHY}/x"]
-    assert Queueing().options("slurm", words, {"QOS": "acc debug", "WHY": "a"}) == ["--qos=acc debug", "--comment=a/x"]
-    assert Queueing("$QOS").options("slurm", [], {"QOS": "x"}) == ["--account=$QOS"]  # the user's words are the user's
+    assert Queueing().options(SLURM, words, {"QOS": "acc debug", "WHY": "a"}) == [
+        "--qos=acc debug",
+        "--comment=a/x",
+    ]
+    assert Queueing("$QOS").options(SLURM, [], {"QOS": "x"}) == ["--account=$QOS"]  # the user's words are the user's
 
 
 @pytest.mark.parametrize("environment", [{}, {"DEEPRC_QOS": ""}])

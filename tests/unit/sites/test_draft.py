@@ -6,13 +6,13 @@ import pytest
 
 from deeprc.core.errors import ConfigError
 from deeprc.launch import Layout, compose
+from deeprc.schedulers import Queue, SchedulerFound
 from deeprc.sites import load_site
 from deeprc.sites.detect.accelerators import Accelerators
 from deeprc.sites.detect.launchers import LauncherProgram
 from deeprc.sites.detect.machine import find_out
 from deeprc.sites.detect.mpi import MpiLibrary
 from deeprc.sites.detect.nics import Nic
-from deeprc.sites.detect.scheduler import Queue, SchedulerFound
 from deeprc.sites.draft import draft, write_draft
 from samples import sites
 

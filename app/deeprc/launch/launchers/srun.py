@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from deeprc.launch.launchers.base import Launcher, Layout, register, said
 from deeprc.launch.launchers.takes import takes
-from deeprc.sites.requests import pairs
+from deeprc.schedulers.requests import pairs
 
 # The name of the plugin, where it is another one. A library of PMI-1 (libpmi.so) asks Slurm itself.
 PMI = {"cray": "cray_shasta", "pmi1": "none", "orte": "openmpi"}

@@ -8,32 +8,10 @@ before those in the job's script.
 import io
 import json
 import os
-import re
 from pathlib import Path
 
-OPTIONS = "DEEPRC_SUBMIT"  # JSON: the options
+OPTIONS = "DEEPRC_SUBMIT"  # JSON: the batch system, as site files call it, and the options
 REFUSAL = "DEEPRC_REFUSAL"  # the file for the batch system's words
-
-
-# `bsub FILE` runs the file as a command, its #BSUB lines unread, unless lsf.conf says LSB_BSUB_PARSE_SCRIPT=Y (IBM
-# Spectrum LSF 10.1, job_script); every LSF reads them from its input.
-FROM_INPUT = 'file=$1; shift; exec bsub "$@" < "$file"'
-
-
-def for_lsf(script):
-    """PSI/J's script for LSF, without the nodes and slots, which the command's options say as the site has them.
-
-    PSI/J writes `-nnodes`, which is IBM's Cluster System Manager's, and a line with `-env` for each variable, though
-    the option takes one list (bsub.env).
-    """
-    lines = []
-    for line in script.splitlines():
-        variable = re.fullmatch(r"#BSUB -env (\w+)=(.*)", line)
-        if variable:
-            lines.append(f"export {variable[1]}={variable[2]}")
-        elif not re.match(r"#BSUB -(nnodes|n) ", line):
-            lines.append(line)
-    return "\n".join([*lines, ""])
 
 
 def with_options(submit):
@@ -44,21 +22,19 @@ def with_options(submit):
     """
 
     def submit_and_tell(self, job):
-        command = type(self).get_submit_command
+        from deeprc.schedulers import scheduler  # the process that submits is the client's machine's, and has it
 
-        generate = type(self).generate_submit_script
+        given = json.loads(os.environ[OPTIONS])
+        batch, options = scheduler(given["scheduler"]), given["options"]
+        command, generate = type(self).get_submit_command, type(self).generate_submit_script
 
         def get_submit_command(*arguments):
-            program, *rest = command(self, *arguments)
-            options = json.loads(os.environ[OPTIONS])
-            if program == "bsub":
-                return ["/bin/sh", "-c", FROM_INPUT, program, *rest, *options]
-            return [program, *options, *rest]
+            return batch.submit(command(self, *arguments), options)
 
         def generate_submit_script(job, context, file):
             text = io.StringIO()
             generate(self, job, context, text)
-            file.write(for_lsf(text.getvalue()) if "#BSUB" in text.getvalue() else text.getvalue())
+            file.write(batch.script(text.getvalue()))
 
         self.get_submit_command, self.generate_submit_script = get_submit_command, generate_submit_script
         try:

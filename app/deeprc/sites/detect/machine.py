@@ -7,19 +7,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from deeprc import schedulers
+from deeprc.schedulers import Queue, SchedulerFound
 from deeprc.sites.detect.accelerators import Accelerators, accelerators
 from deeprc.sites.detect.launchers import LauncherProgram, launchers
 from deeprc.sites.detect.mpi import MpiLibrary, mpi_libraries
 from deeprc.sites.detect.nics import Nic, nics
 from deeprc.sites.detect.processor import architecture, cores, memory_mb, processor
-from deeprc.sites.detect.scheduler import Queue, SchedulerFound, scheduler
 from deeprc.sites.detect.software import Program, glibc, loaded_modules, modules_system, runtimes
 from deeprc.sites.identity import host_names
 
 # Variables by which sites are known; the value of one is what a new site's file may look for.
 TELLING = (
-    "SLURM_CLUSTER_NAME", "LMOD_SYSTEM_NAME", "TACC_SYSTEM", "NERSC_HOST", "OLCF_MODULEPATH_ROOT", "CLUSTER_NAME",
-    "SYSTEMNAME", "RCAC_CLUSTER", "SITE_NAME", "PBS_O_HOST", "LSB_JOBID",
+    "LMOD_SYSTEM_NAME", "TACC_SYSTEM", "NERSC_HOST", "OLCF_MODULEPATH_ROOT", "CLUSTER_NAME", "SYSTEMNAME",
+    "RCAC_CLUSTER", "SITE_NAME", *(name for one in schedulers.schedulers() for name in one.known_by),
 )  # fmt: skip
 
 
@@ -82,7 +83,7 @@ def find_out(root: Path = Path("/"), environment: Mapping[str, str] = os.environ
         memory_mb=memory_mb(root),
         accelerators=accelerators(root),
         nics=nics(root),
-        scheduler=scheduler(),
+        scheduler=schedulers.detect(),
         launchers=launchers(),
         mpi=mpi_libraries(environment),
         modules=modules_system(environment, root),

@@ -1,0 +1,250 @@
+"""What every batch system has, and the register that it is found in."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from deeprc.core.registry import Registry
+from deeprc.schedulers.queues import Gres, Queue, SchedulerFound
+from deeprc.schedulers.requests import Asked
+
+TALK = 20.0  # seconds that a command about a job may take
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that is to be asked for, in a site's numbers.
+
+    Attributes
+    ----------
+    options
+        The site's options for it, filled in, as they stand in the file: each may be several words of shell.
+    nodes
+        How many it has.
+    slots
+        Processors of a node, as batch systems count them: usable cores times hardware threads.
+    gpus
+        Accelerators of a node.
+    launcher
+        What the site starts ranks with.
+    facts
+        The site file's keys of this batch system alone (`Scheduler.facts`).
+    everywhere
+        The site's options for any of its partitions, as they stand in the file.
+    """
+
+    options: Sequence[str]
+    nodes: int
+    slots: int
+    gpus: int = 0
+    launcher: str = ""
+    facts: Mapping[str, object] = field(default_factory=dict)
+    everywhere: Sequence[str] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """The options as words of a command."""
+        return [word for option in self.options for word in shlex.split(option)]
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What a batch system says of the site's options, see `deeprc.doctor.compare.Line`."""
+
+    subject: str
+    found: str
+    says: str
+    same: bool | None
+    grave: bool = False
+    fix: str | None = None
+
+
+class Scheduler(ABC):
+    """A batch system. One class in one file of this folder is all that Deep RC must know of it.
+
+    Attributes
+    ----------
+    title
+        Its name for people.
+    batch
+        Whether jobs wait there for nodes; this machine alone has none that do.
+    engine
+        What the pilot's engine calls it, where that has a way to its nodes; else None, and `no_pilot` says why.
+    comes_first
+        Whether it is looked for before others, since packages of it bring the commands of theirs.
+    launcher
+        What ranks are most often started with there.
+    own_launcher
+        The one that works in its jobs only, if there is one.
+    interactive
+        The command for a job with a shell.
+    job_variable, queue_variable
+        The variables of a job with its number, and with its queue; None where there are no jobs.
+    tells
+        Patterns of the variables that jobs get from it.
+    clients
+        Variables by which its commands find it.
+    known_by
+        Variables by which a machine may be known; `cluster_variable`, the one that has the cluster's name.
+    facts
+        Keys of the site file's part `scheduler` that are meant for it alone.
+    settings
+        What a user may ask for (`account`, `qos` …), and the options that say so; the first one is used.
+    named
+        The option that gives a job its name, `{}`.
+    queues
+        The options that choose a queue, in all their spellings.
+    by_step
+        Whether Slingshot's networks (VNI) are those of steps, so that a step of one node has none.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    batch: ClassVar[bool] = True
+    engine: ClassVar[str | None] = None
+    no_pilot: ClassVar[str] = ""
+    comes_first: ClassVar[bool] = False
+    launcher: ClassVar[str] = "mpiexec-hydra"
+    own_launcher: ClassVar[str | None] = None
+    interactive: ClassVar[str] = ""
+    job_variable: ClassVar[str | None] = None
+    queue_variable: ClassVar[str | None] = None
+    tells: ClassVar[tuple[str, ...]] = ()
+    clients: ClassVar[tuple[str, ...]] = ()
+    known_by: ClassVar[tuple[str, ...]] = ()
+    cluster_variable: ClassVar[str | None] = None
+    facts: ClassVar[tuple[str, ...]] = ()
+    settings: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    named: ClassVar[str] = ""
+    queues: ClassVar[tuple[str, ...]] = ()
+    by_step: ClassVar[bool] = False
+
+    # What is here.
+
+    @abstractmethod
+    def detect(self) -> SchedulerFound | None:
+        """What its commands tell of it and its queues; None where they are not here."""
+
+    def options_for(self, queue: Queue, *, processors: int, gres: Gres | None, gpus: int) -> list[str]:
+        """What a draft of a site file asks by for a queue's whole nodes.
+
+        Parameters
+        ----------
+        processors
+            Of a node, as it counts them.
+        gres
+            What it calls the nodes' accelerators and how many it tells of, where it tells of some.
+        gpus
+            How many they have, as far as anybody tells.
+        """
+        return []
+
+    def facts_of(self, launchers: Iterable[str]) -> dict[str, object]:
+        """Its own facts in a draft, for a machine that has these launchers."""
+        return {}
+
+    # What a job is asked for by.
+
+    def asked(self, job: Job) -> list[str]:
+        """The options of a job: the site's, and what they leave unsaid, so that nodes are whole, with all on them."""
+        return list(job.options)
+
+    def contradiction(self, options: Sequence[str], facts: Mapping[str, object], nodes: int) -> str | None:
+        """Why the site's options for a partition of that many nodes cannot be right, beside its facts; None where they
+        can.
+        """
+        return None
+
+    def nodes_asked(self, options: Sequence[str]) -> Asked | None:
+        """The nodes that options ask for; None where they say nothing of them, or nothing that can be read."""
+        return None
+
+    def gpus_asked(self, options: Sequence[str], nodes: int, sockets: int = 1) -> Iterator[Asked]:
+        """The accelerators of a node that each of the options asks for, in a job of `nodes` nodes of `sockets` each."""
+        yield from ()
+
+    def joined(self, setting: str, site: str, user: str) -> str:
+        """The value of a setting that the site and a user both give: the user's."""
+        return user
+
+    def environment(self, words: Sequence[str], gpus: int) -> dict[str, str]:
+        """Variables for the command that submits a job with these words, on nodes of so many accelerators."""
+        return {}
+
+    def submit(self, command: Sequence[str], options: Sequence[str]) -> list[str]:
+        """The command of the pilot's engine (a program and a job's script) that submits, with the site's options."""
+        program, *rest = command
+        return [program, *options, *rest]
+
+    def script(self, text: str) -> str:
+        """The job's script of the pilot's engine, as this batch system takes it."""
+        return text
+
+    # What becomes of it.
+
+    @abstractmethod
+    def end(self, name: str) -> None:
+        """End the user's jobs of that name."""
+
+    @abstractmethod
+    def left(self, name: str) -> list[str]:
+        """The numbers of the user's jobs of that name that wait or run."""
+
+    def waits(self, name: str) -> str | None:
+        """State and reason of a job that waits, `PENDING (PartitionTimeLimit)`; None where none does, or none tells."""
+        return None
+
+    # Within a job.
+
+    def within(self, environment: Mapping[str, str] = os.environ) -> bool:
+        """Whether ranks can be started at once: in a job, or where there are none."""
+        return self.job_variable is None or self.job_variable in environment
+
+    def nodes(self, environment: Mapping[str, str] = os.environ) -> int:
+        """Nodes of the job that this is; 1 outside of one."""
+        return 1
+
+    def checks(self, job: Job) -> Iterator[Remark]:
+        """What the doctor finds when it asks the batch system about the options of a job."""
+        yield from ()
+
+
+def user() -> str:
+    """Who this process is."""
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+_SCHEDULERS: Registry[Scheduler] = Registry("scheduler")
+register = _SCHEDULERS.register
+
+
+def known_schedulers() -> list[str]:
+    """The names that a site file may give as its scheduler."""
+    return list(_SCHEDULERS)
+
+
+def scheduler(name: str) -> Scheduler:
+    """The batch system called `name`."""
+    return _SCHEDULERS.get(name)()
+
+
+def schedulers() -> list[Scheduler]:
+    """All of them, those that come first before the others."""
+    return sorted(map(scheduler, _SCHEDULERS), key=lambda one: not one.comes_first)
+
+
+def detect() -> SchedulerFound:
+    """The batch system that answers here; `fork` where none does."""
+    remarks = []
+    for one in schedulers():
+        found = one.detect()
+        if found and not found.remark:
+            return found
+        remarks += [found.remark] if found else []
+    return SchedulerFound("fork", remark="; ".join(remarks) or None)

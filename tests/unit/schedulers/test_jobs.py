@@ -1,0 +1,97 @@
+"""What becomes of jobs: the words that end, list and explain them, and what a job tells of itself."""
+
+import pytest
+
+from deeprc.core.errors import ConfigError
+from deeprc.core.validation import validate
+from deeprc.pilot.worker.surroundings import LAUNCHERS
+from deeprc.schedulers import known_schedulers, scheduler, schedulers
+from deeprc.schedulers.base import user
+from deeprc.sites import Site
+from samples.sites import PLAIN
+
+WHO, NAMES = user(), known_schedulers()
+ENDED = {
+    "slurm": [f"scancel --quiet --user={WHO} --name=deeprc-1"],
+    "pbspro": [f"qselect -u {WHO} -N deeprc-1", "qdel 7 8"],
+    "lsf": ["bkill -J deeprc-1 0"],
+}
+LISTED = {
+    "slurm": ["squeue --noheader --me --states=PD,CF,R,S --name=deeprc-1 --format=%i"],
+    "pbspro": [f"qselect -u {WHO} -N deeprc-1 -s QR"],
+    "lsf": ["bjobs -noheader -J deeprc-1 -o jobid"],
+}
+
+
+@pytest.mark.parametrize("name", ENDED)
+def test_jobs_are_ended_and_listed_by_their_name_and_their_user(name, programs, tmp_path):
+    """Of PBS in two steps: `qdel` takes numbers only."""
+    note = f'#!/bin/bash\necho "${{0##*/}} $*" >> {tmp_path}/asked\n'
+    programs(**dict.fromkeys(("scancel", "qdel", "bkill"), note))
+    programs(**dict.fromkeys(("squeue", "qselect", "bjobs"), f"{note}printf '7\\n8\\n'\n"))
+    scheduler(name).end("deeprc-1")
+    assert (tmp_path / "asked").read_text().splitlines() == ENDED[name]
+    (tmp_path / "asked").unlink()
+    assert scheduler(name).left("deeprc-1") == ["7", "8"]
+    assert (tmp_path / "asked").read_text().splitlines() == LISTED[name]
+
+
+def test_where_no_job_has_that_name_none_is_ended(programs, tmp_path):
+    programs(qselect="#!/bin/bash\n", qdel=f"#!/bin/bash\ntouch {tmp_path}/ended\n")
+    scheduler("pbspro").end("deeprc-1")
+    assert not (tmp_path / "ended").exists()
+
+
+def test_why_a_job_of_slurm_waits(programs):
+    programs(squeue="PENDING (PartitionTimeLimit)")
+    assert scheduler("slurm").waits("deeprc-1") == "PENDING (PartitionTimeLimit)"
+    programs(squeue="")
+    assert scheduler("slurm").waits("deeprc-1") is None
+
+
+def test_the_nodes_of_a_job(tmp_path):
+    (tmp_path / "nodes").write_text("x1\nx1\nx2\nx2\n")
+    (tmp_path / "csm").write_text("launch1\n" + "h1\n" * 42 + "h2\n" * 42)  # Summit's first host has one slot
+    (tmp_path / "slots").write_text("h1\nh2\nh3\n")
+    for name, environment, nodes in (
+        ("slurm", {"SLURM_JOB_NUM_NODES": "3"}, 3),
+        ("pbspro", {"PBS_NODEFILE": str(tmp_path / "nodes")}, 2),
+        ("pbspro", {"PBS_NODEFILE": str(tmp_path / "none")}, 1),
+        ("lsf", {"LSB_DJOB_HOSTFILE": str(tmp_path / "csm")}, 2),
+        ("lsf", {"LSB_DJOB_HOSTFILE": str(tmp_path / "slots")}, 3),
+        ("fork", {"SLURM_JOB_NUM_NODES": "3"}, 1),  # this machine alone, also within somebody's job
+    ):
+        assert scheduler(name).nodes(environment) == nodes
+        assert scheduler(name).nodes({}) == 1
+
+
+@pytest.mark.parametrize("name", known_schedulers())
+def test_what_every_batch_system_must_tell(name):
+    """What a pilot, the doctor and a draft take from it without asking."""
+    one = scheduler(name)
+    assert one.within({}) is not one.batch
+    if not one.batch:
+        return
+    assert one.within({one.job_variable: "7"})
+    assert one.interactive
+    assert one.queues
+    assert "{}" in one.named
+    assert one.tells
+    assert bool(one.engine) != bool(one.no_pilot)  # a pilot, or why there can be none
+    # It runs where there may be no deeprc, and cannot ask the classes; it must know what a pilot's jobs are told.
+    told = [pattern.replace("*", "X").encode() for pattern in one.tells]
+    assert not one.engine or all(LAUNCHERS.match(variable) for variable in told)
+
+
+def test_what_is_looked_for_first():
+    """Slurm has wrappers that are called as the commands of others are."""
+    assert schedulers()[0].name == "slurm"
+
+
+def test_a_site_that_names_an_unknown_batch_system_is_told_the_nearest():
+    with pytest.raises(ConfigError) as error:
+        validate(Site, PLAIN | {"scheduler": {"name": "slrum"}}, where="site.yaml")
+    assert str(error.value) == (
+        f"site.yaml: key 'scheduler.name': Input should be {', '.join(map(repr, NAMES[:-1]))} or {NAMES[-1]!r}\n"
+        "  found: 'slrum'\n  fix: did you mean 'slurm'?"
+    )
