@@ -12,7 +12,6 @@ from deeprc.sites.detect.machine import Machine
 from deeprc.sites.software import Mpi
 
 ROOM = 0.9  # a node offers somewhat less memory than is built in: the kernel takes its share
-PROGRAMS = {"srun": "srun", "ibrun": "ibrun", "jsrun": "jsrun", "fork": ""}
 
 
 @dataclass(frozen=True)
