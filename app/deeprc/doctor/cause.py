@@ -55,6 +55,11 @@ def of_wrong_world(ranks: list[dict], expected: int, launcher: str) -> tuple[str
     head = f"{len(ranks)} worlds of one rank instead of one of {expected}, and exit code 0"
     if offered and wanted and offered != wanted:
         return f"{head}: {launcher} speaks {offered}, the ranks' library ({title(library)}) wants {wanted}", SAME
+    if "SLURM_PROCID" in told and "intel(r) mpi" in library.lower():
+        return (
+            f"{head}: Intel MPI finds Slurm's PMI by I_MPI_PMI_LIBRARY only",
+            "mpi.pmi_library in the site file: the path of Slurm's libpmi2.so or libpmi.so",
+        )
     if not offered and "SLURM_PROCID" in told:
         word = {"PMIx": "pmix", "Cray PMI": "cray"}.get(wanted or "", "pmi2")
         return (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deeprc.core.errors import ConfigError
 from deeprc.images.catalog import Image
-from deeprc.launch import pmi, slingshot
+from deeprc.launch import mpis, pmi, slingshot
 from deeprc.launch.conditions import Gathered, applying, gather
 from deeprc.launch.launchers import Launcher, Layout, launcher
 from deeprc.launch.nodecopy import copying, folder_for
@@ -162,7 +162,9 @@ def _filled(
         **starter.variables(layout, placed=placed),
         **gathered.environment,
     }
-    binds, runtime, files, extra = list(gathered.binds), [], {}, list(gathered.launcher_options)
+    slurms, shared = mpis.library_of_slurm(site, partition, verdict, contained=image is not None)
+    environment |= slurms
+    binds, runtime, files, extra = [*gathered.binds, *shared], [], {}, list(gathered.launcher_options)
     box = container(site.runtime.kind) if image is not None else None
     if image is not None and box is not None:
         host = verdict.mpi
@@ -200,6 +202,10 @@ def _filled(
     if undone := starter.contradicted(layout, pmi=verdict.pmi):
         return replace(plan, verdict="refuse", reason=undone[0], fix=undone[1])
     remarks = pmi.doubts(site, partition, verdict, layout.ranks)
+    remarks += mpis.warnings(
+        site, partition, verdict, ranks=layout.ranks, contained=image is not None,
+        variables=[*environment, *gathered.container], binds=binds,
+    )  # fmt: skip
     remarks += starter.remarks(layout, gpus_by=seen.by)
     idle = layout.nodes - -(-layout.ranks // layout.ranks_per_node)
     if idle and not placed and starter.name != "srun":  # which gives each node one first (slurm_step_layout.c)

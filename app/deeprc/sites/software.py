@@ -167,6 +167,8 @@ class Mpi(Fact):
         Whether it may be bound into containers.
     pmi
         What it speaks to a launcher, its own choice first; `srun` is told the first that it offers.
+    pmi_library
+        Intel MPI under `srun`: the path of Slurm's PMI library, which it does not find by itself.
     build
         What programs are compiled with; `version`, `modules` and `prefix` of this part, where nothing is said.
     """
@@ -183,6 +185,7 @@ class Mpi(Fact):
     path: list[str] = Field(default_factory=list)
     bindable: Switch = True
     pmi: list[Pmi] = Field(default_factory=list)
+    pmi_library: str | None = Field(default=None, pattern="^/")
     build: MpiBuild | None = None
 
     @model_validator(mode="after")
@@ -190,6 +193,8 @@ class Mpi(Fact):
         own = FAMILY_OF.get(self.implementation, self.family)
         if self.family not in (own, "mpi-abi"):
             raise ValueError(f"{self.implementation} is of the {own} family ({SONAMES[own]}), not of {self.family}")
+        if self.pmi_library and self.implementation != "intel-mpi":
+            raise ValueError(f"pmi_library is a fact of intel-mpi, not of {self.implementation}")
         return self
 
     @property

@@ -299,6 +299,12 @@ def test_what_only_looks_like_one_is_none(log):
             "same installation",
         ),
         (MPICH, {"SLURM_PROCID": "0", "SLURM_NTASKS": "2"}, "srun offers the ranks no PMI", "--mpi=pmi2"),
+        (
+            "Intel(R) MPI Library 2021.9 for Linux* OS",
+            {"SLURM_PROCID": "0", "PMI_RANK": "0"},
+            "Intel MPI finds Slurm's PMI by I_MPI_PMI_LIBRARY only",
+            "mpi.pmi_library in the site file",
+        ),
         (MPICH, {}, "the ranks see nothing of", "--cleanenv"),
     ],
 )
