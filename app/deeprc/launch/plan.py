@@ -15,7 +15,7 @@ from deeprc.launch.launchers import Launcher, Layout, launcher
 from deeprc.launch.nodecopy import copying, folder_for
 from deeprc.launch.runtimes import HOST_MPI, Inside, container
 from deeprc.launch.verdict import CORRECT, Verdict, judge
-from deeprc.launch.visibility import sight, tell_ranks, unfit
+from deeprc.launch.visibility import mistaken, sight, tell_ranks, unfit
 from deeprc.sites import Partition, Site
 from deeprc.sites.age import oldest, stated
 from deeprc.sites.allocation import short
@@ -162,6 +162,8 @@ def _filled(
         **starter.variables(layout, placed=placed),
         **gathered.environment,
     }
+    if wrong := mistaken(partition, layout, environment):
+        return replace(plan, verdict="refuse", reason=wrong[0], fix=wrong[1])
     slurms, shared = mpis.library_of_slurm(site, partition, verdict, contained=image is not None)
     environment |= slurms
     binds, runtime, files, extra = [*gathered.binds, *shared], [], {}, list(gathered.launcher_options)

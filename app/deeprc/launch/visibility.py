@@ -79,6 +79,26 @@ def unfit(
     return None
 
 
+HIERARCHY = "ZE_FLAT_DEVICE_HIERARCHY"
+
+
+def mistaken(partition: Partition, layout: Layout, environment: dict[str, str]) -> tuple[str, str] | None:
+    """Why numbers in ZE_AFFINITY_MASK would mean something else than the site counts, and what to do about it.
+
+    Where nothing says what they mean, `environment` is told.
+    """
+    accelerator = partition.accelerator
+    if not layout.gpus_per_rank or accelerator is None or not accelerator.hierarchies:
+        return None
+    said = environment.setdefault(HIERARCHY, accelerator.hierarchies[0])
+    if said.upper() in accelerator.hierarchies:
+        return None
+    unit = "tiles" if "FLAT" in accelerator.hierarchies else "cards"
+    why = f"{HIERARCHY}={said} of the site's settings has {accelerator.visible} number something else than {unit}"
+    fix = f"leave it out ({accelerator.hierarchies[0]} is then set), or correct unit and count of the accelerator"
+    return f"{why}, of which partition {partition.name} counts {accelerator.count}", fix
+
+
 def tell_ranks(
     accelerator: Accelerator | None, layout: Layout, local_rank: str, *, peers: bool = False, given: bool = False
 ) -> list[str]:

@@ -33,6 +33,8 @@ class Accelerator(Strict):
         Memory of one, GB.
     driver
         Version of the host's driver.
+    unit
+        Intel: whether `count` counts tiles or cards; where nothing is said, tiles if the model says `tile`.
     reversed
         Whether the last one is nearest to the first cores (ALCF Polaris, NERSC Perlmutter).
     order
@@ -45,6 +47,7 @@ class Accelerator(Strict):
     count: Count
     memory_gb: Count | None = None
     driver: str | None = None
+    unit: Literal["tile", "card"] | None = None
     reversed: Switch = False
     order: list[Whole] = Field(default_factory=list)
 
@@ -54,6 +57,8 @@ class Accelerator(Strict):
             raise ValueError(f"order must hold each of 0-{self.count - 1} once")
         if self.order and self.reversed:
             raise ValueError("`reversed` and `order` say the same thing twice: keep one of them")
+        if self.unit and self.vendor != "intel":
+            raise ValueError(f"unit is a fact of Intel's accelerators, not of {self.vendor}'s")
         return self
 
     @property
@@ -65,6 +70,18 @@ class Accelerator(Strict):
     def sliced(self) -> bool:
         """Whether they are slices (MIG) of accelerators, as their model says: known by UUIDs, connected by nothing."""
         return bool(re.search(r"\bMIG\b|(?<![a-z0-9])\d+g\.\d+gb", self.model, re.IGNORECASE))
+
+    @property
+    def hierarchies(self) -> tuple[str, ...]:
+        """Intel: values of ZE_FLAT_DEVICE_HIERARCHY by which numbers in ZE_AFFINITY_MASK are what `count` counts.
+
+        Level Zero's PROG.rst, Environment Variables: FLAT and COMBINED number tiles, COMPOSITE cards; which of them is
+        the default depends on the driver's version.
+        """
+        if self.vendor != "intel":
+            return ()
+        tiles = self.unit == "tile" or (self.unit is None and "tile" in self.model.lower())
+        return ("FLAT", "COMBINED") if tiles else ("COMPOSITE",)
 
     @property
     def visible(self) -> str:

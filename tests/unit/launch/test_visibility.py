@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import pytest
+from pydantic import ValidationError
 
 from deeprc.images.catalog import load_catalog
 from deeprc.launch import Layout, compose
@@ -187,3 +188,48 @@ def test_a_rank_uses_one_slice():
         " given, not 2",
     )
     assert sliced("mpi", Layout(1, 1, 2)).refused and not sliced("mpi", Layout(2, 1, 1)).refused
+
+
+MAX = {"vendor": "intel", "model": "Data Center GPU Max 1550", "count": 4}
+PALS = {"launcher": {"name": "mpiexec-pals", "pmi": ["pmix"]}}
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "value"),
+    [
+        (MAX, "COMPOSITE"),
+        ({**MAX, "unit": "card"}, "COMPOSITE"),
+        ({**MAX, "unit": "tile", "count": 8}, "FLAT"),
+        ({**MAX, "model": "Data Center GPU Max 1550 tile", "count": 8}, "FLAT"),
+        ({**MAX, "model": "Max 1550 tile", "unit": "card"}, "COMPOSITE"),
+        ({"vendor": "amd", "model": "MI250X", "count": 8}, None),
+    ],
+)
+@pytest.mark.parametrize("launcher", [PALS, {}])
+def test_what_the_numbers_of_intels_accelerators_mean_is_said(launcher, accelerator, value):
+    """By ZE_FLAT_DEVICE_HIERARCHY, whose default depends on the driver: 0 is a card of two tiles, or its first tile."""
+    site = cluster(**launcher, partition={"accelerator": accelerator})
+    made = compose(site, site.partition(), Layout(4, 1, 1), ["run"])
+    assert made.environment.get("ZE_FLAT_DEVICE_HIERARCHY") == value
+    without = compose(site, site.partition(), Layout(4, 1), ["run"])
+    assert "ZE_FLAT_DEVICE_HIERARCHY" not in without.environment
+
+
+def test_a_setting_that_gives_the_numbers_another_meaning_is_refused():
+    tiles = {"partition": {"accelerator": {**MAX, "unit": "tile", "count": 8}}}
+    for value in ("FLAT", "COMBINED"):
+        site = cluster(**PALS, **tiles, settings=[{"environment": {"ZE_FLAT_DEVICE_HIERARCHY": value}}])
+        assert compose(site, site.partition(), Layout(4, 1, 1), []).environment["ZE_FLAT_DEVICE_HIERARCHY"] == value
+    site = cluster(**PALS, **tiles, settings=[{"environment": {"ZE_FLAT_DEVICE_HIERARCHY": "COMPOSITE"}}])
+    made = compose(site, site.partition(), Layout(4, 1, 1), [])
+    assert made.refused and made.reason == (
+        "ZE_FLAT_DEVICE_HIERARCHY=COMPOSITE of the site's settings has ZE_AFFINITY_MASK number something else than"
+        " tiles, of which partition gpu counts 8"
+    )
+    assert made.fix == "leave it out (FLAT is then set), or correct unit and count of the accelerator"
+    assert not compose(site, site.partition(), Layout(4, 1), []).refused
+
+
+def test_unit_is_a_fact_of_intels():
+    with pytest.raises(ValidationError, match="unit is a fact of Intel's accelerators, not of amd's"):
+        cluster(partition={"accelerator": {"vendor": "amd", "model": "x", "count": 8, "unit": "tile"}})
