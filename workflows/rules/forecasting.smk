@@ -1,40 +1,14 @@
-# Forecasting: prepare (MPI ranks) -> train each model -> predict -> evaluate.
+# Forecasting: prepared data -> train each model -> predict -> evaluate.
 FORECASTING = CONFIG.forecasting
-FORECASTING_DATA = data_of(CONFIG, APPLICATION)
-SUBJECT = APPLICATION.subject(FORECASTING)
 FORECASTING_RESULTS = f"{RESULTS}/forecasting"
 TRAINING = FORECASTING.training
 # Imported once per core, not once per model; several ranks start by themselves.
 WARM = "neuralforecast.models,polars,pyarrow" if TRAINING.ranks == 1 else ""
 
-TARGETS += [
-    f"{FORECASTING_RESULTS}/metrics.json",
-    expand(f"{FORECASTING_RESULTS}/models/{{model}}", model=FORECASTING.models),
-    expand(f"{FORECASTING_RESULTS}/predictions/{{model}}.arrow", model=FORECASTING.models),
-]
-
 
 def into(log):
     """Where a stage writes what it says; what several ranks say is joined by the executor."""
     return f"&> {shlex.quote(f'{RESULTS}/logs/{log}.log')}" if TRAINING.ranks == 1 else ""
-
-
-rule forecasting_prepare:
-    input:
-        ancient(FORECASTING_DATA.inputs),  # what is in them counts, not their times: deeprc.workflow looks
-    output:
-        directory(f"{FORECASTING_RESULTS}/prepared"),
-    log:
-        f"{RESULTS}/logs/forecasting_prepare.log",  # the ranks' output, joined by the executor
-    resources:
-        tasks=FORECASTING.ranks,
-    params:
-        config=lambda wildcards: FORECASTING.data_json(),  # a function, so that braces in names are no wildcards
-        data=lambda wildcards, input: FORECASTING_DATA.paths,
-    message:
-        f"prepare the {SUBJECT}"
-    shell:
-        "python -m deeprc.applications.forecasting.prepare --data {params.data:q} --config {params.config:q} --out {output:q}"
 
 
 rule forecasting_train:

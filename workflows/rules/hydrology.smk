@@ -1,27 +1,6 @@
-# Hydrology: prepare (MPI ranks) -> train one regional LSTM -> predict -> evaluate.
+# Hydrology: prepared data -> train one regional LSTM -> predict -> evaluate.
 HYDROLOGY = CONFIG.hydrology
-HYDROLOGY_DATA = data_of(CONFIG, APPLICATION)
 HYDROLOGY_RESULTS = f"{RESULTS}/hydrology"
-
-TARGETS += [f"{HYDROLOGY_RESULTS}/{made}" for made in ("metrics.json", "model", "predictions.arrow")]
-
-
-rule hydrology_prepare:
-    input:
-        ancient(HYDROLOGY_DATA.inputs),  # what is in them counts, not their times: deeprc.workflow looks
-    output:
-        directory(f"{HYDROLOGY_RESULTS}/prepared"),
-    log:
-        f"{RESULTS}/logs/hydrology_prepare.log",  # the ranks' output, joined by the executor
-    resources:
-        tasks=HYDROLOGY.ranks,
-    params:
-        config=lambda wildcards: HYDROLOGY.data_json(),  # a function, so that braces in names are no wildcards
-        data=lambda wildcards, input: HYDROLOGY_DATA.paths,
-    message:
-        "prepare the river data"
-    shell:
-        "python -m deeprc.applications.hydrology.prepare --config {params.config:q} --out {output:q} {params.data:q}"
 
 
 rule hydrology_train:

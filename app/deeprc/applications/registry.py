@@ -6,12 +6,15 @@ import re
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
+from pydantic import BaseModel, ValidationError
+
 from deeprc.applications.base.application import Application
 from deeprc.core.errors import ConfigError
 
 GROUP = "deeprc.applications"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-TAKEN = ("results", "min_free_mb", "pipelines")  # keys beside theirs in the configuration
+# Keys beside theirs in the configuration, folders beside theirs in the results, parts of the page.
+TAKEN = ("results", "min_free_mb", "pipelines", "data", "logs", "main", "summary", "run", "provenance", "fetch")
 
 
 @cache
@@ -54,12 +57,12 @@ def _load(point: EntryPoint) -> Application:
             found=f"{type(error).__name__}: {error}",
             fix="mend the package, or uninstall it",
         ) from error
-    if not isinstance(made, Application):
+    if not isinstance(made, Application) or not isinstance(getattr(made, "name", None), str):
         raise ConfigError(
             "this is no application",
             where=_source(point),
             found=type(made).__name__,
-            expected="an object of a class that is derived from deeprc.applications.base.application.Application",
+            expected="an object with a name, of a class derived from deeprc.applications.base.application.Application",
         )
     if not NAME.fullmatch(made.name) or made.name in TAKEN or made.name != point.name:
         raise ConfigError(
@@ -68,7 +71,41 @@ def _load(point: EntryPoint) -> Application:
             found=made.name,
             expected=f"small letters, digits and _; the name of its entry point; none of {', '.join(TAKEN)}",
         )
+    _refuse_half(made, _source(point))
     return made
+
+
+def _refuse_half(made: Application, where: str) -> None:
+    """Refuse an application that lacks what the workflow will ask it for."""
+    own = {"preparing": "preparation", "trained": "training"}  # methods that do without the model
+    needed = [model for method, model in own.items() if getattr(type(made), method) is getattr(Application, method)]
+    for name in ("configuration", *needed):
+        model = getattr(made, name, None)
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            raise ConfigError(
+                f"this application says nothing of its {name}",
+                where=where,
+                found=repr(model),
+                expected="a pydantic model",
+            )
+        if strange := sorted(set(model.model_fields) - set(made.configuration.model_fields)):
+            raise ConfigError(
+                f"options of this application's {name} are not in its configuration",
+                where=where,
+                found=", ".join(strange),
+            )
+    try:
+        made.configuration()
+    except ValidationError as error:
+        keys = ", ".join(".".join(map(str, issue["loc"])) for issue in error.errors())
+        raise ConfigError(
+            "keys of this application have no default that fits",
+            where=where,
+            found=keys,
+            expected="a default for each: the configuration of an application that does not run is left out",
+        ) from None
+    if made.rules is not None and not made.rules.is_file():
+        raise ConfigError("the rules of this application are not there", where=where, found=made.rules)
 
 
 def _source(point: EntryPoint) -> str:

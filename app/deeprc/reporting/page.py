@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from deeprc.core.errors import InputError
 from deeprc.core.fingerprint import KEY
 from deeprc.reporting import content, words
 from deeprc.reporting.activity import activity, where
@@ -22,9 +24,9 @@ from deeprc.reporting.section import Section, chart, safe
 
 @cache
 def environment(*packages: str) -> Environment:
-    """The page's templates and those of the sections' packages; a name that is not there is an error."""
+    """The page's templates, and those of the sections' packages as `<package>/<file>`; an unknown name is an error."""
     made = Environment(
-        loader=ChoiceLoader([PackageLoader(package) for package in ("deeprc.reporting", *packages)]),
+        loader=ChoiceLoader([PackageLoader("deeprc.reporting"), PrefixLoader({name: _of(name) for name in packages})]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -70,18 +72,40 @@ def render(
     left_out
         Why runs could not be read.
     """
-    return (
-        environment(*dict.fromkeys(section.package for section in sections))
-        .get_template("report.html.j2")
-        .render(
-            sections=sections,
-            absent=absent,
-            run=activity(run, tasks) | {"timeline": chart(timeline(run)), "alternative": of_timeline(run)}
-            if run
-            else None,
-            provenance=provenance,
-            made_from=safe(json.dumps({KEY: provenance.get(KEY)})),
-            settings=content.settings(provenance["config"]),
-            left_out=left_out,
-        )
+    templates = environment(*dict.fromkeys(section.package for section in sections))
+    return templates.get_template("report.html.j2").render(
+        sections=sections,
+        shown=[_shown(templates, section) for section in sections],
+        absent=absent,
+        run=activity(run, tasks) | {"timeline": chart(timeline(run)), "alternative": of_timeline(run)} if run else None,
+        provenance=provenance,
+        made_from=safe(json.dumps({KEY: provenance.get(KEY)})),
+        settings=content.settings(provenance["config"]),
+        left_out=left_out,
     )
+
+
+def _of(package: str) -> PackageLoader:
+    """The templates of a section's package, which may be somebody else's."""
+    try:
+        return PackageLoader(package)
+    except (ValueError, ImportError) as error:
+        raise InputError("this package has no folder templates", where=package, found=str(error)) from error
+
+
+def _shown(templates: Environment, section: Section) -> Markup:
+    """A section as HTML; an InputError names the file and line of its template that cannot be rendered."""
+    try:
+        macros = templates.get_template("macros.html.j2").make_module()
+        return Markup(templates.get_template(f"{section.package}/{section.file}").render(section=section, m=macros))
+    except Exception as error:  # somebody else's template, and what it does with values
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".j2")]
+        name, line = (
+            (frames[-1].filename, frames[-1].lineno) if frames else (section.file, getattr(error, "lineno", None))
+        )
+        raise InputError(
+            f"the section '{section.name}' of the report cannot be rendered",
+            where=f"{name}:{line}" if line else f"{section.package}/{section.file}",
+            found=f"{type(error).__name__}: {error}",
+            fix="mend this template, or what the application gives it as values",
+        ) from error

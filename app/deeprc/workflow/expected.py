@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeprc.applications.base.application import CHECK, Application
+from deeprc.applications.base.application import CHECK, METRICS, PREPARED, Application
 from deeprc.applications.base.products import stale
 from deeprc.applications.config import Config
 from deeprc.core.contents import Contents
 from deeprc.core.datasets import DATASETS
+from deeprc.core.errors import ConfigError
 from deeprc.core.fingerprint import KEY, Record, differences, read
 
 
@@ -75,6 +76,27 @@ def outdated(config: Config) -> dict[str, list[str]]:
     return {str(path): reasons for path, reasons in found.items()}
 
 
+def targets(config: Config, application: Application) -> list[str]:
+    """What the pipeline is to leave: every product but the prepared data, so that a deleted one is made again.
+
+    Raises
+    ------
+    ConfigError
+        Where the metrics, which the report is made of, are not among its products.
+    """
+    folder, options = Path(config.results) / application.name, config.options(application)
+    record = {"data": {}, "prepare": application.preparing(options), "train": application.trained(options)}
+    found = application.products(folder, record)
+    if folder / METRICS not in found:
+        raise ConfigError(
+            f"the application '{application.name}' leaves no metrics: the report is made of them",
+            where=f"{application.package}: products",
+            found=", ".join(path.name for path in found) or "nothing",
+            expected=f"{METRICS} among them",
+        )
+    return [str(path) for path in found if path not in (folder / CHECK, folder / PREPARED)]
+
+
 def _by_pipeline(told: dict | None, records: dict[str, Record]) -> list[tuple[str, str]]:
     told = told or {}
     pairs = [(name, why) for name, record in records.items() for why in differences(told.get(name), record)]
@@ -90,7 +112,7 @@ def _record(config: Config, application: Application) -> Record:
     return {
         "data": {**sums, **pinned},
         "prepare": application.preparing(options),
-        "train": application.training(options),
+        "train": application.trained(options),
     }
 
 

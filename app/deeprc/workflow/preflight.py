@@ -52,7 +52,7 @@ def steps(config: Config) -> tuple[list[Step], list[Step]]:
                 )
         out = results / application.name / CHECK
         reasons = list(differences(read(out), part_of(record)))
-        if reasons and application.checked:
+        if reasons and "check" in application.stages:
             why = "; ".join(reasons) if out.exists() else "never checked"
             argv = [sys.executable, "-m", f"{application.package}.check"]
             argv += ["--config", json.dumps(application.preparing(options)), "--out", str(out)]

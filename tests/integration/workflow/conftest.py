@@ -14,12 +14,12 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="session")
 def snakemake():
-    """`snakemake(folder, *arguments)`: the completed process, its two outputs joined in `stdout`."""
+    """`snakemake(folder, *arguments, **environment)`: the completed process, its two outputs joined in `stdout`."""
 
-    def run(folder: Path, *arguments: str, timeout: float = 540) -> subprocess.CompletedProcess:
+    def run(folder: Path, *arguments: str, timeout: float = 540, **environment: str) -> subprocess.CompletedProcess:
         command = [str(Path(sys.executable).parent / "snakemake"), "--profile", "site/localhost"]
         command += ["--directory", str(folder), *arguments]
-        environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
+        environment = {**os.environ, "VIRTUAL_ENV": sys.prefix, **environment}
         return subprocess.run(
             command,
             cwd=ROOT,

@@ -22,7 +22,7 @@ class Guest(Application):
     configuration = Options
     def own(self, options): return []
     def preparing(self, options): return {}
-    def training(self, options): return options.model_dump()
+    def trained(self, options): return options.model_dump()
     def products(self, folder, record): return {folder / "metrics.json": record}
 
 APPLICATION = Guest()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import pytest
 
 from deeprc.applications.report import main
 from deeprc.core.errors import ConfigError, InputError
 from deeprc.core.files import read_json
+from deeprc.reporting import page
+from deeprc.reporting.section import Section
 from samples.page import Parts
 from samples.results import HOSTILE, MODELS, write_events, write_results
 
@@ -45,6 +48,30 @@ def test_everything_is_there(tmp_path, report):
         assert expected in page.text.replace("(30)", "( 30 )"), expected
     plots = [attributes["id"] for tag, attributes in page.elements if attributes.get("class") == "plot"]
     assert plots == ["ranking", "forecasts", "lead-time", "hydrograph-1", "hydrograph-2", "timeline"]
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("<section>\n{{ section.values.absent }}</section>", "broken.html.j2:2: the section 'broken' of the report"),
+        ("<section>\n\n{% if %}</section>", "broken.html.j2:3: the section 'broken'"),
+        ("{{ section.values.given | no_filter }}", "TemplateAssertionError: No filter named 'no_filter'"),
+        (None, "TemplateNotFound: broken_guest/broken.html.j2"),
+    ],
+)
+def test_a_template_of_a_guest_that_cannot_be_rendered_is_told_with_its_line(tmp_path, monkeypatch, template, told):
+    folder = tmp_path / "broken_guest" / "templates"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").touch()
+    if template:
+        (folder / "broken.html.j2").write_text(template)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken_guest", raising=False)
+    section = Section("broken", "Broken", "broken_guest", {"given": 1})
+    page.environment.cache_clear()
+    with pytest.raises(InputError) as caught:
+        page.render([section], run=None, tasks=[], provenance={"config": {}})
+    assert told in str(caught.value)
 
 
 def test_models_are_sorted_with_the_naive_forecasts_among_them_and_the_bad_ones_flagged(tmp_path, report):

@@ -5,20 +5,19 @@ It is read by Snakemake at every start: a module that defines one imports nothin
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel
 
 from deeprc.core.contents import named
-from deeprc.core.fingerprint import Record
+from deeprc.core.fingerprint import Record, part_of
 
 if TYPE_CHECKING:  # the report's libraries are heavy
     from deeprc.reporting.events import Task
     from deeprc.reporting.section import Results, Section
 
-CHECK, METRICS = "check.json", "metrics.json"
+CHECK, PREPARED, METRICS = "check.json", "prepared", "metrics.json"
 
 
 class Report(Protocol):
@@ -31,11 +30,12 @@ class Report(Protocol):
         """The section on what `read` gave; `tasks` are the latest executions of all stages."""
 
 
-class Application(ABC):
+class Application:
     """A pipeline from data to metrics, and how the report tells of it.
 
-    Its stages are modules of its package, `python -m <package>.<stage>`; `check`, if there is one, is run before any
-    job, and takes `--config JSON --out FILE` and what `given` says.
+    Its stages are modules of its package, `python -m <package>.<stage>`. Two are started for it, with `--config JSON
+    --out PATH` and what `given` says: `check`, if there is one, before any job, and `prepare` on `ranks` MPI ranks
+    (a key of its options; one, without it). Its rules start the others.
 
     Attributes
     ----------
@@ -43,28 +43,33 @@ class Application(ABC):
         The key of its options, the word in `pipelines`, and the folder of its results.
     configuration
         The model of its options; all have defaults.
+    preparation, training
+        The models of those of its options that the prepared data depend on, and of those that what is trained depends
+        on beside them; not needed where `preparing` and `trained` are its own.
     rules
-        Its file of Snakemake rules; `rules/<name>.smk` of the workflow, if there is none. It adds to TARGETS.
+        Its file of Snakemake rules, from the prepared data on; `rules/<name>.smk` of the workflow, if there is none.
+    stages
+        Its stages.
     extras
         The extras of its distribution that bring what its stages import, with a module of each for a first try.
-    checked
-        Whether it has a stage `check`.
     """
 
     name: str
     configuration: type[BaseModel]
+    preparation: type[BaseModel]
+    training: type[BaseModel]
     rules: Path | None = None
     extras: dict[str, str] = {}  # noqa: RUF012  (one for all: it is not changed)
-    checked: bool = True
+    stages: tuple[str, ...] = ("check", "prepare", "train", "predict", "evaluate")
 
     @property
     def package(self) -> str:
         """The package that its stages are in: that of the module in which its class stands."""
         return type(self).__module__.rpartition(".")[0]
 
-    @abstractmethod
     def own(self, options: BaseModel) -> list[str]:
         """The files and folders of the user's own data (key `path`); empty where public data are fetched."""
+        return [path] if (path := getattr(options, "path", None)) else []
 
     def beside(self, options: BaseModel) -> dict[str, str]:
         """The files that options name beside these, by key."""
@@ -86,20 +91,21 @@ class Application(ABC):
         """How the stages check and prepare are told where the data are."""
         return ["--data", *paths]
 
-    @abstractmethod
     def preparing(self, options: BaseModel) -> dict:
         """The options that the prepared data depend on: the `--config` of check and prepare."""
+        return options.model_dump(mode="json", include=set(self.preparation.model_fields))
 
-    @abstractmethod
-    def training(self, options: BaseModel) -> dict:
+    def trained(self, options: BaseModel) -> dict:
         """The options that what is trained depends on, beside those."""
+        return options.model_dump(mode="json", include=set(self.training.model_fields))
 
-    @abstractmethod
     def products(self, folder: Path, record: Record) -> dict[Path, Record | None]:
         """What the pipeline leaves in `folder`, with the record of what each was made from.
 
-        `record` is that of the metrics; CHECK and METRICS are among them.
+        `record` is that of the metrics. CHECK, PREPARED and METRICS are among them; all others are targets as well.
         """
+        before, after = part_of(record), ("model", "predictions.arrow", METRICS)
+        return {folder / name: before for name in (CHECK, PREPARED)} | {folder / name: record for name in after}
 
     def used(self, training: dict) -> dict:
         """What `training` told, as the configuration has it."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeprc.applications.base.application import CHECK, METRICS
-from deeprc.applications.base.results import read_check, read_object
+from deeprc.applications.base.results import read_results
 from deeprc.reporting.content import facts
 from deeprc.reporting.events import Task
 from deeprc.reporting.section import Results, Section
@@ -20,9 +19,7 @@ class Plain:
 
     def read(self, folder: Path) -> Results | None:
         """Metrics and check; None where there are no metrics."""
-        if not (folder / METRICS).is_file():
-            return None
-        return Results(read_object(folder / METRICS), read_check(folder / CHECK))
+        return read_results(folder)
 
     def section(self, found: Results, tasks: list[Task]) -> Section:
         """The section."""

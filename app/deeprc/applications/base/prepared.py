@@ -7,18 +7,38 @@ core that has the instructions) and, for an Arrow file, its rows. Whoever reads 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from deeprc.core.errors import InputError
-from deeprc.core.files import read_json, write_json
+from deeprc.core.files import atomic, read_json, write_json
 
 if TYPE_CHECKING:
     from deeprc.frames import Communicator
 
 PARTS = "parts.json"
+
+
+@contextmanager
+def sealed(out: Path, comm: Communicator | None = None) -> Iterator[Path]:
+    """Yield a new folder, which stands at `out`, with the list of its files, once all ranks have written to it.
+
+    Every rank calls it; one of them makes the folder and renames it in the end.
+    """
+    with ExitStack() as stack:
+        folder = None
+        if comm is None or comm.rank == 0:
+            folder = stack.enter_context(atomic(out))
+            folder.mkdir()
+        folder = comm.bcast(folder) if comm else folder
+        yield folder
+        seal(folder, comm)
+    if comm:
+        comm.barrier()  # it stands there for every rank
 
 
 def seal(folder: Path, comm: Communicator | None = None) -> None:

@@ -9,11 +9,20 @@ from pathlib import Path
 
 import polars as pl
 
+from deeprc.applications.base.application import CHECK, METRICS
 from deeprc.applications.base.prepared import read_arrow
 from deeprc.core.errors import InputError
 from deeprc.core.files import read_json
+from deeprc.reporting.section import Results
 
-KINDS = {dict: "object", int: "whole number", float: "number", str: "text", bool: "true or false"}
+KINDS = {dict: "object", int: "whole number", float: "number", str: "text", bool: "true or false", list: "list"}
+
+
+def read_results(folder: Path, **kinds: type) -> Results | None:
+    """The metrics in `folder`, in which `kinds` must be, and the check of the data; None where there are no metrics."""
+    if not (folder / METRICS).is_file():
+        return None
+    return Results(read_object(folder / METRICS, **kinds), read_check(folder / CHECK))
 
 
 def read_check(path: Path) -> dict:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from deeprc.applications.base.application import CHECK, METRICS, Application, Report
-from deeprc.applications.forecasting.config import ForecastingConfig
+from deeprc.applications.base.application import CHECK, METRICS, PREPARED, Application, Report
+from deeprc.applications.forecasting.config import DataConfig, ForecastingConfig
 from deeprc.core.fingerprint import Record, part_of, trained
 
 SUBJECTS = {"beijing": "air quality data", "ett": "transformer data", "csv": "series"}
@@ -16,11 +16,8 @@ class Forecasting(Application):
     """Neural forecasts of one or many series."""
 
     name = "forecasting"
-    configuration = ForecastingConfig
+    configuration, preparation = ForecastingConfig, DataConfig
     extras = {"forecasting": "torch"}  # noqa: RUF012
-
-    def own(self, options: ForecastingConfig) -> list[str]:
-        return [options.path] if options.path else []
 
     def public(self, options: ForecastingConfig) -> list[str]:
         return [options.dataset]
@@ -28,15 +25,12 @@ class Forecasting(Application):
     def subject(self, options: ForecastingConfig) -> str:
         return SUBJECTS[options.dataset]
 
-    def preparing(self, options: ForecastingConfig) -> dict:
-        return json.loads(options.data_json())
-
-    def training(self, options: ForecastingConfig) -> dict:
+    def trained(self, options: ForecastingConfig) -> dict:
         return {model: {"model": model, **json.loads(options.train_json(model))} for model in options.models}
 
     def products(self, folder: Path, record: Record) -> dict[Path, Record | None]:
         prepared = part_of(record)
-        found = {folder / CHECK: prepared, folder / "prepared": prepared}
+        found = {folder / CHECK: prepared, folder / PREPARED: prepared}
         for model, options in record.get("train", {}).items():
             found[folder / "models" / model] = trained(prepared, options)
             found[folder / "predictions" / f"{model}.arrow"] = trained(prepared, options)

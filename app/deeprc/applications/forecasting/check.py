@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from deeprc.applications.base import commandline
+from deeprc.applications.base.split import PARTS
 from deeprc.applications.forecasting.config import DataConfig
 from deeprc.applications.forecasting.data import read
 from deeprc.applications.forecasting.grid import lay_out
 from deeprc.applications.forecasting.reach import refuse_far, without_scale
-from deeprc.applications.forecasting.splits import PARTS, refuse_unknown
+from deeprc.applications.forecasting.splits import refuse_unknown
 from deeprc.core import fingerprint
 from deeprc.core.contents import named
 from deeprc.core.files import write_json
 from deeprc.core.stage import run
-from deeprc.core.validation import validate
 
 
 def main(
@@ -32,7 +32,7 @@ def main(
     """
     from deeprc.core.datasets import sha256
 
-    options = validate(DataConfig, json.loads(config), where="--config")
+    options = commandline.options(DataConfig, config)
     found = read(data, options)
     made_from = fingerprint.prepared(named([data]), options.model_dump(mode="json"))
     grid = lay_out(found, options, data)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from deeprc.applications.base.split import Split
 from deeprc.applications.forecasting.step import Step
 from deeprc.applications.forecasting.zoo import ZOO, check_options, entry
 from deeprc.core.errors import ConfigError
@@ -14,7 +15,6 @@ from deeprc.core.settings import Settings
 from deeprc.learning.config import Reproducible, Training
 
 Positive = Annotated[int, Field(gt=0)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
 Column = Annotated[str, Field(min_length=1)]
 
 
@@ -65,7 +65,7 @@ class DataConfig(Settings, BaseModel):
     """Steps ahead to forecast."""
     input_size: Positive = 96
     """Steps of the past to forecast from."""
-    split: tuple[Fraction, Fraction] = (0.7, 0.1)
+    split: Split = (0.7, 0.1)
     """Fractions of the time that train and validate, of each series' own length; what is left tests."""
     max_gap: Annotated[int, Field(ge=0)] = 6
     """Gaps of at most so many steps are interpolated; longer ones count in no loss and no metric."""
@@ -89,12 +89,6 @@ class DataConfig(Settings, BaseModel):
     @classmethod
     def _step_is_understood(cls, step: str | None) -> str | None:
         return step if step is None else Step.parse(step) and step
-
-    @model_validator(mode="after")
-    def _something_is_left_to_test(self) -> Self:
-        if sum(self.split) >= 1:
-            raise ValueError(f"split {list(self.split)} leaves nothing to test: the two must add up to less than 1")
-        return self
 
 
 class ModelConfig(Settings, BaseModel):

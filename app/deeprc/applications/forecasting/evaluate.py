@@ -10,7 +10,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from deeprc.applications.base import commandline
 from deeprc.applications.base.prepared import read_arrow
+from deeprc.applications.base.reference import beats
 from deeprc.applications.forecasting.metrics import scores, seasonal_scale
 from deeprc.applications.forecasting.series import Series, load
 from deeprc.core import exact, fingerprint
@@ -108,7 +110,7 @@ def of_series(judge: Judge, series: Series, forecasts: dict[str, np.ndarray], na
 
 def main(
     predictions: Annotated[list[Path], typer.Argument(help="the models' forecasts")],
-    prepared: Annotated[Path, typer.Option(help="the prepared folder")],
+    prepared: commandline.Prepared,
     out: Annotated[Path, typer.Option(help="the metrics to write (JSON)")],
 ) -> None:
     """Compare forecasts with what was observed: MAE, RMSE, sMAPE, MASE; of each series too, where there are several.
@@ -138,7 +140,7 @@ def main(
         forecasts[path.stem] = yhat = _forecasts(table, series, rows, path)
         result = judge.all(yhat)
         # Worse than both naive forecasts: the model has learned nothing of use, and the report says so.
-        useful = result["mae"] < max(row["mae"] for row in standard.values())
+        useful = beats(result["mae"], max(row["mae"] for row in standard.values()), better="lower")
         size = int(table.schema.metadata[b"parameters"])
         models[path.stem] = {**result, "beats_naive": useful, "parameters": size}
     count, times = int(judge.counts.sum()), series.ds[rows]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from deeprc.applications.base.batches import in_batches
 from deeprc.applications.forecasting.series import Series
 from deeprc.applications.forecasting.zoo import entry
 from deeprc.core.errors import ConfigError
@@ -141,17 +142,12 @@ def _build(name: str, arguments: dict[str, Any], probabilistic: bool) -> torch.n
 def forecast(network: Forecaster, series: Series, origins: np.ndarray, peers: Peers | None = None) -> np.ndarray:
     """Forecasts [origins, horizon], scaled, that start at the rows `origins`; each as if it were the only one.
 
-    Ranks are dealt whole batches, the same ones however many they are: kernels round by the size of a batch, so these
-    are the same numbers on any number of ranks. Every rank has all of them in the end.
+    Every rank has all of them in the end, and the same numbers on any number of ranks.
     """
-    size = 1 if network.entry.mixes else BATCH
-    batches = [origins[first : first + size] for first in range(0, len(origins), size)]
     network.eval()
-    rank, ranks = (peers.rank, peers.size) if peers else (0, 1)
     with torch.inference_mode():
-        mine = [network(windows(series, batch)).numpy() for batch in batches[rank::ranks]]
-    shares = peers.allgather(mine) if peers else [mine]
-    return np.concatenate([shares[number % ranks][number // ranks] for number in range(len(batches))])
+        size = 1 if network.entry.mixes else BATCH
+        return in_batches(lambda batch: network(windows(series, batch)).numpy(), origins, size, peers)
 
 
 def windows(series: Series, origins: np.ndarray) -> dict[str, torch.Tensor]:

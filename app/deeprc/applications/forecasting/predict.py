@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
-from deeprc.applications.base.prepared import check_parts, read_facts
+from deeprc.applications.base import commandline
+from deeprc.applications.base.trained import read_model, write_predictions
 from deeprc.core import fingerprint
 from deeprc.core.errors import InputError
-from deeprc.core.files import atomic
 from deeprc.core.stage import run
 
 
 def main(
-    prepared: Annotated[Path, typer.Option(help="the prepared folder")],
-    model: Annotated[Path, typer.Option(help="the folder of the trained model")],
+    prepared: commandline.Prepared,
+    model: commandline.Trained,
     out: Annotated[Path, typer.Option(help="the Arrow file to write")],
-    threads: Annotated[int, typer.Option(min=1, help="threads to compute with")] = 1,
+    threads: commandline.Threads = 1,
 ) -> None:
     """Forecast the test part, one horizon after the other, with the rows before each as its past.
 
@@ -36,10 +36,8 @@ def main(
     from deeprc.learning.torch.loop import make_deterministic
 
     peers = join()
-    check_parts(model)
-    about, series = read_facts(model / "model.json"), load(prepared)
-    made_from = about.get(fingerprint.KEY)
-    fingerprint.refuse(model, fingerprint.part_of(made_from), series.meta.get(fingerprint.KEY), prepared)
+    series = load(prepared)
+    about = read_model(model, series.meta.get(fingerprint.KEY), prepared)
     make_deterministic(about["seed"], threads)
     network = Forecaster(about["name"], about["options"], series.meta)
     network.load_state_dict(state.tensors("", tensors.read(model / "weights.safetensors")))
@@ -60,11 +58,9 @@ def main(
             "step": np.tile(np.arange(1, horizon + 1, dtype=np.int16), len(origins)),
             "y": pa.array(series.y_raw[rows.ravel()], from_pandas=True),
             "yhat": yhat.ravel(),
-        },
-        metadata={"parameters": str(about["parameters"]), **fingerprint.to_arrow(made_from)},
+        }
     )
-    with atomic(out) as temporary, pa.ipc.new_file(str(temporary), table.schema) as writer:
-        writer.write_table(table)
+    write_predictions(out, table, about.get(fingerprint.KEY), parameters=str(about["parameters"]))
     print(f"{about['name']}: {len(origins)} forecasts of {horizon} steps")
 
 

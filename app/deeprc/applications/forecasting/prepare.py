@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from deeprc.applications.base.prepared import seal
+from deeprc.applications.base import commandline
+from deeprc.applications.base.prepared import sealed
 from deeprc.applications.forecasting.config import DataConfig
 from deeprc.core import fingerprint
 from deeprc.core.contents import named
-from deeprc.core.files import atomic, write_json
+from deeprc.core.files import write_json
 from deeprc.core.stage import run
-from deeprc.core.validation import validate
 
 
 def main(
@@ -38,7 +36,7 @@ def main(
     from deeprc.applications.forecasting.grid import lay_out
 
     comm = Communicator.world()
-    options = validate(DataConfig, json.loads(config), where="--config")
+    options = commandline.options(DataConfig, config)
     made_from = fingerprint.prepared(named([data]), options.model_dump(mode="json")) if comm.rank == 0 else None
     found = read(data, options)
     grid, covariates = lay_out(found, options, data), found.covariates
@@ -65,9 +63,7 @@ def main(
     months = rows.with_columns(pl.col("ds").dt.truncate("1mo").alias("month")).groupby(["series", "month"])
     monthly = months.agg({"y_raw": ["count", "mean", "min", "max"], "ds": ["count"]}).sort(["series", "month"])
 
-    with ExitStack() as stack:
-        temporary = stack.enter_context(atomic(out)) if comm.rank == 0 else None
-        temporary = comm.bcast(temporary)
+    with sealed(out, comm) as temporary:
         rows.write_arrow(temporary / "series.arrow")
         monthly.write_arrow(temporary / "monthly.arrow")
         if comm.rank == 0:
@@ -97,8 +93,6 @@ def main(
                 fingerprint.KEY: made_from,
             }
             write_json(temporary / "meta.json", meta)
-        seal(temporary, comm)
-    comm.barrier()
     if comm.rank == 0:
         several = f" of {len(grid.series):,} series" if len(grid.series) > 1 else ""
         print(f"{found.title}: {grid.rows:,} times{several}, a step of {grid.step}, in {comm.size} parts")

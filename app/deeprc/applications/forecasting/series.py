@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from deeprc.applications.base.prepared import check_parts, read_facts, read_frame
-from deeprc.applications.forecasting.splits import PARTS
+from deeprc.applications.base.split import PARTS
 
 
 @dataclass(frozen=True)

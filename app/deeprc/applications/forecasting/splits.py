@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from deeprc.applications.base.split import PARTS
 from deeprc.core.errors import InputError
 
 if TYPE_CHECKING:
     from deeprc.applications.forecasting.config import DataConfig
     from deeprc.applications.forecasting.grid import Grid
 
-PARTS = ("train", "val", "test")
 VERBS = {"train": "train", "val": "validate", "test": "test"}
 
 

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from deeprc.applications.base.prepared import seal
+from deeprc.applications.base import commandline
+from deeprc.applications.base.prepared import sealed
+from deeprc.applications.base.trained import MODEL
 from deeprc.applications.forecasting.config import TrainConfig
 from deeprc.applications.forecasting.zoo import check_options, entry
 from deeprc.core import fingerprint
-from deeprc.core.files import atomic, write_json
+from deeprc.core.files import write_json
 from deeprc.core.stage import run
-from deeprc.core.validation import validate
 from deeprc.learning.config import How
 
 
 def main(
-    prepared: Annotated[Path, typer.Option(help="the prepared folder")],
+    prepared: commandline.Prepared,
     model: Annotated[str, typer.Option(help="the model's name in the zoo")],
     config: Annotated[str, typer.Option(help="the training options as JSON")],
     out: Annotated[Path, typer.Option(help="the folder to write")],
-    threads: Annotated[int, typer.Option(min=1, help="threads to compute with")] = 1,
+    threads: commandline.Threads = 1,
     how: Annotated[str, typer.Option(help="what changes nothing of the result (learning.config.How) as JSON")] = "{}",
     checkpoints: Annotated[
         Path | None, typer.Option(help="the folder to save the training in, and to go on from")
@@ -35,10 +35,7 @@ def main(
     Example: `python -m deeprc.applications.forecasting.train --prepared prepared --model NHITS --out models/NHITS
     --config '{"steps": 300, "learning_rate": 0.002, "batch_size": 64}'`
     """
-    options, means = (
-        validate(kind, json.loads(text), where=where)
-        for kind, text, where in ((TrainConfig, config, "--config"), (How, how, "--how"))
-    )
+    options, means = commandline.options(TrainConfig, config), commandline.options(How, how, "--how")
     entry(model), check_options(model, options.options)
     from deeprc.applications.forecasting.network import Forecaster
     from deeprc.applications.forecasting.problem import Problem
@@ -71,12 +68,11 @@ def main(
     trainer.say(f"trained in {time.monotonic() - started:.1f} s; best validation loss at step {history.best_step}")
     if peers.rank:
         return
-    with atomic(out) as temporary:
-        temporary.mkdir()
+    with sealed(out) as temporary:
         tensors.write(temporary / "weights.safetensors", state.arrays("", network.state_dict()))
         trainer.write_ledger(temporary)
         write_json(
-            temporary / "model.json",
+            temporary / MODEL,
             {
                 "name": model,
                 "parameters": size,
@@ -88,7 +84,6 @@ def main(
                 fingerprint.KEY: made_from,
             },
         )
-        seal(temporary)
     trainer.clear()
 
 

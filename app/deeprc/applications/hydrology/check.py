@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ import numpy as np
 import polars as pl
 import typer
 
+from deeprc.applications.base import commandline
 from deeprc.applications.hydrology.config import DataConfig
 from deeprc.applications.hydrology.datasets import open_dataset, values
 from deeprc.applications.hydrology.datasets.base import Basin, Dataset
@@ -21,7 +21,6 @@ from deeprc.core import fingerprint
 from deeprc.core.errors import InputError
 from deeprc.core.files import write_json
 from deeprc.core.stage import run
-from deeprc.core.validation import validate
 
 MOST_NOTICES = 8  # that are shown; all stand in check.json
 MOST_RUNOFF = 100.0  # mm a day on average: the wettest basins have 30
@@ -123,7 +122,7 @@ def main(
 
     Example: `python -m deeprc.applications.hydrology.check --config '{"window": 90}' --out check.json fulda.csv`
     """
-    options = validate(DataConfig, json.loads(config), where="--config")
+    options = commandline.options(DataConfig, config)
     made_from = fingerprint.prepared(sources(options, data), options.model_dump(mode="json"))
     dataset = open_dataset(options, data)
     basins = {basin: check_basin(dataset, basin, options) for basin in dataset.basins}

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from deeprc.applications.base.split import Split
 from deeprc.applications.hydrology.datasets import DATASETS
 from deeprc.core.settings import Settings
 
-Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
 
 # Catchment areas in km2 of the fetched basins, as spotpy 1.6.7 gives them: examples/spot_setup_cmf_lumped.py (Fulda at
@@ -78,7 +78,7 @@ class DataConfig(Settings, BaseModel):
     areas: dict[str, Annotated[float, Field(gt=0, le=8e6, allow_inf_nan=False)]] = AREAS
     """Catchment areas in km2 by basin, to turn discharge into mm/day (`fulda-leaf` and `csv`; published data sets hold
     their own)."""
-    split: tuple[Fraction, Fraction] = (0.5, 0.25)
+    split: Split = (0.5, 0.25)
     """Fractions of each basin's observed time that train and validate; what is left tests."""
     split_dates: tuple[date, date] | None = None
     """First day of the validation and of the test part, instead of fractions."""
@@ -117,10 +117,6 @@ class DataConfig(Settings, BaseModel):
 
     @model_validator(mode="after")
     def _parts_in_order(self) -> Self:
-        if sum(self.split) >= 1:
-            raise ValueError(
-                f"split {list(self.split)} leaves nothing to test: the two fractions must add up to less than 1"
-            )
         if self.split_dates and self.split_dates[0] >= self.split_dates[1]:
             raise ValueError("split_dates: the validation part must begin before the test part")
         return self

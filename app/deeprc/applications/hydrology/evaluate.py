@@ -9,7 +9,10 @@ import numpy as np
 import polars as pl
 import typer
 
-from deeprc.applications.base.prepared import check_parts, read_arrow, read_facts
+from deeprc.applications.base import commandline
+from deeprc.applications.base.prepared import read_arrow
+from deeprc.applications.base.reference import beats
+from deeprc.applications.base.trained import read_model
 from deeprc.applications.hydrology.metrics import skill
 from deeprc.applications.hydrology.prepared import Prepared, read_prepared
 from deeprc.applications.hydrology.reference import climatology, persistence
@@ -43,12 +46,11 @@ def evaluate_basin(simulated: pl.DataFrame, observed: pl.DataFrame) -> dict:
     parts = {name: _skill(rows.filter(pl.col("split") == name), "sim") for name in ("train", "val", "test")}
     test = rows.filter(pl.col("split") == "test")
     references = {name: _skill(test, name) for name in ("climatology", "persistence")}
-    model, naive_nse = parts["test"]["nse"], references["climatology"]["nse"]
     return parts["test"] | {
         "train": parts["train"],
         "val": parts["val"],
         "references": references,
-        "beats_reference": None if model is None or naive_nse is None else model > naive_nse,
+        "beats_reference": beats(parts["test"]["nse"], references["climatology"]["nse"], better="higher"),
     }
 
 
@@ -68,8 +70,8 @@ def _skill(rows: pl.DataFrame, column: str) -> dict:
 
 
 def main(
-    prepared: Annotated[Path, typer.Option(help="the folder that prepare wrote")],
-    model: Annotated[Path, typer.Option(help="the folder that train wrote")],
+    prepared: commandline.Prepared,
+    model: commandline.Trained,
     predictions: Annotated[Path, typer.Option(help="the file that predict wrote")],
     out: Annotated[Path, typer.Option(help="the JSON file to write")],
 ) -> None:
@@ -79,10 +81,8 @@ def main(
     `python -m deeprc.applications.hydrology.evaluate --prepared p --model model --predictions p.arrow --out m.json`
     """
     data = read_prepared(prepared)
-    check_parts(model)
-    trained = read_facts(model / "model.json")
+    trained = read_model(model, data.meta.get(fingerprint.KEY), prepared)
     made_from, simulated = trained.get(fingerprint.KEY), read_arrow(predictions)
-    fingerprint.refuse(model, fingerprint.part_of(made_from), data.meta.get(fingerprint.KEY), prepared)
     fingerprint.refuse(predictions, fingerprint.from_arrow(simulated.schema.metadata), made_from, model)
     basins = metrics(data, pl.from_arrow(simulated))
     for basin, found in basins.items():

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deeprc.applications.base.batches import in_batches
+from deeprc.applications.base.scaler import Scaler
 from deeprc.applications.hydrology.backend import keras, tf
 from deeprc.applications.hydrology.config import VARIANTS, TrainConfig
-from deeprc.applications.hydrology.samples import Samples, Scaler
+from deeprc.applications.hydrology.samples import Samples
 from deeprc.learning.finite import refuse_not_finite
 
 NOISE_FLOOR = 0.1  # epsilon of the NSE loss: keeps basins that hardly vary from ruling it
@@ -128,11 +130,7 @@ def forward(model: keras.Model, samples: Samples) -> Callable[[np.ndarray], np.n
     def run(windows):
         return model(windows, training=False)[:, 0]
 
-    def outputs(ends: np.ndarray) -> np.ndarray:
-        chunks = [ends[first : first + CHUNK] for first in range(0, len(ends), CHUNK)]
-        return np.concatenate([run(samples.windows(rows)).numpy() for rows in chunks])
-
-    return outputs
+    return lambda ends: in_batches(lambda rows: run(samples.windows(rows)).numpy(), ends, CHUNK)
 
 
 def simulate(model: keras.Model, samples: Samples, target: Scaler) -> np.ndarray:

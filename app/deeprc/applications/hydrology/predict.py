@@ -7,35 +7,32 @@ from typing import Annotated
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import typer
 
-from deeprc.applications.base.prepared import check_parts, read_facts
+from deeprc.applications.base import commandline
+from deeprc.applications.base.scaler import Scaler
+from deeprc.applications.base.trained import read_model, write_predictions
 from deeprc.applications.hydrology.backend import keras, start
 from deeprc.applications.hydrology.fit import simulate
 from deeprc.applications.hydrology.prepared import read_prepared
-from deeprc.applications.hydrology.samples import Scaler, make_samples
+from deeprc.applications.hydrology.samples import make_samples
 from deeprc.core import fingerprint
 from deeprc.core.errors import InputError
-from deeprc.core.files import atomic
 from deeprc.core.stage import run
 
 
 def main(
-    prepared: Annotated[Path, typer.Option(help="the folder that prepare wrote")],
-    model: Annotated[Path, typer.Option(help="the folder that train wrote")],
+    prepared: commandline.Prepared,
+    model: commandline.Trained,
     out: Annotated[Path, typer.Option(help="the Arrow file to write: basin, date, split, obs, sim, quality")],
-    threads: Annotated[int, typer.Option(min=1, help="threads to compute with")] = 1,
+    threads: commandline.Threads = 1,
 ) -> None:
     """Simulate the discharge of all basins.
 
     Example: `python -m deeprc.applications.hydrology.predict --prepared prepared --model model --out predictions.arrow`
     """
     data = read_prepared(prepared)
-    check_parts(model)
-    trained = read_facts(model / "model.json")
-    made_from = trained.get(fingerprint.KEY)
-    fingerprint.refuse(model, fingerprint.part_of(made_from), data.meta.get(fingerprint.KEY), prepared)
+    trained = read_model(model, data.meta.get(fingerprint.KEY), prepared)
     start(threads=threads, seed=trained["options"]["seed"])
     frames = []
     for network in trained["networks"]:
@@ -51,10 +48,7 @@ def main(
                 fix="train it anew, with a lower 'learning_rate'",
             )  # fmt: skip
         frames.append(days.insert_column(4, pl.Series("sim", sim)))
-    table = pl.concat(frames).sort("basin", "date").to_arrow()
-    table = table.replace_schema_metadata(fingerprint.to_arrow(made_from))
-    with atomic(out) as temporary, pa.ipc.new_file(str(temporary), table.schema) as writer:
-        writer.write_table(table)
+    write_predictions(out, pl.concat(frames).sort("basin", "date").to_arrow(), trained.get(fingerprint.KEY))
 
 
 if __name__ == "__main__":

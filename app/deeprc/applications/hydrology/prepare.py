@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -12,7 +10,8 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from deeprc.applications.base.prepared import seal
+from deeprc.applications.base import commandline
+from deeprc.applications.base.prepared import sealed
 from deeprc.applications.hydrology.config import DataConfig
 from deeprc.applications.hydrology.datasets import open_dataset
 from deeprc.applications.hydrology.datasets.base import Dataset
@@ -20,9 +19,8 @@ from deeprc.applications.hydrology.prepared import FRAME, META
 from deeprc.applications.hydrology.sources import sources
 from deeprc.applications.hydrology.splits import boundaries, part
 from deeprc.core import fingerprint
-from deeprc.core.files import atomic, write_json
+from deeprc.core.files import write_json
 from deeprc.core.stage import run
-from deeprc.core.validation import validate
 from deeprc.frames import Communicator, Frame
 
 KEYS = {"basin": pl.String, "date": pl.Date}
@@ -94,25 +92,16 @@ def main(
     Example:
     `mpiexec -n 2 python -m deeprc.applications.hydrology.prepare --config '{"window": 90}' --out prepared fulda.csv`
     """
-    options = validate(DataConfig, json.loads(config), where="--config")
+    options = commandline.options(DataConfig, config)
     comm = Communicator.world()
     made_from = fingerprint.prepared(sources(options, data), options.model_dump(mode="json")) if comm.rank == 0 else {}
     frame, meta = prepare(open_dataset(options, data), options, comm)
-    with ExitStack() as stack:
-        # One rank makes the folder and renames it when all have written their part.
-        folder = comm.bcast(_begin(stack, out) if comm.rank == 0 else None)
+    with sealed(out, comm) as folder:
         frame.write_arrow(folder / FRAME)
         if comm.rank == 0:
             write_json(folder / META, meta | {fingerprint.KEY: made_from})
-        seal(folder, comm)
     if comm.rank == 0:
         print(f"{len(meta['basins'])} basins on {comm.size} ranks")
-
-
-def _begin(stack: ExitStack, out: Path) -> Path:
-    folder = stack.enter_context(atomic(out))
-    folder.mkdir()
-    return folder
 
 
 if __name__ == "__main__":

@@ -12,10 +12,9 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
+from deeprc.applications.base.split import PARTS
 from deeprc.applications.hydrology.config import DataConfig
 from deeprc.core.errors import InputError
-
-PARTS = ("train", "val", "test")
 
 
 def boundaries(first: date, last: date, config: DataConfig) -> tuple[date, date]:

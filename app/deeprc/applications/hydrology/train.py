@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from deeprc.applications.base.prepared import seal
+from deeprc.applications.base import commandline
+from deeprc.applications.base.prepared import sealed
+from deeprc.applications.base.trained import MODEL
 from deeprc.applications.hydrology.backend import keras, start
 from deeprc.applications.hydrology.config import TrainConfig
 from deeprc.applications.hydrology.fit import fit
@@ -17,26 +18,24 @@ from deeprc.applications.hydrology.network import build
 from deeprc.applications.hydrology.prepared import read_prepared
 from deeprc.applications.hydrology.samples import groups, make_samples
 from deeprc.core import fingerprint
-from deeprc.core.files import atomic, write_json
+from deeprc.core.files import write_json
 from deeprc.core.stage import run
-from deeprc.core.validation import validate
 
 
 def main(
-    prepared: Annotated[Path, typer.Option(help="the folder that prepare wrote")],
+    prepared: commandline.Prepared,
     config: Annotated[str, typer.Option(help="the training's options as JSON (TrainConfig)")],
     out: Annotated[Path, typer.Option(help="the folder to write: model.json and one .keras file per network")],
-    threads: Annotated[int, typer.Option(min=1, help="threads to compute with")] = 1,
+    threads: commandline.Threads = 1,
 ) -> None:
     """Train the networks.
 
     Example: `python -m deeprc.applications.hydrology.train --prepared prepared --config '{"epochs": 5}' --out model`
     """
-    options = validate(TrainConfig, json.loads(config), where="--config")
+    options = commandline.options(TrainConfig, config)
     data = read_prepared(prepared)
     start(threads=threads, seed=options.seed)
-    with atomic(out) as folder:
-        folder.mkdir()
+    with sealed(out) as folder:
         networks = []
         for name, basins in groups(data).items():
             began = time.monotonic()
@@ -60,8 +59,7 @@ def main(
             print(f"{name}: kept epoch {fitted.best_epoch + 1}, {time.monotonic() - began:.1f} s", flush=True)
         made_from = fingerprint.trained(data.meta.get(fingerprint.KEY), options.model_dump(mode="json"))
         about = {"options": options.model_dump(), "window": data.window, "networks": networks}
-        write_json(folder / "model.json", about | {fingerprint.KEY: made_from})
-        seal(folder)
+        write_json(folder / MODEL, about | {fingerprint.KEY: made_from})
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def test_paths():
         ({"window": 0}, "conf: key 'window': Input should be greater than 0"),
         (
             {"split": [0.8, 0.2]},
-            "conf: split [0.8, 0.2] leaves nothing to test: the two fractions must add up to less than 1",
+            "conf: key 'split': split [0.8, 0.2] leaves nothing to test: the two must add up to less than 1",
         ),
         (
             {"split_dates": ["2001-01-01", "2000-01-01"]},

@@ -4,8 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from deeprc.applications.base.scaler import Scaler
 from deeprc.applications.hydrology.prepared import Prepared
-from deeprc.applications.hydrology.samples import Scaler, groups, make_samples
+from deeprc.applications.hydrology.samples import groups, make_samples
 
 DAYS, WINDOW = 30, 4
 

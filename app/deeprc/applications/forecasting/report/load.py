@@ -7,8 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from deeprc.applications.base.application import CHECK, METRICS
-from deeprc.applications.base.results import check_kinds, read_check, read_frame, read_object
+from deeprc.applications.base.application import METRICS
+from deeprc.applications.base.results import check_kinds, read_frame, read_results
 from deeprc.reporting.section import Results
 
 MEASURES = ("mae", "rmse", "smape", "mase")
@@ -30,9 +30,9 @@ class Forecasting(Results):
 
 def read(folder: Path | None) -> Forecasting | None:
     """The forecasting results in `folder`; None where there are none."""
-    if folder is None or not (folder / METRICS).is_file():
+    if folder is None or (found := read_results(folder, models=dict, naive=dict, horizon=int)) is None:
         return None
-    metrics = read_object(folder / METRICS, models=dict, naive=dict, horizon=int)
+    metrics = found.metrics
     check_kinds(metrics, {"windows": int, "target": str, "dataset": str, "unit": str}, where=folder / METRICS)
     check_kinds(
         metrics,
@@ -57,4 +57,4 @@ def read(folder: Path | None) -> Forecasting | None:
         if path.is_file()
     }
     drawn = {name: frame for name, frame in predictions.items() if frame.height}
-    return Forecasting(metrics, read_check(folder / CHECK), drawn)
+    return Forecasting(metrics, found.check, drawn)

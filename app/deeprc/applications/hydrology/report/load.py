@@ -7,8 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from deeprc.applications.base.application import CHECK, METRICS
-from deeprc.applications.base.results import check_kinds, read_check, read_frame, read_object
+from deeprc.applications.base.application import METRICS
+from deeprc.applications.base.results import check_kinds, read_frame, read_results
 from deeprc.reporting.section import Results
 
 SKILLS = ("nse", "kge", "rmse", "bias", "days")
@@ -23,11 +23,11 @@ class Hydrology(Results):
 
 def read(folder: Path | None) -> Hydrology | None:
     """The hydrology results in `folder`; None where there are none."""
-    if folder is None or not (folder / METRICS).is_file():
+    if folder is None or (found := read_results(folder, basins=dict)) is None:
         return None
     path = folder / "predictions.arrow"
     predictions = read_frame(path, "basin", "date", "split", "obs", "sim") if path.is_file() else None
-    metrics = read_object(folder / METRICS, basins=dict)
+    metrics = found.metrics
     check_kinds(metrics, {"dataset": str}, where=folder / METRICS)
     skills = dict.fromkeys(SKILLS, float)
     others = {"name": str, "unit": str, "beats_reference": bool, "train": dict, "references": dict}
@@ -35,4 +35,4 @@ def read(folder: Path | None) -> Hydrology | None:
         check_kinds(row, skills | others, where=folder / METRICS, key=f"basins.{name}")
         for part, figures in (("train", row.get("train")), *(row.get("references") or {}).items()):
             check_kinds(figures or {}, skills, where=folder / METRICS, key=f"basins.{name}.{part}")
-    return Hydrology(metrics, read_check(folder / CHECK), predictions)
+    return Hydrology(metrics, found.check, predictions)

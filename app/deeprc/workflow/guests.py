@@ -1,0 +1,85 @@
+"""The rules of an application, which may be somebody else's: what is wrong with them is told before anything runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from deeprc.applications.base.application import Application
+from deeprc.core.errors import ConfigError
+
+STAGE = re.compile(r"python3? -m ([A-Za-z_][\w.]*)")  # in a rule's command
+
+
+@contextmanager
+def theirs(workflow: Any, application: Application, targets: list[str]) -> Iterator[None]:
+    """Around the inclusion of an application's rules, which must make all `targets`.
+
+    Raises
+    ------
+    ConfigError
+        For a stage that is not there; rules that cannot be read, have another's name or one without that of their
+        application; a target that none of them makes.
+    """
+    file = application.rules or f"rules/{application.name}.smk"
+    mend = f"mend the package that the application '{application.name}' is from"
+    for stage in application.stages:
+        _refuse_absent(f"{application.package}.{stage}", f"the stages of '{application.name}'", mend)
+    before = {*workflow.rules}
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:  # somebody else's code
+        raise _unreadable(workflow, error, file, mend) from error
+    rules = [rule for rule in workflow.rules if rule not in before]
+    for rule in rules:
+        where = f"{rule.snakefile}:{rule.lineno}"
+        if not rule.name.startswith(f"{application.name}_"):
+            raise ConfigError(
+                f"a rule of the application '{application.name}' cannot be called so",
+                where=where,
+                found=rule.name,
+                expected=f"a name that begins with {application.name}_, so that it is nobody else's",
+                fix=mend,
+            )
+        for module in STAGE.findall(rule.shellcmd or ""):
+            _refuse_absent(module, f"{where}: rule {rule.name}", mend)
+    for target in targets:
+        if not any(rule.is_producer(target) for rule in rules):
+            raise ConfigError(
+                f"no rule of the application '{application.name}' makes {Path(target).name}, which it says it leaves",
+                where=file,
+                found=", ".join(str(made) for rule in rules for made in rule.output),
+                expected=target,
+                fix=mend,
+            )
+
+
+def _refuse_absent(module: str, where: str, mend: str) -> None:
+    try:
+        found = find_spec(module)
+    except Exception as error:  # a package that cannot be imported
+        raise ConfigError(
+            f"cannot import {module}", where=where, found=f"{type(error).__name__}: {error}", fix=mend
+        ) from error
+    if found is None:
+        raise ConfigError(f"there is no module {module}", where=where, fix=mend)
+
+
+def _unreadable(workflow: Any, error: Exception, file: object, mend: str) -> ConfigError:
+    from snakemake.exceptions import CreateRuleException, get_exception_origin
+
+    if isinstance(error, CreateRuleException):  # without its own lines
+        where = f"{error.filename or file}:{error.lineno}" if error.lineno else file
+        return ConfigError(str(error).strip(), where=where, fix=mend)
+    if isinstance(error, SyntaxError):
+        line, file, said = error.lineno, error.filename or file, error.msg
+    else:
+        line, file = get_exception_origin(error, workflow.linemaps) or (None, file)
+        said = f"{type(error).__name__}: {error}"
+    return ConfigError("these rules cannot be read", where=f"{file}:{line}" if line else file, found=said, fix=mend)

@@ -1,0 +1,20 @@
+# The first stage of every application, on MPI ranks; OPTIONS, DATA and FOLDER are of the one that the Snakefile is at.
+rule:
+    name:
+        f"{APPLICATION.name}_prepare"
+    input:
+        ancient(DATA.inputs),  # what is in them counts, not their times: deeprc.workflow looks
+    output:
+        directory(f"{FOLDER}/prepared"),
+    log:
+        f"{RESULTS}/logs/{APPLICATION.name}_prepare.log",  # the ranks' output, joined by the executor
+    resources:
+        tasks=getattr(OPTIONS, "ranks", 1),
+    params:
+        config=fixed(json.dumps(APPLICATION.preparing(OPTIONS), ensure_ascii=False)),
+        data=untold(APPLICATION.given(DATA.paths)),
+        stage=f"{APPLICATION.package}.prepare",
+    message:
+        f"prepare the {APPLICATION.subject(OPTIONS)}"
+    shell:
+        "python -m {params.stage} {params.data:q} --config {params.config:q} --out {output:q}"
