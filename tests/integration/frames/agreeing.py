@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from types import FunctionType
+
 import polars as pl
 
 from deeprc.frames import Communicator, Frame
@@ -33,3 +36,9 @@ def mine(table: pl.DataFrame) -> Frame:
 
 def gathered(frame: Frame) -> pl.DataFrame:
     return pl.concat(COMM.allgather(frame.to_polars()))
+
+
+def scenarios_of(module: dict, *, but: Collection[Callable]) -> list[Callable[[], None]]:
+    """The functions that a module, given by its `globals()`, has itself, in their order; without those it uses."""
+    own = [each for each in module.values() if isinstance(each, FunctionType) and each.__module__ == module["__name__"]]
+    return [each for each in own if each not in but]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import polars as pl
-from agreeing import COMM, fails, gathered, mine
+from agreeing import COMM, fails, gathered, mine, scenarios_of
 from polars.testing import assert_frame_equal
 from questions import GROUPBYS, JOINS, groupby_table, join_tables
 
@@ -175,7 +175,4 @@ def measured_sizes_are_told_after_a_run() -> None:
     assert "EXCHANGE by k (partial results)  (sends 96 B, 9 rows)" in told, told
 
 
-SCENARIOS = [
-    value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == __name__
-]
-SCENARIOS = [scenario for scenario in SCENARIOS if scenario not in (same, written, alike)]
+SCENARIOS = scenarios_of(globals(), but=(same, written, alike))

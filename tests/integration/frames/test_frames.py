@@ -29,7 +29,8 @@ def functions(file: str, decorator: str | None = None) -> list[str]:
 
 
 PROPERTIES = functions("properties.py", "holds")
-SCENARIOS = [name for name in functions("scenarios.py") if name != "main"] + functions("lazy_scenarios.py")
+FILES = "scenarios.py", "failing_scenarios.py", "file_scenarios.py", "lazy_scenarios.py"
+SCENARIOS = [name for file in FILES for name in functions(file) if name != "main"]
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3, 4], ids=lambda ranks: f"{ranks}-ranks")

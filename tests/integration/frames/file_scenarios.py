@@ -1,0 +1,108 @@
+"""What must hold for files and folders that ranks read and write together; see `scenarios`."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from agreeing import COMM, fails, gathered, mine, scenarios_of
+
+from deeprc.core.errors import DeepRCError, InputError
+from deeprc.frames import Frame
+
+FOLDER = Path(sys.argv[1])
+
+
+def row_groups_are_dealt_in_order() -> None:
+    folder = FOLDER / "groups"
+    if COMM.rank == 0:
+        folder.mkdir()
+        for file, (start, stop) in enumerate([(0, 50), (50, 50), (50, 90), (90, 100)]):
+            table = pl.DataFrame({"row": range(start, stop), "x": 1.0}, {"row": pl.Int64, "x": pl.Float64})
+            pq.write_table(table.to_arrow(), folder / f"{file}.parquet", row_group_size=10)
+    COMM.barrier()
+    for path in (folder, folder / "*.parquet", folder / "[0-3].parquet"):
+        frame = Frame.read_parquet(path, COMM)
+        assert COMM.allgather(frame.to_polars().height) == [30, 40, 30]
+        assert gathered(frame)["row"].to_list() == list(range(100))
+    # Fewer row groups than ranks: a rank goes without.
+    frame = Frame.read_parquet(folder / "3.parquet", COMM, columns=["row"])
+    assert sorted(COMM.allgather(frame.to_polars().height)) == [0, 0, 10]
+    assert frame.columns == ["row"]
+    assert Frame.read_parquet(folder / "1.parquet", COMM).rows() == 0
+
+
+def files_of_others_beside_the_data_are_not_read() -> None:
+    folder = FOLDER / "groups"
+    if COMM.rank == 0:
+        for name in ("._0.parquet", ".1.parquet.crc", "_SUCCESS", "_metadata"):
+            (folder / name).write_bytes(b"\x00\x05\x16\x07")
+    COMM.barrier()
+    for path in (folder, folder / "*.parquet", folder / "*", FOLDER / "g*" / "*.parquet"):
+        assert Frame.read_parquet(path, COMM).rows() == 100
+    with fails(InputError, "._0.parquet", "cannot read"):
+        Frame.read_parquet(folder / "._0.parquet", COMM)
+
+
+def whether_fields_may_be_null_makes_no_difference() -> None:
+    folder = FOLDER / "nullable"
+    if COMM.rank == 0:
+        folder.mkdir()
+        for index, nullable in enumerate((True, False)):
+            schema = pa.schema([pa.field("a", pa.int64(), nullable), pa.field("b", pa.string(), nullable)])
+            pq.write_table(pa.table({"a": [index], "b": ["x"]}, schema=schema), folder / f"{index}.parquet")
+    COMM.barrier()
+    assert gathered(Frame.read_parquet(folder, COMM))["a"].to_list() == [0, 1]
+    schema = pa.schema([pa.field("a", pa.int64(), COMM.rank == 1)])
+    assert Frame.from_arrow(pa.table({"a": [1]}, schema=schema), COMM).rows() == 3
+
+
+def folders_that_stand_for_columns_are_refused() -> None:
+    folder = FOLDER / "hive"
+    if COMM.rank == 0:
+        for value in (1, 2):
+            (folder / f"k={value}").mkdir(parents=True)
+            pq.write_table(pa.table({"a": [value]}), folder / f"k={value}" / "part.parquet")
+    COMM.barrier()
+    for path in (folder, folder / "*" / "*.parquet", folder / "k=*" / "*.parquet"):
+        with fails(InputError, "parted by 'k'", "k=1, k=2", "with_columns"):
+            Frame.read_parquet(path, COMM)
+    assert Frame.read_parquet(folder / "k=1", COMM).rows() == 1
+    with fails(InputError, "no such file", "nothing.parquet", "k=1, k=2 in"):
+        Frame.read_parquet(folder / "nothing.parquet", COMM)
+
+
+def a_failing_rank_leaves_the_old_folder() -> None:
+    folder = FOLDER / "table.arrow"
+    mine(pl.DataFrame({"row": range(9)})).write_arrow(folder)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if COMM.rank == 1:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limit[1]))  # its file may not grow beyond: a full disk, nearly
+    try:
+        with fails(DeepRCError, "rank 1 of 3 failed", "File too large"):
+            mine(pl.DataFrame({"row": range(90_000)})).write_arrow(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    COMM.barrier()
+    assert gathered(Frame.read_arrow(folder, COMM))["row"].to_list() == list(range(9))
+    assert not list(FOLDER.glob(".table.arrow*"))
+
+
+def a_written_folder_replaces_the_old_one() -> None:
+    for rows in (9, 4):
+        mine(pl.DataFrame({"row": range(rows)})).write_arrow(FOLDER / "replaced.arrow")
+    assert sorted(file.name for file in (FOLDER / "replaced.arrow").iterdir()) == [
+        f"part-0000{rank}.arrow" for rank in range(3)
+    ]
+    assert gathered(Frame.read_arrow(FOLDER / "replaced.arrow", COMM))["row"].to_list() == [0, 1, 2, 3]
+    before = pa.total_allocated_bytes()
+    mapped = pa.ipc.open_file(pa.memory_map(str(FOLDER / "replaced.arrow" / "part-00002.arrow"))).read_all()
+    assert pa.total_allocated_bytes() == before  # not compressed: the pages of the file are the columns
+    assert mapped["row"].to_pylist() == [2, 3]
+
+
+SCENARIOS = scenarios_of(globals(), but=())
