@@ -9,11 +9,9 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 from agreeing import COMM, fails, mine, scenarios_of
 
 from deeprc.core.errors import ConfigError, DeepRCError, InputError
-from deeprc.core.files import StorageError
 from deeprc.frames import Frame
 from deeprc.frames.shuffle import SchemaError
 
@@ -215,49 +213,6 @@ def an_error_of_one_rank_is_one_of_every_rank() -> None:
             raise InputError("broken here")
     with fails(ZeroDivisionError), COMM.together():  # the same on all: passed on as it is
         1 / 0  # noqa: B018
-
-
-def a_file_that_one_rank_cannot_read_fails_on_every_rank() -> None:
-    def unreadable(file: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(file))
-
-    whole = pq.ParquetFile
-    if COMM.rank == 1:
-        pq.ParquetFile = unreadable
-    try:
-        with fails(InputError, "rank 1 of 3 failed", "0.parquet", "Permission denied"):
-            Frame.read_parquet(FOLDER / "groups", COMM)
-    finally:
-        pq.ParquetFile = whole
-
-
-def unreadable_files_fail_on_every_rank() -> None:
-    with fails(DeepRCError, "nowhere"):
-        Frame.read_parquet(FOLDER / "nowhere" / "*.parquet", COMM)
-    with fails(InputError, "3.parquet", "'rwo'", "row, x", "did you mean 'row'?"):
-        Frame.read_parquet(FOLDER / "groups" / "3.parquet", COMM, columns=["rwo"])
-    with fails(InputError, "no column is given"):
-        Frame.read_parquet(FOLDER / "groups" / "3.parquet", COMM, columns=[])
-    folder = FOLDER / "mixed"
-    if COMM.rank == 0:
-        folder.mkdir()
-        pq.write_table(pa.table({"a": [1]}), folder / "0.parquet")
-        pq.write_table(pa.table({"a": ["text"]}), folder / "1.parquet")
-    COMM.barrier()
-    with fails(DeepRCError, "1.parquet", "a: Int64", "a: String"):
-        Frame.read_parquet(folder, COMM)
-    if COMM.rank == 0:
-        (folder / "1.parquet").write_text("no parquet")
-    COMM.barrier()
-    with fails(DeepRCError, "1.parquet", "cannot read"):
-        Frame.read_parquet(folder, COMM)
-
-
-def a_folder_that_cannot_be_made_fails_on_every_rank() -> None:
-    (FOLDER / "file").touch()
-    COMM.barrier()
-    with fails((DeepRCError, StorageError, OSError), "file"):
-        mine(pl.DataFrame({"row": range(9)})).write_arrow(FOLDER / "file" / "table.arrow")
 
 
 SCENARIOS = scenarios_of(globals(), but=(broken,))

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from agreeing import COMM, fails, gathered, mine, scenarios_of
 
 from deeprc.core.errors import DeepRCError, InputError
+from deeprc.core.files import StorageError
 from deeprc.frames import Frame
 
 FOLDER = Path(sys.argv[1])
@@ -76,6 +77,42 @@ def folders_that_stand_for_columns_are_refused() -> None:
         Frame.read_parquet(folder / "nothing.parquet", COMM)
 
 
+def a_file_that_one_rank_cannot_read_fails_on_every_rank() -> None:
+    def unreadable(file: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    whole = pq.ParquetFile
+    if COMM.rank == 1:
+        pq.ParquetFile = unreadable
+    try:
+        with fails(InputError, "rank 1 of 3 failed", "0.parquet", "Permission denied"):
+            Frame.read_parquet(FOLDER / "groups", COMM)
+    finally:
+        pq.ParquetFile = whole
+
+
+def unreadable_files_fail_on_every_rank() -> None:
+    with fails(DeepRCError, "nowhere"):
+        Frame.read_parquet(FOLDER / "nowhere" / "*.parquet", COMM)
+    with fails(InputError, "3.parquet", "'rwo'", "row, x", "did you mean 'row'?"):
+        Frame.read_parquet(FOLDER / "groups" / "3.parquet", COMM, columns=["rwo"])
+    with fails(InputError, "no column is given"):
+        Frame.read_parquet(FOLDER / "groups" / "3.parquet", COMM, columns=[])
+    folder = FOLDER / "mixed"
+    if COMM.rank == 0:
+        folder.mkdir()
+        pq.write_table(pa.table({"a": [1]}), folder / "0.parquet")
+        pq.write_table(pa.table({"a": ["text"]}), folder / "1.parquet")
+    COMM.barrier()
+    with fails(DeepRCError, "1.parquet", "a: Int64", "a: String"):
+        Frame.read_parquet(folder, COMM)
+    if COMM.rank == 0:
+        (folder / "1.parquet").write_text("no parquet")
+    COMM.barrier()
+    with fails(DeepRCError, "1.parquet", "cannot read"):
+        Frame.read_parquet(folder, COMM)
+
+
 def a_failing_rank_leaves_the_old_folder() -> None:
     folder = FOLDER / "table.arrow"
     mine(pl.DataFrame({"row": range(9)})).write_arrow(folder)
@@ -103,6 +140,13 @@ def a_written_folder_replaces_the_old_one() -> None:
     mapped = pa.ipc.open_file(pa.memory_map(str(FOLDER / "replaced.arrow" / "part-00002.arrow"))).read_all()
     assert pa.total_allocated_bytes() == before  # not compressed: the pages of the file are the columns
     assert mapped["row"].to_pylist() == [2, 3]
+
+
+def a_folder_that_cannot_be_made_fails_on_every_rank() -> None:
+    (FOLDER / "file").touch()
+    COMM.barrier()
+    with fails((DeepRCError, StorageError, OSError), "file"):
+        mine(pl.DataFrame({"row": range(9)})).write_arrow(FOLDER / "file" / "table.arrow")
 
 
 SCENARIOS = scenarios_of(globals(), but=())
