@@ -10,7 +10,8 @@ from snakemake_interface_executor_plugins.settings import CommonSettings, Execut
 
 from deeprc.core.errors import DeepRCError
 from deeprc.core.masking import Masker, masked_words
-from deeprc.core.ownership import require_closed, require_umask
+from deeprc.core.ownership import require_closed
+from deeprc.core.umask import require_umask
 from deeprc.pilot.queueing import Queueing
 from snakemake_executor_plugin_radical_pilot import commandline, direct
 from snakemake_executor_plugin_radical_pilot.executor import Executor

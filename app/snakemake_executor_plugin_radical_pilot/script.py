@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import deeprc.pilot
-from deeprc.core.ownership import own_umask
+from deeprc.core.umask import own_umask
 from deeprc.pilot.worker.surroundings import KEPT
 
 BACK = '"${DEEPRC_BACK[@]}"'  # before a command on the host: gives it back what is a shell's own

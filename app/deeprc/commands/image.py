@@ -6,9 +6,7 @@ import json
 import platform
 import signal
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -16,14 +14,13 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from deeprc.commands import contents
-from deeprc.core.errors import ConfigError, DeepRCError
+from deeprc.commands import contents, shown
+from deeprc.core.errors import ConfigError
 from deeprc.images import age, apptainer, debian, listing, publish, shared, sign, transfer, trust, verify
 from deeprc.images.build import Recipe, build
 from deeprc.images.catalog import load_catalog
-from deeprc.images.errors import ImageError
 from deeprc.images.site import store_of
-from deeprc.images.store import Held, Store
+from deeprc.images.store import Store
 from deeprc.images.workspace import sweep
 from deeprc.launch.images import made_for, taken, verdicts
 from deeprc.launch.nodecopy import copying, own_folder
@@ -112,7 +109,7 @@ def build_image(
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job's end: what was begun is removed, as by Ctrl-C
     key = sign.signer(sign_with, file=passphrase_file, ask=sign.asked) if sign_with else None
-    _show(build(
+    shown.show(build(
         recipe, Store(), mirror=mirror, security=security_mirror, sign=key, again=again,
         say=lambda line: typer.echo(line, err=True),
     ))  # fmt: skip
@@ -130,7 +127,7 @@ def sign_image(
     Example: `deeprc image sign cpu 611422F1…`
     """
     store, key = Store(), sign.signer(fingerprint, file=passphrase_file, ask=sign.asked)
-    _show(sign.signed(publish.newest(store, name, arch), key, store))
+    shown.show(sign.signed(publish.newest(store, name, arch), key, store))
 
 
 @app.command()
@@ -166,9 +163,9 @@ def pull(
             say=lambda line: typer.echo(line, err=True),
         )  # fmt: skip
     else:
-        found = [transfer.pull(image, store, each, progress=_progress(image.name)) for image, each in wanted]
+        found = [transfer.pull(image, store, each, progress=shown.progress(image.name)) for image, each in wanted]
     for held in found:
-        _show(held)
+        shown.show(held)
         for line in made_for(where, store, held, catalog.image(held.name), squashfs=squashfs):
             typer.echo(f"  {line}")
     if to and (why := shared.unreadable(store.folder)):
@@ -203,7 +200,7 @@ def verify_images(
     Example: `deeprc image verify cpu`
     """
     store = store_of(load_site(site) if site else None)
-    _told(verify.verify(store, load_catalog(), names or [], arch))
+    shown.told(verify.verify(store, load_catalog(), names or [], arch))
 
 
 @app.command()
@@ -262,40 +259,3 @@ def local(name: Name, site: SiteOption = None, arch: Architecture = MACHINE) -> 
 def _elsewhere(site: Site) -> bool:
     """Whether this is a login node of a site whose runtime is on compute nodes only: the signature is checked there."""
     return site.runtime.where == "compute" and not apptainer.available() and matches(site)
-
-
-def _told(outcomes: Iterable[str | DeepRCError]) -> None:
-    """Print what was found of each image; then one error that names all that are wrong."""
-    errors = []
-    for outcome in outcomes:
-        if isinstance(outcome, DeepRCError):
-            errors.append(outcome)
-        else:
-            typer.echo(outcome)
-    if len(errors) > 1:
-        found = "\n  ".join(str(error).replace("\n", "\n  ") for error in errors)
-        raise ImageError(f"{len(errors)} images are not what they should be", found=found)
-    if errors:
-        raise errors[0]
-
-
-def _signature(held: Held) -> str:
-    return f", signed with {held.signed_by}" if held.signed_by else ""
-
-
-def _show(held: Held) -> None:
-    typer.echo(f"{held.path}\n  {held.digest}, {held.size / 1e6:.0f} MB{_signature(held)}")
-
-
-def _progress(name: str) -> transfer.Progress:
-    """A line that counts, on terminals only."""
-    shown = -1
-
-    def show(done: int, total: int) -> None:
-        nonlocal shown
-        if sys.stderr.isatty() and (percent := 100 * done // max(total, 1)) != shown:
-            shown = percent
-            end = "\n" if done >= total else "\r"
-            print(f"{name}: {percent} % of {total / 1e6:.0f} MB", end=end, file=sys.stderr, flush=True)
-
-    return show

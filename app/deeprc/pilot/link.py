@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from deeprc.core.ownership import PRIVATE, private
+from deeprc.core.ownership import private
+from deeprc.core.umask import PRIVATE
 from deeprc.pilot import curve
 from deeprc.pilot.address import LOOPBACK
 from deeprc.pilot.batch import give_back

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deeprc.core.files import tail
-from deeprc.core.ownership import own_umask
+from deeprc.core.umask import own_umask
 from deeprc.images import sbom
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError

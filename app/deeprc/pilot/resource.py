@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deeprc.core.files import write_json
-from deeprc.core.ownership import PRIVATE
+from deeprc.core.umask import PRIVATE
 from deeprc.launch.modules import KNOWN
 from deeprc.pilot import curve
 from deeprc.sites import Partition, Site

@@ -21,7 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deeprc.core.errors import DeepRCError
-from deeprc.core.ownership import OwnershipError, fault, require_closed, require_fixed, require_umask, require_writable
+from deeprc.core.ownership import OwnershipError, fault, require_closed, require_fixed, require_writable
+from deeprc.core.umask import require_umask
 
 SNAKEMAKE = Path(".snakemake")
 WRITTEN = ("", "deeprc", "locks", "incomplete", "metadata", "auxiliary")  # in it, by each run

@@ -1,7 +1,7 @@
 import subprocess
 from pathlib import Path
 
-from deeprc.core.ownership import own_umask
+from deeprc.core.umask import own_umask
 from deeprc.pilot.last_words import last_error, last_words
 from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder
 from snakemake_executor_plugin_radical_pilot.script import job_environment, job_text

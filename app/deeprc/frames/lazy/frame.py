@@ -12,21 +12,20 @@ from deeprc.core.errors import InputError
 from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy import build
-from deeprc.frames.lazy.build import checked, expressions, free, only, plain
+from deeprc.frames.lazy.build import checked, expressions, only, plain
 from deeprc.frames.lazy.groups import LazyGroupBy
 from deeprc.frames.lazy.held import Held
 from deeprc.frames.lazy.joins import joined
-from deeprc.frames.lazy.nodes import Local, Node, Project, Slice, Sort, Source, Unique, Whole, bottom_up
+from deeprc.frames.lazy.nodes import Local, Node, Project, Slice, Source, Unique, Whole
 from deeprc.frames.lazy.prune import pruned
 from deeprc.frames.lazy.push import pushed
 from deeprc.frames.lazy.ranks import Outline, Ranks
 from deeprc.frames.lazy.run import Run
-from deeprc.frames.lazy.step import Step, text
+from deeprc.frames.lazy.sorts import Flags, ordered
+from deeprc.frames.lazy.step import Step, described, text
 
 if TYPE_CHECKING:
     from deeprc.frames.frame import Frame
-
-Flags = bool | Sequence[bool]
 
 
 class LazyFrame:
@@ -162,13 +161,8 @@ class LazyFrame:
         maintain_order: bool = False,
     ) -> LazyFrame:
         """All rows in order, over all ranks."""
-        keys = expressions([by, *more_by])
         options = {"descending": descending, "nulls_last": nulls_last}
-        checked("sort", self.schema, lambda rows: rows.sort(keys, **options))
-        node, names = self._keys(keys, "sort")
-        flags = {name: _flags(value, len(names), name) for name, value in options.items()}
-        made = Sort(schema=node.schema, input=node, by=tuple(names), maintain_order=maintain_order, **flags)
-        return self._with(made if node.columns == self.columns else only(made, self.columns))
+        return self._with(ordered(self._node, expressions([by, *more_by]), options, maintain_order))
 
     def head(self, n: int = 5) -> LazyFrame:
         """The first rows."""
@@ -286,22 +280,6 @@ class LazyFrame:
 
     # How it is made
 
-    def _keys(self, keys: Sequence[pl.Expr], method: str) -> tuple[Node, list[str]]:
-        """The plan with a column for each key, and their names."""
-        columns = build._columns(keys, self.schema)
-        if columns is None:
-            raise InputError(f"{method}: a key makes several columns", fix="name the columns one by one")
-        hidden = {}
-        for number, column in enumerate(columns):
-            if column.tree is None or build.plain_column(column.tree) != column.name:
-                hidden[number] = free(self.columns, f"{method} key {number}")
-        if not hidden:
-            return self._node, [column.name for column in columns]
-        made = [columns[number].expression.alias(name) for number, name in hidden.items()]
-        return build.project(self._node, made, keep=True), [
-            hidden.get(number, column.name) for number, column in enumerate(columns)
-        ]
-
     def _local(self, method: str, arguments: dict[str, Any], reads: Iterable[str] | None) -> LazyFrame:
         schema = checked(method, self.schema, lambda rows: getattr(rows, method)(**arguments))
         columns = None if reads is None else tuple(reads)
@@ -313,18 +291,3 @@ class LazyFrame:
 
         schema = checked(method, self.schema, call)
         return self._with(Whole(schema=schema, input=self._node, call=call, what=method.upper(), why=why))
-
-
-def described(root: Node) -> str:
-    """A text of a plan, to be compared between ranks."""
-    order = {id(node): number for number, node in enumerate(bottom_up(root))}
-    return "; ".join(
-        f"{order[id(node)]} {node.title} of {[order[id(input)] for input in node.inputs]}" for node in bottom_up(root)
-    )
-
-
-def _flags(value: Flags, count: int, what: str) -> tuple[bool, ...]:
-    flags = [value] * count if isinstance(value, bool) else list(value)
-    if len(flags) != count:
-        raise InputError(f"sort: {what} has another length than by", found=len(flags), expected=count)
-    return tuple(map(bool, flags))

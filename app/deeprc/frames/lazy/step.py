@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from deeprc.frames.lazy.deal import Size
+from deeprc.frames.lazy.nodes import Node, bottom_up
 
 UNITS = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
@@ -86,3 +87,11 @@ def amount(count: float) -> str:
         if count >= unit:
             return f"{count / unit:.1f} {name}"
     return f"{count:.0f} B"
+
+
+def described(root: Node) -> str:
+    """A text of a plan, to be compared between ranks."""
+    order = {id(node): number for number, node in enumerate(bottom_up(root))}
+    return "; ".join(
+        f"{order[id(node)]} {node.title} of {[order[id(input)] for input in node.inputs]}" for node in bottom_up(root)
+    )
