@@ -11,6 +11,7 @@ from deeprc.core.errors import ConfigError
 from deeprc.pilot.batch import Submission, submission
 from deeprc.pilot.engine import PilotNews
 from deeprc.pilot.queueing import NOTHING, Queueing
+from deeprc.schedulers import schedulers
 from deeprc.sites import Site
 
 LAST = 15  # seconds before the end of an allocation's time in which an end that nobody explains is that of its time
@@ -56,6 +57,14 @@ class Allocation:
         self._said = ""
         self._active_since: float | None = None
         self._options: dict[tuple[str, ...], None] = {}  # what tasks want of it, in the order that they said so
+        if site.scheduler.system.engine is None:
+            raise ConfigError(
+                f"no pilot can have nodes from {site.scheduler.system.title}: {site.scheduler.system.no_pilot}",
+                where=f"site {site.name}", found=f"scheduler {site.scheduler.name}",
+                expected="one of " + ", ".join(sorted(one.name for one in schedulers() if one.engine)),
+                fix="start the workflow within a job of one node, with --profile site/localhost; of several nodes, give"
+                " the job the line that `deeprc plan` prints",
+            )  # fmt: skip
         if self.batch:
             self.submission()  # what it cannot be asked for is told before jobs are looked at
         else:

@@ -18,7 +18,7 @@ VARIABLE = {"apptainer": "APPTAINER_BIND", "singularity": "SINGULARITY_BIND"}
 KEPT = (
     "PMI_*", "PMI2_*", "PMIX_*", "PALS_*", "OMPI_*", "OPAL_*", "PRTE_*", "HYDRA_*", "HYDI_*", "MPI_*", "MPIR_*",
     "MPICH_*", "I_MPI_*", "MV2_*", "JSM_*", "FLUX_*", "ALPS_*", "RP_*",
-    *(pattern for one in schedulers() for pattern in one.tells),
+    *(pattern for one in schedulers() if one.engine for pattern in one.tells),
     "SLINGSHOT_*",  # the job's share of the network: without it libfabric opens no cxi (Slurm, switch_hpe_slingshot.c)
     "FI_*", "UCX_*", "NCCL_*", "RCCL_*", "CCL_*", "HSA_*", "*_VISIBLE_DEVICES", "ZE_*", "OMP_*", "*_NUM_THREADS",
     # How numerical libraries choose their instructions: without these an image would compute other last digits.

@@ -55,7 +55,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Remark:
-    """What a batch system says of the site's options, see `deeprc.doctor.compare.Line`."""
+    """A thing of the site file that was compared with what is here. `same` is None where it cannot be told, `grave`
+    where nothing would work.
+    """
 
     subject: str
     found: str
@@ -85,7 +87,7 @@ class Scheduler(ABC):
     interactive
         The command for a job with a shell.
     job_variable, queue_variable
-        The variables of a job with its number, and with its queue; None where there are no jobs.
+        A variable that its jobs have, and nothing else; the one with the job's queue. None where there are no jobs.
     tells
         Patterns of the variables that jobs get from it.
     clients
