@@ -27,6 +27,7 @@ profiles.load()
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
+GRID_ENGINE = ROOT / ".cache" / "gridengine"  # unpacked: Debian's packages want a mail server
 LMOD = Path("/usr/share/lmod/lmod/init/bash")
 
 
@@ -63,6 +64,11 @@ TOOLS = {
     "slurm": (
         lambda: os.geteuid() == 0 and all(map(shutil.which, ("sbatch", "srun", "slurmctld", "slurmd", "munged"))),
         "install Slurm and run as root (Debian: apt-get install slurm-wlm munge)",
+    ),
+    "gridengine": (
+        lambda: os.geteuid() == 0 and (GRID_ENGINE / "usr/lib/gridengine/sge_qmaster").is_file(),
+        "unpack Grid Engine and run as root: apt-get download gridengine-master gridengine-exec gridengine-client "
+        "gridengine-common libjemalloc2, dpkg -x each into .cache/gridengine",
     ),
     "pmix": (
         lambda: any(Path("/usr/lib").glob("*/pmix2/lib/libpmix.so")),
@@ -106,7 +112,10 @@ def lacking(name: str, cure: str) -> None:
 
 # Unit tests first: they say sooner what is wrong. Those of images once these are built, which happens meanwhile, and
 # before shorter ones, so that two processes end at about the same time (see beside.py).
-ORDER = ("golden", "unit", "workflow", "pilot", "slurm", "modules", "apptainer", "frames", "hydrology", "forecasting")
+ORDER = (
+    "golden", "unit", "workflow", "pilot", "slurm", "gridengine", "modules", "apptainer", "frames", "hydrology",
+    "forecasting",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
