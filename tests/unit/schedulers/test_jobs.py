@@ -1,5 +1,8 @@
 """What becomes of jobs: the words that end, list and explain them, and what a job tells of itself."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from deeprc.core.errors import ConfigError
@@ -81,6 +84,18 @@ def test_what_every_batch_system_must_tell(name):
     # It runs where there may be no deeprc, and cannot ask the classes; it must know what a pilot's jobs are told.
     told = [pattern.replace("*", "X").encode() for pattern in one.tells]
     assert not one.engine or all(LAUNCHERS.match(variable) for variable in told)
+
+
+def test_the_page_lists_them_and_its_example_is_a_batch_system(tmp_path):
+    """docs/add-a-scheduler.md: the table, and the class as it is printed there, but for its name, which stays free."""
+    page = (Path(__file__).parents[3] / "docs" / "add-a-scheduler.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", page, re.M) == ["slurm", "pbspro", "lsf", "gridengine", "fork"]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", page, re.M)) == NAMES
+    example = re.search(r"```python\n(.*?)```", page, re.S)[1]
+    names = {}
+    exec(example.replace('@register("flux")', ""), names)  # its own text, of this repository
+    assert names["Flux"]().detect() is None
+    assert names["Flux"]().within({"FLUX_JOB_ID": "f1"})
 
 
 def test_what_is_looked_for_first():
