@@ -16,6 +16,8 @@ from rich.table import Table
 from deeprc.commands.detect import detect
 from deeprc.core.errors import DeepRCError, unknown
 from deeprc.core.files import write_json
+from deeprc.images.catalog import load_catalog
+from deeprc.launch.images import unknown_images
 from deeprc.launch.launchers import unknown_launchers
 from deeprc.launch.pages import example, write_pages
 from deeprc.sites.age import OLD, RANK, doubtful, stated
@@ -62,6 +64,7 @@ def check(
     # What a machine without a batch system has is detected, and a retired one's facts stay as they are.
     asked = [site for site in known if names or (site.batch and site.status.state == "active")]
     broken += [error for site in asked for error in unknown_launchers(site)]
+    broken += [error for site in asked for error in unknown_images(load_catalog(), site)]
     found = doubtful(asked, datetime.date.today(), older_than)
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in found], indent=1, default=str))

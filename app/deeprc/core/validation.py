@@ -240,8 +240,14 @@ def _explain(model: type[BaseModel], issue: Any, where: object | Callable[[tuple
     message, found = issue["msg"].removeprefix("Value error, "), issue["input"]
     head = f"key {dotted!r}: " if dotted else ""
     told = "\n" in message  # by an error of ours, with its own lines below
-    return ConfigError(f"{head}{message}", where=place, found=repr(found) if dotted and not told else None,
+    return ConfigError(f"{head}{message}", where=place, found=_shown(found) if dotted and not told else None,
                        fix=None if told else _cure(issue["type"], found, message))  # fmt: skip
+
+
+def _shown(value: object, most: int = 200) -> str:
+    """A value for people: of a long one, a whole part of a file, how it begins."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _cure(kind: str, found: object, message: str) -> str | None:

@@ -11,6 +11,8 @@ from deeprc.sites import Partition, Site
 from deeprc.sites.allocation import asked
 from deeprc.sites.setting import Comm, Setting, When
 
+LIBRARY = {"nvidia": "NCCL", "amd": "RCCL", "intel": "oneCCL"}
+
 
 @dataclass
 class Gathered:
@@ -24,7 +26,7 @@ class Gathered:
     scheduler_options: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
 
-    def warnings(self, site: Site, layout: Layout, comm: Comm, image: Image | None) -> list[str]:
+    def warnings(self, site: Site, partition: Partition, layout: Layout, comm: Comm, image: Image | None) -> list[str]:
         """What will probably go slow, without a word of warning from the libraries themselves."""
         found = []
         plugins = {"slingshot": "an OFI plugin (aws-ofi-nccl, aws-ofi-rccl)", "efa": "the plugin aws-ofi-nccl"}
@@ -33,9 +35,10 @@ class Gathered:
             names = {"NCCL_NET", "NCCL_NET_PLUGIN", "CCL_ATL_TRANSPORT"}
             inside = image is not None and any("ofi" in name for name in image.collectives)
             brought = any("aws_ofi_nccl" in flag for flag in self.flags)  # by a hook of the container runtime
+            library = LIBRARY[partition.accelerator.vendor] if partition.accelerator else "NCCL"
             if not names & self.environment.keys() and not inside and not brought:
                 found.append(
-                    f"nothing here selects {wanted} for {site.interconnect.description}: NCCL falls back to TCP"
+                    f"nothing here selects {wanted} for {site.interconnect.description}: {library} falls back to TCP"
                 )
         if self.environment.get("FI_PROVIDER") == "tcp":
             found.append("FI_PROVIDER=tcp works, but is no measure of this machine's speed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from deeprc.core.errors import ConfigError, unknown
 from deeprc.images.catalog import Catalog, Image
 from deeprc.images.errors import ImageError
 from deeprc.images.held import Held
@@ -24,6 +25,14 @@ def verdicts(catalog: Catalog, site: Site, name: str | None = None) -> list[dict
             facts = {"name": image.name, "partition": part.name, "architecture": part.architecture, "chosen": chosen}
             rows.append(facts | {"verdict": verdict.kind, "reason": verdict.reason, "stages": image.stages})
     return rows
+
+
+def unknown_images(catalog: Catalog, site: Site) -> list[ConfigError]:
+    """An error for each image that the site file names and that is not in the catalog: nobody would ever get it."""
+    names = [image.name for image in catalog.images]
+    return [
+        unknown("image", name, names, where=f"site {site.name}, images") for name in site.images if name not in names
+    ]
 
 
 def taken(catalog: Catalog, site: Site, partition: str | None) -> list[tuple[Image, str]]:

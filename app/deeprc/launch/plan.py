@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from deeprc.launch.nodecopy import copying, folder_for
 from deeprc.launch.runtimes import HOST_MPI, Inside, container
 from deeprc.launch.verdict import CORRECT, Verdict, judge
 from deeprc.launch.visibility import mistaken, sight, tell_ranks, unfit
-from deeprc.sites import Partition, Site
+from deeprc.sites import Partition, Site, age
 from deeprc.sites.age import oldest, stated
 from deeprc.sites.allocation import short
 from deeprc.sites.fact import Fact
@@ -70,6 +71,10 @@ class Plan:
         """The whole launch line; empty where it is refused."""
         return [] if self.refused else [*self.launcher, *self.binding, *self.runtime, *self.command]
 
+    def yet_to_come(self, today: datetime.date) -> list[str]:
+        """The facts that it rests on whose dates lie in the future: nobody can have read them then."""
+        return [place for place, fact in self.facts if age.future(fact, today)]
+
     def record(self) -> dict:
         """What `--json` prints."""
         old = oldest(self.facts)
@@ -93,6 +98,7 @@ class Plan:
             "gpus_seen": self.gpus_seen,
             "warnings": self.warnings,
             "unverified": self.doubts,
+            "future_facts": self.yet_to_come(datetime.date.today()),
             "oldest_fact": {"fact": old[0], "date": str(old[1].date), "source": old[1].source} if old else None,
         }
 
@@ -129,7 +135,7 @@ def compose(
         reason = f"{site.name} was retired on {site.status.retired}{successor}"
         fix = "deeprc sites lists the machines in service"
         return Plan(site.name, partition.name, layout, image and image.name, "refuse", reason, fix)
-    check_layout(site, partition, layout)
+    check_layout(site, partition, layout, placed=placed)
     starter = launcher(site, partition, environment or Path(sys.prefix), "fork" if _alone(site, layout) else None)
     together = image is not None and site.runtime.kind != "none" and container(site.runtime.kind).one_per_node
     if why := unfit(partition, layout, comm, starter, together=together, placed=placed):
@@ -221,7 +227,8 @@ def _filled(
         plan.site, plan.partition, layout, plan.image, plan.verdict, plan.reason, plan.fix,
         launcher=line, binding=binding, runtime=runtime, command=command, environment=environment,
         modules=gathered.modules, binds=binds, scheduler_options=gathered.scheduler_options, files=files,
-        warnings=[*verdict.warnings, *remarks, *gathered.warnings(site, layout, comm, image)], facts=plan.facts,
+        warnings=[*verdict.warnings, *remarks, *gathered.warnings(site, partition, layout, comm, image)],
+        facts=plan.facts,
         gpus_seen=(layout.gpus_per_node if placed else partition.gpus) if seen.peers else layout.gpus_per_rank,
     )  # fmt: skip
 
@@ -236,8 +243,8 @@ def native(site: Site, partition: Partition, layout: Layout) -> Verdict:
     return Verdict("bind", NATIVE, mpi=mpi, pmi=pmi.of_host(site, partition, mpi))
 
 
-def check_layout(site: Site, partition: Partition, layout: Layout) -> None:
-    """Raise a ConfigError where the partition has no room for it."""
+def check_layout(site: Site, partition: Partition, layout: Layout, *, placed: bool = False) -> None:
+    """Raise a ConfigError where the partition has no room for it, or, unless it is in a pilot, no queue."""
     where = f"site {site.name}, partition {partition.name}"
     rows = (
         ("nodes", layout.nodes, partition.nodes, f"{layout.nodes} nodes", "fewer nodes"),
@@ -263,6 +270,8 @@ def check_layout(site: Site, partition: Partition, layout: Layout) -> None:
             raise ConfigError(
                 f"{wanted} {what}: more than there are", where=where, found=found, expected=f"at most {there}", fix=fix
             )
+    if not placed and (unqueued := partition.unqueued(layout.nodes)):
+        raise ConfigError(unqueued, where=f"site {site.name}", fix="ask for as many nodes as one of them takes")
 
 
 def default_path(site: Site, image: Image) -> str:

@@ -7,7 +7,7 @@ import re
 import shlex
 
 from deeprc.launch.plan import Plan
-from deeprc.sites.age import months, oldest
+from deeprc.sites.age import future, months, oldest
 
 _VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})", re.ASCII)
 _SPECIAL = re.compile(r'([\\"`$])')
@@ -72,10 +72,12 @@ def as_text(plan: Plan, today: datetime.date | None = None) -> str:
 
 def _age(plan: Plan, today: datetime.date) -> list[str]:
     """How old the oldest fact is that the line rests on."""
+    early = [f"facts      dated in the future: {place}" for place in plan.yet_to_come(today)]
     undated = sum(fact.mark is not None and fact.date is None for _, fact in plan.facts)
     if (old := oldest(plan.facts)) is None:
         return [f"facts      none of {undated} has a date"] if undated else []
     place, fact = old
     rest = f"; {undated} have no date" if undated else ""
     source = f", {fact.source}" if fact.source else ""
-    return [f"facts      the oldest is of {fact.date}, {months(fact.date, today)} months ago: {place}{source}{rest}"]
+    line = f"facts      the oldest is of {fact.date}, {months(fact.date, today)} months ago: {place}{source}{rest}"
+    return [*early, *([] if future(fact, today) else [line])]

@@ -47,6 +47,8 @@ class Allocation:
                 expected=f"at most {self.partition.nodes}",
                 fix="fewer --radical-pilot-nodes",
             )
+        if self.batch and (unqueued := self.partition.unqueued(nodes)):
+            raise ConfigError(unqueued, where=f"site {self.site.name}", fix="ask for as many as one of them takes")
         if cores is not None:
             self.partition = self.partition.model_copy(update={"cores": cores, "reserved_cores": []})
         self.nodes, self.runtime, self.queueing = nodes, runtime, queueing

@@ -39,6 +39,11 @@ def months(date: datetime.date, today: datetime.date) -> int:
     return (today.year - date.year) * 12 + today.month - date.month - (today.day < date.day)
 
 
+def future(fact: Fact, today: datetime.date) -> bool:
+    """Whether its date is yet to come; it may be tomorrow where it was written."""
+    return fact.date is not None and fact.date > today + datetime.timedelta(days=1)
+
+
 def oldest(facts: Iterable[tuple[str, Fact]]) -> tuple[str, Fact] | None:
     """The fact with the earliest date, with its place."""
     dated = [(place, fact) for place, fact in facts if fact.date]
@@ -60,7 +65,7 @@ def _of(site: Site, today: datetime.date, older_than: int) -> Iterator[Doubtful]
     for place, fact in stated(site.facts()):
         age = months(fact.date, today) if fact.date else None
         reasons = ["undated"] if age is None else ["old"] if age >= older_than else []
-        if fact.date and fact.date > today + datetime.timedelta(days=1):  # it may be tomorrow where it was written
+        if future(fact, today):
             reasons = ["future"]
         if fact.mark in ("!", "U"):
             # What nobody has read has no source whose age could matter.

@@ -77,10 +77,17 @@ def write_draft(machine: Machine, folder: Path) -> Path:
     if path.exists():
         raise ConfigError("there is a site file already", where=path, fix="give another folder with --draft")
     validate(Site, content, where=path)
-    text = yaml.dump(content, Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
+    text = yaml.dump(_without_empty(content), Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
     left_out = "".join(f"# Left out: {why}\n" for why in machine.scheduler.left_out)
     write_text(path, HEAD.format(name=content["name"]) + left_out + text)
     return path
+
+
+def _without_empty(value: object) -> object:
+    """Without lists that have no members, which a site file may not have."""
+    if isinstance(value, dict):
+        return {key: _without_empty(inner) for key, inner in value.items() if inner != []}
+    return [_without_empty(inner) for inner in value] if isinstance(value, list) else value
 
 
 def site_name(machine: Machine) -> str:

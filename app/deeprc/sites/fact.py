@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Whole = Annotated[int, Field(strict=True)]  # YAML's own whole number: true and "4" are none
 Count = Annotated[Whole, Field(gt=0)]
+Text = Annotated[str, Field(pattern=r"\S")]  # that says something
+Release = Annotated[str, Field(pattern=r"^\d+([.-]?\w+)*$")]  # begins with a number, since versions are compared
 Switch = Annotated[bool, Field(strict=True)]  # true or false: 1 and "yes" are neither
 Mark = Literal["seen", "V", "V2", "U", "!"]
 MARKS = {
@@ -46,9 +48,9 @@ class Fact(Strict):
     """
 
     mark: Mark | None = None
-    source: str | None = None
+    source: Text | None = None
     date: datetime.date | None = None
-    note: str | None = None
+    note: Text | None = None
     unverified: list[str] = Field(default_factory=list)
 
     @property

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from deeprc.sites import detect
-from deeprc.sites.fact import Count, Fact, Strict, Switch, Whole
+from deeprc.sites.fact import Count, Fact, Release, Strict, Switch, Whole
 from deeprc.sites.options import PartitionOption
 from deeprc.sites.software import PartitionLauncher
 
@@ -46,7 +46,7 @@ class Accelerator(Strict):
     arch: str | None = None
     count: Count
     memory_gb: Count | None = None
-    driver: str | None = None
+    driver: Release | None = None
     unit: Literal["tile", "card"] | None = None
     reversed: Switch = False
     order: list[Whole] = Field(default_factory=list)
@@ -212,6 +212,13 @@ class Partition(Fact):
         queue = fitting[0] if fitting else Queue(name=self.queue or self.name, nodes=self.nodes)
         names = {"nodes": nodes, "ranks_per_node": ranks_per_node, "gpus": self.gpus, "queue": queue.name}
         return [option.format(**names) for option in [*self.scheduler_options, *queue.scheduler_options]]
+
+    def unqueued(self, nodes: int) -> str | None:
+        """In words, that no queue takes a job of so many nodes; None where one does, or there is no choice of them."""
+        if not self.queues or any(queue.min_nodes <= nodes <= queue.nodes for queue in self.queues):
+            return None
+        limits = ", ".join(f"{queue.name}: {queue.min_nodes}-{queue.nodes}" for queue in self.queues)
+        return f"no queue of partition {self.name} takes a job of {nodes} nodes ({limits})"
 
     def core_blocks(self, ranks: int, cores_per_rank: int) -> list[range]:
         """Consecutive usable cores for each of a node's ranks, none across two sockets; empty where that cannot be."""

@@ -13,6 +13,8 @@ from deeprc.sites.keys import describe
 from deeprc.sites.model import Site
 
 FOLDER = "site-configs"
+# Words that may come twice: `-l select=… -l place=…`.
+REPEATS = ("options", "scheduler_options", "launcher_options", "flags", "entry")
 MEND = "mend this key: docs/add-a-site.md says of each what it holds"
 
 
@@ -50,12 +52,27 @@ def load_site(name: str | Path) -> Site:
     """The site of that name, or the one in a file (a site.yaml, or its folder). A known name is never a path."""
     path = file_of(name)
     content = with_hardware(read_yaml(path, spelt=True), path)
+    if wrong := _idle_list(content, ""):
+        raise ConfigError(wrong[0], where=path, fix=wrong[1])
     try:
         return validate(Site, content, where=path)
     except ConfigError as error:
         if error.fix is None and "\n" not in error.problem:
             error = ConfigError(error.problem, where=error.where, found=error.found, expected=error.expected, fix=MEND)
         raise error from None
+
+
+def _idle_list(value: object, place: str) -> tuple[str, str] | None:
+    """A list without members, or with one twice, where that cannot be meant; and what to do about it."""
+    if isinstance(value, list) and place.rpartition(".")[2] not in REPEATS:
+        if not value and place:
+            return f"key {place!r}: an empty list says nothing", "leave the key out, or name its members"
+        plain = [each for each in value if isinstance(each, str | int)]
+        if twice := [each for number, each in enumerate(plain) if each in plain[:number]]:
+            return f"key {place!r}: {twice[0]!r} stands twice", "keep one of them"
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = (_idle_list(each, f"{place}.{key}".lstrip(".")) for key, each in inner)
+    return next(filter(None, found), None)
 
 
 def file_of(name: str | Path) -> Path:

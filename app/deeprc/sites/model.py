@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from deeprc.core.errors import unknown
-from deeprc.sites.fact import Count, Fact, facts_in
+from deeprc.sites.fact import Count, Fact, Release, Text, facts_in
 from deeprc.sites.hardware import Partition
 from deeprc.sites.setting import Bind, Setting
 from deeprc.sites.software import Family, Interconnect, LauncherFact, Module, Mpi, Runtime, SchedulerFact
@@ -94,10 +94,10 @@ class Site(Fact):
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    description: str
+    description: Text
     status: Status = Field(default_factory=Status)
-    contact: str
-    url: str
+    contact: Text
+    url: Text
     identity: Identity = Field(default_factory=Identity)
     scheduler: SchedulerFact
     launcher: LauncherFact
@@ -110,7 +110,7 @@ class Site(Fact):
     storage: Storage = Field(default_factory=Storage)
     images: list[str] = Field(default_factory=list)
     translators: list[Translator] = Field(default_factory=list)
-    glibc: str | None = None
+    glibc: Release | None = None
     partitions: list[Partition] = Field(min_length=1)
 
     @model_validator(mode="after")

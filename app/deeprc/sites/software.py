@@ -7,15 +7,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from deeprc.core.errors import unknown
 from deeprc.schedulers import Scheduler, known_schedulers, scheduler, schedulers
-from deeprc.sites.fact import Fact, Switch
+from deeprc.sites.fact import Fact, Release, Switch
 from deeprc.sites.options import Option
 
 Family = Literal["mpich", "openmpi", "mpi-abi"]
 # With the wrong one, images of the other family would be chosen, and each of their ranks be a world of its own.
-FAMILY_OF: dict[str, Family] = dict.fromkeys(("openmpi", "hpcx", "spectrum-mpi"), "openmpi") | dict.fromkeys(
-    ("mpich", "cray-mpich", "intel-mpi", "mvapich", "parastation"), "mpich"
-)
+FAMILY_OF: dict[str, Family] = dict.fromkeys(
+    ("openmpi", "hpcx", "spectrum-mpi", "bullx-mpi", "fujitsu-mpi"), "openmpi"
+) | dict.fromkeys(("mpich", "cray-mpich", "aurora-mpich", "intel-mpi", "mvapich", "parastation"), "mpich")
 SONAMES = {"mpich": "libmpi.so.12", "openmpi": "libmpi.so.40", "mpi-abi": "libmpi_abi.so.1"}
 
 
@@ -147,7 +148,7 @@ class Mpi(Fact):
     Attributes
     ----------
     implementation
-        `mpich`, `cray-mpich`, `intel-mpi`, `openmpi`, `mvapich`, `parastation`, `spectrum-mpi`…
+        One of `FAMILY_OF`; of an MPI that was made from one of these, that one.
     version
         Its own version.
     abi_version
@@ -174,8 +175,8 @@ class Mpi(Fact):
     """
 
     implementation: str
-    version: str | None = None
-    abi_version: str | None = None
+    version: Release | None = None
+    abi_version: Release | None = None
     family: Family
     standard_abi: Switch = False
     soname: str | None = None
@@ -190,6 +191,8 @@ class Mpi(Fact):
 
     @model_validator(mode="after")
     def _of_its_family(self) -> Mpi:
+        if self.implementation not in FAMILY_OF and self.family != "mpi-abi":
+            raise ValueError(str(unknown("implementation", self.implementation, FAMILY_OF)))
         own = FAMILY_OF.get(self.implementation, self.family)
         if self.family not in (own, "mpi-abi"):
             raise ValueError(f"{self.implementation} is of the {own} family ({SONAMES[own]}), not of {self.family}")

@@ -85,7 +85,7 @@ def test_3_a_plugin_that_nobody_selects_is_missed():
     made = plan(cluster(images=["rocm6-mpich-ofi"]), nodes=2, ranks=16, gpus=1, comm="ccl", image="rocm6-mpich-ofi")
     assert made.warnings == []  # the image brings it
     bare = compose(cluster(), cluster().partition(), Layout(16, 1, 1, 2), ["x"], image=None, comm="ccl")
-    assert "NCCL falls back to TCP" in bare.warnings[0]
+    assert ": RCCL falls back to TCP" in bare.warnings[0]
 
 
 SLINGSHOT = {"fabric": "slingshot", "description": "Slingshot-11", "provider": "cxi"}
