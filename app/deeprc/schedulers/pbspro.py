@@ -56,7 +56,7 @@ class PbsPro(Scheduler):
 
     def asked(self, job: Job) -> list[str]:
         """A host for each chunk: unless told, PBS may put several on one (its User's Guide, `place`: `free`)."""
-        told = places(job.options) or lays_nodes(job.options)
+        told = places(job.options) or old_style(job.options)
         return [*job.options, *(["-l", "place=scatter"] if job.nodes > 1 and not told else [])]
 
     def contradiction(self, options: Sequence[str], facts: Mapping[str, object], nodes: int) -> str | None:
@@ -79,7 +79,8 @@ class PbsPro(Scheduler):
         packed = nodes == 1 and any(value.startswith("place=pack") for _, value in resources(given))
         of = [(many, int(number[1]), text) for many, chunk, text in chunks(given)
               if (number := re.search(r"(?:^|:)n?gpus=(\d+)", chunk))]  # fmt: skip
-        instead = re.sub(r"gpus=\d+", "gpus={gpus}", f"-l {of[0][2]}") if of else ""
+        shown = re.sub(r"gpus=\d+", "gpus={gpus}", of[0][2]) if of else ""
+        instead = "-l " + re.sub(r"^(select|nodes)=\d+", r"\1={nodes}", shown)
         if packed and of:  # several chunks on one host
             yield Asked(sum((many or 1) * number for many, number, _ in of), f"-l {of[0][2]}", instead)
         elif of:
@@ -112,9 +113,12 @@ def places(options: Iterable[str]) -> list[str]:
     return [part for _, value in resources(pairs(options)) for part in re.findall(r"^place=(.*)", value)]
 
 
-def lays_nodes(options: Iterable[str]) -> bool:
-    """Whether nodes are asked for in Torque's words, `-l nodes=…`, which scatters and bears no `place`."""
-    return any(value.startswith("nodes=") for _, value in resources(pairs(options)))
+def old_style(options: Iterable[str]) -> bool:
+    """Whether nodes (`-l nodes=…`, which scatters) or cores (`-l ncpus=…`, as NCI Gadi wants it) are asked for in the
+    words of before `select`, beside which PBS refuses `place`.
+    """
+    names = {value.partition("=")[0] for _, value in resources(pairs(options))}
+    return bool(names & {"nodes", "ncpus", "ngpus", "mpiprocs"}) and "select" not in names
 
 
 def resources(given: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -37,7 +37,7 @@ def short(site: Site, partition: Partition, options: list[str], nodes: int, gpus
         return why, f"write {there.instead} {into}: {{nodes}} is filled in"
     given = min(batch.gpus_asked(options, nodes, partition.sockets), key=lambda one: one.count, default=None)
     if given and given.count < gpus:
-        what = f"{given.count} accelerators of a node ({given.option})"
+        what = f"{given.count} accelerator{'s' * (given.count != 1)} of a node ({given.option})"
         why = f"{who} ask for {what}, and the plan needs {gpus}: its ranks would share them, or not start"
         return why, f"write {given.instead} {into}: {{gpus}} is filled in with all that a node has"
     return None

@@ -59,7 +59,7 @@ def test_accelerators_of_a_node(scheduler, options, nodes, count):
         ({}, "--gpus-per-node=mi250x:4", "partition", 4, "--gpus-per-node=mi250x:{gpus}"),
         ({}, "--gres=gpu", "partition", 1, "--gres=gpu:{gpus}"),
         ({}, "-G 12", "partition", 6, "--gpus-per-node={gpus}"),
-        (PBS, "-l select={nodes}:ncpus=64:ngpus=2", "partition", 2, "-l select=2:ncpus=64:ngpus={gpus}"),
+        (PBS, "-l select={nodes}:ncpus=64:ngpus=2", "partition", 2, "-l select={nodes}:ncpus=64:ngpus={gpus}"),
         (LSF, "-gpu num=4:j_exclusive=yes", "partition", 4, "-gpu num={gpus}:j_exclusive=yes"),
     ],
 )
@@ -71,8 +71,8 @@ def test_fewer_accelerators_than_a_plan_needs_are_refused(parts, option, at, cou
     shown = option.format(nodes=2, gpus="{gpus}")
     assert made.refused and made.argv == []
     assert made.reason == (
-        f"the site's own options of {name} ask for {count} accelerators of a node ({shown}), and the plan needs 8: its"
-        " ranks would share them, or not start"
+        f"the site's own options of {name} ask for {count} accelerator{'s' * (count > 1)} of a node ({shown}), and the"
+        " plan needs 8: its ranks would share them, or not start"
     )
     assert made.fix == (
         f"write {instead} into the partition's scheduler_options: {{gpus}} is filled in with all that a node has"
@@ -117,6 +117,8 @@ def test_fewer_nodes_than_a_plan_needs_are_refused(parts, option, instead):
         (["-l select={nodes}", "-l place=scatter:excl"], 2, []),
         (["-lselect={nodes}", "-lplace=scatter"], 2, []),
         (["-l nodes={nodes}:ppn=64"], 2, []),  # Torque's words: scattered anyway, and PBS refuses both
+        (["-l ncpus=96", "-l ngpus=8", "-l mem=380GB"], 2, []),  # NCI Gadi
+        (["-l select={nodes}", "-l filesystems=home,walltime=1:0:0"], 2, ["-l", "place=scatter"]),
         ([], 2, ["-l", "place=scatter"]),
     ],
 )
