@@ -7,6 +7,7 @@ SITE ?= localhost
 ARGS ?=
 VENV := $(CURDIR)/.venv
 STAMP := $(VENV)/.installed
+PLUGIN := app/snakemake_executor_plugin_radical_pilot
 # Nothing is installed that is not in a lock, and nothing is asked for but what is there (docs/supply.md).
 LOCKED := -m pip install --quiet --progress-bar off --require-hashes --no-deps
 TOOLS := $(CURDIR)/.cache/tools
@@ -28,7 +29,7 @@ help: ## This list
 
 install: $(STAMP) ## Set up .venv with everything (nothing is done when nothing changed)
 
-$(STAMP): pyproject.toml $(wildcard locks/*.txt)
+$(STAMP): pyproject.toml $(PLUGIN)/pyproject.toml $(wildcard locks/*.txt)
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 found; set one: make install PYTHON=/path/to/python3" >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
 	@command -v cc >/dev/null || { echo "error: no C compiler (RADICAL-Pilot needs one to install); on Debian and Ubuntu: apt-get install gcc libc6-dev" >&2; exit 2; }
@@ -40,7 +41,7 @@ $(STAMP): pyproject.toml $(wildcard locks/*.txt)
 	@python $(LOCKED) --requirement locks/torch-cpu.txt 2>/dev/null || { \
 	  echo "PyTorch with CUDA: pip finds no CPU build here whose hash is in locks/torch-cpu.txt"; \
 	  python $(LOCKED) --only-binary :all: --requirement locks/torch-cuda.txt; }
-	@python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@python -m pip install --quiet --no-deps --no-build-isolation --editable . --editable $(PLUGIN)
 	@python -m pip check --quiet
 	@touch $@
 
@@ -86,5 +87,5 @@ $(TOOLS)/.installed: locks/tools.txt
 	@touch $@
 
 clean: ## Remove what was made (results, caches of tools), not .venv
-	rm -rf results .deeprc .snakemake .pytest_cache .ruff_cache .hypothesis build app/*.egg-info
+	rm -rf results .deeprc .snakemake .pytest_cache .ruff_cache .hypothesis build dist
 	find app tests workflows -name __pycache__ -prune -exec rm -rf {} +

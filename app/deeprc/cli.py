@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +24,8 @@ COMMANDS = {
     "module": "deeprc.commands.module:app",
     "bench": "deeprc.commands.bench:app",
     "audit": "deeprc.commands.audit:audit",
+    "init": "deeprc.commands.init:init",
+    "completion": "deeprc.commands.completion:completion",
 }
 
 
@@ -42,14 +46,29 @@ def command_line(words: list[str]) -> typer.Typer:
     return app
 
 
-def top(show_version: Annotated[bool, typer.Option("--version", help="print the version and leave")] = False) -> None:
+def top(
+    sites: Annotated[
+        Path | None, typer.Option(help="a folder of site files in place of Deep RC's own; also DEEPRC_SITES")
+    ] = None,
+    show_version: Annotated[bool, typer.Option("--version", help="print the version and leave")] = False,
+) -> None:
     """Data engineering and deep learning as one pipeline on any machine.
 
-    The pipelines themselves are started with Snakemake: `snakemake --profile site/localhost`.
+    The pipelines themselves are started with Snakemake, in a folder that `deeprc init` makes, or in a checkout:
+    `snakemake --profile site/localhost`.
     """
+    if sites:
+        os.environ["DEEPRC_SITES"] = str(sites.absolute())  # for what is started, too
     if show_version:
         typer.echo(f"deeprc {version('deeprc')}")
         raise typer.Exit
+
+
+def _words() -> list[str]:
+    """What was typed; where a shell asks how it could go on, what was typed so far."""
+    if "_DEEPRC_COMPLETE" in os.environ:
+        return (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")).split()[1:]
+    return sys.argv[1:]
 
 
 def main() -> None:
@@ -58,7 +77,7 @@ def main() -> None:
     So is what the system says of a file (no such folder, permission denied, disk full): it needs no traceback.
     """
     try:
-        command_line(sys.argv[1:])()
+        command_line(_words())()
     except DeepRCError as error:
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(error.exit_code) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 import shutil
 import sys
 import tarfile
@@ -15,6 +16,7 @@ import yaml
 from samples.sites import PLAIN
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+PLUGIN = Path("app", "snakemake_executor_plugin_radical_pilot")
 PYTHON = ".".join(map(str, sys.version_info[:2]))
 PACKAGE = '''from pathlib import Path
 
@@ -82,6 +84,8 @@ def checkout(folder: Path) -> Path:
     (folder / "app").mkdir(parents=True)
     (folder / "app" / "stub.py").write_text("def main():\n    import probe\n    print(probe.answer)\n")
     (folder / "pyproject.toml").write_text(STUB)
+    (folder / PLUGIN).mkdir()
+    (folder / PLUGIN / "pyproject.toml").write_text(STUB.partition("scripts")[0].replace('"deeprc"', '"plugin"'))
     for name in ("README.md", "LICENSE"):
         (folder / name).write_text("")
     shutil.copytree(CHECKOUT / "locks", folder / "locks")
@@ -204,6 +208,11 @@ def without_spack(folder: Path) -> Path:
     root = checkout(folder)
     (root / "app" / "backend.py").write_text(BACKEND)
     (root / "pyproject.toml").write_text(BACKED)
+    plugin = re.sub(r".*stub.*\n", "", BACKEND.replace("deeprc", "plugin"))
+    (root / PLUGIN / "backend.py").write_text(plugin)
+    (root / PLUGIN / "pyproject.toml").write_text(
+        BACKED.partition("dependencies")[0].replace("deeprc", "plugin").replace('"app"', '"."')
+    )
     index = root / "index"
     made = {name: wheel(index, name) for name in ("clingo", "builder", "plain")}
     made["probe"] = wheel(index, "probe", "answer = 'a wheel in place of what Spack built'")

@@ -27,6 +27,7 @@ LOCKS = ROOT / "locks"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ENVIRONMENT = [*PROJECT["project"]["dependencies"]]
 ENVIRONMENT += [line for lines in PROJECT["project"]["optional-dependencies"].values() for line in lines]
+ENVIRONMENT.remove("snakemake-executor-plugin-radical-pilot")  # the checkout's own
 OLD = "pyproject.toml has changed: make lock"
 
 
@@ -174,6 +175,10 @@ def test_make_install_takes_no_file_with_another_hash(tmp_path):
         '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
         '[project]\nname = "project"\nversion = "1"\n'
     )
+    plugin = tmp_path / "app" / "snakemake_executor_plugin_radical_pilot"
+    plugin.mkdir(parents=True)
+    (plugin / "backend.py").write_text(BACKEND.replace("project", "plugin"))
+    (plugin / "pyproject.toml").write_text((tmp_path / "pyproject.toml").read_text().replace('"project"', '"plugin"'))
     (tmp_path / "locks").mkdir()
     locked = {"build": "tool==1.0", "environment": "tiny==1.0", "torch-cpu": "torch==2+cpu", "torch-cuda": "torch==2"}
     for lock, pin in locked.items():
@@ -196,7 +201,7 @@ def test_make_install_takes_no_file_with_another_hash(tmp_path):
     assert not (tmp_path / ".venv" / ".installed").exists()
     tiny.write_bytes(right)
     status, told, names = install()
-    assert (status, names) == (0, {"project-1", "tiny-1.0", "tool-1.0", "torch-2+cpu"}), told
+    assert (status, names) == (0, {"plugin-1", "project-1", "tiny-1.0", "tool-1.0", "torch-2+cpu"}), told
     assert "PyTorch with CUDA" not in told
 
 

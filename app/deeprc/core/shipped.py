@@ -1,7 +1,7 @@
-"""What comes with Deep RC: its folders in a checkout or a release, and the versions of what it stands on.
+"""What comes with Deep RC: its folders in the installed package or a checkout, and the versions of what it stands on.
 
-Deep RC's own come before what lies in the working directory: that may be a folder, such as /tmp, where somebody else
-has put it. What is taken from there is told.
+They are never looked for in the working directory: that may be a folder, such as /tmp, where somebody else has put a
+catalog with digests and keys of his own. What lies there is told, and read only where a variable names it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ from pathlib import Path
 from deeprc.core.errors import ConfigError
 from deeprc.core.ownership import OwnershipError, writers
 
-CHECKOUT = Path(__file__).resolve().parents[3]
+PACKAGE = Path(__file__).resolve().parents[1]
+CHECKOUT = PACKAGE.parents[1]
+FOLDERS = ("site-configs", "workflows", "containers", "spack-env")  # as in hatch_build.py
+# A wheel has them in the package, and a checkout (an editable install) at its root.
+SHIPPED = PACKAGE / "share" if (PACKAGE / "share").is_dir() else CHECKOUT
 
 
 def find(variable: str, relative: str, what: str, exists: Callable[[Path], bool], *, besides: bool = False) -> Path:
-    """The file or folder that the environment's `variable` names, else the checkout's `relative`, else the one here.
+    """The file or folder that the environment's `variable` names, else Deep RC's own `relative`.
 
     Parameters
     ----------
@@ -30,26 +34,39 @@ def find(variable: str, relative: str, what: str, exists: Callable[[Path], bool]
     Raises
     ------
     ConfigError
-        Where none of them `exists`; `what` says what is missing.
-    OwnershipError
-        Where it is the working directory's, and anybody could have put it there.
+        Where it does not `exist`; `what` says what is missing.
     """
     if named := os.environ.get(variable):
         if exists(path := Path(named)):
             return path
-    else:
-        shipped, here = CHECKOUT / relative, Path(relative).absolute()
-        if exists(shipped):
-            if not besides and exists(here) and not here.samefile(shipped):
-                tell(f"{here} is not read, Deep RC has its own {what}; to use this one: export {variable}={here}")
-            return shipped
-        if exists(here):
-            return of_the_user(here, what)
-    raise ConfigError(
-        f"no {what}",
-        found=named or f"no `{relative}` beside Deep RC or in the working directory",
-        fix=f"run from the repository's root, or set {variable} to its {relative}",
-    )
+        raise ConfigError(f"no {what}", found=named, fix=f"set {variable} to a {relative}, or unset it")
+    shipped, here = SHIPPED / relative, Path(relative).absolute()
+    if not exists(shipped):
+        raise ConfigError(
+            f"no {what}",
+            found=f"no `{relative}` in {SHIPPED}",
+            fix=f"install Deep RC anew, or set {variable} to its {relative}",
+        )
+    if not besides and exists(here) and not here.samefile(shipped):
+        tell(f"{here} is not read, Deep RC has its own {what}; to use this one: export {variable}={here}")
+    return shipped
+
+
+def checkout(purpose: str) -> Path:
+    """The checkout that this code runs from.
+
+    Raises
+    ------
+    ConfigError
+        Where it is installed from a wheel; `purpose` says what asks for a checkout.
+    """
+    if not (CHECKOUT / "pyproject.toml").is_file():
+        raise ConfigError(
+            f"{purpose} needs a checkout of the project",
+            found=f"deeprc in {PACKAGE}, which was installed from a wheel",
+            fix="set the checkout up with `make install`, and use its deeprc",
+        )
+    return CHECKOUT
 
 
 def of_the_user(path: Path, what: str) -> Path:

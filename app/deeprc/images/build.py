@@ -10,10 +10,12 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.metadata import version as installed_version
 from pathlib import Path
 
 from deeprc.core.errors import unknown
 from deeprc.core.ownership import fault
+from deeprc.core.source import GENERATED
 from deeprc.images import age, apptainer, debian, definition, labels, leftovers, provenance, sbom, sif, wheels
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
@@ -99,12 +101,12 @@ class Recipe:
 
     def labels(self) -> dict[str, str]:
         """The image's labels."""
-        facts = {"architecture": platform.machine(), "version": wheels.project()["version"], "content": self.content()}
+        facts = {"architecture": platform.machine(), "version": installed_version("deeprc"), "content": self.content()}
         return labels.of(self.image.limited(self.stages), stages=self.stages, **facts)
 
     def render(self, *, base: str = "base.sif", context: str = ".") -> str:
         """The definition."""
-        values = {"base": base, "context": context, "stages": self.stages, "version": wheels.project()["version"]}
+        values = {"base": base, "context": context, "stages": self.stages, "version": installed_version("deeprc")}
         # Without it, Apptainer puts the day there (its `--force` lets ours stand).
         own = self.labels() | {"org.label-schema.build-date": _written(epoch())}
         return definition.render(self.image, labels=own, **values, **self.inputs())
@@ -210,7 +212,7 @@ def _fill(context: Path, recipe: Recipe, architecture: str, sources: str, say: S
     (context / "provenance.json").write_text(json.dumps(made, indent=1, sort_keys=True), encoding="utf-8")
     for name in FILES:
         shutil.copy(definition.templates() / name, context)
-    shutil.copytree(wheels.checkout() / "app/deeprc/pilot/ranks", context / "ranks", ignore=wheels.UNWANTED)
+    shutil.copytree(wheels.checkout() / "app/deeprc/pilot/ranks", context / "ranks", ignore=GENERATED)
 
 
 def _apptainer_build(target: Path, file: Path, name: str, *options: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 
 from deeprc.core.errors import ConfigError
-from deeprc.core.shipped import CHECKOUT
+from deeprc.core.shipped import SHIPPED
 from deeprc.images.catalog import Image, catalog_path
 from deeprc.images.debian import SUITE
 
@@ -22,7 +22,7 @@ PYCYLON = "0.4.0"  # the newest that is published as a conda package
 def templates() -> Path:
     """The folder of the templates: the catalog's own, or Deep RC's where a catalog lies alone."""
     beside = catalog_path().parent
-    return beside if any(beside.glob("*.def.j2")) else CHECKOUT / "containers"
+    return beside if any(beside.glob("*.def.j2")) else SHIPPED / "containers"
 
 
 def base(*, context: str = ".") -> str:

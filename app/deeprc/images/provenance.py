@@ -14,7 +14,14 @@ from deeprc.images.apptainer import version
 
 TYPE = "https://slsa.dev/provenance/v1"
 STATEMENT = "https://in-toto.io/Statement/v1"
-SOURCES = ("app", "containers", "locks", "pyproject.toml", "spack-env")  # of the checkout, what goes into images
+SOURCES = (
+    "app",
+    "containers",
+    "locks",
+    "hatch_build.py",
+    "pyproject.toml",
+    "spack-env",
+)  # of the checkout, what goes into images
 
 
 def predicate(facts: dict, context: Path) -> dict:

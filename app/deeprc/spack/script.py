@@ -7,6 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from deeprc.core.source import PLUGIN
 from deeprc.core.validation import read_yaml
 from deeprc.spack.build import PREFIX, Build, overrides
 from deeprc.spack.externals import externals
@@ -166,7 +167,7 @@ def _python(build: Build) -> list[str]:
     lines += [
         f"{pip} --require-hashes --only-binary :all: --requirement build.txt",
         f"{pip} --require-hashes --no-build-isolation --requirement needed.txt",
-        f'{pip} --no-build-isolation "$prefix/source"',
+        f'{pip} --no-build-isolation "$prefix/source" "$prefix/source/{PLUGIN}"',
     ]
     lines += [f"\"$python\" -c 'import {modules}'"] if modules else []
     return [*lines, '"$prefix/venv/bin/deeprc" --help >/dev/null']

@@ -64,8 +64,9 @@ class _Attached:
             if workflow.execution_settings.no_hooks:
                 self._look()
             else:  # after the executor, which refuses at once what its site or its image cannot do
-                started = workflow._onstart
-                workflow._onstart = lambda log: (self._look(), started(log))
+                started, succeeded = workflow._onstart, workflow._onsuccess
+                workflow._onstart = lambda log: (self._config.check_storage(), self._look(), started(log))
+                workflow._onsuccess = lambda log: (succeeded(log), self._tell_report())
             try:
                 done = self._execute(*given, **named)
                 self._look()  # where nothing else was to be done
@@ -94,6 +95,10 @@ class _Attached:
                 Path(self._config.results).mkdir(parents=True, exist_ok=True)
             self._hold_folder()
             preflight.run(self._config, _say)
+
+    def _tell_report(self) -> None:
+        if not self._workflow.touch:
+            _say(f"Report: {Path(self._config.results, 'report.html').absolute()}")
 
     @property
     def _locks(self) -> bool:

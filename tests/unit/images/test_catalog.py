@@ -109,10 +109,12 @@ def test_where_the_catalog_is_looked_for(tmp_path, monkeypatch):
     monkeypatch.delenv("DEEPRC_CATALOG", raising=False)
     assert catalog_path() == SHIPPED
     (tmp_path / "containers").mkdir()
-    here = write(tmp_path / "containers" / "catalog.yaml", entry())
+    write(tmp_path / "containers" / "catalog.yaml", entry())
     assert catalog_path() == SHIPPED
-    monkeypatch.setattr("deeprc.core.shipped.CHECKOUT", tmp_path / "none")  # installed without a checkout
-    assert catalog_path() == here
+    with monkeypatch.context() as broken:  # an installation without it: somebody's digests and keys are none
+        broken.setattr("deeprc.core.shipped.SHIPPED", tmp_path / "none")
+        with pytest.raises(ConfigError, match="no image catalog"):
+            catalog_path()
     named = write(tmp_path / "mine.yaml", entry(name="mine"))
     monkeypatch.setenv("DEEPRC_CATALOG", str(named))
     assert [image.name for image in load_catalog().images] == ["mine"]

@@ -75,7 +75,8 @@ cd "$prefix/requirements"
 "$python" "$prefix/programs/join.py" "$view" environment.txt needed.txt
 "$python" -m pip install --quiet --no-deps --require-hashes --only-binary :all: --requirement build.txt
 "$python" -m pip install --quiet --no-deps --require-hashes --no-build-isolation --requirement needed.txt
-"$python" -m pip install --quiet --no-deps --no-build-isolation "$prefix/source"
+"$python" -m pip install --quiet --no-deps --no-build-isolation "$prefix/source" \
+"$prefix/source/app/snakemake_executor_plugin_radical_pilot"
 "$python" -c 'import numpy, mpi4py, pyarrow, torch, tensorflow'
 "$prefix/venv/bin/deeprc" --help >/dev/null
 """
