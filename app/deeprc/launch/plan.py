@@ -13,6 +13,7 @@ from deeprc.images.catalog import Image
 from deeprc.launch import mpis, pmi, slingshot
 from deeprc.launch.conditions import Gathered, applying, gather
 from deeprc.launch.launchers import Launcher, Layout, launcher
+from deeprc.launch.launchers.takes import shared
 from deeprc.launch.nodecopy import copying, folder_for
 from deeprc.launch.runtimes import HOST_MPI, Inside, container
 from deeprc.launch.verdict import CORRECT, Verdict, judge
@@ -170,9 +171,9 @@ def _filled(
     }
     if wrong := mistaken(partition, layout, environment):
         return replace(plan, verdict="refuse", reason=wrong[0], fix=wrong[1])
-    slurms, shared = mpis.library_of_slurm(site, partition, verdict, contained=image is not None)
+    slurms, lent = mpis.library_of_slurm(site, partition, verdict, contained=image is not None)
     environment |= slurms
-    binds, runtime, files, extra = [*gathered.binds, *shared], [], {}, list(gathered.launcher_options)
+    binds, runtime, files, extra = [*gathered.binds, *lent], [], {}, list(gathered.launcher_options)
     box = container(site.runtime.kind) if image is not None else None
     if image is not None and box is not None:
         host = verdict.mpi
@@ -198,6 +199,10 @@ def _filled(
         if layout.ranks > 1 and (word := box.hides(inside)):
             why = f"{word} keeps from containers what {starter.name} tells ranks: each would be a world of its own"
             return replace(plan, verdict="refuse", reason=why, fix="leave it out of the site file's runtime and flags")
+        if pair := shared([word for flag in inside.flags for word in flag.split()]):
+            why = f"the site's flags of {box.kind} say {pair[1]}, which sets {pair[0]} for all ranks alike"
+            fix = "leave it out of the site file's runtime and flags"
+            return replace(plan, verdict="refuse", reason=f"{why}, and undoes what the plan tells each", fix=fix)
         copies = folder_for(site.storage, containers or layout.ranks) if box.in_ranks else None
         runtime = [*(copying(inside.image, copies) if copies else []), *box.wrap(inside), *site.runtime.entry]
         environment, files = environment | box.variables(inside), box.files(inside)

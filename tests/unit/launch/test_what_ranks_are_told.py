@@ -57,3 +57,21 @@ def test_one_value_for_what_each_rank_is_told_is_refused(part, name):
 )
 def test_other_variables_stay(name):
     assert Setting.model_validate({"environment": {name: "0"}}).environment == {name: "0"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "flags", "variable"),
+    [
+        ("apptainer", ["--env", "ROCR_VISIBLE_DEVICES=0"], "ROCR_VISIBLE_DEVICES"),
+        ("apptainer", ["--env=A=1,PMI_RANK=0"], "PMI_RANK"),
+        ("podman-hpc", ["-e CUDA_VISIBLE_DEVICES=0"], "CUDA_VISIBLE_DEVICES"),
+        ("shifter", ["--env=ZE_AFFINITY_MASK=0"], "ZE_AFFINITY_MASK"),
+    ],
+)
+def test_one_value_for_all_ranks_by_a_flag_of_the_runtime_is_refused(kind, flags, variable):
+    """All ranks would use the first accelerator, whatever the line before the container tells each."""
+    site = cluster(runtime={"kind": kind, "flags": flags})
+    made = compose(site, site.partition(), Layout(4, 1), ["run"], image=load_catalog().image("cpu"))
+    assert made.refused and f"which sets {variable} for all ranks alike" in made.reason
+    other = cluster(runtime={"kind": kind, "flags": ["--env=HTTP_PROXY=x"]})
+    assert not compose(other, other.partition(), Layout(4, 1), [], image=load_catalog().image("cpu")).refused

@@ -49,7 +49,7 @@ def variables(words: Sequence[str]) -> Iterator[tuple[str, str]]:
         name, equals, rest = word.partition("=")
         after = [*words[place + 1 : place + 3], "", ""]
         bare = name.lstrip("-")
-        if bare in ("x", "export", "env", "E") and name.startswith("-"):
+        if bare in ("x", "export", "env", "E", "e") and name.startswith("-"):
             for part in (rest if equals else after[0]).split(","):
                 if "=" in part:
                     yield part.partition("=")[0], word
