@@ -134,6 +134,14 @@ class Lsf(Scheduler):
         """By `bjobs`, which lists those that wait or run."""
         return (ask(["bjobs", "-noheader", "-J", name, "-o", "jobid"], patience=TALK) or "").split()
 
+    def waits(self, name: str) -> str | None:
+        """The first of the reasons in `bjobs -l`: `PEND (New job is waiting for scheduling)`."""
+        text = ask(["bjobs", "-l", "-J", name], patience=TALK) or ""
+        if "Status <PEND>" not in text.replace("\n" + " " * 21, ""):  # it folds its lines
+            return None
+        reasons = re.search(r"PENDING REASONS:\n\s*(.+?);?\s*\n", text)
+        return f"PEND ({reasons[1]})" if reasons else "PEND"
+
     def nodes(self, environment: Mapping[str, str] = os.environ) -> int:
         """Those in the job's file: the host that a job of IBM's Cluster System Manager starts from has one slot there,
         and runs no ranks.

@@ -98,6 +98,14 @@ class PbsPro(Scheduler):
         """By `qselect`: those that wait or run."""
         return self._select(name, "-s", "QR")
 
+    def waits(self, name: str) -> str | None:
+        """State and comment in `qstat -f`: `Q (Not Running: Insufficient amount of resource: ncpus)`."""
+        for job in self._select(name, "-s", "Q"):
+            for _, facts in blocks(ask(["qstat", "-f", job], patience=TALK) or ""):
+                why = facts.get("comment")
+                return f"{facts.get('job_state', 'Q')} ({why})" if why else facts.get("job_state")
+        return None
+
     def _select(self, name: str, *more: str) -> list[str]:
         return (ask(["qselect", "-u", user(), "-N", name, *more], patience=TALK) or "").split()
 

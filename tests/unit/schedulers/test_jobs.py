@@ -52,6 +52,46 @@ def test_why_a_job_of_slurm_waits(programs):
     assert scheduler("slurm").waits("deeprc-1") is None
 
 
+# `qstat -f` of Imperial College's PBS Pro, as a user shows it; `bjobs -l` of IBM's LSF beside Kubernetes, in its demo.
+QSTAT_F = """Job Id: 7
+    Job_Name = deeprc-1
+    job_state = Q
+    Variable_List = PBS_O_HOME=/home/u,PBS_O_PATH=/opt/pbs/bin:/usr/bin,
+\tPBS_O_HOST=login
+    comment = Not Running: Queue K4-standard per-user limit reached on resource
+\t ncpus
+    etime = Mon Feb 13 19:00:07 2023
+"""
+BJOBS_L = """
+Job <115>, Job Name <deeprc-1>, User <u>, Project <default>, Sta
+                     tus <PEND>, Queue <priority>, Command <sleep 1000000>
+Sat Mar 30 11:08:18: Submitted from host <ns01x03>, 4 Processors Requested;
+ PENDING REASONS:
+ New job is waiting for scheduling;
+
+ SCHEDULING PARAMETERS:
+           r15s   r1m  r15m
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "why"),
+    [
+        ("pbspro", {"qselect": "7", "qstat": QSTAT_F},
+         "Q (Not Running: Queue K4-standard per-user limit reached on resource ncpus)"),
+        ("pbspro", {"qselect": "7", "qstat": "Job Id: 7\n    job_state = Q"}, "Q"),
+        ("pbspro", {"qselect": "#!/bin/bash\n", "qstat": QSTAT_F}, None),
+        ("lsf", {"bjobs": BJOBS_L}, "PEND (New job is waiting for scheduling)"),
+        ("lsf", {"bjobs": BJOBS_L.replace("PEND>", "RUN>")}, None),
+        ("lsf", {"bjobs": "#!/bin/bash\nexit 255\n"}, None),
+        ("fork", {}, None),
+    ],
+)  # fmt: skip
+def test_why_a_job_of_others_waits(name, texts, why, programs):
+    programs(**texts)
+    assert scheduler(name).waits("deeprc-1") == why
+
+
 def test_the_nodes_of_a_job(tmp_path):
     (tmp_path / "nodes").write_text("x1\nx1\nx2\nx2\n")
     (tmp_path / "csm").write_text("launch1\n" + "h1\n" * 42 + "h2\n" * 42)  # Summit's first host has one slot

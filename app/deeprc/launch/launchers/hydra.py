@@ -63,7 +63,7 @@ class Hydra(Launcher):
 
     def remarks(self, layout: Layout, *, gpus_by: str) -> list[str]:
         """That it is ours, where one would take it for the host's."""
-        if self.name != "mpiexec-hydra" or self.site.scheduler.name == "fork" or of_host(self.site, self.partition):
+        if self.name != "mpiexec-hydra" or not self.site.batch or of_host(self.site, self.partition):
             return []
         return [
             "mpiexec is that of Deep RC's own environment: the site file has neither launcher.program nor the prefix"
