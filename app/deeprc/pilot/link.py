@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deeprc.core.ownership import private
 from deeprc.core.umask import PRIVATE
-from deeprc.pilot import curve
+from deeprc.pilot import curve, patched
 from deeprc.pilot.address import LOOPBACK
 from deeprc.pilot.batch import give_back
 from deeprc.pilot.engine import Launch, PilotNews, TaskNews, Wanted
@@ -43,6 +43,7 @@ class Link:
         ):
             check_path(path, what=what, fix=fix)
         curve.check()
+        patched.check()
         self.folder = folder
         self._news: queue.SimpleQueue[PilotNews | TaskNews | None] = queue.SimpleQueue()
         self._wanted: Wanted | None = None

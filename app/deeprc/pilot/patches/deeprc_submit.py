@@ -44,3 +44,8 @@ def with_options(submit):
             raise
 
     return submit_and_tell
+
+
+def submission(module):
+    """Submit with the site's options (`psij.executors.batch.batch_scheduler_executor`)."""
+    module.BatchSchedulerExecutor.submit = with_options(module.BatchSchedulerExecutor.submit)

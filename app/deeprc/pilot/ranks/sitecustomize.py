@@ -15,6 +15,7 @@ import importlib.abc
 import importlib.util
 import os
 import sys
+from importlib.machinery import PathFinder
 
 EXIT = 70  # EX_SOFTWARE: not a code that programs use for their own errors
 SHARED = "/dev/shm/"
@@ -119,14 +120,12 @@ class Finder(importlib.abc.MetaPathFinder):
 
 
 def others():
-    """Run the `sitecustomize` that this one hides."""
+    """Run the `sitecustomize` that this one hides: the next one where Python looks."""
     here = os.path.dirname(os.path.abspath(__file__))
-    for folder in sys.path:
-        path = os.path.join(folder or ".", "sitecustomize.py")
-        if os.path.abspath(folder or ".") != here and os.path.isfile(path):
-            spec = importlib.util.spec_from_file_location("sitecustomize", path)
-            spec.loader.exec_module(importlib.util.module_from_spec(spec))
-            return
+    folders = [os.path.abspath(folder or ".") for folder in sys.path]
+    spec = PathFinder.find_spec("sitecustomize", folders[folders.index(here) + 1 :] if here in folders else folders)
+    if spec is not None:
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
 sys.meta_path.insert(0, Finder())

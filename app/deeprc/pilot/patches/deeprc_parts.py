@@ -1,0 +1,62 @@
+"""The parts of RADICAL-Pilot: started as forks, watched, without a port for anybody's commands."""
+
+from deeprc_forks import Forks
+from deeprc_watch import forget, watch
+
+
+class Utilities:
+    """The package `radical.utils`, of which one module sees a part changed."""
+
+    def __init__(self, package):
+        self._package = package
+
+    def __getattr__(self, name):
+        return getattr(self._package, name)
+
+
+def proxy(module):
+    """Watch the process of the proxy's bridges (`radical.pilot.proxy`)."""
+    register = module.Proxy._register
+
+    def register_and_watch(self, arg):
+        addresses = register(self, arg)
+        watch("the proxy", self._clients[arg["sid"]]["proc"].pid)
+        return addresses
+
+    module.Proxy._register = register_and_watch
+
+
+def command_port(module):
+    """Open no port for commands in plain text, from whomever (`radical.pilot.agent.agent_0`); only a tool reads it."""
+    module.Agent_0.command_port = lambda self: None
+
+
+def executing(module):
+    """Tell the client a task's cores when it starts (`radical.pilot.agent.executing.base`), not when it has ended."""
+    component = module.AgentExecutingComponent
+    advance = component.advance_tasks
+
+    def advance_tasks(self, tasks, state, *rest, **options):
+        for task in tasks if isinstance(tasks, list) else [tasks]:
+            task["$all"] = True
+        advance(self, tasks, state, *rest, **options)
+
+    component.advance_tasks = advance_tasks
+
+
+def component_manager(module):
+    """Fork the bridges and components that `radical.pilot.utils.component_manager` starts, and watch them."""
+    module.ru = Utilities(module.ru)
+    module.ru.sh_callout = Forks(module.ru.sh_callout).sh_callout
+    wait, close = module.ComponentManager._wait_startup, module.ComponentManager.close
+
+    def wait_and_watch(self, uids, timeout):
+        wait(self, uids, timeout)
+        for uid in uids:
+            watch(uid, self._startups[uid].pid)
+
+    def forget_and_close(self):
+        forget()
+        close(self)
+
+    module.ComponentManager._wait_startup, module.ComponentManager.close = wait_and_watch, forget_and_close
