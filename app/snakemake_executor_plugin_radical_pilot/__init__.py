@@ -13,7 +13,7 @@ from deeprc.core.masking import Masker, masked_words
 from deeprc.core.ownership import require_closed
 from deeprc.core.umask import require_umask
 from deeprc.pilot.queueing import Queueing
-from snakemake_executor_plugin_radical_pilot import commandline, direct
+from snakemake_executor_plugin_radical_pilot import commandline, internals
 from snakemake_executor_plugin_radical_pilot.executor import Executor
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
@@ -63,12 +63,13 @@ class ExecutorSettings(ExecutorSettingsBase):
         None, "The image for jobs: a variant of the catalog, or `none`; the one that fits best, if not given."
     )
     folder: str = _setting(".deeprc", "Private folder, in the working directory, for all files of pilots and jobs.")
-    keep: bool = _setting(False, "Keep RADICAL-Pilot's files after a run without failures, too.", None)
+    keep: bool = _setting(False, "Keep the pilot's own files after a run without failures, too.", None)
 
     def __post_init__(self) -> None:
+        _plainly(lambda argv: internals.check())
         commandline.hide()
         line, shown, mask = " ".join(sys.argv), " ".join(masked_words(sys.argv)), Masker.of(os.environ, argv=sys.argv)
-        direct.mask_messages(lambda text: mask(text.replace(line, shown)))  # Snakemake shows its command
+        internals.mask_messages(lambda text: mask(text.replace(line, shown)))  # Snakemake shows its command
         _plainly(lambda argv: (require_umask(), require_closed(Path.cwd()), commandline.check(argv)))
 
     @property

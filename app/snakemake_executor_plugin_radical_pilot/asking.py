@@ -14,7 +14,7 @@ from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.pilot import Allocation, Pilot, Task, inside
 from deeprc.sites import load_site
 from deeprc.sites.identity import require
-from snakemake_executor_plugin_radical_pilot import direct
+from snakemake_executor_plugin_radical_pilot import direct, internals
 from snakemake_executor_plugin_radical_pilot.resources import Request, check, check_models, request, without_effect
 from snakemake_executor_plugin_radical_pilot.state import State
 
@@ -43,7 +43,7 @@ class Asking:
             runtime=settings.runtime,
             queueing=settings.queueing,
         )
-        jobs = direct.jobs_to_run(state.dag)
+        jobs = internals.jobs_to_run(state.dag)
         places = [state.workflow.workdir_init, Path.cwd(), state.folder.path, tempfile.gettempdir()]
         pilot = Pilot(
             allocation,
@@ -64,7 +64,7 @@ class Asking:
     def request(self, job, pilot: Pilot) -> Request:
         """What a job asks for; an error where that is more than the pilot has."""
         rule, there = direct.rule_name(job), pilot.allocation
-        raw = direct.fractions(job) | ({} if direct.asks_for_memory(job) else {"mem_mb": 0})
+        raw = direct.fractions(job) | ({} if internals.asks_for_memory(job) else {"mem_mb": 0})
         asked = request(rule, job.resources, job.threads, raw)
         if pilot.planner.contains and not inside.knows(there.site):
             # A worker in an image is for runtimes whose containers are told what they see.

@@ -13,11 +13,10 @@ import os
 import re
 from pathlib import Path
 
-from snakemake.common.configfile import load_configfile
-
 from deeprc.core.errors import ConfigError
 from deeprc.core.masking import common, masked_words
 from deeprc.core.validation import read_mapping
+from snakemake_executor_plugin_radical_pilot.internals import load_configfile
 
 ONCE = {"configfile": "file", "config": "key=value"}
 

@@ -1,34 +1,29 @@
-"""The only module that touches parts of Snakemake which are not in its stable interface (tried with 9.27)."""
+"""How a job is run directly, without a Snakemake of its own around it; and what people are told of it."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import re
 import shlex
 import shutil
-import sys
 import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from snakemake.benchmark import BenchmarkRecord, write_benchmark_records
-from snakemake.executors.local import Executor as LocalExecutor
-from snakemake.logging import logger
-from snakemake.resources import Resource, Resources
-from snakemake.ruleinfo import RuleInfo
-from snakemake.settings.enums import Quietness
-from snakemake.settings.types import DeploymentMethod
-from snakemake.shell import MAX_ARG_LEN, shell
-from snakemake.target_jobs import parse_target_jobs_cli_args
-from snakemake_interface_logger_plugins.common import LogEvent
-
-from deeprc.core.masking import masked
+from snakemake_executor_plugin_radical_pilot.internals import (
+    MAX_ARG_LEN,
+    BenchmarkRecord,
+    DeploymentMethod,
+    RuleInfo,
+    check_shell,
+    parse_target_jobs_cli_args,
+    shell,
+    wrapped,
+    write_benchmark_records,
+)
 from snakemake_executor_plugin_radical_pilot.records import Stage
 
 # What a command's names stand for, whatever the Snakefile calls so.
@@ -45,57 +40,6 @@ JOBS_OWN = {
     "rule",
     "rulename",
 }
-
-
-def mask_messages(mask: Callable[[str], str]) -> None:
-    """Take secrets out of what Snakemake tells and logs."""
-
-    def look(record: Any) -> bool:
-        vars(record).update({name: mask(text) for name, text in vars(record).items() if isinstance(text, str)})
-        return True
-
-    logger.addFilter(look)
-
-
-def hush(workflow: Any, failed: Callable[[str, list[str]], None]) -> None:
-    """Leave out the lines about Snakemake's rounds of scheduling too where `--quiet progress` is given.
-
-    With `--quiet rules` Snakemake does not tell either which local job failed: `failed` is called with its rule and its
-    logs.
-    """
-    quiet = workflow.output_settings.quiet or ()
-
-    def look(record: Any) -> bool:
-        event = getattr(record, "event", None)
-        if event == LogEvent.JOB_ERROR and Quietness.RULES in quiet:
-            failed(record.rule_name, list(map(str, record.log)))
-        noise = record.msg == "Select jobs to execute..." or event == LogEvent.JOB_STARTED
-        return not (noise and Quietness.PROGRESS in quiet)
-
-    logger.addFilter(look)
-
-
-def keep_out() -> None:
-    """Let Snakemake's own processes for local jobs take no module from the working directory, as theirs inside."""
-    LocalExecutor.get_python_executable = lambda self: f"{shlex.quote(sys.executable)} -P"
-
-
-def hide(workflow: Any, path: Path) -> bytes | None:
-    """Leave what holds secrets of `--config` out of the command lines of Snakemakes inside; what the file `path`, which
-    they are told of instead, is to hold; None where there is none.
-    """
-    settings = workflow.config_settings
-    hidden = {key: value for key, value in settings.config.items() if masked({key: value}) != {key: value}}
-    if not hidden:
-        return None
-    settings.config_args = [word for word in settings.config_args if word.partition("=")[0] not in hidden]
-    settings.configfiles = [*settings.configfiles, path]  # the last one counts
-    return json.dumps(hidden).encode()
-
-
-def asked_to_end(workflow: Any) -> bool:
-    """Whether Snakemake was asked to end (SIGTERM), and waits for the jobs that it has handed out."""
-    return workflow.scheduler is not None and workflow.scheduler._user_kill is not None
 
 
 # What a rule can have (attributes of Snakemake's `RuleInfo`) and how it comes about where its command is run directly:
@@ -164,36 +108,6 @@ def is_misread(job: Any, command: str) -> bool:
     return True
 
 
-def give_up(job: Any) -> None:
-    """Let the others go on after a job that could not be run.
-
-    Snakemake notes the command and the parameters of what has failed. Where these are what cannot be made, the whole
-    run would end, with the jobs that run.
-    """
-    whole, persistence = job.postprocess, job.dag.workflow.persistence
-
-    async def postprocess(*, error: bool = False, **given: Any) -> None:
-        try:
-            await whole(error=error, **given)
-        except Exception:
-            if not error:
-                raise
-            for each in job if job.is_group() else (job,):
-                persistence.cleanup(each)
-
-    job.postprocess = postprocess
-
-
-def retry(dag: Any, job: Any) -> None:
-    """Let Snakemake start a failed job again that has an attempt left.
-
-    Snakemake 9.27 keeps it among the running ones until then; a checkpoint that ends meanwhile makes the list of jobs
-    that are ready anew, without those that run: the run would end in "Out of jobs ready to be started" (issue 823).
-    """
-    if job.restart_times > job.attempt - 1:
-        dag._running.discard(job)
-
-
 def fractions(job: Any) -> dict[str, float]:
     """The numbers of the rule's resources that Snakemake has rounded, as they stand in the rule: 0.5 would be 0."""
     if job.is_group() or not job.rule.ruleinfo.resources:
@@ -206,58 +120,15 @@ def fractions(job: Any) -> dict[str, float]:
     }
 
 
-def hold_limits(workflow: Any) -> None:
-    """Have Snakemake keep to `--resources mem_mb=…` (disk_mb, …) over all jobs, as it does with the local executor.
-
-    For other executors it takes these for what each job may have at most, since a cluster's jobs have a node each. All
-    jobs of a pilot share it. What the user says of scopes comes first.
-    """
-    told = {_unit_less(name) for name in workflow.resource_settings.overwrite_resource_scopes}
-    for name in map(_unit_less, workflow.global_resources):
-        if workflow.resource_scopes.is_local(name) and name not in told:
-            workflow.resource_scopes[name] = "global"
-
-
-def _unit_less(resource: str) -> str:
-    return resource.removesuffix("_mb").removesuffix("_mib")
-
-
-def asks_for_memory(job: Any) -> bool:
-    """Whether the job's rule, or somebody on the command line, has said what memory it needs.
-
-    Snakemake gives every other job 1000 to 8000 MB by the size of its input, which nobody has asked for.
-    """
-    rules = {each.rule for each in job} if job.is_group() else {job.rule}
-    return any("mem_mb" in rule.resources and not _made_up(rule.resources["mem_mb"]) for rule in rules)
-
-
-def _made_up(resource: Any) -> bool:
-    """Whether it is Snakemake's own default for memory, or that in other units."""
-    held = (cell.cell_contents for cell in getattr(resource._evaluator, "__closure__", None) or ())
-    return resource.raw == Resources.DEFAULTS["full"]["mem"] or any(
-        _made_up(other) for other in held if isinstance(other, Resource)
-    )
-
-
-def prepare(job: Any, workflow: Any) -> None:
-    """Do what Snakemake does before it runs a job: old outputs removed, folders made, the shadow folder filled."""
-    # With a remote executor `{resources.tmpdir}` stands at `<TBD>`: the resources are expanded anew, for this machine.
-    job._resources = job.rule.expand_resources(
-        job.wildcards_dict, job.input, job.attempt, skip_evaluation=set()
-    )  # fmt: skip
-    job._params = None
-    workflow.async_run(job.prepare())
-
-
 def command(job: Any) -> str:
     """The job's shell command with Snakemake's prefix (`set -euo pipefail`) and suffix, joined as Snakemake does."""
-    shell._check_executable(shell_of(job))
+    check_shell(shell_of(job))
     # A rule of a module knows the names of its own Snakefile; Snakemake's `shellcmd` looks in the main one's.
     names, told = job.rule.run_func.__globals__, job.rule.workflow.globals
     fields = {re.split(r"[.\[]", field)[0] for _, field, *_ in Formatter().parse(job.rule.shellcmd) if field}
     others = {name: names[name] for name in fields - JOBS_OWN if name in names and names[name] is not told.get(name)}
     text = job.format_wildcards(job.rule.shellcmd, **others)
-    return " ".join((shell._get_process_prefix(shell_of(job)), text, shell._process_suffix)).strip()
+    return wrapped(shell_of(job), text)
 
 
 def words(job: Any, text: str, script: Path) -> list[str]:
@@ -356,24 +227,3 @@ def write_benchmark(job: Any, workflow: Any, seconds: list[float], samples: list
     target = Path(os.fspath(job.benchmark))
     target.parent.mkdir(parents=True, exist_ok=True)
     write_benchmark_records(records, str(target), workflow.output_settings.benchmark_extended)
-
-
-class JobCount:
-    """How many jobs the workflow has for the executor, as far as known; calling it costs nothing most of the time.
-
-    The jobs that once were to be run are remembered: after a checkpoint Snakemake forgets those that are done.
-    """
-
-    def __init__(self, dag: Any) -> None:
-        self._dag, self._known, self._counted = dag, set(), 0.0
-
-    def __call__(self) -> int:
-        if time.monotonic() - self._counted > 1:  # with 10,000 jobs a look takes milliseconds
-            self._known |= {(job.rule.name, *map(str, job.output)) for job in jobs_to_run(self._dag)}
-            self._counted = time.monotonic()
-        return len(self._known)
-
-
-def jobs_to_run(dag: Any) -> list:
-    """The jobs that the executor has to run in all, finished ones too, as far as known."""
-    return [job for job in dag.needrun_jobs(exclude_finished=False) if not job.is_local]

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from deeprc import pilot
 from deeprc.core.events import Event, JobEvent, RunEvent, line
 from deeprc.core.masking import masked_words
 
-PACKAGES = ("deeprc", "snakemake", "radical.pilot", "mpi4py", "mpich", "polars", "pyarrow", "torch", "tensorflow-cpu")
+PACKAGES = ("deeprc", "snakemake", *pilot.PACKAGES, "mpi4py", "mpich", "polars", "pyarrow", "torch", "tensorflow-cpu")
 
 
 class Events:

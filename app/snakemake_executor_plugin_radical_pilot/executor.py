@@ -18,7 +18,7 @@ from deeprc.core.errors import DeepRCError
 from deeprc.core.files import tail
 from deeprc.core.masking import Masker, given
 from deeprc.pilot import Outcome
-from snakemake_executor_plugin_radical_pilot import direct, nested
+from snakemake_executor_plugin_radical_pilot import internals, nested
 from snakemake_executor_plugin_radical_pilot.asking import Asking
 from snakemake_executor_plugin_radical_pilot.pilots import Pilots
 from snakemake_executor_plugin_radical_pilot.progress import Progress
@@ -48,20 +48,20 @@ class Executor(RemoteExecutor):
             raise WorkflowError(f"--envvars names {error}, which this environment has not") from None
         os.environ.update(declared)  # options of storage are among them
         mask = Masker.of(os.environ, self.workflow.config, argv=sys.argv)
-        progress = Progress(direct.JobCount(self.dag), mask)
+        progress = Progress(internals.JobCount(self.dag), mask)
         state = State(self.workflow, self.dag, folder, mask, progress, self)
         asking = Asking(state)
         writer = Writer(self.workflow, folder, tuple(declared), self.format_job_exec, mask)
         self._submitting = Submitting(state, asking, writer)
-        direct.hold_limits(self.workflow)
-        direct.keep_out()
-        direct.mask_messages(mask)
-        direct.hush(self.workflow, self._local_failed)
+        internals.hold_limits(self.workflow)
+        internals.keep_out()
+        internals.mask_messages(mask)
+        internals.hush(self.workflow, self._local_failed)
         # What is wrong with the site or a request is told here, before any job runs, local ones neither.
         try:
             folder.check()
             self._pilots = Pilots(state, asking, self._submitting)
-            hidden = direct.hide(self.workflow, folder.private.configuration)
+            hidden = internals.hide(self.workflow, folder.private.configuration)
             if hidden:
                 self._pilots.make_folder()
                 folder.private.write(folder.private.configuration, hidden)
@@ -105,7 +105,7 @@ class Executor(RemoteExecutor):
 
     def handle_job_error(self, job) -> None:
         """Called by Snakemake where a job has failed, before it is tried again."""
-        direct.retry(self.dag, job)
+        internals.retry(self.dag, job)
 
     async def check_active_jobs(self, active_jobs: list) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Report the jobs that ended since the last look; the waiting ones are kept here, so nothing is yielded."""

@@ -25,6 +25,7 @@ from deeprc.images.store import Store
 from deeprc.launch import Plan
 from deeprc.launch.choose import choose_image
 from deeprc.sites import load_site
+from snakemake_executor_plugin_radical_pilot import internals
 
 
 def digest(argv: list[str], root: str | Path = ".") -> str | None:
@@ -82,8 +83,6 @@ def _parsed(argv: list[str]) -> object:
     program = Path(argv[0])
     if program.name != "snakemake" and program.parent.name != "snakemake":
         return None
-    from snakemake.cli import parse_args
-
     with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
-        return parse_args(argv[1:])[1]
+        return internals.parsed(argv[1:])
     return None

@@ -7,12 +7,10 @@ in their environment anyway. Its own command line has no secrets but for options
 import runpy
 import sys
 
-from snakemake_interface_executor_plugins.executors.real import RealExecutor
-
-from snakemake_executor_plugin_radical_pilot import commandline
+from snakemake_executor_plugin_radical_pilot import commandline, internals
 
 if __name__ == "__main__":
     commandline.hide()
-    RealExecutor.get_envvar_declarations = lambda self: ""
+    internals.show_no_variables()
     del sys.argv[1]
     runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

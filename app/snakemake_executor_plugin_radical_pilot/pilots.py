@@ -12,7 +12,7 @@ from deeprc.core.files import free_megabytes
 from deeprc.core.shipped import installed
 from deeprc.pilot import Outcome, Pilot, Task
 from deeprc.pilot.environment import users
-from snakemake_executor_plugin_radical_pilot import direct
+from snakemake_executor_plugin_radical_pilot import internals
 from snakemake_executor_plugin_radical_pilot.asking import Asking
 from snakemake_executor_plugin_radical_pilot.events import PACKAGES, Events
 from snakemake_executor_plugin_radical_pilot.state import State
@@ -45,7 +45,7 @@ class Pilots:
     @property
     def may_replace(self) -> bool:
         """Whether another one may be taken."""
-        return self._taken < self._state.settings.pilots and not direct.asked_to_end(self._state.workflow)
+        return self._taken < self._state.settings.pilots and not internals.asked_to_end(self._state.workflow)
 
     def _plan(self) -> Pilot:
         return self._asking.pilot(self._state.folder.path / f"pilot-{self._taken + 1}")

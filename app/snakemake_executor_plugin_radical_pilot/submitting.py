@@ -12,7 +12,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from deeprc.core.events import RunImage
 from deeprc.launch import Plan
 from deeprc.pilot import Task
-from snakemake_executor_plugin_radical_pilot import direct
+from snakemake_executor_plugin_radical_pilot import direct, internals
 from snakemake_executor_plugin_radical_pilot.asking import Asking
 from snakemake_executor_plugin_radical_pilot.image import used
 from snakemake_executor_plugin_radical_pilot.records import Submitted
@@ -53,7 +53,7 @@ class Submitting:
         state.jobs = {uid: each for uid, each in state.jobs.items() if each[0].job is not job}
         with contextlib.suppress(Exception):  # its message may be what cannot be made
             state.events.write(direct.stage(job).event("failed", time.time()))
-        direct.give_up(job)
+        internals.give_up(job)
         state.reports.report_job_error(SubmittedJobInfo(job))
 
     def _task(self, job, *, again: bool) -> Task:

@@ -7,7 +7,7 @@ import time
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from deeprc.pilot import Outcome
-from snakemake_executor_plugin_radical_pilot import direct
+from snakemake_executor_plugin_radical_pilot import direct, internals
 from snakemake_executor_plugin_radical_pilot.pilots import Pilots
 from snakemake_executor_plugin_radical_pilot.records import Submitted
 from snakemake_executor_plugin_radical_pilot.state import State
@@ -45,7 +45,7 @@ class Watch:
                 pilots.lost[outcome.uid] = outcome, now
             else:
                 self._end(outcome)
-        if state.pilot.running or not direct.asked_to_end(state.workflow):
+        if state.pilot.running or not internals.asked_to_end(state.workflow):
             self._ran = now
         elif state.jobs and now - self._ran > HUNG:
             there.fail(f"the run was asked to end, and none of its jobs has run for {HUNG:.0f} s")

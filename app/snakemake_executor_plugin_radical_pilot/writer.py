@@ -16,7 +16,7 @@ from deeprc.launch import Plan
 from deeprc.pilot import Pilot, inside
 from deeprc.pilot.launching import rank_number, rank_setup, rank_words
 from deeprc.pilot.worker import surroundings
-from snakemake_executor_plugin_radical_pilot import direct
+from snakemake_executor_plugin_radical_pilot import direct, internals
 from snakemake_executor_plugin_radical_pilot.resources import Request
 from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder
 from snakemake_executor_plugin_radical_pilot.script import BACK, job_environment, job_text
@@ -69,7 +69,7 @@ class Writer:
         own = files.folder / "command.sh"
         reason = direct.why_nested(job, self.workflow)
         if reason is None:
-            direct.prepare(job, self.workflow)
+            internals.prepare(job, self.workflow)
             command = direct.command(job)
             words, repeats, tmpdir = direct.words(job, command, own), direct.repeats(job), direct.tmpdir(job)
         elif asked.ranks > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,3 +64,49 @@ def test_the_plugin_knows_no_application():
     plugin = APP / "snakemake_executor_plugin_radical_pilot"
     used = {name.split(".")[1] for path in plugin.rglob("*.py") for name in imports(path) if name.startswith("deeprc.")}
     assert used <= {"core", "sites", "images", "launch", "pilot", "schedulers"}
+
+
+# RADICAL-Pilot, what it stands on, and its words for states, files and variables; not the name of our executor.
+NAMES = re.compile(
+    r"radical\.(pilot|utils|gtod)|RADICAL-Pilot|\bpsij\b|PMGR_|TMGR_|AGENT_[A-Z]|agent_0|bootstrap_0|RADICAL_|RP_TASK"
+)
+PROSE = {
+    "deeprc/modules/text.py",  # a search in modulefiles finds Deep RC by this word
+    "deeprc/schedulers/gridengine.py",  # why no pilot can be had there
+}
+
+
+def words(path: Path) -> Iterator[str]:
+    """What a file imports, and its texts, but for docstrings."""
+    tree = ast.parse(path.read_text())
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node.value
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_radical_pilot_is_known_by_name_below_pilot_only():
+    """So that another engine can stand in its place: see `deeprc/pilot/engine.py`."""
+    files = (path for path in APP.rglob("*.py") if not path.is_relative_to(APP / "deeprc" / "pilot"))
+    found = {
+        (str(path.relative_to(APP)), word)
+        for path in files
+        if str(path.relative_to(APP)) not in PROSE
+        for word in words(path)
+        if NAMES.search(word)
+    }
+    assert found == set()
+
+
+def test_snakemakes_insides_are_taken_from_one_module():
+    plugin = APP / "snakemake_executor_plugin_radical_pilot"
+    assert [
+        (path.name, name)
+        for path in plugin.rglob("*.py")
+        for name in imports(path)
+        if name.partition(".")[0] == "snakemake" and path.name != "internals.py"
+    ] == []

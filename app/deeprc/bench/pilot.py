@@ -14,6 +14,7 @@ from pathlib import Path
 from deeprc.bench.machine import describe
 from deeprc.core.errors import DeepRCError
 from deeprc.core.events import Event, JobEvent, PilotEvent, read
+from deeprc.pilot import PACKAGES
 
 NESTED = 8  # jobs that are enough to know what a Snakemake for each costs
 SNAKEFILE = """\
@@ -52,7 +53,7 @@ def run(tasks: int) -> dict:
         "nested": nested,
         "ratio_total": round(pilot_s / local_s, 2),
         "ratio_nested": nested and round(pilot["tasks_per_s"] / nested["tasks_per_s"], 1),
-        "machine": describe(["deeprc", "radical.pilot", "snakemake"]),
+        "machine": describe(["deeprc", *PACKAGES, "snakemake"]),
     }
 
 

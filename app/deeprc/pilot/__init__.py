@@ -4,4 +4,7 @@ from deeprc.pilot.allocation import Allocation
 from deeprc.pilot.client import Pilot
 from deeprc.pilot.tasks import Outcome, Task
 
-__all__ = ["Allocation", "Outcome", "Pilot", "Task"]
+ENGINE = "RADICAL-Pilot"  # what people call the engine
+PACKAGES = ("radical.pilot",)  # whose versions a run notes, for the engine
+
+__all__ = ["ENGINE", "PACKAGES", "Allocation", "Outcome", "Pilot", "Task"]

@@ -24,7 +24,6 @@ PACKAGES = [
     "deeprc",
     "snakemake",
     "snakemake-interface-executor-plugins",
-    "radical.pilot",
     "mpi4py",
     "mpich",
     "numpy",

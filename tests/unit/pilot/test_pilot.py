@@ -206,7 +206,7 @@ def test_whole_options_are_asked_for_once(tmp_path):
     Pilot(there, tmp_path, image="none").planner.plan(Task("a", ["x"], 80))
     assert there.options == [("-l", "filesystems=home")]
     words = there.submission().options
-    assert words[:6] == ["-l", "ncpus=64", "-l", "place=scatter", "-l", "filesystems=home"]
+    assert words[:4] == ["-l", "ncpus=64", "-l", "filesystems=home"]
 
 
 def test_nothing_is_written_before_the_start(tmp_path):

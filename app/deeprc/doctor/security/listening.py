@@ -11,10 +11,11 @@ from typing import Literal
 
 import psutil
 
+from deeprc.pilot import ENGINE
 from deeprc.pilot.processes import MARK, TASK, members
 from deeprc.pilot.workers import PROGRAM
 
-Owner = Literal["Snakemake", "RADICAL-Pilot", "worker", "job"]
+Owner = str  # Snakemake, ENGINE, worker or job
 BROKER = ["-m", "deeprc.pilot.broker"]
 ACCEPTS = 0x10000  # __SO_ACCEPTCON in the flags of /proc/net/unix
 
@@ -88,11 +89,11 @@ def owners(processes: list[psutil.Process]) -> dict[int, Owner]:
         with contextlib.suppress(psutil.Error, OSError):
             program, parents[process.pid] = process.cmdline(), process.ppid()
             is_task = TASK in process.environ()
-            found[process.pid] = "worker" if program[1:2] == [str(PROGRAM)] else "job" if is_task else "RADICAL-Pilot"
+            found[process.pid] = "worker" if program[1:2] == [str(PROGRAM)] else "job" if is_task else ENGINE
     for pid, owner in found.items():
         above = parents[pid]
         while above in found:
-            if found[above] == "worker" or (owner, found[above]) == ("RADICAL-Pilot", "job"):
+            if found[above] == "worker" or (owner, found[above]) == (ENGINE, "job"):
                 found[pid] = "job"
             above = parents[above]
     return found

@@ -1,0 +1,268 @@
+"""The only module that touches parts of Snakemake which are not in its stable interface: all of them, and a check.
+
+What others of this package need of Snakemake they take from here, but for what its `snakemake_interface_…` packages
+promise. Attributes of its jobs, rules and workflow are used in `direct` as well; the check looks at these, too.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from dis import get_instructions
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from packaging.specifiers import SpecifierSet
+
+from deeprc.core.errors import DeepRCError
+from deeprc.core.masking import masked
+
+FITS = SpecifierSet(">=9.27,<10")  # as in pyproject.toml
+
+
+class UnfitError(DeepRCError):
+    """This Snakemake is another one than the executor was made for."""
+
+
+def _unfit(found: str) -> UnfitError:
+    there = version("snakemake")
+    problem = f"the executor radical-pilot does not fit Snakemake {there}: {found}"
+    return UnfitError(problem, expected=f"snakemake{FITS}", fix=f"pip install 'snakemake{FITS}'")
+
+
+try:
+    from snakemake.benchmark import BenchmarkRecord, write_benchmark_records
+    from snakemake.common.configfile import load_configfile
+    from snakemake.executors.local import Executor as LocalExecutor
+    from snakemake.logging import logger
+    from snakemake.resources import Resource, Resources
+    from snakemake.ruleinfo import RuleInfo
+    from snakemake.settings.enums import Quietness
+    from snakemake.settings.types import DeploymentMethod
+    from snakemake.shell import MAX_ARG_LEN, shell
+    from snakemake.target_jobs import parse_target_jobs_cli_args
+    from snakemake_interface_executor_plugins.executors.real import RealExecutor
+    from snakemake_interface_logger_plugins.common import LogEvent
+except ImportError as error:
+    raise SystemExit(f"error: {_unfit(str(error))}") from None
+
+__all__ = [
+    "MAX_ARG_LEN", "BenchmarkRecord", "DeploymentMethod", "RuleInfo", "load_configfile", "parse_target_jobs_cli_args",
+    "shell", "write_benchmark_records",
+]  # fmt: skip
+
+# What is used of each class or object, here and in `direct`.
+USED = {
+    "benchmark:BenchmarkRecord": "cpu_usage cpu_time data_collected process_gone jobid rule_name wildcards params"
+    " resources input threads",
+    "dag:DAG": "needrun_jobs _running",
+    "executors.local:Executor": "get_python_executable",
+    "jobs:Job": "rule dag is_shell shellcmd prepare postprocess format_wildcards get_target_spec wildcards_dict"
+    " is_local shadow_dir benchmark benchmark_repeats attempt restart_times conda_env_spec container_img_url message"
+    " log _resources _params",
+    "persistence:PersistenceBase": "cleanup",
+    "resources:Resource": "raw _evaluator",
+    "resources:Resources": "DEFAULTS",
+    "rules:Rule": "ruleinfo run_func shellcmd expand_resources script notebook wrapper cwl benchmark workflow",
+    "scheduling.job_scheduler:JobScheduler": "_user_kill",
+    "shell:shell": "_check_executable _get_process_prefix _process_suffix get_executable",
+    "workflow:Workflow": "scheduler persistence global_resources resource_scopes async_run workdir_init",
+}
+
+
+def check() -> None:
+    """Raise an UnfitError where this Snakemake lacks what is used of it, or is of a version that nobody has tried."""
+    if version("snakemake") not in FITS:
+        raise _unfit("a version that nobody has tried")
+    import_module("snakemake.workflow")  # first: the others import each other in a circle
+    for place, names in USED.items():
+        module, _, kind = place.partition(":")
+        try:
+            owner = getattr(import_module(f"snakemake.{module}"), kind)
+        except (ImportError, AttributeError) as error:
+            raise _unfit(str(error)) from None
+        for name in names.split():
+            if not _has(owner, name):
+                raise _unfit(f"{kind} of snakemake.{module} has no {name}")
+
+
+def _has(owner: type, name: str) -> bool:
+    """Whether a class, or an object of it once it is made, has an attribute of that name."""
+    if hasattr(owner, name) or name in getattr(owner, "__annotations__", ()):
+        return True
+    methods = [value for each in owner.__mro__ for value in vars(each).values() if hasattr(value, "__code__")]
+    return any(
+        step.opname == "STORE_ATTR" and step.argval == name for method in methods for step in get_instructions(method)
+    )
+
+
+def parsed(argv: list[str]) -> Any:
+    """What Snakemake understands of its command line and profile."""
+    from snakemake.cli import parse_args  # the whole of Snakemake: not for every import of this package
+
+    return parse_args(argv)[1]
+
+
+def check_shell(program: str) -> None:
+    """Raise Snakemake's error where it knows no such shell."""
+    shell._check_executable(program)
+
+
+def wrapped(program: str, command: str) -> str:
+    """A command with Snakemake's prefix (`set -euo pipefail`) for that shell, and its suffix, joined as it does."""
+    return " ".join((shell._get_process_prefix(program), command, shell._process_suffix)).strip()
+
+
+def show_no_variables() -> None:
+    """Keep the values of variables out of the command lines of Snakemake's subprocesses."""
+    RealExecutor.get_envvar_declarations = lambda self: ""
+
+
+def mask_messages(mask: Callable[[str], str]) -> None:
+    """Take secrets out of what Snakemake tells and logs."""
+
+    def look(record: Any) -> bool:
+        vars(record).update({name: mask(text) for name, text in vars(record).items() if isinstance(text, str)})
+        return True
+
+    logger.addFilter(look)
+
+
+def hush(workflow: Any, failed: Callable[[str, list[str]], None]) -> None:
+    """Leave out the lines about Snakemake's rounds of scheduling too where `--quiet progress` is given.
+
+    With `--quiet rules` Snakemake does not tell either which local job failed: `failed` is called with its rule and its
+    logs.
+    """
+    quiet = workflow.output_settings.quiet or ()
+
+    def look(record: Any) -> bool:
+        event = getattr(record, "event", None)
+        if event == LogEvent.JOB_ERROR and Quietness.RULES in quiet:
+            failed(record.rule_name, list(map(str, record.log)))
+        noise = record.msg == "Select jobs to execute..." or event == LogEvent.JOB_STARTED
+        return not (noise and Quietness.PROGRESS in quiet)
+
+    logger.addFilter(look)
+
+
+def keep_out() -> None:
+    """Let Snakemake's own processes for local jobs take no module from the working directory, as theirs inside."""
+    LocalExecutor.get_python_executable = lambda self: f"{shlex.quote(sys.executable)} -P"
+
+
+def hide(workflow: Any, path: Path) -> bytes | None:
+    """Leave what holds secrets of `--config` out of the command lines of Snakemakes inside; what the file `path`, which
+    they are told of instead, is to hold; None where there is none.
+    """
+    settings = workflow.config_settings
+    hidden = {key: value for key, value in settings.config.items() if masked({key: value}) != {key: value}}
+    if not hidden:
+        return None
+    settings.config_args = [word for word in settings.config_args if word.partition("=")[0] not in hidden]
+    settings.configfiles = [*settings.configfiles, path]  # the last one counts
+    return json.dumps(hidden).encode()
+
+
+def asked_to_end(workflow: Any) -> bool:
+    """Whether Snakemake was asked to end (SIGTERM), and waits for the jobs that it has handed out."""
+    return workflow.scheduler is not None and workflow.scheduler._user_kill is not None
+
+
+def give_up(job: Any) -> None:
+    """Let the others go on after a job that could not be run.
+
+    Snakemake notes the command and the parameters of what has failed. Where these are what cannot be made, the whole
+    run would end, with the jobs that run.
+    """
+    whole, persistence = job.postprocess, job.dag.workflow.persistence
+
+    async def postprocess(*, error: bool = False, **given: Any) -> None:
+        try:
+            await whole(error=error, **given)
+        except Exception:
+            if not error:
+                raise
+            for each in job if job.is_group() else (job,):
+                persistence.cleanup(each)
+
+    job.postprocess = postprocess
+
+
+def retry(dag: Any, job: Any) -> None:
+    """Let Snakemake start a failed job again that has an attempt left.
+
+    Snakemake 9.27 keeps it among the running ones until then; a checkpoint that ends meanwhile makes the list of jobs
+    that are ready anew, without those that run: the run would end in "Out of jobs ready to be started" (issue 823).
+    """
+    if job.restart_times > job.attempt - 1:
+        dag._running.discard(job)
+
+
+def hold_limits(workflow: Any) -> None:
+    """Have Snakemake keep to `--resources mem_mb=…` (disk_mb, …) over all jobs, as it does with the local executor.
+
+    For other executors it takes these for what each job may have at most, since a cluster's jobs have a node each. All
+    jobs of a pilot share it. What the user says of scopes comes first.
+    """
+    told = {_unit_less(name) for name in workflow.resource_settings.overwrite_resource_scopes}
+    for name in map(_unit_less, workflow.global_resources):
+        if workflow.resource_scopes.is_local(name) and name not in told:
+            workflow.resource_scopes[name] = "global"
+
+
+def _unit_less(resource: str) -> str:
+    return resource.removesuffix("_mb").removesuffix("_mib")
+
+
+def asks_for_memory(job: Any) -> bool:
+    """Whether the job's rule, or somebody on the command line, has said what memory it needs.
+
+    Snakemake gives every other job 1000 to 8000 MB by the size of its input, which nobody has asked for.
+    """
+    rules = {each.rule for each in job} if job.is_group() else {job.rule}
+    return any("mem_mb" in rule.resources and not _made_up(rule.resources["mem_mb"]) for rule in rules)
+
+
+def _made_up(resource: Any) -> bool:
+    """Whether it is Snakemake's own default for memory, or that in other units."""
+    held = (cell.cell_contents for cell in getattr(resource._evaluator, "__closure__", None) or ())
+    return resource.raw == Resources.DEFAULTS["full"]["mem"] or any(
+        _made_up(other) for other in held if isinstance(other, Resource)
+    )
+
+
+def prepare(job: Any, workflow: Any) -> None:
+    """Do what Snakemake does before it runs a job: old outputs removed, folders made, the shadow folder filled."""
+    # With a remote executor `{resources.tmpdir}` stands at `<TBD>`: the resources are expanded anew, for this machine.
+    job._resources = job.rule.expand_resources(
+        job.wildcards_dict, job.input, job.attempt, skip_evaluation=set()
+    )  # fmt: skip
+    job._params = None
+    workflow.async_run(job.prepare())
+
+
+class JobCount:
+    """How many jobs the workflow has for the executor, as far as known; calling it costs nothing most of the time.
+
+    The jobs that once were to be run are remembered: after a checkpoint Snakemake forgets those that are done.
+    """
+
+    def __init__(self, dag: Any) -> None:
+        self._dag, self._known, self._counted = dag, set(), 0.0
+
+    def __call__(self) -> int:
+        if time.monotonic() - self._counted > 1:  # with 10,000 jobs a look takes milliseconds
+            self._known |= {(job.rule.name, *map(str, job.output)) for job in jobs_to_run(self._dag)}
+            self._counted = time.monotonic()
+        return len(self._known)
+
+
+def jobs_to_run(dag: Any) -> list:
+    """The jobs that the executor has to run in all, finished ones too, as far as known."""
+    return [job for job in dag.needrun_jobs(exclude_finished=False) if not job.is_local]
