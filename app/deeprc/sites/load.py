@@ -15,6 +15,8 @@ from deeprc.sites.model import Site
 FOLDER = "site-configs"
 # Words that may come twice: `-l select=… -l place=…`.
 REPEATS = ("options", "scheduler_options", "launcher_options", "flags", "entry")
+# Lists that say something without members: that all was seen (`deeprc doctor --confirm`), and that nothing else works.
+EMPTIED = ("unverified", "alternatives")
 MEND = "mend this key: docs/add-a-site.md says of each what it holds"
 
 
@@ -65,7 +67,7 @@ def load_site(name: str | Path) -> Site:
 def _idle_list(value: object, place: str) -> tuple[str, str] | None:
     """A list without members, or with one twice, where that cannot be meant; and what to do about it."""
     if isinstance(value, list) and place.rpartition(".")[2] not in REPEATS:
-        if not value and place:
+        if not value and place and place.rpartition(".")[2] not in EMPTIED:
             return f"key {place!r}: an empty list says nothing", "leave the key out, or name its members"
         plain = [each for each in value if isinstance(each, str | int)]
         if twice := [each for number, each in enumerate(plain) if each in plain[:number]]:

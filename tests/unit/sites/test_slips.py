@@ -38,6 +38,12 @@ def test_empty_and_doubled_lists_are_refused(tmp_path, parts, key, problem):
     assert caught.value.problem == f"key {key!r}: {problem}" and caught.value.fix
 
 
+def test_no_other_launcher_and_no_doubt_left_are_said_by_empty_lists(tmp_path):
+    path = tmp_path / "site.yaml"
+    path.write_text(yaml.safe_dump(CLUSTER | {"launcher": {"name": "srun", "alternatives": [], "unverified": []}}))
+    assert load_site(path)
+
+
 def test_words_of_options_may_come_twice(tmp_path):
     path = tmp_path / "site.yaml"
     path.write_text(yaml.safe_dump(CLUSTER | {"scheduler": {"name": "slurm", "options": ["-C", "a", "-C", "a"]}}))
