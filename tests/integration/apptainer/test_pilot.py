@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -15,18 +14,28 @@ from pathlib import Path
 import pytest
 import yaml
 
+import pilots
 from deeprc.core.files import read_json
 from deeprc.images.store import Store
+from slurm_cluster import private_cluster
 
 pytestmark = [pytest.mark.requires("apptainer"), pytest.mark.requires("registry"), pytest.mark.timeout(1500)]
 ROOT = Path(__file__).resolve().parents[3]
 MACHINE = platform.machine()
 SMALL = {"forecasting": {"models": ["NHITS"], "steps": 20}, "hydrology": {"epochs": 1}}
+PREPARE, LEARN = ("forecasting_prepare", "hydrology_prepare"), ("forecasting_train", "forecasting_predict")
+METRICS = [f"results/{pipeline}/metrics.json" for pipeline in SMALL]
+OPENMPI = {"implementation": "openmpi", "version": "5.0", "family": "openmpi", "bindable": False, "pmi": ["pmix"]}
+# What PMIx of Slurm's needs in containers: docs/launch.md.
+PMIX = {"when": {"pmi": ["pmix"]}, "container": {"PMIX_MCA_gds": "hash", "PMIX_MCA_psec": "^munge"}}
+AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
-def begin(folder: Path, site: str, *arguments: str, **environment: str) -> subprocess.Popen:
+def begin(folder: Path, site: str, *arguments: str, ranks: int = 1, **environment: str) -> subprocess.Popen:
     folder.mkdir(exist_ok=True)
-    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
+    training = {"ranks": ranks, "reproducible": "elastic"}
+    settings = {**SMALL, "forecasting": {**SMALL["forecasting"], "training": training}}
+    (folder / "small.yaml").write_text(yaml.safe_dump(settings))
     command = [str(Path(sys.executable).parent / "snakemake"), "--profile", f"site/{site}", "--directory", str(folder)]
     return subprocess.Popen(
         [*command, "--configfile", str(folder / "small.yaml"), *arguments], cwd=ROOT, text=True,
@@ -66,6 +75,16 @@ def pulled(publication, key, tmp_path_factory):
     shutil.rmtree(folder)
 
 
+def check_lines(run: Path, held, several: tuple[str, ...], launcher: str, *words: str) -> None:
+    """Every stage ran in that very file; these on two ranks, by this launcher with these words before the container."""
+    ended = (job for job in pilots.events(run) if job["event"] == "job" and job["state"] == "finished")
+    lines = {job["rule"]: job["argv"] for job in ended if job.get("argv")}
+    assert {*several} <= {*lines} and all(str(held.path) in line for line in lines.values()), lines
+    for rule in several:
+        outside = lines[rule][: lines[rule].index("apptainer")]
+        assert Path(outside[0]).name == launcher and {*words} <= {*outside}, lines[rule]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("run")
@@ -80,15 +99,48 @@ def test_both_pipelines_give_in_the_image_what_they_give_outside(pulled, folder)
     assert set(inside["forecasting"]["models"]) == set(SMALL["forecasting"]["models"])
     assert inside["forecasting"] == outside["forecasting"] and inside["hydrology"] == outside["hydrology"]
     # Every stage that the pilot ran was in that very file, and the launcher of several ranks outside of it.
-    run = sorted((folder / "inside" / ".deeprc" / "runs").iterdir())[-1]
-    jobs = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
-    lines = [job["argv"] for job in jobs if job["event"] == "job" and job.get("argv")]
-    assert lines and all(str(held.path) in line for line in lines)
-    several = [line for line in lines if Path(line[0]).name == "mpiexec"]
-    assert several and all(line.index("apptainer") > line.index("-np") for line in several)
+    check_lines(folder / "inside", held, PREPARE, "mpiexec", "-np", "2")
     [image] = read_json(folder / "inside" / "results" / "run.json")["images"]
     assert image["variant"] == held.name and image["digest"] == held.digest and image["source"] == held.source
     assert f"{held.name} (" in (folder / "inside" / "results" / "report.html").read_text()
+
+
+@pytest.mark.requires("slurm")
+@pytest.mark.requires("pmix")
+def test_both_pipelines_give_the_same_under_any_launcher(pulled, folder, openmpi):
+    """In the one image: Open MPI's mpiexec, and Slurm's srun for a pilot that has waited in the queue.
+
+    With Open MPI the model is trained on two ranks, above on one: elastic training has the same bits.
+    """
+    environment, held = pulled
+    environment = {**environment, **AS_ROOT, "DEEPRC_ADDRESS": "127.0.0.1"}
+    here = yaml.safe_load((ROOT / "site-configs/localhost-apptainer/site.yaml").read_text()) | {"mpi": [OPENMPI]}
+    with private_cluster(nodes=1, cores=2, gpus=0) as cluster:  # its PMIx does not start on two that are one machine
+        part = {"name": "debug", "nodes": 1, "architecture": "detect", "cores": 2, "memory_mb": 4000}
+        sites = {
+            "openmpi": {"launcher": {"name": "mpirun-openmpi", "program": f"{openmpi}/bin/mpiexec", "pmi": ["pmix"]}},
+            "srun": {
+                "identity": {"environment": cluster.environment}, "scheduler": {"name": "slurm"}, "partitions": [part],
+                "launcher": {"name": "srun", "pmi": ["pmi2", "pmix"], "default_pmi": "none"}, "settings": [PMIX],
+            },
+        }  # fmt: skip
+        runs = []
+        for name, facts in sites.items():
+            site = folder / f"{name}.yaml"
+            site.write_text(yaml.safe_dump({**here, "name": name, **facts}))
+            chosen = ["--radical-pilot-site", str(site)]
+            chosen += ["--radical-pilot-nodes", "1", "--radical-pilot-runtime", "15"] if name == "srun" else []
+            chosen += ["--", *METRICS]
+            more = {**environment, **cluster.environment}
+            runs.append(begin(folder / name, "localhost-apptainer", *chosen, ranks=1 + (name == "openmpi"), **more))
+        for run in runs:
+            end(run)
+    for pipeline in SMALL:
+        files = (folder / name / "results" / pipeline / "metrics.json" for name in ("inside", *sites))
+        first, *others = map(read_json, files)
+        assert others == [first, first]
+    check_lines(folder / "openmpi", held, (*PREPARE, *LEARN), "mpiexec", "-np", "2", "--map-by")
+    check_lines(folder / "srun", held, PREPARE, "srun", "--ntasks=2", "--mpi=pmix")
 
 
 def test_another_digest_has_all_made_anew(pulled, folder, tmp_path):
