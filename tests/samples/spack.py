@@ -6,6 +6,7 @@ import hashlib
 import platform
 import re
 import shutil
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -130,6 +131,20 @@ def site_file(path: Path) -> Path:
     runs = {"scheduler": {"name": "fork"}, "launcher": {"name": "mpiexec-hydra"}, "interconnect": net}
     path.write_text(yaml.safe_dump(PLAIN | {"name": "example", "mpi": [mpi], "partitions": [part]} | runs))
     return path
+
+
+def gpg(home: Path, *words: str) -> str:
+    """What gpg prints, with the keys of this folder."""
+    home.mkdir(mode=0o700, exist_ok=True)
+    command = ["gpg", "--homedir", home, "--batch", "--quiet", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def secret_key(home: Path, name: str = "builder") -> str:
+    """Make a key without a passphrase; its fingerprint."""
+    gpg(home, "--passphrase", "", "--quick-generate-key", name, "default", "default", "never")
+    listing = gpg(home, "--with-colons", "--list-keys", name).splitlines()
+    return next(line.split(":")[9] for line in listing if line.startswith("fpr:"))
 
 
 BACKEND = """import base64, hashlib, zipfile

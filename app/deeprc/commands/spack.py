@@ -39,6 +39,10 @@ CacheName = Annotated[str | None, typer.Option("--cache", help="a signed build c
 CacheKeys = Annotated[
     list[Path] | None, typer.Option("--cache-key", help="a public key of those who sign its builds; may be repeated")
 ]
+Sign = Annotated[
+    str | None,
+    typer.Option("--sign", help="fingerprint of your secret key: sign what was built, push it to --cache"),
+]
 
 
 @app.command()
@@ -105,9 +109,7 @@ def build(
     offline: Offline = None,
     cache: CacheName = None,
     cache_key: CacheKeys = None,
-    sign: Annotated[
-        str | None, typer.Option(help="fingerprint of your secret key: sign what was built, push it to --cache")
-    ] = None,
+    sign: Sign = None,
 ) -> None:
     """Print, or with --run run, what builds a site's environment. Spack is $SPACK_ROOT, or cloned at the pinned tag.
 
@@ -131,12 +133,13 @@ def prepare(
     offline: Offline = None,
     cache: CacheName = None,
     cache_key: CacheKeys = None,
+    sign: Sign = None,
 ) -> None:
     """Write what the commands of `deeprc spack build` refer to; it is the first of them.
 
     Example: `deeprc spack prepare --site frontier --partition batch --prefix /sw/deeprc/spack`
     """
-    made = _build(site, partition, prefix, packages, None, offline, _cache(cache, cache_key, None))
+    made = _build(site, partition, prefix, packages, None, offline, _cache(cache, cache_key, sign))
     if made.archive is None:
         write_files(made)
         return

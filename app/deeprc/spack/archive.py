@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from deeprc.core.errors import InputError
 from deeprc.core.files import atomic
-from deeprc.spack.build import Build, mine, settings
+from deeprc.spack.build import Build, mine, same_release, settings
 from deeprc.spack.script import packed_script
 
 SUMS = "SHA256SUMS"
@@ -52,7 +52,7 @@ def unpack(build: Build, archive: Path) -> None:
     Raises
     ------
     InputError
-        Where the archive is not one of `deeprc spack mirror`, was changed, or is another partition's.
+        Where the archive is not one of `deeprc spack mirror`, was changed, or is another partition's or release's.
     """
     if not archive.is_file():
         raise InputError("no such archive", where=archive, fix="write it with `deeprc spack mirror`")
@@ -66,6 +66,7 @@ def unpack(build: Build, archive: Path) -> None:
             raise _broken(archive, str(error)) from error
         _check(folder, archive)
         mine(replace(build, prefix=folder))
+        same_release(replace(build, prefix=folder))
         mine(build)
         for entry in sorted(folder.iterdir()):
             target = build.prefix / entry.name

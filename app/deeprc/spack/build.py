@@ -6,6 +6,7 @@ import json
 import shutil
 import tomllib
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import yaml
@@ -114,19 +115,35 @@ def prepare(build: Build) -> None:
         (folder / "environment.txt").write_text(lines(pinned(build)), encoding="utf-8")
     settings(build)
     with atomic(build.prefix / "build.json") as path:
-        path.write_text(json.dumps(build.identity, indent=1) + "\n")
+        path.write_text(json.dumps({**build.identity, "deeprc": version("deeprc")}, indent=1) + "\n")
 
 
 def mine(build: Build) -> None:
     """Refuse the prefix of another partition."""
     record = build.prefix / "build.json"
-    if record.is_file() and (found := json.loads(record.read_text())) != build.identity:
+    found = json.loads(record.read_text()) if record.is_file() else {}
+    found = {key: found[key] for key in build.identity if key in found}
+    if record.is_file() and found != build.identity:
         raise ConfigError(
             "this prefix holds another environment",
             where=build.prefix,
             found=" ".join(f"{key} {value}" for key, value in found.items()),
             expected=" ".join(f"{key} {value}" for key, value in build.identity.items()),
             fix="give each partition a --prefix of its own",
+        )
+
+
+def same_release(build: Build) -> None:
+    """Refuse what another release of Deep RC has written: its commands and its files go together."""
+    record = build.prefix / "build.json"
+    found, own = json.loads(record.read_text()).get("deeprc", "none, so an older one"), version("deeprc")
+    if found != own:
+        raise ConfigError(
+            "this archive was written by another release of Deep RC",
+            where=build.archive,
+            found=found,
+            expected=own,
+            fix="unpack it into the prefix, and run the build.sh that it brings",
         )
 
 

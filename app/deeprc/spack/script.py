@@ -92,6 +92,7 @@ def _files(build: Build) -> list[str]:
         ("--offline", build.archive),
         ("--cache", build.cache.url if build.cache else None),
         *(("--cache-key", key) for key in (build.cache.keys if build.cache else ())),
+        ("--sign", build.cache.sign if build.cache else None),
     ):
         words += [option, str(value)] if value else []
     own = [f"export {name}={shlex.quote(os.environ[name])}" for name in ("DEEPRC_SPACK_ENV",) if name in os.environ]
@@ -131,7 +132,13 @@ def _install(build: Build) -> list[str]:
     """Spack's part."""
     cache = build.cache
     jobs = f" -j {build.jobs}" if build.jobs else ""
-    lines = ["spack concretize --force --fresh", 'spack python "$prefix/programs/wrappers.py"']
+    lines = []
+    if cache and cache.sign:
+        # Spack takes the only key that there is where there is no such one (spack#24656), and hours later.
+        lines += ["# Signing is tried before anything is built"]
+        trial = '"$(command -v gpg2 || command -v gpg)" --batch --quiet --local-user'
+        lines += [f"echo | {trial} {shlex.quote(cache.sign)} --detach-sign >/dev/null"]
+    lines += ["spack concretize --force --fresh", 'spack python "$prefix/programs/wrappers.py"']
     if cache:
         lines += [
             "# Only what these have signed is taken from the build cache",

@@ -5,6 +5,7 @@ The stand-in leaves behind what Spack does; Python, pip, sha256sum and Deep RC a
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -12,12 +13,13 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from deeprc.spack.archive import TIME
-from samples.spack import site_file, without_spack
+from samples.spack import secret_key, site_file, without_spack
 
 DEEPRC = Path(sys.executable).parent / "deeprc"
 
@@ -32,6 +34,8 @@ class Facility:
         self.archive.parent.mkdir()
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "SPACK_"))}
         self.env |= {"DEEPRC_SPACK_ENV": str(self.root / "spack-env"), "SPACK_ROOT": str(self.root / "spack")}
+        self.fingerprint = secret_key(folder / "gpg")
+        self.env["GNUPGHOME"] = str(folder / "gpg")
         self.index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.root / "index")}
 
     def deeprc(self, *words: object, **env: str) -> subprocess.CompletedProcess:
@@ -53,7 +57,8 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Facility:
 @pytest.fixture(scope="module")
 def built(facility: Facility) -> list:
     """The environment, built from the archive with the printed commands, and what Spack was told meanwhile."""
-    printed = facility.deeprc("build", "--prefix", facility.prefix, "--offline", facility.archive)
+    cache = ["--cache", facility.archive.with_name("cache"), "--sign", facility.fingerprint]
+    printed = facility.deeprc("build", "--prefix", facility.prefix, "--offline", facility.archive, *cache)
     assert printed.returncode == 0, printed.stderr
     assert not facility.prefix.exists()  # printing does nothing
     shutil.rmtree(facility.root / "index")  # whatever was there before is out of reach
@@ -90,13 +95,13 @@ def test_the_printed_commands_build_offline_and_the_environment_sees_what_spack_
     installed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
     assert installed[0].startswith(str(facility.prefix / "venv"))
     assert installed[1].startswith(str(facility.prefix / "spack-env"))  # not the wheel
-    assert [call[0][0] for call in built] == ["concretize", "python", "install"]
+    assert [call[0][0] for call in built] == ["concretize", "python", "install", "buildcache"]
     for _, proxies in built:
         assert {value for name, value in proxies.items() if name == name.lower()} == {"http://127.0.0.1:9"}
     scope = (facility.prefix / "spack-scope" / "mirrors.yaml").read_text()
-    assert (
-        scope == "'mirrors:':\n  sources:\n    url: $DEEPRC_SPACK_PREFIX/sources\n    source: true\n    binary: false\n"
-    )
+    sources = "'mirrors:':\n  sources:\n    url: $DEEPRC_SPACK_PREFIX/sources\n    source: true\n    binary: false\n"
+    builds = f"  builds:\n    url: {facility.archive.with_name('cache')}\n    source: false\n"
+    assert scope == f"{sources}{builds}    binary: true\n    signed: true\n"
 
 
 def test_a_machine_without_deep_rc_builds_from_the_unpacked_archive(facility: Facility, built, tmp_path: Path) -> None:
@@ -110,6 +115,15 @@ def test_a_machine_without_deep_rc_builds_from_the_unpacked_archive(facility: Fa
     done = subprocess.run(["bash", tmp_path / "build.sh"], env=env, capture_output=True, text=True)
     assert done.returncode == 1
     assert "sources/_source-cache/a.tar.gz: FAILED" in done.stdout + done.stderr
+
+
+def test_a_key_that_is_not_there_is_told_before_anything_is_built(facility: Facility, tmp_path: Path) -> None:
+    """Spack would build for hours, and then sign with whatever key there is."""
+    cache = ["--cache", tmp_path / "cache", "--sign", "0" * 40]
+    printed = facility.deeprc("build", "--prefix", facility.prefix, "--offline", facility.archive, *cache)
+    trial = next(line for line in printed.stdout.splitlines() if "--detach-sign" in line)
+    done = subprocess.run(["bash", "-c", trial], env=facility.env, capture_output=True, text=True)
+    assert done.returncode != 0 and "No secret key" in done.stderr
 
 
 def rewritten(archive: Path, out: Path, change) -> Path:
@@ -137,6 +151,20 @@ def test_a_changed_archive_or_another_partitions_is_refused_before_anything_is_t
         assert done.returncode != 0
         assert "not as `deeprc spack mirror` wrote it" in done.stderr
         assert not list((tmp_path / name).iterdir())
+    with tarfile.open(facility.archive) as tar:
+        record = tar.extractfile("build.json").read()
+    older = record.replace(version("deeprc").encode(), b"0.0.9")
+    assert older != record
+    sums = [hashlib.sha256(text).hexdigest().encode() for text in (record, older)]
+    changes = {"build.json": (record, older), "SHA256SUMS": sums}
+    old = rewritten(
+        facility.archive,
+        tmp_path / "old.tar",
+        lambda member, content: content.replace(*changes.get(member.name, (b"-", b"-"))),
+    )
+    done = facility.deeprc("prepare", "--prefix", tmp_path / "old", "--offline", old)
+    assert "written by another release of Deep RC" in done.stderr and "found: 0.0.9" in done.stderr
+    assert not list((tmp_path / "old").iterdir())
     facility.site.write_text(facility.site.read_text().replace("name: example", "name: other"))
     done = facility.deeprc("prepare", "--prefix", tmp_path / "other", "--offline", facility.archive)
     assert "this prefix holds another environment" in done.stderr

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import need
-from samples.spack import checkout, site_file
+from samples.spack import checkout, gpg, secret_key, site_file
 
 pytestmark = [pytest.mark.requires("spack"), pytest.mark.timeout(3600)]
 DEEPRC = Path(sys.executable).parent / "deeprc"
@@ -24,6 +24,7 @@ class Facility:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.root, self.site = folder, checkout(folder / "checkout"), site_file(folder / "site.yaml")
+        self.cache = folder / "builds"
         self.packages = os.environ["DEEPRC_SPACK_PACKAGES"]
         self.env = os.environ | {"DEEPRC_SPACK_ENV": str(self.root / "spack-env")}
 
@@ -35,9 +36,16 @@ class Facility:
         """Print the commands, and run what was printed."""
         printed = self.deeprc("build", "--prefix", self.folder / name, *options)
         assert printed.returncode == 0, printed.stderr
-        done = subprocess.run(["nice", "bash"], input=printed.stdout, env=self.env, capture_output=True, text=True)
+        env = self.env | {"GNUPGHOME": str(self.folder / "gpg")}
+        done = subprocess.run(["nice", "bash"], input=printed.stdout, env=env, capture_output=True, text=True)
         (self.folder / f"{name}.log").write_text(done.stdout + done.stderr)
         return done
+
+    def key(self, name: str) -> tuple[str, Path]:
+        """A new key: its fingerprint and the file of its public half."""
+        fingerprint, public = secret_key(self.folder / "gpg", name), self.folder / f"{name}.asc"
+        public.write_text(gpg(self.folder / "gpg", "--armor", "--export", fingerprint))
+        return fingerprint, public
 
     def answers(self, name: str) -> str:
         return subprocess.run([self.folder / name / "venv/bin/deeprc"], capture_output=True, text=True).stdout
@@ -45,13 +53,14 @@ class Facility:
 
 @pytest.fixture(scope="module")
 def facility(tmp_path_factory: pytest.TempPathFactory) -> Facility:
-    """An archive, and a first build from the checkouts; then the source is gone."""
+    """An archive, and a first build from the checkouts, which fills a build cache; then the source is gone."""
     need("spack")
     made = Facility(tmp_path_factory.mktemp("facility"))
     here = ["--packages", made.packages]
     done = made.deeprc("mirror", "--out", made.folder / "site.tar", *here)
     assert done.returncode == 0, done.stderr
-    done = made.build("first", *here)
+    fingerprint, made.public = made.key("builder")
+    done = made.build("first", *here, "--cache", made.cache, "--sign", fingerprint)
     assert done.returncode == 0, done.stderr
     (made.root / "probe-1.0.tar.gz").unlink()
     return made
@@ -68,3 +77,18 @@ def test_an_archive_is_enough(facility: Facility) -> None:
     done = facility.build("offline", "--offline", facility.folder / "site.tar")
     assert done.returncode == 0, done.stderr
     assert facility.answers("offline") == "42\n"
+
+
+def test_a_signed_build_cache_is_enough(facility: Facility) -> None:
+    use = ["--packages", facility.packages, "--cache", facility.cache, "--cache-key", facility.public]
+    done = facility.build("cached", *use)
+    assert done.returncode == 0, done.stderr
+    assert facility.answers("cached") == "42\n"
+
+
+def test_of_a_build_cache_nothing_is_taken_that_somebody_else_has_signed(facility: Facility) -> None:
+    """It would be built instead, and cannot be: the source is gone."""
+    _, other = facility.key("somebody")
+    use = ["--packages", facility.packages, "--cache", facility.cache, "--cache-key", other]
+    done = facility.build("other", *use)
+    assert done.returncode != 0 and not (facility.folder / "other" / "venv").exists()

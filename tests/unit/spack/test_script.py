@@ -118,6 +118,9 @@ def test_a_build_cache_is_signed_when_it_is_used_and_when_it_is_filled() -> None
         "spack install --fail-fast --use-buildcache auto",
         "spack buildcache push --fail-fast --update-index --key AB12 builds",
     ]
+    assert sum("--sign AB12" in line for line in lines if "spack prepare" in line) == 1
+    [trial] = [number for number, line in enumerate(lines) if "--local-user AB12 --detach-sign" in line]
+    assert trial < lines.index("spack concretize --force --fresh")
 
 
 @pytest.mark.parametrize("site", ["anvil", "aurora", "vista"])
