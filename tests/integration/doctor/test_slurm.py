@@ -17,7 +17,7 @@ def facts(pmi):
     return {
         "name": "testbed",
         "scheduler": {"name": "slurm"},
-        "launcher": {"name": "srun", "pmi": pmi},
+        "launcher": {"name": "srun"} | ({"pmi": pmi} if pmi else {}),
         "partitions": [PARTITION | {"scheduler_options": OPTIONS}],
     }
 
@@ -76,8 +76,9 @@ def test_ranks_are_a_world_through_srun(deeprc, slurm, site):
 def test_srun_without_pmi_is_a_world_of_one_each(deeprc, slurm, site):
     """The cluster's default is --mpi=none, as on many a machine."""
     done = deeprc("doctor", "--site", site(**facts([])), "--checks", "world", "--json", env=slurm, before=SALLOC)
+    assert done.returncode == 1, done.stderr
     world = json.loads(done.stdout)["checks"][0]
-    assert done.returncode == 1 and world["status"] == "failed"
+    assert world["status"] == "failed"
     assert world["text"].endswith("srun offers the ranks no PMI") and "--mpi=pmi2" in world["fix"]
     advice = dict(re.findall(r"(launcher|mpi)\.pmi: \[(\w+)\]", world["fix"]))
     followed = facts([advice["launcher"]])
