@@ -21,7 +21,7 @@ export PATH := $(VENV)/bin:$(PATH)
 
 # Prerequisites in their order: a site that is not known is told before gigabytes are installed.
 .NOTPARALLEL:
-.PHONY: help known-site install run test quick lint bench lock audit clean
+.PHONY: help known-site install run test quick lint bench lock audit canary clean
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F"|" '{printf "%-16s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ lock: $(TOOLS)/.installed ## Make locks/ anew from pyproject.toml (ARGS=--upgrad
 
 audit: $(TOOLS)/.installed ## Known vulnerabilities of what is locked: 0 none, 1 some, 3 could not be asked
 	@$(TOOLS)/bin/python locks/audit.py $(ARGS)
+
+canary: ## The quick tests with the newest versions that pyproject.toml allows, in an environment of their own
+	@PYTHON=$(PYTHON) .ci/canary $(ARGS)
 
 # Apart from the environment: what Deep RC needs to run stays as little as it is.
 $(TOOLS)/.installed: locks/tools.txt

@@ -43,6 +43,11 @@ def test_every_package_in_the_table_is_pinned():
         assert any(pin.operator in ("==", "<") for pin in pins[row.package]), row.module
 
 
+def test_the_documents_show_the_table():
+    text = (ROOT / "docs" / "executor.md").read_text()
+    assert "\n".join(f"| `{module}` | {' | '.join(rest)} |" for module, *rest in patched.rows()) in text
+
+
 def other_host(folder: Path) -> Path:
     """The installed radical.utils, but for one line of its own."""
     shutil.copytree(find_spec("radical.utils").submodule_search_locations[0], folder / "radical" / "utils")

@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 # variable: it is made only where this one is set; why; instead: the supported way, and what that lacks.
 Patch = namedtuple("Patch", "module package tested parts change why instead variable", defaults=(None,))
 
-NONE = "none: no setting of it, and no class that could be named in its place"
+NONE = "none"
 PILOT, UTILS = ("radical.pilot", ("1.103.2",)), ("radical.utils", ("1.103.1",))
 FOLDERS = {"radical.pilot": "radical.pilot", "radical.utils": "radical.utils", "psij-python": "psij", "pyzmq": "zmq"}
 
