@@ -6,6 +6,7 @@ catalog of the machine that installs names a key. The bundle's own catalog and k
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -44,7 +45,8 @@ def write(chosen: Sequence[tuple[Image, Held]], target: Path) -> Iterator[str]:
         key = catalog_path().parent / "keys" / f"{image.key}.asc"
         files |= {f"keys/{key.name}": key} if image.key and key.is_file() else {}
     catalog = yaml.safe_dump(Catalog(images=entries).model_dump(mode="json", exclude_defaults=True), sort_keys=False)
-    sums = {name: sif.digest(path).removeprefix("sha256:") for name, path in sorted(files.items())}
+    sums = {CATALOG: hashlib.sha256(catalog.encode()).hexdigest()}
+    sums |= {name: sif.digest(path).removeprefix("sha256:") for name, path in sorted(files.items())}
     with atomic(target) as new, tarfile.open(new, "w") as archive:
         _add(archive, SUMS, "".join(f"{code}  {name}\n" for name, code in sums.items()))
         _add(archive, CATALOG, catalog)
