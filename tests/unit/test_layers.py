@@ -72,7 +72,6 @@ NAMES = re.compile(
 )
 PROSE = {
     "deeprc/modules/text.py",  # a search in modulefiles finds Deep RC by this word
-    "deeprc/schedulers/gridengine.py",  # why no pilot can be had there
 }
 
 

@@ -47,7 +47,7 @@ class GridEngine(Scheduler):
     """
 
     title = "Grid Engine"
-    no_pilot = "RADICAL-Pilot has no way to its nodes, and PSI/J none to its queue"
+    no_pilot = "what the pilot runs by has no way to its queue, nor to its nodes"
     interactive = "qrsh"
     # qsub(1), ENVIRONMENTAL VARIABLES. Others have a JOB_ID, too.
     job_variable, queue_variable, cluster_variable = "SGE_JOB_SPOOL_DIR", "QUEUE", "SGE_CLUSTER_NAME"

@@ -128,8 +128,8 @@ def test_no_pilot_can_be_had_and_nothing_queues():
     with pytest.raises(ConfigError) as error:
         Allocation(cluster(**OWN, partition={"scheduler_options": ["-pe mpi"]}))
     assert str(error.value) == (
-        "site cluster: no pilot can have nodes from Grid Engine: RADICAL-Pilot has no way to its nodes, and PSI/J none"
-        " to its queue\n  found: scheduler gridengine\n  expected: one of fork, lsf, pbspro, slurm\n  fix: start the"
+        "site cluster: no pilot can have nodes from Grid Engine: what the pilot runs by has no way to its queue, nor"
+        " to its nodes\n  found: scheduler gridengine\n  expected: one of fork, lsf, pbspro, slurm\n  fix: start the"
         " workflow within a job of one node, with --profile site/localhost; of several nodes, give the job the line"
         " that `deeprc plan` prints"
     )
