@@ -13,12 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 FACTS = "/opt/deeprc/image.json"
-IMPORTS = {
-    "frames": ["deeprc.frames", "mpi4py", "polars", "pyarrow"],
-    "torch": ["torch", "neuralforecast"],
-    "tensorflow": ["tensorflow"],
-    "cylon": ["pycylon", "mpi4py"],
-}
 SONAME = {"mpich": "libmpi.so.12", "openmpi": "libmpi.so.40"}
 
 
@@ -26,7 +20,7 @@ def imports(facts):
     """The versions are those that were put in, and every package of its stages can be imported."""
     for name, wanted in facts["packages"].items():  # first: ray puts packages of its own before others on the path
         equal(f"the version of {name}", version(name), wanted)
-    for name in dict.fromkeys(name for stage in facts["stages"] for name in IMPORTS[stage]):
+    for name in dict.fromkeys(name for stage in facts["stages"] for name in facts["imports"][stage]):
         if facts["bound"] and name == "deeprc.frames":  # opens MPI, which does not start without the host's libraries
             continue
         importlib.import_module(name)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import deeprc
+from deeprc.core.needs import points
 
 LAYERS = (
     ("core",),
@@ -58,6 +59,29 @@ def test_a_package_imports_what_is_below_it(above):
         if other.startswith("deeprc.") and not allowed(above, other.split(".")[1])
     }
     assert found == set()
+
+
+# Files that name an application all the same, and why.
+NAMES_ONE = {
+    "deeprc/bench/pdsh/queries_1.py": "a query of PDS-H is called so",
+    "deeprc/commands/plan.py": "an example of a command line",
+    "deeprc/launch/pages.py": "the example of the pages in docs/sites",
+    "snakemake_executor_plugin_radical_pilot/commandline.py": "an example of an option",
+}
+
+
+def test_no_application_is_named_outside_of_the_applications():
+    """They are found: whoever adds one touches nothing else."""
+    words = [point.name for point in points()]
+    assert {"forecasting", "hydrology"} <= {*words}
+    texts = [*APP.rglob("*.py"), *APP.rglob("*.j2"), *(APP.parent / "containers").iterdir(), APP.parent / "Makefile"]
+    named = {
+        str(path.relative_to(APP)) if path.is_relative_to(APP) else path.name
+        for path in texts
+        if path.is_file() and not path.is_relative_to(APP / "deeprc" / "applications")
+        if any(word in path.read_text().lower() for word in words)
+    }  # fmt: skip
+    assert named == {*NAMES_ONE}
 
 
 def test_the_plugin_knows_no_application():

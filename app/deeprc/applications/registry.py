@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
 from pydantic import BaseModel, ValidationError
 
 from deeprc.applications.base.application import Application
 from deeprc.core.errors import ConfigError
+from deeprc.core.needs import GROUP, points
 
-GROUP = "deeprc.applications"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Keys beside theirs in the configuration, folders beside theirs in the results, parts of the page.
 TAKEN = ("results", "min_free_mb", "pipelines", "data", "logs", "main", "summary", "run", "provenance", "fetch")
@@ -27,7 +27,7 @@ def applications() -> dict[str, Application]:
         For one that cannot be imported, is none, has a name that is no key or is taken; where there is none at all.
     """
     found: dict[str, tuple[EntryPoint, Application]] = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+    for point in points():
         made = _load(point)
         if made.name in found:
             raise ConfigError(
@@ -37,13 +37,6 @@ def applications() -> dict[str, Application]:
                 fix="uninstall one of the two packages",
             )
         found[made.name] = point, made
-    if not found:
-        raise ConfigError(
-            "no application is installed, not even Deep RC's own",
-            where=f"entry points {GROUP}",
-            found="an installation of an earlier release",
-            fix="install Deep RC anew: make install (or pip install --no-deps --no-build-isolation --editable .)",
-        )
     return {name: made for name, (_, made) in found.items()}
 
 

@@ -4,11 +4,11 @@ A record holds `data` (file name to SHA-256), `prepare` (the options of the prep
 `train` (the options of the training). What a stage must do:
 
 - `check`, `prepare`: `prepared(files, options)` of what they read, in `check.json` and `meta.json`;
-- `train`: `trained(meta["made_from"], options)`, in `model.json`; of forecasting the options begin with the model's
+- `train`: `trained(meta["made_from"], options)`, in `model.json`; of several models the options begin with the model's
   name, so that another one's weights or forecasts with the same options are not taken for it;
 - `predict`: `refuse` a model of other data; its predictions carry the model's record (`to_arrow`);
-- `evaluate`: `refuse` predictions of other data or of another model; in `metrics.json` a `trained` record (forecasting:
-  the options by model);
+- `evaluate`: `refuse` predictions of other data or of another model; in `metrics.json` a `trained` record (of several
+  models, the options by model);
 - the report: refuses what does not fit the metrics (`deeprc.applications.base.products`); in `run.json` and
   in the page's head the metrics' records by pipeline.
 

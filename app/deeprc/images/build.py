@@ -202,6 +202,7 @@ def _fill(context: Path, recipe: Recipe, architecture: str, sources: str, say: S
     facts = image.model_dump(mode="json", include={"name", "glibc", "mpi"}) | {
         "architecture": architecture,
         "stages": recipe.stages,
+        "imports": {stage: definition.imports(stage) for stage in recipe.stages},
         "labels": recipe.labels(),
         "packages": packages if image.route == "wheel" else {},
         "bound": image.for_binding,

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import jinja2
 
+from deeprc.core import needs
 from deeprc.core.errors import ConfigError
 from deeprc.core.shipped import SHIPPED
 from deeprc.images.catalog import Image, catalog_path
 from deeprc.images.debian import SUITE
 
+# What is tried of stages that no application brings.
+IMPORTS = {"frames": ("deeprc.frames", "mpi4py", "polars", "pyarrow"), "cylon": ("pycylon", "mpi4py")}
 # Verbs are the kernel's interface and safe to have inside; UCX and libfabric reach InfiniBand and RoCE through them.
 PACKAGES = ("python3", "libstdc++6", "libibverbs1", "ibverbs-providers", "librdmacm1")
 # What a host's MPI brings along. A copy in an image would be found first and not fit the host's kernel or daemons.
@@ -23,6 +26,11 @@ def templates() -> Path:
     """The folder of the templates: the catalog's own, or Deep RC's where a catalog lies alone."""
     beside = catalog_path().parent
     return beside if any(beside.glob("*.def.j2")) else SHIPPED / "containers"
+
+
+def imports(stage: str) -> list[str]:
+    """What must be there for stages of one kind: an image imports it as soon as it is built."""
+    return [*IMPORTS.get(stage, ()), *needs.modules(stage)]
 
 
 def base(*, context: str = ".") -> str:

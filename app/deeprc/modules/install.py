@@ -11,11 +11,10 @@ from pathlib import Path
 
 from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.core.files import storage_error
+from deeprc.core.needs import extras
 from deeprc.core.source import PLUGIN, copy_source
 from deeprc.modules.release import PARTS, Release, System, lay_out, publish, readable, set_default
 from deeprc.sites import Site
-
-EXTRAS = "forecasting,hydrology"
 
 
 def install(
@@ -93,7 +92,13 @@ def _environment(release: Release, source: Path, given: Path | None) -> Path:
         package = copy_source(source, Path(folder) / "source")
         for command in (
             [sys.executable, "-m", "venv", str(venv)],
-            [str(venv / "bin" / "pip"), "install", "--quiet", f"{package}[{EXTRAS}]", str(package / PLUGIN)],
+            [
+                str(venv / "bin" / "pip"),
+                "install",
+                "--quiet",
+                f"{package}[{','.join(extras())}]",
+                str(package / PLUGIN),
+            ],
         ):
             if (done := subprocess.run(command)).returncode:
                 raise DeepRCError("the environment could not be made", where=venv, found=f"exit code {done.returncode}")

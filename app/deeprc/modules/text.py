@@ -7,12 +7,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from deeprc.core import needs
 from deeprc.images.catalog import Image
 from deeprc.sites import Site
 
 # What `module spider`, `module keyword` and `module category` find it by.
 CATEGORY = "workflows, machine learning, data"
-KEYWORDS = ("Snakemake", "RADICAL-Pilot", "dataframes", "MPI", "PyTorch", "TensorFlow", "forecasting", "hydrology")
+KEYWORDS = ("Snakemake", "RADICAL-Pilot", "dataframes", "MPI", "PyTorch", "TensorFlow")
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _facts(version: str, site: Site, chosen: Chosen | None) -> dict[str, str]:
         "Version": version,
         "Description": f"{what}, in the image {chosen.image.name}" if chosen else what,
         "Category": CATEGORY,
-        "Keywords": ", ".join([*KEYWORDS, *more]),
+        "Keywords": ", ".join([*KEYWORDS, *needs.ours(), *more]),
         "URL": site.url,
     }
 

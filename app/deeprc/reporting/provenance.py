@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from deeprc.core import needs
 from deeprc.core.datasets import sha256
 from deeprc.core.errors import DeepRCError
 from deeprc.core.events import RunImage
@@ -30,13 +31,8 @@ PACKAGES = [
     "polars",
     "pyarrow",
     "pydantic",
-    "torch",
-    "neuralforecast",
-    "tensorflow-cpu",
-    "tensorflow",
-    "plotly",
-    "jinja2",
 ]
+DRAWN = ["plotly", "jinja2"]  # told after those of the applications
 PLACES = 3  # decimals of seconds
 
 
@@ -104,7 +100,7 @@ def machine() -> dict:
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the packages that the pipelines use, as far as they are installed."""
-    return {"python": platform.python_version(), **installed(PACKAGES)}
+    return {"python": platform.python_version(), **installed([*PACKAGES, *needs.packages(), *DRAWN])}
 
 
 def commit(folder: Path) -> dict | None:

@@ -13,6 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from deeprc.core import needs
 from deeprc.core.errors import ConfigError
 from deeprc.core.files import atomic
 from deeprc.core.source import copy_source
@@ -22,7 +23,6 @@ from deeprc.spack.choose import ARCHITECTURE_KEYS, Choice
 from deeprc.spack.externals import externals
 from deeprc.spack.tree import OVERRIDES, spec_version
 
-EXTRAS = ("forecasting", "hydrology")
 # What Spack has built by then, or what must be the machine's own: a wheel of these would hide it.
 BY_SPACK = {"torch", "tensorflow", "tensorflow-cpu", "numpy", "pyarrow", "mpi4py", "mpich"}
 PROGRAMS = Path(__file__).with_name("programs")
@@ -236,7 +236,7 @@ def requirements(source: Path) -> list[str]:
     """What pip installs: the requirements of a checkout of Deep RC without those that Spack builds."""
     project = tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project.get("optional-dependencies", {})
-    wanted = [*project.get("dependencies", []), *(text for extra in EXTRAS for text in extras.get(extra, []))]
+    wanted = [*project.get("dependencies", []), *(text for extra in needs.extras() for text in extras.get(extra, []))]
     return [text for text in wanted if canonicalize_name(Requirement(text).name) not in BY_SPACK]
 
 

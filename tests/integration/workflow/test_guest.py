@@ -44,6 +44,7 @@ def test_a_guest_is_run_to_its_report_on_frames_of_two_ranks(run):
     assert len([*(results / "digits" / "prepared" / "images").glob("part-*.arrow")]) == 2
     about = read_json(results / "run.json")
     assert about["config"]["digits"]["hidden"] == 48 and [*about["made_from"]["digits"]["data"]] == ["digits.csv.gz"]
+    assert about["versions"]["deeprc-digits"] == "1.0" and "scikit-learn" in about["versions"]
     assert [(task["rule"], task["ranks"]) for task in about["tasks"]] == [
         ("digits_prepare", 2), ("digits_train", 1), ("digits_infer", 1),
     ]  # fmt: skip

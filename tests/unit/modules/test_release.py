@@ -41,7 +41,7 @@ def test_lua_exactly() -> None:
         'whatis("Version: 1.0")',
         'whatis("Description: data engineering and deep learning as one pipeline, set up for example")',
         f'whatis("Category: {CATEGORY}")',
-        f'whatis("Keywords: {", ".join(KEYWORDS)}")',
+        f'whatis("Keywords: {", ".join([*KEYWORDS, "forecasting", "hydrology"])}")',
         'whatis("URL: docs/facility.md")',
         'conflict("deeprc")',
         'prepend_path("MODULEPATH", "/soft/modulefiles")',
@@ -68,7 +68,7 @@ def test_tcl_exactly() -> None:
     assert lines[-14:-6] == [
         'module-whatis "deeprc 1.0: data engineering and deep learning as one pipeline, set up for example"',
         f'module-whatis "Category: {CATEGORY}"',
-        f'module-whatis "Keywords: {", ".join(KEYWORDS)}"',
+        f'module-whatis "Keywords: {", ".join([*KEYWORDS, "forecasting", "hydrology"])}"',
         "conflict deeprc",
         'module use "/soft/modulefiles"',
         "module load gcc/12",

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from deeprc.core.contents import named
 from deeprc.core.fingerprint import Record, part_of
+from deeprc.core.needs import Need
 
 if TYPE_CHECKING:  # the report's libraries are heavy
     from deeprc.reporting.events import Task
@@ -50,8 +51,8 @@ class Application:
         Its file of Snakemake rules, from the prepared data on; `rules/<name>.smk` of the workflow, if there is none.
     stages
         Its stages.
-    extras
-        The extras of its distribution that bring what its stages import, with a module of each for a first try.
+    needs
+        What its stages want beside Deep RC itself, by extras of its distribution.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Application:
     preparation: type[BaseModel]
     training: type[BaseModel]
     rules: Path | None = None
-    extras: dict[str, str] = {}  # noqa: RUF012  (one for all: it is not changed)
+    needs: tuple[Need, ...] = ()
     stages: tuple[str, ...] = ("check", "prepare", "train", "predict", "evaluate")
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 from deeprc.applications.base.application import CHECK, METRICS, PREPARED, Application, Report
 from deeprc.applications.forecasting.config import DataConfig, ForecastingConfig
 from deeprc.core.fingerprint import Record, part_of, trained
+from deeprc.core.needs import Need
 
 SUBJECTS = {"beijing": "air quality data", "ett": "transformer data", "csv": "series"}
 
@@ -17,7 +18,7 @@ class Forecasting(Application):
 
     name = "forecasting"
     configuration, preparation = ForecastingConfig, DataConfig
-    extras = {"forecasting": "torch"}  # noqa: RUF012
+    needs = (Need("torch", extra="forecasting", modules=("torch", "neuralforecast")),)
 
     def public(self, options: ForecastingConfig) -> list[str]:
         return [options.dataset]

@@ -7,6 +7,7 @@ from pathlib import Path
 from deeprc.applications.base.application import Application, Report
 from deeprc.applications.hydrology.config import DataConfig, HydrologyConfig, TrainConfig
 from deeprc.applications.hydrology.sources import sources
+from deeprc.core.needs import Need
 
 
 class Hydrology(Application):
@@ -14,7 +15,7 @@ class Hydrology(Application):
 
     name = "hydrology"
     configuration, preparation, training = HydrologyConfig, DataConfig, TrainConfig
-    extras = {"hydrology": "tensorflow"}  # noqa: RUF012
+    needs = (Need("tensorflow", extra="hydrology", modules=("tensorflow",)),)
 
     def own(self, options: HydrologyConfig) -> list[str]:
         return options.paths
