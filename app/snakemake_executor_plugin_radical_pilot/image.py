@@ -16,15 +16,17 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from deeprc.core.events import RunImage
-from deeprc.images.catalog import load_catalog
+from deeprc.images.catalog import Image, load_catalog
 from deeprc.images.site import store_of
 from deeprc.images.store import Store
 from deeprc.launch import Plan
 from deeprc.launch.choose import choose_image
-from deeprc.sites import load_site
+from deeprc.sites import Partition, Site, load_site
 from snakemake_executor_plugin_radical_pilot import internals
 
 
@@ -34,10 +36,20 @@ def digest(argv: list[str], root: str | Path = ".") -> str | None:
     `argv` is Snakemake's whole command line; of another program's nothing is known. A profile that it names is looked
     for where Snakemake was started, as far as that is known (`--directory` has left it), and in `root`.
     """
+    return _asked(argv, root, _digest)
+
+
+def chosen(argv: list[str], root: str | Path = ".") -> Image | None:
+    """The catalog's entry of that image; arguments as of `digest`."""
+    found = _asked(argv, root, _chosen)
+    return found[1] if found else None
+
+
+def _asked(argv: list[str], root: str | Path, ask: Callable[[object], Any]) -> Any:
     for start in dict.fromkeys([Path.cwd(), Path(os.environ.get("PWD", ".")), Path(root)]):
         with contextlib.suppress(OSError), contextlib.chdir(start):
             if arguments := _parsed(argv):
-                return _digest(arguments)
+                return ask(arguments)
     return None
 
 
@@ -58,7 +70,7 @@ def used(plan: Plan, store: Store, architecture: str) -> RunImage | None:
     return RunImage(variant=image.name, digest=pinned if coming else None, source=image.uri)
 
 
-def _digest(arguments: object) -> str | None:
+def _chosen(arguments: object) -> tuple[Site, Image, Partition] | None:
     site, name, part = (_text(arguments, f"radical_pilot_{option}") for option in ("site", "image", "partition"))
     if getattr(arguments, "executor", None) not in ("radical-pilot", "dryrun") or site is None:
         return None
@@ -66,7 +78,13 @@ def _digest(arguments: object) -> str | None:
     if name == "none" or site.runtime.kind == "none":
         return None
     partition = site.partition(part)
-    image = choose_image(catalog, site, partition) if name in (None, "auto") else catalog.image(name)
+    return site, choose_image(catalog, site, partition) if name in (None, "auto") else catalog.image(name), partition
+
+
+def _digest(arguments: object) -> str | None:
+    if (found := _chosen(arguments)) is None:
+        return None
+    site, image, partition = found
     if pinned := image.digests.get(partition.architecture):
         return pinned
     held = store_of(site).find(image, partition.architecture)

@@ -64,6 +64,7 @@ def test_a_package_imports_what_is_below_it(above):
 # Files that name an application all the same, and why.
 NAMES_ONE = {
     "deeprc/bench/pdsh/queries_1.py": "a query of PDS-H is called so",
+    "deeprc/commands/init.py": "an example of a command line",
     "deeprc/commands/plan.py": "an example of a command line",
     "deeprc/launch/pages.py": "the example of the pages in docs/sites",
     "snakemake_executor_plugin_radical_pilot/commandline.py": "an example of an option",

@@ -57,6 +57,11 @@ def points() -> list[EntryPoint]:
     return found
 
 
+def distribution(name: str) -> str:
+    """The distribution that the application `name` is from."""
+    return next((point.dist.name for point in points() if point.name == name and point.dist), OURS)
+
+
 @cache
 def ours() -> dict[str, tuple[Need, ...]]:
     """What the applications that come with Deep RC need, by application."""

@@ -90,15 +90,10 @@ def _environment(release: Release, source: Path, given: Path | None) -> Path:
         return venv / "bin" / "python"
     with tempfile.TemporaryDirectory() as folder:
         package = copy_source(source, Path(folder) / "source")
+        wanted = f"{package}[{','.join(extras())}]"
         for command in (
             [sys.executable, "-m", "venv", str(venv)],
-            [
-                str(venv / "bin" / "pip"),
-                "install",
-                "--quiet",
-                f"{package}[{','.join(extras())}]",
-                str(package / PLUGIN),
-            ],
+            [str(venv / "bin" / "pip"), "install", "--quiet", wanted, str(package / PLUGIN)],
         ):
             if (done := subprocess.run(command)).returncode:
                 raise DeepRCError("the environment could not be made", where=venv, found=f"exit code {done.returncode}")

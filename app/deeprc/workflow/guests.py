@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from deeprc.applications.base.application import Application
 from deeprc.core.errors import ConfigError
+from deeprc.images.catalog import Image
 
 STAGE = re.compile(r"python3? -m ([A-Za-z_][\w.]*)")  # in a rule's command
 
@@ -39,7 +40,7 @@ def theirs(workflow: Any, application: Application, targets: list[str]) -> Itera
     rules = [rule for rule in workflow.rules if rule not in before]
     for rule in rules:
         where = f"{rule.snakefile}:{rule.lineno}"
-        if not rule.name.startswith(f"{application.name}_"):
+        if not re.search(f"(^|_){application.name}_", rule.name):  # before it, what `use rule * as` puts there
             raise ConfigError(
                 f"a rule of the application '{application.name}' cannot be called so",
                 where=where,
@@ -58,6 +59,19 @@ def theirs(workflow: Any, application: Application, targets: list[str]) -> Itera
                 expected=target,
                 fix=mend,
             )
+
+
+def lacking(image: Image, applications: Iterable[Application]) -> Iterator[ConfigError]:
+    """An error for each application whose stages want what the image that jobs run in does not hold."""
+    for application in applications:
+        for need in application.needs:
+            if need.stage not in image.stages:
+                yield ConfigError(
+                    f"the pipeline '{application.name}' cannot run in the image {image.name}: it holds no {need.stage}",
+                    found=", ".join(image.stages),
+                    expected=need.stage,
+                    fix="name another image by --radical-pilot-image, or leave the pipeline out: --config pipelines=…",
+                )
 
 
 def _refuse_absent(module: str, where: str, mend: str) -> None:

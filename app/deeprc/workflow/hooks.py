@@ -16,15 +16,19 @@ from typing import Any
 from deeprc.applications.config import Config
 from deeprc.core.errors import DeepRCError
 from deeprc.core.ownership import require_writable
-from deeprc.workflow import lock, preflight, preview
+from deeprc.images.catalog import Image
+from deeprc.workflow import guests, lock, preflight, preview
 from deeprc.workflow.expected import outdated
 
 
-def attach(workflow: Any, config: Config) -> None:
-    """Let `workflow` run one at a time, look at its data first, and make anew what does not fit `config`."""
+def attach(workflow: Any, config: Config, image: Image | None = None) -> None:
+    """Let `workflow` run one at a time, look at its data first, and make anew what does not fit `config`.
+
+    `image` is what its jobs run in, if they do: it must hold what they import.
+    """
     if not workflow.is_main_process:  # a job's own Snakemake
         return
-    _Attached(workflow, config)
+    _Attached(workflow, config, image)
 
 
 @contextlib.contextmanager
@@ -40,7 +44,8 @@ def plainly() -> Iterator[None]:
 class _Attached:
     """The workflow's own methods, with ours around them."""
 
-    def __init__(self, workflow: Any, config: Config) -> None:
+    def __init__(self, workflow: Any, config: Config, image: Image | None) -> None:
+        self._lacking = [*guests.lacking(image, config.applications())] if image else []
         self._workflow, self._config, self._outdated = workflow, config, {}
         self._looked = self._in_folder = False
         self._held = contextlib.ExitStack()  # while a run goes on
@@ -57,9 +62,13 @@ class _Attached:
             if not lock.SNAKEMAKE.exists():  # Snakemake makes it all the same
                 with plainly():
                     require_writable(lock.SNAKEMAKE, fix=lock.ELSEWHERE)
+            for error in self._lacking:
+                _say(f"note: a run would be refused: {error}")
             return self._execute(*given, **named)
         self._looked = kind.touch_exec
         with plainly(), contextlib.ExitStack() as self._held:
+            for error in self._lacking:
+                raise error
             self._hold()
             if workflow.execution_settings.no_hooks:
                 self._look()

@@ -12,6 +12,7 @@ from deeprc.applications.config import schema
 from deeprc.applications.registry import applications
 from deeprc.core.errors import ConfigError, unknown
 from deeprc.core.files import StorageError, storage_error, write_text
+from deeprc.core.needs import distribution
 from deeprc.sites.load import known_sites, load_site, site_file
 
 FILES = Path(__file__).with_name("study_files")
@@ -100,7 +101,8 @@ class Study:
         """What its stages import and this environment lacks: `module`, and what brings it (`install`)."""
         wanted = {PLUGIN: "snakemake-executor-plugin-radical-pilot"}
         for name in self.applications:
-            wanted |= {module: f"deeprc[{extra}]" for extra, module in applications()[name].extras.items()}
+            for need in applications()[name].needs:
+                wanted |= dict.fromkeys(need.modules, f"{distribution(name)}[{need.extra}]")
         return [{"module": each, "install": by} for each, by in wanted.items() if not importlib.util.find_spec(each)]
 
     def _configuration(self) -> str:

@@ -7,15 +7,25 @@ import pytest
 from deeprc.sites import known_sites
 from starts import Ended, together
 
+LACKING = "the pipeline 'hydrology' cannot run in the image oneapi-mpich: it holds no tensorflow"
+
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory) -> dict[str, Ended]:
     folder, names = tmp_path_factory.mktemp("profiles"), known_sites()
     starts = [["--profile", f"site/{name}", "-n", "--directory", folder / name] for name in names]
-    return dict(zip(names, together(*starts), strict=True))
+    starts.append(["--profile", "site/aurora", "--directory", folder / "aurora"])
+    return dict(zip([*names, "for real"], together(*starts), strict=True))
 
 
 @pytest.mark.parametrize("name", known_sites())
 def test_a_profile_dry_runs(ended, name):
     assert ended[name].code == 0, ended[name].output
     assert "This was a dry-run" in ended[name].output
+
+
+def test_a_pipeline_whose_framework_the_image_lacks_is_refused_by_name(ended):
+    told = [name for name in known_sites() if "note: a run would be refused: " in ended[name].output]
+    assert told == ["aurora"] and LACKING in ended["aurora"].output
+    assert ended["for real"].code == 1 and f"error: {LACKING}" in ended["for real"].output
+    assert "rule hydrology" not in ended["for real"].output and "check the" not in ended["for real"].output
