@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from deeprc.applications.registry import applications
+from deeprc.core.errors import ConfigError
 
 GUEST = """
 from deeprc.applications.base.application import Application
+from pathlib import Path
 from pydantic import BaseModel
 
 class Options(BaseModel):
@@ -30,6 +32,24 @@ NO_APPLICATION = 3
 class Taken(Guest):
     name = "results"
 TAKEN = Taken()
+class Folder(Guest):
+    name = "data"
+FOLDER = Folder()
+class Needs(BaseModel):
+    depth: int
+class Demanding(Guest):
+    configuration = Needs
+DEMANDING = Demanding()
+class Ruled(Guest):
+    rules = Path("/not/there.smk")
+RULED = Ruled()
+class Halved(Guest):
+    preparing = Application.preparing
+HALVED = Halved()
+class Wider(Halved):
+    class preparation(BaseModel):
+        width: int = 3
+WIDER = Wider()
 """
 SHOW = """
 from deeprc.applications.config import load_config
@@ -80,12 +100,22 @@ def test_a_guest_has_its_key_in_the_configuration(tmp_path):
         ({"guest": "NO_APPLICATION"}, "this is no application"),
         ({"results": "TAKEN"}, "an application cannot be called so"),
         ({"other": "APPLICATION"}, "an application cannot be called so"),
+        ({"data": "FOLDER"}, "an application cannot be called so"),
+        ({"guest": "DEMANDING"}, "keys of this application have no default that fits"),
+        ({"guest": "RULED"}, "the rules of this application are not there"),
+        ({"guest": "HALVED"}, "this application says nothing of its preparation"),
+        ({"guest": "WIDER"}, "options of this application's preparation are not in its configuration"),
     ],
 )
-def test_what_is_wrong_with_a_guest_is_told_with_its_package(tmp_path, points, problem):
-    install(tmp_path, points)
+def test_what_is_wrong_with_a_guest_is_told_with_its_package(tmp_path, monkeypatch, points, problem):
     (member,) = points.values()
-    assert f"guest_package.application:{member} of the package guest-package: {problem}" in said(tmp_path)
+    package = f"guest_{member.lower()}"  # of this process: each has a name of its own
+    install(tmp_path, points, package)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        applications.__wrapped__()
+    where = f"{package}.application:{member} of the package {package.replace('_', '-')}"
+    assert str(caught.value).startswith(f"{where}: {problem}")
 
 
 def test_two_of_one_name_are_refused(tmp_path):
