@@ -19,7 +19,7 @@ import numpy as np
 
 from deeprc.bench.machine import describe
 from deeprc.bench.start import started
-from deeprc.learning.checkpoints import Store
+from deeprc.learning.checkpoints import CheckpointStore
 from deeprc.learning.peers import Peers, join
 
 SAVES = 3
@@ -42,7 +42,7 @@ def bench_checkpoint(megabytes: int, peers: Peers, folder: Path) -> dict:
         array += 1  # touched: their memory is there
     idle = [_step(peers, turns) for _ in range(STEPS)]
     before = _peak()
-    store, blocked, writing = Store(folder / "async", peers), [], []
+    store, blocked, writing = CheckpointStore(folder / "async", peers), [], []
     store.save(0, tensors, {})  # makes its memory
     store.finish()
     for save in range(1, SAVES + 1):
@@ -58,7 +58,7 @@ def bench_checkpoint(megabytes: int, peers: Peers, folder: Path) -> dict:
         idle += [_step(peers, turns) for _ in range(STEPS)]
     extra = sum(peers.allgather(_peak() - before))
     both = {"sync": [], "async": blocked}
-    store = Store(folder / "sync", peers)
+    store = CheckpointStore(folder / "sync", peers)
     for save in range(SAVES + 1):
         peers.allgather(None)
         began = time.perf_counter()

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from deeprc.core.errors import ConfigError, unknown
-from deeprc.doctor.outcome import Outcome
+from deeprc.doctor.result import CheckResult
 from deeprc.sites import load_site
 from deeprc.sites.load import file_of
 
@@ -95,7 +95,7 @@ def doctor(
 def _machine(
     wanted: list[str], site: str | None, partition: str | None, nodes: int | None, ranks: int | None,
     image: str | None, patience: float,
-) -> tuple[dict, str, list[Outcome], Callable[[], list[str]]]:  # fmt: skip
+) -> tuple[dict, str, list[CheckResult], Callable[[], list[str]]]:  # fmt: skip
     """What JSON begins with, the table's title, what was found, and what writes it into the site file."""
     from deeprc.doctor import checks  # not for every `deeprc plan`
     from deeprc.doctor.case import choose, make_case, this_site
@@ -114,7 +114,7 @@ def _machine(
     return head, title, outcomes, partial(confirm, file, where, part, case.layout, outcomes, today)
 
 
-def _security(wanted: list[str], folder: Path, site: str | None) -> tuple[dict, str, list[Outcome]]:
+def _security(wanted: list[str], folder: Path, site: str | None) -> tuple[dict, str, list[CheckResult]]:
     """The same for `--security`."""
     from deeprc.doctor.security import CHECKS, look
     from deeprc.sites.identity import here_among_known

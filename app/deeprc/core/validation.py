@@ -42,7 +42,7 @@ def validate(model: type[Model], data: object, *, where: object) -> Model:
         raise _explain(model, issues[0], where) from None
 
 
-class _Strict(yaml.SafeLoader):
+class _StrictLoader(yaml.SafeLoader):
     """YAML, but a key that stands twice in a mapping is an error: the first one would be lost without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
@@ -67,7 +67,7 @@ class _Strict(yaml.SafeLoader):
 _SPELT = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)\Z")
 
 
-class _Spelt(_Strict):
+class _Spelt(_StrictLoader):
     """For files that nobody else reads; what Snakemake reads as well has to be read as it does."""
 
     yaml_implicit_resolvers: ClassVar = {
@@ -91,7 +91,7 @@ def read_yaml(path: str | Path, *, spelt: bool = False) -> object:
     """
     path = Path(path)
     try:
-        value = _parsed(_text(path), path, _Spelt if spelt else _Strict)
+        value = _parsed(_text(path), path, _Spelt if spelt else _StrictLoader)
         depth, size = _extent(value, path, (), {})
     except RecursionError:
         depth, size = DEEPEST + 1, 0
@@ -108,7 +108,7 @@ def read_yaml(path: str | Path, *, spelt: bool = False) -> object:
     return value
 
 
-def _parsed(text: str, path: Path, loader: type[_Strict]) -> object:
+def _parsed(text: str, path: Path, loader: type[_StrictLoader]) -> object:
     try:
         return json.loads(text, object_pairs_hook=lambda pairs: _once(pairs, path))
     except ValueError:
@@ -263,7 +263,7 @@ def _cure(kind: str, found: object, message: str) -> str | None:
         return "write a list, such as [0.7, 0.1]" if isinstance(found, float) else "write a list"
     if isinstance(found, str) and found.lstrip().startswith(("{", "[")):
         try:
-            yaml.load(found, Loader=_Strict)
+            yaml.load(found, Loader=_StrictLoader)
         except RecursionError:
             return None
         except (_Twice, yaml.YAMLError) as error:

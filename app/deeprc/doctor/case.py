@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deeprc.core.errors import ConfigError
 from deeprc.doctor.launch import Case, here
-from deeprc.doctor.outcome import Outcome
+from deeprc.doctor.result import CheckResult
 from deeprc.images.catalog import Image, load_catalog
 from deeprc.images.store import Store
 from deeprc.launch.choose import choose_image, make_layout
@@ -40,7 +40,7 @@ def _file(site: Site, image: Image, part: Partition) -> str:
 
 def make_case(
     site: Site, part: Partition, nodes: int | None, ranks: int | None, image: str | None, patience: float
-) -> tuple[Case, Outcome | None]:
+) -> tuple[Case, CheckResult | None]:
     """The layout and the image; a remark where the image that would be right is not here."""
     nodes = nodes or site.scheduler.system.nodes()
     ranks = ranks or nodes * min(2, part.usable_cores)
@@ -59,4 +59,4 @@ def make_case(
     if image:
         raise ConfigError(f"image {image} is not here", where=path, fix=fix)
     text = f"{chosen.name} is not here ({path}): ranks run in this environment, without a container"
-    return Case(site, part, layout, patience=patience), Outcome("image", chosen.name, "warning", text, fix)
+    return Case(site, part, layout, patience=patience), CheckResult("image", chosen.name, "warning", text, fix)

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from deeprc.core.files import write_text
-from deeprc.doctor.outcome import Outcome
+from deeprc.doctor.result import CheckResult
 from deeprc.launch import Layout
 from deeprc.sites import Partition, Site
 from deeprc.sites.edit import with_keys
@@ -31,7 +31,7 @@ OWN = set(Fact.model_fields)
 
 
 def confirm(
-    file: Path, site: Site, partition: Partition, layout: Layout, outcomes: Sequence[Outcome], today: datetime.date
+    file: Path, site: Site, partition: Partition, layout: Layout, outcomes: Sequence[CheckResult], today: datetime.date
 ) -> list[str]:
     """Mark what was seen in the site's file, and return a line for each part.
 
@@ -55,7 +55,7 @@ def confirm(
 
 
 def _parts(
-    site: Site, partition: Partition, outcomes: Iterable[Outcome]
+    site: Site, partition: Partition, outcomes: Iterable[CheckResult]
 ) -> list[tuple[list[str | int], Fact, str, list[str]]]:
     """The parts of which all that was looked at is so: path in the file, fact, name, keys that were seen."""
     number = next(n for n, part in enumerate(site.partitions) if part.name == partition.name)

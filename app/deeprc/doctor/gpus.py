@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from deeprc.doctor.outcome import Outcome
+from deeprc.doctor.result import CheckResult
 
 OWN = (
     "gpu_binding of the partition in the site file: `per_task`, or `variable` where Slurm's own binding fails; and does"
@@ -12,7 +12,7 @@ OWN = (
 )
 
 
-def judge(said: list[dict], *, ranks: int, each: int, seen: int, comm: str, line: str) -> Outcome:
+def judge(said: list[dict], *, ranks: int, each: int, seen: int, comm: str, line: str) -> CheckResult:
     """What comes of what the ranks have said.
 
     Parameters
@@ -22,17 +22,17 @@ def judge(said: list[dict], *, ranks: int, each: int, seen: int, comm: str, line
     """
     subject = f"of ranks that talk by {'MPI' if comm == 'mpi' else 'NCCL, RCCL or oneCCL'}"
     if len(said) != ranks:
-        return Outcome("gpus", subject, "failed", f"{len(said)} of {ranks} ranks have told", launch_line=line)
+        return CheckResult("gpus", subject, "failed", f"{len(said)} of {ranks} ranks have told", launch_line=line)
     few = [rank for rank in said if len(rank["devices"]) < each]
     if few:
         text = f"{len(few)} of {ranks} ranks see no accelerator, or fewer than {each} ({_where(few[0])})"
-        return Outcome("gpus", subject, "failed", text, OWN, launch_line=line)
+        return CheckResult("gpus", subject, "failed", text, OWN, launch_line=line)
     used = Counter((rank["host"], device) for rank in said for device in rank["devices"][:each])
     (host, device), most = used.most_common(1)[0]
     by = said[0]["by"]
     if most > 1:
         text = f"{most} ranks on {host} use the same accelerator ({by} {device}); {len(used)} are used by {ranks} ranks"
-        return Outcome("gpus", subject, "failed", text, OWN, launch_line=line)
+        return CheckResult("gpus", subject, "failed", text, OWN, launch_line=line)
     other = [rank for rank in said if len(rank["devices"]) != seen]
     if other:
         text = f"each rank uses another one, but sees {len(other[0]['devices'])} instead of {seen} ({_where(other[0])})"
@@ -41,9 +41,9 @@ def judge(said: list[dict], *, ranks: int, each: int, seen: int, comm: str, line
             if seen > each
             else OWN
         )
-        return Outcome("gpus", subject, "warning", text, fix, launch_line=line)
+        return CheckResult("gpus", subject, "warning", text, fix, launch_line=line)
     text = f"{ranks} ranks use {len(used)} accelerators, each its own ({by}), and see {seen}"
-    return Outcome("gpus", subject, "ok", text, launch_line=line)
+    return CheckResult("gpus", subject, "ok", text, launch_line=line)
 
 
 def _where(rank: dict) -> str:

@@ -6,12 +6,12 @@ from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Column, Table
 
-from deeprc.doctor.outcome import Outcome
+from deeprc.doctor.result import CheckResult
 
 COLOURS = {"ok": "green", "warning": "yellow", "failed": "bold red", "not run": "dim"}
 
 
-def show(outcomes: list[Outcome], console: Console) -> None:
+def show(outcomes: list[CheckResult], console: Console) -> None:
     """Print all outcomes, the measurements, and how many of each there are."""
     words = Column("what was found, and what to do", overflow="fold")  # a path is shown whole
     table = Table("check", "of", "result", words, show_lines=False)
@@ -34,7 +34,7 @@ def show(outcomes: list[Outcome], console: Console) -> None:
     console.print(", ".join(f"[{COLOURS[status]}]{count} {status}[/]" for status, count in counts.items() if count))
 
 
-def _figures(outcome: Outcome) -> RenderableType:
+def _figures(outcome: CheckResult) -> RenderableType:
     titles = {
         "bytes": "bytes",
         "allreduce_us": "allreduce µs",

@@ -27,7 +27,7 @@ class Sign:
 
 
 @dataclass(frozen=True)
-class Told:
+class FoundSign:
     """A sign that was found, and the line that it was told by."""
 
     sign: Sign
@@ -35,7 +35,7 @@ class Told:
     line: str
 
 
-def first_sign(log: str, image: bool = False) -> Told | None:
+def first_sign(log: str, image: bool = False) -> FoundSign | None:
     """The first of SIGNS that stands in the log of ranks in an image, or without one."""
     log = IGNORED.sub("", log)
     for sign in (sign for sign in SIGNS if sign.image in (None, image)):
@@ -43,7 +43,7 @@ def first_sign(log: str, image: bool = False) -> Told | None:
             begin = log.rfind("\n", 0, match.start()) + 1
             end = log.find("\n", match.end())
             line = " ".join(log[begin : end if end >= 0 else None].split())
-            return Told(sign, match.group(1) if match.groups() else None, line)
+            return FoundSign(sign, match.group(1) if match.groups() else None, line)
     return None
 
 

@@ -41,7 +41,7 @@ COUNTS = ("count", "len", "n_unique")
 
 
 @dataclass(frozen=True)
-class Aggregate:
+class Aggregation:
     """One column of the result.
 
     Parameters
@@ -49,7 +49,7 @@ class Aggregate:
     name
         What it is called.
     function, column
-        The aggregate, and the column of `Plan.rows` that it is made of.
+        The aggregate, and the column of `GroupPlan.rows` that it is made of.
     dtype, source
         The types of the result and of the column.
     """
@@ -101,7 +101,7 @@ class Aggregate:
 
 
 @dataclass(frozen=True)
-class Plan:
+class GroupPlan:
     """A groupby, checked. Inside it keys are called k0, k1, … and columns c0, c1, …: no user's name is in the way.
 
     Parameters
@@ -120,7 +120,7 @@ class Plan:
     by: tuple[str, ...]
     keys: tuple[str, ...]
     types: tuple[pl.DataType, ...]
-    wanted: tuple[Aggregate, ...]
+    wanted: tuple[Aggregation, ...]
 
     @property
     def whole(self) -> bool:
@@ -140,7 +140,7 @@ class Plan:
         return [Reduction(r.name, MERGE.get(r.kind, r.kind), r.name) for r in self.reductions]
 
 
-def plan(df: pl.DataFrame, by: Sequence[str], spec: Spec) -> Plan:
+def plan(df: pl.DataFrame, by: Sequence[str], spec: Spec) -> GroupPlan:
     """Check what is asked for.
 
     Parameters
@@ -170,8 +170,8 @@ def plan(df: pl.DataFrame, by: Sequence[str], spec: Spec) -> Plan:
     text = [spelled(kind) if kind.is_nested() else kind for kind in types]
     grouped = {key: df[name].cast(kind) for key, name, kind in zip(keys, by, text, strict=True)}
     rows = pl.DataFrame(grouped | {c: df[n] for n, c in inside.items()})
-    wanted = (Aggregate(f"{c}_{f}", f, inside[c], _type(schema[c], c, f), schema[c]) for c, f in pairs)
-    return Plan(rows, tuple(by), keys, types, tuple(wanted))
+    wanted = (Aggregation(f"{c}_{f}", f, inside[c], _type(schema[c], c, f), schema[c]) for c, f in pairs)
+    return GroupPlan(rows, tuple(by), keys, types, tuple(wanted))
 
 
 def groupby(df: pl.DataFrame, by: Names, spec: Spec, comm: Communicator) -> pl.DataFrame:
@@ -197,19 +197,19 @@ def groupby(df: pl.DataFrame, by: Names, spec: Spec, comm: Communicator) -> pl.D
         return _finished(planned, result)
 
 
-def _reduced(plan: Plan, rows: pl.DataFrame, reductions: Sequence[Reduction]) -> pl.DataFrame:
+def _reduced(plan: GroupPlan, rows: pl.DataFrame, reductions: Sequence[Reduction]) -> pl.DataFrame:
     with _digits(plan):
         return reduce_groups(rows, plan.keys, reductions)
 
 
-def _whole_groups(plan: Plan, rows: pl.DataFrame) -> pl.DataFrame:
+def _whole_groups(plan: GroupPlan, rows: pl.DataFrame) -> pl.DataFrame:
     schema = rows.schema
     parts = [expression(reduction, schema[reduction.column]) for reduction in plan.reductions]
     with _digits(plan):
         return rows.group_by(plan.keys).agg(*parts, *(a.whole for a in plan.wanted if a.parts is None))
 
 
-def _with_variance(plan: Plan, result: pl.DataFrame, column: str, comm: Communicator) -> pl.DataFrame:
+def _with_variance(plan: GroupPlan, result: pl.DataFrame, column: str, comm: Communicator) -> pl.DataFrame:
     keys = list(plan.keys)
     with comm.together() as same:
         partial = partial_sums(plan.rows.select(*keys, column), keys, column)
@@ -219,7 +219,7 @@ def _with_variance(plan: Plan, result: pl.DataFrame, column: str, comm: Communic
         return result.join(variances(arrived(), keys, f"{column}_variance"), on=keys, how="left", nulls_equal=True)
 
 
-def _finished(plan: Plan, result: pl.DataFrame) -> pl.DataFrame:
+def _finished(plan: GroupPlan, result: pl.DataFrame) -> pl.DataFrame:
     for aggregate in plan.wanted:
         if aggregate.may_overflow:
             _check_digits(aggregate, result[f"{aggregate.column}_total"])
@@ -229,7 +229,7 @@ def _finished(plan: Plan, result: pl.DataFrame) -> pl.DataFrame:
 
 
 @contextmanager
-def _digits(plan: Plan) -> Iterator[None]:
+def _digits(plan: GroupPlan) -> Iterator[None]:
     try:
         yield
     except pl.exceptions.ComputeError as error:
@@ -239,7 +239,7 @@ def _digits(plan: Plan) -> Iterator[None]:
         raise _too_many_digits(", ".join(sums), str(error)) from error
 
 
-def _check_digits(aggregate: Aggregate, totals: pl.Series) -> None:
+def _check_digits(aggregate: Aggregation, totals: pl.Series) -> None:
     largest = totals.abs().max() or 0.0
     if largest >= 10.0 ** (38 - aggregate.source.scale):
         raise _too_many_digits(aggregate.name, f"about {largest:.6g}, with {aggregate.source.scale} decimal places")

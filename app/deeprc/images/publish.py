@@ -16,7 +16,7 @@ from deeprc.images import apptainer, documents, labels
 from deeprc.images.catalog import Image, load_catalog
 from deeprc.images.errors import ImageError, RegistryError
 from deeprc.images.held import BUILT, Held
-from deeprc.images.registry import INDEX, MANIFEST, PROCESSORS, SIF_LAYER, AbsentError, Address, Body, Registry
+from deeprc.images.registry import INDEX, MANIFEST, PROCESSORS, SIF_LAYER, AbsentError, Address, Body, ImageRegistry
 from deeprc.images.store import Store
 
 CONFIG, EMPTY = "application/vnd.sylabs.sif.config.v1+json", b"{}"
@@ -89,7 +89,7 @@ def push(held: Held, destination: str) -> Published:
     """
     named = Address.parse(destination)
     address = Address(named.host, named.repository, tag(held.architecture, held.digest))
-    registry = Registry(address, write=True)
+    registry = ImageRegistry(address, write=True)
     layer = _upload(registry, held.digest, held.path.stat().st_size, lambda: held.path.open("rb"))
     config = _upload(registry, _digest(EMPTY), len(EMPTY), lambda: EMPTY)
     title = {"org.opencontainers.image.title": held.path.name}
@@ -111,7 +111,7 @@ def push(held: Held, destination: str) -> Published:
     return Published(address, index, digests)
 
 
-def _upload(registry: Registry, digest: str, size: int, body: Body) -> dict[str, object]:
+def _upload(registry: ImageRegistry, digest: str, size: int, body: Body) -> dict[str, object]:
     """Send a blob where the registry does not have it yet; its descriptor."""
     octets = {"Content-Type": "application/octet-stream"}
     with registry.open("/blobs/uploads/", octets, method="POST", body=lambda: b"") as answer:
@@ -130,7 +130,7 @@ def _upload(registry: Registry, digest: str, size: int, body: Body) -> dict[str,
     return {"digest": digest, "size": size}
 
 
-def _attach(registry: Registry, image: dict, tag: str, kind: str, text: bytes) -> None:
+def _attach(registry: ImageRegistry, image: dict, tag: str, kind: str, text: bytes) -> None:
     """Put a document of an image there: an artifact (OCI 1.1) that names the image, under a tag of its own."""
     config = {"mediaType": NOTHING, **_upload(registry, _digest(EMPTY), len(EMPTY), lambda: EMPTY)}
     layer = {"mediaType": kind, **_upload(registry, _digest(text), len(text), lambda: text)}
@@ -139,7 +139,7 @@ def _attach(registry: Registry, image: dict, tag: str, kind: str, text: bytes) -
     _put(registry, tag, {**artifact, "layers": [layer], "subject": image})
 
 
-def _enter(registry: Registry, name: str, entry: dict) -> None:
+def _enter(registry: ImageRegistry, name: str, entry: dict) -> None:
     """Put an entry into an index, in the place of the one for its processor; other processors' stay."""
     for _ in range(ATTEMPTS):
         others = [row for row in _entries(registry, name) if row.get("platform") != entry["platform"]]
@@ -150,7 +150,7 @@ def _enter(registry: Registry, name: str, entry: dict) -> None:
     raise RegistryError("others write to this index", where=registry.address, fix="push again")
 
 
-def _entries(registry: Registry, name: str) -> list[dict]:
+def _entries(registry: ImageRegistry, name: str) -> list[dict]:
     try:
         found = registry.manifest(name)
     except AbsentError:
@@ -158,7 +158,7 @@ def _entries(registry: Registry, name: str) -> list[dict]:
     return found["manifests"] if found.get("mediaType") == INDEX else []
 
 
-def _put(registry: Registry, name: str, content: dict) -> dict[str, object]:
+def _put(registry: ImageRegistry, name: str, content: dict) -> dict[str, object]:
     """Put a manifest or an index there under a name; its descriptor."""
     text = json.dumps(content).encode()
     headers = {"Content-Type": content["mediaType"]}

@@ -62,7 +62,7 @@ class BeyondEndError(RegistryError):
     """As many bytes have arrived as there are, or more (HTTP 416)."""
 
 
-class Registry:
+class ImageRegistry:
     """One repository of a registry.
 
     Anonymous access is asked for first; where the registry wants a name, that of `login` is given.

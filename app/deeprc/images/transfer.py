@@ -13,7 +13,7 @@ from pathlib import Path
 from deeprc.images import apptainer, labels, sbom, sif
 from deeprc.images.catalog import Image, catalog_path
 from deeprc.images.errors import ImageError, RegistryError
-from deeprc.images.registry import Address, BeyondEndError, Registry
+from deeprc.images.registry import Address, BeyondEndError, ImageRegistry
 from deeprc.images.store import Held, Store, cannot_write
 
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all
@@ -65,7 +65,7 @@ def pull(
         if held := store.find(image, architecture):  # another process was faster
             return held
         part = store.part(digest, alone=alone)
-        download(Registry(source), digest, part, progress)
+        download(ImageRegistry(source), digest, part, progress)
         with _dropped_on_refusal(part):
             signed_by = check(part, image, architecture)
         return store.adopt(
@@ -73,7 +73,7 @@ def pull(
         )
 
 
-def download(registry: Registry, digest: str, part: Path, progress: Progress) -> None:
+def download(registry: ImageRegistry, digest: str, part: Path, progress: Progress) -> None:
     """Bring `part` to the whole of the file with that digest; what is there already is not fetched again.
 
     Where what was there turns out to be something else, all of it is fetched anew.
@@ -94,7 +94,7 @@ def download(registry: Registry, digest: str, part: Path, progress: Progress) ->
         )
 
 
-def _persist(registry: Registry, digest: str, part: Path, progress: Progress) -> str:
+def _persist(registry: ImageRegistry, digest: str, part: Path, progress: Progress) -> str:
     """Fetch what is missing, again where it breaks off on the way; the digest of what `part` then is."""
     for attempt in range(1, ATTEMPTS + 1):
         before = part.stat().st_size if part.exists() else 0
@@ -107,7 +107,7 @@ def _persist(registry: Registry, digest: str, part: Path, progress: Progress) ->
     raise AssertionError("unreachable")
 
 
-def _fetch(registry: Registry, digest: str, part: Path, progress: Progress) -> str:
+def _fetch(registry: ImageRegistry, digest: str, part: Path, progress: Progress) -> str:
     done, total, found = 0, 0, hashlib.sha256()
     if part.exists():
         with part.open("rb") as handle:

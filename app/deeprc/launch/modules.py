@@ -20,7 +20,7 @@ fi"""
 
 
 @dataclass(frozen=True)
-class Problem:
+class ModuleFault:
     """A module that does not load.
 
     Attributes
@@ -47,7 +47,7 @@ class Problem:
         return f"module {self.module} {what}" + (f": {self.said}" if self.said else "")
 
 
-def probe(modules: Sequence[str], *, init: str = KNOWN, timeout: float = 60) -> list[Problem]:
+def probe(modules: Sequence[str], *, init: str = KNOWN, timeout: float = 60) -> list[ModuleFault]:
     """The problems that loading `modules` in this order meets; empty where all of them load together.
 
     Parameters
@@ -72,7 +72,7 @@ def probe(modules: Sequence[str], *, init: str = KNOWN, timeout: float = 60) -> 
     )
     parts = done.stdout.split(MARK)[1:]
     if parts and parts[0].strip() == "none":
-        return [Problem(modules[0], "no modules", "")]
+        return [ModuleFault(modules[0], "no modules", "")]
     problems, wanted = [], []
     for module, said, loaded in zip(modules, parts[::2], parts[1::2], strict=False):
         if module.startswith("use "):
@@ -81,9 +81,9 @@ def probe(modules: Sequence[str], *, init: str = KNOWN, timeout: float = 60) -> 
         gone = [earlier for earlier in wanted if not _among(earlier, names)]
         text = " ".join(said.split())
         if not _among(module, names):
-            problems.append(Problem(module, "conflict" if "conflict" in text.lower() else "missing", text))
+            problems.append(ModuleFault(module, "conflict" if "conflict" in text.lower() else "missing", text))
         elif gone:
-            problems.append(Problem(module, "conflict", text or f"{', '.join(gone)} went away"))
+            problems.append(ModuleFault(module, "conflict", text or f"{', '.join(gone)} went away"))
         wanted = [earlier for earlier in [*wanted, module] if _among(earlier, names)]
     return problems
 

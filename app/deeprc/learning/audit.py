@@ -18,7 +18,7 @@ SHOWN = 5  # samples that are named
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AuditResult:
     """What an audit found of one training: what is wrong in it, if anything is."""
 
     folder: Path
@@ -54,7 +54,7 @@ def find(run: Path) -> list[Path]:
     return folders
 
 
-def audit(folder: Path) -> Verdict:
+def audit(folder: Path) -> AuditResult:
     """Look at the ledger of one training.
 
     Beside it, `ledger.json` holds the facts that it is held against: `rows` (file with the rows that are samples),
@@ -64,7 +64,7 @@ def audit(folder: Path) -> Verdict:
     samples = facts["samples"]
     faults = [*_steps(table, facts), *_epochs(table, samples, facts)]
     epochs = len(table["epoch"].unique())
-    return Verdict(folder, facts["steps"], epochs, sum(end - begin for begin, end in samples), faults)
+    return AuditResult(folder, facts["steps"], epochs, sum(end - begin for begin, end in samples), faults)
 
 
 def _steps(table: pa.Table, facts: dict) -> Iterator[str]:

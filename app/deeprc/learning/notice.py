@@ -11,7 +11,7 @@ from deeprc.core.errors import DeepRCError
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
-class Ended(DeepRCError):
+class AskedToEnd(DeepRCError):
     """A training that was asked to end before it was done; it is saved."""
 
     exit_code = 75  # EX_TEMPFAIL: to be tried again

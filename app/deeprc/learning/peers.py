@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from deeprc.learning.world import Told, World, WorldError, placed, told
+from deeprc.learning.world import ToldRank, World, WorldError, placed, told
 
 
 class Pending(Protocol):
@@ -95,7 +95,9 @@ class _Gathering:
         return self._all if self._request.Test() else None
 
 
-def join(environment: Mapping[str, str] = os.environ, *, without_mpi: Callable[[Told], Peers] | None = None) -> Peers:
+def join(
+    environment: Mapping[str, str] = os.environ, *, without_mpi: Callable[[ToldRank], Peers] | None = None
+) -> Peers:
     """The world that the launcher has made of this process and others.
 
     Parameters

@@ -68,7 +68,7 @@ class Sampler:
 
     def state(self) -> dict[str, int]:
         """The four numbers."""
-        return asdict(State(self.seed, self.samples, self.epoch, self.position))
+        return asdict(SamplerState(self.seed, self.samples, self.epoch, self.position))
 
     def load(self, state: dict[str, int]) -> None:
         """Go on where the sampler of that state stood.
@@ -78,7 +78,7 @@ class Sampler:
         InputError
             For a state of another seed or another number of samples.
         """
-        given = State(**state)
+        given = SamplerState(**state)
         if (given.seed, given.samples) != (self.seed, self.samples):
             raise InputError(
                 "the training that is to go on had other samples",
@@ -90,7 +90,7 @@ class Sampler:
 
 
 @dataclass(frozen=True)
-class State:
+class SamplerState:
     """`epoch` is the current one, from 0; `position`, how many of its samples were dealt out."""
 
     seed: int

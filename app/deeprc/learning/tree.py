@@ -16,7 +16,7 @@ import numpy as np
 from deeprc.core.errors import ConfigError
 
 
-class Peers(Protocol):
+class Exchanging(Protocol):
     """What a sum over ranks needs of them."""
 
     rank: int
@@ -78,7 +78,7 @@ def fold(leaves: Iterable[np.ndarray], free: Callable[[np.ndarray], object] = la
     return stack[0][1]
 
 
-def over_ranks(mine: np.ndarray, peers: Peers) -> np.ndarray:
+def over_ranks(mine: np.ndarray, peers: Exchanging) -> np.ndarray:
     """The sum over all ranks, in `mine`, by recursive doubling along the tree that `fold` began: the same on each.
 
     Vectors longer than a message is worth are halved on the way up and put together on the way down (Rabenseifner): a
@@ -97,7 +97,7 @@ def over_ranks(mine: np.ndarray, peers: Peers) -> np.ndarray:
     return _halved(mine, peers)
 
 
-def _halved(mine: np.ndarray, peers: Peers) -> np.ndarray:
+def _halved(mine: np.ndarray, peers: Exchanging) -> np.ndarray:
     begin, end, distance = 0, mine.size, 1
     spans = []
     while distance < peers.size:  # upwards: which half a rank goes on with, its number says
@@ -117,7 +117,7 @@ def _halved(mine: np.ndarray, peers: Peers) -> np.ndarray:
     return mine
 
 
-def _uneven(peers: Peers, vector: np.ndarray, give: slice, take: slice, distance: int) -> np.ndarray:
+def _uneven(peers: Exchanging, vector: np.ndarray, give: slice, take: slice, distance: int) -> np.ndarray:
     """Exchange two parts of a vector whose lengths may differ by one."""
     length = max(give.stop - give.start, take.stop - take.start)
     sent = np.zeros(length, vector.dtype)

@@ -21,7 +21,7 @@ class WorldError(DeepRCError):
 
 
 @dataclass(frozen=True)
-class Source:
+class RankVariables:
     """The variables of one launcher, each by the names that it may have; the first that is set counts.
 
     `name` is what it is called in messages; `mpi`: whether its ranks can open one MPI world, or may only be told their
@@ -41,14 +41,14 @@ class Source:
 # (pmi(3)), PALS (palsd(1), alcf-perf/AURORA.md), Slurm's srun(1) "OUTPUT ENVIRONMENT VARIABLES", Flux's flux-run(1),
 # IBM's jsrun. SLURM_NTASKS stands in batch scripts, too, which are no rank: only what srun sets for a step is read.
 SOURCES = (
-    Source(
+    RankVariables(
         "Open MPI",
         ("OMPI_COMM_WORLD_RANK",),
         ("OMPI_COMM_WORLD_SIZE",),
         ("OMPI_COMM_WORLD_LOCAL_RANK",),
         ("OMPI_COMM_WORLD_LOCAL_SIZE",),
     ),
-    Source(
+    RankVariables(
         "PALS",
         ("PALS_RANKID",),
         ("PMI_SIZE",),
@@ -56,18 +56,18 @@ SOURCES = (
         ("PALS_LOCAL_SIZE",),
         ("PALS_NODEID",),
     ),
-    Source(
+    RankVariables(
         "PMI",
         ("PMI_RANK",),
         ("PMI_SIZE",),
         ("MPI_LOCALRANKID", "PMI_LOCAL_RANK", "SLURM_LOCALID"),
         ("MPI_LOCALNRANKS", "PMI_LOCAL_SIZE"),
     ),
-    Source("PMIx", ("PMIX_RANK",), ("SLURM_STEP_NUM_TASKS",), ("SLURM_LOCALID",)),
-    Source("jsrun", ("JSM_NAMESPACE_RANK",), ("JSM_NAMESPACE_SIZE",), ("JSM_NAMESPACE_LOCAL_RANK",),
+    RankVariables("PMIx", ("PMIX_RANK",), ("SLURM_STEP_NUM_TASKS",), ("SLURM_LOCALID",)),
+    RankVariables("jsrun", ("JSM_NAMESPACE_RANK",), ("JSM_NAMESPACE_SIZE",), ("JSM_NAMESPACE_LOCAL_RANK",),
            ("JSM_NAMESPACE_LOCAL_SIZE",)),
-    Source("Flux", ("FLUX_TASK_RANK",), ("FLUX_JOB_SIZE",), ("FLUX_TASK_LOCAL_ID",), (), ("FLUX_NODE_ID",)),
-    Source(
+    RankVariables("Flux", ("FLUX_TASK_RANK",), ("FLUX_JOB_SIZE",), ("FLUX_TASK_LOCAL_ID",), (), ("FLUX_NODE_ID",)),
+    RankVariables(
         "Slurm",
         ("SLURM_PROCID",),
         ("SLURM_STEP_NUM_TASKS",),
@@ -105,10 +105,10 @@ class World:
 
 
 @dataclass(frozen=True)
-class Told:
+class ToldRank:
     """What one launcher has told this process; what it does not tell is None."""
 
-    source: Source
+    source: RankVariables
     rank: int
     size: int
     local_rank: int | None
@@ -119,7 +119,7 @@ class Told:
         return f"{self.source.name}: rank {self.rank} of {self.size}"
 
 
-def told(environment: Mapping[str, str]) -> Told | None:
+def told(environment: Mapping[str, str]) -> ToldRank | None:
     """What the launcher of this process has told it; None where it is one process alone.
 
     Raises
@@ -143,7 +143,7 @@ def told(environment: Mapping[str, str]) -> Told | None:
     return fitting[0] if fitting and fitting[0].size > 1 else None
 
 
-def _of(source: Source, environment: Mapping[str, str], expected: int | None) -> Told | None:
+def _of(source: RankVariables, environment: Mapping[str, str], expected: int | None) -> ToldRank | None:
     rank, size = _number(environment, source.rank), _number(environment, source.size)
     if rank is not None and size is None:
         size = expected  # PMIx tells its size to those alone who speak it
@@ -157,7 +157,7 @@ def _of(source: Source, environment: Mapping[str, str], expected: int | None) ->
             fix="unset what a shell or a batch script has set of these variables",
         )
     rest = (source.local_rank, source.local_size, source.node_rank)
-    return Told(source, rank, size, *(_number(environment, names) for names in rest))
+    return ToldRank(source, rank, size, *(_number(environment, names) for names in rest))
 
 
 def _number(environment: Mapping[str, str], names: tuple[str, ...]) -> int | None:
@@ -169,7 +169,7 @@ def _number(environment: Mapping[str, str], names: tuple[str, ...]) -> int | Non
     return None
 
 
-def placed(known: Told, seats: Sequence[tuple[str, int | None]]) -> World:
+def placed(known: ToldRank, seats: Sequence[tuple[str, int | None]]) -> World:
     """The world of a rank.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from deeprc.reporting.breakdown import breakdown, waits
-from deeprc.reporting.events import Run, Task
+from deeprc.reporting.events import Execution, Run
 from deeprc.reporting.figures.timeline import colour
 from deeprc.reporting.theme import BLUE, GOLD, ORANGE, PURPLE, SLATE
 
@@ -20,7 +20,7 @@ PHASES = {
 }
 
 
-def activity(run: Run, tasks: list[Task]) -> dict:
+def activity(run: Run, tasks: list[Execution]) -> dict:
     """The newest run's times, and the table of all stages."""
     parts, waited = breakdown(run), waits(run)
     of = {id(task): each for task, each in zip(run.tasks, waited, strict=True)}
@@ -44,7 +44,7 @@ def activity(run: Run, tasks: list[Task]) -> dict:
     }
 
 
-def failures(run: Run) -> tuple[list[Task], list[Task]]:
+def failures(run: Run) -> tuple[list[Execution], list[Execution]]:
     """What failed for good, by its last attempt; and the failed attempts that others followed."""
     ended = sorted([*run.tasks, *run.unstarted], key=lambda task: task.noticed)
     last = {task.work: task for task in ended}
@@ -52,7 +52,7 @@ def failures(run: Run) -> tuple[list[Task], list[Task]]:
     return [task for task in last.values() if task.failed], again
 
 
-def where(task: Task) -> str:
+def where(task: Execution) -> str:
     """The cores of a task, `0, 1`; with their nodes where these are several."""
     by_node: dict[str, list[int]] = {}
     for node, core in task.places:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from deeprc.reporting.events import Run, Task
+from deeprc.reporting.events import Execution, Run
 
 STATES = ("starting", "active", "closing", "closed")
 PHASES = (
@@ -108,7 +108,7 @@ def waits(run: Run) -> list[Waits]:
     return found
 
 
-def wait(task: Task, active: float, tasks: Iterable[Task]) -> Waits:
+def wait(task: Execution, active: float, tasks: Iterable[Execution]) -> Waits:
     """What `task` waited for, in a pilot that was up at `active` and ran `tasks`."""
     own = set(task.places)
     before = [t.stop for t in tasks if t is not task and t.stop <= task.start and own & set(t.places)]
@@ -128,5 +128,5 @@ def covered(spans: Iterable[tuple[float, float]], begin: float, end: float) -> f
     return total
 
 
-def _overlap(task: Task, begin: float, end: float) -> float:
+def _overlap(task: Execution, begin: float, end: float) -> float:
     return max(0.0, min(task.stop, end) - max(task.start, begin))

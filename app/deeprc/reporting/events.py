@@ -12,7 +12,7 @@ from deeprc.core.events import Event, JobEvent, PilotEvent, RunEvent, RunImage, 
 
 
 @dataclass(frozen=True)
-class Task:
+class Execution:
     """One execution of a job that has ended. Times are seconds since 1970, taken on the node around the command.
 
     Attributes
@@ -95,8 +95,8 @@ class Run:
     versions: dict[str, str] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
     pilots: list[dict[str, float]] = field(default_factory=list)
-    tasks: list[Task] = field(default_factory=list)
-    unstarted: list[Task] = field(default_factory=list)
+    tasks: list[Execution] = field(default_factory=list)
+    unstarted: list[Execution] = field(default_factory=list)
 
     @property
     def over(self) -> bool:
@@ -134,10 +134,10 @@ def read_runs(path: Path, left_out: list[InputError] | None = None) -> list[Run]
     return sorted(filter(None, runs), key=lambda run: run.begin)
 
 
-def latest(runs: Iterable[Run], folders: Iterable[Path]) -> list[Task]:
+def latest(runs: Iterable[Run], folders: Iterable[Path]) -> list[Execution]:
     """Of everything made below `folders`, the task that made it last, in the order of their starts."""
     roots = [Path(os.path.abspath(folder)) for folder in folders]  # noqa: PTH100  (Path.resolve would follow links)
-    found: dict[tuple, Task] = {}
+    found: dict[tuple, Execution] = {}
     for run in runs:
         for task in run.tasks:
             made = [Path(os.path.abspath(output)) for output in task.output]  # noqa: PTH100
@@ -179,8 +179,8 @@ def _take(run: Run, event: PilotEvent | JobEvent) -> None:
         run.unstarted.append(_task(run.id, event))
 
 
-def _task(run: str, event: JobEvent) -> Task:
-    return Task(
+def _task(run: str, event: JobEvent) -> Execution:
+    return Execution(
         run=run,
         job=event.job,
         rule=event.rule,

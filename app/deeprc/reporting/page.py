@@ -17,7 +17,7 @@ from deeprc.core.fingerprint import KEY
 from deeprc.reporting import content, words
 from deeprc.reporting.activity import activity, where
 from deeprc.reporting.alternatives import of_timeline
-from deeprc.reporting.events import Run, Task
+from deeprc.reporting.events import Execution, Run
 from deeprc.reporting.figures.timeline import timeline
 from deeprc.reporting.section import Section, chart, safe
 
@@ -50,7 +50,7 @@ def render(
     sections: Sequence[Section],
     *,
     run: Run | None,
-    tasks: list[Task],
+    tasks: list[Execution],
     provenance: dict,
     absent: Sequence[str] = (),
     left_out: Sequence[str] = (),

@@ -18,7 +18,7 @@ from deeprc.core.masking import masked, masked_words
 from deeprc.core.shipped import installed
 from deeprc.images.held import named
 from deeprc.reporting.breakdown import breakdown
-from deeprc.reporting.events import Run, Task
+from deeprc.reporting.events import Execution, Run
 from deeprc.sites import detect, known_sites, site_file
 
 PACKAGES = [
@@ -36,7 +36,9 @@ DRAWN = ["plotly", "jinja2"]  # told after those of the applications
 PLACES = 3  # decimals of seconds
 
 
-def provenance(runs: list[Run], tasks: Iterable[Task], *, data: list[dict], config: object, site: Path | None) -> dict:
+def provenance(
+    runs: list[Run], tasks: Iterable[Execution], *, data: list[dict], config: object, site: Path | None
+) -> dict:
     """What ran where, with which versions, and where the time went.
 
     Parameters
@@ -133,13 +135,13 @@ def overhead(run: Run) -> dict:
     }
 
 
-def image(task: Task) -> RunImage | None:
+def image(task: Execution) -> RunImage | None:
     """What a task ran in, else what the file in its launch line is called."""
     found = (RunImage(variant=name[0], digest=name[1]) for word in task.argv if (name := named(word)))
     return task.image or next(found, None)
 
 
-def images(tasks: Iterable[Task]) -> list[dict]:
+def images(tasks: Iterable[Execution]) -> list[dict]:
     """Each image that tasks ran in, and the labels of these tasks."""
     found: dict[RunImage, list[str]] = {}
     for task in tasks:
@@ -148,7 +150,7 @@ def images(tasks: Iterable[Task]) -> list[dict]:
     return [asdict(each) | {"stages": labels} for each, labels in found.items()]
 
 
-def task_row(task: Task) -> dict:
+def task_row(task: Execution) -> dict:
     """One task, as run.json tells it."""
     row, within = asdict(task), image(task)
     kept = ("run", "label", "rule", "wildcards", "attempt", "ranks", "cores", "nodes", "command", "argv")

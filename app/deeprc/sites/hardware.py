@@ -111,7 +111,7 @@ class Nics(Strict):
     gbit: Count | None = None
 
 
-class Queue(Strict):
+class PartitionQueue(Strict):
     """A queue that takes jobs of some size on a partition's nodes; what an allocation in it needs beside."""
 
     name: str
@@ -120,7 +120,7 @@ class Queue(Strict):
     scheduler_options: list[PartitionOption] = Field(default_factory=list)
 
     @model_validator(mode="after")
-    def _takes_some(self) -> Queue:
+    def _takes_some(self) -> PartitionQueue:
         if self.min_nodes > self.nodes:
             raise ValueError(f"queue {self.name} takes no job: min_nodes {self.min_nodes}, nodes {self.nodes}")
         return self
@@ -160,7 +160,7 @@ class Partition(Fact):
     description: str | None = None
     hardware: str | None = None
     queue: str | None = None
-    queues: list[Queue] = Field(default_factory=list)
+    queues: list[PartitionQueue] = Field(default_factory=list)
     nodes: Count = 1
     architecture: Architecture
     cores: Count
@@ -209,7 +209,7 @@ class Partition(Fact):
     def allocation(self, nodes: int, ranks_per_node: int = 1) -> list[str]:
         """The scheduler's options for an allocation of that many nodes."""
         fitting = [queue for queue in self.queues if queue.min_nodes <= nodes <= queue.nodes] or self.queues
-        queue = fitting[0] if fitting else Queue(name=self.queue or self.name, nodes=self.nodes)
+        queue = fitting[0] if fitting else PartitionQueue(name=self.queue or self.name, nodes=self.nodes)
         names = {"nodes": nodes, "ranks_per_node": ranks_per_node, "gpus": self.gpus, "queue": queue.name}
         return [option.format(**names) for option in [*self.scheduler_options, *queue.scheduler_options]]
 

@@ -24,7 +24,7 @@ from deeprc.workflow.expected import data_of, expected
 
 
 @dataclass(frozen=True)
-class Step:
+class Preparation:
     """One thing to do before the jobs: `name` as a rule's, `label` as a person says it, and why it is to be done."""
 
     name: str
@@ -38,7 +38,7 @@ class PreflightError(DeepRCError):
     """Data that could not be fetched, or that cannot be used."""
 
 
-def steps(config: Config) -> tuple[list[Step], list[Step]]:
+def steps(config: Config) -> tuple[list[Preparation], list[Preparation]]:
     """What is to be fetched, and what is to be checked after that."""
     results = Path(config.results)
     logs, fetches, checks = results / "logs", [], []
@@ -48,7 +48,9 @@ def steps(config: Config) -> tuple[list[Step], list[Step]]:
             if not path.exists():
                 argv = [sys.executable, "-m", "deeprc.core.datasets", name, "--out", str(path)]
                 fetches.append(
-                    Step(f"fetch_{name}", f"fetch the {name} data", "not here yet", argv, logs / f"fetch_{name}.log")
+                    Preparation(
+                        f"fetch_{name}", f"fetch the {name} data", "not here yet", argv, logs / f"fetch_{name}.log"
+                    )
                 )
         out = results / application.name / CHECK
         reasons = list(differences(read(out), part_of(record)))
@@ -58,7 +60,7 @@ def steps(config: Config) -> tuple[list[Step], list[Step]]:
             argv += ["--config", json.dumps(application.preparing(options)), "--out", str(out)]
             argv += application.given(data.paths)
             name, label = f"{application.name}_check", f"check the {application.subject(options)}"
-            checks.append(Step(name, label, why, argv, logs / f"{name}.log"))
+            checks.append(Preparation(name, label, why, argv, logs / f"{name}.log"))
     return fetches, checks
 
 
@@ -80,7 +82,7 @@ def run(config: Config, say: Callable[[str], None]) -> None:
             raise PreflightError("\n".join(["nothing was started, and earlier results are as they were", *failures]))
 
 
-def _do(step: Step, say: Callable[[str], None]) -> str | None:
+def _do(step: Preparation, say: Callable[[str], None]) -> str | None:
     step.log.parent.mkdir(parents=True, exist_ok=True)
     with step.log.open("wb") as handle:
         done = subprocess.run(step.argv, stdin=subprocess.DEVNULL, stdout=handle, stderr=subprocess.STDOUT)

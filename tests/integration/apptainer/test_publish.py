@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from deeprc.commands.image import app
 from deeprc.images import load_catalog, publish, sif, transfer, verify
 from deeprc.images.errors import ImageError, RegistryError
-from deeprc.images.registry import Registry
+from deeprc.images.registry import ImageRegistry
 from small_images import MACHINE, files
 
 pytestmark = [pytest.mark.requires("apptainer"), pytest.mark.requires("registry")]
@@ -60,7 +60,7 @@ def test_an_index_has_the_image_of_each_processor(world, registry, tmp_path):
         helds[architecture] = world.adopt(path, arch=architecture)
         done = publish.push(helds[architecture], place)
     assert str(done.index) == f"{place}:0" and done.digests == {a: held.digest for a, held in helds.items()}
-    assert Registry(done.index).digest("0", other)[0] == helds[other].digest
+    assert ImageRegistry(done.index).digest("0", other)[0] == helds[other].digest
     if MACHINE == "x86_64":  # 1.4 always takes that; 1.5 its machine's, or that of --arch
         subprocess.run(
             ["apptainer", "pull", "--no-https", tmp_path / "own.sif", f"{place}:0"], check=True, capture_output=True
@@ -69,7 +69,7 @@ def test_an_index_has_the_image_of_each_processor(world, registry, tmp_path):
     newer = world.adopt(world.sif())
     assert publish.push(newer, f"{place}:0").digests == {MACHINE: newer.digest, other: helds[other].digest}
     with pytest.raises(RegistryError, match="no image for ppc64le"):
-        Registry(done.index).digest("0", "ppc64le")
+        ImageRegistry(done.index).digest("0", "ppc64le")
 
 
 def test_a_login_is_refused_before_anything_is_sent(world, guarded, monkeypatch, tmp_path):

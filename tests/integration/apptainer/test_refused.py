@@ -11,7 +11,7 @@ import pytest
 from deeprc.core.files import StorageError
 from deeprc.images import publish, sif, transfer
 from deeprc.images.errors import ImageError, RegistryError
-from deeprc.images.registry import Address, Registry
+from deeprc.images.registry import Address, ImageRegistry
 from deeprc.images.store import Store
 from small_images import MACHINE, Refused, published
 
@@ -108,7 +108,7 @@ def test_a_digest_that_the_registry_does_not_have(world, registry):
         transfer.pull(image, world.store, MACHINE)
     old.check()
     with pytest.raises(RegistryError, match="no image with the tag 'gone'"):
-        Registry(Address.parse(f"{image.uri}:gone")).digest("gone")
+        ImageRegistry(Address.parse(f"{image.uri}:gone")).digest("gone")
 
 
 def test_a_registry_that_is_down(world, registry):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from deeprc.learning.audit import audit
-from deeprc.learning.notice import Ended
+from deeprc.learning.notice import AskedToEnd
 from deeprc.learning.peers import Alone
 from deeprc.learning.world import World
 
@@ -114,7 +114,7 @@ def forked(
         peers = Pipes(rank, lines, aside)
         try:
             results.put(train(folder, STEPS, peers, lambda step: before(rank, step), lambda line: None, mode))
-        except Ended as error:
+        except AskedToEnd as error:
             results.put(error.problem)
 
     processes = [context.Process(target=work, args=(rank,)) for rank in range(ranks)]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from deeprc.core.ownership import (
+    OtherWriter,
     OwnershipError,
-    Writer,
     fault,
     is_foreign,
     open_to,
@@ -133,8 +133,8 @@ def test_a_project_of_a_group_is_told_and_may_be_used(tmp_path):
     assert fault(project) == "owned by uid 64023"
     folder = private(project / "ours", fix=FIX)
     assert [each for each in writers(folder) if each.place == project] == [
-        Writer(project, "its owner uid 64023", False),
-        Writer(project, "its group gid 64024 (mode 2775)", False),
+        OtherWriter(project, "its owner uid 64023", False),
+        OtherWriter(project, "its group gid 64024 (mode 2775)", False),
     ]
 
 

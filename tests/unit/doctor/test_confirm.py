@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from deeprc.commands.doctor import doctor
 from deeprc.core.errors import ConfigError
 from deeprc.doctor.confirm import confirm
-from deeprc.doctor.outcome import Outcome
+from deeprc.doctor.result import CheckResult
 from deeprc.launch import Layout
 from deeprc.sites import load_site, sites_folder
 
@@ -23,7 +23,7 @@ TWO_NODES = Layout(4, nodes=2)
 
 
 def said(*subjects, status="ok"):
-    return [Outcome(check, subject, status, "") for check, subject in subjects]
+    return [CheckResult(check, subject, status, "") for check, subject in subjects]
 
 
 def run(tmp_path, outcomes, layout=TWO_NODES, site="leonardo"):

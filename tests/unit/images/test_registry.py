@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from deeprc.images.errors import ImageError, RegistryError
-from deeprc.images.registry import SIF_LAYER, Address, Registry
+from deeprc.images.registry import SIF_LAYER, Address, ImageRegistry
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -87,15 +87,15 @@ def login(folder, host: str, name: str) -> None:
 
 def test_a_token_is_fetched_with_the_users_name(guarded, tmp_path):
     host = f"127.0.0.1:{guarded.server_port}"
-    registry = Registry(Address(host, "p"))
+    registry = ImageRegistry(Address(host, "p"))
     with pytest.raises(RegistryError, match="does not let us read") as caught:
         registry.digest("t")
     assert f"apptainer registry login oras://{host}" in str(caught.value)
     login(tmp_path, host, "reader:wrong")
     with pytest.raises(RegistryError, match="does not let us read"):
-        Registry(Address(host, "p")).digest("t")
+        ImageRegistry(Address(host, "p")).digest("t")
     login(tmp_path, host, "reader:secret")
-    assert Registry(Address(host, "p")).digest("t") == (DIGEST, 5)
+    assert ImageRegistry(Address(host, "p")).digest("t") == (DIGEST, 5)
 
 
 def test_something_else_than_an_image_is_told(guarded, tmp_path):
@@ -103,12 +103,12 @@ def test_something_else_than_an_image_is_told(guarded, tmp_path):
     login(tmp_path, host, "reader:secret")
     guarded.kind = "application/vnd.oci.image.layer.v1.tar+gzip"
     with pytest.raises(RegistryError, match="not a SIF image"):
-        Registry(Address(host, "p")).digest("t")
+        ImageRegistry(Address(host, "p")).digest("t")
 
 
 def test_nobody_there(guarded):
     guarded.shutdown()
     guarded.server_close()
     with pytest.raises(RegistryError, match="does not answer") as caught:
-        Registry(Address(f"127.0.0.1:{guarded.server_port}", "p")).digest("t")
+        ImageRegistry(Address(f"127.0.0.1:{guarded.server_port}", "p")).digest("t")
     assert "refused" in str(caught.value)

@@ -11,8 +11,8 @@ from safetensors.numpy import load_file
 
 from deeprc.core.errors import DeepRCError
 from deeprc.core.files import StorageError
-from deeprc.learning.checkpoints import Store
-from deeprc.learning.checkpoints.share import Stage, share
+from deeprc.learning.checkpoints import CheckpointStore
+from deeprc.learning.checkpoints.share import ShareCopy, share
 from deeprc.learning.checkpoints.store import CheckpointError
 from deeprc.learning.checkpoints.tensors import write
 from deeprc.learning.peers import Alone
@@ -36,22 +36,22 @@ def is_of(found, step: int) -> bool:
     return same and all(np.array_equal(found.tensors[name], expected[name]) for name in expected)
 
 
-def save(store: Store, step: int, **options) -> None:
+def save(store: CheckpointStore, step: int, **options) -> None:
     store.save(step, weights(step), {"at": step}, **options)
     store.finish()
 
 
 def test_what_is_saved_comes_back_and_the_last_two_are_kept(tmp_path):
-    store = Store(tmp_path / "c", Alone())
+    store = CheckpointStore(tmp_path / "c", Alone())
     assert store.latest() is None
     for step in (10, 20, 30):
         save(store, step)
     assert store.steps() == [30, 20]
-    assert is_of(Store(tmp_path / "c", Alone()).latest(), 30)
+    assert is_of(CheckpointStore(tmp_path / "c", Alone()).latest(), 30)
 
 
 def test_the_best_is_kept_until_another_one_is(tmp_path):
-    store = Store(tmp_path, Alone(), keep=1)
+    store = CheckpointStore(tmp_path, Alone(), keep=1)
     for step, best in ((1, True), (2, False), (3, False), (4, True), (5, False)):
         save(store, step, best=best)
     assert store.steps() == [5, 4]
@@ -59,14 +59,14 @@ def test_the_best_is_kept_until_another_one_is(tmp_path):
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 def test_a_checkpoint_of_two_ranks_is_read_on_any_number(tmp_path, ranks):
-    on_ranks(2, lambda peers: save(Store(tmp_path, peers), 5))
+    on_ranks(2, lambda peers: save(CheckpointStore(tmp_path, peers), 5))
     files = sorted(path.name for path in (tmp_path / "step-00000005").iterdir())
     assert files == ["commit.json", "rank-0-of-2.safetensors", "rank-1-of-2.safetensors"]
-    assert all(is_of(found, 5) for found in on_ranks(ranks, lambda peers: Store(tmp_path, peers).latest()))
+    assert all(is_of(found, 5) for found in on_ranks(ranks, lambda peers: CheckpointStore(tmp_path, peers).latest()))
 
 
 def test_weights_that_change_right_after_the_save_do_not_get_in(tmp_path):
-    store, tensors = Store(tmp_path, Alone()), weights(1, 2_000_000)
+    store, tensors = CheckpointStore(tmp_path, Alone()), weights(1, 2_000_000)
     store.save(1, tensors, {"at": 1})
     for array in tensors.values():
         array += 1
@@ -77,7 +77,7 @@ def test_weights_that_change_right_after_the_save_do_not_get_in(tmp_path):
 def test_a_staging_folder_holds_the_copy_without_a_name(tmp_path):
     node = tmp_path / "node"
     node.mkdir()
-    store = Store(tmp_path / "c", Alone(), staging=node)
+    store = CheckpointStore(tmp_path / "c", Alone(), staging=node)
     save(store, 3)
     assert is_of(store.latest(), 3)
     assert list(node.iterdir()) == []
@@ -92,7 +92,7 @@ def test_a_staging_folder_holds_the_copy_without_a_name(tmp_path):
 )
 def test_a_flipped_bit_is_found_and_the_one_before_is_used(tmp_path, name, how):
     told = []
-    store = Store(tmp_path, Alone(), report=told.append)
+    store = CheckpointStore(tmp_path, Alone(), report=told.append)
     save(store, 1)
     save(store, 2)
     path = tmp_path / "step-00000002" / name
@@ -105,7 +105,7 @@ def test_a_flipped_bit_is_found_and_the_one_before_is_used(tmp_path, name, how):
 
 
 def test_a_file_beside_it_belongs_to_it(tmp_path):
-    store = Store(tmp_path, Alone(), report=lambda line: None)
+    store = CheckpointStore(tmp_path, Alone(), report=lambda line: None)
     (tmp_path / "ledger").mkdir()
     (tmp_path / "ledger" / "a").write_text("one")
     save(store, 1, beside=["ledger/a"])
@@ -127,7 +127,7 @@ def child(work) -> int:
 
 
 def saves(folder) -> None:
-    store = Store(folder, Alone())
+    store = CheckpointStore(folder, Alone())
     for step in range(1, 1000):
         save(store, step)
 
@@ -148,7 +148,7 @@ def test_a_kill_at_any_moment_leaves_a_valid_one(tmp_path):
                 os.kill(process, signal.SIGKILL)
                 os.waitpid(process, 0)
         for folder in folders:
-            found = Store(folder, Alone(), report=lambda line: None).latest()
+            found = CheckpointStore(folder, Alone(), report=lambda line: None).latest()
             assert is_of(found, found.step)
             seen.append(found.step)
     assert len(set(seen)) > 1
@@ -156,32 +156,32 @@ def test_a_kill_at_any_moment_leaves_a_valid_one(tmp_path):
 
 def test_a_kill_at_any_byte_leaves_the_one_before(tmp_path):
     """The kernel ends the process at the byte of a file that the limit of file sizes says (SIGXFSZ)."""
-    save(Store(tmp_path / "0", Alone()), 1)
+    save(CheckpointStore(tmp_path / "0", Alone()), 1)
     size = (tmp_path / "0" / "step-00000001" / "rank-0-of-1.safetensors").stat().st_size
     for trial, byte in enumerate([0, 1, 7, 8, 100, size // 3, size // 2, size - 1], 1):
         folder = tmp_path / str(trial)
-        save(Store(folder, Alone()), 1)
+        save(CheckpointStore(folder, Alone()), 1)
 
         def work(folder=folder, byte=byte):
             signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             resource.setrlimit(resource.RLIMIT_FSIZE, (byte, byte))
-            save(Store(folder, Alone()), 2)
+            save(CheckpointStore(folder, Alone()), 2)
 
         _, status = os.waitpid(child(work), 0)
         assert os.WTERMSIG(status) == signal.SIGXFSZ
-        assert is_of(Store(folder, Alone(), report=lambda line: None).latest(), 1)
+        assert is_of(CheckpointStore(folder, Alone(), report=lambda line: None).latest(), 1)
 
 
 @pytest.mark.requires("tmpfs")
 def test_a_full_disk_ends_the_training_and_keeps_the_one_before(tmp_path, tmpfs):
     folder = tmpfs("200k")
-    store = Store(folder, Alone())
+    store = CheckpointStore(folder, Alone())
     save(store, 1)
     with pytest.raises(StorageError, match="no space left"):
         for step in range(2, 5):
             save(store, step)
-    found = Store(folder, Alone(), report=lambda line: None).latest()
+    found = CheckpointStore(folder, Alone(), report=lambda line: None).latest()
     assert is_of(found, found.step)
 
 
@@ -191,7 +191,7 @@ def test_a_rank_that_cannot_write_is_told_by_all(tmp_path):
 
     def work(peers):
         try:
-            save(Store(tmp_path, peers), 1)
+            save(CheckpointStore(tmp_path, peers), 1)
         except (DeepRCError, OSError) as error:
             return error
 
@@ -207,7 +207,7 @@ def test_shares_are_even_and_of_whole_tensors():
 
 
 def test_the_copy_takes_memory_once(tmp_path):
-    stage = Stage()
+    stage = ShareCopy()
     first = stage.copy({"a": np.ones(1000)})["a"]
     second = stage.copy({"a": np.zeros(1000)})["a"]
     assert first.ctypes.data == second.ctypes.data

@@ -24,7 +24,7 @@ from deeprc.applications.hydrology.report import Hydrology
 from deeprc.core.errors import InputError
 from deeprc.core.files import read_json
 from deeprc.reporting import page
-from deeprc.reporting.events import Run, Task, latest, read_runs
+from deeprc.reporting.events import Execution, Run, latest, read_runs
 from deeprc.reporting.provenance import data_files, provenance
 from samples.page import Parts
 from samples.results import NAIVE, START, write_events, write_results
@@ -188,12 +188,12 @@ def hydrologies(sample: Path) -> dict[str, Hydrology | None]:
     }
 
 
-def runs(sample: Path) -> dict[str, tuple[Run | None, list[Task]]]:
+def runs(sample: Path) -> dict[str, tuple[Run | None, list[Execution]]]:
     """The newest run, and the latest execution of each stage."""
     (run,) = read_runs(sample / ".deeprc" / "runs")
     tasks = latest([run], [sample / "results"]) or run.tasks
 
-    def of(**changes) -> tuple[Run, list[Task]]:
+    def of(**changes) -> tuple[Run, list[Execution]]:
         return replace(run, **changes), tasks
 
     def at(state: str) -> list[dict]:

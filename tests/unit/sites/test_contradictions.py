@@ -8,7 +8,7 @@ from deeprc.commands.sites import app
 from deeprc.core.errors import DeepRCError
 from deeprc.images.catalog import load_catalog
 from deeprc.launch import Layout, compose
-from deeprc.sites.hardware import Queue
+from deeprc.sites.hardware import PartitionQueue
 from deeprc.sites.software import LauncherFact, Mpi
 from samples.sites import CLUSTER, cluster
 
@@ -36,7 +36,7 @@ def test_a_default_that_is_not_offered_is_refused():
 
 def test_a_queue_takes_some_job():
     with pytest.raises(ValueError, match="queue b takes no job: min_nodes 6, nodes 3"):
-        Queue(name="b", min_nodes=6, nodes=3)
+        PartitionQueue(name="b", min_nodes=6, nodes=3)
 
 
 @pytest.mark.parametrize(

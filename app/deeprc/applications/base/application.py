@@ -15,7 +15,7 @@ from deeprc.core.fingerprint import Record, part_of
 from deeprc.core.needs import Need
 
 if TYPE_CHECKING:  # the report's libraries are heavy
-    from deeprc.reporting.events import Task
+    from deeprc.reporting.events import Execution
     from deeprc.reporting.section import Results, Section
 
 CHECK, PREPARED, METRICS = "check.json", "prepared", "metrics.json"
@@ -27,7 +27,7 @@ class Report(Protocol):
     def read(self, folder: Path) -> Results | None:
         """What the pipeline left in `folder`; None where there is nothing to tell."""
 
-    def section(self, found: Any, tasks: list[Task]) -> Section:
+    def section(self, found: Any, tasks: list[Execution]) -> Section:
         """The section on what `read` gave; `tasks` are the latest executions of all stages."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deeprc.applications.base.results import read_results
 from deeprc.reporting.content import facts
-from deeprc.reporting.events import Task
+from deeprc.reporting.events import Execution
 from deeprc.reporting.section import Results, Section
 
 
@@ -21,7 +21,7 @@ class Plain:
         """Metrics and check; None where there are no metrics."""
         return read_results(folder)
 
-    def section(self, found: Results, tasks: list[Task]) -> Section:
+    def section(self, found: Results, tasks: list[Execution]) -> Section:
         """The section."""
         values = {"figures": facts(found.metrics), "check": facts(found.check)}
         title = self.name.replace("_", " ").capitalize()

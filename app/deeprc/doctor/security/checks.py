@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from deeprc.doctor.outcome import Outcome
+from deeprc.doctor.result import CheckResult
 from deeprc.doctor.security.folders import folders, workdir
 from deeprc.doctor.security.leftovers import secrets
 from deeprc.doctor.security.listening import pilots
@@ -17,7 +17,7 @@ from deeprc.images.site import store_of
 from deeprc.launch.nodecopy import own_folder
 from deeprc.sites import Site
 
-CHECKS: dict[str, Callable[[Place], list[Outcome]]] = {
+CHECKS: dict[str, Callable[[Place], list[CheckResult]]] = {
     "libzmq": lambda place: libzmq(),
     "sockets": sockets,
     "folders": lambda place: folders(place) + workdir(Path.cwd()),

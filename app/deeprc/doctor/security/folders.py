@@ -9,7 +9,7 @@ from pathlib import Path
 from deeprc.core.datasets import cache_folder
 from deeprc.core.errors import ConfigError
 from deeprc.core.ownership import fault, is_foreign, user
-from deeprc.doctor.outcome import Outcome
+from deeprc.doctor.result import CheckResult
 from deeprc.doctor.security.place import Place
 from deeprc.doctor.security.rights import Finding, changeable, closed, exchangeable, outcomes
 from deeprc.images.catalog import load_catalog
@@ -21,7 +21,7 @@ KEYS = ("key", curve.NAME)  # files in a pilot's folder, with which its processe
 ELSEWHERE = "name another folder, which is yours, by --radical-pilot-folder"
 
 
-def folders(place: Place) -> list[Outcome]:
+def folders(place: Place) -> list[CheckResult]:
     """Who may read the private folder, and who may change any of ours, or put another in its place."""
     found = outcomes("folders", "private", _unusable(place), None)
     if place.taken:
@@ -36,7 +36,7 @@ def folders(place: Place) -> list[Outcome]:
         found += _runs(place) if place.open else []
     else:
         text = f"{place.folder} is not there: no run was started here"
-        found.append(Outcome("folders", "private", "not run", text, "name another one with --folder"))
+        found.append(CheckResult("folders", "private", "not run", text, "name another one with --folder"))
     images = [("images", place.store.folder), *(("shared images", folder) for folder in place.store.shared)]
     for subject, folder in [*images, ("cache", cache_folder())]:
         if folder.exists():
@@ -49,7 +49,7 @@ def folders(place: Place) -> list[Outcome]:
     return found
 
 
-def workdir(here: Path) -> list[Outcome]:
+def workdir(here: Path) -> list[CheckResult]:
     """Who may put files into a working directory, and what others have put there: by their names alone, profiles,
     workflows and results are read from it.
     """
@@ -80,7 +80,7 @@ def _doubted(held: Held, place: Place) -> Finding:
     return "warning", f"{held.path} {why}", f"{fix} makes one of your own"
 
 
-def _runs(place: Place) -> list[Outcome]:
+def _runs(place: Place) -> list[CheckResult]:
     pilots = [path for run in place.runs for path in run.glob("pilot-*")]
     held = [path for pilot in pilots for path in (pilot / name for name in KEYS) if path.exists() or path.is_symlink()]
     findings = [finding for path in [place.folder / "runs", *place.runs, *pilots, *held] for finding in closed(path)]

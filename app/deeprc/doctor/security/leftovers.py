@@ -13,7 +13,7 @@ import psutil
 
 from deeprc.core.masking import SHORT
 from deeprc.core.masking import secrets as given
-from deeprc.doctor.outcome import Outcome
+from deeprc.doctor.result import CheckResult
 from deeprc.doctor.security.place import Place
 
 CONFIGURATION = "configuration.json"  # that of a run; JSON
@@ -22,17 +22,17 @@ LARGE = 10_000_000  # bytes; a job's data, and no environment
 ASSIGNED = re.compile(rb"""(?:^|[\0\n;]|\bexport\s+)([A-Za-z_]\w*)=['"]?([^\0\n'"]*)""")
 
 
-def secrets(place: Place) -> list[Outcome]:
+def secrets(place: Place) -> list[CheckResult]:
     """The runs that have ended and have left files with secrets behind, by the names of variables."""
     if place.taken:
-        return [Outcome("secrets", "runs", "not run", f"{place.folder} is no folder")]
+        return [CheckResult("secrets", "runs", "not run", f"{place.folder} is no folder")]
     if not place.open:
-        return [Outcome("secrets", "runs", "not run", f"{place.folder} is closed to you")]
+        return [CheckResult("secrets", "runs", "not run", f"{place.folder} is closed to you")]
     ended = [run for run in place.runs if not may_run(run, place)]
     found = [outcome for run in ended if (outcome := _left(run))]
     rest = len(place.runs) - len(ended)
     text = f"{len(ended)} ended run{'s' * (len(ended) != 1)} left none behind" + (f"; {rest} may go on" * (rest > 0))
-    return found or [Outcome("secrets", "runs", "ok", text)]
+    return found or [CheckResult("secrets", "runs", "ok", text)]
 
 
 def may_run(run: Path, place: Place) -> bool:
@@ -66,7 +66,7 @@ def keys(value: object) -> list[str]:
     return sorted({each.where for each in given(value) if not each.is_plain})
 
 
-def _left(run: Path) -> Outcome | None:
+def _left(run: Path) -> CheckResult | None:
     """What a run has left behind; the figures have its files."""
     found: dict[Path, list[str]] = {}
     for folder, _, files in os.walk(run):
@@ -84,4 +84,4 @@ def _left(run: Path) -> Outcome | None:
     )
     fix = f"`rm -r {run}`; take new ones if others could read it"
     rows = [{"file": str(path), "names": held} for path, held in sorted(found.items())]
-    return Outcome("secrets", "runs", "failed", text, fix, rows)
+    return CheckResult("secrets", "runs", "failed", text, fix, rows)

@@ -41,14 +41,14 @@ class Socket:
 
 
 @dataclass(frozen=True)
-class Pilot:
+class RunningPilot:
     """A running pilot: its private folder, and whose each of its processes here is."""
 
     folder: Path
     processes: dict[int, Owner]
 
 
-def pilots(folder: Path) -> list[Pilot]:
+def pilots(folder: Path) -> list[RunningPilot]:
     """Those whose RADICAL-Pilot was started on this machine, whatever their private folder; and of the private `folder`
     those that have processes here, as on a node of their batch job.
     """
@@ -71,7 +71,7 @@ def pilots(folder: Path) -> list[Pilot]:
         while new := {pid for pid, parent in parents.items() if parent in parts and pid not in parts}:
             parts |= {pid: alive[pid] for pid in new}
         client: dict[int, Owner] = {clients[place]: "Snakemake"} if clients.get(place, 1) != 1 else {}
-        made.append(Pilot(place, client | owners([*parts.values()])))
+        made.append(RunningPilot(place, client | owners([*parts.values()])))
     return made
 
 
@@ -99,7 +99,7 @@ def owners(processes: list[psutil.Process]) -> dict[int, Owner]:
     return found
 
 
-def listening(pilot: Pilot) -> list[Socket]:
+def listening(pilot: RunningPilot) -> list[Socket]:
     """All that the pilot's processes listen on; what several of them hold is the first one's."""
     unix, found = _unix(), {}
     for pid, owner in sorted(pilot.processes.items()):

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeprc.doctor.security.listening import Pilot
+from deeprc.doctor.security.listening import RunningPilot
 from deeprc.images.store import Store
 
 
@@ -28,8 +28,8 @@ class Place:
     """
 
     folder: Path
-    pilots: list[Pilot]
-    elsewhere: list[Pilot]
+    pilots: list[RunningPilot]
+    elsewhere: list[RunningPilot]
     store: Store
     copies: Path | None = None
 

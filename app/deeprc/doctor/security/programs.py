@@ -11,7 +11,7 @@ from pathlib import Path
 
 import deeprc
 from deeprc.core.ownership import is_unmapped, user
-from deeprc.doctor.outcome import Outcome
+from deeprc.doctor.result import CheckResult
 from deeprc.doctor.security.rights import Finding, changeable, exchangeable, outcomes
 from deeprc.sites import sites_folder
 from deeprc.sites.load import FOLDER
@@ -19,7 +19,7 @@ from deeprc.sites.load import FOLDER
 PLUGIN = "snakemake_executor_plugin_radical_pilot"
 
 
-def programs() -> list[Outcome]:
+def programs() -> list[CheckResult]:
     """Whoever may change one of these has what he likes run by the user."""
     plugin = importlib.util.find_spec(PLUGIN)
     package = [Path(deeprc.__file__).parent, *(map(Path, plugin.submodule_search_locations) if plugin else ())]
@@ -68,21 +68,25 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def namespace() -> list[Outcome]:
+def namespace() -> list[CheckResult]:
     """What cannot be told from within a user namespace; nothing outside of one."""
     overflow = int(Path("/proc/sys/kernel/overflowuid").read_text())
     if not is_unmapped(overflow):
         return []
     text = f"most users of the machine look like {user(overflow)} here: of what is theirs, owners were not judged"
-    return [Outcome("namespace", "owners", "warning", text, "look from outside of the container or `unshare`, too")]
+    return [CheckResult("namespace", "owners", "warning", text, "look from outside of the container or `unshare`, too")]
 
 
-def umask() -> list[Outcome]:
+def umask() -> list[CheckResult]:
     """Whether the files that are made can be changed by others."""
     text = re.search(r"^Umask:\s*(\d+)", Path("/proc/self/status").read_text(), re.MULTILINE)[1]
     mask, fix = int(text, 8), "`umask 022` (or 077) where your shell starts"
     if not mask & 0o002:
-        return [Outcome("umask", "umask", "failed", f"{text}: everybody may change what you make; expected 022", fix)]
+        return [
+            CheckResult("umask", "umask", "failed", f"{text}: everybody may change what you make; expected 022", fix)
+        ]
     if not mask & 0o020:
-        return [Outcome("umask", "umask", "warning", f"{text}: your group may change what you make; expected 022", fix)]
-    return [Outcome("umask", "umask", "ok", f"{text}: nobody else may change what you make")]
+        return [
+            CheckResult("umask", "umask", "warning", f"{text}: your group may change what you make; expected 022", fix)
+        ]
+    return [CheckResult("umask", "umask", "ok", f"{text}: nobody else may change what you make")]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from deeprc.core.ownership import fault, is_foreign, is_unmapped, open_to, remedy, user, writers
-from deeprc.doctor.outcome import Outcome, Status
+from deeprc.doctor.result import CheckResult, Status
 
 Finding = tuple[Status, str, str]  # whether it is grave, what it is, how to mend it
 SHOWN = 4  # findings of one kind; a folder that all of them are in is mended once
@@ -60,12 +60,14 @@ def exchangeable(path: Path) -> Iterator[Finding]:
             yield "warning", text, "do you trust them with your account? Else choose another place"
 
 
-def outcomes(check: str, subject: str, findings: Iterable[Finding], well: str | None) -> list[Outcome]:
+def outcomes(check: str, subject: str, findings: Iterable[Finding], well: str | None) -> list[CheckResult]:
     """A row for each finding, the grave ones first; where there is none, `well`."""
-    found = [Outcome(check, subject, *each) for each in dict.fromkeys(findings)]
+    found = [CheckResult(check, subject, *each) for each in dict.fromkeys(findings)]
     found.sort(key=lambda outcome: outcome.status != "failed")
     if len(found) > SHOWN:
         rest = len(found) - SHOWN
         status = found[SHOWN].status
-        found[SHOWN:] = [Outcome(check, subject, status, f"{rest} more like this", "mend those above, and look again")]
-    return found or ([Outcome(check, subject, "ok", well)] if well else [])
+        found[SHOWN:] = [
+            CheckResult(check, subject, status, f"{rest} more like this", "mend those above, and look again")
+        ]
+    return found or ([CheckResult(check, subject, "ok", well)] if well else [])

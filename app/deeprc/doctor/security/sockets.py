@@ -12,9 +12,9 @@ import zmq
 
 from deeprc.core.errors import ConfigError
 from deeprc.core.ownership import fault, user
-from deeprc.doctor.outcome import Outcome, Status
+from deeprc.doctor.result import CheckResult, Status
 from deeprc.doctor.security.knock import Answer, knock
-from deeprc.doctor.security.listening import Pilot, Socket, listening
+from deeprc.doctor.security.listening import RunningPilot, Socket, listening
 from deeprc.doctor.security.place import Place
 from deeprc.pilot import curve
 
@@ -36,12 +36,12 @@ PLUGIN = "if a plugin of Snakemake's opened it, see to it there who may call"
 OWN = "it is a job's own or its launcher's, which has to see to it who may call; it was not tried"
 
 
-def libzmq() -> list[Outcome]:
+def libzmq() -> list[CheckResult]:
     """Whether ZeroMQ's library can keep strangers out, tried on a socket of our own."""
     try:
         curve.check()
     except ConfigError as error:
-        return [Outcome("libzmq", "CURVE", "failed", f"{error.found}; expected {error.expected}", error.fix)]
+        return [CheckResult("libzmq", "CURVE", "failed", f"{error.found}; expected {error.expected}", error.fix)]
     found = f"libzmq {zmq.zmq_version()} (pyzmq {zmq.__version__})"
     with zmq.Context() as context, context.socket(zmq.PULL) as server:
         _, server.curve_secretkey = zmq.curve_keypair()
@@ -49,27 +49,29 @@ def libzmq() -> list[Outcome]:
         answer = knock("127.0.0.1", server.bind_to_random_port("tcp://127.0.0.1"))
     if answer != "curve":
         text = f"{found}: a socket with CURVE {EXPOSED.get(answer, 'cannot be reached')}"
-        return [Outcome("libzmq", "CURVE", "failed", text, "install pyzmq's own wheel, which brings another libzmq")]
-    return [Outcome("libzmq", "CURVE", "ok", f"{found} has CURVE, and hangs up on callers without a key")]
+        return [
+            CheckResult("libzmq", "CURVE", "failed", text, "install pyzmq's own wheel, which brings another libzmq")
+        ]
+    return [CheckResult("libzmq", "CURVE", "ok", f"{found} has CURVE, and hangs up on callers without a key")]
 
 
-def sockets(place: Place) -> list[Outcome]:
+def sockets(place: Place) -> list[CheckResult]:
     """All that the pilots of the private folder listen on."""
     found = [outcome for pilot in place.pilots for outcome in _sockets(pilot)]
     if not place.pilots:
-        found.append(Outcome("sockets", "pilots", "not run", f"no pilot of {place.folder} runs on this machine"))
+        found.append(CheckResult("sockets", "pilots", "not run", f"no pilot of {place.folder} runs on this machine"))
     if others := sorted({str(_home(pilot)) for pilot in place.elsewhere}):
         text = f"{len(others)} more of yours run here, and were left alone: {', '.join(others)}"
-        found.append(Outcome("sockets", "other pilots", "not run", text, "look at one with --folder"))
+        found.append(CheckResult("sockets", "other pilots", "not run", text, "look at one with --folder"))
     return found
 
 
-def _home(pilot: Pilot) -> Path:
+def _home(pilot: RunningPilot) -> Path:
     """The private folder that a pilot's is in."""
     return pilot.folder.parents[2] if pilot.folder.parent.parent.name == "runs" else pilot.folder
 
 
-def _sockets(pilot: Pilot) -> list[Outcome]:
+def _sockets(pilot: RunningPilot) -> list[CheckResult]:
     """Those of one pilot, a row for all of a process's that are alike; the figures of the first row have each."""
     alike, rows = defaultdict(list), []
     client = next((pid for pid, owner in pilot.processes.items() if owner == "Snakemake"), None)
@@ -79,11 +81,11 @@ def _sockets(pilot: Pilot) -> list[Outcome]:
         told = {"socket": socket.address, "process": socket.owner, "program": socket.program, "pid": socket.pid}
         rows.append(told | {"answer": answer})
     found = [
-        Outcome("sockets", owner, status, f"{places(members)}: {text}", fix)
+        CheckResult("sockets", owner, status, f"{places(members)}: {text}", fix)
         for (_, owner, _, status, text, fix), members in sorted(alike.items(), key=lambda item: item[0][:2])
     ]
     if not found:
-        return [Outcome("sockets", pilot.folder.name, "ok", "its processes listen on nothing")]
+        return [CheckResult("sockets", pilot.folder.name, "ok", "its processes listen on nothing")]
     found[0].figures.extend(rows)
     return found
 

@@ -14,13 +14,13 @@ from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy import build
 from deeprc.frames.lazy.build import checked, expressions, only, plain
 from deeprc.frames.lazy.groups import LazyGroupBy
-from deeprc.frames.lazy.held import Held
+from deeprc.frames.lazy.held import HeldRows
 from deeprc.frames.lazy.joins import joined
 from deeprc.frames.lazy.nodes import Local, Node, Project, Slice, Source, Unique, Whole
 from deeprc.frames.lazy.prune import pruned
 from deeprc.frames.lazy.push import pushed
 from deeprc.frames.lazy.ranks import Outline, Ranks
-from deeprc.frames.lazy.run import Run
+from deeprc.frames.lazy.run import PlanRun
 from deeprc.frames.lazy.sorts import Flags, ordered
 from deeprc.frames.lazy.step import Step, described, text
 
@@ -50,7 +50,7 @@ class LazyFrame:
     @classmethod
     def of(cls, frame: Frame) -> LazyFrame:
         """The plan that gives a frame's rows as they are."""
-        return cls(Source(schema=frame.schema, rows=Held(frame)), frame.comm)
+        return cls(Source(schema=frame.schema, rows=HeldRows(frame)), frame.comm)
 
     def _with(self, node: Node) -> LazyFrame:
         return LazyFrame(node, self.comm)
@@ -259,7 +259,7 @@ class LazyFrame:
             same[ARGUMENTS] = described(self._node)
             plan = pruned(pushed(self._node))
         ranks = Ranks(self.comm)
-        piece = ranks.hold(ranks.spread(Run(plan, ranks).result()))
+        piece = ranks.hold(ranks.spread(PlanRun(plan, ranks).result()))
         self._last = piece.step
         local = piece.held
         return Frame(local if local.columns == self.columns else local.select(self.columns), self.comm)
@@ -276,7 +276,7 @@ class LazyFrame:
             return text(self._last)
         with self.comm.together("explain"):
             plan = pruned(pushed(self._node))
-        return text(Run(plan, Outline(self.comm)).result().step)
+        return text(PlanRun(plan, Outline(self.comm)).result().step)
 
     # How it is made
 

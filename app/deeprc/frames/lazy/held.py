@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class HeldRows:
     """The rows of a frame, which are dealt over the ranks as they are."""
 
     frame: Frame

@@ -33,7 +33,7 @@ FILTERED = 0.3  # of the rows are left by a predicate, when nothing better is kn
 GROUPS = 0.75  # a groupby of n rows makes about n to the power of this many groups
 
 
-class Run:
+class PlanRun:
     """One run of a plan.
 
     Parameters

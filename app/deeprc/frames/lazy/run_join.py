@@ -11,7 +11,7 @@ from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.step import Step
 
 if TYPE_CHECKING:
-    from deeprc.frames.lazy.run import Run
+    from deeprc.frames.lazy.run import PlanRun
 
 # Which sides may be on every rank while the other is dealt: each row of the result is then made on one rank.
 RIGHT_EVERYWHERE = ("inner", "left", "semi", "anti", "cross")
@@ -19,7 +19,7 @@ LEFT_EVERYWHERE = ("inner", "right", "cross")
 MATCHING = 0.5  # of the rows have a match in a semi join, when nothing better is known
 
 
-def join(run: Run, node: Join) -> Piece:
+def join(run: PlanRun, node: Join) -> Piece:
     """Join two pieces, with as few rows on their way as can be told."""
     left, right = _lean(run.piece(node.left), run.piece(node.right), node)
     left, right, deal = _placed(run, node, left, right)
@@ -37,7 +37,7 @@ def _lean(left: Piece, right: Piece, node: Join) -> tuple[Piece, Piece]:
     return left, right
 
 
-def _placed(run: Run, node: Join, left: Piece, right: Piece) -> tuple[Piece, Piece, Deal]:
+def _placed(run: PlanRun, node: Join, left: Piece, right: Piece) -> tuple[Piece, Piece, Deal]:
     """Both sides where they can be joined rank by rank, and where the result's rows then are."""
     ranks = run.ranks
     if left.deal.how == right.deal.how and left.deal.how in (EVERYWHERE, ONE):
@@ -80,7 +80,7 @@ def _with_keys(piece: Piece, node: Join, side: str) -> Piece:
 
 
 def _beside(
-    run: Run, node: Join, left: Piece, right: Piece, at_left: list[int] | None, at_right: list[int] | None
+    run: PlanRun, node: Join, left: Piece, right: Piece, at_left: list[int] | None, at_right: list[int] | None
 ) -> tuple[Piece, Piece, Deal]:
     """One side is dealt by some of the keys: the other one is dealt alike."""
     if at_right is None or (at_left is not None and left.size.bytes >= right.size.bytes):
@@ -91,7 +91,7 @@ def _beside(
     return left, right, left.deal
 
 
-def _cross(run: Run, left: Piece, right: Piece) -> tuple[Piece, Piece, Deal]:
+def _cross(run: PlanRun, left: Piece, right: Piece) -> tuple[Piece, Piece, Deal]:
     if right.size.bytes <= left.size.bytes:
         return left, run.ranks.everywhere(right, "the right side of a cross join"), left.deal
     return run.ranks.everywhere(left, "the left side of a cross join"), right, right.deal

@@ -15,13 +15,13 @@ from deeprc.frames.lazy.step import Step
 from deeprc.frames.sort import sort as sort_rows
 
 if TYPE_CHECKING:
-    from deeprc.frames.lazy.run import Run
+    from deeprc.frames.lazy.run import PlanRun
 
 TOP = 100_000  # so many first rows of a sort are found by every rank among its own, and then among these
 REPEATED = 0.5  # of the rows are left without repetitions, when nothing better is known
 
 
-def sort(run: Run, node: Sort) -> Piece:
+def sort(run: PlanRun, node: Sort) -> Piece:
     piece = run.piece(node.input)
     if piece.deal.how in (EVERYWHERE, ONE):
         rows = node.made(piece.rows)
@@ -40,7 +40,7 @@ def sort(run: Run, node: Sort) -> Piece:
     return Piece(frame.lazy(), Deal(), held.size, Step(node.title, [step], held.size), True, frame)
 
 
-def slice(run: Run, node: Slice) -> Piece:
+def slice(run: PlanRun, node: Slice) -> Piece:
     ranks = run.ranks
     near = node.offset >= 0 and node.length is not None
     if near and isinstance(node.input, Sort) and run.uses[id(node.input)] == 1 and node.offset + node.length <= TOP:
@@ -68,7 +68,7 @@ def slice(run: Run, node: Slice) -> Piece:
     return replace(piece, rows=frame.lazy(), held=frame, size=size, step=step)
 
 
-def unique(run: Run, node: Unique) -> Piece:
+def unique(run: PlanRun, node: Unique) -> Piece:
     piece, ranks = run.piece(node.input), run.ranks
     if piece.deal.how == EVERYWHERE:
         piece = ranks.one(piece, "rows of which one is taken")  # not another one on every rank
@@ -95,7 +95,7 @@ def unique(run: Run, node: Unique) -> Piece:
     return restored(run, made, columns) if restore else made
 
 
-def concat(run: Run, node: Concat) -> Piece:
+def concat(run: PlanRun, node: Concat) -> Piece:
     pieces = [run.ranks.spread(run.piece(each)) for each in node.pieces]
     alone = all(piece.deal.how == ONE for piece in pieces)
     restore = id(node) in run.ordered and not alone and len(pieces) > 1
@@ -113,7 +113,7 @@ def concat(run: Run, node: Concat) -> Piece:
     return restored(run, made, node.columns) if restore else made
 
 
-def numbered(run: Run, piece: Piece, columns: list[str], start: int = 0) -> Piece:
+def numbered(run: PlanRun, piece: Piece, columns: list[str], start: int = 0) -> Piece:
     """The rows with their number over all ranks in a column of its own: the last one."""
     piece = run.ranks.hold(piece)
     name = _free(columns, "row number")
@@ -122,7 +122,7 @@ def numbered(run: Run, piece: Piece, columns: list[str], start: int = 0) -> Piec
     return replace(piece, rows=frame.lazy(), held=frame)
 
 
-def restored(run: Run, piece: Piece, columns: list[str]) -> Piece:
+def restored(run: PlanRun, piece: Piece, columns: list[str]) -> Piece:
     """The rows in the order of their numbers."""
     ranks, name = run.ranks, _free(columns, "row number")
     piece = ranks.hold(piece)
@@ -132,7 +132,7 @@ def restored(run: Run, piece: Piece, columns: list[str]) -> Piece:
     return Piece(frame.lazy(), Deal(), piece.size, step, True, frame)
 
 
-def _top(run: Run, node: Slice, sorted_: Sort) -> Piece:
+def _top(run: PlanRun, node: Slice, sorted_: Sort) -> Piece:
     piece, most = run.piece(sorted_.input), node.offset + node.length
 
     def first(rows: pl.LazyFrame) -> pl.LazyFrame:

@@ -23,7 +23,7 @@ def share(sizes: Mapping[str, int], ranks: int) -> list[list[str]]:
     return [sorted(mine) for mine in names]
 
 
-class Stage:
+class ShareCopy:
     """Memory for one copy of a rank's share, made once and used for every checkpoint.
 
     Parameters

@@ -25,7 +25,7 @@ import numpy as np
 from deeprc.core.errors import DeepRCError
 from deeprc.core.files import storage_error, write_text
 from deeprc.learning.checkpoints import tensors as files
-from deeprc.learning.checkpoints.share import Stage, share
+from deeprc.learning.checkpoints.share import ShareCopy, share
 from deeprc.learning.peers import Peers, Pending
 
 COMMIT = "commit.json"
@@ -46,7 +46,7 @@ class Checkpoint:
     state: dict[str, Any]
 
 
-class Store:
+class CheckpointStore:
     """The checkpoints of one training, and the one that is being written.
 
     Parameters
@@ -67,7 +67,7 @@ class Store:
     ) -> None:  # fmt: skip
         self.folder, self.peers, self.keep, self.report = folder, peers, keep, report
         self.blocked = 0.0  # seconds that the training has waited for its checkpoints
-        self._stage, self._writing = Stage(staging), None
+        self._stage, self._writing = ShareCopy(staging), None
         self._beside: dict[Path, dict[str, Any]] = {}
 
     def save(
@@ -193,7 +193,7 @@ class Store:
 class _Writing:
     """One save: the thread that writes, then the gathering of what each rank wrote, then the commit."""
 
-    def __init__(self, store: Store, folder: Path, copies: dict[str, np.ndarray], about: str) -> None:
+    def __init__(self, store: CheckpointStore, folder: Path, copies: dict[str, np.ndarray], about: str) -> None:
         self.store, self.folder, self.about = store, folder, about
         self.error: Exception | None = None
         self.record: np.ndarray | None = None

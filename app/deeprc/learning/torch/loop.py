@@ -12,10 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from deeprc.learning.checkpoints import Store
+from deeprc.learning.checkpoints import CheckpointStore
 from deeprc.learning.finite import refuse_not_finite
 from deeprc.learning.ledger import Ledger
-from deeprc.learning.notice import Ended
+from deeprc.learning.notice import AskedToEnd
 from deeprc.learning.torch import state
 
 
@@ -64,7 +64,7 @@ class Saving:
         Whether the training is to end after this step, which all ranks agree on.
     """
 
-    store: Store
+    store: CheckpointStore
     ledger: Ledger
     facts: dict[str, Any]
     here: dict[str, Any] = field(default_factory=dict)
@@ -222,7 +222,7 @@ class _Run:
         self.save(saving)
         saving.store.finish()
         saving.store.peers.allgather(None)  # the first rank has committed
-        raise Ended(
+        raise AskedToEnd(
             f"the job was asked to end: the training is saved after step {self.step:,} of {steps:,}",
             where=saving.store.folder,
             fix="start the workflow again: it goes on from there",

@@ -13,7 +13,7 @@ import torch
 
 from deeprc.core.files import write_json
 from deeprc.learning import audit
-from deeprc.learning.checkpoints import Store
+from deeprc.learning.checkpoints import CheckpointStore
 from deeprc.learning.config import How, Reproducible
 from deeprc.learning.draws import Draws
 from deeprc.learning.ledger import NAME, Ledger
@@ -52,7 +52,7 @@ class Trainer:
 
     def _saving(self, facts: dict[str, Any]) -> Saving:
         staging = Path(self.how.staging) if self.how.staging else None
-        store = Store(self.folder, self.peers, keep=self.how.keep, staging=staging, report=self.say)
+        store = CheckpointStore(self.folder, self.peers, keep=self.how.keep, staging=staging, report=self.say)
         here = {"torch": torch.__version__, "threads": torch.get_num_threads(), "processor": platform.processor()}
         here |= {} if self.elastic else {"ranks": self.peers.size}
         return Saving(store, self.ledger, facts, here, {"sampler": self.sampler}, self.how.checkpoint_steps)

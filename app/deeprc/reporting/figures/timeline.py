@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 
 import plotly.graph_objects as go
 
-from deeprc.reporting.events import Run, Task
+from deeprc.reporting.events import Execution, Run
 from deeprc.reporting.theme import OTHER, RED, STAGES, figure, text
 
 UNKNOWN = "cores not told"
 
 
-def colour(task: Task) -> str:
+def colour(task: Execution) -> str:
     """The colour of a task's stage."""
     return STAGES.get(task.stage, OTHER)
 
 
-def short(task: Task) -> str:
+def short(task: Execution) -> str:
     """What to write on a task's bar: its wildcards (the colour tells the stage), else the stage."""
     return ", ".join(task.wildcards.values()) or task.stage
 
@@ -98,5 +98,5 @@ def _ms(seconds: float) -> float:
     return round(seconds * 1000)
 
 
-def _ranks(task: Task) -> str:
+def _ranks(task: Execution) -> str:
     return "1 rank" if task.ranks == 1 else f"{task.ranks} ranks"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from deeprc.applications.base.results import read_results
 from deeprc.reporting import words
-from deeprc.reporting.events import Task
+from deeprc.reporting.events import Execution
 from deeprc.reporting.section import Card, Results, Section, chart
 from deeprc.reporting.theme import figure
 
@@ -14,7 +14,7 @@ def read(folder: Path) -> Results | None:
     return read_results(folder, images=int, accuracy=float, reference=float, confusion=list)
 
 
-def section(found: Results, tasks: list[Task]) -> Section:
+def section(found: Results, tasks: list[Execution]) -> Section:
     """The share of right digits, and which are taken for which."""
     told = found.metrics
     fig = figure(height=420)

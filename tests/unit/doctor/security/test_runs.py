@@ -5,7 +5,7 @@ import os
 import pytest
 
 from deeprc.doctor.security import leftovers
-from deeprc.doctor.security.listening import Pilot
+from deeprc.doctor.security.listening import RunningPilot
 from deeprc.doctor.security.place import Place
 
 RUN = "20260101T000000-999999999"  # of a process that is none: numbers end below
@@ -74,7 +74,7 @@ def test_whether_a_run_may_still_go_on(place, name, told, may):
 
 
 def test_a_run_whose_pilot_is_here_goes_on(place):
-    running = Place(place.folder, [Pilot(place.runs[0] / "pilot-1", {})], [], place.store)
+    running = Place(place.folder, [RunningPilot(place.runs[0] / "pilot-1", {})], [], place.store)
     (place.runs[0] / "environment").write_bytes(ENVIRONMENT)
     (found,) = leftovers.secrets(running)
     assert (found.status, found.text) == ("ok", "0 ended runs left none behind; 1 may go on")

@@ -13,7 +13,7 @@ import pytest
 from deeprc.core.ownership import user
 from deeprc.doctor.security import sockets
 from deeprc.doctor.security.knock import knock
-from deeprc.doctor.security.listening import Pilot, Socket, owners, pilots
+from deeprc.doctor.security.listening import RunningPilot, Socket, owners, pilots
 from deeprc.pilot import Task
 from deeprc.pilot.processes import TASK
 from deeprc.pilot.workers import PROGRAM
@@ -85,7 +85,7 @@ def process():
 
 
 def found(folder, process, owner):
-    return sockets._sockets(Pilot(folder, {process.pid: owner}))
+    return sockets._sockets(RunningPilot(folder, {process.pid: owner}))
 
 
 def rows(outcomes):
@@ -217,7 +217,7 @@ def test_of_a_batch_job_the_processes_on_its_node_are_found(tmp_path):
     finally:
         psutil.Process(child).kill()
         agent.wait(10)
-    assert pilot == Pilot(place.parent, {agent.pid: "RADICAL-Pilot", child: "RADICAL-Pilot"})
+    assert pilot == RunningPilot(place.parent, {agent.pid: "RADICAL-Pilot", child: "RADICAL-Pilot"})
 
 
 def test_the_library_keeps_strangers_out():

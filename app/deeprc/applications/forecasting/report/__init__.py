@@ -8,14 +8,14 @@ from deeprc.applications.forecasting.report.forecasts import forecasts, lead_err
 from deeprc.applications.forecasting.report.load import Forecasting, read
 from deeprc.applications.forecasting.report.ranking import LOOK, ranking
 from deeprc.reporting import words
-from deeprc.reporting.events import Task
+from deeprc.reporting.events import Execution
 from deeprc.reporting.section import Card, Section, chart
 from deeprc.reporting.theme import series
 
 __all__ = ["Forecasting", "read", "section"]
 
 
-def section(found: Forecasting, tasks: list[Task]) -> Section:
+def section(found: Forecasting, tasks: list[Execution]) -> Section:
     """The section; `tasks` are the latest of each stage, and tell how long the training took."""
     part = content(found, tasks)
     figures, alternatives, leads, note = {}, {}, None, ""

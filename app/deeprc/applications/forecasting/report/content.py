@@ -12,10 +12,10 @@ from deeprc.applications.forecasting.report.ranking import LOOK, standing
 from deeprc.applications.forecasting.report.ranking import words as standings
 from deeprc.reporting import words
 from deeprc.reporting.content import facts
-from deeprc.reporting.events import Task
+from deeprc.reporting.events import Execution
 
 
-def model_rows(metrics: dict, tasks: list[Task]) -> list[dict]:
+def model_rows(metrics: dict, tasks: list[Execution]) -> list[dict]:
     """A row for each model and naive forecast, by MAE, those without one last; `standing` is None where not known."""
     seconds = {t.wildcards.get("model"): t.seconds for t in tasks if t.rule == "forecasting_train"}
     rows = []
@@ -28,7 +28,7 @@ def model_rows(metrics: dict, tasks: list[Task]) -> list[dict]:
     return sorted(rows, key=lambda row: (row["mae"] is None, row["mae"] or 0.0, row["name"]))
 
 
-def content(found: Forecasting, tasks: list[Task]) -> dict:
+def content(found: Forecasting, tasks: list[Execution]) -> dict:
     """All of it but the charts."""
     metrics = found.metrics
     rows = model_rows(metrics, tasks)

@@ -9,7 +9,7 @@ Status = Literal["ok", "warning", "failed", "not run"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CheckResult:
     """The result of a check.
 
     Attributes
