@@ -194,7 +194,9 @@ def settings(build: Build) -> None:
             }
         },
         "mirrors": {"mirrors:" if build.archive else "mirrors": mirrors},
-        "bootstrap": {"bootstrap": {"enable": False}},  # the solver is a wheel of the lock
+        # The solver is a wheel of the lock, gpg the machine's own: nothing is fetched. Switched off, Spack 1.1 would
+        # not look for the machine's gpg either, and neither sign nor check anything.
+        "bootstrap": {"bootstrap": {"enable": True, "root": f"{root}/cache/bootstrap", "sources:": []}},
         "config": {
             "config": {
                 "install_tree": {"root": f"{root}/store"},

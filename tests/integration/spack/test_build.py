@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
 
 from deeprc.spack.archive import TIME
 from samples.spack import secret_key, site_file, without_spack
@@ -99,6 +100,9 @@ def test_the_printed_commands_build_offline_and_the_environment_sees_what_spack_
     for _, proxies in built:
         assert {value for name, value in proxies.items() if name == name.lower()} == {"http://127.0.0.1:9"}
     scope = (facility.prefix / "spack-scope" / "mirrors.yaml").read_text()
+    # Where bootstrapping is off, Spack 1.1 refuses the machine's own gpg, too; it has nowhere to fetch from.
+    bootstrap = yaml.safe_load((facility.prefix / "spack-scope" / "bootstrap.yaml").read_text())["bootstrap"]
+    assert bootstrap["enable"] and bootstrap["sources:"] == []
     sources = "'mirrors:':\n  sources:\n    url: $DEEPRC_SPACK_PREFIX/sources\n    source: true\n    binary: false\n"
     builds = f"  builds:\n    url: {facility.archive.with_name('cache')}\n    source: false\n"
     assert scope == f"{sources}{builds}    binary: true\n    signed: true\n"
