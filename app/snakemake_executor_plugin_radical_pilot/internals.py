@@ -11,7 +11,6 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from dis import get_instructions
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 
 from deeprc.core.errors import DeepRCError
+from deeprc.core.insides import lacking
 from deeprc.core.masking import masked
 
 FITS = SpecifierSet(">=9.27,<10")  # as in pyproject.toml
@@ -58,20 +58,21 @@ __all__ = [
 
 # What is used of each class or object, here and in `direct`.
 USED = {
-    "benchmark:BenchmarkRecord": "cpu_usage cpu_time data_collected process_gone jobid rule_name wildcards params"
-    " resources input threads",
-    "dag:DAG": "needrun_jobs _running",
-    "executors.local:Executor": "get_python_executable",
-    "jobs:Job": "rule dag is_shell shellcmd prepare postprocess format_wildcards get_target_spec wildcards_dict"
-    " is_local shadow_dir benchmark benchmark_repeats attempt restart_times conda_env_spec container_img_url message"
-    " log _resources _params",
-    "persistence:PersistenceBase": "cleanup",
-    "resources:Resource": "raw _evaluator",
-    "resources:Resources": "DEFAULTS",
-    "rules:Rule": "ruleinfo run_func shellcmd expand_resources script notebook wrapper cwl benchmark workflow",
-    "scheduling.job_scheduler:JobScheduler": "_user_kill",
-    "shell:shell": "_check_executable _get_process_prefix _process_suffix get_executable",
-    "workflow:Workflow": "scheduler persistence global_resources resource_scopes async_run workdir_init",
+    "snakemake.benchmark:BenchmarkRecord": "cpu_usage cpu_time data_collected process_gone jobid rule_name wildcards"
+    " params resources input threads",
+    "snakemake.dag:DAG": "needrun_jobs _running",
+    "snakemake.executors.local:Executor": "get_python_executable",
+    "snakemake.jobs:Job": "rule dag is_shell shellcmd prepare postprocess format_wildcards get_target_spec"
+    " wildcards_dict is_local shadow_dir benchmark benchmark_repeats attempt restart_times conda_env_spec"
+    " container_img_url message log _resources _params",
+    "snakemake.persistence:PersistenceBase": "cleanup",
+    "snakemake.resources:Resource": "raw _evaluator",
+    "snakemake.resources:Resources": "DEFAULTS",
+    "snakemake.rules:Rule": "ruleinfo run_func shellcmd expand_resources script notebook wrapper cwl benchmark"
+    " workflow",
+    "snakemake.scheduling.job_scheduler:JobScheduler": "_user_kill",
+    "snakemake.shell:shell": "_check_executable _get_process_prefix _process_suffix get_executable",
+    "snakemake.workflow:Workflow": "scheduler persistence global_resources resource_scopes async_run workdir_init",
 }
 
 
@@ -79,26 +80,9 @@ def check() -> None:
     """Raise an UnfitError where this Snakemake lacks what is used of it, or is of a version that nobody has tried."""
     if version("snakemake") not in FITS:
         raise _unfit("a version that nobody has tried")
-    import_module("snakemake.workflow")  # first: the others import each other in a circle
-    for place, names in USED.items():
-        module, _, kind = place.partition(":")
-        try:
-            owner = getattr(import_module(f"snakemake.{module}"), kind)
-        except (ImportError, AttributeError) as error:
-            raise _unfit(str(error)) from None
-        for name in names.split():
-            if not _has(owner, name):
-                raise _unfit(f"{kind} of snakemake.{module} has no {name}")
-
-
-def _has(owner: type, name: str) -> bool:
-    """Whether a class, or an object of it once it is made, has an attribute of that name."""
-    if hasattr(owner, name) or name in getattr(owner, "__annotations__", ()):
-        return True
-    methods = [value for each in owner.__mro__ for value in vars(each).values() if hasattr(value, "__code__")]
-    return any(
-        step.opname == "STORE_ATTR" and step.argval == name for method in methods for step in get_instructions(method)
-    )
+    import_module("snakemake.api")  # first: the others import each other in a circle
+    if gone := lacking(USED):
+        raise _unfit(gone)
 
 
 def parsed(argv: list[str]) -> Any:

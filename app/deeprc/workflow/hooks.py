@@ -10,15 +10,27 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from deeprc.applications.config import Config
 from deeprc.core.errors import DeepRCError
+from deeprc.core.insides import lacking
 from deeprc.core.ownership import require_writable
 from deeprc.images.catalog import Image
 from deeprc.workflow import guests, lock, preflight, preview
 from deeprc.workflow.expected import outdated
+
+USED = {
+    "snakemake.workflow:Workflow": "is_main_process execute _build_dag unlock delete_output execution_settings _onstart"
+    " _onsuccess touch dryrun rules dag persistence log_provenance_info",
+    "snakemake.dag:DAG": "forcefiles bfs _dependencies targetjobs needrun_jobs reason print_reasons",
+    "snakemake.persistence:PersistenceBase": "lock metadata",
+    "snakemake.jobs:Reason": "incomplete_output params_changed input_changed updated_input code_changed forced"
+    " software_stack_changed",
+    "snakemake.rules:Rule": "norun",
+}
 
 
 def attach(workflow: Any, config: Config, image: Image | None = None) -> None:
@@ -28,6 +40,12 @@ def attach(workflow: Any, config: Config, image: Image | None = None) -> None:
     """
     if not workflow.is_main_process:  # a job's own Snakemake
         return
+    if gone := lacking(USED):
+        there = version("snakemake")
+        with plainly():
+            raise DeepRCError(
+                f"our workflows do not fit Snakemake {there}: {gone}", fix="pip install 'snakemake>=9.27,<10'"
+            )
     _Attached(workflow, config, image)
 
 

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from deeprc.core.insides import lacking
+from deeprc.workflow import hooks
 from snakemake_executor_plugin_radical_pilot import internals
 
 
 def test_this_snakemake_fits():
     internals.check()
+    assert lacking(hooks.USED) is None
 
 
 def test_a_version_that_nobody_has_tried_is_told(monkeypatch):
@@ -27,9 +30,9 @@ def test_a_version_that_nobody_has_tried_is_told(monkeypatch):
 @pytest.mark.parametrize(
     ("used", "told"),
     [
-        ({"dag:DAG": "_running gone"}, "DAG of snakemake.dag has no gone"),
-        ({"shell:gone": "a"}, "module 'snakemake.shell' has no attribute 'gone'"),
-        ({"gone:Gone": "a"}, "No module named 'snakemake.gone'"),
+        ({"snakemake.dag:DAG": "_running gone"}, "DAG of snakemake.dag has no gone"),
+        ({"snakemake.shell:gone": "a"}, "module 'snakemake.shell' has no attribute 'gone'"),
+        ({"snakemake.gone:Gone": "a"}, "No module named 'snakemake.gone'"),
     ],
 )
 def test_what_is_gone_is_told(monkeypatch, used, told):
