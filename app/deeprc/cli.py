@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.completion import completion_init
 
 from deeprc.core.errors import DeepRCError
+
+VARIABLE = "_DEEPRC_COMPLETE"  # as click calls it, by the program's name
 
 # Imported only when called for: `deeprc plan` takes 0.3 s, and all of them together a second.
 COMMANDS = {
@@ -66,7 +69,8 @@ def top(
 
 def _words() -> list[str]:
     """What was typed; where a shell asks how it could go on, what was typed so far."""
-    if "_DEEPRC_COMPLETE" in os.environ:
+    if VARIABLE in os.environ:
+        completion_init()  # typer knows zsh and fish
         return (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")).split()[1:]
     return sys.argv[1:]
 

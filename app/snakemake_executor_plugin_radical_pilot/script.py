@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import deeprc.pilot
+from deeprc.core.threads import variables as thread_variables
 from deeprc.core.umask import own_umask
 from deeprc.pilot.worker.surroundings import KEPT
 
 BACK = '"${DEEPRC_BACK[@]}"'  # before a command on the host: gives it back what is a shell's own
 
 RANKS = Path(deeprc.pilot.__file__).with_name("ranks")  # what Python reads first in each of several ranks
-THREADS = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
 
 
 def job_environment(*, threads: int, tmpdir: str | None, ranks: int, run: Path) -> dict[str, str]:
     """The variables that differ from job to job."""
-    variables = {f"{library}_THREADS": str(threads) for library in THREADS}
+    variables = thread_variables(threads)
     if tmpdir:
         variables |= dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), tmpdir)
     return variables | {"DEEPRC_RANKS": str(ranks), "DEEPRC_RUN": str(run), "DEEPRC_UMASK": own_umask()}

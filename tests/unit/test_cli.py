@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import jsonschema
@@ -121,3 +123,47 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_line(arguments, tmp_path):
     assert done.stderr.startswith("error: ")
     assert str(tmp_path / "file") in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_this_checkout_is_what_is_tested():
+    """An environment that was copied from another checkout's would test that one, in silence."""
+    import deeprc as package
+
+    assert Path(package.__file__).is_relative_to(ROOT)
+
+
+def test_the_version_is_that_of_the_installation():
+    done = deeprc("--version")
+    assert done.stdout == f"deeprc {version('deeprc')}\n" and re.match(r"deeprc \d+\.\d+", done.stdout)
+
+
+GET = {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+
+
+@pytest.mark.parametrize(
+    ("shell", "typed", "found"),
+    [
+        ("bash", {"COMP_WORDS": "deeprc comp", "COMP_CWORD": "1"}, "completion"),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "deeprc plan --site front"}, "frontier"),
+        (
+            "fish",
+            {"_TYPER_COMPLETE_ARGS": "deeprc init --app", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+            "--application",
+        ),
+    ],
+)
+def test_shells_complete_commands_options_and_sites(shell, typed, found):
+    script = deeprc("completion", shell)
+    assert script.returncode == 0 and "_DEEPRC_COMPLETE" in script.stdout
+    asked = {**os.environ, **typed, "_DEEPRC_COMPLETE": f"complete_{shell}"}
+    done = subprocess.run([DEEPRC], capture_output=True, text=True, timeout=60, env=asked)
+    assert found in done.stdout, done.stderr
+
+
+def test_bash_itself_completes():
+    """The script, as bash reads it, and what bash then asks."""
+    lines = 'eval "$(deeprc completion bash)"; COMP_WORDS=(deeprc pl); COMP_CWORD=1; _deeprc_completion deeprc; '
+    lines += "echo ${COMPREPLY[*]}"
+    path = f"{DEEPRC.parent}:{os.environ['PATH']}"
+    done = subprocess.run(["bash", "-c", lines], capture_output=True, text=True, env=os.environ | {"PATH": path})
+    assert done.stdout.split() == ["plan"], done.stderr

@@ -7,8 +7,6 @@ from typing import Annotated, Literal
 import typer
 from typer.completion import get_completion_script
 
-VARIABLE = "_DEEPRC_COMPLETE"  # as click calls it, by the program's name
-
 
 def completion(shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="your shell")]) -> None:
     """Print what lets your shell complete commands, options and names of sites.
@@ -19,4 +17,4 @@ def completion(shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(h
 
     Example: `deeprc completion fish > ~/.config/fish/completions/deeprc.fish`
     """
-    typer.echo(get_completion_script(prog_name="deeprc", complete_var=VARIABLE, shell=shell))
+    typer.echo(get_completion_script(prog_name="deeprc", complete_var="_DEEPRC_COMPLETE", shell=shell))

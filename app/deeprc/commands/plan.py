@@ -11,12 +11,13 @@ import typer
 from deeprc.core.errors import DeepRCError
 from deeprc.launch.choose import make_plan
 from deeprc.launch.text import as_text
+from deeprc.sites.load import known_sites
 
 REFUSED = 3  # exit code
 
 
 def plan(
-    site: Annotated[str, typer.Option(help="a known site, or the path of a site.yaml")],
+    site: Annotated[str, typer.Option(help="a known site, or the path of a site.yaml", autocompletion=known_sites)],
     command: Annotated[list[str] | None, typer.Argument(help="what each rank runs, after --")] = None,
     partition: Annotated[
         str | None, typer.Option(help="the site's partition; the first that fits, if not given")

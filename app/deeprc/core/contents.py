@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deeprc.core.errors import InputError
-from deeprc.core.files import write_text
+from deeprc.core.files import sha256, write_text
 
 KEPT = Path(".snakemake/deeprc/contents.json")  # below the working directory, as all that Snakemake remembers
 SETTLED = 3.0  # seconds: a file that changed later may change again within one tick of its file system's clock
@@ -51,8 +51,7 @@ class Contents:
             known = self._known.get(str(path))
             if isinstance(known, list) and known[:-1] == mark:
                 return known[-1]
-            with path.open("rb") as handle:
-                found = hashlib.file_digest(handle, "sha256").hexdigest()
+            found = sha256(path)
             if _mark(path) != mark:
                 raise InputError("the file changed while it was read", where=path, fix="start again once it is whole")
         except OSError as error:

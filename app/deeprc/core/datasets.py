@@ -2,7 +2,8 @@
 
 The wheel is downloaded with pip, never installed nor imported: only the data files are taken out of it.
 Wheels are kept in a cache (`$DEEPRC_CACHE`, else `$XDG_CACHE_HOME/deeprc`, else `~/.cache/deeprc`), so that a second
-checkout, or a node without network, needs no download.
+checkout, or a node without network, needs no download. (pooch wants an address for each file; where packages come from,
+a mirror or a folder, is pip's own setting here, and no address stands in the code.)
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Annotated
 import typer
 
 from deeprc.core.errors import DeepRCError, unknown
-from deeprc.core.files import atomic
+from deeprc.core.files import atomic, sha256
 from deeprc.core.stage import run
 
 
@@ -95,12 +96,6 @@ def cache_folder() -> Path:
     if named := os.environ.get("DEEPRC_CACHE"):
         return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deeprc"
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def fetch_wheel(wheel: Wheel) -> Path:

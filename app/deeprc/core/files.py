@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import hashlib
 import json
 import os
 import secrets
@@ -13,12 +15,19 @@ from pathlib import Path
 
 from deeprc.core.errors import DeepRCError
 
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 TAIL = 15  # lines of a log that are shown
 TAIL_BYTES = 20_000  # and where they are looked for: a log may be large
 
 
 class StorageError(DeepRCError):
     """A folder that cannot be written, or a disk that is full."""
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def tail(path: Path, lines: int = TAIL) -> list[str]:
@@ -36,7 +45,9 @@ def tail(path: Path, lines: int = TAIL) -> list[str]:
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is renamed to `path`, on failure removed.
 
-    Works for files and for folders (the body creates either). A folder that stands at `path` is replaced.
+    Works for files and for folders (the body creates either). A folder that stands at `path` is replaced: both change
+    places at one moment, and a kill leaves one of the two, where the file system can do that (NFS cannot: between two
+    renames, there is none).
 
     Raises
     ------
@@ -51,11 +62,12 @@ def atomic(path: str | Path) -> Iterator[Path]:
         if temporary.is_file():
             with temporary.open("rb") as handle:
                 os.fsync(handle.fileno())  # a full disk may only show here
-        elif path.is_dir():  # a folder cannot be renamed over a full one: the old one steps aside first
-            old = path.rename(path.with_name(f".{path.name}.{odd}.old"))
-            temporary.rename(path)
-            shutil.rmtree(old)
-            return
+        elif path.is_dir() and not path.is_symlink():  # a folder cannot be renamed over a full one
+            if not _exchange(temporary, path):
+                old = path.rename(path.with_name(f".{path.name}.{odd}.old"))
+                temporary.rename(path)
+                shutil.rmtree(old)
+            return  # what is now called `temporary` is the old one
         temporary.replace(path)
     except OSError as error:
         raise storage_error(error, path) from error
@@ -64,6 +76,18 @@ def atomic(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         elif temporary.exists():
             temporary.unlink()
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two files or folders change places in one step; whether the system and the file system can do that."""
+    change = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # glibc 2.28, musl 1.2.5
+    if change is None:
+        return False
+    if change(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0:
+        return True
+    if (number := ctypes.get_errno()) in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        return False
+    raise OSError(number, os.strerror(number), str(other))
 
 
 def storage_error(error: OSError, path: Path) -> Exception:

@@ -2,7 +2,8 @@
 
 Apptainer can pull and push, too, but begins anew after a break, knows nothing of indexes, tells a login that is refused
 only after the upload, and is missing on many login nodes, where the network is. This is the part of the OCI
-distribution specification that images need.
+distribution specification that images need. (oras-py 0.2 begins a blob anew after a break, takes whatever bytes come
+without looking at their digest, and asks for its login by Docker's files only.)
 """
 
 from __future__ import annotations

@@ -19,6 +19,11 @@ if ! type module &> /dev/null; then
 fi"""
 
 
+def command(module: str) -> str:
+    """The shell's line for an entry of a site's list: a module to load, or `use FOLDER`."""
+    return f"module {module}" if module.startswith("use ") else f"module load {module}"
+
+
 @dataclass(frozen=True)
 class ModuleFault:
     """A module that does not load.

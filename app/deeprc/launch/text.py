@@ -6,6 +6,7 @@ import datetime
 import re
 import shlex
 
+from deeprc.launch.modules import command
 from deeprc.launch.plan import Plan
 from deeprc.sites.age import future, months, oldest
 
@@ -35,7 +36,7 @@ def launch_line(plan: Plan) -> str:
 
 def exports(plan: Plan) -> list[str]:
     """Lines that load the modules and set the environment."""
-    lines = [f"module {module}" if module.startswith("use ") else f"module load {module}" for module in plan.modules]
+    lines = [command(module) for module in plan.modules]
     return lines + [f"export {name}={shell_word(value)}" for name, value in plan.environment.items()]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deeprc.core.files import write_json
 from deeprc.core.umask import PRIVATE
-from deeprc.launch.modules import KNOWN
+from deeprc.launch.modules import KNOWN, command
 from deeprc.pilot import curve
 from deeprc.sites import Partition, Site
 
@@ -84,7 +84,7 @@ def bootstrap_text(site: Site, folder: Path, *, towards: str, environment: Mappi
         # What a batch job takes over from the client: where its commands find the batch system.
         **{name: environment[name] for name in site.scheduler.system.clients if name in environment},
     }
-    modules = [f"module {name}" if name.startswith("use ") else f"module load {name}" for name in site.modules]
+    modules = [command(name) for name in site.modules]
     return "\n".join(
         [
             f"umask {PRIVATE:03o}",

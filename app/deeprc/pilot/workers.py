@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from deeprc.core.threads import variables
 from deeprc.pilot import ended, schedule
 from deeprc.pilot.gate import Gate
 from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING
@@ -30,7 +31,6 @@ TOLD = (  # of a task, to its worker
     "repeats",
 )  # fmt: skip
 TRIES = 2  # workers of one shape that may fail to start in a row
-LIBRARIES = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
 
 
 class Worker(schedule.Worker):
@@ -196,7 +196,8 @@ class Workers:
         self._started += 1
         name = f"{PREFIX}{self._started}"
         self._workers[name] = Worker(name, shape, node=node)
-        threads = [f"{library}_THREADS={shape.cores}" for library in LIBRARIES]  # read when modules are imported
+        # They are read when modules are imported.
+        threads = [f"{variable}={count}" for variable, count in variables(shape.cores).items()]
         clean = ["/usr/bin/env", "-u", "PYTHONPATH", "-u", "DEEPRC_TOWARDS", *threads]
         python = "python3" if shape.contained else sys.executable  # an image has its own
         program = [python, str(PROGRAM), self._gate.address, str(self._gate.keyfile), name, *shape.warm]

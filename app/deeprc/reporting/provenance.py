@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from deeprc.core import needs
-from deeprc.core.datasets import sha256
 from deeprc.core.errors import DeepRCError
 from deeprc.core.events import RunImage
+from deeprc.core.files import sha256
 from deeprc.core.fingerprint import KEY
 from deeprc.core.masking import masked, masked_words
 from deeprc.core.shipped import installed

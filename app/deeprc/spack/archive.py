@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from deeprc.core.errors import InputError
-from deeprc.core.files import atomic
+from deeprc.core.files import atomic, sha256
 from deeprc.spack.build import Build, mine, same_release, settings
 from deeprc.spack.script import packed_script
 
@@ -139,7 +139,4 @@ def _is_link(source: Path | bytes) -> bool:
 
 
 def _sum(source: Path | bytes) -> str:
-    if isinstance(source, bytes):
-        return hashlib.sha256(source).hexdigest()
-    with source.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    return hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else sha256(source)

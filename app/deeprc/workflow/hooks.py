@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deeprc.applications.config import Config
-from deeprc.core.errors import DeepRCError
+from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.core.insides import lacking
 from deeprc.core.ownership import require_writable
 from deeprc.images.catalog import Image
@@ -47,6 +47,17 @@ def attach(workflow: Any, config: Config, image: Image | None = None) -> None:
                 f"our workflows do not fit Snakemake {there}: {gone}", fix="pip install 'snakemake>=9.27,<10'"
             )
     _Attached(workflow, config, image)
+
+
+def require_whole(workflow: Any) -> None:
+    """Raise a ConfigError where a Snakefile takes single rules of ours: the pipelines come as a whole, and once."""
+    if asked := getattr(workflow.modifier, "rule_whitelist", None):
+        raise ConfigError(
+            "single rules of Deep RC's workflow cannot be taken, or changed by `use rule … with`",
+            found=", ".join(sorted(asked)),
+            expected="`use rule * from … exclude all`, as `deeprc init` writes it",
+            fix="options of a stage are keys of the configuration; another stage is a rule of your own",
+        )
 
 
 @contextlib.contextmanager

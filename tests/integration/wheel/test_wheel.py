@@ -195,6 +195,12 @@ def test_a_study_ends_with_a_report(place):
     assert {"prepare", "train", "predict", "evaluate"} <= {
         task["command"].split()[2].rpartition(".")[2] for task in run["tasks"] if " -m " in task["command"]
     }
+    snakefile = study / "workflow" / "Snakefile"
+    whole = snakefile.read_text()
+    snakefile.write_text(whole + "\n\nuse rule report from pipelines with:\n    message:\n        'mine'\n")
+    one = place.run("snakemake", "--profile", "site/localhost", "-n", folder=study)
+    assert one.returncode == 1 and "error: single rules of Deep RC's workflow cannot be taken" in one.stderr, one.stderr
+    snakefile.write_text(whole)
     config["forecasting"]["horizn"] = 3
     (study / "config" / "config.yaml").write_text(yaml.safe_dump(config))
     wrong = place.run("snakemake", "--profile", "site/localhost", "-n", folder=study)

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -32,6 +34,23 @@ def test_folder_is_replaced_as_a_whole(tmp_path):
         temporary.mkdir()
         (temporary / "fresh").touch()
     assert [p.name for p in path.iterdir()] == ["fresh"]
+
+
+def test_a_folder_that_is_replaced_is_never_away(tmp_path):
+    """What a kill at any moment would leave: looked at all the time, by another process."""
+    path, stop = tmp_path / "folder", tmp_path / "stop"
+    path.mkdir()
+    (path / "a").touch()
+    code = "import os, sys\nprint(flush=True)\nwhile not os.path.exists(sys.argv[2]): os.listdir(sys.argv[1])"
+    with subprocess.Popen([sys.executable, "-c", code, path, stop], stdout=subprocess.PIPE) as looking:
+        looking.stdout.readline()
+        for _ in range(300):
+            with atomic(path) as temporary:
+                temporary.mkdir()
+                (temporary / "a").touch()
+        stop.touch()
+        assert looking.wait(30) == 0
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "stop"]
 
 
 def test_failure_in_a_folder_keeps_the_old_one(tmp_path):

@@ -6,7 +6,6 @@ core that has the instructions) and, for an Arrow file, its rows. Whoever reads 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from deeprc.core.errors import InputError
-from deeprc.core.files import atomic, read_json, write_json
+from deeprc.core.files import atomic, read_json, sha256, write_json
 
 if TYPE_CHECKING:
     from deeprc.frames import Communicator
@@ -85,7 +84,7 @@ def check_parts(folder: Path) -> dict[str, dict]:
                 expected=f"{rows}{about['bytes']:,} bytes",
                 fix=cure,
             )
-        if (found := path.stat().st_size) != about["bytes"] or _digest(path) != about["sha256"]:
+        if (found := path.stat().st_size) != about["bytes"] or sha256(path) != about["sha256"]:
             raise InputError(
                 "this part was cut off" if found < about["bytes"] else "this part was changed after it was written",
                 where=path,
@@ -156,13 +155,8 @@ def _files(folder: Path) -> list[str]:
 
 
 def _about(path: Path) -> dict:
-    about = {"bytes": path.stat().st_size, "sha256": _digest(path)}
+    about = {"bytes": path.stat().st_size, "sha256": sha256(path)}
     return about | {"rows": len(read_arrow(path))} if path.suffix == ".arrow" else about
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _few(listed: dict) -> str:

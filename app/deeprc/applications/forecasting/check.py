@@ -30,7 +30,7 @@ def main(
 
     Example: `python -m deeprc.applications.forecasting.check --data beijing.csv --config '{}' --out check.json`
     """
-    from deeprc.core.datasets import sha256
+    from deeprc.core.files import sha256
 
     options = commandline.options(DataConfig, config)
     found = read(data, options)

@@ -1,4 +1,7 @@
-"""CSCS's Container Engine, which Slurm starts itself."""
+"""CSCS's Container Engine, which Slurm starts itself.
+
+Its file is four keys and two tables, written here: tomli-w would quote the dotted names of annotations.
+"""
 
 from __future__ import annotations
 
@@ -45,5 +48,5 @@ class ContainerEngine(Container):
 
 
 def _text(value: str) -> str:
-    """A string of TOML in which `$NAME` is the job's variable, which the Container Engine writes `${NAME}`."""
-    return json.dumps(re.sub(r"\$([A-Za-z_]\w*)", r"${\1}", value))
+    """A string of TOML, as JSON has it; the job's variable `$NAME` is what the Container Engine writes `${NAME}`."""
+    return json.dumps(re.sub(r"\$([A-Za-z_]\w*)", r"${\1}", value), ensure_ascii=False)

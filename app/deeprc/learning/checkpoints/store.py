@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from deeprc.core.errors import DeepRCError
-from deeprc.core.files import storage_error, write_text
+from deeprc.core.files import sha256, storage_error, write_text
 from deeprc.learning.checkpoints import tensors as files
 from deeprc.learning.checkpoints.share import ShareCopy, share
 from deeprc.learning.peers import Peers, Pending
@@ -97,7 +97,7 @@ class CheckpointStore:
 
     def _known(self, path: Path) -> dict[str, Any]:
         if path not in self._beside:
-            self._beside[path] = {"bytes": path.stat().st_size, "sha256": files.digest(path)}
+            self._beside[path] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
         return self._beside[path]
 
     def poll(self) -> None:
@@ -282,7 +282,7 @@ def _commit_of(folder: Path) -> dict[str, Any] | None:
 
 def _damaged(path: Path, about: Mapping[str, Any]) -> bool:
     try:
-        return path.stat().st_size != about["bytes"] or files.digest(path) != about["sha256"]
+        return path.stat().st_size != about["bytes"] or sha256(path) != about["sha256"]
     except OSError:
         return True
 

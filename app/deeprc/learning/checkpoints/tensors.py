@@ -51,12 +51,6 @@ def _bytes(array: np.ndarray) -> memoryview | bytes:
     return memoryview(array.reshape(-1).view(np.uint8)) if array.nbytes else b""
 
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def read(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a file."""
     from safetensors.numpy import load_file
