@@ -24,7 +24,7 @@ from deeprc.workflow.expected import outdated
 
 USED = {
     "snakemake.workflow:Workflow": "is_main_process execute _build_dag unlock delete_output execution_settings _onstart"
-    " _onsuccess touch dryrun rules dag persistence log_provenance_info",
+    " _onsuccess modifier touch dryrun rules dag persistence log_provenance_info",
     "snakemake.dag:DAG": "forcefiles bfs _dependencies targetjobs needrun_jobs reason print_reasons",
     "snakemake.persistence:PersistenceBase": "lock metadata",
     "snakemake.jobs:Reason": "incomplete_output params_changed input_changed updated_input code_changed forced"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.reporting.browser import Page, chromium
+import screenshot
+from browser import Page, chromium
 from samples.results import HOSTILE, MODELS, write_events, write_results
 
 pytestmark = pytest.mark.requires("chromium")
@@ -271,8 +272,7 @@ def test_the_picture_for_the_readme(report, tmp_path):
     picture = tmp_path / "report.png"
     command = [
         sys.executable,
-        "-m",
-        "deeprc.reporting.screenshot",
+        str(Path(screenshot.__file__)),
         str(report),
         str(picture),
         "--width=1280",

@@ -1,7 +1,7 @@
 """A page in headless Chromium, over the DevTools protocol on a pipe: no port, no driver, no further package.
 
-Used for the README's picture and by the tests that look at the report. JSON messages, each ended by a zero byte, go in
-at file descriptor 3 and come out at 4 (`--remote-debugging-pipe`).
+Playwright would bring a driver of 40 MB for the few commands that the tests of the report and screenshot.py send. JSON
+messages, each ended by a zero byte, go in at file descriptor 3 and come out at 4 (`--remote-debugging-pipe`).
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from browser import chromium
 from deeprc.core.files import atomic
 from deeprc.core.stage import run
-from deeprc.reporting.browser import chromium
 
 
 def main(
@@ -22,7 +22,7 @@ def main(
 ) -> None:
     """Take a picture of the report in headless Chromium.
 
-    Example: `python -m deeprc.reporting.screenshot results/report.html docs/report.png --width 1280 --height 1400`
+    Example: `python tests/screenshot.py results/report.html docs/report.png --width 1280 --height 1400`
     """
     with chromium() as page, atomic(out) as temporary:
         page.open(report, width=width, height=height or 900, scheme=scheme, scale=scale)
