@@ -11,7 +11,7 @@ from deeprc.core import events
 from deeprc.core.events import JobEvent, RunImage
 from deeprc.core.files import tail
 from deeprc.pilot import Outcome, ended
-from deeprc.pilot.launching import filled
+from deeprc.pilot.launch_scripts import filled
 from snakemake_executor_plugin_radical_pilot.resources import Request
 from snakemake_executor_plugin_radical_pilot.runs import JobFiles
 

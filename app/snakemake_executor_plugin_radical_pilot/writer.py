@@ -14,7 +14,7 @@ from typing import Any
 from deeprc.core.errors import DeepRCError
 from deeprc.launch import Plan
 from deeprc.pilot import Pilot, inside
-from deeprc.pilot.launching import rank_number, rank_setup, rank_words
+from deeprc.pilot.launch_scripts import rank_number, rank_setup, rank_words
 from deeprc.pilot.worker import surroundings
 from snakemake_executor_plugin_radical_pilot import direct, internals
 from snakemake_executor_plugin_radical_pilot.resources import Request

@@ -263,7 +263,7 @@ def _hydrology(folder: Path, name: str) -> None:
         basins[basin] = part | about | {"beats_reference": index == 0}
     _json(
         folder / "metrics.json",
-        {"dataset": "fulda-leaf", "basins": basins, "model": {"variant": "cudnn", "window": 90, "networks": {}}},
+        {"dataset": "fulda-leaf", "basins": basins, "model": {"variant": "small", "window": 90, "networks": {}}},
     )
     check = {
         "name": name,

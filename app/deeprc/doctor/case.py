@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from deeprc.core.errors import ConfigError
-from deeprc.doctor.launch import Case, here
+from deeprc.doctor.ranks import Case, here
 from deeprc.doctor.result import CheckResult
 from deeprc.images.catalog import Image, load_catalog
 from deeprc.images.store import Store

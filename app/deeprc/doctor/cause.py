@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from deeprc.doctor.launch import MODULE_FAILED, Output
+from deeprc.doctor.ranks import MODULE_FAILED, Output
 from deeprc.doctor.signs import SAME, first_sign
 from deeprc.launch.launchers.srun import PMI as SRUN
 from deeprc.sites.detect.mpi import what_it_is
@@ -36,10 +36,10 @@ def of_failure(done: Output) -> tuple[str, str | None]:
             "ranks wait for each other: the network's interface may be the wrong one, or launcher and MPI differ",
         )
     if done.code == MODULE_FAILED:
-        return last_words(done), "is the module's name in the site file right? (module avail)"
+        return printed_last(done), "is the module's name in the site file right? (module avail)"
     if done.code == 127:
-        return last_words(done), "the launcher is not on the PATH: load the module that brings it"
-    return f"exit code {done.code}: {last_words(done)}", None
+        return printed_last(done), "the launcher is not on the PATH: load the module that brings it"
+    return f"exit code {done.code}: {printed_last(done)}", None
 
 
 def of_wrong_world(ranks: list[dict], expected: int, launcher: str) -> tuple[str, str | None]:
@@ -81,7 +81,7 @@ def title(library: str) -> str:
     return f"{name} {version}" if name else library[:40].strip()
 
 
-def last_words(done: Output) -> str:
+def printed_last(done: Output) -> str:
     """The last lines that say something."""
     lines = [line.strip() for line in (done.err.strip() or done.out).splitlines() if re.search(r"\w", line)]
     return " / ".join(lines[-3:])[-400:] or "nothing was printed"

@@ -10,9 +10,9 @@ from deeprc.core.errors import ConfigError
 from deeprc.doctor import cause
 from deeprc.doctor.compare import compare
 from deeprc.doctor.gpus import judge
-from deeprc.doctor.launch import Case, Output, plan, start
 from deeprc.doctor.logs import LOGGING, judge_provider, uses
 from deeprc.doctor.probe.say import heard
+from deeprc.doctor.ranks import Case, Output, plan, start
 from deeprc.doctor.result import CheckResult, Status
 from deeprc.launch import Layout
 from deeprc.launch.choose import make_layout

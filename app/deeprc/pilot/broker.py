@@ -131,7 +131,7 @@ class Broker:
         if state not in TASKS:
             return
         cores = [[slot["node_name"], core.index] for slot in task.slots or [] for core in slot["cores"]]
-        reason = (last_words(task.stderr or "") or task.exception) if state == "FAILED" else None
+        reason = (last_line(task.stderr or "") or task.exception) if state == "FAILED" else None
         nodes = [slot["node_index"] for slot in task.slots or []]
         self.tell(task=task.uid, state=TASKS[state], code=task.exit_code, cores=cores, nodes=nodes, reason=reason)
 
@@ -141,7 +141,7 @@ def _own(task: dict) -> dict | None:
     return {name: task[name] for name in ("script", "slots")} if task["script"] else None
 
 
-def last_words(text: str) -> str:
+def last_line(text: str) -> str:
     """The last line of what a task wrote on its standard error; a launcher's own only where there is nothing else: of
     Hydra's the first, which tells the cause; the others lead up from there.
     """

@@ -25,7 +25,7 @@ from deeprc.images.site import require, store_of
 from deeprc.launch import Plan
 from deeprc.launch.runtimes import suffix
 from deeprc.pilot.environment import users
-from deeprc.pilot.launching import setup
+from deeprc.pilot.launch_scripts import setup
 from deeprc.pilot.tasks import Outcome, Task
 from deeprc.sites import Site
 

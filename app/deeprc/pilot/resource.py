@@ -21,7 +21,7 @@ GROUP = "deeprc"  # the file resource_deeprc.json; RADICAL-Pilot calls a site in
 def resource_config(site: Site, partition: Partition, *, sandbox: Path, bootstrap: Path | None = None) -> dict:
     """What RADICAL-Pilot must know of a site to run a pilot on it.
 
-    Its launch methods play no part: tasks bring their own lines (`launching`), and FORK starts these, on the
+    Its launch methods play no part: tasks bring their own lines (`launch_scripts`), and FORK starts these, on the
     allocation's first node. So it need not find out either what launchers there are, which took seconds.
 
     Parameters

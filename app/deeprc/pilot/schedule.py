@@ -12,7 +12,7 @@ STARTING, IDLE, BUSY, LEAVING = "starting", "idle", "busy", "leaving"
 
 
 @dataclass(eq=False)
-class Worker:
+class ScheduledWorker:
     """A worker, as far as the schedule is concerned. It holds its room until the pilot has told its end."""
 
     name: str
@@ -25,12 +25,12 @@ class Worker:
 class Decision:
     """What is to be done now; each shape to start has the node that has room for it."""
 
-    assign: list[tuple[Worker, Task]] = field(default_factory=list)
+    assign: list[tuple[ScheduledWorker, Task]] = field(default_factory=list)
     start: list[tuple[Shape, int]] = field(default_factory=list)
-    dismiss: list[Worker] = field(default_factory=list)
+    dismiss: list[ScheduledWorker] = field(default_factory=list)
 
 
-class Node:
+class NodeRoom:
     """What of a node is free, and what soon will be, since workers are leaving."""
 
     def __init__(self, free: Room) -> None:
@@ -59,7 +59,7 @@ class Node:
 
 
 def decide(
-    waiting: Collection[Task], workers: Iterable[Worker], free: Sequence[Room], stuck: Collection[str] = ()
+    waiting: Collection[Task], workers: Iterable[ScheduledWorker], free: Sequence[Room], stuck: Collection[str] = ()
 ) -> Decision:
     """Go through the waiting tasks in the order that they came.
 
@@ -81,7 +81,7 @@ def decide(
         younger task gets anything, and idle workers leave.
     """
     decision, ready, starting, busy = Decision(), defaultdict(list), Counter(), set()
-    nodes = [Node(room) for room in free]
+    nodes = [NodeRoom(room) for room in free]
     for worker in workers:
         if worker.state == IDLE:
             ready[worker.shape].append(worker)
@@ -95,11 +95,11 @@ def decide(
     unkept = [*nodes]  # those that no task waits for
     patient, wanted = set(), None  # shapes whose tasks wait for a busy worker; those that any task waits for
 
-    def idle(node: Node | None = None) -> list[Worker]:
+    def idle(node: NodeRoom | None = None) -> list[ScheduledWorker]:
         found = (worker for group in ready.values() for worker in reversed(group))
         return [worker for worker in found if node in (None, nodes[worker.node])]
 
-    def dismiss(worker: Worker) -> None:
+    def dismiss(worker: ScheduledWorker) -> None:
         ready[worker.shape].remove(worker)
         decision.dismiss.append(worker)
         nodes[worker.node].leaves(worker.shape.room)
@@ -147,19 +147,19 @@ def decide(
     return decision
 
 
-def _best(choice: list[Node], nodes: list[Node], need: Room, leaving: list[Worker]) -> Node:
+def _best(choice: list[NodeRoom], nodes: list[NodeRoom], need: Room, leaving: list[ScheduledWorker]) -> NodeRoom:
     """The node that will have the most of what is needed, if these workers leave."""
     rooms = {node: [node.free, node.soon] for node in choice}
     for worker in leaving:
         rooms.get(nodes[worker.node], []).append(worker.shape.room)
 
-    def share(node: Node) -> float:
+    def share(node: NodeRoom) -> float:
         return min(min(1.0, total / n) for total, n in zip(_sum(*rooms[node]), need, strict=True) if n)
 
     return max(choice, key=share)
 
 
-def _place(task: Task, nodes: list[Node]) -> bool:
+def _place(task: Task, nodes: list[NodeRoom]) -> bool:
     """Take the room of a task of several ranks, if there is enough for whole blocks of them."""
     count, need = max(1, task.nodes), task.shape.room
     block = -(-task.ranks // count)
@@ -175,9 +175,9 @@ def _place(task: Task, nodes: list[Node]) -> bool:
     return True
 
 
-def _will_do(task: Task, nodes: list[Node]) -> bool:
+def _will_do(task: Task, nodes: list[NodeRoom]) -> bool:
     """Whether there will be room without anybody else leaving."""
-    return _place(task, [Node(_sum(node.free, node.soon)) for node in nodes])
+    return _place(task, [NodeRoom(_sum(node.free, node.soon)) for node in nodes])
 
 
 def _sum(*rooms: Room) -> Room:

@@ -8,7 +8,7 @@ from pathlib import Path
 from deeprc.pilot import inside
 from deeprc.pilot.allocation import Allocation
 from deeprc.pilot.engine import Launch
-from deeprc.pilot.launching import END, NAME, devices, launch_script, listens, setup, slots
+from deeprc.pilot.launch_scripts import END, NAME, devices, launch_script, listens, setup, slots
 from deeprc.pilot.planner import Planner
 from deeprc.pilot.tasks import Shape, Task
 from deeprc.pilot.workers import PROGRAM

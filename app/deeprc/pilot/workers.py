@@ -33,7 +33,7 @@ TOLD = (  # of a task, to its worker
 TRIES = 2  # workers of one shape that may fail to start in a row
 
 
-class Worker(schedule.Worker):
+class Worker(schedule.ScheduledWorker):
     """A worker, and the line to it. It is idle once it has called and the pilot has told its cores."""
 
     line: Line | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deeprc.pilot import ended
 from deeprc.pilot.engine import TaskNews
-from deeprc.pilot.launching import END
+from deeprc.pilot.launch_scripts import END
 from deeprc.pilot.tasks import Outcome, Task
 
 LOOK = 0.2  # seconds between two looks

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from deeprc.applications.forecasting.network import Forecaster
-from deeprc.applications.forecasting.problem import Problem
+from deeprc.applications.forecasting.problem import ForecastProblem
 from deeprc.applications.forecasting.series import load
 from deeprc.applications.forecasting.zoo import ZOO
 from deeprc.learning.config import How
@@ -23,7 +23,7 @@ def train(prepared: Path, mode: str, steps: int, names: list[str]) -> dict[str, 
     series, peers, found = load(prepared), join(), {}
     for name in names:
         make_deterministic(1, 1)
-        problem = Problem(Forecaster(name, ZOO[name].options, series.meta), series)
+        problem = ForecastProblem(Forecaster(name, ZOO[name].options, series.meta), series)
         trainer = Trainer(
             problem, peers, steps=steps, batch=16, seed=1, reproducible=mode, shards=4, how=How(), facts={},
             checkpoints=None,

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from deeprc.pilot import launching
+from deeprc.pilot import launch_scripts
 from deeprc.pilot.worker import surroundings
 from pilots import QUIET, WORKFLOWS, finish, run, start, survivors, tree
 
@@ -127,7 +127,7 @@ def test_a_job_ignores_no_signal(both):
 def test_what_starts_ranks_has_nothing_of_it(both):
     """Strangers can ask Hydra's mpiexec for its environment."""
     seen = environment(both[0] / "pilot" / ".launcher.0")
-    allowed = (surroundings.LAUNCHERS, surroundings.MACHINES, re.compile(launching.NEEDED.encode()))
+    allowed = (surroundings.LAUNCHERS, surroundings.MACHINES, re.compile(launch_scripts.NEEDED.encode()))
     assert b"DEEPRC_PILOT" in seen
     assert {name for name in seen if not any(each.match(name) for each in allowed)} == {
         b"OMP_NUM_THREADS"

@@ -3,7 +3,7 @@
 import pytest
 
 from deeprc.doctor.cause import of_failure, of_wrong_world
-from deeprc.doctor.launch import Output
+from deeprc.doctor.ranks import Output
 from samples.reported import REPORTED
 
 MPICH = "MPICH Version: 5.0.2 MPICH Release date: Fri Sep 25"

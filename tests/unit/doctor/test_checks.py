@@ -7,9 +7,9 @@ import pytest
 from deeprc.commands.doctor import NAMES, SECURITY, doctor
 from deeprc.core.errors import ConfigError
 from deeprc.doctor import checks
-from deeprc.doctor.launch import Case, Output
 from deeprc.doctor.probe.say import MARK
 from deeprc.doctor.probe.world import allreduce_errors
+from deeprc.doctor.ranks import Case, Output
 from deeprc.doctor.security import CHECKS
 from deeprc.launch import Layout
 from deeprc.sites import load_site

@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from deeprc.pilot.broker import last_words
+from deeprc.pilot.broker import last_line
 from deeprc.pilot.processes import MARK, TASK, members, sweep
 
 STUBBORN = "trap '' TERM; while :; do sleep 60; done"
@@ -149,9 +149,9 @@ def test_of_a_broker_that_is_killed_nothing_stays_but_the_files_of_a_client_that
 
 def test_last_words_are_the_programs_not_the_launchers():
     text = "Traceback\n  no such file\nsrun: error: node1: task 0: Exited with exit code 1\n\n"
-    assert last_words(text) == "no such file"
-    assert last_words("srun: error: no step\n") == "srun: error: no step"
-    assert last_words("") == ""
+    assert last_line(text) == "no such file"
+    assert last_line("srun: error: no step\n") == "srun: error: no step"
+    assert last_line("") == ""
     hydra = "[mpiexec@vm] cb (a.c:533): assert (x) failed\n[mpiexec@vm] main (b.c:270): error waiting\n"
-    assert last_words(hydra) == "[mpiexec@vm] cb (a.c:533): assert (x) failed"
-    assert last_words(f"{hydra}no such file\n{hydra}") == "no such file"
+    assert last_line(hydra) == "[mpiexec@vm] cb (a.c:533): assert (x) failed"
+    assert last_line(f"{hydra}no such file\n{hydra}") == "no such file"

@@ -9,12 +9,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deeprc.pilot import launching
-from deeprc.pilot.broker import last_words
+from deeprc.pilot import launch_scripts
+from deeprc.pilot.broker import last_line
 from deeprc.pilot.ended import HYDRA
 from pilots import wait_for
 
-RANKS = Path(launching.__file__).with_name("ranks")
+RANKS = Path(launch_scripts.__file__).with_name("ranks")
 PROGRAM = """
 from mpi4py import rc
 rc.initialize = sys.argv[1] == "at once"
@@ -145,5 +145,5 @@ def test_hydra_ends_by_a_strangers_greeting_and_says_so(stranger):
     finally:
         process.kill()
     assert process.returncode == 255
-    assert last_words(said).startswith(HYDRA)
-    assert "assert" in last_words(said)
+    assert last_line(said).startswith(HYDRA)
+    assert "assert" in last_line(said)

@@ -5,7 +5,7 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING, Node, Worker, _place, decide
+from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING, NodeRoom, ScheduledWorker, _place, decide
 from deeprc.pilot.tasks import Room, Shape, Task
 from profiles import examples
 
@@ -32,37 +32,37 @@ def test_workers_are_started_as_far_as_cores_are_free():
 
 
 def test_a_starting_worker_is_reckoned_with():
-    assert decided([job("a"), job("b")], [Worker("w", ONE)], 1) == ([], [ONE], [])
+    assert decided([job("a"), job("b")], [ScheduledWorker("w", ONE)], 1) == ([], [ONE], [])
 
 
 def test_idle_workers_take_the_oldest_jobs_of_their_shape():
-    workers = [Worker("w", ONE, IDLE), Worker("v", WARM, IDLE), Worker("u", ONE, BUSY)]
+    workers = [ScheduledWorker("w", ONE, IDLE), ScheduledWorker("v", WARM, IDLE), ScheduledWorker("u", ONE, BUSY)]
     assert decided([job("a"), job("b"), job("c", WARM)], workers, 0) == ([("w", "a"), ("v", "c")], [], [])
 
 
 def test_idle_workers_of_another_shape_make_room():
-    workers = [Worker("w", ONE, IDLE), Worker("v", ONE, IDLE)]
+    workers = [ScheduledWorker("w", ONE, IDLE), ScheduledWorker("v", ONE, IDLE)]
     assert decided([job("a", TWO)], workers, 0) == ([], [], ["v", "w"])
     assert decided([job("a", TWO)], workers, 1) == ([], [], ["v"])
 
 
 def test_nobody_is_dismissed_where_enough_leave_already():
-    workers = [Worker("w", ONE, LEAVING), Worker("v", ONE, IDLE)]
+    workers = [ScheduledWorker("w", ONE, LEAVING), ScheduledWorker("v", ONE, IDLE)]
     assert decided([job("a", WARM)], workers, 0) == ([], [], [])
 
 
 def test_a_job_that_needs_more_is_not_overtaken_by_younger_ones():
     """One core is free, two are needed: the free one is kept, and the idle worker leaves instead of taking a job."""
-    workers = [Worker("w", WARM, IDLE)]
+    workers = [ScheduledWorker("w", WARM, IDLE)]
     assert decided([job("a", TWO), job("b"), job("c", WARM)], workers, 1) == ([], [], ["w"])
 
 
 def test_several_ranks_get_their_cores_before_younger_jobs():
     several = job("m", ranks=2)
     assert decided([several, job("a")], [], 2) == ([], [], [])
-    assert decided([several, job("a")], [Worker("w", ONE, IDLE)], 1) == ([], [], ["w"])
-    assert decided([several, job("a")], [Worker("w", ONE, BUSY)], 1) == ([], [], [])
-    assert decided([job("a"), several], [Worker("w", ONE, IDLE)], 1) == ([("w", "a")], [], [])
+    assert decided([several, job("a")], [ScheduledWorker("w", ONE, IDLE)], 1) == ([], [], ["w"])
+    assert decided([several, job("a")], [ScheduledWorker("w", ONE, BUSY)], 1) == ([], [], [])
+    assert decided([job("a"), several], [ScheduledWorker("w", ONE, IDLE)], 1) == ([("w", "a")], [], [])
 
 
 def test_accelerators_are_counted():
@@ -78,7 +78,7 @@ def test_memory_is_counted_as_cores_are():
     # One of BIG fits, and no younger job gets what the other waits for.
     assert decided_on(waiting, [], [(8, 0, 20)]) == ([], [(BIG, 0)], [])
     # Where one runs already, the next waits for its worker, and what is left is free for others.
-    assert decided_on(waiting[1:], [Worker("w", BIG, BUSY)], [(7, 0, 5)]) == ([], [(SMALL, 0)], [])
+    assert decided_on(waiting[1:], [ScheduledWorker("w", BIG, BUSY)], [(7, 0, 5)]) == ([], [(SMALL, 0)], [])
 
 
 def test_memory_is_that_of_a_node_and_not_of_the_pilot():
@@ -89,7 +89,7 @@ def test_memory_is_that_of_a_node_and_not_of_the_pilot():
 
 
 def test_idle_workers_make_room_on_the_node_where_least_is_missing():
-    workers = [Worker("near", SMALL, IDLE, 0), Worker("far", SMALL, IDLE, 1)]
+    workers = [ScheduledWorker("near", SMALL, IDLE, 0), ScheduledWorker("far", SMALL, IDLE, 1)]
     assert decided_on([job("a", BIG)], workers, [(3, 0, 12), (3, 0, 2)]) == ([], [], ["near"])
 
 
@@ -109,7 +109,7 @@ def test_a_queue_ten_times_as_long_takes_ten_times_as_long():
     """Cores are free and memory is not: nothing ends the look early. 3 to 20 ms for 10,000 jobs on a quiet machine."""
     shapes = [Shape(1, memory_mb=10 + number % 3) for number in range(20_000)]
     waiting = [job(str(i), shape) for i, shape in enumerate(shapes)]
-    workers = [Worker(f"w{i}", shapes[i], BUSY, i % 100) for i in range(1000)]
+    workers = [ScheduledWorker(f"w{i}", shapes[i], BUSY, i % 100) for i in range(1000)]
     for free in ([(5, 0, 9)] * 100, [(0, 0, 9)] * 100, [(5, 0, 1000)] * 100):
         seconds = dict.fromkeys((2000, 20_000), 60.0)
         for length in [*seconds] * 3:
@@ -144,7 +144,7 @@ def test_every_job_ends_and_no_node_is_ever_overbooked(wanted, count, random):
     workers, running, at_work = [], {}, {}
 
     def free() -> list[Room]:
-        nodes = [Node(NODE) for _ in range(count)]
+        nodes = [NodeRoom(NODE) for _ in range(count)]
         for worker in workers:
             nodes[worker.node].take(worker.shape.room)
         for task, places in running.values():
@@ -162,7 +162,7 @@ def test_every_job_ends_and_no_node_is_ever_overbooked(wanted, count, random):
         for worker in decision.dismiss:
             assert worker.state == IDLE
             worker.state = LEAVING
-        workers += [Worker(f"w{len(workers)}", shape, node=node) for shape, node in decision.start]
+        workers += [ScheduledWorker(f"w{len(workers)}", shape, node=node) for shape, node in decision.start]
         free()
         # What the pilot does meanwhile: workers come and go, tasks of several ranks start when they fit, jobs end.
         for worker, task in list(at_work.items()):
@@ -179,7 +179,7 @@ def test_every_job_ends_and_no_node_is_ever_overbooked(wanted, count, random):
             worker.state = IDLE if worker.state == STARTING and random.random() < 0.8 else worker.state
         for task in [task for task in waiting.values() if task.ranks > 1]:
             order = random.sample(range(count), count)
-            nodes = [Node(free()[number]) for number in order]
+            nodes = [NodeRoom(free()[number]) for number in order]
             before = [node.free for node in nodes]
             if _place(task, nodes):
                 places = [
@@ -196,7 +196,9 @@ def test_every_job_ends_and_no_node_is_ever_overbooked(wanted, count, random):
 
 def test_a_task_that_fits_but_does_not_start_gets_everything():
     """Its launcher wants neighbouring nodes."""
-    idle, other, busy = (Worker(name, Shape(), state) for name, state in (("a", IDLE), ("b", IDLE), ("c", BUSY)))
+    idle, other, busy = (
+        ScheduledWorker(name, Shape(), state) for name, state in (("a", IDLE), ("b", IDLE), ("c", BUSY))
+    )
     block, young = job("block", ranks=4, nodes=2), job("young")
     usual = decide([block, young], [idle, other, busy], [(2, 0, 0)] * 2)
     assert (usual.assign, usual.dismiss) == ([], [])

@@ -18,9 +18,9 @@ import polars as pl
 import pytest
 
 from deeprc.applications.forecasting import report as of_forecasting
-from deeprc.applications.forecasting.report import Forecasting
+from deeprc.applications.forecasting.report import ForecastingResults
 from deeprc.applications.hydrology import report as of_hydrology
-from deeprc.applications.hydrology.report import Hydrology
+from deeprc.applications.hydrology.report import HydrologyResults
 from deeprc.core.errors import InputError
 from deeprc.core.files import read_json
 from deeprc.reporting import page
@@ -125,14 +125,14 @@ def test_every_value_may_be_absent_null_zero_or_nothing(sample, about, tmp_path,
     assert made > 30
 
 
-def forecastings(sample: Path) -> dict[str, Forecasting | None]:
+def forecastings(sample: Path) -> dict[str, ForecastingResults | None]:
     whole = of_forecasting.read(sample / "results" / "forecasting")
     models, metrics = whole.metrics["models"], whole.metrics
     nothing = dict.fromkeys(("mae", "rmse", "smape", "mase"))
 
-    def of(check: dict | None = None, predictions: bool = False, **other) -> Forecasting:
+    def of(check: dict | None = None, predictions: bool = False, **other) -> ForecastingResults:
         drawn = whole.predictions if predictions else {}
-        return Forecasting(metrics | other, whole.check if check is None else check, drawn)
+        return ForecastingResults(metrics | other, whole.check if check is None else check, drawn)
 
     several = of_forecasting.read(sample / "several" / "results" / "forecasting")
     unknown = {**several.metrics, "series": {"s000": {"models": {"GRU": nothing}, "naive": {}}, "s001": {}}}
@@ -141,7 +141,7 @@ def forecastings(sample: Path) -> dict[str, Forecasting | None]:
         "absent": None,
         "whole": of(predictions=True),
         "several series": several,
-        "several series, none of them judged": Forecasting(unknown, {}, several.predictions),
+        "several series, none of them judged": ForecastingResults(unknown, {}, several.predictions),
         "no model better than naive": of(models=bad),
         "no naive": of(naive={}),
         "one naive": of(naive={"last value": NAIVE["last value"]}),
@@ -155,16 +155,16 @@ def forecastings(sample: Path) -> dict[str, Forecasting | None]:
         ),
         "zero windows": of(windows=0, models=dict.fromkeys(models, nothing), naive=dict.fromkeys(NAIVE, nothing)),
         "no models": of(models={}, naive={}),
-        "nothing but the rows": Forecasting(
+        "nothing but the rows": ForecastingResults(
             {"models": models, "naive": {}, "horizon": 1}, {}, {}
         ),
-        "nothing observed": Forecasting(
+        "nothing observed": ForecastingResults(
             metrics, {}, {n: f.with_columns(y=pl.lit(None, pl.Float32)) for n, f in whole.predictions.items()}
         ),
     }  # fmt: skip
 
 
-def hydrologies(sample: Path) -> dict[str, Hydrology | None]:
+def hydrologies(sample: Path) -> dict[str, HydrologyResults | None]:
     whole = of_hydrology.read(sample / "results" / "hydrology")
     basins = whole.metrics["basins"]
     unknown = {**dict.fromkeys(("nse", "kge", "rmse", "bias")), "days": 0}
@@ -173,13 +173,13 @@ def hydrologies(sample: Path) -> dict[str, Hydrology | None]:
         for key, row in basins.items()
     }
 
-    def of(rows: dict, predictions: pl.DataFrame | None = None) -> Hydrology:
-        return Hydrology({"basins": rows}, {}, predictions)
+    def of(rows: dict, predictions: pl.DataFrame | None = None) -> HydrologyResults:
+        return HydrologyResults({"basins": rows}, {}, predictions)
 
     rows = whole.predictions.filter(pl.col("date").dt.day() == 1)
     return {
         "absent": None,
-        "whole": Hydrology(whole.metrics, whole.check, rows),
+        "whole": HydrologyResults(whole.metrics, whole.check, rows),
         "no test days": of(empty, rows.filter(pl.col("split") != "test")),
         "NSE and KGE null": of({key: row | {"nse": None, "kge": None} for key, row in basins.items()}),
         "one basin": of(dict([next(iter(basins.items()))]), rows.head(0)),

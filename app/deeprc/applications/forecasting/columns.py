@@ -22,7 +22,7 @@ _NUMBER = rf"^[-+−–]?{_DIGITS}(?:[eE][-+−]?[0-9]+)?\s*%?$|^(?i:true|false)
 
 
 @dataclass(frozen=True)
-class Layout:
+class KnownDataset:
     """What is known of a public data set.
 
     Attributes
@@ -51,7 +51,7 @@ class Layout:
 
 
 LAYOUTS = {
-    "beijing": Layout(
+    "beijing": KnownDataset(
         "Beijing PM2.5",
         ["year", "month", "day", "hour"],
         "pm2.5",
@@ -59,7 +59,7 @@ LAYOUTS = {
         ["DEWP", "TEMP", "PRES", "Iws", "Is", "Ir"],
         {"cbwd": WIND},
     ),
-    "ett": Layout("ETT", ["date"], "OT", "°C", columns=("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")),
+    "ett": KnownDataset("ETT", ["date"], "OT", "°C", columns=("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")),
 }
 
 

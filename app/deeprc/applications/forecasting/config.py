@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from deeprc.applications.base.split import Split
-from deeprc.applications.forecasting.step import Step
+from deeprc.applications.forecasting.step import TimeStep
 from deeprc.applications.forecasting.zoo import ZOO, check_options, entry
 from deeprc.core.errors import ConfigError
 from deeprc.core.settings import Settings
@@ -88,7 +88,7 @@ class DataConfig(Settings, BaseModel):
     @field_validator("step")
     @classmethod
     def _step_is_understood(cls, step: str | None) -> str | None:
-        return step if step is None else Step.parse(step) and step
+        return step if step is None else TimeStep.parse(step) and step
 
 
 class ModelConfig(Settings, BaseModel):

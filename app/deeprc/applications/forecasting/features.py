@@ -7,7 +7,7 @@ import math
 import numpy as np
 import polars as pl
 
-from deeprc.applications.forecasting.step import DAY, WEEK, Step
+from deeprc.applications.forecasting.step import DAY, WEEK, TimeStep
 from deeprc.core import exact
 
 # Standard deviations of the training part, which itself holds none beyond the root of its length: a covariate farther
@@ -15,7 +15,7 @@ from deeprc.core import exact
 FAR = 1e4
 
 
-def calendar(ds: pl.Series, step: Step) -> list[pl.Series]:
+def calendar(ds: pl.Series, step: TimeStep) -> list[pl.Series]:
     """The calendar at the times `ds` as points on circles (sine and cosine): what changes from step to step.
 
     The hour for steps that are no whole days, the weekday for steps below a week, the month unless steps are years.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from deeprc.applications.forecasting.splits import cut, leave_out
-from deeprc.applications.forecasting.step import Step
+from deeprc.applications.forecasting.step import TimeStep
 from deeprc.core.errors import ConfigError, InputError, unknown
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Grid:
         Sentences about what the series do not allow.
     """
 
-    step: Step
+    step: TimeStep
     season: int
     series: pl.DataFrame
     notices: list[str]
@@ -105,7 +105,7 @@ def lay_out(found: Observations, config: DataConfig, path: Path) -> Grid:
         For times that are not evenly spaced, and for series that are too short for their windows: all are named.
     """
     frame = _without(found, config.leave_out, path).select("id", "time").sort("id", "time")
-    step = Step.parse(config.step) if config.step else _find_step(frame, path)
+    step = TimeStep.parse(config.step) if config.step else _find_step(frame, path)
     series = _stretches(frame, step)
     _refuse_uneven(frame, series, step, path)
     _refuse_sparse(frame, series, step, path)
@@ -126,7 +126,7 @@ def _without(found: Observations, names: list[str | int], path: Path) -> pl.Data
     return found.frame.filter(~pl.col("id").is_in(list(out)))
 
 
-def _find_step(frame: pl.DataFrame, path: Path) -> Step:
+def _find_step(frame: pl.DataFrame, path: Path) -> TimeStep:
     """The most common distance, the smallest of several; months where every time is on its day of the month."""
     same = pl.col("id") == pl.col("id").shift()
     gaps = frame.select(pl.col("time").diff().dt.total_microseconds(), _month("time").diff().alias("months"), same=same)
@@ -134,24 +134,24 @@ def _find_step(frame: pl.DataFrame, path: Path) -> Step:
     if gaps.is_empty():
         raise InputError("too few rows for the windows", where=path, found=f"{len(frame)} rows")
     if gaps["time"].min() >= 28 * 86_400 * 10**6:
-        month = Step(months=1)
+        month = TimeStep(months=1)
         if _misplaced(frame, _stretches(frame, month), month).is_empty():
-            return Step(months=gaps["months"].mode().min())
-    return Step(us=gaps["time"].mode().min())
+            return TimeStep(months=gaps["months"].mode().min())
+    return TimeStep(us=gaps["time"].mode().min())
 
 
 def _month(column: str) -> pl.Expr:
     return pl.col(column).dt.year() * 12 + pl.col(column).dt.month().cast(pl.Int32) - 1
 
 
-def _row(step: Step) -> pl.Expr:
+def _row(step: TimeStep) -> pl.Expr:
     """The row within its series of the `time` of a series that begins at `first`."""
     if step.months:
         return ((_month("time") - _month("first")) // step.months).cast(pl.Int64)
     return (pl.col("time") - pl.col("first")).dt.total_microseconds() // step.us
 
 
-def _time(step: Step, column: str = "row") -> pl.Expr:
+def _time(step: TimeStep, column: str = "row") -> pl.Expr:
     """The time of the row `column` of a series that begins at `first`, on the day `day` of the month."""
     first, row = pl.col("first"), pl.col(column)
     if not step.months:
@@ -162,7 +162,7 @@ def _time(step: Step, column: str = "row") -> pl.Expr:
     return start + pl.duration(days=day - 1, time_unit="us") + (first - first.dt.truncate("1d"))
 
 
-def _stretches(frame: pl.DataFrame, step: Step) -> pl.DataFrame:
+def _stretches(frame: pl.DataFrame, step: TimeStep) -> pl.DataFrame:
     """`id`, `first`, `day`, `known` (rows in the file) and `rows` (on the grid) of each series."""
     time = pl.col("time")
     at_end = (time.dt.month_end() == time).all()
@@ -175,13 +175,13 @@ def _stretches(frame: pl.DataFrame, step: Step) -> pl.DataFrame:
     return series.with_columns((_row(step) + 1).alias("rows"))
 
 
-def _misplaced(frame: pl.DataFrame, series: pl.DataFrame, step: Step) -> pl.DataFrame:
+def _misplaced(frame: pl.DataFrame, series: pl.DataFrame, step: TimeStep) -> pl.DataFrame:
     """The rows whose time is none of the grid's."""
     placed = frame.join(series.select("id", "first", "day"), on="id", maintain_order="left")
     return placed.with_columns(_row(step).alias("row")).filter(_time(step) != pl.col("time"))
 
 
-def _refuse_uneven(frame: pl.DataFrame, series: pl.DataFrame, step: Step, path: Path) -> None:
+def _refuse_uneven(frame: pl.DataFrame, series: pl.DataFrame, step: TimeStep, path: Path) -> None:
     odd = _misplaced(frame, series, step)
     if odd.is_empty():
         return
@@ -197,7 +197,7 @@ def _refuse_uneven(frame: pl.DataFrame, series: pl.DataFrame, step: Step, path: 
     )  # fmt: skip
 
 
-def _refuse_sparse(frame: pl.DataFrame, series: pl.DataFrame, step: Step, path: Path) -> None:
+def _refuse_sparse(frame: pl.DataFrame, series: pl.DataFrame, step: TimeStep, path: Path) -> None:
     sparse = series.filter(pl.col("rows") > SPARSE * (pl.col("known") + 10))
     if sparse.is_empty():
         return
@@ -213,7 +213,7 @@ def _refuse_sparse(frame: pl.DataFrame, series: pl.DataFrame, step: Step, path: 
     )
 
 
-def _refuse_other_steps(frame: pl.DataFrame, series: pl.DataFrame, step: Step, path: Path) -> None:
+def _refuse_other_steps(frame: pl.DataFrame, series: pl.DataFrame, step: TimeStep, path: Path) -> None:
     """Refuse series in which no two times are one step apart: daily ones, say, beside hourly ones."""
     rows = frame.join(series.select("id", "first"), on="id", maintain_order="left").select("id", row=_row(step))
     gaps = rows.select("id", gap=pl.col("row").diff().over("id")).group_by("id", maintain_order=True)
@@ -224,7 +224,7 @@ def _refuse_other_steps(frame: pl.DataFrame, series: pl.DataFrame, step: Step, p
     raise InputError(
         f"{len(other)} of {len(series)} series have another step than {step}",
         where=path,
-        found="; ".join(f"{name}: {Step(step.us * gap, step.months * gap)}" for name, gap, _ in other.rows()),
+        found="; ".join(f"{name}: {TimeStep(step.us * gap, step.months * gap)}" for name, gap, _ in other.rows()),
         expected="one step for all series",
         fix="write the series of each step into a file of their own"
         + leave_out(ids)
@@ -232,7 +232,7 @@ def _refuse_other_steps(frame: pl.DataFrame, series: pl.DataFrame, step: Step, p
     )
 
 
-def _short_seasons(series: pl.DataFrame, season: int, step: Step, given: bool, path: Path) -> list[str]:
+def _short_seasons(series: pl.DataFrame, season: int, step: TimeStep, given: bool, path: Path) -> list[str]:
     """What to say of series that are shorter than a season; where all are, a season that was asked for is refused."""
     before = (pl.col("test") - pl.col("begin")).alias("before")
     short = series.filter(before < season)

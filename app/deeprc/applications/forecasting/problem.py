@@ -11,7 +11,7 @@ from deeprc.applications.forecasting.series import Series
 VALIDATION_WINDOWS = 256
 
 
-class Problem:
+class ForecastProblem:
     """Each window of the training part is a sample, known by the row that its forecast starts at.
 
     Attributes

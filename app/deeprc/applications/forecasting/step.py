@@ -29,7 +29,7 @@ UNITS = {
 
 
 @dataclass(frozen=True)
-class Step:
+class TimeStep:
     """Either so many microseconds, or so many months of the calendar, which differ in length.
 
     Attributes

@@ -38,7 +38,7 @@ def main(
     options, means = commandline.options(TrainConfig, config), commandline.options(How, how, "--how")
     entry(model), check_options(model, options.options)
     from deeprc.applications.forecasting.network import Forecaster
-    from deeprc.applications.forecasting.problem import Problem
+    from deeprc.applications.forecasting.problem import ForecastProblem
     from deeprc.applications.forecasting.series import load
     from deeprc.learning.checkpoints import tensors
     from deeprc.learning.peers import join
@@ -53,7 +53,7 @@ def main(
     made_from = fingerprint.trained(
         series.meta.get(fingerprint.KEY), {"model": model, **options.model_dump(mode="json")}
     )
-    problem = Problem(network, series)
+    problem = ForecastProblem(network, series)
     trainer = Trainer(
         problem, peers, steps=options.steps, batch=options.batch_size, seed=options.seed,
         reproducible=options.reproducible, shards=options.shards, how=means, checkpoints=checkpoints,

@@ -19,8 +19,8 @@ AREAS = {"fulda": 2976.41, "leaf-river": 1.783}
 
 # What each variant of the network takes for the keys that are left out.
 VARIANTS: dict[str, dict[str, Any]] = {
-    # tanh, no recurrent dropout: the LSTM that cuDNN can run, and small, so that a CPU trains it in a minute.
-    "cudnn": {
+    # tanh, no recurrent dropout, so that cuDNN can run it on a GPU; and small, so that a CPU trains it in a minute.
+    "small": {
         "window": 60,
         "units": 48,
         "epochs": 40,
@@ -82,7 +82,7 @@ class DataConfig(Settings, BaseModel):
     """Fractions of each basin's observed time that train and validate; what is left tests."""
     split_dates: tuple[date, date] | None = None
     """First day of the validation and of the test part, instead of fractions."""
-    window: Positive = VARIANTS["cudnn"]["window"]
+    window: Positive = VARIANTS["small"]["window"]
     """Days of weather that one day's discharge is computed from, that day included."""
 
     @field_validator("missing", mode="before")
@@ -127,24 +127,31 @@ class TrainConfig(Settings, BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    variant: Literal["cudnn", "paper"] = "cudnn"
-    """`cudnn` (small, quick) or `paper` (the published network); it also gives the other keys' defaults."""
-    units: Positive = VARIANTS["cudnn"]["units"]
+    variant: Literal["small", "paper"] = "small"
+    """`small` (quick) or `paper` (the published network); it also gives the other keys' defaults."""
+    units: Positive = VARIANTS["small"]["units"]
     """Size of the LSTM's state (of every layer, in `paper`)."""
-    epochs: Positive = VARIANTS["cudnn"]["epochs"]
+    epochs: Positive = VARIANTS["small"]["epochs"]
     """Passes over the training part, at most."""
-    batch_size: Positive = VARIANTS["cudnn"]["batch_size"]
+    batch_size: Positive = VARIANTS["small"]["batch_size"]
     """Windows per training step."""
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = VARIANTS["cudnn"]["learning_rate"]
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = VARIANTS["small"]["learning_rate"]
     """Of Adam."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = VARIANTS["cudnn"]["dropout"]
+    dropout: Annotated[float, Field(ge=0, lt=1)] = VARIANTS["small"]["dropout"]
     """The fraction of the LSTM's outputs (in `paper`: of its inputs and state) that a training step leaves out."""
-    patience: Positive = VARIANTS["cudnn"]["patience"]
+    patience: Positive = VARIANTS["small"]["patience"]
     """Epochs without a better validation NSE that end the training."""
     loss: Literal["nse", "mse"] = "nse"
     """`nse`: squared errors weighed per basin, as Kratzert et al. 2019; `mse`: all alike."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Of the initial weights, the order of the windows and the dropout."""
+
+    @field_validator("variant", mode="before")
+    @classmethod
+    def _is_called_small_now(cls, value: Any) -> Any:
+        if value == "cudnn":
+            raise ValueError("the variant 'cudnn' is called 'small' now; it is the same network, on any processor")
+        return value
 
 
 class HydrologyConfig(DataConfig, TrainConfig):
@@ -160,7 +167,7 @@ class HydrologyConfig(DataConfig, TrainConfig):
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_the_variant(cls, data: Any) -> Any:
-        return {**VARIANTS.get(data.get("variant", "cudnn"), {}), **data} if isinstance(data, dict) else data
+        return {**VARIANTS.get(data.get("variant", "small"), {}), **data} if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _only_the_demo_is_fetched(self) -> Self:

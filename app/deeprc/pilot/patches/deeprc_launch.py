@@ -1,7 +1,7 @@
 """Tasks that bring their own launch line: RADICAL-Pilot chooses their nodes and watches them, and adds nothing.
 
-The client has written the line into a script (`deeprc.pilot.launching`); what only a placed task has, its hosts, comes
-from here, in files beside it. RADICAL-Pilot's own script around every rank is left out, and so is its quoting.
+The client has written the line into a script (`deeprc.pilot.launch_scripts`); what only a placed task has, its hosts,
+comes from here, in files beside it. RADICAL-Pilot's own script around every rank is left out, and so is its quoting.
 """
 
 import os

@@ -100,7 +100,7 @@ def end(what, found, expected, fix):
     os._exit(EXIT)
 
 
-class Finder(importlib.abc.MetaPathFinder):
+class Mpi4pyFinder(importlib.abc.MetaPathFinder):
     """Calls `check` right after the first import of `mpi4py.MPI`."""
 
     def find_spec(self, name, path=None, target=None):
@@ -128,5 +128,5 @@ def others():
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-sys.meta_path.insert(0, Finder())
+sys.meta_path.insert(0, Mpi4pyFinder())
 others()

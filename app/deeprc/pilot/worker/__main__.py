@@ -24,14 +24,14 @@ from calling import call
 from line import Line
 from memory import Memory
 from processes import ask_to_end, children, end_leftovers, start
-from sampling import Sampler
+from sampling import UsageSampler
 from surroundings import become_reaper
 from warm import Warm
 
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)  # the code of a job that was, and of a shell whose program was
 
 
-class Job:
+class RunningJob:
     """The job that runs: a command, of which it is written down here how it went, or a script that does so itself."""
 
     def __init__(self, wanted: dict, environment: dict[bytes, bytes]) -> None:
@@ -44,7 +44,9 @@ class Job:
         self.code: int | None = None
         self._killed = False
         self._start()
-        self.sampler = Sampler(self.pid, Path(wanted["sample"]), self._folder is None) if wanted["sample"] else None
+        self.sampler = (
+            UsageSampler(self.pid, Path(wanted["sample"]), self._folder is None) if wanted["sample"] else None
+        )
 
     def _start(self) -> None:
         self._began = time.time()
@@ -109,7 +111,7 @@ class Job:
         return self.ended_by
 
 
-class Worker:
+class WorkerProcess:
     """Waits for the client, for the end of the job and for programs that want to be warm, all in one place."""
 
     def __init__(self, client: Line, warm: Warm) -> None:
@@ -149,7 +151,7 @@ class Worker:
         pauses += [memory.INTERVAL] if job and job.memory.limited else []
         return min(pauses, default=None)
 
-    def _look(self, job: Job) -> None:
+    def _look(self, job: RunningJob) -> None:
         """See to it that the job keeps within its time and memory."""
         if time.monotonic() > job.deadline:
             job.end("timeout", self._warm.programs)
@@ -163,7 +165,7 @@ class Worker:
         if "run" in wanted:
             job = wanted["run"]
             try:
-                self._job = Job(job, self._environment(job))
+                self._job = RunningJob(job, self._environment(job))
             except (OSError, ValueError) as error:
                 self._tell(ended=job["uid"], code=127, why=str(error), used=0.0)
         elif "cancel" in wanted:
@@ -204,7 +206,7 @@ class Worker:
             if self._job is not None and pid == self._job.pid:
                 self._job.ended(code)
 
-    def _finish(self, job: Job) -> None:
+    def _finish(self, job: RunningJob) -> None:
         """Tell of the job's end; what it leaves behind is ended with it."""
         end_leftovers()
         self._warm.clear()
@@ -232,7 +234,7 @@ def main() -> None:
         fix = "set DEEPRC_ADDRESS to an address of the submitting machine that the nodes reach"
         sys.exit(f"{socket.gethostname()} cannot reach the client at {address} ({error}): {fix}")
     client.send({"hello": name, "pid": os.getpid()})
-    Worker(client, warm).serve()
+    WorkerProcess(client, warm).serve()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ INTERVAL = 0.25  # seconds between two looks
 MB = 1024 * 1024
 
 
-class Sampler:
+class UsageSampler:
     """Looks at a process and its descendants; one record for each repeat of the command.
 
     Parameters

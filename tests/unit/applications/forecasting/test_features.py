@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deeprc.applications.forecasting.features import FAR, calendar, edges, fill, fit, scale
 from deeprc.applications.forecasting.grid import Grid
-from deeprc.applications.forecasting.step import Step
+from deeprc.applications.forecasting.step import TimeStep
 from profiles import examples
 
 
@@ -27,7 +27,7 @@ def grid(lengths: list[int], cuts: list[tuple[int, int]], step: str = "1h") -> G
         "end": begins[1:],
     }
     schema = {"first": pl.Datetime("us"), "day": pl.Int8}
-    return Grid(Step.parse(step), 1, pl.DataFrame(table, schema_overrides=schema), [])
+    return Grid(TimeStep.parse(step), 1, pl.DataFrame(table, schema_overrides=schema), [])
 
 
 def series(values: list[float | None], cuts: tuple[int, int] = (100, 101)) -> pl.DataFrame:
@@ -95,11 +95,11 @@ def test_the_number_of_ranks_does_not_show(several, max_gap, ranks):
 
 
 def names(step: str) -> list[str]:
-    return [column.name for column in calendar(pl.Series([datetime(2010, 1, 1)]), Step.parse(step))]
+    return [column.name for column in calendar(pl.Series([datetime(2010, 1, 1)]), TimeStep.parse(step))]
 
 
 def test_calendar_by_hand():
-    table = pl.DataFrame(calendar(pl.Series([datetime(2010, 1, 2, 6), datetime(2010, 1, 2, 7)]), Step.parse("1h")))
+    table = pl.DataFrame(calendar(pl.Series([datetime(2010, 1, 2, 6), datetime(2010, 1, 2, 7)]), TimeStep.parse("1h")))
     first = table.row(0, named=True)  # 6 o'clock on a Saturday
     assert first["hour_sin"] == pytest.approx(1)
     assert first["hour_cos"] == pytest.approx(0, abs=1e-6)

@@ -1,6 +1,6 @@
 import pytest
 
-from deeprc.applications.forecasting.step import Step
+from deeprc.applications.forecasting.step import TimeStep
 
 
 @pytest.mark.parametrize(
@@ -24,16 +24,16 @@ from deeprc.applications.forecasting.step import Step
     ],
 )
 def test_the_season_and_the_words_come_from_the_step(text, step, season, ahead, cycle):
-    found = Step.parse(text)
+    found = TimeStep.parse(text)
     assert (str(found), found.season(), found.ahead(24), found.ahead(season)) == (step, season, ahead, cycle)
 
 
 @pytest.mark.parametrize("text", ["", "1M", "1H", "0h", "00d", "hourly", "1.5h", "-1d", "1 fortnight"])
 def test_what_is_no_step_is_refused(text):
     with pytest.raises(ValueError, match="is no step: write it as 15m"):
-        Step.parse(text)
+        TimeStep.parse(text)
 
 
 def test_one_of_a_unit_is_not_many():
-    assert Step.parse("1d").ahead(1) == "1 day"
-    assert Step.parse("15m").ahead(1) == "1 step (15 minutes)"
+    assert TimeStep.parse("1d").ahead(1) == "1 day"
+    assert TimeStep.parse("15m").ahead(1) == "1 step (15 minutes)"

@@ -38,7 +38,8 @@ def test_paths():
             "conf: key 'dataset': Input should be 'fulda-leaf', 'csv', 'camels-us', "
             "'camels-gb', 'camels-de' or 'caravan'",
         ),
-        ({"variant": "cuda"}, "conf: key 'variant': Input should be 'cudnn' or 'paper'"),
+        ({"variant": "cuda"}, "conf: key 'variant': Input should be 'small' or 'paper'"),
+        ({"variant": "cudnn"}, "conf: key 'variant': the variant 'cudnn' is called 'small' now"),
         ({"window": 0}, "conf: key 'window': Input should be greater than 0"),
         (
             {"split": [0.8, 0.2]},

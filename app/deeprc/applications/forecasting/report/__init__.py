@@ -5,7 +5,7 @@ from __future__ import annotations
 from deeprc.applications.forecasting.report.alternatives import of_forecasts, of_leads, of_ranking
 from deeprc.applications.forecasting.report.content import content
 from deeprc.applications.forecasting.report.forecasts import forecasts, lead_errors, lead_time
-from deeprc.applications.forecasting.report.load import Forecasting, read
+from deeprc.applications.forecasting.report.load import ForecastingResults, read
 from deeprc.applications.forecasting.report.ranking import LOOK, ranking
 from deeprc.reporting import words
 from deeprc.reporting.events import Execution
@@ -15,7 +15,7 @@ from deeprc.reporting.theme import series
 __all__ = ["Forecasting", "read", "section"]
 
 
-def section(found: Forecasting, tasks: list[Execution]) -> Section:
+def section(found: ForecastingResults, tasks: list[Execution]) -> Section:
     """The section; `tasks` are the latest of each stage, and tell how long the training took."""
     part = content(found, tasks)
     figures, alternatives, leads, note = {}, {}, None, ""

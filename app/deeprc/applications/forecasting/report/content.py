@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from deeprc.applications.forecasting.report.by_series import by_series, drawn, listed, winners
 from deeprc.applications.forecasting.report.forecasts import step_of
-from deeprc.applications.forecasting.report.load import MEASURES, Forecasting
+from deeprc.applications.forecasting.report.load import MEASURES, ForecastingResults
 from deeprc.applications.forecasting.report.ranking import LOOK, standing
 from deeprc.applications.forecasting.report.ranking import words as standings
 from deeprc.reporting import words
@@ -28,7 +28,7 @@ def model_rows(metrics: dict, tasks: list[Execution]) -> list[dict]:
     return sorted(rows, key=lambda row: (row["mae"] is None, row["mae"] or 0.0, row["name"]))
 
 
-def content(found: Forecasting, tasks: list[Execution]) -> dict:
+def content(found: ForecastingResults, tasks: list[Execution]) -> dict:
     """All of it but the charts."""
     metrics = found.metrics
     rows = model_rows(metrics, tasks)
@@ -60,7 +60,7 @@ def content(found: Forecasting, tasks: list[Execution]) -> dict:
     }
 
 
-def _ahead(found: Forecasting) -> str:
+def _ahead(found: ForecastingResults) -> str:
     """The horizon as a person says it: as evaluate wrote it, else in hours where the predictions tell the step."""
     if found.metrics.get("ahead"):
         return found.metrics["ahead"]
@@ -81,7 +81,7 @@ def _season(metrics: dict) -> str:
     return f"The seasonal naive forecast is the value of {before} before."
 
 
-def _spans(found: Forecasting) -> tuple[tuple[tuple[float, str], ...], float]:
+def _spans(found: ForecastingResults) -> tuple[tuple[tuple[float, str], ...], float]:
     """The stretches of time, in days, that the chart of the forecasts offers, and the one that it begins with."""
     every = (0, "All of it")
     days = step_of(next(iter(found.predictions.values()))) / timedelta(days=1) if found.predictions else 1 / 24

@@ -15,7 +15,7 @@ MEASURES = ("mae", "rmse", "smape", "mase")
 
 
 @dataclass(frozen=True)
-class Forecasting(Results):
+class ForecastingResults(Results):
     """The forecasting results.
 
     Attributes
@@ -28,7 +28,7 @@ class Forecasting(Results):
     predictions: dict[str, pl.DataFrame]
 
 
-def read(folder: Path | None) -> Forecasting | None:
+def read(folder: Path | None) -> ForecastingResults | None:
     """The forecasting results in `folder`; None where there are none."""
     if folder is None or (found := read_results(folder, models=dict, naive=dict, horizon=int)) is None:
         return None
@@ -57,4 +57,4 @@ def read(folder: Path | None) -> Forecasting | None:
         if path.is_file()
     }
     drawn = {name: frame for name, frame in predictions.items() if frame.height}
-    return Forecasting(metrics, found.check, drawn)
+    return ForecastingResults(metrics, found.check, drawn)

@@ -72,7 +72,7 @@ class Dataset(ABC):
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """How a table of a basin is laid out.
 
     Parameters
@@ -115,7 +115,7 @@ class TableDataset(Dataset):
         self._last: tuple[str, pl.DataFrame] | None = None
 
     @abstractmethod
-    def layout(self, basin: str) -> Layout:
+    def layout(self, basin: str) -> TableLayout:
         """How the table of `basin` is laid out."""
 
     def forcing(self, basin: str) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from deeprc.applications.hydrology.datasets.published import Published, beside, by_name
+from deeprc.applications.hydrology.datasets.published import PublishedDataset, beside, by_name
 
 # Inputs and attributes of the LSTM that was published with the data (Loritz et al. 2024).
 ATTRIBUTES = {
@@ -35,7 +35,7 @@ ATTRIBUTES = {
 }
 
 
-class CamelsDE(Published):
+class CamelsDE(PublishedDataset):
     """The basins of CAMELS-DE, called DE110000 and so on."""
 
     word: ClassVar = "camels-de"

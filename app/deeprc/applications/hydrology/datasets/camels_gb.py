@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from deeprc.applications.hydrology.datasets.published import Published, beside, by_name
+from deeprc.applications.hydrology.datasets.published import PublishedDataset, beside, by_name
 
 # Three inputs, and attributes, as Lees et al. 2021 (doi:10.5194/hess-25-5517-2021); none of the hydrologic ones.
 ATTRIBUTES = {
@@ -31,7 +31,7 @@ ATTRIBUTES = {
 }
 
 
-class CamelsGB(Published):
+class CamelsGB(PublishedDataset):
     """The basins of CAMELS-GB; a basin is called by its number in the National River Flow Archive."""
 
     word: ClassVar = "camels-gb"

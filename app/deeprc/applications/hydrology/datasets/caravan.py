@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from deeprc.applications.hydrology.datasets.base import need_folder, visible
-from deeprc.applications.hydrology.datasets.published import Published
+from deeprc.applications.hydrology.datasets.published import PublishedDataset
 from deeprc.core.errors import InputError
 
 # Of HydroATLAS' 195: elevation, slope, forest, clay, silt, sand, karst, lakes, built-up land, glaciers.
@@ -21,7 +21,7 @@ HYDROATLAS = (
 )  # fmt: skip
 
 
-class Caravan(Published):
+class Caravan(PublishedDataset):
     """The basins of Caravan, called camelsgb_12001 and so on."""
 
     word: ClassVar = "caravan"

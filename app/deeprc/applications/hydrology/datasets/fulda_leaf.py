@@ -15,13 +15,13 @@ from pathlib import Path
 
 from deeprc.applications.base.tabular import read_table
 from deeprc.applications.hydrology.config import DataConfig
-from deeprc.applications.hydrology.datasets.base import Basin, Layout, TableDataset
+from deeprc.applications.hydrology.datasets.base import Basin, TableDataset, TableLayout
 from deeprc.applications.hydrology.datasets.own import areas_of, files_of, options_of
 from deeprc.core.errors import InputError
 
 NAMES = {"fulda": "Fulda at Grebenau, Germany", "leaf-river": "HYMOD example catchment of spotpy"}
 LAYOUTS = {
-    "fulda": Layout(
+    "fulda": TableLayout(
         date="date",
         inputs={
             "prcp": ("Prec", "mm/day"),
@@ -32,7 +32,7 @@ LAYOUTS = {
         discharge="Q",
         unit="m3/s",
     ),
-    "hymod": Layout(
+    "hymod": TableLayout(
         date="Date",
         inputs={"prcp": ("rainfall[mm]", "mm/day"), "pet": ("TURC [mm d-1]", "mm/day")},
         discharge="Discharge[ls-1]",
@@ -49,7 +49,7 @@ class FuldaLeaf(TableDataset):
         self.tables = files_of(paths)
         self.basins, self._areas = areas_of(config, list(self.tables))
         self._config = config
-        self._layouts: dict[str, Layout] = {}
+        self._layouts: dict[str, TableLayout] = {}
 
     def describe(self, basin: str) -> Basin:
         layout, area = self.layout(basin), self._areas.get(basin)
@@ -57,7 +57,7 @@ class FuldaLeaf(TableDataset):
         unit = "mm/day" if area else layout.unit.replace("m3", "m³")
         return Basin(basin, NAMES.get(basin, basin), area, unit, inputs, {})
 
-    def layout(self, basin: str) -> Layout:
+    def layout(self, basin: str) -> TableLayout:
         """The layout whose columns the file has; the nearest where it has none."""
         if basin not in self._layouts:
             options = options_of(self._config)
@@ -80,5 +80,5 @@ class FuldaLeaf(TableDataset):
         return self._layouts[basin]
 
 
-def _columns(layout: Layout) -> list[str]:
+def _columns(layout: TableLayout) -> list[str]:
     return [layout.date, *(column for column, _ in layout.inputs.values()), layout.discharge]

@@ -11,7 +11,7 @@ from deeprc.applications.base.tabular import TableOptions, read_table
 from deeprc.applications.hydrology.config import AREAS, DataConfig
 from deeprc.applications.hydrology.datasets import values
 from deeprc.applications.hydrology.datasets.attributes import read_attributes
-from deeprc.applications.hydrology.datasets.base import Basin, Layout, TableDataset, chosen, visible
+from deeprc.applications.hydrology.datasets.base import Basin, TableDataset, TableLayout, chosen, visible
 from deeprc.core.errors import InputError
 
 ENDINGS = (".csv", ".txt", ".tsv", ".dat", ".parquet")
@@ -30,7 +30,7 @@ class Own(TableDataset):
         self._column = columns.pop("basin", None)
         inputs = {name: (column, _unit(column)) for name, column in columns.items()}
         form, unit = config.time_format, config.discharge_unit
-        self._layout = Layout(date, inputs, discharge, unit, form, self._options, self._column)
+        self._layout = TableLayout(date, inputs, discharge, unit, form, self._options, self._column)
         self.tables = self._split(files) if self._column else files
         self.basins, self._areas = areas_of(config, list(self.tables))
 
@@ -44,7 +44,7 @@ class Own(TableDataset):
         unit = "mm/day" if area else self._layout.unit.replace("m3", "m³")
         return Basin(basin, names.get(basin, basin), area, unit, inputs, mine)
 
-    def layout(self, basin: str) -> Layout:
+    def layout(self, basin: str) -> TableLayout:
         return self._layout
 
     def _split(self, files: dict[str, Path]) -> dict[str, Path]:

@@ -15,8 +15,8 @@ from deeprc.applications.hydrology.datasets import values
 from deeprc.applications.hydrology.datasets.attributes import read_attributes
 from deeprc.applications.hydrology.datasets.base import (
     Basin,
-    Layout,
     TableDataset,
+    TableLayout,
     chosen,
     need_folder,
     one_folder,
@@ -26,7 +26,7 @@ from deeprc.applications.hydrology.datasets.own import options_of
 from deeprc.core.errors import InputError
 
 
-class Published(TableDataset):
+class PublishedDataset(TableDataset):
     """A published data set; a reader of one has the two methods `find` and `attributes`, and these:
 
     Attributes
@@ -69,8 +69,8 @@ class Published(TableDataset):
         inputs = {name: unit for name, (_, unit) in self.inputs.items()}
         return Basin(basin, names.get(basin, basin), area, "mm/day", inputs, mine)
 
-    def layout(self, basin: str) -> Layout:
-        return Layout("date", self.inputs, self.target, "mm/day", self._form, self._options)
+    def layout(self, basin: str) -> TableLayout:
+        return TableLayout("date", self.inputs, self.target, "mm/day", self._form, self._options)
 
     @cached_property
     def _attributes(self) -> tuple[dict[str, str], dict[str, dict[str, float]]]:

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from deeprc.applications.hydrology.datasets.published import Published, beside, by_name
+from deeprc.applications.hydrology.datasets.published import PublishedDataset, beside, by_name
 
 
-class Template(Published):
+class Template(PublishedDataset):
     """The basins of the data set."""
 
     word: ClassVar = "template"  # for the key `dataset`

@@ -7,7 +7,7 @@ import polars as pl
 from deeprc.applications.hydrology.report.alternatives import of_hydrograph
 from deeprc.applications.hydrology.report.content import content
 from deeprc.applications.hydrology.report.hydrographs import hydrograph, representative
-from deeprc.applications.hydrology.report.load import Hydrology, read
+from deeprc.applications.hydrology.report.load import HydrologyResults, read
 from deeprc.reporting import words
 from deeprc.reporting.events import Execution
 from deeprc.reporting.section import Card, Section, chart
@@ -19,7 +19,7 @@ HYDROGRAPHS = 6  # basins that are drawn
 FEW = 3  # basins whose figures the summary can hold
 
 
-def section(found: Hydrology, tasks: list[Execution]) -> Section:
+def section(found: HydrologyResults, tasks: list[Execution]) -> Section:
     """The section."""
     part = content(found)
     drawn = representative(part["basins"], HYDROGRAPHS) if found.predictions is not None else []

@@ -5,11 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable
 
-from deeprc.applications.hydrology.report.load import SKILLS, Hydrology
+from deeprc.applications.hydrology.report.load import SKILLS, HydrologyResults
 from deeprc.reporting.content import facts
 
 
-def content(found: Hydrology) -> dict:
+def content(found: HydrologyResults) -> dict:
     """All of it but the charts; basins as the metrics order them, with None for what is not known of them."""
     unknown = dict.fromkeys(SKILLS)
     basins = {

@@ -15,13 +15,13 @@ SKILLS = ("nse", "kge", "rmse", "bias", "days")
 
 
 @dataclass(frozen=True)
-class Hydrology(Results):
+class HydrologyResults(Results):
     """The hydrology results, with the predictions `basin`, `date`, `split`, `obs`, `sim` (or None)."""
 
     predictions: pl.DataFrame | None
 
 
-def read(folder: Path | None) -> Hydrology | None:
+def read(folder: Path | None) -> HydrologyResults | None:
     """The hydrology results in `folder`; None where there are none."""
     if folder is None or (found := read_results(folder, basins=dict)) is None:
         return None
@@ -35,4 +35,4 @@ def read(folder: Path | None) -> Hydrology | None:
         check_kinds(row, skills | others, where=folder / METRICS, key=f"basins.{name}")
         for part, figures in (("train", row.get("train")), *(row.get("references") or {}).items()):
             check_kinds(figures or {}, skills, where=folder / METRICS, key=f"basins.{name}.{part}")
-    return Hydrology(metrics, found.check, predictions)
+    return HydrologyResults(metrics, found.check, predictions)

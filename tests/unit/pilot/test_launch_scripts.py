@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from deeprc.launch import Layout, compose
-from deeprc.pilot.launching import filled, launch_script, listens, rank_number, rank_setup, rank_words
-from deeprc.pilot.launching import slots as slots_of
+from deeprc.pilot.launch_scripts import filled, launch_script, listens, rank_number, rank_setup, rank_words
+from deeprc.pilot.launch_scripts import slots as slots_of
 from deeprc.pilot.resource import PATCHES
 from deeprc.sites import Site
 from samples.sites import LAPTOP, cluster, laptop

@@ -4,8 +4,8 @@ import subprocess
 import psutil
 import pytest
 
-from deeprc.doctor.launch import MODULE_FAILED, Case, plan, script, start
 from deeprc.doctor.probe.say import heard
+from deeprc.doctor.ranks import MODULE_FAILED, Case, plan, script, start
 from deeprc.images.catalog import load_catalog
 from deeprc.launch import Layout
 from deeprc.sites import load_site
