@@ -150,7 +150,7 @@ class TrainConfig(Settings, BaseModel):
     @classmethod
     def _is_called_small_now(cls, value: Any) -> Any:
         if value == "cudnn":
-            raise ValueError("the variant 'cudnn' is called 'small' now; it is the same network, on any processor")
+            raise ValueError("the variant 'cudnn' is called 'small' now")
         return value
 
 
