@@ -31,6 +31,14 @@ def test_no_two_classes_of_the_product_have_one_name():
     assert twice.keys() == TWICE.keys()
 
 
+def test_no_file_is_longer_than_can_be_read_at_once():
+    """Divide it by subject: what has a name of its own gets a file of its own."""
+    folders = ("app", "containers", "locks", "tests", "workflows")
+    files = [path for folder in folders for end in ("*.py", "*.smk") for path in (ROOT / folder).rglob(end)]
+    lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in files}
+    assert {path: count for path, count in lines.items() if count > LINES} == {}
+
+
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FOLDERS = ("app", "containers", "docs", "locks", "site-configs", "spack-env", "tests", "workflows")
 PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./-]*[\w/]|[\w/]+\.(?:py|smk)")

@@ -11,7 +11,8 @@ from deeprc.doctor.result import CheckResult
 from deeprc.images.catalog import Image, load_catalog
 from deeprc.images.store import Store
 from deeprc.launch.choose import choose_image, make_layout
-from deeprc.launch.plan import check_layout, default_path
+from deeprc.launch.plan import default_path
+from deeprc.launch.room import check_layout
 from deeprc.sites import Partition, Site
 from deeprc.sites.identity import here_among_known
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from deeprc.core.errors import ConfigError
 from deeprc.images.catalog import Image
 from deeprc.launch import mpis, pmi, slingshot
 from deeprc.launch.conditions import Gathered, applying, gather
 from deeprc.launch.launchers import Launcher, Layout, launcher
 from deeprc.launch.launchers.takes import shared
 from deeprc.launch.nodecopy import copying, folder_for
+from deeprc.launch.room import check_layout
 from deeprc.launch.runtimes import HOST_MPI, Inside, container
 from deeprc.launch.verdict import CORRECT, Verdict, judge
 from deeprc.launch.visibility import mistaken, sight, tell_ranks, unfit
@@ -246,37 +246,6 @@ def native(site: Site, partition: Partition, layout: Layout) -> Verdict:
         listed = " (`srun --mpi=list`)" if pmi.starter(site, partition) == "srun" else ""
         return Verdict("refuse", f"{spoken}: each would be a world of its own", CORRECT + listed)
     return Verdict("bind", NATIVE, mpi=mpi, pmi=pmi.of_host(site, partition, mpi))
-
-
-def check_layout(site: Site, partition: Partition, layout: Layout, *, placed: bool = False) -> None:
-    """Raise a ConfigError where the partition has no room for it, or, unless it is in a pilot, no queue."""
-    where = f"site {site.name}, partition {partition.name}"
-    rows = (
-        ("nodes", layout.nodes, partition.nodes, f"{layout.nodes} nodes", "fewer nodes"),
-        (
-            "usable cores per node",
-            layout.ranks_per_node * layout.cores_per_rank,
-            partition.usable_cores,
-            f"{layout.ranks_per_node} ranks per node x {layout.cores_per_rank} cores",
-            "fewer ranks or cores per rank, or more nodes",
-        ),
-        (
-            "accelerators per node",
-            layout.gpus_per_node,
-            partition.gpus,
-            f"{layout.ranks_per_node} ranks per node x {layout.gpus_per_rank}",
-            "fewer ranks or accelerators per rank, or more nodes",
-        ),
-    )
-    if layout.nodes > layout.ranks:
-        raise ConfigError(f"{layout.ranks} ranks cannot lie on {layout.nodes} nodes", where=where, fix="give --ranks")
-    for what, wanted, there, found, fix in rows:
-        if wanted > there:
-            raise ConfigError(
-                f"{wanted} {what}: more than there are", where=where, found=found, expected=f"at most {there}", fix=fix
-            )
-    if not placed and (unqueued := partition.unqueued(layout.nodes)):
-        raise ConfigError(unqueued, where=f"site {site.name}", fix="ask for as many nodes as one of them takes")
 
 
 def default_path(site: Site, image: Image) -> str:
