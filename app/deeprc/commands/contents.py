@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from deeprc.core.errors import ConfigError
 from deeprc.images import bundle as bundles
+from deeprc.images import debian, supplies, verify
 from deeprc.images import sbom as documents
-from deeprc.images import verify
-from deeprc.images.catalog import load_catalog
+from deeprc.images.build import Recipe, base_image
+from deeprc.images.catalog import Catalog, load_catalog
 from deeprc.images.store import Store
 
 Architecture = Annotated[str, typer.Option("--arch", help="x86_64, aarch64 or ppc64le; this machine's, if not given")]
@@ -41,18 +44,36 @@ def sbom(
 
 
 def bundle(
-    names: Annotated[list[str], typer.Argument(help="images that are here")],
+    names: Annotated[list[str], typer.Argument(help="images that are here; with --for-build one of the catalog")],
     to: Annotated[Path, typer.Option(help="the file to write, which must not be there yet")],
+    for_build: Annotated[bool, typer.Option("--for-build", help="not the image: all that its build needs")] = False,
+    stages: Annotated[str | None, typer.Option(help="with --for-build: only these, separated by commas")] = None,
     arch: Architecture = MACHINE,
 ) -> None:
-    """Put images into one file with checksums, their catalog and keys: for machines without a network.
+    """Put images into one file with checksums, their catalog and keys, or what a build needs.
 
-    Example: `deeprc image bundle cpu --to images.tar`
+    For machines without a network. Example: `deeprc image bundle cpu --to images.tar`
     """
     catalog, store = load_catalog(), Store()
+    if for_build:
+        for line in _for_build(catalog, store, names, to, stages):
+            typer.echo(line)
+        return
+    if stages:
+        raise ConfigError("--stages goes with --for-build", fix="an image with some stages has a name: cpu-frames")
     chosen = [(catalog.find(name) or catalog.image(name), verify.here(store, catalog, name, arch)) for name in names]
     for line in bundles.write(chosen, to):
         typer.echo(line)
+
+
+def _for_build(catalog: Catalog, store: Store, names: list[str], to: Path, stages: str | None) -> Iterator[str]:
+    if len(names) > 1:
+        raise ConfigError("an archive is for the build of one image", found=", ".join(names), fix="write one for each")
+    image, limited = catalog.whole(names[0])
+    recipe, sources = Recipe(image, stages.split(",") if stages else limited), debian.lines()
+    supplies.check(recipe, to)
+    base = base_image(store, sources, say=lambda line: typer.echo(line, err=True))
+    return supplies.write(recipe, base, sources, to)
 
 
 def install(

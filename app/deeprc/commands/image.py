@@ -86,6 +86,9 @@ def build_image(
         str | None, typer.Option("--sign", help="fingerprint of the secret key to sign it with")
     ] = None,
     passphrase_file: Passphrase = None,
+    offline: Annotated[
+        Path | None, typer.Option(help="what `image bundle --for-build` wrote, for a machine without a network")
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="although nothing changed: for Debian's updates")] = False,
     mirror: Mirror = None,
     security_mirror: Security = None,
@@ -108,9 +111,11 @@ def build_image(
         typer.echo(recipe.render(), nl=False)
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job's end: what was begun is removed, as by Ctrl-C
+    if offline and (mirror or security_mirror):
+        raise ConfigError("--offline uses no mirror", found="--offline and a mirror", fix="leave one of them out")
     key = sign.signer(sign_with, file=passphrase_file, ask=sign.asked) if sign_with else None
     shown.show(build(
-        recipe, Store(), mirror=mirror, security=security_mirror, sign=key, again=again,
+        recipe, Store(), mirror=mirror, security=security_mirror, offline=offline, sign=key, again=again,
         say=lambda line: typer.echo(line, err=True),
     ))  # fmt: skip
 

@@ -64,13 +64,13 @@ def outdated(path: Path, sources: str, folder: Path) -> list[Behind]:
     """
     with tempfile.TemporaryDirectory(prefix="deeprc-apt-") as place:
         debian.configure(Path(place) / "apt", sources)
-        _apt(path, Path(place) / "apt", folder, "update", "--error-on=any")
-        text = _apt(path, Path(place) / "apt", folder, "--simulate", "dist-upgrade")
+        apt(path, Path(place) / "apt", folder, "update", "--error-on=any")
+        text = apt(path, Path(place) / "apt", folder, "--simulate", "dist-upgrade")
     rows = re.findall(r"^Inst (\S+) \[(\S+)\] \((\S+) ([^\[]*)", text, flags=re.M)
     return [Behind(name, old, new, "security" in origin.lower()) for name, old, new, origin in rows]
 
 
-def _apt(path: Path, configuration: Path, folder: Path, *words: str) -> str:
+def apt(path: Path, configuration: Path, folder: Path, *words: str) -> str:
     """What the image's own apt says of what is in the image; it changes nothing there, and needs no root."""
     for each in ("lists/partial", "cache/archives/partial"):
         (folder / each).mkdir(parents=True, exist_ok=True)

@@ -9,14 +9,14 @@ import platform
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
 from deeprc.core.errors import unknown
 from deeprc.core.ownership import fault
 from deeprc.core.source import GENERATED
-from deeprc.images import age, apptainer, debian, definition, labels, leftovers, provenance, sbom, sif, wheels
+from deeprc.images import age, apptainer, debian, definition, labels, leftovers, provenance, sbom, sif, supplies, wheels
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
 from deeprc.images.held import BUILT, Held
@@ -49,6 +49,8 @@ class Recipe:
     spack, spack_packages, spack_env, micromamba
         What the routes `spack` and `cylon` need: checkouts of Spack and of spack-packages, the project's `spack-env`;
         the program micromamba.
+    month
+        That of the Debian that it starts from: this one, unless it comes from an archive.
     """
 
     image: Image
@@ -57,6 +59,7 @@ class Recipe:
     spack_packages: Path | None = None
     spack_env: Path | None = None
     micromamba: Path | None = None
+    month: str = field(default_factory=lambda: time.strftime("%Y-%m", time.gmtime()))
 
     def __post_init__(self) -> None:
         for stage in self.stages:
@@ -69,6 +72,24 @@ class Recipe:
     def name(self) -> str:
         """The variant; with the stages, where it is built for some only."""
         return self.image.limited(self.stages).name
+
+    @property
+    def architecture(self) -> str:
+        """The processor that it is built for: this machine's; an error where there is no such image."""
+        here = platform.machine()
+        if here not in self.image.architectures:
+            known = ", ".join(self.image.architectures)
+            raise ImageError(f"image {self.image.name} is not made for {here}", expected=known)
+        return here
+
+    def of(self, month: str) -> Recipe:
+        """The same with the Debian of another month."""
+        return replace(self, month=month)
+
+    def told(self) -> dict[str, str]:
+        """What tells it from every other."""
+        facts = {"name": self.name, "architecture": self.architecture, "month": self.month, "epoch": str(epoch())}
+        return facts | {"release": installed_version("deeprc"), "content": self.content()}
 
     def inputs(self) -> dict[str, str]:
         """What the route's template needs besides the image; an error that says what is missing."""
@@ -90,7 +111,7 @@ class Recipe:
         folder = definition.templates()
         parts = [definition.base(), self.image.model_dump_json(exclude={"uri", "digests", "key"}), *self.stages]
         parts += [(folder / name).read_text("utf-8") for name in (f"{self.image.route}.def.j2", *PARTS, *FILES)]
-        parts += [_month(), str(epoch()), platform.machine()]
+        parts += [self.month, str(epoch()), platform.machine()]
         parts += [f"{name} {content_of(name, Path(path))}" for name, path in self.inputs().items()]
         if self.image.route != "cylon":
             parts += [
@@ -114,7 +135,7 @@ class Recipe:
 
 def build(
     recipe: Recipe, store: Store, *, mirror: str | None = None, security: str | None = None,
-    sign: Signer | None = None, again: bool = False, say: Say = lambda _: None,
+    offline: Path | None = None, sign: Signer | None = None, again: bool = False, say: Say = lambda _: None,
 ) -> Held:  # fmt: skip
     """Build an image, test it and put it into the store; the one that is there is taken where nothing changed.
 
@@ -122,22 +143,29 @@ def build(
     ----------
     mirror, security
         Debian's mirror, and that of its security suite; those of this machine's apt sources where None.
+    offline
+        What `deeprc image bundle --for-build` wrote: nothing else is used.
     sign
         The key to sign it with.
     again
         Whether to build although nothing changed: Debian's security updates come with every build.
     """
-    image, architecture, content = recipe.image, platform.machine(), recipe.content()
-    if architecture not in image.architectures:
-        raise ImageError(f"image {image.name} is not made for {architecture}", expected=", ".join(image.architectures))
+    if offline:
+        recipe = recipe.of(supplies.month(offline, recipe))
+    architecture, content = recipe.architecture, recipe.content()
     with store.lock(f"build-{content[:16]}"):
         if (held := store.built(content)) and not again:
             say(f"{held.path.name}: nothing changed, {age.words(held.path)}; --again builds it anew")
             return signed(held, sign, store) if sign else held
         with workspace() as context:
             temporary = leftovers.temporary(store.folder, f"build.{recipe.name}")
-            sources = debian.lines(mirror, security)
-            (context / "base.sif").symlink_to(base_image(store, sources, say=say))
+            if offline:
+                sources = supplies.SOURCES
+                say(f"{recipe.name}: checking {offline.name}")
+                supplies.unpack(offline, context, recipe)
+            else:
+                sources = debian.lines(mirror, security)
+                (context / "base.sif").symlink_to(base_image(store, sources, say=say))
             _fill(context, recipe, architecture, sources, say)
             file = context / "image.def"
             file.write_text(recipe.render(), encoding="utf-8")
@@ -165,7 +193,8 @@ def base_image(store: Store, sources: str, *, say: Say = lambda _: None) -> Path
     `sources` are lines of apt's sources.list, the suite's mirror first.
     """
     text = definition.base()
-    key = hashlib.sha256(f"{text}\0{_month()}\0{platform.machine()}".encode()).hexdigest()[:16]
+    month = time.strftime("%Y-%m", time.gmtime())
+    key = hashlib.sha256(f"{text}\0{month}\0{platform.machine()}".encode()).hexdigest()[:16]
     path = store.bases / f"debian-{key}.sif"
     with store.lock(f"base-{key}"):
         if path.is_file() and not fault(path, root=True):
@@ -197,8 +226,11 @@ def _fill(context: Path, recipe: Recipe, architecture: str, sources: str, say: S
     debian.configure(context / "apt", sources)
     image, packages = recipe.image, {}
     if image.route != "cylon":
-        say(f"{recipe.name}: wheels")
-        packages = wheels.collect(context / "wheels", image, recipe.stages, architecture)
+        if not (context / "wheels").is_dir():  # none came with an archive
+            say(f"{recipe.name}: wheels")
+            wheels.fetch(context / "wheels", image, recipe.stages, architecture)
+        wheels.own(context / "wheels")
+        packages = wheels.packages(context / "wheels")
     facts = image.model_dump(mode="json", include={"name", "glibc", "mpi"}) | {
         "architecture": architecture,
         "stages": recipe.stages,
@@ -236,7 +268,3 @@ def _attach(image: Path, file: Path, kind: int) -> None:
 
 def _written(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
-def _month() -> str:
-    return time.strftime("%Y-%m", time.gmtime())

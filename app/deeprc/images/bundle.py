@@ -48,10 +48,10 @@ def write(chosen: Sequence[tuple[Image, Held]], target: Path) -> Iterator[str]:
     sums = {CATALOG: hashlib.sha256(catalog.encode()).hexdigest()}
     sums |= {name: sif.digest(path).removeprefix("sha256:") for name, path in sorted(files.items())}
     with atomic(target) as new, tarfile.open(new, "w") as archive:
-        _add(archive, SUMS, "".join(f"{code}  {name}\n" for name, code in sums.items()))
-        _add(archive, CATALOG, catalog)
+        add(archive, SUMS, "".join(f"{code}  {name}\n" for name, code in sums.items()))
+        add(archive, CATALOG, catalog)
         for name, path in sorted(files.items()):
-            archive.add(path, name, filter=_anonymous)
+            archive.add(path, name, filter=anonymous)
     yield from (f"{code}  {name}" for name, code in sums.items())
 
 
@@ -103,13 +103,15 @@ def _text(archive: tarfile.TarFile, name: str) -> str:
     return archive.extractfile(name).read().decode()
 
 
-def _add(archive: tarfile.TarFile, name: str, text: str) -> None:
+def add(archive: tarfile.TarFile, name: str, text: str) -> None:
+    """Put a text into an archive, as a file of that name."""
     entry = tarfile.TarInfo(name)
     entry.size = len(data := text.encode())
     archive.addfile(entry, io.BytesIO(data))
 
 
-def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+def anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """The same member of an archive, of nobody in particular."""
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = ""
     return entry

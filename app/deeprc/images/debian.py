@@ -58,6 +58,8 @@ def configure(folder: Path, sources: str) -> None:
     folder.mkdir()
     (folder / "sources.list").write_text(sources, encoding="utf-8")
     rows = ['Dir::Etc::sourcelist "/opt/apt/sources.list";', 'Dir::Etc::sourceparts "-";', 'Acquire::Languages "none";']
+    if " file:" in sources:  # apt's own user need not be let into the folder
+        rows.append('APT::Sandbox::User "root";')
     if bundle := next(filter(os.path.isfile, CERTIFICATES), None):
         shutil.copy(bundle, folder / "ca.crt")
         rows.append('Acquire::https::CaInfo "/opt/apt/ca.crt";')

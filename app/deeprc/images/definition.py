@@ -17,6 +17,8 @@ from deeprc.images.debian import SUITE
 IMPORTS = {"frames": ("deeprc.frames", "mpi4py", "polars", "pyarrow"), "cylon": ("pycylon", "mpi4py")}
 # Verbs are the kernel's interface and safe to have inside; UCX and libfabric reach InfiniBand and RoCE through them.
 PACKAGES = ("python3", "libstdc++6", "libibverbs1", "ibverbs-providers", "librdmacm1")
+# What is needed while an image of wheels is built, and does not stay.
+TOOLS = ("binutils",)
 # What a host's MPI brings along. A copy in an image would be found first and not fit the host's kernel or daemons.
 HOST_LIBRARIES = ("libfabric", "libcxi", "libpmi", "libpmi2", "libpals", "libxpmem")
 PYCYLON = "0.4.0"  # the newest that is published as a conda package
@@ -66,6 +68,7 @@ def render(
         "bound": image.for_binding,
         "host_libraries": HOST_LIBRARIES,
         "pycylon": PYCYLON,
+        "tools": TOOLS,
     }
     names = {"image": image, "base": base, "context": context, "stages": stages, "version": version, "labels": labels}
     return _render(f"{image.route}.def.j2", fixed | names | inputs)

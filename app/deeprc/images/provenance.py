@@ -6,11 +6,11 @@ that is done, it is an in-toto statement: that is what lies beside an image and 
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from pathlib import Path
 
-from deeprc.images import sif, wheels
-from deeprc.images.apptainer import version
+from deeprc.images import apptainer, sif, wheels
 
 TYPE = "https://slsa.dev/provenance/v1"
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -35,14 +35,14 @@ def predicate(facts: dict, context: Path) -> dict:
         The folder with all that goes in, `base.sif` among it: the Debian that it starts from.
     """
     inputs = [
-        {"uri": "deeprc:debian", "digest": {"sha256": _digest(context / "base.sif")}},
+        {"uri": "deeprc:debian", "digest": {"sha256": _debian(context / "base.sif")}},
         *map(_wheel, sorted(context.rglob("*.whl"))),
     ]
     if commit := _git("log", "-1", "--format=%H", "--", *SOURCES):
         changed = bool(_git("status", "--porcelain", "--untracked-files=no", "--", *SOURCES))
         inputs.insert(0, {"uri": "deeprc:source", "digest": {"gitCommit": commit}, "annotations": {"changed": changed}})
     chosen = {name: facts[name] for name in ("name", "architecture", "stages")}
-    tools = {"deeprc": facts["labels"]["deeprc.version"], "apptainer": version()}
+    tools = {"deeprc": facts["labels"]["deeprc.version"], "apptainer": apptainer.version()}
     return {
         "buildDefinition": {
             "buildType": f"deeprc:image/{facts['labels']['deeprc.route']}",
@@ -64,6 +64,13 @@ def _wheel(path: Path) -> dict:
     name, release = path.name.split("-")[:2] if path.name.count("-") > 1 else (path.stem, "")
     uri = f"pkg:pypi/{name.replace('_', '-').lower()}" + (f"@{release}" if release else "")
     return {"uri": uri, "name": path.name, "digest": {"sha256": _digest(path)}}
+
+
+def _debian(base: Path) -> str:
+    """A hash of its packages and their versions: its file tells of the day and the mirror, too."""
+    query = ["dpkg-query", "-W", "-f", "${Package} ${Version} ${Architecture}\n"]
+    listed = apptainer.run("exec", "--containall", base, *query, what="asking for the base's packages", timeout=120)
+    return hashlib.sha256(listed.encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:

@@ -62,6 +62,16 @@ def locked(image: Image, stages: list[str], architecture: str) -> list[Locked]:
     return [each for each in packages if not spack or each.name not in {*torch, "tensorflow", "tensorflow-cpu"}]
 
 
+def pip(architecture: str) -> list[Locked]:
+    """The pip that installs them."""
+    return _beside("pip", architecture)
+
+
+def _beside(name: str, architecture: str) -> list[Locked]:
+    """What is used of the lock of images alone."""
+    return needed(read(_locks() / "images.txt"), [name], _markers(PYTHON["wheel"], architecture))
+
+
 def _locks() -> Path:
     return checkout() / "locks"
 
@@ -71,8 +81,8 @@ def _markers(python: tuple[int, int], architecture: str) -> dict[str, str]:
     return {"python_version": version, "python_full_version": f"{version}.0", "platform_machine": architecture}
 
 
-def collect(folder: Path, image: Image, stages: list[str], architecture: str) -> dict[str, str]:
-    """Fill `folder` with the wheels of an image, deeprc's own among them; returns name -> version of each package.
+def fetch(folder: Path, image: Image, stages: list[str], architecture: str) -> None:
+    """Fill `folder` with the wheels of an image, all but deeprc's own.
 
     Those of its MPIs lie apart, in `mpi/IMPLEMENTATION` beside it: each has a prefix of its own, since their files have
     the same names.
@@ -80,9 +90,8 @@ def collect(folder: Path, image: Image, stages: list[str], architecture: str) ->
     """
     folder.mkdir(parents=True)
     debian = PYTHON["wheel"]
-    beside = read(_locks() / "images.txt"), _markers(debian, architecture)
     download(locked(image, stages, architecture), folder, PYTHON[image.route], architecture, image.glibc)
-    download(needed(beside[0], ["pip"], beside[1]), folder.parent / "pip", debian, architecture, image.glibc)
+    download(pip(architecture), folder.parent / "pip", debian, architecture, image.glibc)
     next((folder.parent / "pip").glob("*.whl")).rename(folder.parent / "pip.whl")
     for mpi in image.mpi if image.route == "wheel" else ():
         place = folder.parent / "mpi" / mpi.implementation
@@ -92,14 +101,22 @@ def collect(folder: Path, image: Image, stages: list[str], architecture: str) ->
     if image.route == "spack":
         wanted = "\n".join(requirements(image, stages))
         (folder.parent / "requirements.txt").write_text(f"{wanted}\n", encoding="utf-8")
-        solver = needed(beside[0], ["clingo"], beside[1])
+        solver = _beside("clingo", architecture)
         download(solver, folder.parent / "clingo", debian, architecture, image.glibc)
+
+
+def own(folder: Path) -> None:
+    """Put deeprc's own wheel into `folder`, made of this checkout without a network."""
     with tempfile.TemporaryDirectory(prefix="deeprc-wheel-") as around:  # a build leaves things behind
         copy = copy_source(checkout(), Path(around) / "source", shipped=False)
         # The same code is the same wheel: the times in it are not those of the checkout's files.
         _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, copy, SOURCE_DATE_EPOCH="315532800")
-    packages = dict(path.name.split("-")[:2] for path in sorted(folder.glob("*.whl")))
-    return {name.replace("_", "-").lower(): version for name, version in packages.items()}
+
+
+def packages(folder: Path) -> dict[str, str]:
+    """Name -> version of each package whose wheel lies in `folder`."""
+    found = dict(path.name.split("-")[:2] for path in sorted(folder.glob("*.whl")))
+    return {name.replace("_", "-").lower(): version for name, version in found.items()}
 
 
 def download(packages: list[Locked], folder: Path, python: tuple[int, int], architecture: str, glibc: str) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -21,12 +22,13 @@ from cyclonedx.validation.json import JsonStrictValidator
 from typer.testing import CliRunner
 
 from deeprc.commands.image import app
-from deeprc.images import apptainer, build, debian, definition, labels, load_catalog, sbom, sif, wheels
+from deeprc.images import apptainer, build, debian, definition, labels, load_catalog, sbom, sif, supplies, wheels
 from deeprc.images.build import Recipe
 from deeprc.images.errors import ImageError
 from deeprc.images.store import Store
 
 pytestmark = pytest.mark.requires("apptainer")
+DEEPRC = Path(sys.executable).parent / "deeprc"
 
 
 OPT = ["deeprc", "mpich", "openmpi"]  # what an image of wheels has there
@@ -140,7 +142,8 @@ def test_an_image_that_fails_its_own_test_is_not_kept(build_store, tmp_path, mon
     template = Path(shutil.copytree(definition.templates(), tmp_path / "containers")) / "wheel.def.j2"
     monkeypatch.setenv("DEEPRC_CATALOG", str(template.with_name("catalog.yaml")))
     template.write_text(CUT)  # what takes time has nothing to do with it
-    monkeypatch.setattr(wheels, "collect", lambda *_: {})
+    monkeypatch.setattr(wheels, "fetch", lambda *_: None)
+    monkeypatch.setattr(wheels, "own", lambda *_: None)
     store = Store(tmp_path / "images", [])
     store.folder.mkdir()
     store.bases.symlink_to(build_store.bases)  # the base is the same
@@ -163,12 +166,22 @@ From: {{ base }}
 """
 
 
+@pytest.mark.requires("root")  # for the name space
 def test_two_builds_are_the_same_bytes(frames_image, build_store, tmp_path):
-    """In another folder, at another time."""
-    store = Store(tmp_path / "images", [])
-    store.folder.mkdir()
-    store.bases.symlink_to(build_store.bases)
-    again = build.build(Recipe(load_catalog().image("cpu"), ["frames"]), store)
+    """The second one in another folder, at another time, from another file of the base, and from an archive alone."""
+    recipe, sources, file = Recipe(load_catalog().image("cpu"), ["frames"]), debian.lines(), tmp_path / "frames.tar"
+    base = Path(shutil.copy(build.base_image(build_store, sources), tmp_path / "base.sif"))
+    sif.settle(base, 1)
+    told = list(supplies.write(recipe, base, sources, file))
+    assert {"base.sif", "recipe.json", "debian/Packages", "pip.whl"} <= {line[66:] for line in told}
+    assert subprocess.run(["sha256sum", "--check", f"{file.name}.sha256"], cwd=tmp_path).returncode == 0
+    # A machine without a network: a name space of its own, in which not even loopback is up.
+    command = ["unshare", "--net", DEEPRC, "image", "build", "cpu", "--stages", "frames", "--offline", file]
+    folder = tmp_path / "images"
+    done = subprocess.run(command, env=os.environ | {"DEEPRC_IMAGES": str(folder)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    [again] = Store(folder, []).held()
+    assert not Store(folder, []).bases.exists() and again.content == frames_image.content
     both = frames_image.path, again.path
     systems = {sif.digest(path, sif.file_system(path)) for path in both}
     assert len(systems) == 1
