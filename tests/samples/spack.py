@@ -107,7 +107,8 @@ def checkout(folder: Path) -> Path:
     python = {"spec": f"python@{platform.python_version()}", "prefix": sys.base_prefix}
     layer = {
         "definitions": [{"stack": [f"python@{PYTHON}", "py-pip", "py-probe"]}],
-        "concretizer": {"unify": True, "reuse": False},
+        # Packages that cannot come in are not looked at.
+        "concretizer": {"unify": True, "reuse": False, "static_analysis": True},
         "packages": {"python": {"buildable": False, "externals": [python]}},
     }
     (tree / "common" / "probe.yaml").write_text(yaml.safe_dump(layer))

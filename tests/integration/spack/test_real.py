@@ -6,6 +6,7 @@ Needs SPACK_ROOT and DEEPRC_SPACK_PACKAGES (docs/spack.md). Wheels, the solver's
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,8 @@ class Facility:
         """Print the commands, and run what was printed."""
         printed = self.deeprc("build", "--prefix", self.folder / name, *options)
         assert printed.returncode == 0, printed.stderr
+        # Spack's indices of its 8,000 packages: a minute for each prefix, else.
+        shutil.copytree(self.folder / "mirror/cache/cache", self.folder / name / "cache/cache")
         env = self.env | {"GNUPGHOME": str(self.folder / "gpg")}
         done = subprocess.run(["nice", "bash"], input=printed.stdout, env=env, capture_output=True, text=True)
         (self.folder / f"{name}.log").write_text(done.stdout + done.stderr)
@@ -57,7 +60,7 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Facility:
     need("spack")
     made = Facility(tmp_path_factory.mktemp("facility"))
     here = ["--packages", made.packages]
-    done = made.deeprc("mirror", "--out", made.folder / "site.tar", *here)
+    done = made.deeprc("mirror", "--out", made.folder / "site.tar", "--prefix", made.folder / "mirror", *here)
     assert done.returncode == 0, done.stderr
     fingerprint, made.public = made.key("builder")
     done = made.build("first", *here, "--cache", made.cache, "--sign", fingerprint)
@@ -92,3 +95,18 @@ def test_of_a_build_cache_nothing_is_taken_that_somebody_else_has_signed(facilit
     use = ["--packages", facility.packages, "--cache", facility.cache, "--cache-key", other]
     done = facility.build("other", *use)
     assert done.returncode != 0 and not (facility.folder / "other" / "venv").exists()
+
+
+def test_of_a_build_cache_nothing_is_taken_that_was_changed(facility: Facility) -> None:
+    """Its list is as it was signed, and the packages are not."""
+    cache = shutil.copytree(facility.cache, facility.folder / "changed-builds")
+    blobs = [path for path in (cache / "blobs").rglob("*") if path.is_file()]
+    packages = [path for path in blobs if path.read_bytes()[:2] == b"\x1f\x8b"]
+    for path in packages:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    assert packages
+    use = ["--packages", facility.packages, "--cache", cache, "--cache-key", facility.public]
+    done = facility.build("changed", *use)
+    assert done.returncode != 0 and not (facility.folder / "changed" / "venv").exists()
