@@ -94,6 +94,7 @@ def test_of_a_build_cache_nothing_is_taken_that_somebody_else_has_signed(facilit
     _, other = facility.key("somebody")
     use = ["--packages", facility.packages, "--cache", facility.cache, "--cache-key", other]
     done = facility.build("other", *use)
+    assert "No binary for py-probe-1.0" in (facility.folder / "other.log").read_text()
     assert done.returncode != 0 and not (facility.folder / "other" / "venv").exists()
 
 
@@ -109,4 +110,5 @@ def test_of_a_build_cache_nothing_is_taken_that_was_changed(facility: Facility) 
     assert packages
     use = ["--packages", facility.packages, "--cache", cache, "--cache-key", facility.public]
     done = facility.build("changed", *use)
+    assert "No binary for py-probe-1.0" in (facility.folder / "changed.log").read_text()
     assert done.returncode != 0 and not (facility.folder / "changed" / "venv").exists()
