@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
-from deeprc.images import apptainer, labels, sbom, sif
+from deeprc.images import apptainer, labels, sbom, sif, whole
 from deeprc.images.catalog import Image, catalog_path
 from deeprc.images.errors import ImageError, RegistryError
 from deeprc.images.registry import Address, BeyondEndError, ImageRegistry
@@ -55,14 +55,15 @@ def pull(
 ) -> Held:  # fmt: skip
     """The image, from where it lies already or else from its registry; checked before it gets its name.
 
-    Safe to call many times at once and again after a break: bytes that have arrived are kept.
+    Safe to call many times at once and again after a break: bytes that have arrived are kept. What is here already is
+    read whole: one that is damaged is fetched anew.
     """
     image = entry(image, architecture)
-    if held := store.find(image, architecture):
+    if held := whole.find(store, image, architecture):
         return held
     source, digest = address(image), image.digests[architecture]
     with store.lock(f"pull-{digest.removeprefix('sha256:')[:16]}") as alone:
-        if held := store.find(image, architecture):  # another process was faster
+        if held := whole.find(store, image, architecture):  # another process was faster
             return held
         part = store.part(digest, alone=alone)
         download(ImageRegistry(source), digest, part, progress)
