@@ -222,8 +222,11 @@ def outdated(
     Example: `deeprc image outdated cpu`
     """
     store, catalog = Store(), load_catalog()
-    helds = [verify.here(store, catalog, name, arch) for name in names or []] or store.held()
-    text = sources.read_text(encoding="utf-8") if sources else debian.lines(mirror, security_mirror)
+    helds = [verify.here(store, catalog, name, arch) for name in names or []] or whole.every(store)
+    if not helds:
+        typer.echo(whole.none_here(store))
+        return
+    text = _text(sources) if sources else debian.lines(mirror, security_mirror)
     behind = 0
     for held in helds:
         rows = age.outdated(held.path, text, trust.cache() / "debian")
@@ -267,6 +270,13 @@ def local(name: Name, site: SiteOption = None, arch: Architecture = MACHINE) -> 
             "not the image any more", where=done.stdout, found=found, expected=held.digest, fix="remove it"
         )
     typer.echo(done.stdout)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError("the lines of sources.list cannot be read", where=file, found=error) from None
 
 
 def _elsewhere(site: Site) -> bool:

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+import os
+
+from deeprc.images import trust
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
 from deeprc.images.held import Held
 from deeprc.images.store import Store
+
+
+def every(store: Store) -> list[Held]:
+    """All images that are here.
+
+    Raises
+    ------
+    ImageError
+        Where a folder that is named in the environment is not there: what is not found would be taken for sound.
+    """
+    named = {"DEEPRC_IMAGES": [store.folder], "DEEPRC_SHARED_IMAGES": store.shared}
+    for name, folders in named.items():
+        for folder in folders if os.environ.get(name) else []:
+            if why := trust.closed(folder) or (None if folder.is_dir() else f"{folder} is not there"):
+                fix = f"correct {name}; `deeprc image pull` and `build` make the folder"
+                raise ImageError("no folder of images there", where=name, found=why, fix=fix)
+    return store.held()
+
+
+def none_here(store: Store) -> str:
+    """What is said where there is no image, for people."""
+    return f"no image here: {', '.join(map(str, [*store.shared, store.folder]))}"
 
 
 def require(store: Store, held: Held) -> Held:
