@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from typer.completion import completion_init
 
+from deeprc.commands.once import Once
 from deeprc.core.errors import DeepRCError
 
 VARIABLE = "_DEEPRC_COMPLETE"  # as click calls it, by the program's name
@@ -45,7 +46,7 @@ def command_line(words: list[str]) -> typer.Typer:
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name)
         else:
-            app.command(name)(found)
+            app.command(name, cls=Once)(found)
     return app
 
 

@@ -50,6 +50,14 @@ def test_a_plan_that_cannot_work_ends_with_3_and_its_reason():
     assert "fix: take an image of the mpich family" in done.stderr
 
 
+def test_an_option_that_is_given_twice_is_refused_unless_it_may_be_repeated():
+    done = deeprc("plan", "--site", "frontera", "--site=frontier")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: --site is given 2 times\n  expected: one value\n  fix: name one\n"
+    plan = deeprc("plan", "--site", "frontera", "--json", "--json", "--", "stage", "--site", "a", "--site", "b")
+    assert plan.returncode == 0, plan.stderr
+
+
 def test_a_plan_takes_less_than_a_second():
     times = []
     for _ in range(3):

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
 from deeprc.applications.base.application import Application
-from deeprc.applications.registry import applications
+from deeprc.applications.registry import absent, applications
 from deeprc.core.errors import ConfigError
 from deeprc.core.files import StorageError, free_megabytes
 from deeprc.core.settings import Settings
@@ -126,7 +126,12 @@ def config_model() -> type[Config]:
 
 def load_config(values: dict, *, where: object = "configuration") -> Config:
     """The configuration in `values` (Snakemake's merged `config`), or a ConfigError for what is wrong in it."""
-    return validate(config_model(), values, where=where)
+    model = config_model()
+    names = values.get("pipelines") if isinstance(values, dict) else None
+    for number, name in enumerate(names if isinstance(names, list) else [names]):
+        if isinstance(name, str) and name not in applications():
+            raise absent(name, where=where(("pipelines", number)) if callable(where) else where)
+    return validate(model, values, where=where)
 
 
 def schema() -> dict:

@@ -9,12 +9,18 @@ from importlib.metadata import EntryPoint
 from pydantic import BaseModel, ValidationError
 
 from deeprc.applications.base.application import Application
-from deeprc.core.errors import ConfigError
+from deeprc.core.errors import ConfigError, nearest
 from deeprc.core.needs import GROUP, points
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-# Keys beside theirs in the configuration, folders beside theirs in the results, parts of the page.
-TAKEN = ("results", "min_free_mb", "pipelines", "data", "logs", "main", "summary", "run", "provenance", "fetch")
+MINE = "mine"  # the key of a study's own options, which its Snakefile keeps from the pipelines
+THEIRS = (Exception, SystemExit)  # what somebody else's code may end with
+# Keys beside theirs in the configuration and what its model has beside keys, folders beside theirs in the results,
+# parts of the page. What pydantic's models have is taken, too.
+TAKEN = (
+    "results", "min_free_mb", "pipelines", MINE, "applications", "options", "existing_folder", "check_data",
+    "check_storage", "data", "logs", "main", "summary", "run", "provenance", "fetch",
+)  # fmt: skip
 
 
 @cache
@@ -40,10 +46,22 @@ def applications() -> dict[str, Application]:
     return {name: made for name, (_, made) in found.items()}
 
 
+def absent(name: str, *, where: object = None) -> ConfigError:
+    """The error for an application that is not installed, with the nearest of those that are."""
+    guess = nearest(name, applications())
+    return ConfigError(
+        f"unknown application {name!r}",
+        where=where,
+        found=name,
+        expected=f"one of those that are installed: {', '.join(applications())}",
+        fix=(f"did you mean {guess!r}? If not: " if guess else "") + "is its package installed here, beside Deep RC?",
+    )
+
+
 def _load(point: EntryPoint) -> Application:
     try:
         made = point.load()
-    except Exception as error:  # somebody else's code
+    except THEIRS as error:
         raise ConfigError(
             "this application cannot be imported",
             where=_source(point),
@@ -57,7 +75,8 @@ def _load(point: EntryPoint) -> Application:
             found=type(made).__name__,
             expected="an object with a name, of a class derived from deeprc.applications.base.application.Application",
         )
-    if not NAME.fullmatch(made.name) or made.name in TAKEN or made.name != point.name:
+    taken = made.name in TAKEN or hasattr(BaseModel, made.name)
+    if not NAME.fullmatch(made.name) or taken or made.name != point.name:
         raise ConfigError(
             "an application cannot be called so",
             where=_source(point),

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from deeprc.applications.base.products import refuse_mixed
-from deeprc.applications.registry import applications
-from deeprc.core.errors import ConfigError, InputError, unknown
+from deeprc.applications.registry import absent, applications
+from deeprc.core.errors import ConfigError, InputError
 from deeprc.core.files import write_json, write_text
 from deeprc.core.fingerprint import KEY
 from deeprc.core.ownership import require_private
@@ -86,7 +86,7 @@ def _folders(pairs: list[str]) -> dict[str, Path]:
     for pair in pairs:
         name, _, folder = pair.partition("=")
         if name not in applications():
-            raise unknown("pipeline", name, applications())
+            raise absent(name)
         if not folder:
             raise ConfigError("a pipeline without a folder", found=pair, expected="NAME=FOLDER")
         found[name] = Path(folder)

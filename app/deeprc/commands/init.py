@@ -9,12 +9,13 @@ from typing import Annotated
 
 import typer
 
+from deeprc.core.errors import ConfigError
 from deeprc.sites.load import known_sites
 from deeprc.workflow.study import Study, chosen
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="the study's folder; it is made, or is empty")],
+    folder: Annotated[str, typer.Argument(help="the study's folder; it is made, or is empty")],
     application: Annotated[
         list[str] | None,
         typer.Option("--application", "-a", help="a pipeline (repeat it); all that are installed, if not given"),
@@ -33,13 +34,18 @@ def init(
 
     Example: `deeprc init rivers --application hydrology --site localhost --site frontera`
     """
-    study = Study(folder, chosen(application), list(dict.fromkeys(site or ["localhost"])))
+    if not folder:
+        raise ConfigError("no name of a folder", found="''", expected="one that is not there yet, such as study")
+    study = Study(Path(folder), chosen(application), list(dict.fromkeys(site or ["localhost"])))
     files, missing = study.make(), study.missing()
     if as_json:
-        record = {"folder": str(folder.absolute()), "applications": study.applications, "sites": study.sites}
+        record = {"folder": str(study.folder.absolute()), "applications": study.applications, "sites": study.sites}
         typer.echo(json.dumps(record | {"files": sorted(map(str, files)), "missing": missing}, indent=1))
         return
     for each in missing:
         typer.echo(f"note: {each['module']} is not installed here: pip install '{each['install']}'", err=True)
+    if around := study.around():
+        typer.echo(f"note: it lies in another study, {around}, and has nothing of it", err=True)
     typer.echo(f"{folder}: {', '.join(study.applications)}; it runs with")
-    typer.echo(f"  cd {shlex.quote(str(folder))} && snakemake --profile site/{study.sites[0]}")
+    dash = "-- " if folder.startswith("-") else ""
+    typer.echo(f"  cd {dash}{shlex.quote(folder)} && snakemake --profile site/{study.sites[0]}")

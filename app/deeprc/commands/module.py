@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from deeprc.images.shared import unreadable
 from deeprc.modules import release as releases
 from deeprc.modules.images import publish_images
 from deeprc.modules.install import install as install_release
@@ -80,10 +79,8 @@ def images(site: SiteName, prefix: Prefix, version: Version = None, system: Only
 @app.command("list")
 def show(prefix: Prefix) -> None:
     """List the published versions. Example: `deeprc module list --prefix /apps/deeprc`."""
-    present, published = releases.defaults(prefix)[-1:], releases.versions(prefix)
-    if not published:
-        typer.echo(f"no version is published in {prefix}")
-    for version in published:
+    present = releases.defaults(prefix)[-1:]
+    for version in releases.versions(prefix):
         typer.echo(f"{version} (default)" if [version] == present else version)
 
 
@@ -118,5 +115,3 @@ def _systems(system: System | None) -> list[System]:
 def _told(paths: list[Path]) -> None:
     for path in paths:
         typer.echo(path)
-    if paths and (why := unreadable(paths[0].parent)):
-        typer.echo(f"notice: {why}", err=True)

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import hashlib
 import json
+import math
 import os
 import secrets
 import shutil
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deeprc.core.errors import DeepRCError
+from deeprc.core.errors import DeepRCError, InputError
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 TAIL = 15  # lines of a log that are shown
@@ -124,8 +125,30 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: object) -> None:
-    """Write `value` to `path` as indented JSON in one step; NaN is refused, since JSON has none."""
+    """Write `value` to `path` as indented JSON in one step.
+
+    Raises
+    ------
+    InputError
+        For a number that is not finite, since JSON has none; with the keys that lead to it.
+    """
+    for keys, number in _not_finite(value):
+        raise InputError(
+            "a number that is not finite, which JSON cannot hold",
+            where=f"{path}: key '{keys}'",
+            found=number,
+            expected="a finite number, or null where there is none",
+        )
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _not_finite(value: object, above: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers that are not finite, each with the keys and places that lead to it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield above, float(value)
+    elif isinstance(value, dict | list | tuple):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _not_finite(inner, f"{above}.{key}" if above else str(key))
 
 
 def read_json(path: str | Path) -> object:

@@ -16,8 +16,7 @@ from deeprc.sites.fact import Switch
 Architecture = Literal["x86_64", "aarch64", "ppc64le"]
 Stage = Literal["frames", "torch", "tensorflow", "cylon"]
 Version = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)*$")]
-DIGEST = r"^sha256:[0-9a-f]{64}$"
-Digest = Annotated[str, StringConstraints(pattern=DIGEST)]
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Fingerprint = Annotated[
     str,
     BeforeValidator(lambda text: text.upper() if isinstance(text, str) else text),

@@ -33,6 +33,8 @@ def read_config(values: dict, *, files: Iterable[str | Path], given: Mapping[str
         read_yaml(file)
 
     def place(keys: tuple) -> str:
+        if _gave(given, keys):
+            return "--config"
         for depth in range(len(keys), 0, -1):
             inner: object = given
             for key in keys[:depth]:
@@ -45,3 +47,14 @@ def read_config(values: dict, *, files: Iterable[str | Path], given: Mapping[str
         return "configuration"
 
     return load_config(values, where=place)
+
+
+def _gave(given: object, keys: tuple) -> bool:
+    """Whether the value at `keys` is from `given`: a value there that is no mapping stands for all below it."""
+    for key in keys:
+        if not isinstance(given, Mapping):
+            return True
+        if key not in given:
+            return False
+        given = given[key]
+    return True

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from deeprc.applications.base.application import Application
+from deeprc.applications.registry import THEIRS
 from deeprc.core.errors import ConfigError
+from deeprc.core.needs import OURS, distribution
 from deeprc.images.catalog import Image
 
 STAGE = re.compile(r"python3? -m ([A-Za-z_][\w.]*)")  # in a rule's command
@@ -23,19 +25,21 @@ def theirs(workflow: Any, application: Application, targets: list[str]) -> Itera
     Raises
     ------
     ConfigError
-        For a stage that is not there; rules that cannot be read, have another's name or one without that of their
-        application; a target that none of them makes.
+        For a stage that is not there; a section of the report that cannot be imported; rules that cannot be read, have
+        another's name or one without that of their application; a target that none of them makes.
     """
     file = application.rules or f"rules/{application.name}.smk"
     mend = f"mend the package that the application '{application.name}' is from"
     for stage in application.stages:
         _refuse_absent(f"{application.package}.{stage}", f"the stages of '{application.name}'", mend)
+    if workflow.is_main_process and distribution(application.name) != OURS:  # a second of imports, once a run
+        _refuse_untold(application, mend)
     before = {*workflow.rules}
     try:
         yield
     except ConfigError:
         raise
-    except Exception as error:  # somebody else's code
+    except THEIRS as error:
         raise _unreadable(workflow, error, file, mend) from error
     rules = [rule for rule in workflow.rules if rule not in before]
     for rule in rules:
@@ -77,7 +81,7 @@ def lacking(image: Image, applications: Iterable[Application]) -> Iterator[Confi
 def _refuse_absent(module: str, where: str, mend: str) -> None:
     try:
         found = find_spec(module)
-    except Exception as error:  # a package that cannot be imported
+    except THEIRS as error:  # a package that cannot be imported
         raise ConfigError(
             f"cannot import {module}", where=where, found=f"{type(error).__name__}: {error}", fix=mend
         ) from error
@@ -85,7 +89,20 @@ def _refuse_absent(module: str, where: str, mend: str) -> None:
         raise ConfigError(f"there is no module {module}", where=where, fix=mend)
 
 
-def _unreadable(workflow: Any, error: Exception, file: object, mend: str) -> ConfigError:
+def _refuse_untold(application: Application, mend: str) -> None:
+    """Refuse a section of the report that the last stage could not make."""
+    where = f"the section of '{application.name}' in the report"
+    try:
+        told = application.report()
+    except THEIRS as error:
+        raise ConfigError(
+            "it cannot be imported", where=where, found=f"{type(error).__name__}: {error}", fix=mend
+        ) from error
+    if absent := [name for name in ("read", "section") if not callable(getattr(told, name, None))]:
+        raise ConfigError(f"it has no function {' and no '.join(absent)}", where=where, found=repr(told), fix=mend)
+
+
+def _unreadable(workflow: Any, error: BaseException, file: object, mend: str) -> ConfigError:
     from snakemake.exceptions import CreateRuleException, get_exception_origin
 
     if isinstance(error, CreateRuleException):  # without its own lines

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deeprc.applications.config import schema
-from deeprc.applications.registry import applications
+from deeprc.applications.registry import MINE, absent, applications
 from deeprc.core.errors import ConfigError, unknown
 from deeprc.core.files import StorageError, storage_error, write_text
 from deeprc.core.needs import distribution
+from deeprc.pilot.environment import check_path
 from deeprc.sites.load import known_sites, load_site, site_file
 
 FILES = Path(__file__).with_name("study_files")
-MINE = "mine"  # the key of the user's own options
 PLUGIN = "snakemake_executor_plugin_radical_pilot"
 IGNORED = ("results*/", ".snakemake/", ".deeprc/", "__pycache__/", "*.sif")
 
@@ -41,7 +41,7 @@ class Study:
         """Raise a ConfigError for an unknown name, a retired site, or a folder that holds something."""
         for name in self.applications:
             if name not in applications():
-                raise unknown("application", name, applications())
+                raise absent(name)
         for name in self.sites:
             if name not in known_sites():
                 raise unknown("site", name, known_sites())
@@ -53,8 +53,7 @@ class Study:
                 raise ConfigError(f"{name} was retired on {status.retired}", fix=fix)
             if not _profile(name).is_file():
                 raise ConfigError(f"site {name!r} has no Snakemake profile", where=_profile(name))
-        if self.folder.exists() and not self.folder.is_dir():
-            raise ConfigError("is a file, where the study's folder should be", where=self.folder)
+        self._check_place()
         if self.folder.is_dir() and (held := sorted(path.name for path in self.folder.iterdir())):
             shown = ", ".join(held[:3]) + (" …" if len(held) > 3 else "")
             raise ConfigError(
@@ -63,6 +62,19 @@ class Study:
                 found=shown,
                 fix="name a folder that is not there yet",
             )
+
+    def _check_place(self) -> None:
+        """Refuse a path at which no study can be made, or from which none could run."""
+        other = "name a folder that is not there yet, below one that is"
+        for path in (self.folder, *self.folder.parents):
+            if path.is_symlink() and not path.exists():
+                found = f"a link to {path.readlink()}, which is not there"
+                raise ConfigError("a dangling link, where a folder should be", where=path, found=found,
+                                  fix=f"remove it, or {other}")  # fmt: skip
+            if path.exists() and not path.is_dir():
+                what = "the study's folder" if path == self.folder else "a folder above the study's"
+                raise ConfigError(f"is a file, where {what} should be", where=path, fix=other)
+        check_path(self.folder.resolve(), what="the study's folder", fix="name one of letters, digits and _ - . + = @")
 
     def texts(self) -> dict[str, str]:
         """What its files hold, by their paths in the folder."""
@@ -104,6 +116,12 @@ class Study:
             for need in applications()[name].needs:
                 wanted |= dict.fromkeys(need.modules, f"{distribution(name)}[{need.extra}]")
         return [{"module": each, "install": by} for each, by in wanted.items() if not importlib.util.find_spec(each)]
+
+    def around(self) -> Path | None:
+        """The study that its folder lies in, if it does."""
+        marks = ("workflow/Snakefile", "config/config.schema.json")
+        above = self.folder.absolute().parents
+        return next((path for path in above if all((path / mark).is_file() for mark in marks)), None)
 
     def _configuration(self) -> str:
         own = "".join(f"\n# {name}:\n#   path: data/…" for name in self.applications)

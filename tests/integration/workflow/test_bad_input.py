@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from deeprc.applications.registry import MINE
+from deeprc.workflow.study import Study
 from starts import Ended, together
 
 CASES = {
@@ -23,7 +25,7 @@ CASES = {
     ),
     "unknown pipeline": (
         ["pipelines=[forecasts]"],
-        ["key 'pipelines.0'", "'forecasting'", "'forecasts'"],
+        ["--config: unknown application 'forecasts'", "forecasting, hydrology", "did you mean 'forecasting'?"],
     ),
     "wrong value": (
         ["forecasting={horizon: -1}"],
@@ -50,8 +52,21 @@ def ended(tmp_path_factory) -> dict[str, tuple[Path, Ended]]:
     folders = {case: tmp_path_factory.mktemp("bad") for case in cases}
     (folders["results are a file"] / "results").write_text("precious")
     profile = ["--profile", "site/localhost", "--directory"]
-    found = together(*([*profile, folders[case], *arguments] for case, arguments in cases.items()))
+    study = tmp_path_factory.mktemp("bad") / "study"
+    Study(study, ["forecasting"], ["localhost"]).make()
+    config = study / "config" / "config.yaml"
+    config.write_text(config.read_text().partition(f"\n{MINE}:")[0] + "\n")
+    folders["a study without options of its own"] = study
+    starts = [[*profile, folders[case], *arguments] for case, arguments in cases.items()]
+    cases["a study without options of its own"] = []
+    starts.append(["--snakefile", study / "workflow" / "Snakefile", *profile, study, "-n", "summary"])
+    found = together(*starts)
     return {case: (folders[case], one) for case, one in zip(cases, found, strict=True)}
+
+
+def test_a_study_may_be_without_options_of_its_own(ended):
+    _, done = ended["a study without options of its own"]
+    assert done.code == 0 and "\nsummary  " in done.output, done.output
 
 
 @pytest.mark.parametrize("case", CASES)

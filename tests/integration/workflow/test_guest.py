@@ -66,6 +66,12 @@ def test_the_page_shows_the_files_as_they_are(path):
     assert f"\n{path.read_text()}```\n" in page or not path.read_text()
 
 
+def test_the_page_shows_no_code_but_that_of_the_files():
+    page = (ROOT / "docs" / "add-an-application.md").read_text()
+    blocks = re.findall(r"^```(?:python|toml|jinja)\n(.*?)^```$", page, re.M | re.S)
+    assert {*blocks} == {path.read_text() for path in FILES} - {""}
+
+
 FAULTY = """
 from pathlib import Path
 from deeprc.applications.base.application import Application
@@ -80,6 +86,10 @@ class Faulty(Application):
     def __init__(self, name, **changed):
         self.name, self.rules = name, Path(__file__).with_name(f"{name}.smk")
         vars(self).update(changed)
+    def report(self):
+        if self.name == "unseen":
+            import faulty.not_there
+        return self if self.name == "tacit" else super().report()
     def products(self, folder, record):
         return {folder / "metrics.json": record} if self.name != "empty" else {}
 
@@ -95,10 +105,13 @@ WRONG = {
     "absent": (MAKES.replace(".prepare", ".evaluate"), "§/absent.smk:2: rule absent_all", "no module faulty.evaluate"),
     "clash": (MAKES.replace("rule {0}_all", "rule clash_prepare"), "§/clash.smk", "clash_prepare is already used"),
     "empty": ("", "the application 'empty' leaves no metrics", "expected: metrics.json among them"),
+    "ends": ("import sys\nsys.exit(0)\n", "§/ends.smk", "these rules cannot be read", "found: SystemExit: 0"),
     "other": (MAKES.replace("rule {0}_all", "rule report"), "§/other.smk:2", "found: report"),
     "silent": (MAKES.replace("metrics", "figures"), "§/silent.smk", "'silent' makes metrics.json, which it says"),
     "staged": (MAKES, "the stages of 'staged'", "no module faulty.train"),
     "syntax": ("rule syntax_all:\n    output 'x'\n", "§/syntax.smk:2", "these rules cannot be read"),
+    "tacit": (MAKES, "the section of 'tacit' in the report: it has no function read and no section"),
+    "unseen": (MAKES, "'unseen' in the report: it cannot be imported", "No module named 'faulty.not_there'"),
     "unknown": (MAKES.replace("shell", "threads: NOT_THERE\n    shell"), "§/unknown.smk", "'NOT_THERE' is not defined"),
 }
 

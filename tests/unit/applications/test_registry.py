@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from deeprc.applications.registry import applications
+from deeprc.applications.config import Config
+from deeprc.applications.registry import MINE, NAME, TAKEN, applications
 from deeprc.core.errors import ConfigError
 
 GUEST = """
@@ -32,6 +34,12 @@ NO_APPLICATION = 3
 class Taken(Guest):
     name = "results"
 TAKEN = Taken()
+class Mine(Guest):
+    name = "mine"
+MINE = Mine()
+class Method(Guest):
+    name = "check_data"
+METHOD = Method()
 class Folder(Guest):
     name = "data"
 FOLDER = Folder()
@@ -100,6 +108,8 @@ def test_a_guest_has_its_key_in_the_configuration(tmp_path):
         ({"guest": "NO_APPLICATION"}, "this is no application"),
         ({"results": "TAKEN"}, "an application cannot be called so"),
         ({"other": "APPLICATION"}, "an application cannot be called so"),
+        ({"mine": "MINE"}, "an application cannot be called so"),  # a study keeps this key from the pipelines
+        ({"check_data": "METHOD"}, "an application cannot be called so"),
         ({"data": "FOLDER"}, "an application cannot be called so"),
         ({"guest": "DEMANDING"}, "keys of this application have no default that fits"),
         ({"guest": "RULED"}, "the rules of this application are not there"),
@@ -116,6 +126,28 @@ def test_what_is_wrong_with_a_guest_is_told_with_its_package(tmp_path, monkeypat
         applications.__wrapped__()
     where = f"{package}.application:{member} of the package {package.replace('_', '-')}"
     assert str(caught.value).startswith(f"{where}: {problem}")
+
+
+def test_a_guest_that_ends_the_process_is_told_and_ctrl_c_ends_it(tmp_path, monkeypatch):
+    for package, ending in (("ends", "raise SystemExit(0)"), ("interrupted", "raise KeyboardInterrupt")):
+        folder = tmp_path / package
+        install(folder, {"guest": "APPLICATION"}, package)
+        (folder / package / "application.py").write_text(ending)
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(folder)
+            with pytest.raises(ConfigError if package == "ends" else KeyboardInterrupt) as caught:
+                applications.__wrapped__()
+        if package == "ends":
+            assert str(caught.value) == (
+                "ends.application:APPLICATION of the package ends: this application cannot be imported\n"
+                "  found: SystemExit: 0\n"
+                "  fix: mend the package, or uninstall it"
+            )
+
+
+def test_no_application_can_be_called_as_what_the_configuration_has_already():
+    own = {name for name in vars(Config) if NAME.fullmatch(name)} | {*Config.model_fields, MINE}
+    assert {name for name in own - {*TAKEN} if not hasattr(BaseModel, name)} == set()
 
 
 def test_two_of_one_name_are_refused(tmp_path):

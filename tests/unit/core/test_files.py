@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from deeprc.core.errors import InputError
 from deeprc.core.files import StorageError, atomic, free_megabytes, read_json, tail, write_json, write_text
 
 
@@ -81,12 +82,6 @@ def test_read_only_folder_is_named(tmpfs):
         write_text(tmpfs("64k", "ro") / "a.txt", "x")
 
 
-def test_json_refuses_nan(tmp_path):
-    with pytest.raises(ValueError, match="JSON"):
-        write_json(tmp_path / "a.json", {"nse": float("nan")})
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_json_round_trip(tmp_path):
     write_json(tmp_path / "a.json", {"unit": "µg/m³"})
     assert read_json(tmp_path / "a.json") == {"unit": "µg/m³"}
@@ -112,3 +107,18 @@ def test_the_temporary_name_cannot_be_foretold(tmp_path):
         first.touch()
         second.touch()
         assert first != second, "where others may write, one could put a link there"
+
+
+def test_a_number_that_is_not_finite_is_told_with_its_key(tmp_path):
+    for value, keys, found in (
+        ({"loss": [0.5, {"test": float("nan")}]}, "loss.1.test", "nan"),
+        ({"a": {"b": float("-inf")}}, "a.b", "-inf"),
+    ):
+        with pytest.raises(InputError) as caught:
+            write_json(tmp_path / "metrics.json", value)
+        assert str(caught.value) == (
+            f"{tmp_path}/metrics.json: key '{keys}': a number that is not finite, which JSON cannot hold\n"
+            f"  found: {found}\n"
+            "  expected: a finite number, or null where there is none"
+        )
+    assert [*tmp_path.iterdir()] == []

@@ -75,6 +75,14 @@ def test_each_key_has_its_line(tmp_path):
         ("forecasting:\n", {}, ["mine.yaml:1: key 'forecasting'", "leave it out"]),
         ("forecasting: {horizon: 2}\n", {"forecasting": {"horizon": "x"}}, ["--config: key 'forecasting.horizon'"]),
         ("forecasting: {horizon: 2}\n", {"forecasting": "{horizon: 12"}, ["--config: key 'forecasting'", "its YAML"]),
+        ("pipelines: [digits]\n", {}, ["mine.yaml:1: unknown application 'digits'\n", "forecasting, hydrology\n"]),
+        ("pipelines: [digits]\n", {}, ["  fix: is its package installed here, beside Deep RC?"]),
+        ("pipelines: [hydrology]\n", {"pipelines": "wnie"}, ["--config: unknown application 'wnie'"]),
+        (
+            "pipelines: [hydrology]\n",
+            {"pipelines": ["hydrolgy"]},
+            ["--config: unknown", "mean 'hydrology'? If not: is"],
+        ),
         ("results: r\n", {"pipeline": ["hydrology"]}, ["--config: unknown key 'pipeline'", "'pipelines'?"]),
     ],
 )

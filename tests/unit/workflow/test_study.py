@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -65,3 +66,37 @@ def test_what_is_not_installed_is_told(tmp_path, monkeypatch):
         "snakemake-executor-plugin-radical-pilot",
         "deeprc[hydrology]",
     }
+
+
+def init(*words: str) -> tuple[object, str]:
+    done = CliRunner().invoke(command_line(["init"]), ["init", *words, "-a", "hydrology"])
+    return done, str(done.exception or "") + done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("afile/st", r"afile: is a file, where a folder above the study's should be\n  fix: name a folder"),
+        (
+            "dangling",
+            r"dangling: a dangling link(.|\n)*found: a link to gone, which is not there\n  fix: remove it, or",
+        ),
+        ("dangling/st", r"dangling: a dangling link(.|\n)*fix: remove it, or"),
+        ("wi ne'ü", r"signs in its path(.|\n)*found: a space '\n  fix: name one of letters, digits and"),
+        ("", "no name of a folder"),
+    ],
+)
+def test_where_no_study_can_be_made_or_run_it_is_refused(tmp_path, monkeypatch, name, told):
+    monkeypatch.chdir(tmp_path)
+    Path("afile").touch(), Path("dangling").symlink_to("gone")
+    done, said = init(name)
+    assert isinstance(done.exception, ConfigError) and re.search(told, said), said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["afile", "dangling"]
+
+
+def test_a_study_in_another_and_a_dash_are_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "another study" not in init("one")[1]
+    assert f"it lies in another study, {tmp_path}/one," in init("one/two")[1]
+    done = CliRunner().invoke(command_line(["init"]), ["init", "-a", "hydrology", "--", "-dash"])
+    assert "  cd -- -dash && snakemake --profile site/localhost" in done.output
