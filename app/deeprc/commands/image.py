@@ -16,9 +16,10 @@ from rich.table import Column, Table
 
 from deeprc.commands import contents, shown
 from deeprc.core.errors import ConfigError
-from deeprc.images import age, apptainer, debian, listing, publish, shared, sign, transfer, trust, verify
+from deeprc.images import age, apptainer, debian, listing, publish, shared, sif, sign, transfer, trust, verify, whole
 from deeprc.images.build import Recipe, build
 from deeprc.images.catalog import load_catalog
+from deeprc.images.errors import ImageError
 from deeprc.images.site import store_of
 from deeprc.images.store import Store
 from deeprc.images.workspace import sweep
@@ -221,8 +222,11 @@ def outdated(
     Example: `deeprc image outdated cpu`
     """
     store, catalog = Store(), load_catalog()
-    helds = [verify.here(store, catalog, name, arch) for name in names or []] or store.held()
-    text = sources.read_text(encoding="utf-8") if sources else debian.lines(mirror, security_mirror)
+    helds = [verify.here(store, catalog, name, arch) for name in names or []] or whole.every(store)
+    if not helds:
+        typer.echo(whole.none_here(store))
+        return
+    text = _text(sources) if sources else debian.lines(mirror, security_mirror)
     behind = 0
     for held in helds:
         rows = age.outdated(held.path, text, trust.cache() / "debian")
@@ -255,10 +259,24 @@ def local(name: Name, site: SiteOption = None, arch: Architecture = MACHINE) -> 
     """
     where = load_site(site) if site else None
     disk = where.storage.node_local if where and where.storage.node_local else tempfile.gettempdir()
-    held = verify.here(store_of(where), load_catalog(), name, arch)
+    held = verify.here(store := store_of(where), load_catalog(), name, arch)
     words = [*copying(str(held.path), own_folder(disk)), "printf", "%s", str(held.path)]
     done = subprocess.run(["bash", "-c", f"exec {' '.join(map(shell_word, words))}"], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        whole.require(store, held)
+        raise ImageError("the image could not be copied", where=held.path, found=f"exit code {done.returncode}")
+    if (found := sif.digest(Path(done.stdout))) != held.digest:  # copied when it was damaged, or damaged since
+        raise ImageError(
+            "not the image any more", where=done.stdout, found=found, expected=held.digest, fix="remove it"
+        )
     typer.echo(done.stdout)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError("the lines of sources.list cannot be read", where=file, found=error) from None
 
 
 def _elsewhere(site: Site) -> bool:

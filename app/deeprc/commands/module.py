@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from deeprc.images.shared import unreadable
 from deeprc.modules import release as releases
 from deeprc.modules.images import publish_images
 from deeprc.modules.install import install as install_release
@@ -79,8 +80,10 @@ def images(site: SiteName, prefix: Prefix, version: Version = None, system: Only
 @app.command("list")
 def show(prefix: Prefix) -> None:
     """List the published versions. Example: `deeprc module list --prefix /apps/deeprc`."""
-    present = releases.defaults(prefix)[-1:]
-    for version in releases.versions(prefix):
+    present, published = releases.defaults(prefix)[-1:], releases.versions(prefix)
+    if not published:
+        typer.echo(f"no version is published in {prefix}")
+    for version in published:
         typer.echo(f"{version} (default)" if [version] == present else version)
 
 
@@ -115,3 +118,5 @@ def _systems(system: System | None) -> list[System]:
 def _told(paths: list[Path]) -> None:
     for path in paths:
         typer.echo(path)
+    if paths and (why := unreadable(paths[0].parent)):
+        typer.echo(f"notice: {why}", err=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deeprc.images import apptainer, debian, sif
+from deeprc.images.errors import ImageError
 
 DAY = 24 * 3600
 PLACE = "/opt/apt"  # where the image's apt finds its configuration
@@ -60,8 +61,14 @@ def outdated(path: Path, sources: str, folder: Path) -> list[Behind]:
     Raises
     ------
     ImageError
-        Where the suite cannot be asked, or the image is not made of Debian's packages.
+        Where the suite cannot be asked or no suite is named, or the image is not made of Debian's packages.
     """
+    if not any(line.split()[:1] == ["deb"] for line in sources.splitlines()):
+        raise ImageError(
+            "no suite to compare with: of no package is it known whether it is behind",
+            found="no line that begins with deb",
+            expected="lines of apt's sources.list, such as: deb https://HOST/debian bookworm main",
+        )
     with tempfile.TemporaryDirectory(prefix="deeprc-apt-") as place:
         debian.configure(Path(place) / "apt", sources)
         apt(path, Path(place) / "apt", folder, "update", "--error-on=any")

@@ -16,7 +16,7 @@ import yaml
 
 from deeprc.core.files import atomic
 from deeprc.core.validation import validate
-from deeprc.images import documents, sif, transfer
+from deeprc.images import documents, sif, transfer, whole
 from deeprc.images.catalog import Catalog, Image, catalog_path
 from deeprc.images.errors import ImageError
 from deeprc.images.held import Held
@@ -38,8 +38,8 @@ def write(chosen: Sequence[tuple[Image, Held]], target: Path) -> Iterator[str]:
         raise ImageError("there is something already", where=target, fix="name another file with --to")
     entries, files = [], {}
     for image, held in chosen:
-        if sif.digest(held.path) != held.digest:
-            raise ImageError("not the image that was put here", where=held.path, expected=held.digest)
+        if (found := sif.digest(held.path)) != held.digest:
+            raise ImageError("not the image that was put here", where=held.path, found=found, expected=held.digest)
         entries.append(image.model_copy(update={"digests": {held.architecture: held.digest}}))
         files |= {path.name: path for path in [held.path, *documents.beside(held.path)] if path.is_file()}
         key = catalog_path().parent / "keys" / f"{image.key}.asc"
@@ -81,7 +81,7 @@ def _install(archive: tarfile.TarFile, image: Image, sums: dict[str, str], store
         raise ImageError(
             f"the bundle's image {image.name} is not the one that the catalog pins", found=digest, expected=pinned
         )
-    if held := store.find(known.model_copy(update={"digests": {architecture: digest}}), architecture):
+    if held := whole.find(store, known.model_copy(update={"digests": {architecture: digest}}), architecture):
         return held
     [name] = [name for name, code in sums.items() if f"sha256:{code}" == digest]
     with store.lock(f"pull-{digest.removeprefix('sha256:')[:16]}"):

@@ -16,7 +16,8 @@ from deeprc.sites.fact import Switch
 Architecture = Literal["x86_64", "aarch64", "ppc64le"]
 Stage = Literal["frames", "torch", "tensorflow", "cylon"]
 Version = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)*$")]
-Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+DIGEST = r"^sha256:[0-9a-f]{64}$"
+Digest = Annotated[str, StringConstraints(pattern=DIGEST)]
 Fingerprint = Annotated[
     str,
     BeforeValidator(lambda text: text.upper() if isinstance(text, str) else text),

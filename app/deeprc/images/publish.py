@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from deeprc.images import apptainer, documents, labels
+from deeprc.images import apptainer, documents, labels, whole
 from deeprc.images.catalog import Image, load_catalog
 from deeprc.images.errors import ImageError, RegistryError
 from deeprc.images.held import BUILT, Held
@@ -56,16 +56,14 @@ def newest(store: Store, name: str, architecture: str) -> Held:
     Raises
     ------
     ImageError
-        Where none of that name is here, or it is damaged.
+        Where none of that name is here, or it is damaged: it is read whole.
     """
     mine = [held for held in store.held() if (held.name, held.architecture) == (name, architecture) and not held.shared]
     chosen = next((held for held in mine if held.source == BUILT), mine[0] if mine else None)
     if chosen is None:
         where, fix = store.folder, load_catalog().advice(name, architecture)
         raise ImageError(f"image {name} for {architecture} is not here", where=where, fix=fix)
-    if why := store.changed(chosen):
-        raise ImageError("not the image that was put here", where=chosen.path, found=why, fix="remove it")
-    return chosen
+    return whole.require(store, chosen)
 
 
 def catalog_lines(image: Image, published: Published, held: Held) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -10,8 +11,8 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
-from deeprc.images import apptainer, labels, sbom, sif
-from deeprc.images.catalog import Image, catalog_path
+from deeprc.images import apptainer, labels, sbom, sif, whole
+from deeprc.images.catalog import DIGEST, Image, catalog_path
 from deeprc.images.errors import ImageError, RegistryError
 from deeprc.images.registry import Address, BeyondEndError, ImageRegistry
 from deeprc.images.store import Held, Store, cannot_write
@@ -27,8 +28,11 @@ def entry(image: Image, architecture: str, *, source: str | None = None, digest:
     Raises
     ------
     ImageError
-        Where there is none for that architecture, or no digest: nothing could then be said of what a registry sends.
+        Where there is none for that architecture, or no digest: nothing could then be said of what a registry sends; or
+        where that is none.
     """
+    if digest is not None and not re.fullmatch(DIGEST.removesuffix("$"), digest):
+        raise ImageError("not a digest of an image", found=digest, expected="sha256: and 64 digits of 0-9 and a-f")
     if architecture not in image.architectures:
         raise ImageError(
             f"image {image.name} does not exist for {architecture}", expected=" or ".join(image.architectures)
@@ -55,14 +59,15 @@ def pull(
 ) -> Held:  # fmt: skip
     """The image, from where it lies already or else from its registry; checked before it gets its name.
 
-    Safe to call many times at once and again after a break: bytes that have arrived are kept.
+    Safe to call many times at once and again after a break: bytes that have arrived are kept. What is here already is
+    read whole: one that is damaged is fetched anew.
     """
     image = entry(image, architecture)
-    if held := store.find(image, architecture):
+    if held := whole.find(store, image, architecture):
         return held
     source, digest = address(image), image.digests[architecture]
     with store.lock(f"pull-{digest.removeprefix('sha256:')[:16]}") as alone:
-        if held := store.find(image, architecture):  # another process was faster
+        if held := whole.find(store, image, architecture):  # another process was faster
             return held
         part = store.part(digest, alone=alone)
         download(ImageRegistry(source), digest, part, progress)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from deeprc.core.errors import DeepRCError, unknown
-from deeprc.images import age, apptainer, labels, sif, transfer
+from deeprc.images import age, apptainer, labels, sif, transfer, whole
 from deeprc.images.catalog import Catalog
 from deeprc.images.errors import ImageError
 from deeprc.images.site import require
@@ -31,7 +31,10 @@ def verify(store: Store, catalog: Catalog, names: Iterable[str], architecture: s
                 yield from _held(here(store, catalog, name, architecture), store, catalog)
         except DeepRCError as error:
             yield error
-    for held in store.held() if not names else []:
+    helds = whole.every(store) if not names else []
+    if not names and not helds:
+        yield whole.none_here(store)
+    for held in helds:
         try:
             yield from _held(held, store, catalog)
         except DeepRCError as error:

@@ -19,13 +19,25 @@ whole() { # a plain file of ours, of the image's size
   [[ -f $1 && ! -L $1 && -O $1 && $(stat -c %s "$1") == "$size" ]]
 }
 
+# An image's name holds the beginning of its digest: a copy of one that the disk has damaged is not started.
+named() {
+  local real wanted found
+  real=$(readlink -f "$image")
+  [[ $real =~ _([0-9a-f]{16})\.sif$ ]] || return 0
+  wanted=${BASH_REMATCH[1]} found=$(sha256sum < "$1")
+  [[ $found == "$wanted"* ]] && return
+  rm -f "$1"
+  echo "$image is damaged: its bytes have the digest ${found%% *}, its name says $wanted…" >&2
+  return 1
+}
+
 umask=$(umask) # the command's; what is made here is ours alone
 umask 077
 if mkdir -p -m 700 "$folder" && closed && exec 9> "$copy.lock" && flock 9; then
   if ! whole "$copy"; then
     needed=$((2 * size)) # what the task itself writes needs room, too
     (($(df --output=avail -B1 "$folder" | tail -n 1) > needed)) && cp --remove-destination "$image" "$copy.part" &&
-      whole "$copy.part" && mv -T "$copy.part" "$copy"
+      whole "$copy.part" && { named "$copy.part" || exit 65; } && mv -T "$copy.part" "$copy"
   fi
   exec 9>&-
 else

@@ -13,7 +13,7 @@ from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.core.files import storage_error
 from deeprc.core.needs import extras
 from deeprc.core.source import PLUGIN, copy_source
-from deeprc.modules.release import PARTS, Release, System, lay_out, publish, readable, set_default
+from deeprc.modules.release import PARTS, Release, System, lay_out, publish, set_default
 from deeprc.sites import Site
 
 
@@ -66,7 +66,6 @@ def install(
         release.make()
         python = _environment(release, source, environment)
         lay_out(release, python, source, copy=True, own=own)
-        readable(release.folder)
         written = publish(release, site, systems)
     except OSError as error:
         shutil.rmtree(release.folder, ignore_errors=True)

@@ -42,6 +42,14 @@ class Release:
             raise ConfigError(
                 "not a version that a module can have", found=self.version, expected="such as 0.2.0, or 0.2.0-gpu"
             )
+        if odd := re.search(r"[^A-Za-z0-9_./+@%=,-]", str(self.prefix)):
+            raise ConfigError(
+                "not a prefix that module systems can take",
+                where=self.prefix,
+                found=repr(odd[0]),
+                expected="letters and digits of ASCII and _ . / + @ % = , -",
+                fix="Lmod reads no default there; paths are separated by colons: choose another one, or a link to it",
+            )
 
     @property
     def folder(self) -> Path:
@@ -50,8 +58,10 @@ class Release:
     def make(self) -> None:
         """Make its folder."""
         if not self.prefix.exists():  # one that stands there already keeps the access that its facility chose
+            made = [each for each in (self.prefix, *self.prefix.parents) if not each.exists()]
             self.prefix.mkdir(parents=True)
-            self.prefix.chmod(0o755)
+            for each in made:
+                each.chmod(0o755)
         self.folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -142,6 +152,7 @@ def wrapper(release: Release, program: Path) -> str:
 
 def publish(release: Release, site: Site, systems: list[System]) -> list[Path]:
     """Write the modulefiles; from then on users can load the release."""
+    readable(release.folder)
     release.images.mkdir(exist_ok=True)
     for path in (release.folder.parent, release.images):
         path.chmod(path.stat().st_mode | 0o555)
@@ -170,7 +181,16 @@ def readable(folder: Path) -> None:
 
 
 def versions(prefix: Path) -> list[str]:
-    """The published versions, sorted."""
+    """The published versions, sorted.
+
+    Raises
+    ------
+    ConfigError
+        Where the prefix is not there.
+    """
+    if not prefix.is_dir():
+        expected = "a folder with releases/ and modulefiles/"
+        raise ConfigError("no such prefix", where=prefix, found="no folder", expected=expected)
     files = (prefix / "modulefiles" / "deeprc").glob("[0-9]*")
     return sorted({path.name.removesuffix(".lua") for path in files}, key=_order)
 
@@ -212,6 +232,7 @@ def _switch(prefix: Path, history: list[str]) -> None:
         path.chmod(0o644)
     with atomic(prefix / "releases" / "defaults") as path:
         path.write_text("".join(f"{version}\n" for version in history))
+        path.chmod(0o644)
 
 
 def _order(version: str) -> list[tuple[int, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from deeprc.images import leftovers
+from deeprc.images import leftovers, whole
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
 from deeprc.images.site import store_of
@@ -42,7 +42,7 @@ def pull(
     pilot = Pilot(allocation, folder, image="none", say=say)
     pilot.pulls.store = store
     for image, architecture in wanted:
-        if pilot.pulls.here(image, architecture) is None:
+        if pilot.pulls.here(image, architecture) is None or whole.find(store, image, architecture) is None:
             address(image)  # told before anything is queued
             pilot.pulls.want(image, architecture)
     if pilot.pulls.waiting:

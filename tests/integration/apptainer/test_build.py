@@ -54,7 +54,8 @@ def test_the_self_test_passes_and_labels_are_the_catalogs(cpu_image):
     assert done.returncode == 0 and "as its labels say" in done.stdout, done.stderr
     found = apptainer.labels(cpu_image.path)
     labels.check(found, image, where=cpu_image.path)
-    assert found["deeprc.version"] == wheels.project()["version"]
+    here = "from importlib.metadata import version; print(version('deeprc'))"
+    assert found["deeprc.version"] == inside(cpu_image, "python", "-c", here).strip()
     assert found["deeprc.content"] == cpu_image.content
     assert sif.architecture(cpu_image.path) == found["deeprc.architecture"]
     assert "Processors only" in apptainer.run("run-help", cpu_image.path, what="help")

@@ -12,6 +12,7 @@ from deeprc.commands.image import app
 from deeprc.core.errors import DeepRCError
 from deeprc.images import load_catalog
 from deeprc.images.site import store_of
+from deeprc.images.store import Store
 from deeprc.sites import load_site
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -132,3 +133,39 @@ def test_what_is_no_image_is_told(tmp_path, name, content, message):
     with pytest.raises(DeepRCError, match=message) as error:
         deeprc("verify", str(path))
     assert str(error.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("command", ["verify", "outdated"])
+def test_a_folder_of_images_that_is_named_and_not_there_is_no_sound_one(tmp_path, monkeypatch, command):
+    monkeypatch.setenv("DEEPRC_IMAGES", str(tmp_path / "typo"))
+    with pytest.raises(DeepRCError, match=rf"DEEPRC_IMAGES: no folder of images there\n.*{tmp_path}/typo is not there"):
+        deeprc(command)
+    (tmp_path / "typo").mkdir()
+    assert deeprc(command) == f"no image here: {tmp_path}/typo\n"
+    monkeypatch.setenv("DEEPRC_SHARED_IMAGES", str(tmp_path / "facility"))
+    with pytest.raises(DeepRCError, match=rf"DEEPRC_SHARED_IMAGES: .*\n.*{tmp_path}/facility is not there"):
+        deeprc(command)
+    monkeypatch.delenv("DEEPRC_SHARED_IMAGES")
+    monkeypatch.delenv("DEEPRC_IMAGES")  # the default one is made when something is put there
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert deeprc(command) == f"no image here: {tmp_path}/cache/deeprc/images\n"
+
+
+@pytest.mark.parametrize("text", ["", "# deb https://example.org/debian bookworm main\n\n", "deb-src x y z\n", None])
+def test_with_no_suite_nothing_is_up_to_date(tmp_path, text):
+    store = Store(tmp_path / "images", [])
+    store.folder.mkdir()
+    (store.folder / ".new.tmp").write_bytes(b"SIF")
+    store.adopt(store.folder / ".new.tmp", "cpu", "x86_64", f"sha256:{'0' * 64}", source="built")
+    if text is not None:
+        (tmp_path / "sources.list").write_text(text)
+    told = "no suite to compare with" if text is not None else "cannot be read"
+    with pytest.raises(DeepRCError, match=told):
+        deeprc("outdated", "--sources", str(tmp_path / "sources.list"))
+
+
+@pytest.mark.parametrize("digest", ["sha256:abc", f"md5:{'0' * 64}", f"sha256:../../{'0' * 58}", f"sha256:{'A' * 64}"])
+def test_a_digest_that_is_none_is_told_before_anything_else(tmp_path, digest):
+    with pytest.raises(DeepRCError, match="not a digest of an image"):
+        deeprc("pull", "cpu", "--from", "oras://127.0.0.1:1/x", "--digest", digest)
+    assert not (tmp_path / "images").exists()

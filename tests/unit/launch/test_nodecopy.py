@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -124,3 +125,18 @@ def test_many_ranks_start_from_the_nodes_copy():
     assert many[start + 4 :] == ["apptainer", "exec", "--sharens", "--no-home", "$SCRATCH/images/cpu.sif", "run"]
     assert "bash" in line(1, containers=16)  # as many workers
     assert "bash" not in line(1)
+
+
+def test_no_copy_of_an_image_is_started_that_is_not_what_its_name_says(image, tmp_path):
+    digest = hashlib.sha256(image.read_bytes()).hexdigest()
+    good, bad = (image.with_name(f"cpu_x86_64_{code}.sif") for code in (digest[:16], "0" * 16))
+    image.rename(good)
+    assert used(good, tmp_path / "node") == (f"{tmp_path}/node/{good.name}", "")
+    good.rename(bad)
+    link = bad.with_name("cpu.sif")
+    link.symlink_to(bad.name)
+    for path in (bad, link):
+        process = rank(path, tmp_path / "other", "printf", "%s", str(path))
+        told = f"{path} is damaged: its bytes have the digest {digest}, its name says {'0' * 16}…\n"
+        assert (*process.communicate(timeout=20), process.returncode) == ("", told, 65)
+    assert not list((tmp_path / "other").glob("*.sif"))

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from deeprc.commands.module import app
 from deeprc.core.errors import ConfigError
 from deeprc.modules import release as releases
 from deeprc.modules.install import install
@@ -185,3 +187,34 @@ def test_tcl_is_complete_tcl(tmp_path: Path) -> None:
     script = f"{stubs}\nproc puts args {{ set ::said [lindex $args end] }}\nsource {tmp_path}/module\nModulesHelp\n"
     script += 'if {![string match {*a "quoted" \\[site\\] for $5*} $::said]} { exit 3 }\n'
     assert subprocess.run(["tclsh"], input=script, text=True).returncode == 0
+
+
+@pytest.mark.requires("root")
+def test_what_write_makes_can_be_used_by_all_whatever_the_umask(sticky: Path) -> None:
+    """Sticky, as /tmp: a folder that a stranger can get to."""
+    prefix, old = sticky / "apps" / "deeprc", os.umask(0o077)
+    words = ["write", "--site", "localhost", "--version", "1.0", "--prefix", str(prefix)]
+    try:
+        done = CliRunner().invoke(app, words)
+    finally:
+        os.umask(old)
+    assert not done.exception and "others cannot" not in done.output, done.output
+    paths = [path for path in [prefix.parent, prefix, *prefix.rglob("*")] if not path.is_symlink()]
+    assert [path for path in paths if ~path.stat().st_mode & (0o555 if path.is_dir() else 0o444)] == []
+    prefix.parent.chmod(0o700)
+    said = CliRunner().invoke(app, [*words, "--system", "tcl"]).output
+    assert f"others cannot read {prefix}/modulefiles/deeprc: {prefix.parent} has the mode 0700" in said
+
+
+@pytest.mark.parametrize("name", ["a folder", "größe", "a:b", "a'b", "$HOME", "a\nb"])
+def test_prefixes_that_module_systems_cannot_read(tmp_path: Path, name: str) -> None:
+    done = CliRunner().invoke(app, ["write", "--site", "localhost", "--prefix", str(tmp_path / name)])
+    assert "not a prefix that module systems can take" in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_prefix_that_is_not_there_is_not_one_without_versions(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["list", "--prefix", str(tmp_path / "nope")])
+    assert "no such prefix" in str(done.exception)
+    done = CliRunner().invoke(app, ["list", "--prefix", str(tmp_path)])
+    assert (done.exit_code, done.output) == (0, f"no version is published in {tmp_path}\n")
