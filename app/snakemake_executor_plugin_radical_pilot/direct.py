@@ -1,4 +1,4 @@
-"""How a job is run directly, without a Snakemake of its own around it; and what people are told of it."""
+"""How a job is run directly, without its own Snakemake around it, and how it is described to people."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from snakemake_executor_plugin_radical_pilot.internals import (
 )
 from snakemake_executor_plugin_radical_pilot.records import Stage
 
-# What a command's names stand for, whatever the Snakefile calls so.
+# What a command's names stand for, even where the Snakefile gives them another meaning.
 JOBS_OWN = {
     "input",
     "output",
@@ -42,7 +42,7 @@ JOBS_OWN = {
 }
 
 
-# What a rule can have (attributes of Snakemake's `RuleInfo`) and how it comes about where its command is run directly:
+# What a rule can have (attributes of Snakemake's `RuleInfo`), and who does it where the command is run directly:
 # Snakemake's main process does it, or `prepare`, or a function below.
 DONE = frozenset(
     {"func", "shellcmd", "name", "docstring", "message"}
@@ -57,7 +57,7 @@ SOFTWARE = {
     "is_containerized": DeploymentMethod.APPTAINER,
     "env_modules": DeploymentMethod.ENV_MODULES,
 }
-# The marks of files that are the main process's, or that say nothing of how a job runs.
+# The marks of files that the main process handles, or that do not affect how a job runs.
 FLAGS = frozenset(
     {"access_pattern", "ancient", "before_update", "checkpoint_target", "directory", "ensure", "local", "multiext"}
     | {"protected", "repeat", "report", "sourcecache_entry", "temp", "touch", "unpack", "update"}
@@ -70,7 +70,7 @@ def is_direct(job: Any, workflow: Any) -> bool:
 
 
 def why_nested(job: Any, workflow: Any) -> str | None:
-    """What the job has that only Snakemake itself does, if anything: all that is not known to be done here."""
+    """What the job has that only Snakemake itself can do, if anything: everything not known to be done here."""
     if job.is_group():
         return "it is a group"
     if not job.is_shell:
@@ -78,11 +78,11 @@ def why_nested(job: Any, workflow: Any) -> str | None:
     methods, bare = set(workflow.deployment_settings.deployment_method), vars(RuleInfo())
     for name, value in vars(job.rule.ruleinfo).items():
         wanted = name not in bare or value is not bare[name]
-        cached = name == "cache" and workflow.workflow_settings.cache is None  # nothing is, without `--cache`
+        cached = name == "cache" and workflow.workflow_settings.cache is None  # without `--cache`, nothing is cached
         software = name in SOFTWARE and SOFTWARE[name] not in methods
         if wanted and not (name in DONE or cached or software):
             return f"it has `{name}`"
-    # These may be the whole workflow's, too.
+    # These may also be set for the whole workflow.
     if DeploymentMethod.CONDA in methods and job.conda_env_spec:
         return "it has a conda environment"
     if DeploymentMethod.APPTAINER in methods and job.container_img_url:
@@ -96,7 +96,7 @@ def why_nested(job: Any, workflow: Any) -> str | None:
 
 
 def is_misread(job: Any, command: str) -> bool:
-    """Whether the Snakemake of its own that `command` starts would take the job for another one.
+    """Whether the Snakemake that `command` starts for the job would take it for another job.
 
     Its command line has no form for wildcards with commas, backslashes, or quotes at their ends (Snakemake's issue
     4298): for `"a"` it would make the files of `a`.
@@ -123,7 +123,7 @@ def fractions(job: Any) -> dict[str, float]:
 def command(job: Any) -> str:
     """The job's shell command with Snakemake's prefix (`set -euo pipefail`) and suffix, joined as Snakemake does."""
     check_shell(shell_of(job))
-    # A rule of a module knows the names of its own Snakefile; Snakemake's `shellcmd` looks in the main one's.
+    # A module's rule uses names from its own Snakefile, but Snakemake's `shellcmd` looks in the main one.
     names, told = job.rule.run_func.__globals__, job.rule.workflow.globals
     fields = {re.split(r"[.\[]", field)[0] for _, field, *_ in Formatter().parse(job.rule.shellcmd) if field}
     others = {name: names[name] for name in fields - JOBS_OWN if name in names and names[name] is not told.get(name)}
@@ -132,7 +132,7 @@ def command(job: Any) -> str:
 
 
 def words(job: Any, text: str, script: Path) -> list[str]:
-    """The program that runs the command `text`; `script` holds it, for where it is too long for an argument."""
+    """The program that runs the command `text`; `script` holds it where it is too long for an argument."""
     if len(os.fsencode(text)) > MAX_ARG_LEN:
         text = shlex.join([shell.get_executable() or "/bin/sh", str(script)])
     program = shell_of(job)
@@ -172,7 +172,7 @@ def rule_name(job: Any) -> str:
 
 
 def own_command(job: Any) -> str:
-    """What the job's rule runs, as its author wrote it: no wrapper, and none of the variables that a wrapper holds."""
+    """What the job's rule runs, as its author wrote it, without a wrapper or the variables that a wrapper holds."""
     if job.is_group():
         return "\n".join(own_command(each) for each in job)
     if job.is_shell:
@@ -192,7 +192,7 @@ def label(job: Any) -> str:
 
 
 def stage(job: Any) -> Stage:
-    """What people are told of a job."""
+    """The description of a job for people."""
     single = not job.is_group()
     wildcards = dict(job.wildcards_dict) if single else {}
     return Stage(

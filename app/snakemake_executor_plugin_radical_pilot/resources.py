@@ -9,10 +9,10 @@ from typing import Protocol
 
 from deeprc.core.errors import DeepRCError
 
-# Who pays and where a job queues: the pilot's own, for the whole workflow. A rule cannot change them, and its results
-# do not depend on them.
+# Who pays and where a job queues: the pilot decides both, for the whole workflow. A rule cannot change them, and its
+# results do not depend on them.
 OF_THE_PILOT = ("slurm_account", "slurm_partition", "clusters", "qos")
-# What else the plugins of batch systems take, and what does it here. It may decide on what a job computes, so that a
+# What else the plugins of batch systems take, and what does it here. It may decide which hardware a job runs on, so a
 # rule that asks for it is refused.
 ELSEWHERE = {
     "slurm_extra": "ask by `gpu`, `tasks`, `cpus_per_task`, `mem_mb`; options of the allocation stand in the site file",
@@ -29,7 +29,7 @@ COMMS = ("mpi", "ccl", "both")
 
 
 class Resources(Protocol):
-    """What is asked of a job's resources. Snakemake's are a list of values with names: `name in …` looks at values."""
+    """What is used of a job's resources. Snakemake's are a list of named values, so `name in …` looks at values."""
 
     def get(self, name: str, default: object = None, /) -> object:
         """The value of that name."""
@@ -41,9 +41,9 @@ class PlacementError(DeepRCError):
 
 @dataclass(frozen=True)
 class Request:
-    """What one job asks for; `memory_mb` is the whole job's; it, `minutes` and `nodes` are 0 where nothing is asked.
+    """What one job asks for; `memory_mb` is the whole job's; it, `minutes` and `nodes` are 0 where not asked for.
 
-    `models` are those of accelerators that it names.
+    `models` are the accelerator models that it names.
     """
 
     ranks: int = 1
@@ -73,7 +73,7 @@ def request(rule: str, resources: Resources, threads: int, raw: Mapping[str, flo
     ranks = `tasks`, or `nodes` x `tasks_per_node`; cores per rank = `cpus_per_task`, or the rule's threads;
     accelerators per rank = `gpus_per_task`, or `gpu` (`gpus`), the job's total, or `gres`, a node's, over its ranks;
     memory = `mem_mb`, or `mem_mb_per_cpu` x cores; `runtime` is in minutes; `warm` names modules, separated by commas;
-    `comm` is what ranks talk through, as in `deeprc plan`. Accelerators may be led by their model: `a100:2`.
+    `comm` is what ranks talk through, as in `deeprc plan`. A model may precede the number of accelerators: `a100:2`.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def request(rule: str, resources: Resources, threads: int, raw: Mapping[str, flo
         The numbers that Snakemake has rounded, as the rule has them.
     """
 
-    aim = "RULE" if rule.startswith("group ") else rule  # of --set-resources, which knows no groups
+    aim = "RULE" if rule.startswith("group ") else rule  # --set-resources does not know groups
 
     def given(name: str) -> object:
         value = (raw or {}).get(name, resources.get(name))
@@ -117,7 +117,7 @@ def request(rule: str, resources: Resources, threads: int, raw: Mapping[str, flo
 
     for name, fix in ELSEWHERE.items():
         if given(name) not in (None, 0, False):
-            if name != "mpi":  # a command that has it would not be one without
+            if name != "mpi":  # a command with `{resources.mpi}` would not run without it
                 fix = f"{fix}; or leave it out for this run: --set-resources {aim}:{name}=0"
             raise PlacementError(
                 f"rule {rule}: the resource {name} cannot be had within a pilot", found=f"{name}={given(name)}", fix=fix
@@ -140,14 +140,14 @@ def request(rule: str, resources: Resources, threads: int, raw: Mapping[str, flo
     if comm not in COMMS:
         raise PlacementError(f"rule {rule}: unknown comm", found=comm, expected=f"one of {', '.join(COMMS)}")
     minutes = given("runtime")
-    if not isinstance(minutes, float) or minutes < 0:  # fractions of a minute are known to the second
+    if not isinstance(minutes, float) or minutes < 0:  # fractions of a minute are kept to the second
         minutes = number("runtime")
     nodes = number("nodes") if ranks > 1 else 0
     return Request(ranks, cores, each or total // ranks, memory, minutes, warm, nodes, comm, tuple(sorted(models)))
 
 
 def check_models(rule: str, asked: Request, there: str | None) -> None:
-    """Raise a PlacementError where a rule names a model of accelerators that the pilot's are not."""
+    """Raise a PlacementError where a rule names an accelerator model that the pilot does not have."""
     for model in asked.models if asked.gpus else ():
         words = set(re.findall(r"[a-z]+\d*|\d+[a-z]*", (there or "").lower()))
         if not set(re.findall(r"[a-z]+\d*|\d+[a-z]*", model.lower())) <= words | {"nvidia", "amd", "intel"}:
@@ -160,7 +160,7 @@ def check_models(rule: str, asked: Request, there: str | None) -> None:
 
 
 def without_effect(resources: Resources) -> list[str]:
-    """The resources that a rule names in vain."""
+    """The resources that a rule names without any effect."""
     return [f"{name}={value}" for name in OF_THE_PILOT if (value := resources.get(name)) is not None]
 
 

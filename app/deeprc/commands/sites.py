@@ -61,7 +61,7 @@ def check(
     Example: `deeprc sites check --older-than 12 frontier`
     """
     known, broken = ([load_site(name) for name in names], []) if names else readable_sites()
-    # What a machine without a batch system has is detected, and a retired one's facts stay as they are.
+    # A machine without a batch system is detected anew each time, and the facts of a retired one no longer change.
     asked = [site for site in known if names or (site.batch and site.status.state == "active")]
     broken += [error for site in asked for error in unknown_launchers(site)]
     broken += [error for site in asked for error in unknown_images(load_catalog(), site)]

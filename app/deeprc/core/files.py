@@ -18,7 +18,7 @@ from deeprc.core.errors import DeepRCError, InputError
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 TAIL = 15  # lines of a log that are shown
-TAIL_BYTES = 20_000  # and where they are looked for: a log may be large
+TAIL_BYTES = 20_000  # how much of the end is searched for them, since a log may be large
 
 
 class StorageError(DeepRCError):
@@ -46,16 +46,16 @@ def tail(path: Path, lines: int = TAIL) -> list[str]:
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is renamed to `path`, on failure removed.
 
-    Works for files and for folders (the body creates either). A folder that stands at `path` is replaced: both change
-    places at one moment, and a kill leaves one of the two, where the file system can do that (NFS cannot: between two
-    renames, there is none).
+    Works for files and for folders (the body creates either). A folder that stands at `path` is replaced: where
+    the file system can, both change places in one step, so that a kill leaves one of the two (NFS cannot: between its
+    two renames there is neither).
 
     Raises
     ------
     StorageError
         When the disk is full or the folder cannot be written; what stood at `path` is left as it was.
     """
-    path, odd = Path(path), secrets.token_hex(4)  # in a folder that others may write to, nobody can foretell the name
+    path, odd = Path(path), secrets.token_hex(4)  # others may write to the folder: the name must not be predictable
     temporary = path.with_name(f".{path.name}.{odd}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two files or folders change places in one step; whether the system and the file system can do that."""
+    """Let two files or folders change places in one step; False where the system or the file system cannot."""
     change = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # glibc 2.28, musl 1.2.5
     if change is None:
         return False

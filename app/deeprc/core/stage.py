@@ -1,4 +1,4 @@
-"""How a stage begins and fails: a step of a pipeline, `python -m deeprc.applications.<application>.<stage>`."""
+"""How a stage, one step of a pipeline, begins and fails: `python -m deeprc.applications.<application>.<stage>`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def run(main: Callable[..., None]) -> None:
     """Run a stage's `main` with its command line read by typer.
 
     A `DeepRCError` is printed as it is, without a traceback, and ends the stage with its exit code. In a world of
-    several ranks any failure ends all of them: a rank that waits for a dead one would wait for ever.
+    several ranks any failure ends all of them: otherwise a rank that waits for a dead one would wait for ever.
     """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
     app.command()(main)

@@ -1,4 +1,4 @@
-"""Whether every rank uses another accelerator, and sees as many as planned."""
+"""Whether each rank uses an accelerator of its own, and sees as many as planned."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ OWN = (
 
 
 def judge(said: list[dict], *, ranks: int, each: int, seen: int, comm: str, line: str) -> CheckResult:
-    """What comes of what the ranks have said.
+    """The verdict on what the ranks reported.
 
     Parameters
     ----------
     each, seen
-        How many accelerators a rank was to have of its own, and how many it was to see, its own first.
+        How many accelerators a rank should have to itself, and how many it should see, its own first.
     """
     subject = f"of ranks that talk by {'MPI' if comm == 'mpi' else 'NCCL, RCCL or oneCCL'}"
     if len(said) != ranks:

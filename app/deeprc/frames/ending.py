@@ -1,4 +1,4 @@
-"""How a rank of several ends: the others do not wait for it for ever."""
+"""How one of several ranks ends, so that the others do not wait for it for ever."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def watch(world: Communicator) -> None:
-    """Let an error that nobody catches end all ranks, and so a rank that ends while the others go on.
+    """End all ranks at an error that nobody catches, and when one rank exits while the others go on.
 
-    It is the caller's own code that ends so, between two steps: within them `Communicator.together` keeps the ranks
+    This is for the caller's own code, between two steps: within a step, `Communicator.together` keeps the ranks
     together. A session at a prompt goes on, and so do processes that a rank started.
     """
     process, shown = os.getpid(), sys.excepthook

@@ -14,12 +14,12 @@ HALF = pl.Series([2**64], dtype=pl.UInt128)
 
 
 def to_arrays(df: pl.DataFrame) -> list[pa.Array]:
-    """One array per column, two for the integers of 128 bits, which Arrow does not have.
+    """One array per column, or two for 128-bit integers, which Arrow does not have.
 
     Raises
     ------
     InputError
-        For a type that has no form outside of Polars.
+        For a type that exists only in Polars.
     """
     return [array for column in df for array in _arrays(column)]
 
@@ -43,7 +43,7 @@ def from_table(table: pa.Table | pa.RecordBatch) -> pl.DataFrame:
         return pl.from_arrow(table)
     except (KeyboardInterrupt, MemoryError):
         raise
-    except BaseException as error:  # a panic of Polars is no Exception
+    except BaseException as error:  # a panic of Polars is not an Exception
         for field, column in zip(table.schema, table.columns, strict=True):
             try:
                 pl.from_arrow(column)
@@ -74,9 +74,9 @@ def to_table(df: pl.DataFrame) -> pa.Table:
             )
     try:
         return df.to_arrow(compat_level=OLDEST)
-    except BaseException as error:  # a panic of Polars is no Exception
+    except BaseException as error:  # a panic of Polars is not an Exception
         for column in df:
-            _arrow(column)  # names the column
+            _arrow(column)  # its error names the column
         raise error
 
 
@@ -95,7 +95,7 @@ def _arrow(column: pl.Series) -> pa.Array:
         return whole.chunk(0) if whole.num_chunks == 1 else whole.combine_chunks()  # faster than Polars' rechunk
     except (KeyboardInterrupt, MemoryError):
         raise
-    except BaseException as error:  # a panic of Polars is no Exception
+    except BaseException as error:  # a panic of Polars is not an Exception
         raise InputError(
             f"column {column.name!r} cannot be given to other ranks or written: its type has no Arrow form",
             found=column.dtype,

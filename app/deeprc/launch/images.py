@@ -1,4 +1,4 @@
-"""The images of a site: every one of the catalog with its verdict, and those that it takes."""
+"""The images of a site: each one in the catalog with its verdict, and those that the site can use."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def verdicts(catalog: Catalog, site: Site, name: str | None = None) -> list[dict
 
 
 def unknown_images(catalog: Catalog, site: Site) -> list[ConfigError]:
-    """An error for each image that the site file names and that is not in the catalog: nobody would ever get it."""
+    """An error for each image that the site file names but the catalog lacks: it would never be chosen."""
     names = [image.name for image in catalog.images]
     return [
         unknown("image", name, names, where=f"site {site.name}, images") for name in site.images if name not in names
@@ -56,15 +56,15 @@ def taken(catalog: Catalog, site: Site, partition: str | None) -> list[tuple[Ima
 def made_for(
     site: Site | None, store: Store, held: Held, image: Image, *, squashfs: bool = False
 ) -> Iterator[object]:  # fmt: skip
-    """Make of an image what the site's runtime takes, where that is no SIF; each thing, once it is there.
+    """Convert an image for a site whose runtime does not take a SIF; yield each product once it is there.
 
     Parameters
     ----------
     squashfs
-        Whether its file system alone is wanted in any case.
+        Whether to make the bare file system in any case.
     """
     runtime = container(site.runtime.kind) if site else None
-    own = runtime is not None and runtime.suffix is None  # a store of its own
+    own = runtime is not None and runtime.suffix is None  # the runtime has its own image store
     if squashfs or own or (runtime and runtime.suffix == SQUASHFS):
         yield (path := store.make_squashfs(held))
         if described := store.describe_squashfs(held, image):

@@ -1,4 +1,4 @@
-"""What gradients travel by: chosen by what the machine has and what is asked for; refused where it is not there."""
+"""The backend that gradients travel by: chosen from the machine and the request, and refused where it is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from deeprc.core.errors import ConfigError
 
 BACKENDS = ("nccl", "xccl", "gloo", "mpi", "mpi4py")
-# By device: torch calls AMD's devices cuda and RCCL nccl, Intel's xpu and oneCCL xccl.
+# By device: torch calls AMD's devices `cuda` and RCCL `nccl`; it calls Intel's devices `xpu` and oneCCL `xccl`.
 DEVICE = {"nccl": "cuda", "xccl": "xpu"}
 OTHER_NAMES = {"RCCL": "nccl", "oneCCL": "xccl", "NCCL": "nccl", "GLOO": "gloo", "MPI": "mpi", "ccl": "xccl"}
 
@@ -41,7 +41,7 @@ def choose(asked: str, here: Hardware) -> str:
     Raises
     ------
     ConfigError
-        For one that is not there, with what is.
+        For a backend that is missing; the error names those present.
     """
     works = [name for name in BACKENDS if _works(name, here)]
     if asked == "auto":
@@ -75,7 +75,7 @@ def _needs(asked: str) -> str:
 
 
 def refuse_shared(seats: Sequence[tuple[str, str | None]]) -> None:
-    """Refuse that two ranks compute on one accelerator; `seats` are each rank's node and the accelerator's UUID.
+    """Refuse to let two ranks compute on one accelerator; `seats` are each rank's node and its accelerator's UUID.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Notice that a job must end soon: the signal of a scheduler, of the executor, or of whoever stops it."""
+"""Notice that a job must end soon: a signal from a scheduler, from the executor, or from whoever stops it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Self
 
 from deeprc.core.errors import DeepRCError
 
-# SIGTERM is the executor's and most schedulers'; the two of users are what `sbatch --signal` is usually given.
+# SIGTERM is the executor's and most schedulers'; users usually give `sbatch --signal` one of SIGUSR1 and SIGUSR2.
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class AskedToEnd(DeepRCError):
-    """A training that was asked to end before it was done; it is saved."""
+    """A training was asked to end before it was done; its state is saved."""
 
-    exit_code = 75  # EX_TEMPFAIL: to be tried again
+    exit_code = 75  # EX_TEMPFAIL: worth trying again
 
 
 class Notice:

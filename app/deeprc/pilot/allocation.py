@@ -1,4 +1,4 @@
-"""The nodes that a pilot takes: what they have, what is asked of the batch system, and how that stands."""
+"""The nodes that a pilot takes: what they have, what the batch system is asked for, and the state of that request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deeprc.pilot.queueing import NOTHING, Queueing
 from deeprc.schedulers import schedulers
 from deeprc.sites import Site
 
-LAST = 15  # seconds before the end of an allocation's time in which an end that nobody explains is that of its time
+LAST = 15  # an unexplained end in the last seconds of an allocation's time is taken for the time limit
 
 
 class Allocation:
@@ -25,11 +25,11 @@ class Allocation:
     Parameters
     ----------
     cores
-        Of a node to be used, instead of all that the site file gives.
+        How many cores of a node to use, instead of all that the site file gives.
     runtime
         How long it may live, minutes.
     queueing
-        What the batch system is asked for beside: whom it charges, its quality of service…
+        What else the batch system is asked for: whom it charges, the quality of service…
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class Allocation:
         self.mark = uuid.uuid4().hex
         self.state = "NEW"
         self.reason: str | None = None
-        self.explained = True  # whether `why` says all that is known of its end
+        self.explained = True  # whether `why` already says everything known about its end
         self._said = ""
         self._active_since: float | None = None
-        self._options: dict[tuple[str, ...], None] = {}  # what tasks want of it, in the order that they said so
+        self._options: dict[tuple[str, ...], None] = {}  # what tasks want of it, in the order in which they asked
         if site.scheduler.system.engine is None:
             raise ConfigError(
                 f"no pilot can have nodes from {site.scheduler.system.title}: {site.scheduler.system.no_pilot}",
@@ -68,7 +68,7 @@ class Allocation:
                 " the job the line that `deeprc plan` prints",
             )  # fmt: skip
         if self.batch:
-            self.submission()  # what it cannot be asked for is told before jobs are looked at
+            self.submission()  # so that an impossible request fails before jobs are looked at
         else:
             queueing.check(site.scheduler.system)
 
@@ -84,7 +84,7 @@ class Allocation:
 
     @property
     def memory_mb(self) -> int:
-        """Memory of a node, MB; endless where the site file does not tell."""
+        """Memory of a node, MB; infinite where the site file does not say."""
         return self.partition.memory_mb or sys.maxsize
 
     @property
@@ -103,7 +103,7 @@ class Allocation:
         return [*self._options]
 
     def want(self, options: Iterable[tuple[str, ...]]) -> None:
-        """Have it asked for with these options, too; an error where it was taken without."""
+        """Add these options to its request; an error where it was already taken without them."""
         for option in options:
             if option in self._options:
                 continue
@@ -125,7 +125,7 @@ class Allocation:
 
     @property
     def queue_state(self) -> str | None:
-        """Why the job waits in its queue, as far as the batch system is asked; that takes a moment."""
+        """Why the job waits in its queue, as far as the batch system can be asked; asking takes a moment."""
         return self.site.scheduler.system.waits(self.job) if self.batch else None
 
     @property
@@ -152,7 +152,7 @@ class Allocation:
         return self.reason or self._said or f"it is {self.state.lower()}"
 
     def hear(self, news: PilotNews) -> None:
-        """Take in what the engine tells of it; nothing changes its end."""
+        """Take in the state that the engine reports; once it has ended, nothing changes that."""
         if self.ended:
             return
         self.state, self._said = news.state, news.said
@@ -162,5 +162,5 @@ class Allocation:
         self.explained = news.explained
 
     def fail(self, reason: str) -> None:
-        """Give it up: no task will end well any more."""
+        """Give it up: no more task can succeed in it."""
         self.hear(PilotNews("FAILED", reason))

@@ -22,7 +22,7 @@ def resource_config(site: Site, partition: Partition, *, sandbox: Path, bootstra
     """What RADICAL-Pilot must know of a site to run a pilot on it.
 
     Its launch methods play no part: tasks bring their own lines (`launch_scripts`), and FORK starts these, on the
-    allocation's first node. So it need not find out either what launchers there are, which took seconds.
+    allocation's first node. So it need not search for launchers either, which took seconds.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ def resource_config(site: Site, partition: Partition, *, sandbox: Path, bootstra
         "agent_scheduler": "CONTINUOUS",
         "agent_spawner": "POPEN",
         "launch_methods": {"order": ["FORK"], "FORK": {}},
-        # The shipped local configuration makes up 8 cores; these are the real ones. RADICAL-Pilot takes the blocked
-        # ones off by itself, and then knows the others by their real numbers.
+        # The shipped local configuration invents 8 cores; these are the real ones. RADICAL-Pilot subtracts the blocked
+        # ones itself, and then knows the others by their real numbers.
         "cores_per_node": partition.cores if batch else partition.usable_cores,
         "gpus_per_node": partition.gpus,
         "mem_per_node": partition.memory_mb or 0,
@@ -60,7 +60,7 @@ def resource_config(site: Site, partition: Partition, *, sandbox: Path, bootstra
     }
     if batch:
         config["system_architecture"] = {"blocked_cores": sorted(set(partition.reserved_cores))}
-        # Launchers that are told the first rank only (`-o`) go on to the next node.
+        # Launchers that are given the first rank only (`-o`) go on to the next node.
         config["scattered"] = site.launcher_on(partition).name != "ibrun"
         # RADICAL-Pilot's bootstrapper reads it as a word of shell twice.
         config["pre_bootstrap_0"] = [shlex.quote(f". {shlex.quote(str(bootstrap))}")]
@@ -68,7 +68,7 @@ def resource_config(site: Site, partition: Partition, *, sandbox: Path, bootstra
 
 
 def bootstrap_text(site: Site, folder: Path, *, towards: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Shell lines that make a batch job's shell one in which RADICAL-Pilot's agent can run, as it does here.
+    """Shell lines that prepare a batch job's shell so that RADICAL-Pilot's agent can run in it, as it does here.
 
     PSI/J submits with an empty environment. The tasks do not see these lines: their launch scripts start from what the
     batch system gives.
@@ -98,7 +98,7 @@ def bootstrap_text(site: Site, folder: Path, *, towards: str, environment: Mappi
 
 
 def write_resource_config(folder: Path, site: Site, config: dict) -> str:
-    """Write `config` where RADICAL_CONFIG_USER_DIR=`folder` makes it found; return the name of the resource."""
+    """Write `config` where RADICAL-Pilot finds it with RADICAL_CONFIG_USER_DIR=`folder`; return the resource's name."""
     path = folder / ".radical" / "pilot" / "configs" / f"resource_{GROUP}.json"
     write_json(path, {site.name: config})
     return f"{GROUP}.{site.name}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from deeprc.reporting import words
 
 DEEPEST = 3  # levels of the configuration that have rows of their own
-ELSEWHERE = ("sha256", "basins", "name", "made_from")  # keys of a check that other parts of the page tell
+ELSEWHERE = ("sha256", "basins", "name", "made_from")  # keys of a check that other parts of the page show
 
 
 def facts(check: dict) -> list[tuple[str, str]]:
@@ -31,7 +31,7 @@ def settings(config: object) -> list[tuple[str, str]]:
 
 
 def _setting(value: object) -> str:
-    """A value as it stands in a configuration; a mapping's in one line."""
+    """A value as a configuration writes it; a mapping on one line."""
     if isinstance(value, dict):
         value = ", ".join(f"{key} {_setting(inner)}" for key, inner in value.items())
     if value in (None, "", []):

@@ -19,7 +19,7 @@ TALK = 20.0  # seconds that a command about a job may take
 
 @dataclass(frozen=True)
 class Job:
-    """A job that is to be asked for, in a site's numbers.
+    """The request for a job, in a site's numbers.
 
     Attributes
     ----------
@@ -55,8 +55,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Remark:
-    """A thing of the site file that was compared with what is here. `same` is None where it cannot be told, `grave`
-    where nothing would work.
+    """One value of the site file, compared with what is here. `same` is None where that cannot be known; `grave` means
+    that nothing would work.
     """
 
     subject: str
@@ -68,18 +68,18 @@ class Remark:
 
 
 class Scheduler(ABC):
-    """A batch system. One class in one file of this folder is all that Deep RC must know of it.
+    """A batch system: all that Deep RC must know about it is one class, in one file of this folder.
 
     Attributes
     ----------
     title
         Its name for people.
     batch
-        Whether jobs wait there for nodes; this machine alone has none that do.
+        Whether jobs wait for nodes there; only on the local machine they do not.
     engine
-        What the pilot's engine calls it, where that has a way to its nodes; else None, and `no_pilot` says why.
+        The pilot engine's name for it, where the engine can reach its nodes; else None, and `no_pilot` says why.
     comes_first
-        Whether it is looked for before others, since packages of it bring the commands of theirs.
+        Whether it is looked for before others, because its packages also install their commands.
     launcher
         What ranks are most often started with there.
     own_launcher
@@ -95,15 +95,15 @@ class Scheduler(ABC):
     known_by
         Variables by which a machine may be known; `cluster_variable`, the one that has the cluster's name.
     facts
-        Keys of the site file's part `scheduler` that are meant for it alone.
+        Keys that only this batch system may have in the site file's part `scheduler`.
     settings
-        What a user may ask for (`account`, `qos` …), and the options that say so; the first one is used.
+        What a user may ask for (`account`, `qos` …), each with its options; the first one is used.
     named
         The option that gives a job its name, `{}`.
     queues
         The options that choose a queue, in all their spellings.
     by_step
-        Whether Slingshot's networks (VNI) are those of steps, so that a step of one node has none.
+        Whether Slingshot's networks (VNI) belong to steps, so that a step on one node has none.
     """
 
     name: ClassVar[str]
@@ -127,23 +127,23 @@ class Scheduler(ABC):
     queues: ClassVar[tuple[str, ...]] = ()
     by_step: ClassVar[bool] = False
 
-    # What is here.
+    # What this machine has.
 
     @abstractmethod
     def detect(self) -> SchedulerFound | None:
-        """What its commands tell of it and its queues; None where they are not here."""
+        """What its commands say about it and its queues; None where they are not here."""
 
     def options_for(self, queue: Queue, *, processors: int, gres: Gres | None, gpus: int) -> list[str]:
-        """What a draft of a site file asks by for a queue's whole nodes.
+        """The options by which a draft of a site file requests whole nodes of a queue.
 
         Parameters
         ----------
         processors
             Of a node, as it counts them.
         gres
-            What it calls the nodes' accelerators and how many it tells of, where it tells of some.
+            Its name for the nodes' accelerators, and how many it reports, where it reports any.
         gpus
-            How many they have, as far as anybody tells.
+            How many they have, as far as known.
         """
         return []
 
@@ -151,20 +151,20 @@ class Scheduler(ABC):
         """Its own facts in a draft, for a machine that has these launchers."""
         return {}
 
-    # What a job is asked for by.
+    # How a job is requested.
 
     def asked(self, job: Job) -> list[str]:
-        """The options of a job: the site's, and what they leave unsaid, so that nodes are whole, with all on them."""
+        """The options of a job: the site's, completed so that the job gets whole nodes with everything on them."""
         return list(job.options)
 
     def contradiction(self, options: Sequence[str], facts: Mapping[str, object], nodes: int) -> str | None:
-        """Why the site's options for a partition of that many nodes cannot be right, beside its facts; None where they
+        """Why the site's options cannot be right for a partition of that many nodes with its facts; None where they
         can.
         """
         return None
 
     def nodes_asked(self, options: Sequence[str]) -> Asked | None:
-        """The nodes that options ask for; None where they say nothing of them, or nothing that can be read."""
+        """The number of nodes that options ask for; None where they give none, or none that can be read."""
         return None
 
     def gpus_asked(self, options: Sequence[str], nodes: int, sockets: int = 1) -> Iterator[Asked]:
@@ -188,7 +188,7 @@ class Scheduler(ABC):
         """The job's script of the pilot's engine, as this batch system takes it."""
         return text
 
-    # What becomes of it.
+    # What becomes of a job.
 
     @abstractmethod
     def end(self, name: str) -> None:
@@ -199,17 +199,17 @@ class Scheduler(ABC):
         """The numbers of the user's jobs of that name that wait or run."""
 
     def waits(self, name: str) -> str | None:
-        """State and reason of a job that waits, `PENDING (PartitionTimeLimit)`; None where none does, or none tells."""
+        """State and reason of a waiting job, `PENDING (PartitionTimeLimit)`; None where none waits or is known."""
         return None
 
     # Within a job.
 
     def within(self, environment: Mapping[str, str] = os.environ) -> bool:
-        """Whether ranks can be started at once: in a job, or where there are none."""
+        """Whether ranks can be started at once: within a job, or where there are no jobs."""
         return self.job_variable is None or self.job_variable in environment
 
     def nodes(self, environment: Mapping[str, str] = os.environ) -> int:
-        """Nodes of the job that this is; 1 outside of one."""
+        """The number of nodes of the job that this runs in; 1 outside of a job."""
         return 1
 
     def checks(self, job: Job) -> Iterator[Remark]:

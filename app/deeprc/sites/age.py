@@ -1,4 +1,4 @@
-"""How old facts are, and which of them should be read again: machines change, and what was read of them does not."""
+"""How old facts are, and which of them should be read again: machines change, but what was read about them does not."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def months(date: datetime.date, today: datetime.date) -> int:
 
 
 def future(fact: Fact, today: datetime.date) -> bool:
-    """Whether its date is yet to come; it may be tomorrow where it was written."""
+    """Whether its date is yet to come; one day is allowed, since it may be tomorrow already where it was written."""
     return fact.date is not None and fact.date > today + datetime.timedelta(days=1)
 
 
@@ -51,7 +51,7 @@ def oldest(facts: Iterable[tuple[str, Fact]]) -> tuple[str, Fact] | None:
 
 
 def stated(facts: Iterable[tuple[str, Fact]]) -> list[tuple[str, Fact]]:
-    """Those that stand in the file: parts that were left out have nothing that could be old."""
+    """The facts that the file states: parts that it leaves out have nothing that could be old."""
     return [(place, fact) for place, fact in facts if fact.model_fields_set]
 
 
@@ -68,7 +68,7 @@ def _of(site: Site, today: datetime.date, older_than: int) -> Iterator[Doubtful]
         if future(fact, today):
             reasons = ["future"]
         if fact.mark in ("!", "U"):
-            # What nobody has read has no source whose age could matter.
+            # A fact that nobody has read has no source, so age does not matter.
             reasons = [fact.mark] if fact.mark == "U" and age is None else [*reasons, fact.mark]
         about = (fact.date, age, fact.source)
         if reasons:

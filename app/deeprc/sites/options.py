@@ -40,7 +40,7 @@ def _as_it_is(option: str) -> str:
 
 
 def whole(words: Iterable[str]) -> list[tuple[str, ...]]:
-    """Options with their values, from words in a row: `-l`, `select=1`, `-l`, `place=excl` are two."""
+    """Options with their values, from a list of words: `-l`, `select=1`, `-l`, `place=excl` are two."""
     found: list[tuple[str, ...]] = []
     for word in words:
         if word.startswith("-") or not found:
@@ -50,6 +50,6 @@ def whole(words: Iterable[str]) -> list[tuple[str, ...]]:
     return found
 
 
-# Both may name variables of the user's as $NAME. The second kind is taken as it is.
+# Both may name the user's variables as $NAME. The second kind is passed on unchanged.
 PartitionOption = Annotated[str, AfterValidator(_filled)]
 Option = Annotated[str, AfterValidator(_as_it_is)]

@@ -1,8 +1,8 @@
 """A site's MPI as a Spack external: only where Spack would compile with that MPI's own wrappers.
 
-Which wrappers Spack takes is decided by the package's recipe from version, variants and prefix; a wrong one is no error
-there: of `cray-mpich@8.1`, which sorts below 8.1.7, it is gcc without MPI. A build asks Spack itself (`wrappers.py`);
-here are the rules for where no Spack is at hand.
+The package's recipe decides from version, variants and prefix which wrappers Spack takes; a wrong choice is no error
+there: for `cray-mpich@8.1`, which sorts below 8.1.7, it is gcc without MPI. A build asks Spack itself (`wrappers.py`);
+these are the rules for where no Spack is at hand.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ PACKAGES = {
     "hpcx": "hpcx-mpi",
     "spectrum-mpi": "spectrum-mpi",
 }
-# Spack cannot build these, or should not; each has a layer of its name in mpi/.
+# Spack cannot build these, or should not; mpi/ has a layer named after each.
 FACILITYS = {"cray-mpich", "intel-mpi", "intel-oneapi-mpi", "hpcx-mpi", "spectrum-mpi"}
 NUMBERS = {
     "intel-mpi": 2,
     "hpcx-mpi": 2,
     "spectrum-mpi": 2,
-}  # that a whole version has at least; three where nothing is said
-# What a default does not assure: Spack may drop a default without a word.
+}  # how many numbers a full version has at least; three where not listed
+# Asked for explicitly, though these are defaults: Spack may drop a default without a word.
 VARIANTS = {"cray-mpich": " +wrappers", "intel-oneapi-mpi": " +generic-names"}
 MODULE_NAMES = {"intel-mpi": {"impi", "intel-mpi"}, "openmpi": {"openmpi", "ompi"}, "aurora-mpich": {"mpich"}}
 
 
 def package_for(mpi: Mpi) -> str | None:
-    """Spack's package of it; Intel MPI before oneAPI lies in other folders and has a recipe of ours (`intel-mpi`)."""
+    """Spack's package of it; Intel MPI before oneAPI uses other folders, so it has our own recipe (`intel-mpi`)."""
     if mpi.implementation == "intel-mpi":
         release = re.match(r"(?:20)?(\d\d)\b", _version(mpi, mpi.build.modules if mpi.build else mpi.modules) or "2021")
         return "intel-mpi" if release and int(release[1]) < 21 else "intel-oneapi-mpi"
@@ -44,14 +44,14 @@ def package_for(mpi: Mpi) -> str | None:
 
 
 def mpi_external(partition: Partition, mpi: Mpi) -> dict | str:
-    """An MPI of the site as an external of Spack, or, as a text, why it is none."""
+    """An MPI of the site as a Spack external, or a text that says why it cannot be one."""
     package, where = package_for(mpi), mpi.build or mpi
     if package is None:
         return "Spack has no such package"
     modules = without_use(where.modules)
     version = _version(mpi, modules)
     if not (where.prefix or modules) and any(_is_of(mpi, module) for module in partition.modules):
-        modules = without_use(partition.modules)  # what the partition loads is what there is
+        modules = without_use(partition.modules)  # only these modules are known to exist
         version = module_version([module for module in modules if _is_of(mpi, module)][-1]) or version
     if version is None:
         return "the site file names no version of it"
@@ -89,8 +89,8 @@ def _fault(package: str, version: str, prefix: str | None, modules: list[str]) -
 
 
 def chosen_mpi(site: Site, partition: Partition, family: str) -> Mpi | None:
-    """The MPI of the site that programs of an ABI family are built against: the first that Spack can use as it is
-    there, else the first that it can build; None where it can do neither.
+    """The MPI of the site that programs of an ABI family are built against: the first that Spack can use as
+    installed, else the first that it can build; None where it can do neither.
     """
     known = [mpi for mpi in site.mpi if mpi.family == family and package_for(mpi)]
     there = [mpi for mpi in known if isinstance(mpi_external(partition, mpi), dict)]
@@ -98,7 +98,7 @@ def chosen_mpi(site: Site, partition: Partition, family: str) -> Mpi | None:
 
 
 def without_use(modules: list[str]) -> list[str]:
-    """The modules without `use /a/folder`, of which Spack cannot be told."""
+    """The modules without `use /a/folder`, which Spack has no setting for."""
     return [module for module in modules if not module.startswith("use ")]
 
 
@@ -109,7 +109,7 @@ def module_version(module: str) -> str | None:
 
 
 def _version(mpi: Mpi, modules: list[str]) -> str | None:
-    """The longest that is told of it: a module's own may go on where the file's ends (4.1, openmpi/4.1.6)."""
+    """The most precise version known: a module's may be longer than the site file's (4.1, openmpi/4.1.6)."""
     told = (mpi.build.version if mpi.build else None) or mpi.version
     loaded = next(filter(None, map(module_version, reversed(without_use(modules)))), None)
     if told is None:

@@ -1,7 +1,7 @@
-"""Where all this hangs into Snakemake: the only module here that touches its workflow object (tried with 9.27).
+"""Where Deep RC hooks into Snakemake: the only module here that touches its workflow object (tried with 9.27).
 
 None of it is in Snakemake's stable interface; `onstart` would be, but it comes after the lock and the order of jobs,
-is left out with `--no-hooks`, and not called where nothing is to be done.
+is skipped by `--no-hooks`, and is not called where there is nothing to do.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ USED = {
 
 
 def attach(workflow: Any, config: Config, image: Image | None = None) -> None:
-    """Let `workflow` run one at a time, look at its data first, and make anew what does not fit `config`.
+    """Let `workflow` run one at a time, check its data first, and remake what does not fit `config`.
 
     `image` is what its jobs run in, if they do: it must hold what they import.
     """
@@ -88,7 +88,7 @@ class _Attached:
 
         kind, workflow = named["executor_plugin"].common_settings, self._workflow
         if kind.dryrun_exec:
-            if not lock.SNAKEMAKE.exists():  # Snakemake makes it all the same
+            if not lock.SNAKEMAKE.exists():  # Snakemake makes it anyway
                 with plainly():
                     require_writable(lock.SNAKEMAKE, fix=lock.ELSEWHERE)
             for error in self._lacking:
@@ -101,13 +101,13 @@ class _Attached:
             self._hold()
             if workflow.execution_settings.no_hooks:
                 self._look()
-            else:  # after the executor, which refuses at once what its site or its image cannot do
+            else:  # only after the executor, which refuses first what its site or its image cannot do
                 started, succeeded = workflow._onstart, workflow._onsuccess
                 workflow._onstart = lambda log: (self._config.check_storage(), self._look(), started(log))
                 workflow._onsuccess = lambda log: (succeeded(log), self._tell_report())
             try:
                 done = self._execute(*given, **named)
-                self._look()  # where nothing else was to be done
+                self._look()  # where there was nothing else to do
                 return done
             except LockException:
                 raise lock.LockedError(
@@ -118,14 +118,14 @@ class _Attached:
                 ) from None
 
     def delete(self, *given: Any, dryrun: bool = False, **named: Any) -> None:
-        """What `--delete-all-output` and `--delete-temp-output` do: never to the results of a run that goes on."""
+        """What `--delete-all-output` and `--delete-temp-output` do, refused while a run uses these results."""
         with plainly(), contextlib.ExitStack() as self._held:
             if not dryrun:
                 self._hold()
             self._delete(*given, dryrun=dryrun, **named)
 
     def _look(self) -> None:
-        """Fetch and check what data there are to be, once."""
+        """Fetch and check the data that the run needs, once."""
         if not self._looked:
             self._looked = True
             if not Path(self._config.results).exists():
@@ -149,10 +149,10 @@ class _Attached:
         self._hold_folder()
 
     def _hold_folder(self) -> None:
-        """Hold the results folder itself, too, once, as soon as it is there: whichever folder a run works from."""
+        """Lock the results folder itself too, as soon as it exists: another run may work from another folder."""
         results = self._config.results
         if self._locks and not self._in_folder and os.access(results, os.W_OK | os.X_OK):
-            with contextlib.suppress(OSError):  # no space, no hard links: what follows tells the first
+            with contextlib.suppress(OSError):  # no space, no hard links: lack of space is reported later
                 self._held.enter_context(lock.hold(results, _say, None))
                 self._in_folder = True
 
@@ -192,19 +192,19 @@ class _Attached:
             logger.info(preview.table(rows))
         if found := lock.holder(self._config.results):
             logger.info(f"note: a run is going on in these results: {lock.told(found)}")
-        # Ours says it: which of Snakemake's reasons hide others, and what its locks are worth, is known here.
+        # We print the reasons ourselves: here we know which of Snakemake's hide others, and what its locks are worth.
         workflow.dag.print_reasons = workflow.log_provenance_info = lambda: None
         workflow.persistence.lock = contextlib.nullcontext
 
     def _why(self, job: Any) -> str:
-        """Why a job would run, as a person says it; nothing where it only follows from another one."""
+        """Why a job would run, in plain words; nothing where it runs only because another one does."""
         reason, persistence = self._workflow.dag.reason(job), self._workflow.persistence
         told = [why for path in map(str, job.output) for why in self._outdated.get(path, [])]
         if told:
             return preview.joined(list(dict.fromkeys(told)))
         absent = [path for path in job.output if not Path(path).exists()]
         if absent:
-            known = any(persistence.metadata(path) for path in absent)  # which Snakemake keeps of failed jobs too
+            known = any(persistence.metadata(path) for path in absent)  # Snakemake keeps metadata of failed jobs too
             return "deleted, or failed when it last ran" if known else "not made yet"
         if reason.incomplete_output:
             return "was not finished"

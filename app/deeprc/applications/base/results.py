@@ -1,4 +1,4 @@
-"""Reading what a pipeline left behind, for the report: a file without what it should hold is named, with the key."""
+"""Read what a pipeline left behind, for the report; an incomplete file is named, together with the missing key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KINDS = {dict: "object", int: "whole number", float: "number", str: "text", bool
 
 
 def read_results(folder: Path, **kinds: type) -> Results | None:
-    """The metrics in `folder`, in which `kinds` must be, and the check of the data; None where there are no metrics."""
+    """The metrics in `folder`, which must contain `kinds`, and the data's check; None where there are no metrics."""
     if not (folder / METRICS).is_file():
         return None
     return Results(read_object(folder / METRICS, **kinds), read_check(folder / CHECK))
@@ -31,7 +31,7 @@ def read_check(path: Path) -> dict:
 
 
 def read_object(path: Path, **kinds: type) -> dict:
-    """The object in a JSON file, in which `kinds` must be; numbers that are not finite are as if they were absent."""
+    """The object in a JSON file, which must contain `kinds`; numbers that are not finite are treated as absent."""
     try:
         value = _finite(read_json(path))
     except json.JSONDecodeError as error:
@@ -54,7 +54,7 @@ def _finite(value: object) -> object:
 
 
 def check_kinds(row: object, kinds: Mapping[str, type], *, where: Path, key: str = "") -> None:
-    """Raise an InputError where one of these values is there and is of another kind; an absent one is as null."""
+    """Raise an InputError where one of these values has another kind; an absent one counts as null."""
     if not isinstance(row, dict):
         raise InputError(f"the key {key!r} is no object", where=where, found=repr(row)[:80])
     for name, kind in kinds.items():

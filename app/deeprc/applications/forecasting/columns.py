@@ -28,7 +28,7 @@ class KnownDataset:
     Attributes
     ----------
     time
-        The columns that make the time.
+        The columns that together hold the time.
     target, unit
         The default column to forecast and its unit.
     covariates
@@ -38,7 +38,7 @@ class KnownDataset:
     name
         What the data are called.
     columns
-        By which the files of the set are known: of others, name and unit are not said.
+        The columns by which the set's files are recognised; for other files, name and unit are not stated.
     """
 
     name: str
@@ -75,9 +75,9 @@ class Roles:
 
 
 def assign(table: Table, config: DataConfig) -> Roles:
-    """The role of each column: as the configuration says, as the data set has it, or as is certain from the file.
+    """The role of each column: from the configuration, else from the known data set, else from an unambiguous file.
 
-    What is left out, for having no name, no numbers or no values, is told in the table's notices.
+    The table's notices name the columns left out because they have no name, no numbers or no values.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def assign(table: Table, config: DataConfig) -> Roles:
 
 
 def _find_time(table: Table, series: str | None) -> list[str]:
-    """The column that is called like a time, or is the only one to hold times; or columns year, month, day."""
+    """The column named like a time, or the only one that holds times; or the columns year, month and day."""
     called = [name for name in table.columns if _bare(name) in TIMES and table.columns.count(name) == 1]
     if len(called) == 2 and (
         table.words(called[1]).str.contains(r"^[0-9]{1,2}:[0-9]{2}").all() or is_hhmm(table.words(called[1]))
@@ -143,7 +143,7 @@ def _find_time(table: Table, series: str | None) -> list[str]:
 
 
 def _bare(name: str) -> str:
-    """`<DATE>` and `Date (UTC)` without what is no name."""
+    """`<DATE>` and `Date (UTC)` without brackets and additions, so that only the name is compared."""
     return re.sub(r"\s*[(\[][^)\]]*[)\]]$", "", name.casefold().strip("<># ")).strip()
 
 
@@ -219,14 +219,14 @@ def _empty(table: Table, name: str, column: pl.Series) -> bool:
 
 
 def _numeric(table: Table, name: str, column: pl.Series) -> bool:
-    """Whether any value of the column is a number: others beside it are an error then, and not a column of words."""
+    """Whether any value of the column is a number: then other values are errors, and the column is not one of words."""
     if column.dtype == pl.String:
         return bool(table.text(name).str.contains(_NUMBER).any())
     return column.dtype.is_numeric() or column.dtype == pl.Boolean
 
 
 def _counts_rows(column: pl.Series, ids: pl.Series | None) -> bool:
-    """Whether the numbers go up by one from row to row, in the file or in each series: an index, and no measurement."""
+    """Whether the numbers go up by one from row to row, in the file or in each series: an index, not a measurement."""
     number = column.cast(pl.Int64, strict=False) if column.dtype == pl.String else column
     if not number.dtype.is_integer() or number.null_count() or len(number) < 3:
         return False

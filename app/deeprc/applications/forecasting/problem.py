@@ -25,7 +25,7 @@ class ForecastProblem:
         self._usable_before = np.concatenate([[0], np.cumsum(series.usable)])
         held_out = series.origins("val")
         self.validation = windows(series, held_out[:: max(1, len(held_out) // VALIDATION_WINDOWS)])
-        if not self.validation["mask"].any():  # little is known: the windows that aim at it
+        if not self.validation["mask"].any():  # few rows are known: take the windows that contain some
             self.validation = windows(series, series.counting(held_out)[:VALIDATION_WINDOWS])
 
     def loss(self, samples: np.ndarray) -> torch.Tensor:

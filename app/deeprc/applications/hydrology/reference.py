@@ -16,7 +16,7 @@ def climatology(days: np.ndarray, obs: np.ndarray, train: np.ndarray) -> np.ndar
     Parameters
     ----------
     days, obs, train
-        Per day: datetime64[D]; discharge, NaN where missing; whether it is of the training part. Shape (days,).
+        Per day: datetime64[D]; discharge, NaN where missing; whether it is in the training part. Shape (days,).
 
     Returns
     -------
@@ -34,7 +34,7 @@ def climatology(days: np.ndarray, obs: np.ndarray, train: np.ndarray) -> np.ndar
 def persistence(days: np.ndarray, obs: np.ndarray) -> np.ndarray:
     """Yesterday's observed discharge.
 
-    It is told only for orientation: it uses discharge up to the day before, which the model never sees.
+    It is reported only for orientation: it uses discharge up to the day before, which the model never sees.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ def measure(answer: Answer, numbers: Sequence[int], answers: Answers, repeats: i
 
 
 def _forget_peak() -> bool:
-    """Begin the peak of memory anew, where the system can; else it is that since the start."""
+    """Reset the peak of memory, where the system can; else the peak is that since the process started."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

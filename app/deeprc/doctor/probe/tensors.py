@@ -14,7 +14,7 @@ from deeprc.doctor.probe.say import say
 
 
 def main(patience: int, backend: str) -> None:
-    """Look, and print; `backend` is gloo, nccl (RCCL as well) or xccl."""
+    """Run the probe and print what it found; `backend` is gloo, nccl (RCCL as well) or xccl."""
     signal.alarm(patience)
     from mpi4py import MPI
 
@@ -32,7 +32,7 @@ def main(patience: int, backend: str) -> None:
     if world.size == 1:
         return
     group_environment(world)
-    device = {"gloo": "cpu", "xccl": "xpu:0"}.get(backend, "cuda:0")  # a rank's own is the first that it sees
+    device = {"gloo": "cpu", "xccl": "xpu:0"}.get(backend, "cuda:0")  # each rank sees its own accelerator first
     if backend != "gloo":
         (torch.xpu if backend == "xccl" else torch.cuda).set_device(0)
     group.init_process_group(backend, timeout=datetime.timedelta(seconds=patience))
@@ -49,7 +49,7 @@ def main(patience: int, backend: str) -> None:
 
 
 def lacking(torch, backend: str) -> str | None:
-    """Why this torch cannot do it."""
+    """Why this torch cannot use the backend."""
     import torch.distributed as group
 
     if not group.is_available():
@@ -63,7 +63,7 @@ def lacking(torch, backend: str) -> str | None:
 
 
 def group_environment(world) -> None:
-    """Set what torch reads."""
+    """Set the variables that torch reads."""
     from mpi4py import MPI
 
     node = world.Split_type(MPI.COMM_TYPE_SHARED)

@@ -24,7 +24,7 @@ ACCEPTS = 0x10000  # __SO_ACCEPTCON in the flags of /proc/net/unix
 class Socket:
     """Something that is listened on: TCP `127.0.0.1:10000`, a Unix socket's path, or `@name` of an abstract one.
 
-    `program` is the name of the process `pid`, `owner` whose it is.
+    `program` is the name of the process `pid`; `owner` says who started it.
     """
 
     kind: Literal["tcp", "unix", "abstract"]
@@ -42,15 +42,15 @@ class Socket:
 
 @dataclass(frozen=True)
 class RunningPilot:
-    """A running pilot: its private folder, and whose each of its processes here is."""
+    """A running pilot: its private folder, and the owner of each of its processes here."""
 
     folder: Path
     processes: dict[int, Owner]
 
 
 def pilots(folder: Path) -> list[RunningPilot]:
-    """Those whose RADICAL-Pilot was started on this machine, whatever their private folder; and of the private `folder`
-    those that have processes here, as on a node of their batch job.
+    """Pilots whose RADICAL-Pilot was started on this machine, whatever their private folder; also pilots of the private
+    `folder` that have processes here, as on a node of their batch job.
     """
     found: dict[Path, dict[int, psutil.Process]] = defaultdict(dict)
     clients: dict[Path, int] = {}
@@ -76,13 +76,13 @@ def pilots(folder: Path) -> list[RunningPilot]:
 
 
 def _pilot(place: Path, folder: Path) -> Path | None:
-    """The pilot's folder that a process stands in: what renames itself has nothing else that tells whose it is."""
+    """The pilot's folder that a process works in: a process that renames itself has no other sign of its owner."""
     parts = place.relative_to(folder).parts if place.is_relative_to(folder) else ()
     return folder.joinpath(*parts[:3]) if parts[:1] == ("runs",) and parts[2:] else None
 
 
 def owners(processes: list[psutil.Process]) -> dict[int, Owner]:
-    """Whose each process is. What starts a task, and what a task or a worker has started, its forks too, is a job's."""
+    """The owner of each process. A job owns what starts a task, and what a task or a worker starts, forks included."""
     found: dict[int, Owner] = {}
     parents: dict[int, int] = {}
     for process in processes:
@@ -100,7 +100,7 @@ def owners(processes: list[psutil.Process]) -> dict[int, Owner]:
 
 
 def listening(pilot: RunningPilot) -> list[Socket]:
-    """All that the pilot's processes listen on; what several of them hold is the first one's."""
+    """Every socket that the pilot's processes listen on; one that several hold is listed for the first of them."""
     unix, found = _unix(), {}
     for pid, owner in sorted(pilot.processes.items()):
         with contextlib.suppress(psutil.Error, OSError):  # it has just ended
@@ -125,7 +125,7 @@ def _target(link: Path) -> str:
 
 
 def _path(name: str, folder: Path) -> str:
-    """Where a socket is that was named by the number of its folder (`pilot/worker/local.py`)."""
+    """The path of a socket that was named by the descriptor number of its folder (`pilot/worker/local.py`)."""
     if not name.startswith("/proc/"):
         return name
     own = Path(name).name
@@ -133,7 +133,7 @@ def _path(name: str, folder: Path) -> str:
 
 
 def _unix() -> dict[str, str]:
-    """The names of Unix sockets that are listened on, by what /proc calls a process's file."""
+    """The names of listening Unix sockets, keyed by what /proc calls a process's open file."""
     found = {}
     for line in Path("/proc/net/unix").read_text(errors="replace").splitlines()[1:]:
         _, _, _, flags, _, _, inode, *name = line.split(maxsplit=7)

@@ -1,4 +1,4 @@
-"""What the footer of a file tells, and how Polars reads the file, by its kind."""
+"""What a file's footer says, and how Polars reads the file, for each kind of file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deeprc.frames.lazy.deal import width
 
 @dataclass(frozen=True)
 class Footer:
-    """Rows of each row group, bytes of each column when they are decoded, columns."""
+    """The rows of each row group, the decoded bytes of each column, and the columns."""
 
     groups: tuple[int, ...]
     bytes: dict[str, int]

@@ -12,7 +12,7 @@ from deeprc.frames.lazy.trees import Tree, conjuncts, expression_of, plain_colum
 
 
 def pushed(root: Node) -> Node:
-    """The plan with every predicate as far down as it gives the same rows."""
+    """The plan with every predicate moved as far down as leaves the rows the same."""
     return _Push(root).down(root, [])
 
 
@@ -22,9 +22,9 @@ class _Push:
         self.done: dict[int, Node] = {}
 
     def down(self, node: Node, predicates: list[Tree]) -> Node:
-        """The node, with predicates on its rows; those that it cannot pass on stand above it."""
+        """The node under the predicates on its rows; those that it cannot pass down stay above it."""
         if self.uses[id(node)] > 1 and not isinstance(node, Source):
-            # What several steps take is computed once, and for each of them: their predicates stay above it.
+            # What several steps use is computed once for all of them, so the predicates of each must stay above it.
             if id(node) not in self.done:
                 self.done[id(node)] = self._through(node, [])
             return _filtered(self.done[id(node)], predicates)
@@ -57,7 +57,7 @@ class _Push:
         return _filtered(node.over(*(self.down(each, []) for each in node.inputs)) if node.inputs else node, predicates)
 
     def _source(self, node: Source, predicates: list[Tree]) -> Node:
-        """Files that have no such row are left out, by what the names of their folders tell."""
+        """Leave out the files that have no such row according to the names of their folders."""
         of_files, above = _parted(predicates, {name: name for name in node.rows.parted})
         for tree in of_files:
             node = replace(node, rows=node.rows.where(expression_of(tree)))

@@ -1,6 +1,6 @@
 """What a site's own options of a launcher may be: those that leave ranks, nodes and accelerators as planned.
 
-An allow list: what a launcher says last counts, and of an option that nobody has looked at nobody knows what it does.
+An allow list: a launcher obeys the last option it is given, and an option that nobody examined could do anything.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _spellings(name: str, dashes: bool) -> list[str]:
 
 
 def variables(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """What options set for all ranks alike: `-x A=1`, `-genv A 1`, `--export=ALL,A=1`, `--env=A=1`, `--mca a 1`."""
+    """Variables set for all ranks alike: `-x A=1`, `-genv A 1`, `--export=ALL,A=1`, `--env=A=1`, `--mca a 1`."""
     for place, word in enumerate(words):
         name, equals, rest = word.partition("=")
         after = [*words[place + 1 : place + 3], "", ""]
@@ -60,7 +60,7 @@ def variables(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def shared(words: Sequence[str]) -> tuple[str, str] | None:
-    """A variable that the words set for all ranks, and each must be told its own; and the words; None for none."""
+    """A variable that the words set for all ranks though each needs its own value, and the words; None for none."""
     return next((pair for pair in variables(words) if OF_RANKS.fullmatch(pair[0]) or PLACED.fullmatch(pair[0])), None)
 
 

@@ -22,18 +22,18 @@ class Inside:
     image
         The path or the name of the image.
     vendor
-        Whose accelerators its ranks have; None for ranks without.
+        The vendor of its ranks' accelerators; None for ranks without any.
     variables
         Set in the container only.
     model
-        How its MPI comes to it: bind, hybrid or translate; `pmi` what it then speaks to the launcher; `family` the ABI
-        of the MPI that is in the image.
+        How it gets its MPI: bind, hybrid or translate; `pmi`: what that MPI speaks to the launcher; `family`: the ABI
+        of the MPI in the image.
     ccl
         Whether NCCL, RCCL or oneCCL is used over several nodes.
     shares
-        Whether several ranks of it lie on one node.
+        Whether several of its ranks are on one node.
     gpu_aware
-        Whether its MPI is to read and write the accelerators' memory.
+        Whether its MPI must read and write the accelerators' memory.
     passes
         Names of the job's variables that ranks must see, for runtimes that hide them.
     brings
@@ -67,7 +67,7 @@ class Container(ABC):
     in_ranks
         Each rank starts its container itself.
     suffix
-        Of the files that it takes as images; None where it has a store of its own.
+        The suffix of its image files; None where it keeps images in a store of its own.
     """
 
     kind: ClassVar[str]
@@ -76,16 +76,16 @@ class Container(ABC):
     in_ranks: ClassVar[bool] = False
 
     def address(self, folder: str, name: str) -> str:
-        """What it calls the image of that name, which a site keeps in `folder` if it is a file."""
+        """The runtime's name for this image, which the site keeps in `folder` if it is a file."""
         return f"{folder}/{name}{self.suffix}"
 
     def fill(self, squashfs: Path, name: str, digest: str) -> str | None:
-        """Put an image into the runtime's own store, where it has one; what is then to be said of it.
+        """Put an image into the runtime's own store, where it has one; return what to tell the user.
 
         Parameters
         ----------
         squashfs
-            Its file system.
+            Its squashed file system.
         name, digest
             Of the image.
         """
@@ -96,11 +96,11 @@ class Container(ABC):
         """What stands between the launcher and the command."""
 
     def hides(self, inside: Inside) -> str | None:
-        """The word by which the site keeps from ranks what their launcher tells them by variables; None for none."""
+        """The option of the site that hides the launcher's variables from ranks; None for none."""
         return None
 
     def launcher_options(self, inside: Inside) -> list[str]:
-        """What the launcher is told, where it starts the container itself."""
+        """The launcher's options, where the launcher starts the container itself."""
         return []
 
     def files(self, inside: Inside) -> dict[str, str]:
@@ -117,7 +117,7 @@ register = _RUNTIMES.register
 
 
 def suffix(kind: str) -> str | None:
-    """What ends the names of the files that it takes as images; None where it takes none, or there is no runtime."""
+    """The suffix of the runtime's image files; None where it takes no files, or there is no runtime."""
     return _RUNTIMES.get(kind).suffix if kind in _RUNTIMES else None
 
 

@@ -34,9 +34,9 @@ class Trainer:
     batch
         Samples of a step, on all ranks together.
     facts
-        What comes of a training depends on these: a checkpoint with other facts is of another one.
+        What the result of a training depends on: a checkpoint with other facts belongs to another training.
     checkpoints
-        The folder that they are written to; none are, if not given.
+        The folder that they are written to; None writes none.
     """
 
     def __init__(
@@ -104,6 +104,6 @@ class Trainer:
         write_json(folder / audit.FACTS, facts | {"shards": self.shards})
 
     def clear(self) -> None:
-        """Remove the checkpoints: what they were for is there."""
+        """Remove the checkpoints: the model that they protected is written."""
         if self.folder is not None and self.peers.rank == 0:
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -12,8 +12,8 @@ def own_address():
 
 
 def host(module):
-    """Have `radical.utils.host` find that address as the one of this machine: by its own setting, the interface's name,
-    which stands for the first address of an interface only.
+    """Make `radical.utils.host` take that address for this machine's. Its own setting is the name of an interface, and
+    stands only for the interface's first address.
     """
     address = own_address()
     for name in module.netifaces.interfaces():
@@ -27,7 +27,7 @@ def host(module):
 def sockets(module):
     """Give every `zmq` socket its keys, and bind those that are meant for every interface to that one."""
     bind, connect, address = module.Socket.bind, module.Socket.connect, own_address()
-    with open(os.environ["DEEPRC_CURVE"], "rb") as file:  # noqa: PTH123  without it there is no zmq: not an open one
+    with open(os.environ["DEEPRC_CURVE"], "rb") as file:  # noqa: PTH123  fails without keys: no zmq is better than an open one
         public, secret = file.read().split()
 
     def closed_bind(self, wanted):

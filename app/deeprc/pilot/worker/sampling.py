@@ -11,7 +11,7 @@ try:
 except ImportError:  # inside an image without it: the benchmark then has times only
     psutil = None
 
-INTERVAL = 0.25  # seconds between two looks
+INTERVAL = 0.25  # seconds between two samples
 MB = 1024 * 1024
 
 
@@ -31,7 +31,7 @@ class UsageSampler:
         self._path, self._next, self._around = path, 0.0, around
         self.follow(pid)
         self._peaks: dict[int, dict[str, float]] = {}
-        self._used: dict[int, dict[int, tuple[float, float, float]]] = {}  # of each repeat's processes so far
+        self._used: dict[int, dict[int, tuple[float, float, float]]] = {}  # used so far by each repeat's processes
 
     def follow(self, pid: int) -> None:
         """Look at this process from now on."""

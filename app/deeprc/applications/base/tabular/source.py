@@ -1,4 +1,4 @@
-"""The text of a file: what is no text is refused by what it is, and the encoding is found."""
+"""The text of a file: its encoding is detected, and a file that is not text is refused with the name of its kind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deeprc.core.errors import InputError
 
-# What files of other kinds begin with -> what they are, and what to do.
+# The first bytes of other kinds of file -> what the file is, and what the user can do.
 _SAVE = "save the table as csv or Parquet and name that file"
 _UNPACK = "unpack it and name the file inside"
 _KINDS = (
@@ -53,7 +53,7 @@ def read_bytes(path: Path) -> bytes:
     Raises
     ------
     InputError
-        For what is missing, no plain file, not allowed to be read, or empty.
+        For a file that is missing, empty, unreadable or not a plain file.
     """
     try:
         mode = path.stat().st_mode
@@ -77,12 +77,12 @@ def text_of(data: bytes, path: Path, encoding: str | None = None) -> tuple[str, 
     Parameters
     ----------
     encoding
-        Where it is known; else UTF-8, UTF-16 and UTF-32 are found, and what is none of them is read as Windows-1252.
+        The encoding, if known; else UTF-8, UTF-16 and UTF-32 are detected, and anything else is read as Windows-1252.
 
     Raises
     ------
     InputError
-        For a file of another kind (compressed, a workbook, a web page), or bytes that are no text.
+        For a file of another kind (compressed, a workbook, a web page), or bytes that are not text.
     """
     _refuse_kinds(data, path)
     found, data, notices = encoding or "utf-8", data, []
@@ -132,7 +132,7 @@ def _refuse_kinds(data: bytes, path: Path) -> None:
 
 
 def _wide(data: bytes) -> str | None:
-    """UTF-16 without a mark: of Western text every second byte is zero."""
+    """UTF-16 without a byte order mark: in Western text every second byte is zero."""
     head = data[:4096]
     half = max(1, len(head) // 2)
     if head[1::2].count(0) > 0.4 * half > head[0::2].count(0):

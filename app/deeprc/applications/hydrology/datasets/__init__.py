@@ -1,4 +1,4 @@
-"""The data sets that can be read: a file and a class each, imported when its data are read.
+"""The data sets that can be read: each a file with a class, imported only when its data are read.
 
 To add one: write its file as `template.py` shows, and give it a word here, for the key `dataset`.
 """
