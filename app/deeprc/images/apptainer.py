@@ -55,23 +55,27 @@ def labels(path: Path) -> dict[str, str]:
     return json.loads(text)["data"]["attributes"]["labels"] or {}
 
 
-def signers(path: Path, keyring: Path | None = None) -> list[dict]:
-    """Who signed the parts of an image: `Fingerprint`, `KeyCheck` and `DataCheck` of each; empty where nobody did.
+def signers(path: Path, keyring: Path | None = None) -> tuple[list[dict], str | None]:
+    """Who signed the parts of an image: `Fingerprint`, `KeyCheck` and `DataCheck` of each; none where nobody did.
 
-    A part that was changed after it was signed has `DataCheck` false. Keys are looked for on this machine only.
+    The second is why Apptainer does not take all of the image for signed, and None where it does: the first names only
+    what is. A part that was changed after it was signed has `DataCheck` false. Keys are looked for on this machine
+    only.
     """
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         run("version", what=f"verifying the signature of {path.name}")
     environment = {**os.environ, **({"APPTAINER_KEYSDIR": str(keyring)} if keyring else {})}
-    command = [program, "verify", "--local", "--json", str(path)]
+    command = [program, "verify", "--all", "--local", "--json", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)  # rc 255: not valid
     try:
-        return [row["Signer"] for row in json.loads(done.stdout)["SignerKeys"] or []]
+        rows = [row["Signer"] for row in json.loads(done.stdout)["SignerKeys"] or []]
     except ValueError:
         raise ImageError(
             f"verifying the signature of {path.name}: apptainer ended with {done.returncode}", found=_end(done.stderr)
         ) from None
+    said = [line.rpartition("integrity: ")[2] for line in done.stderr.splitlines() if line.startswith("FATAL")]
+    return rows, ("; ".join(said) or f"apptainer ended with {done.returncode}") if done.returncode else None
 
 
 def key_index(fingerprint: str) -> str:

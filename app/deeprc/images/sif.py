@@ -18,9 +18,10 @@ CREATED, AT_CREATED = struct.Struct("<q"), 64  # seconds since 1970
 TABLE, AT_TABLE = struct.Struct("<4q"), 80  # unused descriptors, all of them, where they begin, bytes of them
 DESCRIPTOR = struct.Struct("<i?IIIqq")  # kind, used, number, group, link, where it begins, bytes
 AT_NAME, AT_FORM = slice(73, 201), 201
+AT_SIGNER = slice(AT_FORM + 4, AT_FORM + 24)  # behind the kind of hash
 ROOM = 585  # bytes of a descriptor
 FIRST = 0x4000  # kinds are counted from there, as `apptainer sif add --datatype` does
-PARTITION, JSON, SBOM = FIRST + 4, FIRST + 6, FIRST + 9
+PARTITION, SIGNATURE, JSON, SBOM = FIRST + 4, FIRST + 5, FIRST + 6, FIRST + 9
 SQUASHFS, PRIMARY = 1, 2
 # A random number and the times of the file, and those of a descriptor, in seconds.
 AT_NUMBER, AT_TIMES, AT_PART_TIMES, TIMES = 48, 64, 41, struct.Struct("<2q")
@@ -77,6 +78,12 @@ def document(path: Path, kind: int, name: str) -> bytes | None:
                 handle.seek(start)
                 return handle.read(size)
     return None
+
+
+def signers(path: Path) -> set[str]:
+    """The fingerprints of the keys that its signatures say they are by, in capitals: claims, which nobody checked."""
+    rows = [row for kind, row, *_ in _parts(path) if kind == SIGNATURE]
+    return {row[AT_SIGNER].hex().upper() for row in rows}
 
 
 def settle(path: Path, seconds: int) -> None:

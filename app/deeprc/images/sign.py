@@ -85,7 +85,7 @@ def asked() -> str | None:
 
 def signed(held: Held, key: Signer, store: Store) -> Held:
     """A signed copy of an image of the store, under its own digest; the unsigned one stays until it is pruned."""
-    found = {row["Fingerprint"].upper() for row in apptainer.signers(held.path)}
+    found = {row["Fingerprint"].upper() for row in apptainer.signers(held.path)[0]}
     if key.fingerprint in found and held.signed_by == key.fingerprint:
         return held
     if found - {key.fingerprint} or (held.signed_by or key.fingerprint) != key.fingerprint:

@@ -177,19 +177,24 @@ def check_signature(path: Path, key: str) -> str:
             keyring.chmod(0o700)
             what = f"reading the key {published}"
             apptainer.run("key", "import", published, what=what, timeout=60, APPTAINER_KEYSDIR=folder)
-        signers = apptainer.signers(path, keyring)
-    expected = f"signed with the key {key}"
-    if not signers:
-        found = "no signature by a key that is known here"
+        signers, fault = apptainer.signers(path, keyring)
+    expected, claimed = f"all of it signed with the key {key}", sif.signers(path)
+    if not claimed:
+        fix = "`deeprc image sign` it where it was built; else do not use it"
+        raise ImageError("the image is not signed", where=path, found="no signature", expected=expected, fix=fix)
+    if others := sorted((claimed | {row["Fingerprint"].upper() for row in signers}) - {key}):
+        raise ImageError("the image is signed with another key", where=path, found=", ".join(others), expected=expected)
+    if not signers and "unknown entity" in (fault or ""):
         fix = f"put the public key in {published}, or `apptainer key import` it; else do not use this image"
-        raise ImageError("the image is not signed", where=path, found=found, expected=expected, fix=fix)
+        found = f"the key is not known here ({fault})"
+        raise ImageError("the signature cannot be checked", where=path, found=found, expected=expected, fix=fix)
     if changed := [row["Partition"] for row in signers if not row["DataCheck"]]:
         found = f"other content than was signed in {', '.join(changed)}"
         raise ImageError("the image was changed after it was signed", where=path, found=found, expected=expected)
-    if others := sorted({row["Fingerprint"].upper() for row in signers} - {key}):
-        raise ImageError("the image is signed with another key", where=path, found=", ".join(others), expected=expected)
     if not all(row["KeyCheck"] for row in signers):
         raise ImageError("the signature cannot be trusted", where=path, found="a key that failed its check")
+    if fault or not signers:
+        raise ImageError("the image is signed in part only", where=path, found=fault, expected=expected)
     return key
 
 

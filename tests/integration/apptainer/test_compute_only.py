@@ -152,7 +152,9 @@ def test_what_the_job_refuses_is_told_in_its_own_words(login, known, world, regi
     world.trust(key)
     done = login.run("deeprc", "image", "pull", "--site", login.site, **known())
     assert done.returncode == 2, done.stdout
-    assert "error: image cpu could not be pulled:" in done.stdout and "the image is not signed" in done.stdout
+    assert (
+        "error: image cpu could not be pulled:" in done.stdout and "the image is signed with another key" in done.stdout
+    )
     assert key.fingerprint in done.stdout and world.store.held() == []
     wait_for(lambda: not login.cluster.jobs(), 30)
 

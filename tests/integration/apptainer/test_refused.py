@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
 import time
 
 import pytest
@@ -65,7 +66,7 @@ def test_a_signature_by_another_key_is_refused(world, registry, key, other_key, 
     image = published(world, registry, key=other_key).model_copy(update={"key": key.fingerprint})
     world.trust(key)
     old = Refused(world)
-    with pytest.raises(ImageError, match="not signed"):  # unknown beside the catalog
+    with pytest.raises(ImageError, match=f"signed with another key\n  found: {other_key.fingerprint}"):  # unknown here
         transfer.pull(image, world.store, MACHINE)
     old.check()
     shutil.rmtree(world.catalog_file.parent / "keys")
@@ -74,6 +75,24 @@ def test_a_signature_by_another_key_is_refused(world, registry, key, other_key, 
         transfer.pull(image, world.store, MACHINE)
     assert other_key.fingerprint in str(caught.value)
     old.check()
+
+
+def test_unsigned_signed_in_part_and_signed_with_an_unknown_key_are_told_apart(world, key):
+    """Each group of parts must be signed: what lies in one that is not could be anybody's."""
+    path = world.sif()
+    with pytest.raises(ImageError, match="the image is not signed\n  found: no signature"):
+        transfer.check_signature(path, key.fingerprint)
+    path = world.adopt(path, sign=key).path
+    with pytest.raises(ImageError, match=r"the signature cannot be checked\n.*is not known here"):
+        transfer.check_signature(path, key.fingerprint)
+    world.trust(key)
+    assert transfer.check_signature(path, key.fingerprint) == key.fingerprint
+    for group, told in (("2", "signature not found for object group 2"), ("1", "object not signed")):
+        more = shutil.copy(path, world.folder / f"group{group}.sif")
+        add = ["apptainer", "sif", "add", "--datatype", "6", "--groupid", group, more, world.catalog_file]
+        subprocess.run(add, check=True, capture_output=True)
+        with pytest.raises(ImageError, match=f"the image is signed in part only\n.*{told}"):
+            transfer.check_signature(more, key.fingerprint)
 
 
 def test_another_architecture_is_refused(world, registry):
