@@ -87,5 +87,8 @@ def install(
     Example: `deeprc image install images.tar --offline --to /shared/images`
     """
     store = Store(to, shared=[], public=True) if to else Store()
-    for held in bundles.install(file, store, load_catalog(), names or []):
+    catalog = load_catalog()
+    for held in bundles.install(file, store, catalog, names or []):
         typer.echo(f"{held.path}\n  {held.digest}, {held.size / 1e6:.0f} MB")
+        if why := bundles.unchecked(held, catalog):
+            typer.echo(f"warning: {why}", err=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -36,10 +37,14 @@ def write(chosen: Sequence[tuple[Image, Held]], target: Path) -> Iterator[str]:
     """
     if target.exists():
         raise ImageError("there is something already", where=target, fix="name another file with --to")
+    names = [image.name for image, _ in chosen]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ImageError("named more than once", found=", ".join(twice), fix="name each image once")
     entries, files = [], {}
     for image, held in chosen:
         if (found := sif.digest(held.path)) != held.digest:
             raise ImageError("not the image that was put here", where=held.path, found=found, expected=held.digest)
+        documents.require_beside(held.path, held.name, held.digest)
         entries.append(image.model_copy(update={"digests": {held.architecture: held.digest}}))
         files |= {path.name: path for path in [held.path, *documents.beside(held.path)] if path.is_file()}
         key = catalog_path().parent / "keys" / f"{image.key}.asc"
@@ -61,15 +66,16 @@ def install(file: Path, store: Store, catalog: Catalog, names: Iterable[str]) ->
     Raises
     ------
     ImageError
-        For a file that is no bundle, an image that is not in it, is damaged, or is not what this catalog pins.
+        For a file that is no bundle or whose files are not those of its checksums, all of them and no others; an image
+        that is not in it, or is not what this catalog pins.
     """
     try:
         with tarfile.open(file) as archive:
+            sums = _checked(archive, file)
             mine = validate(Catalog, yaml.safe_load(_text(archive, CATALOG)), where=f"{file}, {CATALOG}")
-            sums = dict(reversed(line.split("  ", 1)) for line in _text(archive, SUMS).splitlines())
             wanted = [mine.image(name) for name in names] or mine.images
             return [_install(archive, image, sums, store, catalog) for image in wanted]
-    except (tarfile.TarError, OSError, KeyError) as error:
+    except (tarfile.TarError, OSError, KeyError, ValueError, yaml.YAMLError) as error:
         expected = "what `deeprc image bundle` writes"
         raise ImageError("not a whole bundle of images", where=file, found=error, expected=expected) from None
 
@@ -97,6 +103,40 @@ def _install(archive: tarfile.TarFile, image: Image, sums: dict[str, str], store
             return store.adopt(part, image.name, architecture, digest, **facts)
         finally:
             part.unlink(missing_ok=True)
+
+
+def _checked(archive: tarfile.TarFile, file: Path) -> dict[str, str]:
+    """The checksums by the names of files, once all of these are what they say, and there are no others."""
+    found = {}
+    for member in archive.getmembers():
+        if not member.isfile() or member.name in found:
+            raise ImageError("not a bundle of images", where=file, found=f"{member.name}, twice or no plain file")
+        with archive.extractfile(member) as source:
+            found[member.name] = hashlib.file_digest(source, "sha256").hexdigest()
+    del found[SUMS]
+    lines = _text(archive, SUMS).splitlines()
+    sums = {row[2]: row[1] for line in lines if (row := re.fullmatch(r"([0-9a-f]{64})  (.+)", line))}
+    faults = [f"{name} is not in it" for name in sorted({*sums, CATALOG} - {*found})]
+    faults += [f"{name} is in it and has no checksum" for name in sorted({*found} - {*sums})]
+    changed = sorted(name for name in {*found} & {*sums} if found[name] != sums[name])
+    faults += [f"{name} has the digest {found[name]}, not {sums[name]}" for name in changed]
+    if faults or len(sums) != len(lines):
+        told = "; ".join(faults) or "lines that are no checksums"
+        fix = "copy it again; `sha256sum` of it where it was written says whether it is the same"
+        raise ImageError(f"the bundle is damaged: it is not what its {SUMS} says", where=file, found=told, fix=fix)
+    return sums
+
+
+def unchecked(held: Held, catalog: Catalog) -> str | None:
+    """Why nothing that the catalog here says was compared with an image's bytes; None where something was."""
+    image = catalog.find(held.name)
+    if image and (image.key or held.architecture in image.digests):
+        return None
+    lacking = "pins no digest and names no key" if image else "has no such image"
+    return (
+        f"{held.name} is NOT VERIFIED: the catalog here {lacking}, and the bundle's own checksums, catalog and keys "
+        f"are the word of whoever wrote it. Compare {held.digest} with what came another way, and pin it"
+    )
 
 
 def _text(archive: tarfile.TarFile, name: str) -> str:

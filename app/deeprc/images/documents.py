@@ -11,6 +11,7 @@ from pathlib import Path
 
 from deeprc.core.files import atomic
 from deeprc.images import provenance, sbom, sif
+from deeprc.images.errors import ImageError
 
 SUFFIXES = {sbom.SBOM: ".cdx.json", sbom.PROVENANCE: ".provenance.json"}  # as CycloneDX and SLSA recommend
 TYPES = {".cdx.json": "application/vnd.cyclonedx+json", ".provenance.json": "application/vnd.in-toto+json"}
@@ -34,6 +35,21 @@ def of(path: Path, name: str, digest: str) -> dict[str, bytes]:
                 text = json.dumps(made, indent=1, sort_keys=True).encode()
             found[suffix] = text
     return found
+
+
+def require_beside(path: Path, name: str, digest: str) -> None:
+    """Refuse documents beside an image that are not those in it; that one is not there is no fault.
+
+    Raises
+    ------
+    ImageError
+        Where one was changed, or stands beside an image that has none.
+    """
+    inside = of(path, name, digest)
+    for each in beside(path):
+        if each.is_file() and each.read_bytes() != inside.get(each.name.removeprefix(path.stem)):
+            fix = f"remove it: `deeprc image sbom {path}` prints what is in the image"
+            raise ImageError("not the document that is in the image", where=each, found="other content", fix=fix)
 
 
 def write_beside(path: Path, name: str, digest: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from deeprc.core.errors import DeepRCError, unknown
-from deeprc.images import age, apptainer, labels, sif, transfer, whole
+from deeprc.images import age, apptainer, documents, labels, sif, transfer, whole
 from deeprc.images.catalog import Catalog
 from deeprc.images.errors import ImageError
 from deeprc.images.site import require
@@ -68,6 +68,7 @@ def _held(held: Held, store: Store, catalog: Catalog) -> Iterator[str]:
     if why := store.changed(held, read=True):
         fix = f"remove it, then {catalog.advice(held.name, held.architecture)}"
         raise ImageError("not the image that was put here", where=held.path, found=why, fix=fix)
+    documents.require_beside(held.path, held.name, held.digest)
     if image := catalog.find(held.name):
         transfer.check(held.path, image, held.architecture)
     signed = f", signed with {held.signed_by}" if held.signed_by else ""

@@ -8,14 +8,72 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from deeprc.commands.image import app
 from deeprc.images import bundle, load_catalog, sif
 from deeprc.images.errors import ImageError
 from deeprc.images.store import Store
-from small_images import files
+from small_images import MACHINE, files
 
 pytestmark = [pytest.mark.requires("apptainer"), pytest.mark.requires("root")]
 DEEPRC = Path(sys.executable).parent / "deeprc"
+
+
+def pack(file: Path, folder: Path) -> Path:
+    with tarfile.open(file, "w") as tar:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                tar.add(path, path.relative_to(folder))
+    return file
+
+
+def deeprc(*arguments: object):
+    done = CliRunner().invoke(app, [*map(str, arguments)])
+    return done.exception if done.exception else done.output
+
+
+def test_a_bundle_is_what_its_checksums_say_all_of_it_and_nothing_else(world, tmp_path):
+    held = world.adopt(world.sif())
+    assert "named more than once\n  found: cpu" in str(deeprc("bundle", "cpu", "cpu", "--to", tmp_path / "x.tar"))
+    assert held.path.name in deeprc("bundle", "cpu", "--to", tmp_path / "x.tar")
+    folder = tmp_path / "unpacked"
+    with tarfile.open(tmp_path / "x.tar") as tar:
+        tar.extractall(folder, filter="data")
+    [sbom] = folder.glob("*.cdx.json")
+    sums = folder / "SHA256SUMS"
+    good = {path: path.read_bytes() for path in (sbom, sums)}
+    lines = sums.read_text().splitlines(keepends=True)
+    for change, told in (
+        (lambda: sbom.write_text("{}"), f"{sbom.name} has the digest"),
+        (sbom.unlink, f"{sbom.name} is not in it"),
+        (lambda: (folder / "more").write_text(""), "more is in it and has no checksum"),
+        (lambda: sums.write_text(""), "catalog.yaml is in it and has no checksum"),
+        (lambda: sums.write_text("".join([*lines, "what\n"])), "lines that are no checksums"),
+    ):
+        change()
+        error = str(deeprc("install", pack(tmp_path / "y.tar", folder), "--to", tmp_path / "new"))
+        assert "the bundle is damaged" in error and told in error
+        (folder / "more").unlink(missing_ok=True)
+        for path, data in good.items():
+            path.write_bytes(data)
+    sums.unlink()
+    assert "not a whole bundle" in str(deeprc("install", pack(tmp_path / "y.tar", folder), "--to", tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
+    # The catalog here pins nothing: what a bundle says of itself proves nothing.
+    said = deeprc("install", tmp_path / "x.tar", "--to", tmp_path / "new")
+    assert "warning: cpu is NOT VERIFIED: the catalog here pins no digest and names no key" in said
+    assert f"Compare {held.digest} with what came another way" in said
+    world.publish(digests={MACHINE: held.digest})
+    assert "NOT VERIFIED" not in deeprc("install", tmp_path / "x.tar", "--to", tmp_path / "new")
+    # Beside the image: an SBOM that is not the one in it.
+    assert str(held.path) in deeprc("verify", "cpu")
+    beside = held.path.with_suffix(".cdx.json")
+    beside.write_text(beside.read_text().replace("libc6", "libc7"))
+    for words in (["verify", "cpu"], ["verify"], ["bundle", "cpu", "--to", tmp_path / "z.tar"]):
+        error = str(deeprc(*words))
+        assert f"{beside}: not the document that is in the image" in error, words
+    assert not (tmp_path / "z.tar").exists()
 
 
 def test_a_bundle_installs_without_a_network_and_a_changed_one_does_not(world, key, other_key, tmp_path):
@@ -37,19 +95,17 @@ def test_a_bundle_installs_without_a_network_and_a_changed_one_does_not(world, k
     done = subprocess.run(["unshare", "--net", DEEPRC, *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     [there] = Store(tmp_path / "shared", []).held()
-    assert (there.digest, there.signed_by) == (held.digest, key.fingerprint)
+    assert (there.digest, there.signed_by, done.stderr) == (held.digest, key.fingerprint, "")
     # Changed bytes, and a key that is not the catalog's.
     path = tmp_path / "unpacked" / held.path.name
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with tarfile.open(tmp_path / "changed.tar", "w") as tar:
-        for name in ("SHA256SUMS", "catalog.yaml", held.path.name):
-            tar.add(tmp_path / "unpacked" / name, name)
+    pack(tmp_path / "changed.tar", tmp_path / "unpacked")
     new = Store(tmp_path / "new", [])
     new.folder.mkdir()
     known = load_catalog(world.catalog_file)
-    with pytest.raises(ImageError, match="the image in the bundle is damaged"):
+    with pytest.raises(ImageError, match=rf"the bundle is damaged.*\n.*{held.path.name} has the digest"):
         bundle.install(tmp_path / "changed.tar", new, known, [])
     world.publish(key=other_key.fingerprint)
     world.trust(other_key)
