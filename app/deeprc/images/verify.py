@@ -60,6 +60,7 @@ def of_file(file: Path, catalog: Catalog) -> str:
     digest, pinned = sif.digest(file), image.digests.get(architecture)
     if pinned and digest != pinned:
         raise ImageError("not the image that the catalog pins", where=file, found=digest, expected=pinned)
+    documents.require_beside(file, image.name, digest)
     signed = f", signed with {image.key}" if image.key else ""
     return f"{file}: {image.name}, {digest}{signed}, {age.words(file)}"
 

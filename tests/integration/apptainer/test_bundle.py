@@ -67,10 +67,10 @@ def test_a_bundle_is_what_its_checksums_say_all_of_it_and_nothing_else(world, tm
     world.publish(digests={MACHINE: held.digest})
     assert "NOT VERIFIED" not in deeprc("install", tmp_path / "x.tar", "--to", tmp_path / "new")
     # Beside the image: an SBOM that is not the one in it.
-    assert str(held.path) in deeprc("verify", "cpu")
+    assert str(held.path) in deeprc("verify", "cpu") and str(held.path) in deeprc("verify", held.path)
     beside = held.path.with_suffix(".cdx.json")
     beside.write_text(beside.read_text().replace("libc6", "libc7"))
-    for words in (["verify", "cpu"], ["verify"], ["bundle", "cpu", "--to", tmp_path / "z.tar"]):
+    for words in (["verify", "cpu"], ["verify"], ["verify", held.path], ["bundle", "cpu", "--to", tmp_path / "z.tar"]):
         error = str(deeprc(*words))
         assert f"{beside}: not the document that is in the image" in error, words
     assert not (tmp_path / "z.tar").exists()
