@@ -12,7 +12,7 @@ FILES += [*(ROOT / "app").rglob("*.py"), *(ROOT / "workflows").rglob("*.smk"), R
 
 
 def named(path: Path) -> set[str]:
-    return set(re.findall(r"python3? -m ([A-Za-z_][\w.]*\w)", path.read_text()))
+    return set(re.findall(r"python3? (?:-P )?-m ([A-Za-z_][\w.]*\w)", path.read_text()))
 
 
 @pytest.mark.parametrize("module", sorted(set().union(*map(named, FILES))))

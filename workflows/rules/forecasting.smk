@@ -32,7 +32,7 @@ rule forecasting_train:
     message:
         "train {wildcards.model}"
     shell:
-        "python -m deeprc.applications.forecasting.train --prepared {input:q} --model {wildcards.model:q}"
+        "python -P -m deeprc.applications.forecasting.train --prepared {input:q} --model {wildcards.model:q}"
         " --config {params.config:q} --how {params.how:q} --checkpoints {params.checkpoints:q} --threads {threads}"
         " --out {output:q} {params.to}"
 
@@ -54,7 +54,7 @@ rule forecasting_predict:
     message:
         "forecast with {wildcards.model}"
     shell:
-        "python -m deeprc.applications.forecasting.predict --prepared {input.prepared:q} --model {input.model:q}"
+        "python -P -m deeprc.applications.forecasting.predict --prepared {input.prepared:q} --model {input.model:q}"
         " --threads {threads} --out {output:q} {params.to}"
 
 
@@ -69,5 +69,5 @@ rule forecasting_evaluate:
     message:
         "evaluate the forecasts"
     shell:
-        "python -m deeprc.applications.forecasting.evaluate --prepared {input.prepared:q} --out {output:q}"
+        "python -P -m deeprc.applications.forecasting.evaluate --prepared {input.prepared:q} --out {output:q}"
         " {input.predictions:q} &> {log:q}"

@@ -18,7 +18,7 @@ rule hydrology_train:
     message:
         "train the rainfall-runoff LSTM"
     shell:
-        "python -m deeprc.applications.hydrology.train --prepared {input:q} --config {params.config:q}"
+        "python -P -m deeprc.applications.hydrology.train --prepared {input:q} --config {params.config:q}"
         " --threads {threads} --out {output:q} &> {log:q}"
 
 
@@ -36,7 +36,7 @@ rule hydrology_predict:
     message:
         "simulate the discharge"
     shell:
-        "python -m deeprc.applications.hydrology.predict --prepared {input.prepared:q} --model {input.model:q}"
+        "python -P -m deeprc.applications.hydrology.predict --prepared {input.prepared:q} --model {input.model:q}"
         " --threads {threads} --out {output:q} &> {log:q}"
 
 
@@ -52,5 +52,5 @@ rule hydrology_evaluate:
     message:
         "evaluate the simulated discharge"
     shell:
-        "python -m deeprc.applications.hydrology.evaluate --prepared {input.prepared:q} --model {input.model:q}"
+        "python -P -m deeprc.applications.hydrology.evaluate --prepared {input.prepared:q} --model {input.model:q}"
         " --predictions {input.predictions:q} --out {output:q} &> {log:q}"

@@ -17,4 +17,4 @@ rule:
     message:
         f"prepare the {APPLICATION.subject(OPTIONS)}"
     shell:
-        "python -m {params.stage} {params.data:q} --config {params.config:q} --out {output:q}"
+        "python -P -m {params.stage} {params.data:q} --config {params.config:q} --out {output:q}"

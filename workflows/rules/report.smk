@@ -20,4 +20,4 @@ rule report:
     message:
         "write the report"
     shell:
-        "python -m deeprc.applications.report {params.folders:q} --config {params.config:q} --out {params.out:q} &> {log:q}"
+        "python -P -m deeprc.applications.report {params.folders:q} --config {params.config:q} --out {params.out:q} &> {log:q}"

@@ -33,7 +33,7 @@ def started(ranks: int, module: str, arguments: Sequence[object], threads: int =
     launcher = str(beside) if beside.exists() else shutil.which("mpiexec")
     if launcher is None:
         raise DeepRCError("no mpiexec found", expected="mpiexec beside Python or on the PATH", fix="make install")
-    command = [launcher, "-n", str(ranks), sys.executable, "-m", module, *map(str, arguments)]
+    command = [launcher, "-n", str(ranks), sys.executable, "-P", "-m", module, *map(str, arguments)]
     count = str(threads)
     environment = {**os.environ, "DEEPRC_RANKS": str(ranks), "POLARS_MAX_THREADS": count, "OMP_NUM_THREADS": count}
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, env=environment)

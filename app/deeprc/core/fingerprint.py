@@ -1,7 +1,8 @@
 """What a product was made from: each carries it under `made_from`, so that no stage mixes what does not fit together.
 
-A record holds `data` (file name to SHA-256), `prepare` (the options of the preparation) and, from the model on,
-`train` (the options of the training). What a stage must do:
+A record holds `data` (file name to SHA-256), `prepare` (the options of the preparation), `code` (that of the
+application, `deeprc.core.code`, of the stage that prepared: other code redoes all from there on) and, from the model
+on, `train` (the options of the training). What a stage must do:
 
 - `check`, `prepare`: `prepared(files, options)` of what they read, in `check.json` and `meta.json`;
 - `train`: `trained(meta["made_from"], options)`, in `model.json`; of several models the options begin with the model's
@@ -14,7 +15,8 @@ A record holds `data` (file name to SHA-256), `prepare` (the options of the prep
 
 Ranks and threads are in no record: prepared data are the same for any number of ranks, and threads change sums in
 their last digits only. The workflow compares the records with what the configuration and the data say now
-(`deeprc.workflow`), and makes anew what differs: that is the cure which an error names.
+(`deeprc.workflow`), and makes anew what differs: that is the cure which an error names. Code is compared there alone:
+the check is made outside the image that later stages may run in.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from deeprc.core import code
 from deeprc.core.contents import Contents
 from deeprc.core.errors import DeepRCError
 
@@ -38,7 +41,8 @@ class MixError(DeepRCError):
 
 def prepared(files: Mapping[str, Path], options: Mapping[str, Any]) -> Record:
     """The record of data prepared from `files` (by name) with `options`, whose values JSON knows."""
-    return {"data": Contents().of(files), "prepare": dict(options)}
+    own = code.of_stage()
+    return {"data": Contents().of(files), "prepare": dict(options)} | ({"code": own} if own else {})
 
 
 def trained(made_from: Record | None, options: Mapping[str, Any]) -> Record | None:
@@ -51,13 +55,18 @@ def part_of(made_from: Record | None) -> Record | None:
     return made_from and {key: value for key, value in made_from.items() if key != "train"}
 
 
+def without_code(made_from: Record | None) -> Record | None:
+    """The record, with nothing that is to be compared of the code."""
+    return made_from and {key: value for key, value in made_from.items() if key != "code"}
+
+
 def refuse(where: object, found: Record | None, expected: Record | None, of: object) -> None:
     """Raise a MixError where the product at `where` is not of the data and options that `of` is of.
 
     Products that carry no record at all (of the stages run by hand on data of one's own making) pass where neither
     has one.
     """
-    if reasons := list(differences(found, expected)):
+    if reasons := list(differences(found, without_code(expected))):
         raise MixError(
             f"made from other data or options than {of}",
             where=where,
@@ -67,11 +76,19 @@ def refuse(where: object, found: Record | None, expected: Record | None, of: obj
 
 
 def differences(found: Record | None, expected: Record | None) -> Iterator[str]:
-    """What tells the two records apart, as a person says it: `horizon 24 → 48`, `ETTh1.csv has changed`."""
+    """What tells the two records apart, as a person says it: `horizon 24 → 48`, `ETTh1.csv has changed`.
+
+    The code counts where `expected` names it.
+    """
     if found is None or expected is None:
         if found is not expected:
             yield "it does not say what it was made from" if found is None else "nothing is known of the other"
         return
+    if (new := expected.get("code")) and (old := found.get("code") or {}) != new:
+        versions = [one.get("version") for one in (old, new)]
+        told = f" ({versions[0]} → {versions[1]})" if all(versions) and versions[0] != versions[1] else ""
+        whose = f"the code of {new['name']}"
+        yield f"{whose} has changed{told}" if old else f"{whose} was not yet written down"
     old, new = found.get("data", {}), expected.get("data", {})
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):

@@ -79,7 +79,7 @@ def plan(case: Case, module: str, words: list[str], *, comm: Comm = "mpi", loggi
         )
     site = case.site.model_copy(update={"settings": [*case.site.settings, needs]})
     python = "python" if case.image else sys.executable
-    command = [python, "-m", f"deeprc.doctor.probe.{module}", str(int(case.patience)), *words]
+    command = [python, "-P", "-m", f"deeprc.doctor.probe.{module}", str(int(case.patience)), *words]
     return compose(
         site, case.partition, case.layout, command, image=case.image, image_path=case.image_path, comm=comm
     )  # fmt: skip

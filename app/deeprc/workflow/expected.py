@@ -1,4 +1,4 @@
-"""What the configuration and the data say now: the data's files, and the record that the metrics must have."""
+"""What configuration, data and code say now: the data's files, and the record that the metrics must have."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 from deeprc.applications.base.application import CHECK, METRICS, PREPARED, Application
 from deeprc.applications.base.products import stale
 from deeprc.applications.config import Config
+from deeprc.core import code
 from deeprc.core.contents import Contents
 from deeprc.core.datasets import DATASETS
 from deeprc.core.errors import ConfigError
-from deeprc.core.fingerprint import KEY, Record, differences, read
+from deeprc.core.fingerprint import KEY, Record, differences, read, without_code
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,14 @@ def expected(config: Config) -> dict[str, Record]:
     return {application.name: _record(config, application) for application in config.applications()}
 
 
-def outdated(config: Config) -> dict[str, list[str]]:
-    """The products that stand in the results folder and do not fit the configuration or the data, with the reasons."""
+def outdated(config: Config, *, imaged: bool = False) -> dict[str, list[str]]:
+    """The products in the results folder that do not fit the configuration, the data or the code, with the reasons.
+
+    Of stages that run in an image (`imaged`) the code is the image's, whose digest Snakemake compares.
+    """
     records, results = expected(config), Path(config.results)
+    if imaged:
+        records = {name: without_code(record) for name, record in records.items()}
     found: dict[Path, list[str]] = {}
     for application in config.applications():
         folder = results / application.name
@@ -113,6 +119,7 @@ def _record(config: Config, application: Application) -> Record:
         "data": {**sums, **pinned},
         "prepare": application.preparing(options),
         "train": application.trained(options),
+        "code": code.of(application.package),
     }
 
 

@@ -76,6 +76,7 @@ class _Attached:
     def __init__(self, workflow: Any, config: Config, image: Image | None) -> None:
         self._lacking = [*guests.lacking(image, config.applications())] if image else []
         self._workflow, self._config, self._outdated = workflow, config, {}
+        self._imaged = image is not None
         self._looked = self._in_folder = False
         self._held = contextlib.ExitStack()  # while a run goes on
         self._execute, self._build, self._unlock = workflow.execute, workflow._build_dag, workflow.unlock
@@ -160,7 +161,7 @@ class _Attached:
         """The jobs and their order, with those that make what does not fit."""
         workflow = self._workflow
         with plainly():
-            self._outdated = outdated(self._config)
+            self._outdated = outdated(self._config, imaged=self._imaged)
         workflow.dag.forcefiles.update(self._outdated)
         self._build()
         if workflow.dryrun:

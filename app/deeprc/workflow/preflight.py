@@ -46,7 +46,7 @@ def steps(config: Config) -> tuple[list[Preparation], list[Preparation]]:
         options, data = config.options(application), data_of(config, application)
         for name, path in data.fetched.items():
             if not path.exists():
-                argv = [sys.executable, "-m", "deeprc.core.datasets", name, "--out", str(path)]
+                argv = [sys.executable, "-P", "-m", "deeprc.core.datasets", name, "--out", str(path)]
                 fetches.append(
                     Preparation(
                         f"fetch_{name}", f"fetch the {name} data", "not here yet", argv, logs / f"fetch_{name}.log"
@@ -56,7 +56,7 @@ def steps(config: Config) -> tuple[list[Preparation], list[Preparation]]:
         reasons = list(differences(read(out), part_of(record)))
         if reasons and "check" in application.stages:
             why = "; ".join(reasons) if out.exists() else "never checked"
-            argv = [sys.executable, "-m", f"{application.package}.check"]
+            argv = [sys.executable, "-P", "-m", f"{application.package}.check"]
             argv += ["--config", json.dumps(application.preparing(options)), "--out", str(out)]
             argv += application.given(data.paths)
             name, label = f"{application.name}_check", f"check the {application.subject(options)}"

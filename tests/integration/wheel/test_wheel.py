@@ -183,6 +183,7 @@ def test_a_study_ends_with_a_report(place):
     (study / "config" / "config.yaml").write_text(yaml.safe_dump(config))
     other = place.run("snakemake", "--profile", "site/frontera", "--executor", "dryrun", "-n", folder=study)
     assert other.returncode == 0 and "\nsummary  " in other.stdout, other.stderr
+    (study / "typer.py").write_text("raise SystemExit('planted')")  # no stage imports from the study's folder
     done = place.run("snakemake", "--profile", "site/localhost", folder=study)
     assert done.returncode == 0, done.stderr
     assert f"Report: {study}/results/report.html" in done.stderr.splitlines()
@@ -192,9 +193,12 @@ def test_a_study_ends_with_a_report(place):
     with (study / "results" / "summary.csv").open() as file:
         assert dict(csv.reader(file))["forecasting.models.GRU.mae"] == f"{mae:.2g}"
     run = json.loads((study / "results" / "run.json").read_text())
-    assert {"prepare", "train", "predict", "evaluate"} <= {
-        task["command"].split()[2].rpartition(".")[2] for task in run["tasks"] if " -m " in task["command"]
-    }
+    modules = {task["command"].split()[3] for task in run["tasks"] if " -P -m " in task["command"]}
+    assert {"prepare", "train", "predict", "evaluate"} <= {module.rpartition(".")[2] for module in modules}
+    with (study / "workflow" / "scripts" / "summary.py").open("a") as file:
+        file.write("# edited\n")
+    edited = place.run("snakemake", "--profile", "site/localhost", "-n", folder=study)
+    assert "workflow/scripts/summary.py is newer" in edited.stdout and "_prepare" not in edited.stdout, edited.stdout
     snakefile = study / "workflow" / "Snakefile"
     whole = snakefile.read_text()
     snakefile.write_text(whole + "\n\nuse rule report from pipelines with:\n    message:\n        'mine'\n")

@@ -79,10 +79,10 @@ def test_run_json_has_each_stages_own_command_and_the_configuration_as_it_was_us
     stages = {task["label"]: task for task in about["tasks"]}
     assert len(stages) == (2 + 2 * len(MODELS)) + 4  # but the report, which is still at work
     prepare = stages["prepare the air quality data"]
-    assert prepare["command"].startswith("python -m deeprc.applications.forecasting.prepare --data ")
+    assert prepare["command"].startswith("python -P -m deeprc.applications.forecasting.prepare --data ")
     assert (prepare["cores"], prepare["nodes"], prepare["ranks"]) == ([0, 1], ["localhost", "localhost"], 2)
     for task in about["tasks"]:
-        assert task["command"].startswith(f"python -m deeprc.applications.{task['rule'].replace('_', '.')} ")
+        assert task["command"].startswith(f"python -P -m deeprc.applications.{task['rule'].replace('_', '.')} ")
     used = about["config"]["forecasting"]
     assert used["target"] == "pm2.5" and set(used["models"]) == MODELS
     for name, options in used["models"].items():

@@ -30,6 +30,8 @@ def run(snakemake, tmp_path_factory):
     shutil.copytree(DIGITS, folder / "source")  # where setuptools leaves its folders
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "--target", folder / "installed", folder / "source"], check=True, timeout=120)
+    for name in ("typer", "deeprc_digits"):  # in the study's own folder, which no stage imports from
+        (folder / f"{name}.py").write_text("raise SystemExit('planted')")
     return folder, snakemake(folder, "--config", "pipelines=digits", PYTHONPATH=str(folder / "installed"))
 
 
@@ -51,6 +53,25 @@ def test_a_guest_is_run_to_its_report_on_frames_of_two_ranks(run):
     page = (results / "report.html").read_text()
     for part in ('<section id="digits">', 'id="digits-confusion-figure"', "Digits told right", 'href="#digits"'):
         assert part in page
+
+
+def test_other_code_redoes_all_that_it_made(run, snakemake):
+    folder, _ = run
+
+    def foretold() -> str:
+        return snakemake(folder, "-n", "--config", "pipelines=digits", PYTHONPATH=str(folder / "installed")).stdout
+
+    assert "Nothing to be done" in (said := foretold()), said
+    about = folder / "installed" / "deeprc_digits-1.0.dist-info" / "METADATA"
+    about.write_text(about.read_text().replace("\nVersion: 1.0", "\nVersion: 2.0"))
+    with (folder / "installed" / "deeprc_digits" / "train.py").open("a") as file:
+        file.write("# other code\n")
+    for name in ("report.html", "run.json"):  # else a report would name 2.0 beside what 1.0 made
+        (folder / "results" / name).unlink()
+    said = foretold()
+    why = r" +1  the code of deeprc_digits has changed \(1\.0 → 2\.0\)$"
+    found = [stage for stage in ("prepare", "train", "infer") if re.search(f"^digits_{stage}{why}", said, re.M)]
+    assert found == ["prepare", "train", "infer"] and re.search("^report +1 ", said, re.M), said
 
 
 def test_it_is_small_and_nobody_here_knows_it():

@@ -21,7 +21,7 @@ def case():
 def test_the_line_is_that_of_any_task_and_logging_goes_the_way_of_the_sites_settings(case):
     made = plan(case, "world", ["speed"], logging={"UCX_LOG_LEVEL": "info"})
     assert made.launcher[1:] == ["-np", "2"]
-    assert made.command[1:] == ["-m", "deeprc.doctor.probe.world", "60", "speed"]
+    assert made.command[1:] == ["-P", "-m", "deeprc.doctor.probe.world", "60", "speed"]
     assert made.environment["UCX_LOG_LEVEL"] == "info"
     assert "UCX_LOG_LEVEL" not in plan(case, "world", []).environment
 

@@ -64,7 +64,8 @@ def ask(arguments):
 def main():
     """Be the program, one way or the other."""
     arguments, python = sys.argv[1:], real()
-    plain = arguments and (arguments[0] in ("-m", "-c") or not arguments[0].startswith("-"))
+    known = arguments[:1] in (["-m"], ["-c"]) or arguments[:2] == ["-P", "-m"]
+    plain = known or (arguments and not arguments[0].startswith("-"))
     try:
         if not plain or not same(python, os.environ["DEEPRC_WARM_PYTHON"]):
             raise OSError

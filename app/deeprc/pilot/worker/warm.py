@@ -258,9 +258,11 @@ def _run(arguments: list[str]) -> int:
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()  # else every program would draw the same numbers
     sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    kind, *rest = arguments
+    safe = arguments[0] == "-P"
+    kind, *rest = arguments[safe:]
     if kind == "-m":
-        sys.path.insert(0, str(Path.cwd()))
+        if not safe:
+            sys.path.insert(0, str(Path.cwd()))
         sys.argv = rest
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
     elif kind == "-c":

@@ -13,7 +13,7 @@ rule digits_train:
     message:
         "train the network"
     shell:
-        "python -m deeprc_digits.train --prepared {input:q} --config {params.config:q} --out {output:q} &> {log:q}"
+        "python -P -m deeprc_digits.train --prepared {input:q} --config {params.config:q} --out {output:q} &> {log:q}"
 
 
 rule digits_infer:
@@ -30,5 +30,5 @@ rule digits_infer:
     message:
         "tell the digits apart"
     shell:
-        "python -m deeprc_digits.infer --prepared {input.prepared:q} --model {input.model:q}"
+        "python -P -m deeprc_digits.infer --prepared {input.prepared:q} --model {input.model:q}"
         " --predictions {output.predictions:q} --out {output.metrics:q} &> {log:q}"
