@@ -74,7 +74,7 @@ class ExecutorSettings(ExecutorSettingsBase):
 
     @property
     def queueing(self) -> Queueing:
-        """What the batch system is asked for beside nodes and time."""
+        """What the batch system is asked for besides nodes and time."""
         return Queueing(self.account, self.qos, self.constraint, self.reservation, self.exclusive)
 
 

@@ -28,7 +28,7 @@ class Asking:
         self._state = state
 
     def pilot(self, folder: Path) -> Pilot:
-        """The pilot that will be started, if a job needs it; what is wrong with the site or a request is told here."""
+        """The pilot that will be started, if a job needs it; errors in the site or a request are reported here."""
         state, settings = self._state, self._state.settings
         site = load_site(settings.site)
         if site.status.state == "retired":
@@ -89,7 +89,7 @@ class Asking:
         return asked
 
     def task(self, job, asked: Request, pilot: Pilot) -> Task:
-        """What the pilot is to be told of a job, less its name and its files."""
+        """What the pilot must know about a job, except its name and its files."""
         return Task(
             "",
             [],

@@ -57,7 +57,7 @@ class Executor(RemoteExecutor):
         internals.keep_out()
         internals.mask_messages(mask)
         internals.hush(self.workflow, self._local_failed)
-        # What is wrong with the site or a request is told here, before any job runs, local ones neither.
+        # What is wrong with the site or a request is reported here, before any job runs, even a local one.
         try:
             folder.check()
             self._pilots = Pilots(state, asking, self._submitting)

@@ -1,4 +1,4 @@
-"""The image that jobs run in: its digest, known when the Snakefile is read, and what a job's event tells of it.
+"""The image that jobs run in: its digest, known when the Snakefile is read, and what a job's event says about it.
 
 A Snakefile that makes it a parameter of its rules has their products made anew when the image is another one:
 

@@ -73,7 +73,7 @@ class JobFiles:
             return 1
 
     def memory(self, rank: int) -> str | None:
-        """What is known of a rank that was killed for its memory: the MB that it had, or `kernel`."""
+        """What is known about a rank that was killed for its memory: the MB that it had, or `kernel`."""
         path = self.folder / f"memory.{rank}"
         return path.read_text().strip() if path.exists() else None
 

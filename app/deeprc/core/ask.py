@@ -1,4 +1,4 @@
-"""Asking programs and files: bounded, and without a word where there is no answer."""
+"""Ask programs and files: with a time limit, and silently where there is no answer."""
 
 from __future__ import annotations
 

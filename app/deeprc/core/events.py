@@ -1,4 +1,4 @@
-"""What a run tells of itself: the lines of its `events.jsonl`, which the executor writes and the report reads.
+"""What a run says about itself: the lines of its `events.jsonl`, which the executor writes and the report reads.
 
 A JSON object a line. The classes below are all there is: what they do not know is refused, so that nothing that was
 written is left out of a report in silence.
@@ -146,7 +146,7 @@ def read(path: Path) -> Iterator[Event]:
     Raises
     ------
     InputError
-        For a line that is no event, with file, line, and the field that is missing or unknown.
+        For a line that is not an event, with file, line, and the field that is missing or unknown.
     """
     *whole, last = path.read_bytes().split(b"\n")  # other signs that end a line for Python may stand in a name
     for number, text in enumerate(whole, 1):

@@ -169,7 +169,7 @@ def _bars(name: str) -> str:
 
 
 def _sureness(name: str) -> int:
-    """0 for a name that is no secret's, 1 for one that may be something else's, too, 2 for a secret's."""
+    """0 for a name that is not a secret's, 1 for one that may be something else's, too, 2 for a secret's."""
     words = _bars(name)
     return bool(_NAME.search(words)) + bool(_SURE.search(words) and not _PATHS.search(words))
 

@@ -101,7 +101,7 @@ def require_closed(folder: Path) -> None:
 def fault(path: str | Path, *, root: bool = False) -> str | None:
     """Why what stands at `path` is not the user's alone; None where it is, or where nothing stands there.
 
-    It says nothing of the way there: see `writers`.
+    It says nothing about the way there: see `writers`.
 
     Parameters
     ----------

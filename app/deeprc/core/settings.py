@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationInfo, field_validator
 
 
 class Settings(BaseModel):
-    """A part of the configuration in which true and false are no numbers: pydantic takes them for 1 and 0."""
+    """A part of the configuration in which true and false are not numbers: pydantic takes them for 1 and 0."""
 
     @field_validator("*", mode="before")
     @classmethod

@@ -1,7 +1,7 @@
 """What comes with Deep RC: its folders in the installed package or a checkout, and the versions of what it stands on.
 
 They are never looked for in the working directory: that may be a folder, such as /tmp, where somebody else has put a
-catalog with digests and keys of his own. What lies there is told, and read only where a variable names it.
+catalog with digests and keys of his own. What lies there is reported, but read only where a variable names it.
 """
 
 from __future__ import annotations

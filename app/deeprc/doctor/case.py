@@ -1,4 +1,4 @@
-"""What is to be looked at: the site, its partition, the layout and the image."""
+"""What the doctor examines: the site, its partition, the layout and the image."""
 
 from __future__ import annotations
 

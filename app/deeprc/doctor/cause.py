@@ -10,7 +10,7 @@ from deeprc.launch.launchers.srun import PMI as SRUN
 from deeprc.sites.detect.mpi import what_it_is
 
 LINE = 300  # characters of a log's line that are shown
-# What a launcher offers is told by the variables that it sets; what a library wants by its name.
+# The variables that a launcher sets show what it offers; the name of a library shows what it wants.
 OFFERS = (
     ("PMIX_RANK", "PMIx"),
     ("PALS_RANKID", "PALS"),

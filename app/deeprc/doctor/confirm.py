@@ -35,9 +35,9 @@ def confirm(
 ) -> list[str]:
     """Mark what was seen in the site's file, and return a line for each part.
 
-    One rank says nothing of the launcher, one node nothing of the network, and a site that was named by DEEPRC_SITE
-    nothing of the signs that it is known by. A part is left as it is where anything about it is not ok. Keys of it that
-    nobody had verified, and that were not seen either, are named in `unverified`.
+    One rank says nothing about the launcher, one node nothing about the network, and a site named by DEEPRC_SITE
+    nothing about the signs that it is known by. A part is left as it is where anything about it is not ok. Its keys
+    that nobody had verified, and that were not seen either, are named in `unverified`.
     """
     text, lines = file.read_text(encoding="utf-8"), []
     silent = {"world": layout.ranks == 1, "provider": layout.nodes == 1 and site.interconnect.provider != "shm"}

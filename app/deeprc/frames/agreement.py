@@ -19,7 +19,7 @@ class SchemaError(DeepRCError):
 
 @dataclass(frozen=True)
 class Account:
-    """What a rank tells of its part of a step that failed somewhere.
+    """What a rank says about its part of a step that failed somewhere.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ def names(given: Names, what: str) -> list[str]:
     Raises
     ------
     InputError
-        When there is none, one is given twice, or something is no name.
+        When there is none, one is given twice, or something is not a name.
     """
     listed = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
     for name in listed:
@@ -48,7 +48,7 @@ def unique(listed: Sequence[str], what: str, fix: str | None = None) -> None:
 
 
 def known(listed: Iterable[str], columns: Sequence[str], whose: str = "the frame") -> None:
-    """Raise an InputError, with the nearest name that there is, for a name that is not among the columns."""
+    """Raise an InputError, with the nearest name that exists, for a name that is not among the columns."""
     there = set(columns)
     for name in listed:
         if name not in there:

@@ -37,7 +37,7 @@ def partial_sums(df: pl.DataFrame, by: Sequence[str], column: str) -> pl.DataFra
     Returns
     -------
     One row per group and bin: the keys, `bin`, and the sums over the values x = w 2^(8 bin) with w = a 2^30 + b:
-    `whole` Σw, `high` Σa², `cross` Σab, `low` Σb² (Int128), `count` of the values, `odd` of those that are no numbers.
+    `whole` Σw, `high` Σa², `cross` Σab, `low` Σb² (Int128), `count` of the values, `odd` of those that are not numbers.
     """
     df = df.drop_nulls(column)
     values = df[column].cast(pl.Float64).to_numpy()

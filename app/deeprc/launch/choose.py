@@ -26,7 +26,7 @@ def choose_partition(site: Site, gpus: int = 0) -> Partition:
 def make_layout(
     partition: Partition, *, nodes: int = 1, ranks: int | None = None, cores: int | None = None, gpus: int = 0
 ) -> Layout:
-    """A layout; a node's ranks share its usable cores where nothing is said of them."""
+    """A layout; a node's ranks share its usable cores where nothing is said about them."""
     ranks = ranks or nodes
     per_node = -(-ranks // nodes)
     return Layout(ranks, cores or max(1, partition.usable_cores // per_node), gpus, nodes)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # ParaStation's plugin of Slurm, and the daemons of Open MPI 4 and 5, speak PMIx.
 SPEAKS = {"pspmix": "pmix", "orte": "pmix", "prrte": "pmix"}
-# Launchers that come with an MPI: they start that one's ranks, whatever is said of them.
+# Launchers that come with an MPI: they start that one's ranks, whatever is said about them.
 OWN = {
     "mpiexec-hydra": ("mpich", "mvapich"),
     "mpirun-intelmpi": ("intel-mpi",),
@@ -117,7 +117,7 @@ def both(site: Site, partition: Partition, ranks: str, spoken: Sequence[str]) ->
 
 
 def doubts(site: Site, partition: Partition, verdict: Verdict, ranks: int) -> list[str]:
-    """What is said of ranks of which nobody knows whether they and their launcher speak the same.
+    """The message about ranks that may not speak the same protocol as their launcher.
 
     `srun` that is told a PMI refuses what it does not have: that is no silent world of one, and no doubt. And a
     facility's plain `srun` starts the facility's first MPI, if it speaks anything.

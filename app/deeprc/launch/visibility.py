@@ -85,7 +85,7 @@ HIERARCHY = "ZE_FLAT_DEVICE_HIERARCHY"
 def mistaken(partition: Partition, layout: Layout, environment: dict[str, str]) -> tuple[str, str] | None:
     """Why numbers in ZE_AFFINITY_MASK would mean something else than the site counts, and what to do about it.
 
-    Where nothing says what they mean, `environment` is told.
+    Where nothing says what they mean, it is set in `environment`.
     """
     accelerator = partition.accelerator
     if not layout.gpus_per_rank or accelerator is None or not accelerator.hierarchies:

@@ -13,7 +13,7 @@ Reproducible = Literal["fixed", "elastic"]
 
 
 class How(Settings):
-    """What changes how a training is computed, and not what comes of it."""
+    """What changes how a training is computed, but not its result."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 

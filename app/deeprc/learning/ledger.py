@@ -1,7 +1,7 @@
 """The ledger of a training: which sample went into which step, written down where it was used, not where planned.
 
 Each rank notes what it has computed gradients of. What a kill has made undone is not in it: notes are saved with the
-weights that they tell of, in one commit, and a training that goes on from a checkpoint goes on with its notes.
+weights that they describe, in one commit, and a training that goes on from a checkpoint goes on with its notes.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Ledger:
                 pq.write_table(pa.table(columns, SCHEMA), temporary, compression="zstd")
 
     def load(self, parts: list[str]) -> None:
-        """Go on after the parts of a checkpoint; what was written after it tells of steps that are undone."""
+        """Go on after the parts of a checkpoint; what was written after it describes steps that are undone."""
         self.parts, self._notes = list(parts), []
         if self.peers.rank == 0:
             for path in self.folder.glob("steps-*.parquet"):

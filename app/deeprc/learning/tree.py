@@ -32,7 +32,7 @@ def shards_of(rank: int, ranks: int, shards: int) -> range:
     Raises
     ------
     ConfigError
-        Where ranks or shards are no powers of two, or there are more ranks than shards.
+        Where ranks or shards are not powers of two, or there are more ranks than shards.
     """
     for what, count in (("virtual shards", shards), ("ranks", ranks)):
         if count < 1 or count & (count - 1):

@@ -1,4 +1,4 @@
-"""What a batch system is told of a pilot's job, and how the job is ended."""
+"""What a batch system is told about a pilot's job, and how the job is ended."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ class Pilot:
         return time.monotonic() - started
 
     def last_words(self) -> tuple[list[str], Path]:
-        """What is known of its end beside `allocation.why`: lines, and the file or folder that tells more."""
+        """What is known about its end beside `allocation.why`: lines, and the file or folder that tells more."""
         return ([], self.engine.log) if self.allocation.explained else self.engine.last_words()
 
     def _hand_on(self, tasks: list[Task]) -> None:

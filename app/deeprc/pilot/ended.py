@@ -1,4 +1,4 @@
-"""What a person is told of a job that its own program did not end."""
+"""The message to a person about a job that its own program did not end."""
 
 from __future__ import annotations
 

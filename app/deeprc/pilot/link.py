@@ -151,7 +151,7 @@ class Link:
         return PilotNews(state, reason, news.get("said", ""), explained=reason is not None)
 
     def _await_broker(self) -> None:
-        # Its output says nothing of its end: processes that RADICAL-Pilot has forked hold that open, too.
+        # Its output says nothing about its end: processes that RADICAL-Pilot has forked hold that open, too.
         os.waitid(os.P_PID, self._broker.pid, os.WEXITED | os.WNOWAIT)
         self._gone()
 

@@ -30,12 +30,12 @@ class Scripts:
         self._folder, self._sees, self._workers = folder, sees, 0
 
     def launch(self, task: Task, node: int | None = None) -> Launch:
-        """What the engine is told of a task, with the number of its node where that is chosen.
+        """What the engine is told about a task, with the number of its node where that is chosen.
 
         On this machine one rank needs no launcher: its plan has none.
         """
         plan = self._planner.plan(task)
-        # Nothing is asked of memory where the site file does not tell a node's.
+        # No memory is requested where the site file does not say how much a node has.
         asked = task.ranks, task.cores_per_rank, task.gpus_per_rank, plan.layout.memory_mb
         if not plan.launcher:
             return Launch(task.uid, task.argv, *asked, task.nodes, node)

@@ -1,4 +1,4 @@
-"""What a pilot is given to run, and how it ended."""
+"""The tasks that a pilot is given to run, and how they ended."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Task:
     contained
         Whether the command runs in the pilot's image, where there is one.
     folder
-        Where its launch script and its placement are written (several ranks only); or what is known of a command.
+        Where its launch script and its placement are written (several ranks only); or what is known about a command.
     environment
         The file of its environment, see `worker/surroundings.py`; its worker's own, if not given (one rank only).
     chosen

@@ -125,7 +125,7 @@ class Workers:
     def news(
         self, uid: str, state: str, cores: list[tuple[str, int]], reason: str | None, nodes: Sequence[int] = (0,)
     ) -> None:
-        """What the engine tells of a worker or a task of several ranks; `nodes` are the numbers of each rank's."""
+        """What the engine says about a worker or a task of several ranks; `nodes` are the numbers of each rank's."""
         runs = state == "RUNNING"
         with self._lock:
             if runs and not self._alive:  # nothing could start before

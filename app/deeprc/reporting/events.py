@@ -117,7 +117,7 @@ def read_runs(path: Path, left_out: list[InputError] | None = None) -> list[Run]
     Raises
     ------
     InputError
-        For a line that is no event, with file, line and what is missing or unknown.
+        For a line that is not an event, with file, line and what is missing or unknown.
     """
     if path.is_file():
         files = [path]

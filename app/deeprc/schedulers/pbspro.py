@@ -60,7 +60,7 @@ class PbsPro(Scheduler):
         return [*job.options, *(["-l", "place=scatter"] if job.nodes > 1 and not told else [])]
 
     def contradiction(self, options: Sequence[str], facts: Mapping[str, object], nodes: int) -> str | None:
-        """A `place` that is no scatter."""
+        """A `place` that is not a scatter."""
         wrong = [place for place in places(options) if nodes > 1 and "scatter" not in place.split(":")]
         if not wrong:
             return None

@@ -1,4 +1,4 @@
-"""A batch system and its queues, as each of the three tells of them."""
+"""A batch system and its queues, as each of the three describes them."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Slurm(Scheduler):
         return SchedulerFound("slurm", version, config.get("ClusterName"), queues, None, default_pmi(config), left_out)
 
     def options_for(self, queue: Queue, *, processors: int, gres: Gres | None, gpus: int) -> list[str]:
-        """Nodes and ranks, and its accelerators where it tells of some."""
+        """Nodes and ranks, and its accelerators where it reports some."""
         options = [f"--partition={queue.name}", "--nodes={nodes}", "--ntasks-per-node={ranks_per_node}"]
         kind = f"{gres[0]}:" if gres and gres[0] else ""
         return [*options, f"--gres=gpu:{kind}{{gpus}}"] if gres else options

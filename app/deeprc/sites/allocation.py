@@ -1,4 +1,4 @@
-"""What a job of some nodes is asked for by: the site's options, and what these leave unsaid."""
+"""How a job of some nodes is requested: the site's options, and what these leave out."""
 
 from __future__ import annotations
 

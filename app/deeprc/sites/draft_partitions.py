@@ -1,4 +1,4 @@
-"""The partitions of a draft: each kind of nodes that the batch system tells of, its accelerators, how to ask for it."""
+"""The partitions of a draft: each kind of node that the batch system reports, its accelerators, how to ask for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deeprc.sites.detect.accelerators import Accelerators
 from deeprc.sites.detect.machine import Machine
 
 FILL_IN = "FILL IN"
-ROOM = 0.1  # what a batch system tells of a node's memory and what the node has differ by less
+ROOM = 0.1  # what a batch system says about a node's memory and what the node has differ by less
 SLICE = r"\d+g\.(\d+)gb"  # of NVIDIA's (MIG): `a100_1g.5gb`
 
 

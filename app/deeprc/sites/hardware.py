@@ -150,7 +150,7 @@ class Partition(Fact):
     memory_mb
         Memory of a node, MB (10^6 bytes); None where nobody has told.
     launcher
-        Where it is not the site's: all that is known of it. A name alone says nothing of its PMI.
+        Where it is not the site's: all that is known about it. A name alone says nothing about its PMI.
     scheduler_options
         What an allocation of it needs; `{nodes}`, `{ranks_per_node}`, `{gpus}` (of a node) and `{queue}` are filled
         in.

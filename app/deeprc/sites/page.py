@@ -144,7 +144,7 @@ def _condition(when: When) -> str:
 
 
 def _notes(facts: Iterable[Fact]) -> list[str]:
-    """Notes that are no doubts: those stand in their own sections."""
+    """Notes that are not doubts: doubts have their own sections."""
     return [
         f"{getattr(fact, 'name', None) or getattr(fact, 'description', None)}: {fact.note}."
         for fact in facts

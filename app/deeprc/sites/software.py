@@ -113,7 +113,7 @@ class LauncherFact(Fact):
 
     @property
     def only_named(self) -> bool:
-        """Whether nothing is known of it but its name."""
+        """Whether nothing is known about it but its name."""
         return self.model_fields_set == {"name"}
 
 
@@ -121,7 +121,7 @@ def _named(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
-PartitionLauncher = Annotated[LauncherFact, BeforeValidator(_named)]  # a name alone: nothing else is known of it
+PartitionLauncher = Annotated[LauncherFact, BeforeValidator(_named)]  # a name alone: nothing else is known about it
 
 
 class MpiBuild(Fact):

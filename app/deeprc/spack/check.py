@@ -134,7 +134,7 @@ def _collectives(variant: Variant, catalog: Catalog) -> Iterator[str]:
 
 
 def _versions(variant: Variant, catalog: Catalog) -> Iterator[str]:
-    """CUDA, ROCm and the collectives are those that the catalog tells of the image."""
+    """CUDA, ROCm and the collectives are those that the catalog names for the image."""
     image = _image(variant, catalog)
     if not image or image.route != "spack":
         return

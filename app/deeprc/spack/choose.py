@@ -14,7 +14,7 @@ from deeprc.sites.software import Mpi
 from deeprc.spack.mpi import FACILITYS, chosen_mpi, mpi_external, package_for
 from deeprc.spack.tree import RDMA, Variant, find_variant, layers, read_layer, values_of
 
-# What the text of `cpu` in a site file tells of the processor; the first that matches. Zen 4 runs what Zen 3 does.
+# What the text of `cpu` in a site file says about the processor; the first that matches. Zen 4 runs what Zen 3 does.
 TARGETS = [
     (r"EPYC 7\w*3\w?\b|EPYC 9\d\d4|Zen ?[34]|Milan|Genoa|Trento", "zen3"),
     (r"Xeon (CPU )?Max|Sapphire Rapids|Xeon \w* ?8[45]\d\d\b", "sapphirerapids"),

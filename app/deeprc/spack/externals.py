@@ -61,7 +61,7 @@ class Externals:
 
 
 def externals(site: Site, partition: Partition, family: str | None = None) -> Externals:
-    """The site's MPI, and what its modules tell of CUDA, ROCm, libfabric, UCX, Slurm and PMIx.
+    """The site's MPI, and what its modules say about CUDA, ROCm, libfabric, UCX, Slurm and PMIx.
 
     The MPI is of the ABI `family` (`choose` says which the variant has); of the site's first one, if none is given.
     """

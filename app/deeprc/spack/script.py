@@ -134,7 +134,7 @@ def _install(build: Build) -> list[str]:
     jobs = f" -j {build.jobs}" if build.jobs else ""
     lines = []
     if cache and cache.sign:
-        # Spack takes the only key that there is where there is no such one (spack#24656), and hours later.
+        # Without such a key Spack takes the only one that exists (spack#24656), and does so hours later.
         lines += ["# Signing is tried before anything is built"]
         trial = '"$(command -v gpg2 || command -v gpg)" --batch --quiet --local-user'
         lines += [f"echo | {trial} {shlex.quote(cache.sign)} --detach-sign >/dev/null"]

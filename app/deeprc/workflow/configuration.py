@@ -50,7 +50,7 @@ def read_config(values: dict, *, files: Iterable[str | Path], given: Mapping[str
 
 
 def _gave(given: object, keys: tuple) -> bool:
-    """Whether the value at `keys` is from `given`: a value there that is no mapping stands for all below it."""
+    """Whether the value at `keys` is from `given`: a value there that is not a mapping stands for all below it."""
     for key in keys:
         if not isinstance(given, Mapping):
             return True

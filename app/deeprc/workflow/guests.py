@@ -1,4 +1,4 @@
-"""The rules of an application, which may be somebody else's: what is wrong with them is told before anything runs."""
+"""The rules of an application, which may be somebody else's: their errors are reported before anything runs."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Holder:
     host, machine
         The machine's name and id (`/etc/machine-id`; empty where it has none).
     since, command
-        What people are told of it.
+        When the run began, and its command, both for messages.
     """
 
     pid: int

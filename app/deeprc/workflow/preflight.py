@@ -39,7 +39,7 @@ class PreflightError(DeepRCError):
 
 
 def steps(config: Config) -> tuple[list[Preparation], list[Preparation]]:
-    """What is to be fetched, and what is to be checked after that."""
+    """What must be fetched, and what must be checked after that."""
     results = Path(config.results)
     logs, fetches, checks = results / "logs", [], []
     for application, record in zip(config.applications(), expected(config).values(), strict=True):

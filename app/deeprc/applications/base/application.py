@@ -22,7 +22,7 @@ CHECK, PREPARED, METRICS = "check.json", "prepared", "metrics.json"
 
 
 class Report(Protocol):
-    """How the report tells of an application: a module or an object."""
+    """How the report presents an application: a module or an object."""
 
     def read(self, folder: Path) -> Results | None:
         """What the pipeline left in `folder`; None where there is nothing to tell."""
@@ -32,7 +32,7 @@ class Report(Protocol):
 
 
 class Application:
-    """A pipeline from data to metrics, and how the report tells of it.
+    """A pipeline from data to metrics, and how the report presents it.
 
     Its stages are modules of its package, `python -m <package>.<stage>`. Two are started for it, with `--config JSON
     --out PATH` and what `given` says: `check`, if there is one, before any job, and `prepare` on `ranks` MPI ranks

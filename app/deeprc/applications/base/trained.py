@@ -11,7 +11,7 @@ from deeprc.core import fingerprint
 from deeprc.core.files import atomic
 from deeprc.core.fingerprint import Record
 
-MODEL = "model.json"  # what train tells of a model, with `made_from`
+MODEL = "model.json"  # what train says about a model, with `made_from`
 
 
 def read_model(folder: Path, record: Record | None, prepared: Path) -> dict:

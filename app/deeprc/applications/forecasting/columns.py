@@ -23,7 +23,7 @@ _NUMBER = rf"^[-+−–]?{_DIGITS}(?:[eE][-+−]?[0-9]+)?\s*%?$|^(?i:true|false)
 
 @dataclass(frozen=True)
 class KnownDataset:
-    """What is known of a public data set.
+    """What is known about a public data set.
 
     Attributes
     ----------

@@ -55,7 +55,7 @@ def read(path: Path, config: DataConfig) -> Observations:
     Raises
     ------
     InputError
-        For a file that is no table, a column that is missing, a date or number that cannot be read (with its line), a
+        For a file without a table, a column that is missing, a date or number that cannot be read (with its line), a
         date out of line, a time that stands twice with different values, or a target without any value.
     """
     missing = config.missing or ()
@@ -74,7 +74,7 @@ def read(path: Path, config: DataConfig) -> Observations:
             words = table.words(name)
             columns += [(words == value).cast(pl.Float64).alias(f"x:{name}={value}") for value in values]
     frame = once(table, pl.DataFrame([ids.alias("id"), time.alias("time"), y, *columns]), config, roles.time)
-    # The name and the unit of a public data set are said of its own files and target alone.
+    # The name and the unit of a public data set hold for its own files and target only.
     known = layout if layout and all(name in table.columns for name in layout.columns) else None
     unit = known.unit if known and roles.target == known.target else ""
     return Observations(

@@ -18,7 +18,7 @@ FAR = 1e4
 def calendar(ds: pl.Series, step: TimeStep) -> list[pl.Series]:
     """The calendar at the times `ds` as points on circles (sine and cosine): what changes from step to step.
 
-    The hour for steps that are no whole days, the weekday for steps below a week, the month unless steps are years.
+    The hour for steps that are not whole days, the weekday for steps below a week, the month unless steps are years.
     """
     time = ds.dt
     angles = {}

@@ -30,7 +30,7 @@ class Prepared:
 
     @property
     def basins(self) -> dict[str, dict]:
-        """What is known of each basin, by basin."""
+        """What is known about each basin, by basin."""
         return self.meta["basins"]
 
     @property

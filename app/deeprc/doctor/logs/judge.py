@@ -22,7 +22,7 @@ class Finding:
 
 
 def judge_provider(expected: str, used: list[Use], nodes: int) -> Finding:
-    """Compare the site file's provider with what the logs tell of a run on `nodes` nodes."""
+    """Compare the site file's provider with what the logs say about a run on `nodes` nodes."""
     if not used:
         return Finding("unknown", "no library told what it uses: its log may be off, or go elsewhere")
     statements = list(_by_line(used).values())
@@ -61,7 +61,7 @@ def _by_line(used: list[Use]) -> dict[str, Statement]:
 
 
 def _between_nodes(statements: list[Statement], nodes: int) -> list[Statement]:
-    """What is said of the way between nodes, by each library that says something."""
+    """What each library says about the way between nodes, if it says anything."""
     beyond = [line for line in statements if line[0].scope != "node" and not any(u.provider == "shm" for u in line)]
     clear = {line[0].library for line in beyond if line[0].scope == "network"}
     beyond = [line for line in beyond if line[0].scope == "network" or line[0].library not in clear]

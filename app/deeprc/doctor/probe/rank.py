@@ -1,4 +1,4 @@
-"""What each rank tells of itself, before it waits for any other."""
+"""What each rank says about itself, before it waits for any other."""
 
 from __future__ import annotations
 

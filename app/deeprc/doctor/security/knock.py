@@ -37,7 +37,7 @@ def knock(address: str, port: int, patience: float = PATIENCE) -> Answer:
 
 
 def _prove(line: socket.socket, said: bytes) -> Answer:
-    """What comes of a wrong proof."""
+    """The answer to a wrong proof, which is sent here."""
     if len(said + _hear(line, NONCE - len(said))) < NONCE:
         return "unknown"
     line.sendall(bytes(PROOF))

@@ -35,7 +35,7 @@ def checked(method: str, schema: Mapping[str, pl.DataType], made: Callable[[pl.L
     Raises
     ------
     InputError
-        When Polars refuses, with the nearest name for a column that there is not.
+        When Polars refuses, with the nearest name for a column that does not exist.
     """
     try:
         return made(empty(schema)).collect_schema()

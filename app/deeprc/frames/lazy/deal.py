@@ -70,7 +70,7 @@ class Size:
 
     @property
     def read(self) -> float:
-        """The rows of which these are left."""
+        """The number of rows before predicates left this share."""
         return self.rows / self.share if self.share else 0.0
 
     def part(self, share: float) -> Size:

@@ -72,7 +72,7 @@ class LazyGroupBy:
         return self.agg(pl.len().alias(name))
 
     def __getattr__(self, name: str) -> Any:
-        """`sum`, `min`, … of every column that is no key."""
+        """`sum`, `min`, … of every column that is not a key."""
         if name in ("sum", "min", "max", "mean", "median", "std", "var", "count", "first", "last", "n_unique"):
             return lambda: self.agg(getattr(pl.all(), name)())
         if name in ("all", "head", "tail", "map_groups"):

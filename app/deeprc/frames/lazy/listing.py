@@ -1,4 +1,4 @@
-"""The files that a path means, and what the names of their folders tell of their rows."""
+"""The files that a path means, and what the names of their folders say about their rows."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Step:
 
 
 def text(root: Step) -> str:
-    """The steps, one a line, each above those whose results it takes; what is taken twice is told once."""
+    """The steps, one a line, each above those whose results it takes; what is taken twice is listed once."""
     taken: dict[int, int] = {}
     for step in _all(root, set()):
         for inner in step.inputs:

@@ -64,7 +64,7 @@ def replaced(tree: Tree, change: Callable[[Tree], Tree | None]) -> Tree:
 
 
 def _inside(kind: str, inner: Any, change: Callable[[Tree], Tree | None]) -> Any:
-    """What stands below the name of a node; names and options are no expressions, whatever they are called."""
+    """What stands below the name of a node; names and options are not expressions, whatever they are called."""
     match kind, inner:
         case "Alias", [expression, name]:
             return [replaced(expression, change), name]

@@ -127,7 +127,7 @@ class Launcher(ABC):
         return why, "leave it out of them: nodes, ranks, and cores of each stand in every line"
 
     def _unknown(self) -> tuple[str, str] | None:
-        """A word of the site's that is not allowed, or that tells all ranks what each is told as its own."""
+        """A word of the site's that is not allowed, or that gives all ranks one value where each needs its own."""
         says = f"the site's own options of {self.name} say"
         if pair := shared(self.words):
             why = f"{says} {pair[1]}, which sets {pair[0].removeprefix('OMPI_MCA_')} for all ranks alike"
@@ -140,7 +140,7 @@ class Launcher(ABC):
         return why, cure(word, self.allowed)
 
     def remarks(self, layout: Layout, *, gpus_by: str) -> list[str]:
-        """What is to be known of the site's own words."""
+        """Notes about the site's own words."""
         return []
 
     def beside(self, scheduler_options: Sequence[str]) -> list[str]:
@@ -201,7 +201,7 @@ def launcher(site: Site, partition: Partition, environment: Path, name: str | No
 
 
 def unknown_launchers(site: Site) -> list[ConfigError]:
-    """An error for each launcher that the site file names, anywhere, and that there is none of."""
+    """An error for each launcher that the site file names anywhere but that does not exist."""
     facts = [site.launcher, *(part.launcher for part in site.partitions if part.launcher)]
     names = dict.fromkeys(name for fact in facts for name in (fact.name, *fact.alternatives))
     return [

@@ -15,7 +15,7 @@ HAVE_IT = ("mpich", "mvapich", "aurora-mpich")  # MPIs whose own `mpiexec` is Hy
 def of_host(site: Site, partition: Partition) -> str | None:
     """The host's `mpiexec`: as the site names it, by the prefix of its MPI, or from the PATH where a module brings it.
 
-    None where the file tells of none: then it is that of Deep RC's own environment.
+    None where the file names none: then Deep RC's own environment has it.
     """
     if named := site.launcher_on(partition).program:
         return named
@@ -27,7 +27,7 @@ def of_host(site: Site, partition: Partition) -> str | None:
 
 @register("mpiexec-hydra")
 class Hydra(Launcher):
-    """MPICH's `mpiexec`: the host's (`of_host`), where the site file tells of one, else the `mpich` wheel's.
+    """MPICH's `mpiexec`: the host's (`of_host`), where the site file names one, else the `mpich` wheel's.
 
     Named by its path, unless a module brings it: another MPI's would start each rank as a world of its own.
     """

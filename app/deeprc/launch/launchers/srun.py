@@ -88,7 +88,7 @@ class Srun(Launcher):
         return ["--nodelist={hosts}", "--exact", f"--mem={memory}", *(["--gres=none"] if idle else [])]
 
     def own(self, words: Sequence[str]) -> list[str]:
-        """One `--network=` for all that is asked of the network: srun takes the last one only."""
+        """One `--network=` for all requests to the network: srun obeys only the last one."""
         asked, rest = [], []
         left = iter(words)
         for word in left:

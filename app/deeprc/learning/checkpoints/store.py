@@ -30,7 +30,7 @@ from deeprc.learning.peers import Peers, Pending
 
 COMMIT = "commit.json"
 LOWEST = 19  # of priorities, in the words of `nice`
-POLL = 0.002  # seconds between two looks, where nothing else is to be done
+POLL = 0.002  # seconds between two checks, where there is nothing else to do
 
 
 class CheckpointError(DeepRCError):

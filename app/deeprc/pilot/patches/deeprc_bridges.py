@@ -15,7 +15,7 @@ LONG = 1000  # ms until a waiting bridge looks whether it is to end
 
 
 def drop(bridge, error):
-    """Count a message that cannot be read; the log tells of the first one, and whenever there are twice as many."""
+    """Count a message that cannot be read; the log mentions the first one, and then each doubling of their number."""
     bridge.dropped = getattr(bridge, "dropped", 0) + 1
     if bridge.dropped & (bridge.dropped - 1) == 0:
         bridge._log.error("messages dropped that cannot be read: %d (%r)", bridge.dropped, error)

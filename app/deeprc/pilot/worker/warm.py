@@ -48,7 +48,7 @@ class Caller:
     pid: int = 0
 
     def request(self) -> dict | None:
-        """What it asks for; None if it has not said all. Raises ValueError where that is no request."""
+        """What the caller asks for; None while its message is incomplete. Raises ValueError if it is not a request."""
         end = HEAD + int.from_bytes(self.said[:HEAD], "big")
         if len(self.said) < HEAD:
             return None

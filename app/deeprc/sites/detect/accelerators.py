@@ -152,7 +152,7 @@ def parse_sycl_ls(text: str) -> list[str]:
 
 
 def parse_xpu_smi(text: str) -> list[str]:
-    """The cards in `xpu-smi discovery`; `xpu-smi discovery -d` tells of their tiles."""
+    """The cards in `xpu-smi discovery`; `xpu-smi discovery -d` shows their tiles."""
     return [match.strip(" |") for match in re.findall(r"Device Name:\s*(.+)$", text, re.M)]
 
 

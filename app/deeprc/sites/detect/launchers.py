@@ -40,7 +40,7 @@ def launchers() -> list[LauncherProgram]:
 
 
 def examine(path: str) -> LauncherProgram | None:
-    """What the program at `path` is; None for one that nothing is known of."""
+    """What the program at `path` is; None for one that nothing is known about."""
     name = Path(path).name
     if name in PLAIN:
         return LauncherProgram(PLAIN[name], path)
@@ -81,7 +81,7 @@ def _srun_mpi(path: str) -> str:
 def parse_srun_mpi(text: str) -> list[str]:
     """What `srun --mpi=list` names, as site files do: `cray_shasta` is cray, `pmix_v4` is pmix.
 
-    The order is that of Slurm's folder of plugins, and says nothing of the default (open-mpi/ompi#13523).
+    The order is that of Slurm's folder of plugins, and says nothing about the default (open-mpi/ompi#13523).
     """
     found = []
     for word in re.findall(r"[a-z]\w*", text):

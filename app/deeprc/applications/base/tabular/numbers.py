@@ -170,7 +170,7 @@ def _refuse_absurd(table: Table, name: str, values: pl.Series, column: pl.Series
 
 
 def refuse_first(table: Table, name: str, text: pl.Series, bad: pl.Series, sign: str = ".") -> None:
-    """Raise InputError for the first field that is no number."""
+    """Raise InputError for the first field that is not a number."""
     bad = bad.fill_null(False)
     if not bad.any():
         return

@@ -20,7 +20,7 @@ from deeprc.core.errors import InputError, nearest
 
 @dataclass(frozen=True)
 class TableOptions:
-    """What is known of a table; all else is found.
+    """What is known about a table; everything else is detected.
 
     Attributes
     ----------
@@ -139,7 +139,7 @@ class Table:
         Raises
         ------
         InputError
-            For a field that is no finite number, with its line, or where the decimal sign cannot be told.
+            For a field that is not a finite number, with its line, or where the decimal sign cannot be told.
         """
         return to_numbers(self, self.find(name), self._column(name))
 
@@ -197,7 +197,7 @@ def read_table(path: Path, options: TableOptions = TableOptions()) -> Table:
     Raises
     ------
     InputError
-        For a file that is no table, has no rows, or has a line with too few or too many fields.
+        For a file that is not a table, has no rows, or has a line with too few or too many fields.
     """
     data = read_bytes(path)
     if data.startswith(MAGIC):

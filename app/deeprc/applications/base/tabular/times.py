@@ -31,7 +31,7 @@ EXAMPLES = "a time such as 2020-12-31 13:00, 2020-12-31T13:00Z, 31.12.2020 13:00
 
 @dataclass(frozen=True)
 class Clock:
-    """What is known of the times: form, zone and series, as `Table.times` describes them."""
+    """What is known about the times: form, zone and series, as `Table.times` describes them."""
 
     form: str | None = None
     zone: str | None = None
@@ -58,7 +58,7 @@ def to_times(table: Table, names: list[str], columns: list[pl.Series], clock: Cl
 
 
 def seems_times(column: pl.Series) -> bool:
-    """Whether the first values of a column are times that are no mere numbers."""
+    """Whether the first values of a column are times written as more than mere numbers."""
     if column.dtype != pl.String:
         return column.dtype in (pl.Date, pl.Datetime)
     text = tidy(column[:50]).drop_nulls()

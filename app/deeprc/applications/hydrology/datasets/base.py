@@ -56,7 +56,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def describe(self, basin: str) -> Basin:
-        """What is known of `basin`, from the heads of its files."""
+        """What is known about `basin`, from the heads of its files."""
 
     @abstractmethod
     def forcing(self, basin: str) -> pl.DataFrame:

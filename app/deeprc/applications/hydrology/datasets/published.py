@@ -59,7 +59,7 @@ class PublishedDataset(TableDataset):
     def attributes(self, root: Path, basins: Sequence[str]) -> Mapping[Path, Sequence[str] | None]:
         """The files of the attributes of `basins`, each with the columns to take (None: all numbers).
 
-        `area`, in km2, must be among them. None that is made from discharge: it would tell of the test part's.
+        `area`, in km2, must be among them. None may be made from discharge: it would reveal the test part's.
         """
 
     def describe(self, basin: str) -> Basin:
