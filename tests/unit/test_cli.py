@@ -140,6 +140,14 @@ def test_this_checkout_is_what_is_tested():
     assert Path(package.__file__).is_relative_to(ROOT)
 
 
+def test_images_have_the_command_line_without_what_holds_pilots():
+    """`deeprc --help` reads the modules of all commands; an image has neither Snakemake nor the pilot's engine."""
+    absent = ["zmq", "radical", "psij", "snakemake", "snakemake_interface_executor_plugins"]
+    script = f"import sys; sys.modules.update(dict.fromkeys({absent})); from deeprc.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", script, "--help"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "init" in done.stdout, done.stderr
+
+
 def test_the_version_is_that_of_the_installation():
     done = deeprc("--version")
     assert done.stdout == f"deeprc {version('deeprc')}\n" and re.match(r"deeprc \d+\.\d+", done.stdout)

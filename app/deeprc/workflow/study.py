@@ -13,7 +13,6 @@ from deeprc.applications.registry import MINE, absent, applications
 from deeprc.core.errors import ConfigError, unknown
 from deeprc.core.files import StorageError, storage_error, write_text
 from deeprc.core.needs import distribution
-from deeprc.pilot.environment import check_path
 from deeprc.sites.load import known_sites, load_site, site_file
 
 FILES = Path(__file__).with_name("study_files")
@@ -74,6 +73,8 @@ class Study:
             if path.exists() and not path.is_dir():
                 what = "the study's folder" if path == self.folder else "a folder above the study's"
                 raise ConfigError(f"is a file, where {what} should be", where=path, fix=other)
+        from deeprc.pilot.environment import check_path  # the command line is in images, too, where no pilot is
+
         check_path(self.folder.resolve(), what="the study's folder", fix="name one of letters, digits and _ - . + = @")
 
     def texts(self) -> dict[str, str]:
