@@ -24,7 +24,7 @@ from deeprc.images.site import store_of
 from deeprc.images.store import Store
 from deeprc.images.workspace import sweep
 from deeprc.launch.images import made_for, taken, verdicts
-from deeprc.launch.nodecopy import copying, own_folder
+from deeprc.launch.nodecopy import copying
 from deeprc.launch.text import shell_word
 from deeprc.sites import Site, load_site
 from deeprc.sites.identity import matches
@@ -260,7 +260,7 @@ def local(name: Name, site: SiteOption = None, arch: Architecture = MACHINE) -> 
     where = load_site(site) if site else None
     disk = where.storage.node_local if where and where.storage.node_local else tempfile.gettempdir()
     held = verify.here(store := store_of(where), load_catalog(), name, arch)
-    words = [*copying(str(held.path), own_folder(disk)), "printf", "%s", str(held.path)]
+    words = [*copying(str(held.path), disk), "printf", "%s", str(held.path)]
     done = subprocess.run(["bash", "-c", f"exec {' '.join(map(shell_word, words))}"], stdout=subprocess.PIPE, text=True)
     if done.returncode:
         whole.require(store, held)

@@ -1,8 +1,9 @@
-# bash node-copy.sh FOLDER IMAGE COMMAND…
+# bash node-copy.sh DISK IMAGE COMMAND…
 #
-# Runs the command with the path of a copy of IMAGE in FOLDER, on the node's own disk, in the place of IMAGE's own. The
-# rank that comes first makes the copy while the others of the node wait. Where none can be made, the shared file does.
-folder=$1 image=$2
+# Runs the command with the path of a copy of IMAGE in a folder of the user's own on DISK, the node's, in the place of
+# IMAGE's own. The rank that comes first makes the copy while the others of the node wait. Where none can be made, the
+# shared file does. The folder is named by the uid: $USER is not set everywhere.
+folder=$1/deeprc-images-$EUID image=$2
 copy=$folder/${image##*/}
 shift 2
 size=$(stat -Lc %s "$image")

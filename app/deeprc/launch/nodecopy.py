@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from deeprc.sites.model import Storage
@@ -9,20 +10,19 @@ from deeprc.sites.model import Storage
 PROGRAM = Path(__file__).with_name("node-copy.sh")
 
 
-def copying(image: str, folder: str) -> list[str]:
+def copying(image: str, disk: str) -> list[str]:
     """Words that stand before a container's: the image that these name is then the node's copy.
 
-    `folder` is on the node's own disk; `$NAME` in it and in `image` are variables of the job.
+    `disk` is the node's own; `$NAME` in it and in `image` are variables of the job.
     """
-    return ["bash", str(PROGRAM), folder, image]
+    return ["bash", str(PROGRAM), disk, image]
 
 
-def folder_for(storage: Storage, ranks: int) -> str | None:
-    """Where on a node the images of that many ranks are copied to; None where they start from the shared file."""
-    wanted = storage.node_local is not None and ranks >= storage.node_copy_ranks
-    return own_folder(storage.node_local) if wanted else None
+def disk_for(storage: Storage, ranks: int) -> str | None:
+    """The node's disk that the images of that many ranks are copied to; None where they start from the shared file."""
+    return storage.node_local if ranks >= storage.node_copy_ranks else None
 
 
-def own_folder(node_local: str) -> str:
-    """The user's folder on a disk that others may write to, too."""
-    return f"{node_local}/deeprc-images-$USER"
+def own_folder(disk: str) -> Path:
+    """Where on this node the user's copies are: others may write to the disk, too. As the program has it."""
+    return Path(os.path.expandvars(disk)) / f"deeprc-images-{os.geteuid()}"

@@ -13,7 +13,7 @@ from deeprc.launch import mpis, pmi, slingshot
 from deeprc.launch.conditions import Gathered, applying, gather
 from deeprc.launch.launchers import Launcher, Layout, launcher
 from deeprc.launch.launchers.takes import shared
-from deeprc.launch.nodecopy import copying, folder_for
+from deeprc.launch.nodecopy import copying, disk_for
 from deeprc.launch.room import check_layout
 from deeprc.launch.runtimes import HOST_MPI, Inside, container
 from deeprc.launch.verdict import CORRECT, Verdict, judge
@@ -203,8 +203,8 @@ def _filled(
             why = f"the site's flags of {box.kind} say {pair[1]}, which sets {pair[0]} for all ranks alike"
             fix = "leave it out of the site file's runtime and flags"
             return replace(plan, verdict="refuse", reason=f"{why}, and undoes what the plan tells each", fix=fix)
-        copies = folder_for(site.storage, containers or layout.ranks) if box.in_ranks else None
-        runtime = [*(copying(inside.image, copies) if copies else []), *box.wrap(inside), *site.runtime.entry]
+        disk = disk_for(site.storage, containers or layout.ranks) if box.in_ranks else None
+        runtime = [*(copying(inside.image, disk) if disk else []), *box.wrap(inside), *site.runtime.entry]
         environment, files = environment | box.variables(inside), box.files(inside)
         extra = [*box.launcher_options(inside), *extra]
     extra += slingshot.options(site, starter, layout, verdict) + starter.beside(gathered.scheduler_options)

@@ -15,6 +15,7 @@ from deeprc.launch.nodecopy import PROGRAM, copying
 from deeprc.launch.text import shell_word
 from samples.sites import cluster
 
+MINE = f"deeprc-images-{os.geteuid()}"  # whatever $USER says
 SITE = {"storage": {"node_local": "$LOCAL/x", "node_copy_ranks": 16, "image_cache": "$SCRATCH/images"}}
 
 
@@ -28,7 +29,8 @@ def image(tmp_path: Path) -> Path:
 
 def rank(image: Path, folder: object, *words: str) -> subprocess.Popen:
     line = " ".join(map(shell_word, [*copying(str(image), str(folder)), *words]))
-    return subprocess.Popen(["bash", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    env = {name: value for name, value in os.environ.items() if name != "USER"}
+    return subprocess.Popen(["bash", "-c", line], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def used(image: Path, folder: object) -> tuple[str, str]:
@@ -37,14 +39,14 @@ def used(image: Path, folder: object) -> tuple[str, str]:
 
 
 def test_a_node_has_one_copy_for_all_its_ranks(image, tmp_path):
-    node = tmp_path / "node" / "mine"
-    ranks = [rank(image, node, "printf", "%s", str(image)) for _ in range(8)]
+    node = tmp_path / "node" / MINE
+    ranks = [rank(image, node.parent, "printf", "%s", str(image)) for _ in range(8)]
     said = [process.communicate(timeout=20) for process in ranks]
     assert said == [(f"{node}/an image.sif", "")] * 8
     assert (node / "an image.sif").read_bytes() == image.read_bytes()
     assert {path.name for path in node.iterdir()} == {"an image.sif", "an image.sif.lock"}
     before = (node / "an image.sif").stat()
-    assert used(image, node) == (f"{node}/an image.sif", "")
+    assert used(image, node.parent) == (f"{node}/an image.sif", "")
     assert (node / "an image.sif").stat().st_mtime_ns == before.st_mtime_ns
     assert node.stat().st_mode & 0o777 == 0o700
 
@@ -52,22 +54,23 @@ def test_a_node_has_one_copy_for_all_its_ranks(image, tmp_path):
 def test_words_other_than_the_image_stay_as_they_are_and_the_code_is_the_commands(image, tmp_path):
     words = ["bash", "-c", 'printf "%s|" "$@"; exit 7', "x", "a  b", "$HOME", f"/x{image}", str(image)]
     process = rank(image, tmp_path / "node", *words)
-    assert process.communicate(timeout=20)[0] == f"a  b|{os.environ['HOME']}|/x{image}|{tmp_path}/node/an image.sif|"
+    said = f"a  b|{os.environ['HOME']}|/x{image}|{tmp_path}/node/{MINE}/an image.sif|"
+    assert process.communicate(timeout=20)[0] == said
     assert process.returncode == 7
 
 
 @pytest.mark.requires("tmpfs")
 def test_without_room_ranks_use_the_file_itself(image, tmpfs):
     for folder in (tmpfs("1m"), tmpfs("1m", "ro")):
-        path, said = used(image, folder / "mine")
+        path, said = used(image, folder)
         assert path == str(image)
-        assert f"no copy of {image} in {folder}/mine: too little room, not writable, or not yours alone" in said
+        assert f"no copy of {image} in {folder}/{MINE}: too little room, not writable, or not yours alone" in said
 
 
 PLANTS = {
-    "folder": "os.mkdir('mine')",
-    "link to a folder of his": "os.mkdir('his'); os.symlink('his', 'mine')",
-    "link to an open folder of ours": "os.symlink('ours', 'mine')",
+    "folder": f"os.mkdir('{MINE}')",
+    "link to a folder of his": f"os.mkdir('his'); os.symlink('his', '{MINE}')",
+    "link to an open folder of ours": f"os.symlink('ours', '{MINE}')",
 }
 
 
@@ -75,28 +78,27 @@ PLANTS = {
 @pytest.mark.parametrize("plant", [*PLANTS, "our own folder, open"])
 def test_what_a_stranger_has_put_on_the_disk_is_not_used(image, sticky, stranger, plant):
     """Who comes first could put an image of his own there, of the same size."""
-    ours = sticky / ("mine" if plant not in PLANTS else "ours")
+    ours = sticky / (MINE if plant not in PLANTS else "ours")
     ours.mkdir()
     ours.chmod(0o777)
     code = f"os.umask(0)\nos.chdir(sys.argv[1])\n{PLANTS.get(plant, '')}\n"
-    stranger.run(f"{code}open('mine/' + sys.argv[2], 'wb').write(b'e' * {image.stat().st_size})", sticky, image.name)
-    path, said = used(image, sticky / "mine")
+    stranger.run(f"{code}open('{MINE}/' + sys.argv[2], 'wb').write(b'e' * {image.stat().st_size})", sticky, image.name)
+    path, said = used(image, sticky)
     assert path == str(image) and "no copy" in said
 
 
 @pytest.mark.requires("root")
 def test_nor_is_a_folder_of_ours_that_he_may_exchange(image, sticky):
     sticky.chmod(0o777)
-    path, said = used(image, sticky / "mine")
+    path, said = used(image, sticky)
     assert path == str(image) and "no copy" in said
 
 
 def test_a_copy_that_is_a_link_or_of_another_size_is_made_anew(image, tmp_path):
-    node = tmp_path / "node"
-    copy = Path(used(image, node)[0])
+    copy = Path(used(image, tmp_path / "node")[0])
     for spoil in (lambda: copy.write_bytes(b"half"), lambda: (copy.unlink(), copy.symlink_to(image))):
         spoil()
-        assert used(image, node) == (str(copy), "")
+        assert used(image, tmp_path / "node") == (str(copy), "")
         assert not copy.is_symlink() and copy.read_bytes() == image.read_bytes()
 
 
@@ -120,7 +122,7 @@ def test_many_ranks_start_from_the_nodes_copy():
     assert "bash" not in few
     start = many.index("bash")
     assert many[start : start + 4] == [
-        "bash", str(PROGRAM), "$LOCAL/x/deeprc-images-$USER", "$SCRATCH/images/cpu.sif",
+        "bash", str(PROGRAM), "$LOCAL/x", "$SCRATCH/images/cpu.sif",
     ]  # fmt: skip
     assert many[start + 4 :] == ["apptainer", "exec", "--sharens", "--no-home", "$SCRATCH/images/cpu.sif", "run"]
     assert "bash" in line(1, containers=16)  # as many workers
@@ -131,7 +133,7 @@ def test_no_copy_of_an_image_is_started_that_is_not_what_its_name_says(image, tm
     digest = hashlib.sha256(image.read_bytes()).hexdigest()
     good, bad = (image.with_name(f"cpu_x86_64_{code}.sif") for code in (digest[:16], "0" * 16))
     image.rename(good)
-    assert used(good, tmp_path / "node") == (f"{tmp_path}/node/{good.name}", "")
+    assert used(good, tmp_path / "node") == (f"{tmp_path}/node/{MINE}/{good.name}", "")
     good.rename(bad)
     link = bad.with_name("cpu.sif")
     link.symlink_to(bad.name)
@@ -139,4 +141,4 @@ def test_no_copy_of_an_image_is_started_that_is_not_what_its_name_says(image, tm
         process = rank(path, tmp_path / "other", "printf", "%s", str(path))
         told = f"{path} is damaged: its bytes have the digest {digest}, its name says {'0' * 16}…\n"
         assert (*process.communicate(timeout=20), process.returncode) == ("", told, 65)
-    assert not list((tmp_path / "other").glob("*.sif"))
+    assert not list((tmp_path / "other" / MINE).glob("*.sif"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,5 +34,4 @@ def look(folder: Path, site: Site | None) -> Place:
     for pilot in pilots(folder):
         (inside if pilot.folder.is_relative_to(folder.resolve()) else elsewhere).append(pilot)
     local = site.storage.node_local if site else None
-    copies = Path(os.path.expandvars(own_folder(local))) if local else None
-    return Place(folder, inside, elsewhere, store_of(site), copies)
+    return Place(folder, inside, elsewhere, store_of(site), own_folder(local) if local else None)
