@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.completion import completion_init
 
-from deeprc.commands.once import Once
+from deeprc.core.commandline import CommandLine
 from deeprc.core.errors import DeepRCError
 
 VARIABLE = "_DEEPRC_COMPLETE"  # as click calls it, by the program's name
@@ -35,9 +35,7 @@ COMMANDS = {
 
 def command_line(words: list[str]) -> typer.Typer:
     """The command line, with the one command that `words` call, or with all where they call none (`--help`)."""
-    app = typer.Typer(
-        no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown"
-    )
+    app = CommandLine(no_args_is_help=True)
     app.callback(invoke_without_command=True)(top)
     called = next((word for word in words if not word.startswith("-")), None)
     for name in [called] if called in COMMANDS else COMMANDS:
@@ -46,7 +44,7 @@ def command_line(words: list[str]) -> typer.Typer:
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name)
         else:
-            app.command(name, cls=Once)(found)
+            app.command(name)(found)
     return app
 
 

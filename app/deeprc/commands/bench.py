@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Measure this machine.")
+from deeprc.core.commandline import CommandLine
+
+app = CommandLine(no_args_is_help=True, help="Measure this machine.")
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from deeprc.commands import contents, shown
+from deeprc.core.commandline import CommandLine
 from deeprc.core.errors import ConfigError
 from deeprc.images import age, apptainer, debian, listing, publish, shared, sif, sign, transfer, trust, verify, whole
 from deeprc.images.build import Recipe, build
@@ -30,7 +31,7 @@ from deeprc.sites import Site, load_site
 from deeprc.sites.identity import matches
 from deeprc.spack.tree import spack_folder
 
-app = typer.Typer(no_args_is_help=True, help="Images: build, publish, pull and check them.")
+app = CommandLine(no_args_is_help=True, help="Images: build, publish, pull and check them.")
 for command in (contents.sbom, contents.bundle, contents.install):
     app.command()(command)
 

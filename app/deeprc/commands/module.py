@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from deeprc.core.commandline import CommandLine
 from deeprc.images.shared import unreadable
 from deeprc.modules import release as releases
 from deeprc.modules.images import publish_images
@@ -16,7 +17,7 @@ from deeprc.modules.install import install as install_release
 from deeprc.modules.release import Release, System
 from deeprc.sites import load_site, sites_folder
 
-app = typer.Typer(no_args_is_help=True, help="Modules that a facility publishes.")
+app = CommandLine(no_args_is_help=True, help="Modules that a facility publishes.")
 SiteName = Annotated[str, typer.Option("--site", help="a known site, or the path of a site.yaml")]
 Prefix = Annotated[Path, typer.Option("--prefix", help="the facility's folder for releases and modulefiles")]
 Version = Annotated[str | None, typer.Option("--version", help="of the module; Deep RC's own, if not given")]

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deeprc.commands.detect import detect
+from deeprc.core.commandline import CommandLine
 from deeprc.core.errors import DeepRCError, unknown
 from deeprc.core.files import write_json
 from deeprc.images.catalog import load_catalog
@@ -27,8 +28,8 @@ from deeprc.sites.model import Site
 from deeprc.sites.page import render
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
-app = typer.Typer(help="The known sites, and which facts of them should be read again.")
-site_app = typer.Typer(no_args_is_help=True, help="What this machine is, and what site files may hold.")
+app = CommandLine(help="The known sites, and which facts of them should be read again.")
+site_app = CommandLine(no_args_is_help=True, help="What this machine is, and what site files may hold.")
 site_app.command("detect")(detect)
 
 

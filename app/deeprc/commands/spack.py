@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from deeprc.core.commandline import CommandLine
 from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.core.files import atomic
 from deeprc.images.catalog import load_catalog
@@ -27,7 +28,7 @@ from deeprc.spack.externals import externals as find_externals
 from deeprc.spack.script import fill_script, script
 from deeprc.spack.tree import spack_folder
 
-app = typer.Typer(no_args_is_help=True, help="Spack environments for a site.")
+app = CommandLine(no_args_is_help=True, help="Spack environments for a site.")
 SiteName = Annotated[str, typer.Option("--site", help="a known site, or the path of a site.yaml")]
 PartitionName = Annotated[str | None, typer.Option("--partition", help="the site's first one, if not given")]
 PrefixName = Annotated[Path, typer.Option("--prefix", help="the folder that everything goes into")]

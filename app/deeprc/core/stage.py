@@ -6,8 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-import typer
-
+from deeprc.core.commandline import CommandLine
 from deeprc.core.ending import abort
 from deeprc.core.errors import DeepRCError
 
@@ -18,7 +17,7 @@ def run(main: Callable[..., None]) -> None:
     A `DeepRCError` is printed as it is, without a traceback, and ends the stage with its exit code. In a world of
     several ranks any failure ends all of them: otherwise a rank that waits for a dead one would wait for ever.
     """
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+    app = CommandLine()
     app.command()(main)
     try:
         app()
