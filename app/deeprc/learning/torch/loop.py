@@ -6,16 +6,13 @@ import copy
 import os
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from deeprc.learning.checkpoints import CheckpointStore
 from deeprc.learning.finite import refuse_not_finite
-from deeprc.learning.ledger import Ledger
-from deeprc.learning.notice import AskedToEnd
+from deeprc.learning.saving import Saving
 from deeprc.learning.torch import state
 
 
@@ -36,41 +33,6 @@ class History:
     train: list[tuple[int, float]]
     validation: list[tuple[int, float]]
     best_step: int
-
-
-class Part(Protocol):
-    """What has a state of its own beside weights and optimiser, such as a sampler: what JSON knows."""
-
-    def state(self) -> dict[str, Any]: ...
-
-    def load(self, state: dict[str, Any]) -> None: ...
-
-
-@dataclass
-class Saving:
-    """Where a training is saved, and from where it goes on.
-
-    Attributes
-    ----------
-    facts
-        What the training is of: a checkpoint of anything else is none of its own.
-    here
-        What its bits depend on beside that. Where a checkpoint was written with something else, that is told.
-    parts
-        By name: what has a state.
-    every
-        Steps between two checkpoints, beside those at each validation.
-    ending
-        Whether the training is to end after this step, which all ranks agree on.
-    """
-
-    store: CheckpointStore
-    ledger: Ledger
-    facts: dict[str, Any]
-    here: dict[str, Any] = field(default_factory=dict)
-    parts: dict[str, Part] = field(default_factory=dict)
-    every: int | None = None
-    ending: Callable[[], bool] = lambda: False
 
 
 def make_deterministic(seed: int, threads: int) -> None:
@@ -161,7 +123,8 @@ def fit(
                 run.save(saving)
             saving.store.poll()
             if step < steps and saving.ending():
-                run.end(saving, steps)
+                run.save(saving)
+                saving.end(step, steps)
     if saving:
         saving.store.finish()
     module.load_state_dict(run.best_weights)
@@ -200,41 +163,20 @@ class _Run:
         return mean
 
     def save(self, saving: Saving) -> None:
-        """Begin a checkpoint, and close the part of the ledger that leads to it."""
-        saving.ledger.close_part()
+        """Begin a checkpoint."""
         named = state.arrays("model", self.module.state_dict()) | state.optimizer_arrays(self.optimizer)
         named |= state.arrays("best", self.best_weights or {})
         named |= state.arrays("chance", {"torch": torch.get_rng_state()})
         about = {
-            "facts": saving.facts,
-            "here": saving.here,
             "param_groups": [state.plain(group) for group in self.optimizer.state_dict()["param_groups"]],
             "schedule": state.plain(self.schedule.state_dict()),
             "history": [self.train, self.validation, self.losses, self.best_step],
-            "parts": {name: part.state() for name, part in saving.parts.items()},
-            "ledger": saving.ledger.parts,
         }
-        beside = [f"{saving.ledger.folder.name}/{name}" for name in saving.ledger.parts]
-        saving.store.save(self.step, named, about, best=self.best_step == self.step, beside=beside)
-
-    def end(self, saving: Saving, steps: int) -> None:
-        """Save, and raise Ended once that is committed."""
-        self.save(saving)
-        saving.store.finish()
-        saving.store.peers.allgather(None)  # the first rank has committed
-        raise AskedToEnd(
-            f"the job was asked to end: the training is saved after step {self.step:,} of {steps:,}",
-            where=saving.store.folder,
-            fix="start the workflow again: it goes on from there",
-        )
+        saving.save(self.step, named, about, best=self.best_step == self.step)
 
     def resume(self, saving: Saving, report: Callable[[str], None]) -> None:
         """Go on from the last checkpoint, if there is one of the same training."""
-        found = saving.store.latest()
-        if found is not None and found.state["facts"] != saving.facts:
-            report(f"the checkpoints are of another training: they are now in {saving.store.set_aside()}")
-            found = None
-        saving.ledger.load(found.state["ledger"] if found else [])
+        found = saving.resume(report)
         if found is None:
             return
         about = found.state
@@ -247,11 +189,3 @@ class _Run:
         self.best = min((value for _, value in self.validation), default=float("inf"))
         self.best_weights = state.tensors("best", found.tensors) or None
         torch.set_rng_state(state.tensors("chance", found.tensors)["torch"])
-        for name, part in saving.parts.items():
-            part.load(about["parts"][name])
-        report(f"goes on after step {self.step:,}")
-        other = [f"{key} {was} → {saving.here.get(key)}" for key, was in about["here"].items()]
-        if changed := [
-            text for text, key in zip(other, about["here"], strict=True) if about["here"][key] != saving.here.get(key)
-        ]:
-            report(f"the same bits are not promised: {', '.join(changed)}")

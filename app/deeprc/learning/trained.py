@@ -1,0 +1,77 @@
+"""What every training has beside its computations: samples in an order, a ledger, checkpoints, notice of the end."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deeprc.core.files import write_json
+from deeprc.learning import audit
+from deeprc.learning.checkpoints import CheckpointStore
+from deeprc.learning.config import How
+from deeprc.learning.draws import Draws
+from deeprc.learning.ledger import NAME, Ledger
+from deeprc.learning.notice import Notice
+from deeprc.learning.peers import Peers
+from deeprc.learning.sampler import Sampler
+from deeprc.learning.saving import Saving
+
+
+class SavedTraining:
+    """A training that is saved and audited.
+
+    Parameters
+    ----------
+    rows
+        The row of the data that each sample is known by, int64 [samples].
+    steps, batch
+        How many steps it has, and the samples of each, on all ranks together.
+    sampler
+        What deals out its batches.
+    shards
+        The virtual shards of a batch; None where the weights depend on the number of ranks.
+    here
+        What its bits depend on beside `facts`, the processor and the ranks.
+    facts
+        What its result depends on: a checkpoint with other facts belongs to another training.
+    folder
+        Of its checkpoints; None writes none.
+    """
+
+    def __init__(
+        self, rows: np.ndarray, peers: Peers, sampler: Sampler | Draws, *, steps: int, batch: int, shards: int | None,
+        how: How, here: dict[str, Any], facts: dict[str, Any], folder: Path | None,
+    ) -> None:  # fmt: skip
+        self.rows, self.peers, self.sampler = rows, peers, sampler
+        self.steps, self.batch, self.shards, self.how = steps, batch, shards, how
+        self.folder, self.notice = folder, Notice()
+        self.ledger = Ledger(folder / "ledger" if folder else None, peers)
+        self.saving = self._saving(facts, here) if folder else None
+
+    def _saving(self, facts: dict[str, Any], here: dict[str, Any]) -> Saving:
+        staging = Path(self.how.staging) if self.how.staging else None
+        store = CheckpointStore(self.folder, self.peers, keep=self.how.keep, staging=staging, report=self.say)
+        here |= {"processor": platform.processor()} | ({} if self.shards else {"ranks": self.peers.size})
+        return Saving(store, self.ledger, facts, here, {"sampler": self.sampler}, self.how.checkpoint_steps)
+
+    def say(self, line: str) -> None:
+        """Print a line, once for all ranks."""
+        if self.peers.rank == 0:
+            print(line, flush=True)
+
+    def write_ledger(self, folder: Path) -> None:
+        """Put the ledger into the folder of the model, for `deeprc audit`; nothing where samples are drawn anew."""
+        if isinstance(self.sampler, Draws) or self.folder is None:
+            return
+        self.ledger.join(folder / NAME)
+        facts = {"samples": audit.spans(self.rows), "steps": self.steps, "batch": self.batch}
+        write_json(folder / audit.FACTS, facts | {"shards": self.shards or self.peers.size})
+
+    def clear(self) -> None:
+        """Remove the checkpoints: the model that they protected is written."""
+        if self.folder is not None and self.peers.rank == 0:
+            shutil.rmtree(self.folder, ignore_errors=True)
