@@ -27,6 +27,7 @@ COMMANDS = {
     "spack": "deeprc.commands.spack:app",
     "module": "deeprc.commands.module:app",
     "bench": "deeprc.commands.bench:app",
+    "applications": "deeprc.commands.applications:applications",
     "audit": "deeprc.commands.audit:audit",
     "init": "deeprc.commands.init:init",
     "completion": "deeprc.commands.completion:completion",

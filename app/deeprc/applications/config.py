@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
 from deeprc.applications.base.application import Application
-from deeprc.applications.registry import absent, applications
+from deeprc.applications.registry import TAKEN, absent, applications, broken
 from deeprc.core.errors import ConfigError
 from deeprc.core.files import StorageError, free_megabytes
 from deeprc.core.settings import Settings
@@ -131,6 +131,8 @@ def load_config(values: dict, *, where: object = "configuration") -> Config:
     for number, name in enumerate(names if isinstance(names, list) else [names]):
         if isinstance(name, str) and name not in applications():
             raise absent(name, where=where(("pipelines", number)) if callable(where) else where)
+    for name in broken().keys() & (values.keys() if isinstance(values, dict) else ()) - {*TAKEN}:
+        raise broken()[name]  # its options can be read by itself alone
     return validate(model, values, where=where)
 
 

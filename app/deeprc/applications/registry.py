@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.metadata import EntryPoint
+from itertools import groupby
 
 from pydantic import BaseModel, ValidationError
 
 from deeprc.applications.base.application import Application
 from deeprc.core.errors import ConfigError, nearest
-from deeprc.core.needs import GROUP, points
+from deeprc.core.needs import GROUP, THEIRS, points
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 MINE = "mine"  # the key of a study's own options, which its Snakefile keeps from the pipelines
-THEIRS = (Exception, SystemExit)  # what somebody else's code may end with
 # Keys beside theirs in the configuration and what its model has beside keys, folders beside theirs in the results,
 # parts of the page. What pydantic's models have is taken, too.
 TAKEN = (
@@ -23,31 +23,44 @@ TAKEN = (
 )  # fmt: skip
 
 
-@cache
 def applications() -> dict[str, Application]:
-    """Every application by its name, in the order of names.
+    """Every application that can be used, by its name, in the order of names."""
+    return looked_at()[0]
+
+
+def broken() -> dict[str, ConfigError]:
+    """Why the others cannot, by the names of their entry points: a run that does not use them goes on."""
+    return looked_at()[1]
+
+
+def left_out() -> list[str]:
+    """A note of each that cannot be used, for runs that do without them."""
+    return [f"note: the application '{name}' is left out: {error}" for name, error in broken().items()]
+
+
+@cache
+def looked_at() -> tuple[dict[str, Application], dict[str, ConfigError]]:
+    """The applications that can be used, and what is wrong with the others: they cannot be imported, are none, have a
+    name that is no key or is taken, or that another one has, too.
 
     Raises
     ------
     ConfigError
-        For one that cannot be imported, is none, has a name that is no key or is taken; where there is none at all.
+        Where there is no application at all.
     """
-    found: dict[str, tuple[EntryPoint, Application]] = {}
-    for point in points():
-        made = _load(point)
-        if made.name in found:
-            raise ConfigError(
-                f"two applications are called '{made.name}'",
-                where=f"entry points {GROUP}",
-                found=f"{_source(found[made.name][0])} and {_source(point)}",
-                fix="uninstall one of the two packages",
-            )
-        found[made.name] = point, made
-    return {name: made for name, (_, made) in found.items()}
+    sound, wrong = {}, {}
+    for name, found in groupby(points(), key=lambda point: point.name):
+        try:
+            sound[name] = _only(name, list(found))
+        except ConfigError as error:
+            wrong[name] = error
+    return sound, wrong
 
 
 def absent(name: str, *, where: object = None) -> ConfigError:
-    """The error for an application that is not installed, with the nearest of those that are."""
+    """The error for an application that cannot be used: what is wrong with it, or the nearest of those that can."""
+    if name in broken():
+        return broken()[name]
     guess = nearest(name, applications())
     return ConfigError(
         f"unknown application {name!r}",
@@ -56,6 +69,17 @@ def absent(name: str, *, where: object = None) -> ConfigError:
         expected=f"one of those that are installed: {', '.join(applications())}",
         fix=(f"did you mean {guess!r}? If not: " if guess else "") + "is its package installed here, beside Deep RC?",
     )
+
+
+def _only(name: str, found: list[EntryPoint]) -> Application:
+    if len(found) > 1:
+        raise ConfigError(
+            f"{len(found)} applications are called '{name}'",
+            where=f"entry points {GROUP}",
+            found=" and ".join(map(_source, found)),
+            fix="uninstall all of these packages but one",
+        )
+    return _load(found[0])
 
 
 def _load(point: EntryPoint) -> Application:

@@ -19,7 +19,16 @@ from deeprc.sites import load_site
 from deeprc.sites.load import file_of
 
 FAILED = 1  # exit code
-NAMES = ["machine", "modules", "world", "allreduce", "provider", "gpus", "torch"]  # in the order in which they run
+NAMES = [
+    "machine",
+    "modules",
+    "world",
+    "allreduce",
+    "provider",
+    "gpus",
+    "torch",
+    "applications",
+]  # in the order in which they run
 PRIVATE = ".deeprc"
 SECURITY = ["libzmq", "sockets", "folders", "programs", "namespace", "umask", "secrets"]
 
@@ -97,6 +106,7 @@ def _machine(
     image: str | None, patience: float,
 ) -> tuple[dict, str, list[CheckResult], Callable[[], list[str]]]:  # fmt: skip
     """What JSON begins with, the table's title, what was found, and what writes it into the site file."""
+    from deeprc.commands.applications import checked
     from deeprc.doctor import checks  # not for every `deeprc plan`
     from deeprc.doctor.case import choose, make_case, this_site
     from deeprc.doctor.confirm import confirm
@@ -105,7 +115,8 @@ def _machine(
     part = choose(where, partition)
     case, remark = make_case(where, part, nodes, ranks, image, patience)
     outcomes = [remark] if remark else []
-    outcomes += [outcome for name in NAMES if name in wanted for outcome in checks.CHECKS[name](case)]
+    known = {"applications": lambda case: checked(), **checks.CHECKS}
+    outcomes += [outcome for name in NAMES if name in wanted for outcome in known[name](case)]
     nodes_of = "one node" if case.layout.nodes == 1 else f"{case.layout.nodes} nodes"
     run = f"image {case.image.name}" if case.image else "no image"
     title = f"site {where.name}, partition {part.name}: {case.layout.ranks} ranks on {nodes_of}, {run}"

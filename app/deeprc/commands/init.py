@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from deeprc.applications.registry import left_out
 from deeprc.core.errors import ConfigError
 from deeprc.sites.load import known_sites
 from deeprc.workflow.study import Study, chosen
@@ -36,6 +37,8 @@ def init(
     """
     if not folder:
         raise ConfigError("no name of a folder", found="''", expected="one that is not there yet, such as study")
+    for note in () if application else left_out():
+        typer.echo(note, err=True)
     study = Study(Path(folder), chosen(application), list(dict.fromkeys(site or ["localhost"])))
     files, missing = study.make(), study.missing()
     if as_json:

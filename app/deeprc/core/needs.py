@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from deeprc.core.errors import ConfigError
 
 GROUP = "deeprc.applications"
+THEIRS = (Exception, SystemExit)  # what somebody else's code may end with
 OURS = "deeprc"  # the distribution whose requirements are locked, and so can be built into images and environments
 
 
@@ -39,14 +40,14 @@ class Need:
 
 
 def points() -> list[EntryPoint]:
-    """All entry points, in the order of their names.
+    """All entry points, in the order of their names and packages.
 
     Raises
     ------
     ConfigError
         Where there is none at all.
     """
-    found = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    found = sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.dist.name if point.dist else ""))
     if not found:
         raise ConfigError(
             "no application is installed, not even Deep RC's own",
@@ -87,10 +88,17 @@ def packages() -> list[str]:
 
 def _packages(point: EntryPoint) -> Iterator[str]:
     own = point.dist.name == OURS
-    wanted = {need.extra for need in getattr(point.load(), "needs", ())} | (set() if own else {""})
+    wanted = {need.extra for need in _needs(point)} | (set() if own else {""})
     yield from () if own else (point.dist.name,)
     for requirement in map(Requirement, point.dist.requires or []):
         marker = requirement.marker
         asked = any(marker.evaluate({"extra": extra}) for extra in wanted) if marker else not own
         if asked and requirement.name != OURS:
             yield requirement.name
+
+
+def _needs(point: EntryPoint) -> tuple[Need, ...]:
+    try:
+        return getattr(point.load(), "needs", ())
+    except THEIRS:  # who runs it is told (`deeprc.applications.registry`); a report of others does without it
+        return ()

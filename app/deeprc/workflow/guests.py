@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from deeprc.applications.base.application import Application
-from deeprc.applications.registry import THEIRS
 from deeprc.core.errors import ConfigError
-from deeprc.core.needs import OURS, distribution
+from deeprc.core.needs import OURS, THEIRS, distribution
 from deeprc.images.catalog import Image
 
 STAGE = re.compile(r"python3? -m ([A-Za-z_][\w.]*)")  # in a rule's command

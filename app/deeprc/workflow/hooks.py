@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deeprc.applications.config import Config
+from deeprc.applications.registry import left_out
 from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.core.insides import lacking
 from deeprc.core.ownership import require_writable
@@ -46,6 +47,8 @@ def attach(workflow: Any, config: Config, image: Image | None = None) -> None:
             raise DeepRCError(
                 f"our workflows do not fit Snakemake {there}: {gone}", fix="pip install 'snakemake>=9.27,<10'"
             )
+    for note in left_out():
+        _say(note)
     _Attached(workflow, config, image)
 
 

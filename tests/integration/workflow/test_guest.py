@@ -150,19 +150,20 @@ def told(tmp_path_factory) -> dict[str, tuple[int, str]]:
     for name, (rules, *_) in WRONG.items():
         (package / f"{name}.smk").write_text(rules.replace("{0}", name))
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
-    points = [f"{name} = faulty.application:{name.upper()}" for name in WRONG]
+    points = [f"{name} = faulty.application:{name.upper()}" for name in (*WRONG, "gone")]
     (about / "entry_points.txt").write_text("\n".join(["[deeprc.applications]", *points]))
     environment = {**os.environ, "VIRTUAL_ENV": sys.prefix, "PYTHONPATH": str(folder)}
     begun = [
         ["--profile", "site/localhost", "-n", "--directory", str(folder), "--config", f"pipelines={name}"]
-        for name in WRONG
+        for name in (*WRONG, "gone", "hydrology")
     ]
     done = subprocess.run(
         [sys.executable, starts.__file__], input=json.dumps([environment, begun]) + "\n", cwd=ROOT, env=environment,
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     ends = json.loads(done.stdout)
-    return {name: (code, said.replace(str(package), "§")) for name, (code, said) in zip(WRONG, ends, strict=True)}
+    names = (*WRONG, "gone", "hydrology")
+    return {name: (code, said.replace(str(package), "§")) for name, (code, said) in zip(names, ends, strict=True)}
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -173,3 +174,11 @@ def test_what_is_wrong_with_a_guest_is_one_clear_error_before_anything_runs(told
     assert code == 1 and "Traceback" not in said
     assert [words for words in WRONG[name][1:] if words not in error] == [], said
     assert len(re.findall("^error: ", said, re.M)) == 1 and len(error.splitlines()) <= 5
+
+
+def test_a_guest_that_cannot_be_imported_stops_no_run_but_its_own_and_is_named_in_the_others(told):
+    wrong = "faulty.application:GONE of the package faulty: this application cannot be imported"
+    code, said = told["gone"]
+    assert code == 1 and f"error: {wrong}" in said, said
+    code, said = told["hydrology"]
+    assert code == 0 and f"note: the application 'gone' is left out: {wrong}" in said and "hydrology_train" in said

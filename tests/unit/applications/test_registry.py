@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from deeprc.applications.config import Config
-from deeprc.applications.registry import MINE, NAME, TAKEN, applications
-from deeprc.core.errors import ConfigError
+from deeprc.applications.registry import MINE, NAME, TAKEN, applications, looked_at
+from deeprc.core import needs
 
 GUEST = """
 from deeprc.applications.base.application import Application
@@ -122,10 +122,10 @@ def test_what_is_wrong_with_a_guest_is_told_with_its_package(tmp_path, monkeypat
     package = f"guest_{member.lower()}"  # of this process: each has a name of its own
     install(tmp_path, points, package)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ConfigError) as caught:
-        applications.__wrapped__()
+    sound, broken = looked_at.__wrapped__()
     where = f"{package}.application:{member} of the package {package.replace('_', '-')}"
-    assert str(caught.value).startswith(f"{where}: {problem}")
+    assert {*sound} == {"forecasting", "hydrology"} and [*broken] == [*points]
+    assert str(broken[next(iter(points))]).startswith(f"{where}: {problem}")
 
 
 def test_a_guest_that_ends_the_process_is_told_and_ctrl_c_ends_it(tmp_path, monkeypatch):
@@ -135,14 +135,16 @@ def test_a_guest_that_ends_the_process_is_told_and_ctrl_c_ends_it(tmp_path, monk
         (folder / package / "application.py").write_text(ending)
         with monkeypatch.context() as patch:
             patch.syspath_prepend(folder)
-            with pytest.raises(ConfigError if package == "ends" else KeyboardInterrupt) as caught:
-                applications.__wrapped__()
-        if package == "ends":
-            assert str(caught.value) == (
-                "ends.application:APPLICATION of the package ends: this application cannot be imported\n"
-                "  found: SystemExit: 0\n"
-                "  fix: mend the package, or uninstall it"
-            )
+            if package == "interrupted":
+                with pytest.raises(KeyboardInterrupt):
+                    looked_at.__wrapped__()
+            else:
+                assert str(looked_at.__wrapped__()[1]["guest"]) == (
+                    "ends.application:APPLICATION of the package ends: this application cannot be imported\n"
+                    "  found: SystemExit: 0\n"
+                    "  fix: mend the package, or uninstall it"
+                )
+                assert "ends" in needs.packages()  # a report of others names its package all the same
 
 
 def test_no_application_can_be_called_as_what_the_configuration_has_already():
@@ -150,9 +152,33 @@ def test_no_application_can_be_called_as_what_the_configuration_has_already():
     assert {name for name in own - {*TAKEN} if not hasattr(BaseModel, name)} == set()
 
 
-def test_two_of_one_name_are_refused(tmp_path):
-    install(tmp_path, {"guest": "APPLICATION"})
-    install(tmp_path, {"guest": "APPLICATION"}, package="second")
-    told = said(tmp_path)
-    assert "two applications are called 'guest'" in told
-    assert "the package guest-package and second.application:APPLICATION of the package second" in told
+TWICE = """
+import sys
+from deeprc.applications.config import load_config
+from deeprc.core.errors import ConfigError
+for asked in ({"pipelines": "hydrology"}, {"pipelines": "forecasting"}, {"pipelines": "hydrology", "guest": {}}, {}):
+    try:
+        print(load_config(asked).pipelines)
+    except ConfigError as error:
+        print(error.problem, error.found)
+"""
+
+
+def test_two_of_one_name_and_one_that_is_broken_stop_only_who_uses_them(tmp_path):
+    """By its name, by a key of its options, or with all that there are."""
+    install(tmp_path, {"guest": "ABSENT"})
+    install(tmp_path, {"forecasting": "APPLICATION"}, package="second")
+    command = [sys.executable, "-c", TWICE]
+    done = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True)
+    both = "deeprc.applications.forecasting.application:APPLICATION of the package deeprc and "
+    assert done.stdout.splitlines() == [
+        "['hydrology']",
+        f"2 applications are called 'forecasting' {both}second.application:APPLICATION of the package second",
+        "this application cannot be imported"
+        " AttributeError: module 'guest_package.application' has no attribute 'ABSENT'",
+        "['hydrology']",
+    ]
+    listed = [str(Path(sys.executable).with_name("deeprc")), "applications"]
+    done = subprocess.run(listed, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+    assert done.returncode == 2 and "guest        guest-package 1.0: cannot be used" in done.stdout, done.stdout
+    assert done.stderr.count("error: ") == 2 and "2 applications are called 'forecasting'" in done.stderr
