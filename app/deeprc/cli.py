@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -86,7 +87,8 @@ def main() -> None:
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(error.exit_code) from None
     except OSError as error:
-        if error.filename is None:  # not of a file: a defect of ours, perhaps
+        if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT):  # a defect of ours, perhaps
             raise
-        typer.echo(f"error: {error.filename}: {error.strerror}", err=True)
+        place = error.filename or "a disk, that of the temporary files (TMPDIR) perhaps"
+        typer.echo(f"error: {place}: {error.strerror}", err=True)
         raise SystemExit(DeepRCError.exit_code) from None

@@ -244,7 +244,11 @@ def outdated(
 def prune(
     everything: Annotated[bool, typer.Option("--all", help="also those that the catalog pins")] = False,
 ) -> None:
-    """Remove the user's images that the catalog does not pin any more, and older builds; shared folders stay."""
+    """Remove the user's images that the catalog does not pin any more, and older builds; shared folders stay.
+
+    What killed commands have left goes, too: at once where a lock tells that nobody uses it, else after a day (what has
+    arrived of a pull among it); and the Debian that images start from, after 31 days.
+    """
     store = Store()
     removed = [*store.prune([] if everything else listing.kept(load_catalog(), store)), *sweep()]
     for path in removed:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import hashlib
 import json
 import math
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deeprc.core.errors import DeepRCError, InputError
@@ -79,6 +81,34 @@ def atomic(path: str | Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+@contextmanager
+def atomic_large(path: str | Path) -> Iterator[Path]:
+    """As `atomic`, for one large file, which is there (and empty) when the body begins, and must stay the same file.
+
+    A lock on it tells for as long as this process lives that it is in use; what killed ones have left of earlier tries
+    is removed first. (On a file system without locks it stays.)
+    """
+    path = Path(path)
+    _remove_abandoned(path)
+    with atomic(path) as temporary, temporary.open("xb") as handle:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield temporary
+
+
+def _remove_abandoned(path: Path) -> None:
+    ours = re.compile(re.escape(f".{path.name}.") + r"[0-9a-f]{8}\.tmp")
+    for each in path.parent.glob(".*.tmp"):
+        with suppress(OSError):  # it is in use, or somebody else's
+            if not ours.fullmatch(each.name) or each.is_symlink() or not each.is_file():
+                continue
+            with each.open("r+b") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                state = os.fstat(handle.fileno())
+                if state.st_size and state.st_uid == os.geteuid():  # an empty one may not have its lock yet
+                    each.unlink()
+
+
 def _exchange(one: Path, other: Path) -> bool:
     """Let two files or folders change places in one step; False where the system or the file system cannot."""
     change = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # glibc 2.28, musl 1.2.5
@@ -91,22 +121,31 @@ def _exchange(one: Path, other: Path) -> bool:
     raise OSError(number, os.strerror(number), str(other))
 
 
-def storage_error(error: OSError, path: Path) -> Exception:
-    """`error` as a StorageError where it means a full disk or a folder without access, else itself."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(
-            "no space left to write this file",
-            where=path,
-            found=f"{free_megabytes(path.parent)} MB free",
-            fix="free some space, or choose another folder with `--config results=FOLDER`",
-        )
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return StorageError(
-            "cannot write here",
-            where=path,
-            found=os.strerror(error.errno),
-            fix="make the folder writable, or choose another one with `--config results=FOLDER`",
-        )
+def storage_error(
+    error: OSError, path: Path, *, room: str = "free some space there", other: str = "name another folder"
+) -> Exception:
+    """`error` as a StorageError where it means a full disk, a read-only one, or a folder without access; else itself.
+
+    Parameters
+    ----------
+    path
+        What was to be written.
+    room, other
+        How space is made there, and how another place is chosen: what each error advises differs.
+    """
+    number, found, place = error.errno, error.strerror, path if path.is_dir() else path.parent
+    if number == errno.ENOSPC:
+        if found == os.strerror(number):
+            found = f"{free_megabytes(place)} MB free"
+        return StorageError("no space left to write this file", where=path, found=found, fix=f"{room}, or {other}")
+    if number == errno.EDQUOT:
+        return StorageError("your quota there is used up", where=path, found=found, fix=f"{room}, or {other}")
+    if number == errno.EROFS:
+        problem = "cannot write here: the disk is mounted read-only"
+        return StorageError(problem, where=path, found=found, fix=other)
+    if number in (errno.EACCES, errno.EPERM):
+        problem = "cannot write here: you may not"
+        return StorageError(problem, where=path, found=found, fix=f"have its owner let you write there, or {other}")
     return error
 
 

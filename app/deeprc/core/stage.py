@@ -9,6 +9,7 @@ from collections.abc import Callable
 from deeprc.core.commandline import CommandLine
 from deeprc.core.ending import abort
 from deeprc.core.errors import DeepRCError
+from deeprc.core.files import StorageError
 
 
 def run(main: Callable[..., None]) -> None:
@@ -23,6 +24,8 @@ def run(main: Callable[..., None]) -> None:
         app()
     except DeepRCError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
+        if isinstance(error, StorageError):  # which does not know of workflows
+            print("  a workflow's folder of results: `--config results=FOLDER`", file=sys.stderr, flush=True)
         _leave(error.exit_code)
     except Exception:
         traceback.print_exc()

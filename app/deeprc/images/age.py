@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from deeprc.images import apptainer, debian, sif
 from deeprc.images.errors import ImageError
+from deeprc.images.workspace import workspace
 
 DAY = 24 * 3600
 PLACE = "/opt/apt"  # where the image's apt finds its configuration
@@ -69,10 +69,10 @@ def outdated(path: Path, sources: str, folder: Path) -> list[Behind]:
             found="no line that begins with deb",
             expected="lines of apt's sources.list, such as: deb https://HOST/debian bookworm main",
         )
-    with tempfile.TemporaryDirectory(prefix="deeprc-apt-") as place:
-        debian.configure(Path(place) / "apt", sources)
-        apt(path, Path(place) / "apt", folder, "update", "--error-on=any")
-        text = apt(path, Path(place) / "apt", folder, "--simulate", "dist-upgrade")
+    with workspace() as place:
+        debian.configure(place / "apt", sources)
+        apt(path, place / "apt", folder, "update", "--error-on=any")
+        text = apt(path, place / "apt", folder, "--simulate", "dist-upgrade")
     rows = re.findall(r"^Inst (\S+) \[(\S+)\] \((\S+) ([^\[]*)", text, flags=re.M)
     return [Behind(name, old, new, "security" in origin.lower()) for name, old, new, origin in rows]
 

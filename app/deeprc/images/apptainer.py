@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
+import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
-from deeprc.images.errors import ImageError
+from deeprc.images.errors import ImageError, no_room
 
 PROGRAMS = ("apptainer", "singularity")
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_prctl = ctypes.CDLL(None).prctl  # bound here: little may be done between a fork and an exec
 
 
 def available() -> bool:
@@ -35,12 +40,13 @@ def run(
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=timeout, cwd=folder, input=stdin,
-            env={**os.environ, **environment},
+            env={**os.environ, **environment}, preexec_fn=_end_with(os.getpid()),
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise ImageError(f"{what}: no end after {timeout:.0f} s", found=" ".join(command)) from None
     if done.returncode:
-        raise ImageError(f"{what}: apptainer ended with {done.returncode}", found=_end(done.stderr or done.stdout))
+        log = done.stderr or done.stdout
+        raise ImageError(f"{what}: apptainer ended with {done.returncode}", found=_end(log), fix=no_room(log))
     return done.stdout
 
 
@@ -95,6 +101,17 @@ def key_index(fingerprint: str) -> str:
         expected=fingerprint,
         fix="make one with `apptainer key newpair`, or name the folder of keys in APPTAINER_KEYSDIR",
     )
+
+
+def _end_with(parent: int) -> Callable[[], None]:
+    """For a child: it ends when this process is killed; else it would write on into what others take for abandoned."""
+
+    def prepare() -> None:
+        _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # killed before that
+            os._exit(1)
+
+    return prepare
 
 
 def _end(log: str, lines: int = 12) -> str:

@@ -22,7 +22,7 @@ from deeprc.images.errors import ImageError
 from deeprc.images.held import BUILT, Held
 from deeprc.images.inputs import content_of
 from deeprc.images.sign import Signer, signed
-from deeprc.images.store import Store, cannot_write
+from deeprc.images.store import Store, writing
 from deeprc.images.workspace import workspace
 
 # All files belong to root, as they do where somebody without privileges builds. zstd is quicker to pack and to start
@@ -158,7 +158,6 @@ def build(
             say(f"{held.path.name}: nothing changed, {age.words(held.path)}; --again builds it anew")
             return signed(held, sign, store) if sign else held
         with workspace() as context:
-            temporary = leftovers.temporary(store.folder, f"build.{recipe.name}")
             if offline:
                 sources = supplies.SOURCES
                 say(f"{recipe.name}: checking {offline.name}")
@@ -170,7 +169,7 @@ def build(
             file = context / "image.def"
             file.write_text(recipe.render(), encoding="utf-8")
             say(f"{recipe.name}: building and testing")
-            try:
+            with writing(store.folder), leftovers.alone(store.folder, f"build.{recipe.name}") as temporary:
                 _apptainer_build(temporary, file, recipe.name, "--bind", f"{context}:/mnt")
                 for name, kind in sbom.DOCUMENTS.items():
                     _attach(temporary, context / name, kind)
@@ -181,10 +180,6 @@ def build(
                 by = sign and sign.fingerprint
                 facts = {"source": BUILT, "content": content, "stages": recipe.stages, "signed_by": by}
                 return store.adopt(temporary, recipe.name, architecture, sif.digest(temporary), **facts)
-            except OSError as error:
-                raise cannot_write(error, store.folder) from error
-            finally:
-                temporary.unlink(missing_ok=True)
 
 
 def base_image(store: Store, sources: str, *, say: Say = lambda _: None) -> Path:
@@ -200,16 +195,14 @@ def base_image(store: Store, sources: str, *, say: Say = lambda _: None) -> Path
         if path.is_file() and not fault(path, root=True):
             return path
         say("base: Debian, by debootstrap")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with workspace() as folder:
-            file, temporary = folder / "base.def", path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            file.write_text(text, encoding="utf-8")
+        with workspace() as folder, writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            leftovers.sweep(path.parent)
+            (file := folder / "base.def").write_text(text, encoding="utf-8")
             debian.configure(folder / "apt", sources)
-            try:
+            with leftovers.alone(path.parent, "base") as temporary:
                 _apptainer_build(temporary, file, "the base", "--build-arg", f"mirror={sources.split()[1]}")
                 temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
     return path
 
 

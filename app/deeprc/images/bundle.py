@@ -9,19 +9,20 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import shutil
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
 
-from deeprc.core.files import atomic
+from deeprc.core.files import atomic_large
 from deeprc.core.validation import validate
 from deeprc.images import documents, sif, transfer, whole
 from deeprc.images.catalog import Catalog, Image, catalog_path
 from deeprc.images.errors import ImageError
 from deeprc.images.held import Held
-from deeprc.images.store import Store
+from deeprc.images.store import Store, writing
 
 SUMS, CATALOG = "SHA256SUMS", "catalog.yaml"  # `sha256sum --check SHA256SUMS` works on what was unpacked
 BLOCK = 4 * 2**20
@@ -52,7 +53,7 @@ def write(chosen: Sequence[tuple[Image, Held]], target: Path) -> Iterator[str]:
     catalog = yaml.safe_dump(Catalog(images=entries).model_dump(mode="json", exclude_defaults=True), sort_keys=False)
     sums = {CATALOG: hashlib.sha256(catalog.encode()).hexdigest()}
     sums |= {name: sif.digest(path).removeprefix("sha256:") for name, path in sorted(files.items())}
-    with atomic(target) as new, tarfile.open(new, "w") as archive:
+    with atomic_large(target) as new, tarfile.open(new, "w") as archive:
         add(archive, SUMS, "".join(f"{code}  {name}\n" for name, code in sums.items()))
         add(archive, CATALOG, catalog)
         for name, path in sorted(files.items()):
@@ -93,9 +94,8 @@ def _install(archive: tarfile.TarFile, image: Image, sums: dict[str, str], store
     with store.lock(f"pull-{digest.removeprefix('sha256:')[:16]}"):
         part = store.part(digest)
         try:
-            with archive.extractfile(name) as source, part.open("wb") as copy:
-                while block := source.read(BLOCK):
-                    copy.write(block)
+            with archive.extractfile(name) as source, writing(store.folder), part.open("wb") as copy:
+                shutil.copyfileobj(source, copy, BLOCK)
             if (found := sif.digest(part)) != digest:
                 raise ImageError("the image in the bundle is damaged", where=name, found=found, expected=digest)
             signed_by = transfer.check(part, known, architecture)

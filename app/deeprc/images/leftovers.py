@@ -1,26 +1,29 @@
-"""What killed pulls and builds leave in a folder of images: known by the names that only we give, and by records.
+"""What killed commands leave in a folder of images: known by the names that only we give, by locks, and by records.
 
 Other people's files may lie beside ours: what has no name or no record of ours is left alone, however old it is.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-RECORD, SIF, SQUASHFS = ".json", ".sif", ".sqsh"
-OLD = 24 * 3600  # seconds after which an unfinished file belongs to nobody any more
+RECORD, SIF, SQUASHFS, LOCK = ".json", ".sif", ".sqsh", ".lock"
+OLD = 24 * 3600  # seconds after which an unfinished file without a lock belongs to nobody any more
 OLD_BASE = 31 * 24 * 3600  # seconds after which a Debian that images are made from is made anew (see build.py)
 
 # NAME_ARCHITECTURE_DIGEST, as `Store.path` makes it.
 IMAGE = re.compile(r"(?P<name>[a-z0-9-]+)_(?P<architecture>[a-z0-9_]+)_(?P<digest>[0-9a-f]{16})(\.sif|\.sqsh)")
 _UNFINISHED = re.compile(
     r"\.[0-9a-f]{64}(\.[\w.-]+\.\d+)?\.part"  # what has arrived of an image
-    r"|\.deeprc-[\w.-]+\.tmp"  # what a build or a pilot's pull makes (`temporary`)
+    r"|\.deeprc-[\w.-]+\.(tmp|lock)"  # what a build, a signature or a pilot's pull makes (`temporary`, `alone`)
     rf"|\.{IMAGE.pattern}(\.json)?\.[0-9a-f]{{8}}\.tmp"  # see `deeprc.core.files.atomic`
 )
 _LINK = re.compile(r"\.[a-z0-9-]+\.\d+\.link")
@@ -30,6 +33,39 @@ _BASE = re.compile(r"debian-[0-9a-f]{16}\.sif|\.debian-[0-9a-f]{16}\.sif\.\d+\.t
 def temporary(folder: Path, what: str) -> Path:
     """A name in `folder` for something unfinished, of this process's own; `unfinished` knows it again."""
     return folder / f".deeprc-{what}.{os.uname().nodename}.{os.getpid()}.tmp"
+
+
+@contextmanager
+def alone(folder: Path, what: str) -> Iterator[Path]:
+    """`temporary` for a file, removed in the end; a lock beside it lasts as long as this process (`sweep`)."""
+    path = temporary(folder, what)
+    lock = path.with_suffix(LOCK)
+    with os.fdopen(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w") as handle:
+        with contextlib.suppress(OSError):  # a file system without locks: it then counts a day from a kill
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove what killed processes of this user have left there under `alone`, on this node; return which."""
+    removed = []
+    for lock in folder.glob(f".deeprc-*.{os.uname().nodename}.*{LOCK}"):
+        with contextlib.suppress(OSError):  # it lives, or is somebody else's
+            handle = os.open(lock, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(handle).st_uid == os.geteuid():
+                    path = lock.with_suffix(".tmp")
+                    removed += [path] if path.exists() else []
+                    path.unlink(missing_ok=True)
+                    lock.unlink()
+            finally:
+                os.close(handle)
+    return removed
 
 
 def unfinished(folder: Path) -> Iterator[Path]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from deeprc.images import apptainer, leftovers, sif
 from deeprc.images.errors import ImageError
-from deeprc.images.store import Held, Store, cannot_write
+from deeprc.images.store import Held, Store, writing
+from deeprc.images.workspace import workspace
 
 WRONG = "private key checksum failure"  # what Apptainer says of a passphrase that does not open the key
 Ask = Callable[[], str | None]
@@ -95,23 +95,20 @@ def signed(held: Held, key: Signer, store: Store) -> Held:
             fix=f"build it without --sign, then `deeprc image sign {held.name} {key.fingerprint}`",
         )  # fmt: skip
     facts = held.model_dump(include={"source", "content", "stages"}) | {"signed_by": key.fingerprint}
-    with store.lock(f"sign-{held.digest.removeprefix('sha256:')[:16]}"):
-        temporary = leftovers.temporary(store.folder, f"sign.{held.name}")
-        try:
-            shutil.copyfile(held.path, temporary)
-            temporary.chmod(0o755)
-            key.sign(temporary)
-            return store.adopt(temporary, held.name, held.architecture, sif.digest(temporary), **facts)
-        except OSError as error:
-            raise cannot_write(error, store.folder) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+    with (
+        store.lock(f"sign-{held.digest.removeprefix('sha256:')[:16]}"), writing(store.folder),
+        leftovers.alone(store.folder, f"sign.{held.name}") as temporary,
+    ):  # fmt: skip
+        shutil.copyfile(held.path, temporary)
+        temporary.chmod(0o755)
+        key.sign(temporary)
+        return store.adopt(temporary, held.name, held.architecture, sif.digest(temporary), **facts)
 
 
 def _proven(key: Signer, passphrase: str | None) -> Signer:
     """`key`, once it has signed a SIF file with nothing in it."""
-    with tempfile.TemporaryDirectory(prefix="deeprc-sign-") as folder:
-        probe, content = Path(folder) / "probe.sif", Path(folder) / "content"
+    with workspace() as folder:
+        probe, content = folder / "probe.sif", folder / "content"
         content.write_text("{}")
         what = f"trying the key {key.fingerprint}"
         apptainer.run("sif", "new", probe, what=what, timeout=60)

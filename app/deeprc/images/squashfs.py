@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from deeprc.core.errors import DeepRCError
-from deeprc.core.files import atomic, read_json, write_json
+from deeprc.core.files import atomic, atomic_large, read_json, write_json
 from deeprc.core.validation import validate
 from deeprc.images import sif, trust
 from deeprc.images.catalog import Image
@@ -58,7 +58,7 @@ def fault(path: Path, image: Path, digest: str, *, read: bool = False) -> str | 
 
 def make(path: Path, image: Path, digest: str) -> None:
     """Write the file system of the image of that digest to `path`, and its record."""
-    with atomic(path) as temporary:
+    with atomic_large(path) as temporary:
         sif.extract(image, temporary)
         temporary.chmod(0o644)  # whatever the umask: images are for others as well
         written = sif.digest(temporary)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deeprc.core.errors import DeepRCError
-from deeprc.core.files import StorageError, atomic, read_json, write_json
+from deeprc.core.files import StorageError, atomic, read_json, storage_error, write_json
 from deeprc.core.ownership import OwnershipError, fault, open_to, require_fixed
 from deeprc.core.validation import validate
 from deeprc.images import documents, leftovers, sif, squashfs, trust
@@ -213,7 +213,7 @@ class Store:
         for path in [*leftovers.unfinished(self.folder), *leftovers.bases(self.bases)]:
             leftovers.remove(path)
             removed.append(path)
-        return removed
+        return removed + leftovers.sweep(self.folder) + leftovers.sweep(self.bases)
 
     @contextmanager
     def lock(self, name: str) -> Iterator[bool]:
@@ -228,6 +228,7 @@ class Store:
             for each in made if self.public else []:
                 each.chmod(0o755)  # whatever the umask; a folder that stood there keeps its access
             self._require_closed()
+            leftovers.sweep(self.folder)
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
             handle = os.fdopen(os.open(self.folder / f".{name}.lock", flags, 0o666), "w")
         except OSError as error:
@@ -278,9 +279,17 @@ class Store:
 
 def cannot_write(error: OSError, folder: Path) -> DeepRCError:
     """The error for a folder of images that cannot be written, or whose disk is full."""
-    return StorageError(
-        "cannot write images here",
-        where=folder,
-        found=error.strerror,
-        fix="free some space there, or name another folder in DEEPRC_IMAGES (`deeprc image prune` removes old images)",
-    )
+    other = "name another folder in DEEPRC_IMAGES, or by --to"
+    told = storage_error(error, folder, room="free some space (`deeprc image prune` removes old images)", other=other)
+    if told is error:
+        return StorageError("cannot write images here", where=folder, found=error.strerror or error, fix=other)
+    return told
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Tell what keeps images from being written to that folder."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(error, folder) from error

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deeprc.core.files import atomic, sha256
+from deeprc.core.files import atomic, atomic_large, sha256
 from deeprc.images import age, apptainer, bundle, debian, definition, wheels
 from deeprc.images.errors import ImageError
 from deeprc.images.workspace import workspace
@@ -59,7 +59,7 @@ def write(recipe: Recipe, base: Path, sources: str, target: Path) -> Iterator[st
         (folder / RECIPE).write_text(json.dumps(recipe.told(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
         files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
         sums = {name: sha256(path) for name, path in files.items()}
-        with atomic(target) as new:
+        with atomic_large(target) as new:
             with tarfile.open(new, "w", dereference=True) as archive:
                 bundle.add(archive, SUMS, "".join(f"{code}  {name}\n" for name, code in sums.items()))
                 for name, path in files.items():
@@ -110,7 +110,7 @@ def unpack(file: Path, folder: Path, recipe: Recipe) -> None:
         with tarfile.open(file) as archive:
             archive.extractall(folder, filter="data")
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, FileNotFoundError, EOFError) as error:
         raise ImageError("the archive is not whole", where=file, found=error, fix=_again(file)) from None
     wanted = {name: code for code, _, name in (line.partition("  ") for line in lines)}
     there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -16,6 +16,7 @@ from deeprc.images.catalog import DIGEST, Image, catalog_path
 from deeprc.images.errors import ImageError, RegistryError
 from deeprc.images.registry import Address, BeyondEndError, ImageRegistry
 from deeprc.images.store import Held, Store, cannot_write
+from deeprc.images.workspace import workspace
 
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all
 BLOCK = 2**20
@@ -170,13 +171,11 @@ def check(path: Path, image: Image, architecture: str) -> str | None:
 def check_signature(path: Path, key: str) -> str:
     """Refuse an image that is not signed, wholly and unchanged since, with the key of that fingerprint."""
     published = catalog_path().parent / "keys" / f"{key}.asc"
-    with tempfile.TemporaryDirectory(prefix="deeprc-keys-") as folder:
+    with workspace() as folder:
         keyring = None
         if published.is_file():  # a keyring with this key alone; the user's own stays as it is
-            keyring = Path(folder)
-            keyring.chmod(0o700)
-            what = f"reading the key {published}"
-            apptainer.run("key", "import", published, what=what, timeout=60, APPTAINER_KEYSDIR=folder)
+            keyring, what = folder, f"reading the key {published}"
+            apptainer.run("key", "import", published, what=what, timeout=60, APPTAINER_KEYSDIR=str(folder))
         signers, fault = apptainer.signers(path, keyring)
     expected, claimed = f"all of it signed with the key {key}", sif.signers(path)
     if not claimed:
@@ -201,7 +200,7 @@ def check_signature(path: Path, key: str) -> str:
 def _require_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
-        error = OSError(0, f"{free / 1e6:.0f} MB free, {needed / 1e6:.0f} MB needed")
+        error = OSError(errno.ENOSPC, f"{free / 1e6:.0f} MB free, {needed / 1e6:.0f} MB needed")
         raise cannot_write(error, folder)
 
 

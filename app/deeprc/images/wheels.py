@@ -18,7 +18,7 @@ from pathlib import Path
 from deeprc.core import needs, shipped
 from deeprc.core.source import copy_source
 from deeprc.images.catalog import Image
-from deeprc.images.errors import ImageError
+from deeprc.images.errors import ImageError, no_room
 from deeprc.images.lock import Locked, needed, read
 
 PYTHON = {"wheel": (3, 11), "spack": (3, 12)}  # Debian 12's, and that of spack-env/common/stack.yaml
@@ -107,7 +107,7 @@ def fetch(folder: Path, image: Image, stages: list[str], architecture: str) -> N
 
 def own(folder: Path) -> None:
     """Put deeprc's own wheel into `folder`, made of this checkout without a network."""
-    with tempfile.TemporaryDirectory(prefix="deeprc-wheel-") as around:  # a build leaves things behind
+    with tempfile.TemporaryDirectory(prefix=".wheel-", dir=folder.parent) as around:  # a build leaves things behind
         copy = copy_source(checkout(), Path(around) / "source", shipped=False)
         # The same code is the same wheel: the times in it are not those of the checkout's files.
         _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, copy, SOURCE_DATE_EPOCH="315532800")
@@ -126,7 +126,7 @@ def download(packages: list[Locked], folder: Path, python: tuple[int, int], arch
     options = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--implementation", "cp"]
     options += ["--python-version", ".".join(map(str, python))]
     options += [option for platform in platforms for option in ("--platform", platform)]
-    with tempfile.NamedTemporaryFile("w", prefix="deeprc-locked-", suffix=".txt", encoding="utf-8") as pins:
+    with tempfile.NamedTemporaryFile("w", prefix=".locked-", dir=folder.parent, encoding="utf-8") as pins:
         pins.write("".join(f"{package}\n" for package in packages))
         pins.flush()
         _pip("download", *options, "--requirement", pins.name, "--dest", folder)
@@ -147,8 +147,5 @@ def _pip(*arguments: str | Path, **environment: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
     if done.returncode:
         end = "\n    ".join(done.stderr.strip().splitlines()[-8:])
-        raise ImageError(
-            f"pip {arguments[0]} failed",
-            found=end,
-            fix="pip's own settings say where packages come from; PyTorch's CPU build (+cpu) is in its own index only",
-        )
+        where = "pip's own settings say where packages come from; PyTorch's CPU build (+cpu) is in its own index only"
+        raise ImageError(f"pip {arguments[0]} failed", found=end, fix=no_room(done.stderr) or where)

@@ -12,8 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from deeprc.core.files import storage_error
+
 PREFIX = "deeprc-build-"
-YOUNG = 60.0  # seconds in which a folder may not have its lock yet
+YOUNG = 60.0  # seconds in which an empty folder may not have its lock yet
+ROOM = "free some space there"
+OTHER = "name another folder in APPTAINER_TMPDIR (or TMPDIR)"
 
 
 @contextmanager
@@ -21,13 +25,25 @@ def workspace() -> Iterator[Path]:
     """A folder in $APPTAINER_TMPDIR, or among the temporary files, that is removed in the end.
 
     A build holds a lock on it for as long as it lives, so that the next one knows which folders nobody needs any more.
+
+    Raises
+    ------
+    StorageError
+        Where it cannot be made, or has no room for what is put there.
     """
     sweep()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_place()))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_place()))
+    except OSError as error:
+        raise storage_error(error, _place(), room=ROOM, other=OTHER) from error
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield folder
+    except OSError as error:
+        if error.filename and not str(error.filename).startswith(str(folder)):
+            raise  # of another place
+        raise storage_error(error, folder, room=ROOM, other=OTHER) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(handle)
@@ -42,7 +58,8 @@ def sweep() -> list[Path]:
             try:
                 state = os.fstat(handle)
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if state.st_uid == os.getuid() and time.time() - state.st_mtime > YOUNG:
+                begun = time.time() - state.st_mtime > YOUNG or any(folder.iterdir())  # filled once locked
+                if state.st_uid == os.getuid() and begun:
                     shutil.rmtree(folder)
                     removed.append(folder)
             finally:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from deeprc.core.errors import InputError
-from deeprc.core.files import atomic, sha256
+from deeprc.core.files import atomic, atomic_large, sha256
 from deeprc.spack.build import Build, mine, same_release, settings
 from deeprc.spack.script import packed_script
 
@@ -36,7 +36,7 @@ def pack(build: Build, out: Path) -> str:
     contents["build.sh"] = packed_script(replace(build, archive=out)).encode()
     sums = "".join(f"{_sum(source)}  {name}\n" for name, source in sorted(contents.items()) if not _is_link(source))
     contents[SUMS] = sums.encode()
-    with atomic(out) as path:
+    with atomic_large(out) as path:
         with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
             for name, source in sorted(contents.items()):
                 _add(tar, name, source)

@@ -11,7 +11,7 @@ from pathlib import Path
 from deeprc.applications.config import schema
 from deeprc.applications.registry import MINE, absent, applications
 from deeprc.core.errors import ConfigError, unknown
-from deeprc.core.files import StorageError, storage_error, write_text
+from deeprc.core.files import storage_error, write_text
 from deeprc.core.needs import distribution
 from deeprc.sites.load import known_sites, load_site, site_file
 
@@ -104,8 +104,6 @@ class Study:
         for name, text in self.texts().items():
             try:
                 write_text(self.folder / name, text)
-            except StorageError as error:
-                raise StorageError(error.problem, where=error.where, found=error.found) from None
             except OSError as error:
                 raise storage_error(error, self.folder) from error
         return [Path(name) for name in self.texts()]

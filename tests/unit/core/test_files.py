@@ -1,11 +1,23 @@
+import errno
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
 from deeprc.core.errors import InputError
-from deeprc.core.files import StorageError, atomic, free_megabytes, read_json, tail, write_json, write_text
+from deeprc.core.files import (
+    StorageError,
+    atomic,
+    atomic_large,
+    free_megabytes,
+    read_json,
+    storage_error,
+    tail,
+    write_json,
+    write_text,
+)
 
 
 def test_file_appears_whole(tmp_path):
@@ -78,8 +90,53 @@ def test_full_disk_is_named_and_the_old_file_stays(tmpfs):
 
 @pytest.mark.requires("tmpfs")
 def test_read_only_folder_is_named(tmpfs):
-    with pytest.raises(StorageError, match="cannot write here"):
+    with pytest.raises(StorageError, match="cannot write here: the disk is mounted read-only") as caught:
         write_text(tmpfs("64k", "ro") / "a.txt", "x")
+    assert "let you write" not in str(caught.value), "no right helps there"
+
+
+@pytest.mark.parametrize(
+    ("number", "problem", "fix"),
+    [
+        (errno.ENOSPC, "no space left to write this file", "make room, or name B"),
+        (errno.EDQUOT, "your quota there is used up", "make room, or name B"),
+        (errno.EROFS, "cannot write here: the disk is mounted read-only", "name B"),
+        (errno.EACCES, "cannot write here: you may not", "have its owner let you write there, or name B"),
+    ],
+)
+def test_why_a_file_cannot_be_written_has_its_own_advice(tmp_path, number, problem, fix):
+    error = storage_error(OSError(number, os.strerror(number)), tmp_path / "a", room="make room", other="name B")
+    assert (error.problem, error.fix) == (problem, fix)
+    assert storage_error(odd := OSError(errno.EIO, "x"), tmp_path) is odd
+
+
+LARGE = """\
+import sys, time
+from deeprc.core.files import atomic_large
+with atomic_large(sys.argv[1]) as file:
+    file.write_bytes(b"half")
+    print(flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_process_has_left_of_a_large_file_goes_with_the_next_try(tmp_path):
+    path, processes = tmp_path / "x.tar", []
+    (tmp_path / ".y.tar.0123abcd.tmp").write_text("another file's")
+    for _ in range(2):
+        processes.append(subprocess.Popen([sys.executable, "-c", LARGE, path], stdout=subprocess.PIPE))
+        processes[-1].stdout.readline()
+    assert len(list(tmp_path.glob(".x.tar.*.tmp"))) == 2
+    processes[0].kill()
+    processes[0].wait()
+    with atomic_large(path) as file:
+        file.write_text("whole")
+    assert path.read_text() == "whole" and len(list(tmp_path.glob(".x.tar.*.tmp"))) == 1, "the other one goes on"
+    processes[1].kill()
+    processes[1].wait()
+    with atomic_large(path) as file:
+        file.write_text("again")
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".y.tar.0123abcd.tmp", "x.tar"]
 
 
 def test_json_round_trip(tmp_path):

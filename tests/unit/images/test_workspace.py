@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from deeprc.core.files import StorageError
 from deeprc.images import workspace as module
 from deeprc.images.workspace import sweep, workspace
 
@@ -71,12 +72,27 @@ def test_what_a_killed_build_leaves_is_removed_by_the_next(place, build):
 
 
 def test_a_build_that_has_just_begun_is_left_alone(place, build, monkeypatch):
+    """Its folder is empty until it has its lock; one that is filled, without a lock, is a killed one's at once."""
     folder, process = build()
     end(process, signal.SIGKILL)
     os.utime(folder)
-    assert sweep() == []
-    monkeypatch.setattr(module, "YOUNG", -1.0)
+    (begun := place / "deeprc-build-begun").mkdir()
     assert sweep() == [folder]
+    monkeypatch.setattr(module, "YOUNG", -1.0)
+    assert sweep() == [begun]
+
+
+@pytest.mark.requires("tmpfs")
+def test_no_room_to_build_in_is_told_with_the_variable_that_names_another(tmpfs, monkeypatch):
+    """Neither a traceback, nor `prune`, which would make no room there."""
+    monkeypatch.setenv("APPTAINER_TMPDIR", str(tmpfs("64k")))
+    told = r"no space left(.*\n)*.*fix: free some space.*APPTAINER_TMPDIR"
+    with pytest.raises(StorageError, match=told), workspace() as folder:
+        (folder / "wheel").write_bytes(b"x" * 200_000)
+    monkeypatch.setenv("APPTAINER_TMPDIR", str(tmpfs("64k", "ro")))
+    with pytest.raises(StorageError, match="mounted read-only") as caught, workspace():
+        pass
+    assert "APPTAINER_TMPDIR" in str(caught.value) and "space" not in str(caught.value)
 
 
 @pytest.mark.requires("root")
