@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from deeprc.core.events import RunImage
+from deeprc.images import sbom
 from deeprc.images.catalog import Image, load_catalog
+from deeprc.images.errors import ImageError
 from deeprc.images.site import store_of
 from deeprc.images.store import Store
 from deeprc.launch import Plan
@@ -43,6 +45,11 @@ def chosen(argv: list[str], root: str | Path = ".") -> Image | None:
     """The catalog's entry of that image; arguments as of `digest`."""
     found = _asked(argv, root, _chosen)
     return found[1] if found else None
+
+
+def holds(argv: list[str], root: str | Path = ".") -> set[str] | None:
+    """The packages in that image, as its SBOM says; None where that is not known: the image is yet to be pulled."""
+    return _asked(argv, root, _holds)
 
 
 def _asked(argv: list[str], root: str | Path, ask: Callable[[object], Any]) -> Any:
@@ -89,6 +96,16 @@ def _digest(arguments: object) -> str | None:
         return pinned
     held = store_of(site).find(image, partition.architecture)
     return held.digest if held else f"{image.name}, not here"
+
+
+def _holds(arguments: object) -> set[str] | None:
+    if (found := _chosen(arguments)) is None:
+        return None
+    site, image, partition = found
+    with contextlib.suppress(ImageError, OSError):  # without an SBOM
+        if held := store_of(site).find(image, partition.architecture):
+            return sbom.packages(held.path)
+    return None
 
 
 def _text(arguments: object, name: str) -> str | None:

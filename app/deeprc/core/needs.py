@@ -81,9 +81,10 @@ def modules(stage: str) -> list[str]:
     return list(dict.fromkeys(module for need in needs for module in need.modules))
 
 
-def packages() -> list[str]:
-    """The packages that all applications bring and ask for, others' as well: the report tells their versions."""
-    return list(dict.fromkeys(name for point in points() if point.dist for name in _packages(point)))
+def packages(application: str | None = None) -> list[str]:
+    """The packages that all applications bring and ask for, or that one: the report tells their versions."""
+    chosen = (point for point in points() if point.dist and application in (None, point.name))
+    return list(dict.fromkeys(name for point in chosen for name in _packages(point)))
 
 
 def _packages(point: EntryPoint) -> Iterator[str]:

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from deeprc.images import labels, sif
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
@@ -36,6 +38,12 @@ def read(path: Path, name: str = SBOM) -> dict:
         return json.loads(text)
     fix = "build it again (`deeprc image build`), or ask whoever publishes it for such a one"
     raise ImageError(f"the image has no {name}: what is in it is not known", where=path, fix=fix)
+
+
+def packages(path: Path) -> set[str]:
+    """The packages that an image says it holds, by their canonical names; an ImageError where it says nothing."""
+    names = {row["name"] for row in read(path)["components"]}
+    return {canonicalize_name(name) for name in names | {NAMES[name] for name in names & NAMES.keys()}}
 
 
 def check(path: Path, image: Image) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from deeprc.applications.base.application import Application
 from deeprc.core.errors import ConfigError
-from deeprc.core.needs import OURS, THEIRS, distribution
+from deeprc.core.needs import OURS, THEIRS, distribution, packages
 from deeprc.images.catalog import Image
 
 STAGE = re.compile(r"python3? -m ([A-Za-z_][\w.]*)")  # in a rule's command
@@ -64,8 +66,26 @@ def theirs(workflow: Any, application: Application, targets: list[str]) -> Itera
             )
 
 
-def lacking(image: Image, applications: Iterable[Application]) -> Iterator[ConfigError]:
-    """An error for each application whose stages want what the image that jobs run in does not hold."""
+def lacking(
+    image: Image, applications: Iterable[Application], holds: Callable[[], set[str] | None]
+) -> Iterator[ConfigError]:
+    """An error for each application whose stages want what the image that jobs run in does not hold.
+
+    `holds` says which packages are in it, where that is known; it is asked for applications of other packages only.
+    """
+    applications = list(applications)
+    guests = [application for application in applications if distribution(application.name) != OURS]
+    if guests and (held := holds()) is not None:
+        for application in guests:
+            wanted = packages(application.name)
+            if absent := [name for name in wanted if canonicalize_name(name) not in held]:
+                yield ConfigError(
+                    f"the pipeline '{application.name}' cannot run in the image {image.name}, which lacks its packages",
+                    found=", ".join(f"no {name}" for name in absent),
+                    expected=f"{', '.join(wanted)} in the image's SBOM",
+                    fix="name an image that holds them by --radical-pilot-image, or leave the pipeline out:"
+                    " --config pipelines=…",
+                )
     for application in applications:
         for need in application.needs:
             if need.stage not in image.stages:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,12 @@ USED = {
 }
 
 
-def attach(workflow: Any, config: Config, image: Image | None = None) -> None:
+def attach(
+    workflow: Any, config: Config, image: Image | None = None, holds: Callable[[], set[str] | None] = lambda: None
+) -> None:
     """Let `workflow` run one at a time, check its data first, and remake what does not fit `config`.
 
-    `image` is what its jobs run in, if they do: it must hold what they import.
+    `image` is what its jobs run in, if they do: it must hold what they import. `holds` tells its packages.
     """
     if not workflow.is_main_process:  # a job's own Snakemake
         return
@@ -49,7 +51,8 @@ def attach(workflow: Any, config: Config, image: Image | None = None) -> None:
             )
     for note in left_out():
         _say(note)
-    _Attached(workflow, config, image)
+    lacked = [*guests.lacking(image, config.applications(), holds)] if image else []
+    _Attached(workflow, config, lacked, imaged=image is not None)
 
 
 def require_whole(workflow: Any) -> None:
@@ -76,10 +79,9 @@ def plainly() -> Iterator[None]:
 class _Attached:
     """The workflow's own methods, with ours around them."""
 
-    def __init__(self, workflow: Any, config: Config, image: Image | None) -> None:
-        self._lacking = [*guests.lacking(image, config.applications())] if image else []
+    def __init__(self, workflow: Any, config: Config, lacked: list[ConfigError], *, imaged: bool) -> None:
+        self._lacking, self._imaged = lacked, imaged
         self._workflow, self._config, self._outdated = workflow, config, {}
-        self._imaged = image is not None
         self._looked = self._in_folder = False
         self._held = contextlib.ExitStack()  # while a run goes on
         self._execute, self._build, self._unlock = workflow.execute, workflow._build_dag, workflow.unlock

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 import starts
 from deeprc.core.files import read_json
+from samples.sifs import stored
 
 ROOT = Path(__file__).resolve().parents[3]
 DIGITS = ROOT / "tests" / "applications" / "digits"
@@ -144,25 +146,29 @@ def told(tmp_path_factory) -> dict[str, tuple[int, str]]:
     package, about = folder / "faulty", folder / "faulty-1.0.dist-info"
     package.mkdir(), about.mkdir()
     made = [f'{name.upper()} = Faulty("{name}")' for name in WRONG]
+    made += ['APART = Faulty("apart")']
     made[[*WRONG].index("staged")] = 'STAGED = Faulty("staged", stages=("prepare", "train"))'
     (package / "__init__.py").touch(), (package / "prepare.py").touch()
     (package / "application.py").write_text(FAULTY + "\n".join(made))
-    for name, (rules, *_) in WRONG.items():
+    for name, (rules, *_) in [*WRONG.items(), ("apart", (MAKES,))]:
         (package / f"{name}.smk").write_text(rules.replace("{0}", name))
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
-    points = [f"{name} = faulty.application:{name.upper()}" for name in (*WRONG, "gone")]
+    points = [f"{name} = faulty.application:{name.upper()}" for name in (*WRONG, "apart", "gone")]
     (about / "entry_points.txt").write_text("\n".join(["[deeprc.applications]", *points]))
     environment = {**os.environ, "VIRTUAL_ENV": sys.prefix, "PYTHONPATH": str(folder)}
-    begun = [
-        ["--profile", "site/localhost", "-n", "--directory", str(folder), "--config", f"pipelines={name}"]
-        for name in (*WRONG, "gone", "hydrology")
-    ]
-    done = subprocess.run(
-        [sys.executable, starts.__file__], input=json.dumps([environment, begun]) + "\n", cwd=ROOT, env=environment,
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    ends = json.loads(done.stdout)
+    dry = ["-n", "--directory", str(folder), "--config"]
     names = (*WRONG, "gone", "hydrology")
+    asked = [[environment, [["--profile", "site/localhost", *dry, f"pipelines={name}"] for name in names]]]
+    for name, packages in (("lacked", ["torch"]), ("held", ["torch", "Faulty"])):
+        stored(folder / name, "cpu", platform.machine(), packages)
+        imaged = ["--profile", "site/localhost-apptainer", *dry, "pipelines=apart"]
+        asked.append([environment | {"DEEPRC_IMAGES": str(folder / name)}, [imaged]])
+    done = subprocess.run(
+        [sys.executable, starts.__file__], input="".join(f"{json.dumps(line)}\n" for line in asked), cwd=ROOT,
+        env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    ends = [end for line in done.stdout.splitlines() for end in json.loads(line)]
+    names = (*names, "lacked", "held")
     return {name: (code, said.replace(str(package), "§")) for name, (code, said) in zip(names, ends, strict=True)}
 
 
@@ -182,3 +188,11 @@ def test_a_guest_that_cannot_be_imported_stops_no_run_but_its_own_and_is_named_i
     assert code == 1 and f"error: {wrong}" in said, said
     code, said = told["hydrology"]
     assert code == 0 and f"note: the application 'gone' is left out: {wrong}" in said and "hydrology_train" in said
+
+
+def test_a_guest_whose_package_is_not_in_the_image_is_refused(told):
+    refused = "note: a run would be refused: the pipeline 'apart' cannot run in the image cpu, which lacks its packages"
+    code, said = told["lacked"]
+    assert code == 0 and f"{refused}\n  found: no faulty\n  expected: faulty in the image's SBOM\n" in said, said
+    code, said = told["held"]
+    assert code == 0 and "apart_prepare" in said and "refused" not in said, said

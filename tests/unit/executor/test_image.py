@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 from pathlib import Path
 
 import pytest
 import yaml
 
 from deeprc.core.events import RunImage
+from deeprc.core.files import read_json, write_json
+from deeprc.images import sif
 from deeprc.images.store import Store
 from deeprc.launch import Layout, Plan
-from snakemake_executor_plugin_radical_pilot.image import digest, used
+from samples.sifs import stored, write
+from snakemake_executor_plugin_radical_pilot.image import digest, holds, used
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -88,3 +92,18 @@ def test_a_job_whose_image_a_task_is_yet_to_pull_tells_the_pinned_digest(tmp_pat
     coming = plan("apptainer", "exec", str(store.path("cpu", "x86_64", pinned)))
     assert used(coming, store, "x86_64").digest == pinned
     assert used(plan("shifter", "--image=custom:deeprc/cpu:latest"), store, "x86_64").digest is None
+
+
+def test_what_an_image_holds_is_known_where_it_is_here_and_says_so(catalog, monkeypatch, tmp_path):
+    monkeypatch.setenv("DEEPRC_CATALOG", str(ROOT / "containers" / "catalog.yaml"))
+    monkeypatch.setenv("DEEPRC_IMAGES", str(tmp_path / "images"))
+    imaged = ["/bin/snakemake", "--profile", "site/localhost-apptainer"]
+    assert holds(imaged, ROOT) is None
+    held = stored(tmp_path / "images", "cpu", platform.machine(), ["torch"])
+    assert holds(imaged, ROOT) == {"torch"} and holds(["/bin/snakemake", "--profile", "site/localhost"], ROOT) is None
+    write(held.path, {"fs": (sif.PARTITION, b"squash")})  # of a release that wrote none
+    state = held.path.stat()
+    record = held.path.with_name(held.path.name + ".json")
+    known = read_json(record) | {"size": state.st_size, "mtime_ns": state.st_mtime_ns}
+    write_json(record, known)
+    assert digest(imaged, ROOT) == held.digest and holds(imaged, ROOT) is None

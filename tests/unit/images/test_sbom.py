@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import runpy
-import struct
 from pathlib import Path
 
 import pytest
 
 from deeprc.images import bundle, documents, labels, load_catalog, sbom, sif
 from deeprc.images.errors import ImageError
+from samples.sifs import write
 
 ROOT = Path(__file__).resolve().parents[3]
 IMAGE = load_catalog(ROOT / "containers" / "catalog.yaml").image("cpu")
@@ -25,22 +25,6 @@ def made(**versions: str | None) -> dict:
     rows = [{"type": "library", "name": name, "version": there[name] or "1"} for name in there if there[name] != ""]
     properties = [{"name": name, "value": value} for name, value in FACTS.items()]
     return {"metadata": {"component": {"name": "cpu", "properties": properties}}, "components": rows}
-
-
-def write(path: Path, parts: dict[str, tuple[int, bytes]]) -> Path:
-    """A SIF with these parts."""
-    head, begin = bytearray(128), 128 + sif.ROOM * len(parts)
-    head[sif.AT_MAGIC : sif.AT_MAGIC + len(sif.MAGIC)] = sif.MAGIC
-    sif.TABLE.pack_into(head, sif.AT_TABLE, 0, len(parts), 128, sif.ROOM * len(parts))
-    rows, data = b"", b""
-    for name, (kind, content) in parts.items():
-        row = bytearray(os.urandom(sif.ROOM))  # times and whatever else is there
-        sif.DESCRIPTOR.pack_into(row, 0, kind, True, 1, 1, 0, begin + len(data), len(content))
-        row[sif.AT_NAME] = name.encode().ljust(128, b"\0")
-        struct.pack_into("<ii", row, sif.AT_FORM, sif.SQUASHFS, sif.PRIMARY)
-        rows, data = rows + bytes(row), data + content
-    path.write_bytes(bytes(head) + rows + data)
-    return path
 
 
 def image(path: Path, document: dict | None = None) -> Path:
@@ -147,3 +131,9 @@ def test_what_is_no_bundle_is_refused(tmp_path):
     (tmp_path / "a.tar").write_bytes(b"no tar")
     with pytest.raises(ImageError, match="not a whole bundle of images"):
         bundle.install(tmp_path / "a.tar", None, None, [])
+
+
+def test_the_packages_of_an_image_have_their_canonical_names_and_the_catalogs(tmp_path):
+    rows = [{"name": name, "version": "1"} for name in ("Deeprc_Digits", "tensorflow-cpu")]
+    path = image(tmp_path / "a.sif", made() | {"components": rows})
+    assert sbom.packages(path) == {"deeprc-digits", "tensorflow-cpu", "tensorflow"}
