@@ -21,10 +21,10 @@ export PATH := $(VENV)/bin:$(PATH)
 
 # Prerequisites in their order: a site that is not known is told before gigabytes are installed.
 .NOTPARALLEL:
-.PHONY: help known-site install run test quick lint bench lock audit canary clean
+.PHONY: help known-site install run test quick lint bench cluster cluster-down lock audit canary clean
 
 help: ## This list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F"|" '{printf "%-16s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F"|" '{printf "%-16s %s\n", $$1, $$2}'
 	@echo; echo "  make run ARGS=-n     only list what would run (ARGS goes to Snakemake)"
 
 install: $(STAMP) ## Set up .venv with everything (nothing is done when nothing changed)
@@ -73,6 +73,13 @@ lint: install ## Style and format
 bench: install ## Frames and pilot, measured on this machine
 	deeprc bench frames --rows 1000000 --ranks 2
 	deeprc bench pilot --tasks 50
+
+cluster: install ## A Slurm of three made-up nodes here, to try a cluster (docs/cluster.md)
+	@deeprc cluster up
+	@echo '  then: eval "$$(deeprc cluster up)"; snakemake --profile site/cluster-local; make cluster-down' >&2
+
+cluster-down: install ## End it, with all that runs in it
+	@deeprc cluster down
 
 lock: $(TOOLS)/.installed ## Make locks/ anew from pyproject.toml (ARGS=--upgrade: with the newest versions)
 	$(TOOLS)/bin/python locks/update.py $(ARGS)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from conftest import GRID_ENGINE, need
-from slurm_cluster import free_ports
+from deeprc.cluster import free_ports
 
 PATIENCE = 30.0  # seconds that the host may take to come up on a busy machine
 BUILT_FOR = b"/usr/lib/gridengine"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from slurm_cluster import free_ports
+from deeprc.cluster import free_ports
 
 READER = "reader:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"  # the password is: secret
 

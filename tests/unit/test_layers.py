@@ -14,7 +14,7 @@ from deeprc.core.needs import points
 
 LAYERS = (
     ("core",),
-    ("frames", "learning", "schedulers"),
+    ("cluster", "frames", "learning", "schedulers"),
     ("sites",),
     ("images",),
     ("launch",),
@@ -25,7 +25,7 @@ LAYERS = (
     ("cli",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-APART = {"frames", "learning"}  # they need core alone
+APART = {"cluster", "frames", "learning"}  # they need core alone
 APP = Path(deeprc.__file__).parent.parent
 MODULES = {".".join(path.relative_to(APP).with_suffix("").parts): path for path in APP.glob("deeprc/*/**/*.py")}
 

@@ -69,7 +69,7 @@ class Login:
             },
             "storage": {"node_local": str(folder / "node"), "node_copy_ranks": 2},
             "partitions": [{
-                "name": "debug", "nodes": 2, "architecture": "detect", "cores": cluster.cores,
+                "name": "debug", "nodes": 2, "architecture": "detect", "cores": cluster.shape.cores,
                 "scheduler_options": ["--nodes={nodes}", "--ntasks-per-node={ranks_per_node}"],
             }],
         }  # fmt: skip

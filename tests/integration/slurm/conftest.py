@@ -55,7 +55,9 @@ def site(cluster: Cluster, tmp_path_factory) -> Path:
     """The path of its site file."""
     path = tmp_path_factory.mktemp("site") / "site.yaml"
     conf = cluster.environment["SLURM_CONF"]
-    path.write_text(SITE.format(conf=conf, nodes=cluster.nodes, cores=cluster.cores, gpus=cluster.gpus))
+    path.write_text(
+        SITE.format(conf=conf, nodes=cluster.shape.nodes, cores=cluster.shape.cores, gpus=cluster.shape.gpus)
+    )
     return path
 
 

@@ -1,0 +1,102 @@
+"""`deeprc cluster`: a Slurm of three nodes that anybody can start, mends itself, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deeprc import cluster
+from deeprc.cluster.standing import DEFAULT
+from deeprc.sites import load_site
+from deeprc.sites.identity import matches
+from pilots import survivors
+
+pytestmark = pytest.mark.requires("slurm")
+DEEPRC = Path(sys.executable).parent / "deeprc"
+DAEMONS = ["munged", "slurmctld", "slurmd-node1", "slurmd-node2", "slurmd-node3"]
+# As another user, who is no root and has a home of his own.
+OTHERS = """
+from pathlib import Path
+folder = Path(sys.argv[1])
+try:
+    there, _ = deeprc.cluster.up(folder)
+    print(there.call("srun", "-N3", "-n3", "--gpus-per-node=2", "bash", "-c", "echo $UID $CUDA_VISIBLE_DEVICES"))
+finally:
+    print(deeprc.cluster.down(folder))
+"""
+
+
+def deeprc(verb: str, folder: Path, *options: str) -> subprocess.CompletedProcess:
+    command = [DEEPRC, "cluster", verb, "--folder", folder, *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def listening(pids: set[int]) -> set[str]:
+    """At which addresses these processes listen."""
+    found = (each for each in psutil.net_connections("inet") if each.status == psutil.CONN_LISTEN)
+    return {each.laddr.ip for each in found if each.pid in pids}
+
+
+def test_it_comes_up_mends_itself_and_leaves_nothing(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("c", numbered=False) / "cluster"
+    try:
+        begun = deeprc("up", folder)
+        assert begun.stdout == f"export SLURM_CONF={folder}/slurm.conf DEEPRC_ADDRESS=127.0.0.1\n", begun.stderr
+        assert begun.stderr == f"node1, node2, node3: up, in {folder}\n"
+        there = cluster.standing(folder)
+        assert [*there.processes] == DAEMONS
+        assert matches(load_site("cluster-local"), there.environment, "laptop")
+        assert listening({process.pid for process in there.processes.values()}) == {"127.0.0.1"}
+        pids = {name: process.pid for name, process in there.processes.items()}
+        again = deeprc("up", folder)
+        assert again.stdout == begun.stdout and "up already" in again.stderr
+        there.kill("slurmd-node2")
+        told = deeprc("status", folder, "--json")
+        assert told.returncode == 1 and json.loads(told.stdout)["missing"] == ["slurmd-node2"]
+        assert deeprc("up", folder).returncode == 0
+        there = cluster.standing(folder)
+        assert [name for name, process in there.processes.items() if process.pid != pids[name]] == ["slurmd-node2"]
+        assert deeprc("status", folder).stdout == "node1  idle\nnode2  idle\nnode3  idle\n0 jobs\n"
+        # One job that goes on, and what another has left behind, in a session of its own.
+        there.call("sbatch", "--chdir", str(folder), "--wrap", "sleep 1000")
+        there.call("srun", "bash", "-c", f"cd {folder}; setsid sleep 1000 < /dev/null &> /dev/null &")
+    finally:
+        ended = deeprc("down", folder)
+    assert ended.stderr == "down\n", ended.stderr
+    assert not folder.exists() and survivors(folder) == {}
+    assert deeprc("down", folder).stderr == "no cluster was up\n"
+    assert deeprc("status", folder).stdout == "no cluster is up: deeprc cluster up\n"
+
+
+def test_it_needs_no_root(stranger, sticky):
+    nobody = type(stranger)()
+    nobody.UID = pwd.getpwnam("nobody").pw_uid  # Slurm wants a user with a name
+    printed = nobody.run(OTHERS, sticky / "c", modules=("encodings.idna", "deeprc.cluster"), timeout=120)
+    assert printed.split("\n") == [f"{nobody.UID} 0,1"] * 3 + ["", "True", ""]
+
+
+def test_what_cannot_be_started_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "mine").write_text("")
+    with pytest.raises(Exception, match="something else is in this folder"):
+        cluster.up(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    with pytest.raises(Exception, match="too long for sockets"):
+        cluster.up(tmp_path / ("x" * 100))
+    monkeypatch.setattr(os, "environ", os.environ | {"PATH": "/nowhere"})
+    monkeypatch.setattr("deeprc.cluster.layout.PROGRAMS", ("slurmctld", "no-such-daemon"))
+    with pytest.raises(Exception, match="found: no no-such-daemon"):
+        cluster.up(tmp_path / "other")
+
+
+def test_the_site_file_says_what_is_started():
+    site = load_site("cluster-local")
+    for part in site.partitions:
+        assert (part.nodes, part.cores, part.gpus) == (DEFAULT.nodes, DEFAULT.cores, DEFAULT.gpus)
+        assert part.memory_mb == DEFAULT.memory_mib
