@@ -16,6 +16,7 @@ FACTS, PROVENANCE, RESULT = "opt/deeprc/image.json", "opt/deeprc/provenance.json
 SPACK = "opt/deeprc/spack.lock"
 PYTHON = "usr/local/lib/python3*/dist-packages", "usr/lib/python3/dist-packages", "opt/*/lib/python3*/site-packages"
 LONGEST = 100  # of a licence's name: some packages put the whole text there
+WORDS = 6  # of a licence's name, `GPL-3+ with Autoconf-data exception`: what has more is the text itself
 LICENCE = "License :: "  # how a classifier of a licence begins
 
 
@@ -47,9 +48,11 @@ def debian(root):
         if fields.get("Status", "").endswith(" installed"):
             name, version = fields["Package"], fields["Version"]
             text = root / "usr/share/doc" / name / "copyright"
-            named = re.findall(r"^License:[ \t]*(\S.*)$", read(text), flags=re.M)
+            lines = re.findall(r"^License:[ \t]*(\S.*)$", read(text), flags=re.M)
+            named = [line for line in lines if len(line.split()) <= WORDS]
             purl = f"pkg:deb/debian/{quote(name)}@{quote(version)}?arch={fields['Architecture']}"
-            yield component(purl, name, version, named or ([f"see {text.relative_to(root)}"] if text.exists() else []))
+            more = [f"see {text.relative_to(root)}"] if text.exists() and (named != lines or not lines) else []
+            yield component(purl, name, version, [*named, *more])
 
 
 def wheels(root):
@@ -71,7 +74,7 @@ def licences(metadata):
     if expression := metadata.get("License-Expression"):
         return [expression]
     named = [line for line in metadata.get_all("Classifier") or [] if line.startswith(LICENCE)]
-    lines = (metadata.get("License") or "").strip().splitlines()
+    lines = [line for line in str(metadata.get("License") or "").strip().splitlines() if line.upper() != "UNKNOWN"]
     return [line.rpartition(" :: ")[2] for line in named if line != f"{LICENCE}OSI Approved"] or lines[:1]
 
 

@@ -13,7 +13,7 @@ import typer
 
 from deeprc.core.errors import ConfigError
 from deeprc.images import bundle as bundles
-from deeprc.images import debian, supplies, verify
+from deeprc.images import debian, supplies, transfer, verify
 from deeprc.images import sbom as documents
 from deeprc.images.build import Recipe, base_image
 from deeprc.images.catalog import Catalog, load_catalog
@@ -46,7 +46,9 @@ def sbom(
 def bundle(
     names: Annotated[list[str], typer.Argument(help="images that are here; with --for-build one of the catalog")],
     to: Annotated[Path, typer.Option(help="the file to write, which must not be there yet")],
-    for_build: Annotated[bool, typer.Option("--for-build", help="not the image: all that its build needs")] = False,
+    for_build: Annotated[
+        bool, typer.Option("--for-build", help="all that its build needs, instead; of wheels only")
+    ] = False,
     stages: Annotated[str | None, typer.Option(help="with --for-build: only these, separated by commas")] = None,
     arch: Architecture = MACHINE,
 ) -> None:
@@ -81,14 +83,20 @@ def install(
     names: Annotated[list[str] | None, typer.Argument(help="images of it; all, if not given")] = None,
     to: Annotated[Path | None, typer.Option(help="put them into this folder (a facility's shared one)")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="stated for scripts: it never uses a network")] = True,
+    digest: Annotated[list[str] | None, typer.Option(help="sha256:… that an image must have")] = None,
+    unverified: Annotated[bool, typer.Option("--unverified", help="although nothing says what it must be")] = False,
 ) -> None:
     """Take images out of a bundle, each checked as after a pull; nothing else is used.
+
+    As with `pull`, the catalog here pins the digest or names the key, or you give the digest.
 
     Example: `deeprc image install images.tar --offline --to /shared/images`
     """
     store = Store(to, shared=[], public=True) if to else Store()
     catalog = load_catalog()
-    for held in bundles.install(file, store, catalog, names or []):
+    known = set(map(transfer.require_digest, digest or []))
+    for held in bundles.install(file, store, catalog, names or [], digests=known, unverified=unverified):
         typer.echo(f"{held.path}\n  {held.digest}, {held.size / 1e6:.0f} MB")
-        if why := bundles.unchecked(held, catalog):
-            typer.echo(f"warning: {why}", err=True)
+        image = catalog.find(held.name)
+        if held.digest not in known and not (image and (image.key or held.architecture in image.digests)):
+            typer.echo(f"warning: {held.name} is NOT VERIFIED", err=True)

@@ -21,6 +21,7 @@ from deeprc.images import age, apptainer, debian, listing, publish, shared, sif,
 from deeprc.images.build import Recipe, build
 from deeprc.images.catalog import load_catalog
 from deeprc.images.errors import ImageError
+from deeprc.images.registry import Address
 from deeprc.images.site import store_of
 from deeprc.images.store import Store
 from deeprc.images.workspace import sweep
@@ -189,6 +190,7 @@ def push(
 
     Example: `deeprc image push cpu oras://registry.example.org/deeprc/cpu`
     """
+    Address.parse(destination)  # before the image is read whole
     image, held = load_catalog().image(name), publish.newest(Store(), name, arch)
     typer.echo(f"{held.path.name}, {age.words(held.path)}", err=True)
     done = publish.push(held, destination)

@@ -11,7 +11,7 @@ import io
 import re
 import shutil
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -26,6 +26,10 @@ from deeprc.images.store import Store, writing
 
 SUMS, CATALOG = "SHA256SUMS", "catalog.yaml"  # `sha256sum --check SHA256SUMS` works on what was unpacked
 BLOCK = 4 * 2**20
+VERIFY = (
+    "the bundle's own checksums, catalog and keys are the word of whoever wrote it: compare the digest with what came "
+    "another way, then pin it in the catalog or give it (`--digest sha256:…`); `--unverified` takes it without"
+)
 
 
 def write(chosen: Sequence[tuple[Image, Held]], target: Path) -> Iterator[str]:
@@ -61,20 +65,38 @@ def write(chosen: Sequence[tuple[Image, Held]], target: Path) -> Iterator[str]:
     yield from (f"{code}  {name}" for name, code in sums.items())
 
 
-def install(file: Path, store: Store, catalog: Catalog, names: Iterable[str]) -> list[Held]:
+def install(
+    file: Path, store: Store, catalog: Catalog, names: Iterable[str] = (), *, digests: Collection[str] = (),
+    unverified: bool = False,
+) -> list[Held]:  # fmt: skip
     """Take images out of a bundle into the store.
+
+    Parameters
+    ----------
+    digests
+        What whoever installs knows of the images from elsewhere, as `pull --digest`.
+    unverified
+        Whether an image is taken of which neither the catalog nor `digests` say anything.
 
     Raises
     ------
     ImageError
         For a file that is no bundle or whose files are not those of its checksums, all of them and no others; an image
-        that is not in it, or is not what this catalog pins.
+        that is not in it, or is not what this catalog pins, or of which nobody but the bundle says what it is.
     """
     try:
         with tarfile.open(file) as archive:
             sums = _checked(archive, file)
             mine = validate(Catalog, yaml.safe_load(_text(archive, CATALOG)), where=f"{file}, {CATALOG}")
             wanted = [mine.image(name) for name in names] or mine.images
+            there = {digest for image in wanted for digest in image.digests.values()}
+            if odd := sorted({*digests} - there):
+                held = ", ".join(sorted(there))
+                raise ImageError("no such image in the bundle", where=file, found=held, expected=", ".join(odd))
+            unknown = [image for image in wanted if not {*image.digests.values()} & {*digests}]
+            told = [why for image in unknown if (why := unchecked(image, catalog))]
+            if told and not unverified:
+                raise ImageError("not verified", where=file, found="; ".join(told), fix=VERIFY)
             return [_install(archive, image, sums, store, catalog) for image in wanted]
     except (tarfile.TarError, OSError, KeyError, ValueError, yaml.YAMLError) as error:
         expected = "what `deeprc image bundle` writes"
@@ -127,16 +149,14 @@ def _checked(archive: tarfile.TarFile, file: Path) -> dict[str, str]:
     return sums
 
 
-def unchecked(held: Held, catalog: Catalog) -> str | None:
-    """Why nothing that the catalog here says was compared with an image's bytes; None where something was."""
-    image = catalog.find(held.name)
-    if image and (image.key or held.architecture in image.digests):
+def unchecked(image: Image, catalog: Catalog) -> str | None:
+    """Why nothing of the catalog here is compared with the bytes of a bundle's image; None where something is."""
+    [(architecture, digest)] = image.digests.items()
+    known = catalog.find(image.name)
+    if known and (known.key or architecture in known.digests):
         return None
-    lacking = "pins no digest and names no key" if image else "has no such image"
-    return (
-        f"{held.name} is NOT VERIFIED: the catalog here {lacking}, and the bundle's own checksums, catalog and keys "
-        f"are the word of whoever wrote it. Compare {held.digest} with what came another way, and pin it"
-    )
+    lacking = "pins no digest and names no key" if known else "has no such image"
+    return f"{image.name}, {digest}: the catalog here {lacking}"
 
 
 def _text(archive: tarfile.TarFile, name: str) -> str:

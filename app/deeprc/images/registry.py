@@ -27,6 +27,9 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 SIF_LAYER = "application/vnd.sylabs.sif.layer.v1.sif"
 PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le"}  # what an index calls them
+_PART = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"  # OCI distribution-spec 1.1, "Pulling manifests"
+_REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*")
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 Body = Callable[[], BinaryIO | bytes]
 
 
@@ -41,10 +44,20 @@ class Address:
     @classmethod
     def parse(cls, text: str) -> Address:
         """The address in `text`."""
-        match = re.fullmatch(r"oras://([^/@\s]+)/([^:@\s]+?)/?(?::([\w.-]+))?", text)
+        match = re.fullmatch(r"oras://([^/@\s]+)/([^:@\s]+?)/?(?::([\w.-]+))?", text, flags=re.ASCII)
         if not match:
             raise ImageError("not an address of an image", found=text, expected="oras://HOST/REPOSITORY[:TAG]")
-        return cls(*match.groups())
+        host, repository, tag = match.groups()
+        if not _REPOSITORY.fullmatch(repository) or not _TAG.fullmatch(tag or "0"):
+            lower = f"oras://{host}/{repository.lower()}" + (f":{tag}" if tag else "")
+            fits = _REPOSITORY.fullmatch(repository.lower()) and _TAG.fullmatch(tag or "0")
+            raise ImageError(
+                "not an address that registries take", where=text, found=f"the repository {repository}, tag {tag}",
+                expected="a repository of a-z and 0-9, with . _ - between them and / between parts; a tag of A-Z a-z "
+                "0-9 _ . -, 128 at most, that begins with none of the last two",
+                fix=lower if fits else None,
+            )  # fmt: skip
+        return cls(host, repository, tag)
 
     def __str__(self) -> str:
         return f"oras://{self.host}/{self.repository}" + (f":{self.tag}" if self.tag else "")

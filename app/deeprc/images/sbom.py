@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -77,10 +78,23 @@ def wanted(image: Image) -> Iterator[tuple[str, str | None]]:
 
 
 def licences(document: dict) -> dict[str, list[str]]:
-    """The packages under each licence, as the packages themselves call it."""
-    found: dict[str, list[str]] = {}
+    """The packages under each licence, as the packages themselves call it: Debian's `Expat` is SPDX's `MIT`.
+
+    Nothing is translated, since the same name is not always the same text. Names that differ in their case alone are
+    one, as in SPDX.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
     for row in document["components"]:
-        names = [each["license"]["name"] for each in row.get("licenses", [])]
-        for name in names or ["not said"]:
-            found.setdefault(name, []).append(f"{row['name']} {row['version']}")
-    return {name: found[name] for name in sorted(found, key=str.lower)}
+        said = [each.get("expression") or _name(each.get("license", {})) for each in row.get("licenses", [])]
+        package = " ".join(filter(None, (row["name"], row.get("version"))))
+        for name in dict.fromkeys(filter(None, said)) or ["not said"]:
+            found.setdefault(name.lower(), {}).setdefault(name, []).append(package)
+    lists = {
+        min(names, key=lambda name: (-len(names[name]), name)): list(dict.fromkeys(chain(*names.values())))
+        for names in found.values()
+    }
+    return {name: lists[name] for name in sorted(lists, key=str.lower)}
+
+
+def _name(licence: dict) -> str | None:
+    return licence.get("id") or licence.get("name")

@@ -32,8 +32,8 @@ def entry(image: Image, architecture: str, *, source: str | None = None, digest:
         Where there is none for that architecture, or no digest: nothing could then be said of what a registry sends; or
         where that is none.
     """
-    if digest is not None and not re.fullmatch(DIGEST.removesuffix("$"), digest):
-        raise ImageError("not a digest of an image", found=digest, expected="sha256: and 64 digits of 0-9 and a-f")
+    if digest is not None:
+        require_digest(digest)
     if architecture not in image.architectures:
         raise ImageError(
             f"image {image.name} does not exist for {architecture}", expected=" or ".join(image.architectures)
@@ -45,6 +45,13 @@ def entry(image: Image, architecture: str, *, source: str | None = None, digest:
             fix=f"build it (`deeprc image build {image.name}`), or name one with --digest sha256:…",
         )
     return image.model_copy(update={"digests": {architecture: digest}, "uri": source or image.uri})
+
+
+def require_digest(text: str) -> str:
+    """`text`, or an ImageError where it is no digest of an image."""
+    if not re.fullmatch(DIGEST.removesuffix("$"), text):
+        raise ImageError("not a digest of an image", found=text, expected="sha256: and 64 digits of 0-9 and a-f")
+    return text
 
 
 def address(image: Image) -> Address:

@@ -71,7 +71,11 @@ def _held(held: Held, store: Store, catalog: Catalog) -> Iterator[str]:
         raise ImageError("not the image that was put here", where=held.path, found=why, fix=fix)
     documents.require_beside(held.path, held.name, held.digest)
     if image := catalog.find(held.name):
-        transfer.check(held.path, image, held.architecture)
+        try:
+            transfer.check(held.path, image, held.architecture)
+        except ImageError as error:
+            error.fix = _instead(held, store) or error.fix
+            raise
     signed = f", signed with {held.signed_by}" if held.signed_by else ""
     doubt = f"; {held.doubt}: only a digest that the catalog pins is believed" if held.doubt else ""
     yield f"{held.path}: as it was put here ({held.digest}){signed}, {age.words(held.path)}{doubt}"
@@ -80,3 +84,16 @@ def _held(held: Held, store: Store, catalog: Catalog) -> Iterator[str]:
             fix = f"`deeprc image pull {held.name} --squashfs` writes it anew"
             raise ImageError("not the file system of the image", where=path, found=why, fix=fix)
         yield f"{path}: the file system of {held.path.name}"
+
+
+def _instead(held: Held, store: Store) -> str | None:
+    """What to do with an unsigned image where a signed copy of it stands beside it; None where there is none."""
+    if held.signed_by or held.shared:
+        return None
+    content = sif.digest(held.path, sif.file_system(held.path))
+    for other in store.held():
+        same = (other.name, other.architecture, other.path.parent) == (held.name, held.architecture, held.path.parent)
+        newer = same and other.signed_by and other.created >= held.created
+        if newer and sif.digest(other.path, sif.file_system(other.path)) == content:
+            return f"the signed {other.path.name} beside it has the same content: `deeprc image prune` removes this one"
+    return None

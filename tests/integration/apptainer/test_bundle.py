@@ -61,9 +61,14 @@ def test_a_bundle_is_what_its_checksums_say_all_of_it_and_nothing_else(world, tm
     assert "not a whole bundle" in str(deeprc("install", pack(tmp_path / "y.tar", folder), "--to", tmp_path / "new"))
     assert not (tmp_path / "new").exists()
     # The catalog here pins nothing: what a bundle says of itself proves nothing.
-    said = deeprc("install", tmp_path / "x.tar", "--to", tmp_path / "new")
-    assert "warning: cpu is NOT VERIFIED: the catalog here pins no digest and names no key" in said
-    assert f"Compare {held.digest} with what came another way" in said
+    words = ["install", tmp_path / "x.tar", "--to", tmp_path / "new"]
+    said = str(deeprc(*words))
+    assert f"not verified\n  found: cpu, {held.digest}: the catalog here pins no digest and names no key" in said
+    assert "no such image in the bundle" in str(deeprc(*words, "--digest", "sha256:" + "0" * 64))
+    assert "not a digest" in str(deeprc(*words, "--digest", "0"))
+    assert not (tmp_path / "new").exists()
+    assert "NOT VERIFIED" not in deeprc(*words, "--digest", held.digest)
+    assert "warning: cpu is NOT VERIFIED" in deeprc(*words, "--unverified")
     world.publish(digests={MACHINE: held.digest})
     assert "NOT VERIFIED" not in deeprc("install", tmp_path / "x.tar", "--to", tmp_path / "new")
     # Beside the image: an SBOM that is not the one in it.

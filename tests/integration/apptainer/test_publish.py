@@ -115,6 +115,16 @@ def test_what_is_here_is_signed_with_a_key_that_has_a_passphrase(world, closed_k
     assert transfer.check_signature(signed.path, closed_key.fingerprint) == closed_key.fingerprint
     again = deeprc(f"0x{closed_key.fingerprint}", "--passphrase-file", words)
     assert not again.exception and len(world.store.held()) == 2
+    # Once it is pinned, the unsigned one is not what it should be; what to do is said, and is enough.
+    world.publish(digests={MACHINE: signed.digest}, key=closed_key.fingerprint)
+    world.trust(closed_key)
+    done = CliRunner().invoke(app, ["verify"])
+    assert "the image is not signed" in str(done.exception) and str(signed.path) in done.output
+    told = f"fix: the signed {signed.path.name} beside it has the same content: `deeprc image prune` removes this one"
+    assert told in str(done.exception)
+    assert f"removed {held.path}" in CliRunner().invoke(app, ["prune"]).output
+    assert not (done := CliRunner().invoke(app, ["verify"])).exception, done.exception
+    world.publish()
     before = files(world.store)
     build = ["build", "cpu", "--sign", name]  # told before anything is built
     assert "the key has a passphrase" in str(CliRunner().invoke(app, build).exception)

@@ -37,6 +37,22 @@ def test_what_is_no_address(text):
         Address.parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("oras://127.0.0.1:5/DeepRC/CPU:V1", "oras://127.0.0.1:5/deeprc/cpu:V1"),
+        ("oras://h/deeprc/Cpu", "oras://h/deeprc/cpu"),
+        ("oras://h/a//b", None), ("oras://h/_a", None), ("oras://h/a..b", None), ("oras://h/a:.x", None),
+        ("oras://h/aé", None),
+    ],
+)  # fmt: skip
+def test_an_address_that_no_registry_takes_is_told_before_anything_is_sent(text, fix):
+    """OCI's names are in lower case; tags need not be. A registry would say so after the upload, as 'not found'."""
+    with pytest.raises(ImageError, match="not an address that registries take") as caught:
+        Address.parse(text)
+    assert caught.value.fix == fix
+
+
 class Guarded(BaseHTTPRequestHandler):
     """A registry whose tokens come from a service of its own, for those who know the password."""
 

@@ -8,6 +8,8 @@ import runpy
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deeprc.images import bundle, documents, labels, load_catalog, sbom, sif
 from deeprc.images.errors import ImageError
@@ -106,7 +108,8 @@ def test_the_document_has_debian_and_wheels_with_licences_and_hashes(tmp_path, l
         ]}}),
         "var/lib/dpkg/status": "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\n"
         "Version: 1:2.36-9+deb12\n\nPackage: gone\nStatus: deinstall ok config-files\nArchitecture: all\nVersion: 1\n",
-        "usr/share/doc/libc6/copyright": "Format: x\nLicense: LGPL-2.1+\nLicense: GPL-2+\n with text\n",
+        "usr/share/doc/libc6/copyright": "Format: x\nLicense: LGPL-2.1+\nLicense: GPL-2+\n with text\n"
+        "License: Permission is hereby granted to any person obtaining\n a copy\n",
         "usr/local/lib/python3.11/dist-packages/some_thing-1.2.dist-info/METADATA": METADATA.format(line),
         "opt/deeprc/spack.lock": json.dumps({"concrete_specs": {"h4sh": {"name": "nccl", "version": "2.29"}}}),
     }  # fmt: skip
@@ -123,8 +126,40 @@ def test_the_document_has_debian_and_wheels_with_licences_and_hashes(tmp_path, l
     assert found["components"][2]["hashes"] == [{"alg": "SHA-256", "content": "ab"}]
     assert sbom.licences(found) == {
         "GPL-2+": ["libc6 1:2.36-9+deb12"], "LGPL-2.1+": ["libc6 1:2.36-9+deb12"], licence: ["some-thing 1.2+cpu"],
-        "not said": ["nccl 2.29"],
+        "not said": ["nccl 2.29"], "see usr/share/doc/libc6/copyright": ["libc6 1:2.36-9+deb12"],
     }  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"name": st.sampled_from(["a", "é b"])},
+            optional={
+                "version": st.text(max_size=3),
+                "licenses": st.lists(
+                    st.one_of(
+                        st.fixed_dictionaries({"expression": st.text()}),
+                        st.fixed_dictionaries(
+                            {"license": st.dictionaries(st.sampled_from(["id", "name", "url"]), st.text(max_size=4))}
+                        ),
+                    )
+                ),
+            },
+        )
+    )
+)
+def test_no_name_of_a_licence_is_too_odd(rows):
+    """Every package is under something, whatever form of CycloneDX's says it, and each licence stands once."""
+    found = sbom.licences({"components": rows})
+    listed = {package for packages in found.values() for package in packages}
+    assert listed == {" ".join(filter(None, (row["name"], row.get("version")))) for row in rows}
+    assert len({name.lower() for name in found}) == len(found)
+
+
+def test_spellings_of_a_licence_are_one():
+    named = ["BSD-2-clause", "BSD-2-Clause", "BSD-2-Clause", "Expat"]
+    rows = [{"name": f"{n}", "licenses": [{"license": {"name": name}}]} for n, name in enumerate(named)]
+    assert sbom.licences({"components": rows}) == {"BSD-2-Clause": ["0", "1", "2"], "Expat": ["3"]}
 
 
 def test_what_is_no_bundle_is_refused(tmp_path):
