@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from deeprc import cluster
-from deeprc.commands.once import Once
+from deeprc.core.commandline import CommandLine
 
-app = typer.Typer(no_args_is_help=True, help="A Slurm of three made-up nodes on this machine, to try a cluster.")
+app = CommandLine(no_args_is_help=True, help="A Slurm of three made-up nodes on this machine, to try a cluster.")
 Folder = Annotated[Path | None, typer.Option(help="its private folder; ~/.cache/deeprc/cluster, if not given")]
 ADDRESS = "DEEPRC_ADDRESS=127.0.0.1"
 
 
-@app.command("up", cls=Once)
+@app.command("up")
 def begin(folder: Folder = None) -> None:
     """Start it, or what is missing of it; print what a shell has to know of it.
 
@@ -27,7 +27,7 @@ def begin(folder: Folder = None) -> None:
     typer.echo(f"export SLURM_CONF={there.conf} {ADDRESS}")
 
 
-@app.command(cls=Once)
+@app.command()
 def status(folder: Folder = None, as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
     """Say of each daemon whether it runs, and what Slurm says of the nodes; exit code 1 where not all is well.
 
@@ -52,7 +52,7 @@ def status(folder: Folder = None, as_json: Annotated[bool, typer.Option("--json"
         raise typer.Exit(1)
 
 
-@app.command("down", cls=Once)
+@app.command("down")
 def end(folder: Folder = None) -> None:
     """End it, with all jobs, and remove its folder. Example: `deeprc cluster down`."""
     was = cluster.down((folder or cluster.place()).absolute())
