@@ -1,8 +1,8 @@
 """What a product was made from: each carries it under `made_from`, so that no stage mixes what does not fit together.
 
-A record holds `data` (file name to SHA-256), `prepare` (the options of the preparation), `code` (that of the
-application, `deeprc.core.code`, of the stage that prepared: other code redoes all from there on) and, from the model
-on, `train` (the options of the training). What a stage must do:
+A record holds `data` (file name to SHA-256), `prepare` (the options of the preparation), `code` (`deeprc.core.code`:
+that of the application and of what it computes with, of the stage that prepared: another one redoes all from there on)
+and, from the model on, `train` (the options of the training). What a stage must do:
 
 - `check`, `prepare`: `prepared(files, options)` of what they read, in `check.json` and `meta.json`;
 - `train`: `trained(meta["made_from"], options)`, in `model.json`; of several models the options begin with the model's
@@ -84,11 +84,8 @@ def differences(found: Record | None, expected: Record | None) -> Iterator[str]:
         if found is not expected:
             yield "it does not say what it was made from" if found is None else "nothing is known of the other"
         return
-    if (new := expected.get("code")) and (old := found.get("code") or {}) != new:
-        versions = [one.get("version") for one in (old, new)]
-        told = f" ({versions[0]} → {versions[1]})" if all(versions) and versions[0] != versions[1] else ""
-        whose = f"the code of {new['name']}"
-        yield f"{whose} has changed{told}" if old else f"{whose} was not yet written down"
+    if new := expected.get("code"):
+        yield from _changes(found.get("code") or {}, new)
     old, new = found.get("data", {}), expected.get("data", {})
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
@@ -135,6 +132,24 @@ def read(product: Path) -> Record | None:
     except (OSError, ValueError, StopIteration, AttributeError):
         return None
     return record if isinstance(record, dict) else None
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """What tells one code from another (`deeprc.core.code`)."""
+    if old.keys() != new.keys():
+        yield f"the code of {new['name']} was not yet written down"
+        return
+    if any(old[key] != new[key] for key in ("name", "version", "sha256")):
+        versions = old["version"], new["version"]
+        told = f" ({' → '.join(versions)})" if all(versions) and len({*versions}) == 2 else ""
+        yield f"the code of {new['name']} has changed{told}"
+    yield from (
+        f"the code of {each} has changed" for each, sum_ in new["below"].items() if old["below"].get(each) != sum_
+    )
+    old, new = old["libraries"], new["libraries"]
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            yield f"{name} {_said(old.get(name))} → {_said(new.get(name))}"
 
 
 def _flat(options: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, object]]:

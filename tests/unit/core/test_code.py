@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from importlib.metadata import version
+from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,7 +30,8 @@ def wine(tmp_path, monkeypatch):
     (tmp_path / "wine-1.0.dist-info" / "entry_points.txt").write_text(points)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    return tmp_path / "wine_guest"
+    yield tmp_path / "wine_guest"
+    sys.modules.pop("wine_guest", None)  # another test's lies elsewhere
 
 
 def test_every_file_counts_by_what_is_in_it_and_nothing_that_python_makes(wine):
@@ -67,4 +72,31 @@ def test_another_version_is_told_and_stages_do_not_compare_it(wine):
 def test_ours_go_by_what_is_in_their_files_alone():
     found = code.of("deeprc.applications.forecasting")
     assert (found["name"], found["version"]) == ("forecasting", "")
-    assert found["sha256"] != code.of("deeprc.applications.hydrology")["sha256"]
+    other = code.of("deeprc.applications.hydrology")
+    assert found["sha256"] != other["sha256"] and found["below"] == other["below"]
+    both = {name: version(name) for name in ("numpy", "polars", "pyarrow")}
+    assert found["libraries"] == both | {name: version(name) for name in ("torch", "neuralforecast")}
+    assert both.items() < other["libraries"].items() and "torch" not in other["libraries"]
+
+
+@pytest.mark.parametrize("package", ["deeprc.applications.base", "deeprc.frames", "deeprc.learning"])
+def test_what_stages_compute_with_is_of_their_code(wine, monkeypatch, package):
+    """A copy of ours in which one file is another one, for an application of anybody's."""
+    copy = wine.parent / "copy"
+    shutil.copytree(find_spec(package).submodule_search_locations[0], copy, ignore=shutil.ignore_patterns("*.pyc"))
+    found = {package: SimpleNamespace(submodule_search_locations=[str(copy)])}
+    monkeypatch.setattr(code, "find_spec", lambda name: found.get(name) or find_spec(name))
+    first = code.of("wine_guest")
+    (copy / "__init__.py").write_text("# other code")
+    assert [*differences({"code": first}, {"code": code.of("wine_guest")})] == [f"the code of {package} has changed"]
+
+
+def test_other_versions_of_libraries_are_told_by_name():
+    new = code.of("deeprc.applications.forecasting")
+    other = {name: known for name, known in new["libraries"].items() if name != "polars"} | {
+        "torch": "2.0",
+        "gone": "1",
+    }
+    told = [*differences({"code": new | {"libraries": other}}, {"code": new})]
+    now = new["libraries"]
+    assert told == ["gone 1 → (none)", f"polars (none) → {now['polars']}", f"torch 2.0 → {now['torch']}"]
