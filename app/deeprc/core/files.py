@@ -49,8 +49,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is renamed to `path`, on failure removed.
 
     Works for files and for folders (the body creates either). A folder that stands at `path` is replaced: where
-    the file system can, both change places in one step, so that a kill leaves one of the two (NFS cannot: between its
-    two renames there is neither).
+    the file system can, both change places in one step, so that a kill leaves one of the two. Where it cannot (NFS), a
+    kill between the two renames leaves neither at `path`, but both beside it, under hidden names: whoever makes the
+    folder anew removes these.
 
     Raises
     ------
@@ -71,7 +72,10 @@ def atomic(path: str | Path) -> Iterator[Path]:
                 temporary.rename(path)
                 shutil.rmtree(old)
             return  # what is now called `temporary` is the old one
+        halves = _halves(path) if temporary.is_dir() and not path.exists() else []
         temporary.replace(path)
+        for half in halves:
+            shutil.rmtree(half, ignore_errors=True)
     except OSError as error:
         raise storage_error(error, path) from error
     finally:
@@ -107,6 +111,13 @@ def _remove_abandoned(path: Path) -> None:
                 state = os.fstat(handle.fileno())
                 if state.st_size and state.st_uid == os.geteuid():  # an empty one may not have its lock yet
                     each.unlink()
+
+
+def _halves(path: Path) -> list[Path]:
+    """What a kill between the two renames has left of the folder at `path`: the old one, and the new one."""
+    ours = re.compile(re.escape(f".{path.name}.") + r"[0-9a-f]{8}\.old")
+    old = [each for each in path.parent.glob(".*.old") if ours.fullmatch(each.name) and not each.is_symlink()]
+    return [*old, *(each.with_suffix(".tmp") for each in old)]
 
 
 def _exchange(one: Path, other: Path) -> bool:

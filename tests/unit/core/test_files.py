@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -64,6 +65,39 @@ def test_a_folder_that_is_replaced_is_never_away(tmp_path):
         stop.touch()
         assert looking.wait(30) == 0
     assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "stop"]
+
+
+BETWEEN = """\
+import os, signal, sys
+from pathlib import Path
+from deeprc.core import files
+files._exchange = lambda one, other: False  # as on NFS
+rename = Path.rename
+def kill(self, target):
+    if self.suffix == ".tmp":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(self, target)
+Path.rename = kill
+with files.atomic(sys.argv[1]) as temporary:
+    temporary.mkdir()
+    (temporary / "new").touch()
+"""
+
+
+def test_a_kill_between_two_renames_leaves_both_folders_and_the_next_run_mends_it(tmp_path):
+    """Where two folders cannot change places in one step."""
+    path, other = tmp_path / "folder", tmp_path / ".folder.x.0123abcd.old"
+    for each in (path, other):
+        each.mkdir()
+        (each / "old").touch()
+    assert subprocess.run([sys.executable, "-c", BETWEEN, path]).returncode == -signal.SIGKILL
+    old, new = sorted(each for each in tmp_path.iterdir() if each != other)
+    assert [[each.name for each in folder.iterdir()] for folder in (old, new)] == [["old"], ["new"]]
+    with atomic(path) as temporary:
+        temporary.mkdir()
+        (temporary / "newer").touch()
+    assert [each.name for each in path.iterdir()] == ["newer"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [other.name, "folder"]
 
 
 def test_failure_in_a_folder_keeps_the_old_one(tmp_path):
