@@ -65,6 +65,18 @@ def hashed(
     return _by_rank(df, to, comm.size)
 
 
+def ranged(
+    df: pl.DataFrame, on: Sequence[str], comm: Communicator, borders: tuple[int, ...]
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """As `hashed`, by the range of one key of whole numbers or days: see `lazy.deal.Deal`."""
+    (name,) = on
+    keys = df[name].to_physical()
+    to = np.searchsorted(np.array(borders, np.int64), keys.fill_null(0).to_numpy(), side="right")
+    if keys.null_count():
+        to[keys.is_null().to_numpy()] = 0
+    return _by_rank(df, to, comm.size)
+
+
 def send(df: pl.DataFrame, to: np.ndarray, comm: Communicator) -> pl.DataFrame:
     """Send every row to the rank that `to` names for it; rows keep their order."""
     return shuffle(lambda: _by_rank(df, to, comm.size), comm)

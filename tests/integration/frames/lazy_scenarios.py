@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from pathlib import Path
+from random import Random
 
 import polars as pl
 from agreeing import COMM, fails, gathered, mine, scenarios_of
@@ -76,6 +77,45 @@ def a_scan_reads_its_rank_s_row_groups() -> None:
             same(plan.select(pl.len(), pl.col("x").sum()), table.select(pl.len(), pl.col("x").sum()))
     finally:
         scan.SMALL_BYTES = before
+
+
+def files_in_the_order_of_a_key_are_dealt_by_its_ranges() -> None:
+    """Joins and groups on the key send nothing, whatever the row groups share with each other."""
+    random, folder = Random(5), written("lazy-ranges")
+    for number, kind in enumerate([pl.Int64, pl.Int8, pl.UInt32, pl.Date]):
+        spread = random.choice([1, 3])  # a key may reach over many row groups
+        keys = [sorted(random.choices(range(60 * spread, 120 * spread, spread), k=n)) for n in (500, 90)]
+        left, right = (
+            pl.DataFrame({"k": key, "x": random.choices(range(9), k=len(key))}).with_columns(pl.col("k").cast(kind))
+            for key in (keys if kind != pl.Int8 else [[key % 100 - 40 for key in each] for each in keys])
+        )
+        left, right = left.sort("k"), right.sort("k")
+        if COMM.rank == 0:
+            left[:333].write_parquet(folder / f"left-{number}-a.parquet", row_group_size=20)
+            left[333:].write_parquet(folder / f"left-{number}-b.parquet", row_group_size=31)
+            right.write_parquet(folder / f"right-{number}.parquet", row_group_size=15)
+        COMM.barrier()
+        a, b = (scan_parquet(folder / f"{side}-{number}*", COMM) for side in ("left", "right"))
+        before, scan.SMALL_BYTES = scan.SMALL_BYTES, 0
+        try:
+            for how in ("inner", "left", "right", "full", "semi", "anti"):
+                plan = a.filter(pl.col("x") > 1).join(b, on="k", how=how)
+                assert plan.explain().count("by ranges of k") == 2 and "EXCHANGE" not in plan.explain()
+                expected = left.filter(pl.col("x") > 1).join(right, on="k", how=how)
+                alike(f"{how} {kind}", plan, expected)
+            alike(
+                "other key",
+                a.join(b.filter(pl.col("x") > 7), on="x").select("k", "x"),
+                left.join(right.filter(pl.col("x") > 7), on="x").select("k", "x"),
+            )
+            alike("in a group", a.group_by("k").agg(pl.col("x").median()), left.group_by("k").agg(pl.col("x").median()))
+            few = b.unique("k").with_columns(x=pl.col("x") % 2).join(a.unique("x", keep="any").select("x"), on="x")
+            alike("then by hash", few.select("k"), right.unique("k").select("k"))
+            same(a.filter(pl.col("x") == 3), left.filter(pl.col("x") == 3))  # in order: not dealt by ranges
+            heights = COMM.allgather(a.select("k").group_by("k").len().collect().local["len"].sum())
+            assert max(heights) < 260, heights
+        finally:
+            scan.SMALL_BYTES = before
 
 
 def folders_stand_for_columns() -> None:

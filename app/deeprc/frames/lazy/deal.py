@@ -23,10 +23,14 @@ class Deal:
         keys are together; `everywhere`: all rows on every rank; `on rank 0`: all of them there.
     keys
         The keys of the hash in order; each has the names of all columns that hold its values.
+    borders
+        Where the rank is not that of a hash, but of the range of the one key: rank `r` has the values from
+        `borders[r - 1]` on and below `borders[r]`, in their physical form; the first one has nulls, too.
     """
 
     how: str = DEALT
     keys: tuple[frozenset[str], ...] = ()
+    borders: tuple[int, ...] | None = None
 
     def renamed(self, names: Mapping[str, str]) -> Deal:
         """The deal of rows whose columns are called otherwise: `names` has the old name by each new one."""
@@ -40,6 +44,10 @@ class Deal:
         if self.how in (EVERYWHERE, ONE):
             return True
         return self.how == HASHED and all(key & set(columns) for key in self.keys)
+
+    def like(self, other: Deal) -> bool:
+        """Whether equal keys of both are on the same rank, where the keys are at the same places."""
+        return self.how == other.how == HASHED and self.borders == other.borders
 
     def places(self, columns: Sequence[str]) -> list[int] | None:
         """Which of these columns are the keys of the hash, in its order; None if not all keys are among them."""
@@ -91,8 +99,8 @@ def width(schema: Mapping[str, pl.DataType]) -> float:
     return sum(WIDTHS.get(kind.base_type(), 8) for kind in schema.values())
 
 
-def hashed(keys: Sequence[str]) -> Deal:
-    return Deal(HASHED, tuple(frozenset([name]) for name in keys))
+def hashed(keys: Sequence[str], borders: tuple[int, ...] | None = None) -> Deal:
+    return Deal(HASHED, tuple(frozenset([name]) for name in keys), borders)
 
 
 def spreads(small: Size, other: Size, ranks: int) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -12,14 +14,31 @@ import pyarrow.parquet as pq
 
 from deeprc.frames.lazy.deal import width
 
+Range = tuple[int, int]
+RANGED = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.Date)
+EPOCH = date(1970, 1, 1)
+
 
 @dataclass(frozen=True)
 class Footer:
-    """The rows of each row group, the decoded bytes of each column, and the columns."""
+    """What a file's footer says.
+
+    Parameters
+    ----------
+    groups
+        The rows of each row group.
+    bytes
+        Of each column, decoded.
+    schema
+        The columns.
+    ranges
+        Of columns by whose values the row groups are in order: the least and the largest value of each group.
+    """
 
     groups: tuple[int, ...]
     bytes: dict[str, int]
     schema: pl.Schema
+    ranges: dict[str, tuple[Range, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,7 +56,37 @@ def _parquet(file: Path) -> Footer:
             chunk = group.column(index)
             name = chunk.path_in_schema.split(".")[0]
             sizes[name] = sizes.get(name, 0) + chunk.total_uncompressed_size
-    return Footer(tuple(group.num_rows for group in groups), sizes, pl.Schema(pl.read_parquet_schema(file)))
+    schema = pl.Schema(pl.read_parquet_schema(file))
+    return Footer(tuple(group.num_rows for group in groups), sizes, schema, _ranges(groups, schema))
+
+
+def _ranges(groups: Sequence[pq.RowGroupMetaData], schema: pl.Schema) -> dict[str, tuple[Range, ...]]:
+    found = {}
+    for index in range(groups[0].num_columns if groups else 0):
+        name = groups[0].column(index).path_in_schema
+        if schema.get(name) not in RANGED:
+            continue
+        ends = _range(groups[0], index), _range(groups[-1], index)
+        if None in ends or (len(groups) > 1 and not in_order(ends)):
+            continue
+        ranges = tuple(_range(group, index) for group in groups if group.num_rows)
+        if None not in ranges and len(ranges) == len(groups) and in_order(ranges):
+            found[name] = ranges
+    return found
+
+
+def in_order(ranges: Sequence[Range]) -> bool:
+    """Whether each range begins where the one before it ends, or after it."""
+    return all(before[1] <= after[0] for before, after in pairwise(ranges))
+
+
+def _range(group: pq.RowGroupMetaData, column: int) -> Range | None:
+    """The least and the largest value of a row group that has no null there, as numbers."""
+    said = group.column(column).statistics
+    if said is None or not said.has_min_max or not said.has_null_count or said.null_count:
+        return None
+    ends = [(value - EPOCH).days if isinstance(value, date) else value for value in (said.min, said.max)]
+    return (ends[0], ends[1]) if all(isinstance(value, int) for value in ends) and ends[0] <= ends[1] else None
 
 
 def _arrow(file: Path) -> Footer:

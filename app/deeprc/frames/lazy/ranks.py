@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,8 @@ from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, ONE, Deal, Size, hashed
 from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.step import Step, amount
-from deeprc.frames.partition import by_hash
+from deeprc.frames.partition import hashed as hashed_rows
+from deeprc.frames.partition import ranged as ranged_rows
 from deeprc.frames.shuffle import shuffle
 
 GATHER_BYTES = 4 * 2**30  # more rows than these are not brought to one rank
@@ -80,12 +82,14 @@ class Ranks:
         rows, total = (mine if deal.how == EVERYWHERE else self.comm.allreduce(mine)).tolist()
         return (estimate or Size(rows, 1)).counted(rows, total)
 
-    def by_hash(self, piece: Piece, keys: Sequence[str], why: str) -> Piece:
-        """Rows with the same keys on the same rank."""
+    def by_hash(self, piece: Piece, keys: Sequence[str], why: str, borders: tuple[int, ...] | None = None) -> Piece:
+        """Rows with the same keys on the same rank: that of their hash, or of their range between `borders`."""
         piece = self.hold(piece)
-        frame = self.moved(piece, lambda: by_hash(piece.held, keys, self.comm))
-        step = Step(f"EXCHANGE by {', '.join(keys)} ({why})", [piece.step], piece.size, self.sent(piece, 1))
-        return Piece(frame.lazy(), hashed(keys), piece.size, step, False, frame)
+        to = hashed_rows if borders is None else partial(ranged_rows, borders=borders)
+        frame = self.moved(piece, lambda: shuffle(lambda: to(piece.held, keys, self.comm), self.comm))
+        ranges = "" if borders is None else "the range of "
+        step = Step(f"EXCHANGE by {ranges}{', '.join(keys)} ({why})", [piece.step], piece.size, self.sent(piece, 1))
+        return Piece(frame.lazy(), hashed(keys, borders), piece.size, step, False, frame)
 
     def everywhere(self, piece: Piece, why: str) -> Piece:
         """All rows on every rank, in their order."""

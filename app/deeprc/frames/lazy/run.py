@@ -7,7 +7,8 @@ from dataclasses import replace
 import polars as pl
 
 from deeprc.frames.lazy import run_join, run_order
-from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, ONE, Deal, Size
+from deeprc.frames.lazy.cuts import cuts
+from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, ONE, Deal, Size, hashed
 from deeprc.frames.lazy.nodes import (
     Aggregate,
     Filter,
@@ -47,6 +48,7 @@ class PlanRun:
     def __init__(self, root: Node, ranks: Ranks) -> None:
         self.root, self.ranks = root, ranks
         self.uses, self.ordered = uses(root), order_matters(root)
+        self.cuts = cuts(root, ranks.size, self.ordered)
         self.done: dict[int, Piece] = {}
 
     def result(self) -> Piece:
@@ -97,8 +99,13 @@ class PlanRun:
         raise AssertionError(f"no way to run a step {type(node).__name__}")
 
     def _source(self, node: Source) -> Piece:
-        rows, deal, size = node.rows.share(node.columns, self.ranks)
-        return Piece(rows, deal, size, Step(node.title, (), size))
+        cut = self.cuts.get(id(node))
+        if cut is None:
+            rows, deal, size = node.rows.share(node.columns, self.ranks)
+        else:
+            rows, deal, size = node.rows.share(node.columns, self.ranks, cut)
+        title = node.title if cut is None else f"{node.title} by ranges of {cut.column}"
+        return Piece(rows, deal, size, Step(title, (), size), cut is None)
 
     def _project(self, node: Project) -> Piece:
         piece = self.piece(node.input)
@@ -153,7 +160,7 @@ class PlanRun:
         rows = together.rows.drop(keys) if made else together.rows
         result = self._stepped(node.title, together, node.made(rows), Deal(), size, engine)
         names = [key.name for key in node.keys]
-        return replace(result, deal=Deal(HASHED, tuple(frozenset([name]) for name in names)))
+        return replace(result, deal=hashed(names))
 
     def _window(self, node: Window) -> Piece:
         piece = self.piece(node.input)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, ONE, Deal, Size, spreads
+from deeprc.frames.lazy.footers import RANGED
 from deeprc.frames.lazy.ranks import Piece
 from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.step import Step
@@ -17,41 +21,73 @@ if TYPE_CHECKING:
 RIGHT_EVERYWHERE = ("inner", "left", "semi", "anti", "cross")
 LEFT_EVERYWHERE = ("inner", "right", "cross")
 MATCHING = 0.5  # of the rows have a match in a semi join, when nothing better is known
+FEW_KEYS = 200_000  # of so many at most a set is made, by which rows are chosen where they are read
+SELECTIVE = 0.5  # of the rows of a table, or fewer, must be left for that
+PLAIN_KEYS = (*RANGED, pl.UInt64, pl.String)
 
 
 def join(run: PlanRun, node: Join) -> Piece:
     """Join two pieces, with as few rows on their way as can be told."""
-    left, right = _lean(run.piece(node.left), run.piece(node.right), node)
-    left, right, deal = _placed(run, node, left, right)
+    left, right, side = _placed(run, node, run.piece(node.left), run.piece(node.right))
+    deal = _named(node, left.deal if side == "left" else right.deal, side)
     step = Step(node.title, [left.step, right.step], _size(node, left.size, right.size))
-    return Piece(node.made(left.rows, right.rows), _named(node, deal), step.size, step, False)
+    left, right = _matching(node, left, right)
+    return Piece(node.made(left.rows, right.rows), deal, step.size, step, False)
 
 
-def _lean(left: Piece, right: Piece, node: Join) -> tuple[Piece, Piece]:
-    """The pieces without what the join does not look at: of a semi join's right side, all but different keys."""
-    if node.how in ("semi", "anti") and right.held is None and right.deal.how not in (EVERYWHERE, ONE):
-        keys = list(node.right_on)
-        rows = right.rows.select(keys).unique()
-        names = {name: name for name in keys}
-        right = replace(right, rows=rows, deal=right.deal.renamed(names), size=right.size.part(MATCHING))
+def _lean(right: Piece, node: Join) -> Piece:
+    """A semi join's right side on its way, without what the join does not look at: all but different keys."""
+    if node.how not in ("semi", "anti") or right.held is not None:
+        return right
+    keys = list(node.right_on)
+    names = {name: name for name in keys}
+    rows = right.rows.select(keys).unique()
+    return replace(right, rows=rows, deal=right.deal.renamed(names), size=right.size.part(MATCHING))
+
+
+def _matching(node: Join, left: Piece, right: Piece) -> tuple[Piece, Piece]:
+    """The sides; from one that is not computed yet, rows go at once that match none of the few of the other.
+
+    Polars can then use the keys of the few where it reads the many, as it does by itself for a side that it filters.
+    """
+    if node.how in ("inner", "left"):
+        right = _among(node, right, node.right_on, left, node.left_on)
+    if node.how in ("inner", "right", "semi"):
+        left = _among(node, left, node.left_on, right, node.right_on)
     return left, right
 
 
-def _placed(run: PlanRun, node: Join, left: Piece, right: Piece) -> tuple[Piece, Piece, Deal]:
-    """Both sides where they can be joined rank by rank, and where the result's rows then are."""
+def _among(node: Join, many: Piece, keys: Sequence[str], few: Piece, their: Sequence[str]) -> Piece:
+    held = few.held
+    if held is None or many.held is not None or node.options.get("nulls_equal") or held.height > FEW_KEYS:
+        return many
+    if few.size.share > SELECTIVE or not keys:
+        return many
+    kinds = [held.schema[name] for name in their]
+    plain = [(key, held[name]) for key, name, kind in zip(keys, their, kinds, strict=True) if kind in PLAIN_KEYS]
+    if not plain:
+        return many
+    key, values = max(((key, values.unique()) for key, values in plain), key=lambda one: one[1].len())
+    return replace(many, rows=many.rows.filter(pl.col(key).is_in(values.drop_nulls().implode())))
+
+
+def _placed(run: PlanRun, node: Join, left: Piece, right: Piece) -> tuple[Piece, Piece, str]:
+    """Both sides where they can be joined rank by rank, and beside which of them the result's rows then are."""
     ranks = run.ranks
     if left.deal.how == right.deal.how and left.deal.how in (EVERYWHERE, ONE):
-        return left, right, left.deal
+        return left, right, "left"
     if right.deal.how == EVERYWHERE and node.how in RIGHT_EVERYWHERE:
-        return left, right, left.deal
+        return left, right, "left"
     if left.deal.how == EVERYWHERE and node.how in LEFT_EVERYWHERE:
-        return left, right, right.deal
+        return left, right, "right"
     left, right = ranks.spread(left), ranks.spread(right)
     if node.how == "cross":
         return _cross(run, left, right)
     at_left, at_right = left.deal.places(node.left_on), right.deal.places(node.right_on)
-    if at_left is not None and at_left == at_right:
-        return left, right, left.deal
+    if at_left is not None and at_left == at_right and left.deal.like(right.deal):
+        return left, right, _kept(node)
+    if at_right is None:
+        right = _lean(right, node)
     sides = {"left": left, "right": right}
     small, large = ("left", "right") if left.size.bytes < right.size.bytes else ("right", "left")
     if node.how in (LEFT_EVERYWHERE if small == "left" else RIGHT_EVERYWHERE):
@@ -61,12 +97,17 @@ def _placed(run: PlanRun, node: Join, left: Piece, right: Piece) -> tuple[Piece,
             sides[small] = ranks.hold(sides[small])
             if spreads(sides[small].size, sides[large].size, ranks.size):
                 sides[small] = ranks.everywhere(sides[small], f"the {small} side of a join")
-                return sides["left"], sides["right"], sides[large].deal
+                return sides["left"], sides["right"], large
     if at_left is not None or at_right is not None:
         return _beside(run, node, sides["left"], sides["right"], at_left, at_right)
     left = ranks.by_hash(_with_keys(sides["left"], node, "left"), node.left_on, "the left side of a join")
     right = ranks.by_hash(_with_keys(sides["right"], node, "right"), node.right_on, "the right side of a join")
-    return left, right, left.deal
+    return left, right, _kept(node)
+
+
+def _kept(node: Join) -> str:
+    """The side of which every row of the result has a key, where both sides lie by their keys."""
+    return "right" if node.how == "right" else "left"
 
 
 def _with_keys(piece: Piece, node: Join, side: str) -> Piece:
@@ -81,39 +122,38 @@ def _with_keys(piece: Piece, node: Join, side: str) -> Piece:
 
 def _beside(
     run: PlanRun, node: Join, left: Piece, right: Piece, at_left: list[int] | None, at_right: list[int] | None
-) -> tuple[Piece, Piece, Deal]:
+) -> tuple[Piece, Piece, str]:
     """One side is dealt by some of the keys: the other one is dealt alike."""
     if at_right is None or (at_left is not None and left.size.bytes >= right.size.bytes):
         keys = [node.right_on[place] for place in at_left]
-        return left, run.ranks.by_hash(right, keys, "the right side of a join"), left.deal
+        return left, run.ranks.by_hash(right, keys, "the right side of a join", left.deal.borders), _kept(node)
     keys = [node.left_on[place] for place in at_right]
-    left = run.ranks.by_hash(left, keys, "the left side of a join")
-    return left, right, left.deal
+    left = run.ranks.by_hash(left, keys, "the left side of a join", right.deal.borders)
+    return left, right, _kept(node)
 
 
-def _cross(run: PlanRun, left: Piece, right: Piece) -> tuple[Piece, Piece, Deal]:
+def _cross(run: PlanRun, left: Piece, right: Piece) -> tuple[Piece, Piece, str]:
     if right.size.bytes <= left.size.bytes:
-        return left, run.ranks.everywhere(right, "the right side of a cross join"), left.deal
-    return run.ranks.everywhere(left, "the left side of a cross join"), right, right.deal
+        return left, run.ranks.everywhere(right, "the right side of a cross join"), "left"
+    return run.ranks.everywhere(left, "the left side of a cross join"), right, "right"
 
 
-def _named(node: Join, deal: Deal) -> Deal:
-    """The deal by the names of the result."""
+def _named(node: Join, deal: Deal, side: str) -> Deal:
+    """The deal of a side by the names of the result."""
     if deal.how != HASHED:
         return deal
     if node.how == "full":
         return Deal()  # a row of one side alone has nulls in the place of the other's keys
+    here = 0 if side == "left" else 1
+    pairs = list(zip(node.left_on, node.right_on, strict=True))
+    partner = {pair[1 - here]: pair[here] for pair in pairs}
     names: dict[str, str] = {}
-    pairs = dict(zip(node.left_on, node.right_on, strict=True))
-    back = {b: a for a, b in pairs.items()}
-    for name, (a, b) in node.origins.items():
-        # The rows of an inner join have the same value in both keys.
-        if a is not None and node.how != "right":
-            names[name] = a
-        elif b is not None and b in back and node.how in ("inner", "right"):
-            names[name] = back[b]
-    keys = tuple(frozenset(n for n, old in names.items() if old in key or pairs.get(old) in key) for key in deal.keys)
-    return Deal(HASHED, keys) if all(keys) else Deal()
+    for name, origin in node.origins.items():
+        if origin[here] is not None:
+            names[name] = origin[here]
+        elif node.how == "inner" and origin[1 - here] in partner:
+            names[name] = partner[origin[1 - here]]  # rows of an inner join have the same value in both keys
+    return deal.renamed(names)
 
 
 def _size(node: Join, left: Size, right: Size) -> Size:

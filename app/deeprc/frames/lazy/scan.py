@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, groupby
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import polars as pl
 
 from deeprc.core.errors import InputError
 from deeprc.frames.agreement import ARGUMENTS, describe
 from deeprc.frames.communicator import Communicator
-from deeprc.frames.io import _read_file, share_of
-from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, ONE, Deal, Size, width
+from deeprc.frames.io import _read_file
+from deeprc.frames.lazy.cuts import NEAR, Cut, overlaps
+from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, ONE, Deal, Size, hashed, width
 from deeprc.frames.lazy.empty import empty
-from deeprc.frames.lazy.footers import KINDS, Footer
-from deeprc.frames.lazy.listing import listed
+from deeprc.frames.lazy.footers import KINDS, Footer, Range, in_order
+from deeprc.frames.lazy.listing import Listing, listed
 from deeprc.frames.lazy.ranks import Ranks
 
 SMALL_BYTES = 4 * 2**20  # files of fewer bytes are read by every rank: cheaper than to send what one has read
+MOST = 64  # scans are remembered
 FEW_RANKS = 128  # beyond it so many readers of one file are too many
+
+Sign = tuple[int, int, int]  # a file's number, size and time: by these it is seen to be the same
+_KNOWN: WeakKeyDictionary[Communicator, dict] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +57,19 @@ class Files:
     def rows(self) -> int:
         return sum(sum(footer.groups) for footer in self.footers)
 
+    @functools.cached_property
+    def groups(self) -> list[int]:
+        """The rows of each row group of all files."""
+        return [rows for footer in self.footers for rows in footer.groups]
+
+    @functools.cached_property
+    def ranges(self) -> dict[str, list[Range]]:
+        """Of columns by whose values the row groups of all files are in order: the least and the largest of each."""
+        known = [set(footer.ranges) for footer in self.footers if footer.groups]
+        common = set.intersection(*known) if known else ()
+        joined = {name: [each for footer in self.footers for each in footer.ranges.get(name, ())] for name in common}
+        return {name: ranges for name, ranges in joined.items() if in_order(ranges)}
+
     @property
     def title(self) -> str:
         return f"SCAN {self.path}" + (f" ({len(self.files)} files)" if self.values.width else "")
@@ -73,37 +94,86 @@ class Files:
         least = width({name: self.schema[name] for name in columns})
         return Size(self.rows, max(stored / max(self.rows, 1), least if self.rows else 1))
 
-    def share(self, columns: Sequence[str], ranks: Ranks) -> tuple[pl.LazyFrame, Deal, Size]:
-        """This rank's rows, not read yet; where all of them are, and their size."""
+    def small(self, columns: Sequence[str], ranks: int) -> bool:
+        """Whether every rank reads all rows."""
+        return self.size(columns).bytes <= SMALL_BYTES and ranks <= FEW_RANKS
+
+    def share(self, columns: Sequence[str], ranks: Ranks, cut: Cut | None = None) -> tuple[pl.LazyFrame, Deal, Size]:
+        """This rank's rows, not read yet; where all of them are, and their size. `cut`: by ranges of a column."""
         size = self.size(columns)
         if ranks.size == 1:
             deal = Deal(ONE)
+        elif cut is not None:
+            deal = hashed([cut.column], cut.borders).renamed({name: name for name in columns})
+        elif self.small(columns, ranks.size):
+            deal = Deal(EVERYWHERE)
         else:
-            small = size.bytes <= SMALL_BYTES and ranks.size <= FEW_RANKS
-            deal = Deal(EVERYWHERE if small else DEALT)
+            deal = Deal(DEALT)
         if not ranks.real:
             return empty({name: self.schema[name] for name in columns}), deal, size
-        return self._scanned(deal, ranks).select(columns), deal, size
+        if deal.how in (EVERYWHERE, ONE):
+            rows = self._all()
+        elif cut is not None:
+            rows = self._between(cut, ranks)
+        else:
+            rows = self._dealt(ranks)
+        return rows.select(columns), deal, size
 
-    def _scanned(self, deal: Deal, ranks: Ranks) -> pl.LazyFrame:
-        counts = [footer.groups for footer in self.footers]
-        groups = [(file, index, rows) for file, groups in enumerate(counts) for index, rows in enumerate(groups)]
-        alone = deal.how in (EVERYWHERE, ONE)
-        if alone and not self.values.width and self.files:
+    def _all(self) -> pl.LazyFrame:
+        if self.files and not self.values.width:
             return KINDS[self.kind].scan(list(self.files))
-        mine = groups if alone else share_of(groups, ranks.comm.rank, ranks.size)
-        owners = dict.fromkeys(file for file, _, _ in mine)
-        scans = [self._file(file, [index for owner, index, _ in mine if owner == file]) for file in owners]
-        return pl.concat(scans) if scans else empty(self.schema)
+        return self._concat([self._file(file, 0, sum(self.footers[file].groups)) for file in range(len(self.files))])
 
-    def _file(self, file: int, groups: Sequence[int]) -> pl.LazyFrame:
-        """Consecutive row groups of a file; Polars skips what is before and after them."""
-        rows, scan = self.footers[file].groups, KINDS[self.kind].scan([self.files[file]])
-        if len(groups) < len(rows):
-            scan = scan.slice(sum(rows[: groups[0]]), sum(rows[index] for index in groups))
+    def _dealt(self, ranks: Ranks) -> pl.LazyFrame:
+        """Consecutive rows: whole row groups, where the ranks then have about as many."""
+        first, end = (even(self.groups, rank, ranks.size) for rank in (ranks.comm.rank, ranks.comm.rank + 1))
+        return self._concat(self._rows(first, end))
+
+    def _between(self, cut: Cut, ranks: Ranks) -> pl.LazyFrame:
+        """The rows of a range of a column; of row groups that reach over its ends, those that are in it."""
+        low, high = cut.of(ranks.comm.rank)
+        starts = [0, *accumulate(self.groups)]
+        column, kind = pl.col(cut.column), self.schema[cut.column]
+        low, high = (None if end is None else pl.lit(end).cast(pl.Int64).cast(kind) for end in (low, high))
+        bounds = ([] if low is None else [column >= low]) + ([] if high is None else [column < high])
+        parts: list[pl.LazyFrame] = []
+        found = overlaps(self.ranges[cut.column], *cut.of(ranks.comm.rank))
+        for reaches_over, groups in groupby(found, key=lambda one: one[1]):
+            indices = [index for index, _ in groups]
+            scans = self._rows(starts[indices[0]], starts[indices[-1] + 1])
+            parts += [scan.filter(*bounds) for scan in scans] if reaches_over else scans
+        return self._concat(parts)
+
+    def _concat(self, parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
+        return parts[0] if len(parts) == 1 else pl.concat(parts) if parts else empty(self.schema)
+
+    def _rows(self, first: int, end: int) -> list[pl.LazyFrame]:
+        """The rows of all files from one number to another."""
+        found, before = [], 0
+        for file, footer in enumerate(self.footers):
+            count = sum(footer.groups)
+            low, high = max(first - before, 0), min(end - before, count)
+            if low < high:
+                found.append(self._file(file, low, high))
+            before += count
+        return found
+
+    def _file(self, file: int, first: int, end: int) -> pl.LazyFrame:
+        """Consecutive rows of a file; Polars skips the row groups before and after them."""
+        scan = KINDS[self.kind].scan([self.files[file]])
+        if end - first < sum(self.footers[file].groups):
+            scan = scan.slice(first, end - first)
         return scan.with_columns(
             pl.lit(column[file], dtype=column.dtype).alias(column.name) for column in self.values
         ).select(self.schema.names())
+
+
+def even(groups: Sequence[int], rank: int, ranks: int) -> int:
+    """The first row of a rank: where a row group begins, if its share is then about as large as the others'."""
+    total = sum(groups)
+    row = total * rank // ranks
+    near = min((0, *accumulate(groups)), key=lambda start: abs(start - row))
+    return near if abs(near - row) <= NEAR * total / ranks or rank in (0, ranks) else row
 
 
 def files(path: str | Path, kind: str, comm: Communicator) -> Files:
@@ -117,8 +187,25 @@ def files(path: str | Path, kind: str, comm: Communicator) -> Files:
     """
     with comm.together(f"scan_{kind}") as same:
         same[ARGUMENTS] = f"scan_{kind}({str(path)!r})"
-        listing = listed(path, f"*.{kind}") if comm.rank == 0 else None
-    listing = comm.bcast(listing)
+        told = _looked_at(path, kind) if comm.rank == 0 else None
+    listing, signs = comm.bcast(told)
+    # What is there is looked at every time; files that have not changed are not read again.
+    known, key = _KNOWN.setdefault(comm, {}), (str(path), kind, listing.files, signs)
+    if key not in known:
+        made = _read(str(path), kind, listing, comm)
+        if len(known) >= MOST:
+            known.pop(next(iter(known)))
+        known[key] = made  # on all ranks or on none: they go on together
+    return known[key]
+
+
+def _looked_at(path: str | Path, kind: str) -> tuple[Listing, tuple[Sign, ...]]:
+    listing = listed(path, f"*.{kind}")
+    stats = [_read_file(Path.stat, file) for file in listing.files]
+    return listing, tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats)
+
+
+def _read(path: str, kind: str, listing: Listing, comm: Communicator) -> Files:
     found, count = listing.files, len(listing.files)
     with comm.together():
         mine = {at: _read_file(KINDS[kind].footer, found[at]) for at in range(comm.rank, count, comm.size)}
@@ -142,4 +229,4 @@ def files(path: str | Path, kind: str, comm: Communicator) -> Files:
                 fix="rename the column, or read the files by a pattern without these folders",
             )
     schema = pl.Schema({**footers[0].schema, **listing.values.schema})
-    return Files(str(path), kind, schema, found, footers, listing.values)
+    return Files(path, kind, schema, found, footers, listing.values)
