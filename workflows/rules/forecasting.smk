@@ -2,13 +2,7 @@
 FORECASTING = CONFIG.forecasting
 FORECASTING_RESULTS = f"{RESULTS}/forecasting"
 TRAINING = FORECASTING.training
-# Imported once per core, not once per model; several ranks start by themselves.
-WARM = "neuralforecast.models,polars,pyarrow" if TRAINING.ranks == 1 else ""
-
-
-def into(log):
-    """Where a stage writes what it says; what several ranks say is joined by the executor."""
-    return f"&> {shlex.quote(f'{RESULTS}/logs/{log}.log')}" if TRAINING.ranks == 1 else ""
+WARM = "neuralforecast.models,polars,pyarrow"
 
 
 rule forecasting_train:
@@ -21,14 +15,14 @@ rule forecasting_train:
     threads: FORECASTING.threads
     resources:
         tasks=TRAINING.ranks,
-        warm=WARM,
+        warm=warm(TRAINING.ranks, WARM),
     params:
         config=lambda wildcards: FORECASTING.train_json(wildcards.model),
         # What follows is no reason to train anew: Snakemake does not compare what depends on the input.
         how=lambda wildcards, input: TRAINING.how(),
         # Not below the output, which Snakemake removes where a training was ended: it goes on from here.
         checkpoints=lambda wildcards, input: f"{FORECASTING_RESULTS}/checkpoints/{wildcards.model}",
-        to=lambda wildcards, input: into(f"forecasting_train_{wildcards.model}"),
+        to=lambda wildcards, input: into(TRAINING.ranks, f"{RESULTS}/logs/forecasting_train_{wildcards.model}.log"),
     message:
         "train {wildcards.model}"
     shell:
@@ -48,9 +42,9 @@ rule forecasting_predict:
     threads: FORECASTING.threads
     resources:
         tasks=TRAINING.ranks,
-        warm=WARM,
+        warm=warm(TRAINING.ranks, WARM),
     params:
-        to=lambda wildcards, input: into(f"forecasting_predict_{wildcards.model}"),
+        to=lambda wildcards, input: into(TRAINING.ranks, f"{RESULTS}/logs/forecasting_predict_{wildcards.model}.log"),
     message:
         "forecast with {wildcards.model}"
     shell:

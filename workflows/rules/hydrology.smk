@@ -1,6 +1,7 @@
 # Hydrology: prepared data -> train one regional LSTM -> predict -> evaluate.
 HYDROLOGY = CONFIG.hydrology
 HYDROLOGY_RESULTS = f"{RESULTS}/hydrology"
+HYDROLOGY_RANKS = HYDROLOGY.training.ranks
 
 
 rule hydrology_train:
@@ -12,14 +13,20 @@ rule hydrology_train:
         f"{RESULTS}/logs/hydrology_train.log",
     threads: HYDROLOGY.threads
     resources:
-        warm="tensorflow,polars,pyarrow",
+        tasks=HYDROLOGY_RANKS,
+        warm=warm(HYDROLOGY_RANKS, "tensorflow,polars,pyarrow"),
     params:
         config=lambda wildcards: HYDROLOGY.train_json(),
+        # What follows is no reason to train anew: Snakemake does not compare what depends on the input.
+        how=lambda wildcards, input: HYDROLOGY.training.how(),
+        # Not below the output, which Snakemake removes where a training was ended: it goes on from here.
+        checkpoints=lambda wildcards, input: f"{HYDROLOGY_RESULTS}/checkpoints",
+        to=lambda wildcards, input: into(HYDROLOGY_RANKS, f"{RESULTS}/logs/hydrology_train.log"),
     message:
         "train the rainfall-runoff LSTM"
     shell:
         "python -P -m deeprc.applications.hydrology.train --prepared {input:q} --config {params.config:q}"
-        " --threads {threads} --out {output:q} &> {log:q}"
+        " --how {params.how:q} --checkpoints {params.checkpoints:q} --threads {threads} --out {output:q} {params.to}"
 
 
 rule hydrology_predict:
@@ -32,12 +39,15 @@ rule hydrology_predict:
         f"{RESULTS}/logs/hydrology_predict.log",
     threads: HYDROLOGY.threads
     resources:
-        warm="tensorflow,polars,pyarrow",
+        tasks=HYDROLOGY_RANKS,
+        warm=warm(HYDROLOGY_RANKS, "tensorflow,polars,pyarrow"),
+    params:
+        to=lambda wildcards, input: into(HYDROLOGY_RANKS, f"{RESULTS}/logs/hydrology_predict.log"),
     message:
         "simulate the discharge"
     shell:
         "python -P -m deeprc.applications.hydrology.predict --prepared {input.prepared:q} --model {input.model:q}"
-        " --threads {threads} --out {output:q} &> {log:q}"
+        " --threads {threads} --out {output:q} {params.to}"
 
 
 rule hydrology_evaluate:

@@ -32,6 +32,9 @@ class Peers(Protocol):
     def exchange(self, mine: np.ndarray, other: int) -> np.ndarray:
         """Send a contiguous array to the rank `other` and take one like it from there."""
 
+    def total(self, mine: np.ndarray) -> None:
+        """Add up a contiguous array over all ranks, in place; the order of the sum is MPI's own."""
+
     def later(self, mine: np.ndarray) -> Pending:
         """Begin to gather a small array of every rank, on a group of its own: in the way of nothing else."""
 
@@ -49,6 +52,9 @@ class Alone:
 
     def exchange(self, mine: np.ndarray, other: int) -> np.ndarray:
         raise ValueError("there is no other rank")
+
+    def total(self, mine: np.ndarray) -> None:
+        pass
 
     def later(self, mine: np.ndarray) -> Pending:
         return Done(mine[None].copy())
@@ -80,6 +86,11 @@ class MpiPeers:
             self._received = np.empty_like(mine)
         self.comm.Sendrecv(mine, other, recvbuf=self._received, source=other)
         return self._received
+
+    def total(self, mine: np.ndarray) -> None:
+        from mpi4py import MPI
+
+        self.comm.Allreduce(MPI.IN_PLACE, mine)
 
     def later(self, mine: np.ndarray) -> Pending:
         return _Gathering(self._aside, mine, self.size)

@@ -1,82 +1,46 @@
 """The networks and the training loop, in TensorFlow, at tiny sizes."""
 
 import re
+import sys
+from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 
 from deeprc.applications.hydrology.config import VARIANTS, TrainConfig
 from deeprc.applications.hydrology.metrics import nse
-from deeprc.applications.hydrology.prepared import Prepared
 from deeprc.applications.hydrology.samples import make_samples
 from deeprc.learning.finite import NotFiniteError
 
-WINDOW = 8
+sys.path.append(str(Path(__file__).parent))  # last: it must not hide our conftest
+from reservoirs import reservoirs as two_reservoirs
+from reservoirs import trained
 
 
 @pytest.fixture(scope="module", autouse=True)
 def tensorflow():
-    from deeprc.applications.hydrology.backend import start
+    from deeprc.learning.tensorflow.backend import start
 
     start(threads=1, seed=1)
 
 
-def quiet(_line):
-    pass
-
-
 @pytest.fixture(scope="module")
 def reservoirs():
-    """Two linear reservoirs under the same kind of rain: q(t) = k * (storage + rain); one holds ten times the water."""
-    rng = np.random.default_rng(5)
-    days = np.arange("2000-01-01", "2001-07-01", dtype="datetime64[D]")
-    frames = []
-    for basin, scale in (("brook", 1.0), ("river", 10.0)):
-        rain = rng.gamma(0.4, 5.0, len(days))
-        storage, flow = 0.0, []
-        for water in rain:
-            storage += water
-            flow.append(0.4 * storage)
-            storage -= flow[-1]
-        frames.append(pl.DataFrame({"basin": basin, "date": days, "prcp": rain, "obs": np.array(flow) * scale}))
-    frame = pl.concat(frames).with_columns(
-        pl.when(pl.col("date") < pl.date(2001, 1, 1))
-        .then(pl.lit("train"))
-        .when(pl.col("date") < pl.date(2001, 4, 1))
-        .then(pl.lit("val"))
-        .otherwise(pl.lit("test"))
-        .alias("split")
-    )
-    about = {"unit": "mm/day", "inputs": {"prcp": "mm/day"}, "attributes": {}}
-    return Prepared(frame, {"window": WINDOW, "basins": {"brook": about, "river": about}})
-
-
-def trained(prepared, basins, **options):
-    from deeprc.applications.hydrology.backend import keras
-    from deeprc.applications.hydrology.fit import fit, simulate
-    from deeprc.applications.hydrology.network import build
-
-    config = TrainConfig(**options)
-    keras.utils.set_random_seed(config.seed)
-    samples, _ = make_samples(prepared, basins)
-    model = build(config, samples.window, samples.width)
-    fitted = fit(model, samples, config, quiet)
-    return samples, model, fitted, simulate(model, samples, fitted.target)
+    return two_reservoirs()
 
 
 def test_the_lstm_learns_a_reservoir(reservoirs):
-    samples, _, fitted, sim = trained(
+    samples, _, fitted, sim, _ = trained(
         reservoirs, ["brook"], units=12, epochs=40, batch_size=32, learning_rate=0.02, dropout=0.0
     )
     test = (samples.frame["split"] == "test").to_numpy()[samples.ends]
     assert nse(samples.obs[samples.ends][test], sim[test]) > 0.9
-    assert fitted.losses[fitted.best_epoch]["val"] == min(losses["val"] for losses in fitted.losses)
+    assert fitted.losses[fitted.best]["val"] == min(losses["val"] for losses in fitted.losses)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(reservoirs):
     options = {"units": 4, "epochs": 2, "batch_size": 64}
-    (_, _, one, sim), (_, _, two, again), (*_, other) = (
+    (_, _, one, sim, _), (_, _, two, again, _), (*_, other, _) = (
         trained(reservoirs, ["brook", "river"], seed=seed, **options) for seed in (1, 1, 2)
     )
     assert one.losses == two.losses
@@ -85,9 +49,9 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(reservoirs):
 
 
 def test_training_stops_when_validation_gets_no_better(reservoirs):
-    _, _, fitted, _ = trained(reservoirs, ["brook"], units=2, epochs=50, learning_rate=1e-9, dropout=0.0, patience=3)
+    _, _, fitted, *_ = trained(reservoirs, ["brook"], units=2, epochs=50, learning_rate=1e-9, dropout=0.0, patience=3)
     assert len(fitted.losses) < 50
-    assert len(fitted.losses) == fitted.best_epoch + 1 + 3
+    assert len(fitted.losses) == fitted.best + 1 + 3
 
 
 @pytest.mark.parametrize("variant", ["small", "paper"])
@@ -128,7 +92,9 @@ def test_the_published_network():
 
 
 def test_the_published_network_trains(reservoirs):
-    _, _, fitted, sim = trained(reservoirs, ["brook", "river"], variant="paper", units=6, epochs=3, learning_rate=0.01)
+    _, _, fitted, sim, _ = trained(
+        reservoirs, ["brook", "river"], variant="paper", units=6, epochs=3, learning_rate=0.01
+    )
     assert fitted.losses[-1]["train"] < fitted.losses[0]["train"]
     assert np.isfinite(sim).all()
     assert (sim >= 0).all()
@@ -141,3 +107,9 @@ def test_the_quick_network_is_one_that_cudnn_runs():
     lstm = build(TrainConfig(), window=5, width=3).layers[1]
     assert (lstm.activation.__name__, lstm.recurrent_activation.__name__) == ("tanh", "sigmoid")
     assert (lstm.recurrent_dropout, lstm.dropout, lstm.unroll, lstm.use_bias) == (0, 0.0, False, True)
+
+
+def test_two_ranks_learn_as_one_and_one_goes_on_where_two_were_asked_to_end(mpirun, tmp_path):
+    done = mpirun(2, [Path(__file__).with_name("on_ranks.py"), tmp_path], timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all is equal" in done.stdout

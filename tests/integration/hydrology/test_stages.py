@@ -12,10 +12,12 @@ import polars as pl
 import pytest
 
 from deeprc.applications.hydrology.prepared import read_prepared
+from deeprc.learning.audit import audit
 
 SMALL = json.dumps({"window": 10})
 CAMELS = json.dumps({"dataset": "camels-us", "window": 30})
 TINY = json.dumps({"units": 4, "epochs": 2})
+ELASTIC = json.dumps({"units": 4, "epochs": 2, "reproducible": "elastic", "shards": 4})
 
 
 def prepare(mpirun, ranks: int, config: str, out: Path, *data: Path):
@@ -57,11 +59,17 @@ def test_any_number_of_ranks_prepares_the_same(mpirun, basins, prepared, tmp_pat
     assert data.meta == expected.meta
 
 
-def test_train_predict_and_evaluate_give_the_same_again(stage, prepared, tmp_path):
+def test_train_predict_and_evaluate_give_the_same_on_one_rank_and_on_two(stage, mpirun, prepared, tmp_path):
     def run(folder: Path) -> tuple:
         model, predictions, metrics = folder / "model", folder / "p.arrow", folder / "metrics.json"
-        stage("train", "--prepared", prepared, "--config", TINY, "--out", model)
-        stage("predict", "--prepared", prepared, "--model", model, "--out", predictions)
+        ranks = 1 + (folder.name == "two")
+
+        def on_ranks(name: str, *argv: object) -> None:
+            done = mpirun(ranks, ["-m", f"deeprc.applications.hydrology.{name}", "--prepared", prepared, *argv])
+            assert done.returncode == 0, done.stderr
+
+        on_ranks("train", "--config", ELASTIC, "--out", model, "--checkpoints", folder / "checkpoints")
+        on_ranks("predict", "--model", model, "--out", predictions)
         options = ("--prepared", prepared, "--model", model, "--predictions", predictions, "--out", metrics)
         stage("evaluate", *options)
         return options, (pl.read_ipc(predictions), metrics.read_text(), (model / "model.json").read_text())
@@ -73,6 +81,13 @@ def test_train_predict_and_evaluate_give_the_same_again(stage, prepared, tmp_pat
     (days, metrics, model), again = found
     assert days.equals(again[0])
     assert (metrics, model) == again[1:]
+    for network in ("fulda", "leaf-river"):
+        found = audit(folder / "model" / network)
+        assert (
+            found.faults == []
+            and found.samples == json.loads(model)["networks"][network == "leaf-river"]["windows"]["train"]
+        )
+    assert not any((folder / "checkpoints").iterdir())
 
     assert days.columns == ["basin", "date", "split", "obs", "sim", "quality"]
     assert days["sim"].is_finite().all()
@@ -100,9 +115,9 @@ def test_train_predict_and_evaluate_give_the_same_again(stage, prepared, tmp_pat
     assert done.stderr.startswith(f"error: {copied}/frame.arrow/part-00001.arrow: this part is missing")
     os.truncate(predictions, 5000)
     assert stage("evaluate", *options, code=2).stderr.startswith(f"error: {predictions}: cannot read this file")
-    os.truncate(folder / "model" / "fulda.keras", 5000)
+    os.truncate(folder / "model" / "fulda" / "weights.safetensors", 500)
     assert stage("evaluate", *options, code=2).stderr.startswith(
-        f"error: {folder}/model/fulda.keras: this part was cut off"
+        f"error: {folder}/model/fulda/weights.safetensors: this part was cut off"
     )
     assert folder.joinpath("metrics.json").read_text() == again[1]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from deeprc.applications.base.application import Application, Report
-from deeprc.applications.hydrology.config import DataConfig, HydrologyConfig, TrainConfig
+from deeprc.applications.hydrology.config import DataConfig, HydrologyConfig, NetworkConfig
 from deeprc.applications.hydrology.sources import sources
 from deeprc.core.needs import Need
 
@@ -14,7 +15,7 @@ class Hydrology(Application):
     """Rainfall-runoff models of rivers."""
 
     name = "hydrology"
-    configuration, preparation, training = HydrologyConfig, DataConfig, TrainConfig
+    configuration, preparation = HydrologyConfig, DataConfig
     needs = (Need("tensorflow", extra="hydrology", modules=("tensorflow",)),)
 
     def own(self, options: HydrologyConfig) -> list[str]:
@@ -34,6 +35,12 @@ class Hydrology(Application):
 
     def given(self, paths: list[str]) -> list[str]:
         return paths
+
+    def trained(self, options: HydrologyConfig) -> dict:
+        return json.loads(options.train_json())
+
+    def used(self, training: dict) -> dict:
+        return {key: value for key, value in training.items() if key in NetworkConfig.model_fields}
 
     def report(self) -> Report:
         from deeprc.applications.hydrology import report

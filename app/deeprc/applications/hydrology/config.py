@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from deeprc.applications.base.split import Split
 from deeprc.applications.hydrology.datasets import DATASETS
 from deeprc.core.settings import Settings
+from deeprc.learning.config import Reproducible, Training
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -122,8 +123,8 @@ class DataConfig(Settings, BaseModel):
         return self
 
 
-class TrainConfig(Settings, BaseModel):
-    """What `train` needs beside the prepared data."""
+class NetworkConfig(Settings, BaseModel):
+    """The network, and how it learns."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
@@ -154,7 +155,14 @@ class TrainConfig(Settings, BaseModel):
         return value
 
 
-class HydrologyConfig(DataConfig, TrainConfig):
+class TrainConfig(NetworkConfig):
+    """All that `train` needs beside the prepared data."""
+
+    reproducible: Reproducible = "fixed"
+    shards: Positive | None = None
+
+
+class HydrologyConfig(DataConfig, NetworkConfig):
     """The key `hydrology` of the workflow's configuration."""
 
     path: str | list[str] | None = None
@@ -163,6 +171,8 @@ class HydrologyConfig(DataConfig, TrainConfig):
     """MPI ranks of `prepare`."""
     threads: Positive = 1
     """Threads of `train` and `predict`."""
+    training: Training = Training()
+    """How the networks are trained: ranks, reproducibility, checkpoints."""
 
     @model_validator(mode="before")
     @classmethod
@@ -176,6 +186,13 @@ class HydrologyConfig(DataConfig, TrainConfig):
             raise ValueError(f"dataset {self.dataset} needs the key path: {DATASETS[self.dataset][2]}")
         return self
 
+    @field_validator("training")
+    @classmethod
+    def _gradients_travel_by_mpi(cls, value: Training) -> Training:
+        if value.backend not in ("auto", "mpi4py"):
+            raise ValueError(f"backend {value.backend}: that of TensorFlow here is mpi4py; leave the key out")
+        return value
+
     @property
     def paths(self) -> list[str]:
         """The own data's files or folder; empty when the data is fetched."""
@@ -187,4 +204,8 @@ class HydrologyConfig(DataConfig, TrainConfig):
 
     def train_json(self) -> str:
         """The `--config` of train."""
-        return self.model_dump_json(include=set(TrainConfig.model_fields))
+        return TrainConfig(
+            **self.model_dump(include=set(NetworkConfig.model_fields)),
+            reproducible=self.training.reproducible,
+            shards=self.training.shards if self.training.reproducible == "elastic" else None,
+        ).model_dump_json()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from deeprc.applications.hydrology.backend import keras
 from deeprc.applications.hydrology.config import TrainConfig
+from deeprc.learning.tensorflow.backend import keras
 
 
 def build(config: TrainConfig, window: int, width: int) -> keras.Model:

@@ -35,8 +35,8 @@ class Samples:
 
     Parameters
     ----------
-    frame
-        Rows of `Prepared.frame`.
+    frame, rows
+        Rows of `Prepared.frame`, and their numbers in it, int64.
     weather
         Scaled inputs and the season; shape (rows, columns), float32, NaN where missing.
     static
@@ -48,6 +48,7 @@ class Samples:
     """
 
     frame: pl.DataFrame
+    rows: np.ndarray
     weather: np.ndarray
     static: np.ndarray
     code: np.ndarray
@@ -86,7 +87,8 @@ def make_samples(prepared: Prepared, basins: list[str], weather: Scaler | None =
     """
     abouts = [prepared.basins[basin] for basin in basins]
     inputs = list(abouts[0]["inputs"])
-    frame = prepared.frame.filter(pl.col("basin").is_in(basins))
+    mine = prepared.frame["basin"].is_in(basins)
+    frame, rows = prepared.frame.filter(mine), np.flatnonzero(mine.to_numpy())
     values = frame.select(pl.col(inputs).fill_null(np.nan)).to_numpy()
     scaler = weather or Scaler.fit(values[(frame["split"] == "train").to_numpy()])
     days = frame["date"].to_numpy().astype("datetime64[D]")
@@ -95,7 +97,7 @@ def make_samples(prepared: Prepared, basins: list[str], weather: Scaler | None =
     code = frame["basin"].replace_strict(basins, range(len(basins)), return_dtype=pl.Int64).to_numpy()
     known = np.isfinite(values).all(axis=1)
     ends = np.flatnonzero(complete(code, days, known, prepared.window))
-    return Samples(frame, columns, _static(abouts), code, ends, prepared.window), scaler
+    return Samples(frame, rows, columns, _static(abouts), code, ends, prepared.window), scaler
 
 
 def _static(abouts: list[dict]) -> np.ndarray:

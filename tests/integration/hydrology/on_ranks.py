@@ -1,0 +1,56 @@
+"""On two MPI ranks: networks of TensorFlow learn as on one. `on_ranks.py FOLDER`."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+from reservoirs import reservoirs, trained
+
+from deeprc.learning.audit import audit
+from deeprc.learning.notice import AskedToEnd
+from deeprc.learning.peers import Alone, join
+from deeprc.learning.tensorflow import state
+from deeprc.learning.tensorflow.backend import start
+
+folder, peers, data, both = Path(sys.argv[1]), join(), reservoirs(), ["brook", "river"]
+start(threads=1, seed=1)
+options = {"units": 4, "epochs": 2, "batch_size": 64, "learning_rate": 0.01}
+
+# The same losses as on one rank, but for the order of sums, where nothing is drawn.
+fixed = options | {"dropout": 0.0}
+_, _, one, sim_one, _ = trained(data, both, Alone(), **fixed)
+_, _, two, sim_two, training = trained(data, both, peers, folder / "fixed", **fixed)
+np.testing.assert_allclose([list(row.values()) for row in two.losses], [list(row.values()) for row in one.losses], 1e-4)
+np.testing.assert_allclose(sim_two, sim_one, 1e-3, 1e-3)
+if peers.rank == 0:
+    training.write_ledger(folder)
+    found = audit(folder)
+    assert found.faults == [] and found.samples == len(training.rows), found
+    assert len(np.unique(training.rows)) == len(training.rows)
+
+# The same bits as on one rank, though all draw; also where two ranks are asked to end, and one goes on.
+elastic = options | {"dropout": 0.3, "reproducible": "elastic", "shards": 4}
+_, alone, told, sim, _ = trained(data, both, Alone(), **elastic)
+
+
+def ask(number: int) -> None:
+    if (peers.rank, number) == (1, 2 * 4):  # two shards a step
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+try:
+    trained(data, both, peers, folder / "elastic", before=ask, **elastic)
+    raise AssertionError("nobody was asked to end")
+except AskedToEnd as error:
+    assert error.problem == f"the job was asked to end: the training is saved after step 5 of {told.steps}", error
+peers.allgather(None)
+if peers.rank == 0:
+    _, again, told_again, sim_again, training = trained(data, both, Alone(), folder / "elastic", **elastic)
+    assert state.digest(again) == state.digest(alone)
+    assert told_again == told
+    np.testing.assert_array_equal(sim_again, sim)
+    training.write_ledger(folder)
+    assert audit(folder).faults == []
+    print("all is equal", flush=True)
