@@ -116,10 +116,10 @@ class Pilots:
         self._state.pilot.close(keep=keep)
         self.tell("closed")
 
-    def tell(self, state: str) -> None:
-        """Write down a state of the pilot."""
+    def tell(self, state: str, why: str | None = None) -> None:
+        """Write down a state of the pilot, and the batch system's reason for it."""
         cores = self._state.pilot.allocation.cores
-        self._state.events.write(PilotEvent(time=time.time(), state=state, cores=cores))
+        self._state.events.write(PilotEvent(time=time.time(), state=state, cores=cores, why=why))
 
     def _start(self, pilot: Pilot) -> None:
         there, state = pilot.allocation, self._state

@@ -84,7 +84,8 @@ class Watch:
     def _heartbeat(self) -> None:
         state = self._state
         if not state.announced:
-            why = state.pilot.allocation.queue_state
+            if why := state.pilot.allocation.queue_state:
+                self._pilots.tell("waiting", why)
             state.progress.say(f"the pilot is {why or 'still starting'} · {len(state.jobs)} waiting")
             return
         now, running = time.time(), state.pilot.running.copy()

@@ -62,12 +62,15 @@ class RunEvent(_StrictRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class PilotEvent(_StrictRecord):
-    """A pilot was asked for, takes tasks, is being closed, has ended; `cores` are all of its cores."""
+    """A pilot was asked for, waits in a queue (`why` is what the batch system says of that), takes tasks, is being
+    closed, has ended; `cores` are all of its cores.
+    """
 
     event: Literal["pilot"] = "pilot"
     time: float
-    state: Literal["starting", "active", "closing", "closed"]
+    state: Literal["starting", "waiting", "active", "closing", "closed"]
     cores: int | None = None
+    why: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
-from deeprc.learning.world import ToldRank, World, WorldError, placed, told
+from deeprc.learning.world import ToldRank, World, WorldError, node_name, placed, told
 
 
 class Pending(Protocol):
@@ -137,4 +136,4 @@ def join(
             expected="one world",
             fix="start the ranks with the launcher of this MPI library; `deeprc plan` shows which one fits",
         )
-    return MpiPeers(comm, placed(known, comm.allgather((socket.gethostname(), known.local_rank))))
+    return MpiPeers(comm, placed(known, comm.allgather((node_name(environment), known.local_rank))))

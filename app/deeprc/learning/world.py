@@ -8,6 +8,7 @@ in the table. DEEPRC_RANKS, which the executor sets for each job, decides where 
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -167,6 +168,13 @@ def _number(environment: Mapping[str, str], names: tuple[str, ...]) -> int | Non
                 raise WorldError(f"{name} is no number", found=text, expected="a number of ranks, or a rank")
             return int(text)
     return None
+
+
+def node_name(environment: Mapping[str, str]) -> str:
+    """What tells this node from others: the machine's name, and Slurm's for it, by which several of its nodes may be
+    one machine (`slurmd -N`).
+    """
+    return "/".join(filter(None, (socket.gethostname(), environment.get("SLURMD_NODENAME"))))
 
 
 def placed(known: ToldRank, seats: Sequence[tuple[str, int | None]]) -> World:

@@ -124,13 +124,35 @@ class Slurm(Scheduler):
         return (ask(mine, patience=TALK) or "").split()
 
     def waits(self, name: str) -> str | None:
-        """State and reason in Slurm's words."""
-        mine = ["squeue", "--noheader", "--me", "--states=PENDING", f"--name={name}", "--format=%T (%r)"]
-        return (ask(mine, patience=TALK) or "").strip() or None
+        """State and reason in Slurm's words, its place among those that `squeue` shows, and when Slurm expects it to
+        start: `PENDING (Priority), 2 of 11 others in debug come first, expected to start 2026-11-26T14:05:00`.
+
+        A cluster may show a user no jobs but his own (PrivateData): then there are no others.
+        """
+        mine = ["squeue", "--noheader", "--me", "--states=PENDING", f"--name={name}", "--format=%T|%r|%P|%Q|%i|%S"]
+        first, *_ = (ask(mine, patience=TALK) or "").strip().splitlines() or [""]
+        if first.count("|") != 5:
+            return None
+        state, reason, queue, priority, number, start = first.split("|")
+        others = ["squeue", "--noheader", "--states=PENDING", f"--partition={queue}", "--format=%Q|%i"]
+        place = _place(f"{priority}|{number}", (ask(others, patience=TALK) or "").split())
+        words = [f"{state} ({reason})", place and f"{place} in {queue} come first"]
+        return ", ".join(filter(None, [*words, start[:1].isdigit() and f"expected to start {start}"]))
 
     def nodes(self, environment: Mapping[str, str] = os.environ) -> int:
         """As the job's variable says."""
         return int(environment.get("SLURM_JOB_NUM_NODES", 0)) or 1
+
+
+def _place(mine: str, jobs: list[str]) -> str | None:
+    """`2 of 11 others`: those of a higher priority, or an older one of the same; each job is `priority|number`."""
+
+    def order(job: str) -> tuple[int, int]:
+        priority, number = (re.match(r"\d*", part)[0] for part in job.split("|"))
+        return -int(priority or 0), int(number or 0)
+
+    others = [order(job) for job in jobs if "|" in job and job != mine]
+    return f"{sum(other < order(mine) for other in others)} of {len(others)} others" if others else None
 
 
 def of_gres(name: str, value: str) -> int | None:

@@ -1,6 +1,8 @@
+import socket
+
 import pytest
 
-from deeprc.learning.world import World, WorldError, placed, told
+from deeprc.learning.world import World, WorldError, node_name, placed, told
 
 # What launchers set, as their ranks see it: MPICH's was taken down here, the others are as world.py's sources say.
 HYDRA = {"PMI_RANK": "1", "PMI_SIZE": "2", "MPI_LOCALRANKID": "1", "MPI_LOCALNRANKS": "2", "PMI_FD": "11"}
@@ -85,3 +87,11 @@ def test_local_and_node_ranks():
 def test_two_ranks_of_a_node_with_one_number_are_refused():
     with pytest.raises(WorldError, match="gives ranks of a node the same number on it\n  found: 0, 0 on a"):
         placed(told(FLUX), [("b", 0), ("b", 1), ("a", 0), ("a", 0)])
+
+
+def test_nodes_of_slurms_that_are_one_machine_are_told_apart():
+    names = [node_name({"SLURMD_NODENAME": name}) for name in ("node1", "node1", "node2", "node2")]
+    seats = [*zip(names, (0, 1, 0, 1), strict=True)]
+    known = told({"PMI_RANK": "3", "PMI_SIZE": "4", "SLURM_LOCALID": "1"})
+    assert placed(known, seats) == World(3, 4, 1, 2, 1, 2, "PMI")
+    assert node_name({}) == socket.gethostname()

@@ -45,9 +45,32 @@ def test_where_no_job_has_that_name_none_is_ended(programs, tmp_path):
     assert not (tmp_path / "ended").exists()
 
 
-def test_why_a_job_of_slurm_waits(programs):
-    programs(squeue="PENDING (PartitionTimeLimit)")
-    assert scheduler("slurm").waits("deeprc-1") == "PENDING (PartitionTimeLimit)"
+SQUEUE = """#!/bin/bash
+case "$*" in
+  *--name=deeprc-1*) echo "PENDING|Priority|debug|100|12|{start}" ;;
+  *--partition=debug*) printf '%s\\n' {others} ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    "start, others, told",
+    [
+        ("N/A", "'100|12'", "PENDING (Priority)"),
+        ("2026-11-26T14:05:00", "'100|12'", "PENDING (Priority), expected to start 2026-11-26T14:05:00"),
+        (
+            "2026-11-26T14:05:00",
+            "'101|14' '100|12' '100|11' '100|13' '99|9' '100|7_[1-3]'",
+            "PENDING (Priority), 3 of 5 others in debug come first, expected to start 2026-11-26T14:05:00",
+        ),
+    ],
+)
+def test_why_and_how_long_a_job_of_slurm_waits(start, others, told, programs):
+    programs(squeue=SQUEUE.format(start=start, others=others))
+    assert scheduler("slurm").waits("deeprc-1") == told
+
+
+def test_a_job_of_slurm_that_does_not_wait(programs):
     programs(squeue="")
     assert scheduler("slurm").waits("deeprc-1") is None
 
