@@ -22,7 +22,7 @@ def deeprc(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess:
         [DEEPRC, *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         cwd=folder,
         env={**os.environ, "COLUMNS": "200"},
     )
@@ -144,7 +144,7 @@ def test_images_have_the_command_line_without_what_holds_pilots():
     """`deeprc --help` reads the modules of all commands; an image has neither Snakemake nor the pilot's engine."""
     absent = ["zmq", "radical", "psij", "snakemake", "snakemake_interface_executor_plugins"]
     script = f"import sys; sys.modules.update(dict.fromkeys({absent})); from deeprc.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", script, "--help"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script, "--help"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and "init" in done.stdout, done.stderr
 
 
@@ -172,7 +172,7 @@ def test_shells_complete_commands_options_and_sites(shell, typed, found):
     script = deeprc("completion", shell)
     assert script.returncode == 0 and "_DEEPRC_COMPLETE" in script.stdout
     asked = {**os.environ, **typed, "_DEEPRC_COMPLETE": f"complete_{shell}"}
-    done = subprocess.run([DEEPRC], capture_output=True, text=True, timeout=60, env=asked)
+    done = subprocess.run([DEEPRC], capture_output=True, text=True, timeout=300, env=asked)
     assert found in done.stdout, done.stderr
 
 
