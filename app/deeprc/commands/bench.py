@@ -85,6 +85,22 @@ def bench_checkpoint(
     show(checkpoint.run(mb, ranks), as_json)
 
 
+@app.command("tensorflow")
+def bench_tensorflow(
+    ranks: Annotated[int, typer.Option(min=2, help="MPI ranks on this machine")] = 2,
+    batch: Annotated[int, typer.Option(min=1, help="windows of each rank in a step")] = 256,
+    steps: Annotated[int, typer.Option(min=1, help="steps of a turn; one rank and all take turns")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Windows per second of a training in TensorFlow on ranks beside one rank, by MPI and by TensorFlow's own strategy.
+
+    Example: `deeprc bench tensorflow --ranks 2 --json`
+    """
+    from deeprc.bench import tensorflow
+
+    show(tensorflow.run(ranks, batch, steps), as_json)
+
+
 def show(figures: dict, as_json: bool) -> None:
     """Print figures as JSON, or as lines of `name value`, nested names joined by dots."""
     if as_json:

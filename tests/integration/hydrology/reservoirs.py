@@ -56,7 +56,9 @@ def trained(
     config, peers = TrainConfig(**options), peers or Alone()
     keras.utils.set_random_seed(config.seed)
     samples, _ = make_samples(prepared, basins)
-    problem = DischargeProblem(build(config, samples.window, samples.width), samples, config.loss)
+    problem = DischargeProblem(
+        build(config, samples.window, samples.width, samples.static.shape[1]), samples, config.loss
+    )
     inputs, read = problem.inputs, []
 
     def watched(numbers: np.ndarray):

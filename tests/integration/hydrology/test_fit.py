@@ -10,6 +10,7 @@ import pytest
 from deeprc.applications.hydrology.config import VARIANTS, TrainConfig
 from deeprc.applications.hydrology.metrics import nse
 from deeprc.applications.hydrology.samples import make_samples
+from deeprc.core.errors import ConfigError
 from deeprc.learning.finite import NotFiniteError
 
 sys.path.append(str(Path(__file__).parent))  # last: it must not hide our conftest
@@ -98,6 +99,38 @@ def test_the_published_network_trains(reservoirs):
     assert fitted.losses[-1]["train"] < fitted.losses[0]["train"]
     assert np.isfinite(sim).all()
     assert (sim >= 0).all()
+
+
+def test_the_entity_aware_network_is_that_of_its_equations():
+    """Kratzert et al. 2019, eq. 7-12, written down in numpy."""
+    from deeprc.applications.hydrology.network import build
+
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
+
+    units, static = 3, 2
+    model = build(TrainConfig(variant="entity-aware", units=units), window=5, width=4 + static, static=static)
+    rng = np.random.default_rng(1)
+    windows = rng.normal(size=(7, 5, 4 + static)).astype(np.float32)
+    windows[:, :, -static:] = windows[:, :1, -static:]
+    by_name = {one.path.split("/", 1)[0] + "/" + one.name: one.numpy() for one in model.trainable_variables}
+    w_i, b_i = by_name["input_gate/kernel"], by_name["input_gate/bias"]
+    w, b = by_name["weather/kernel"], by_name["weather/bias"]
+    np.testing.assert_array_equal(b, [5] * units + [0] * 2 * units)
+    (u,) = [value for name, value in by_name.items() if name.endswith("/recurrent")]
+    dense, bias = model.layers[-1].get_weights()
+    i = sigmoid(windows[:, 0, -static:] @ w_i + b_i)
+    h = c = np.zeros((7, units))
+    for day in range(5):
+        f, g, o = np.split(windows[:, day, :-static] @ w + b + h @ u, 3, axis=1)
+        c = sigmoid(f) * c + i * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+    np.testing.assert_allclose(model(windows), h @ dense + bias, rtol=1e-4, atol=1e-6)
+
+
+def test_an_entity_aware_network_of_one_basin_is_refused(reservoirs):
+    with pytest.raises(ConfigError, match="an entity-aware network is for several basins"):
+        trained(reservoirs, ["brook"], variant="entity-aware", units=2, epochs=1)
 
 
 def test_the_quick_network_is_one_that_cudnn_runs():

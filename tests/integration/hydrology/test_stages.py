@@ -12,11 +12,14 @@ import polars as pl
 import pytest
 
 from deeprc.applications.hydrology.prepared import read_prepared
+from deeprc.learning import ledger
 from deeprc.learning.audit import audit
 
 SMALL = json.dumps({"window": 10})
 CAMELS = json.dumps({"dataset": "camels-us", "window": 30})
+HELD_OUT = json.dumps(json.loads(CAMELS) | {"held_out": ["02064000"]})
 TINY = json.dumps({"units": 4, "epochs": 2})
+AWARE = json.dumps({"variant": "entity-aware", "units": 4, "epochs": 2})
 ELASTIC = json.dumps({"units": 4, "epochs": 2, "reproducible": "elastic", "shards": 4})
 
 
@@ -122,20 +125,36 @@ def test_train_predict_and_evaluate_give_the_same_on_one_rank_and_on_two(stage, 
     assert folder.joinpath("metrics.json").read_text() == again[1]
 
 
-def test_real_camels_basins(stage, mpirun, shared_data, tmp_path):
+def test_real_camels_basins_one_of_them_held_out(stage, mpirun, shared_data, tmp_path):
     prepared, model, predictions, metrics = (
         tmp_path / name for name in ("prepared", "model", "p.arrow", "metrics.json")
     )
-    stage("check", "--config", CAMELS, "--out", tmp_path / "check.json", shared_data / "camels_us")
-    data = prepare(mpirun, 2, CAMELS, prepared, shared_data / "camels_us")
+    stage("check", "--config", HELD_OUT, "--out", tmp_path / "check.json", shared_data / "camels_us")
+    data = prepare(mpirun, 2, HELD_OUT, prepared, shared_data / "camels_us")
     quality = data.frame.filter(pl.col("basin") == "01022500")["quality"].value_counts()
     # the weather of this basin goes on for the year 2003, its discharge does not
     assert dict(quality.iter_rows()) == {"approved": 871, "estimated": 225, "missing": 365}
     # 255 ft3/s over 587.675987 km2 on the first day
     assert data.frame["obs"][0] == pytest.approx(255 * 0.028316846592 * 86400 / 587675.987)
-    stage("train", "--prepared", prepared, "--config", TINY, "--out", model)
+    stage("train", "--prepared", prepared, "--config", AWARE, "--out", model, "--checkpoints", tmp_path / "checkpoints")
     stage("predict", "--prepared", prepared, "--model", model, "--out", predictions)
     stage("evaluate", "--prepared", prepared, "--model", model, "--predictions", predictions, "--out", metrics)
+    # No row of the basin that is held out went into any step; it is judged all the same, beside the others' season.
+    used = data.frame[ledger.read(model / "regional" / ledger.NAME)["row"].to_numpy()]
+    assert set(used["split"]) == {"train"}
+    assert set(used["basin"]) == {"01022500", "01547700", "03015500"}
+    assert set(data.frame.filter(pl.col("basin") == "02064000")["split"]) == {"held-out", "test"}
+    held_out = json.loads(metrics.read_text())["basins"]["02064000"]
+    assert held_out["held_out"] is True and held_out["train"] == {**dict.fromkeys(held_out["train"]), "days": 0}
+    train = data.frame.filter(pl.col("split") == "train", pl.col("obs").is_not_null())
+    test = data.frame.filter(pl.col("basin") == "02064000", pl.col("split") == "test")
+    near = [
+        train.filter(((pl.col("date").dt.ordinal_day() - day + 549) % 366 - 183).abs() <= 15)["obs"].mean()
+        for day in test["date"].dt.ordinal_day()
+    ]
+    error = (pl.Series(near) - test["obs"]) ** 2
+    nse = 1 - error.sum() / ((test["obs"] - test["obs"].mean()) ** 2).sum()
+    assert held_out["references"]["climatology"]["nse"] == pytest.approx(nse, abs=1e-6)
     found = json.loads(metrics.read_text())
     assert found["dataset"] == "camels-us"
     assert found["basins"]["01022500"]["name"] == "Narraguagus River at Cherryfield, Maine"

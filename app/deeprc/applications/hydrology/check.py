@@ -12,11 +12,12 @@ import polars as pl
 import typer
 
 from deeprc.applications.base import commandline
+from deeprc.applications.base.split import PARTS
 from deeprc.applications.hydrology.config import DataConfig
 from deeprc.applications.hydrology.datasets import open_dataset, values
 from deeprc.applications.hydrology.datasets.base import Basin, Dataset
 from deeprc.applications.hydrology.sources import sources
-from deeprc.applications.hydrology.splits import boundaries, complete, part, refuse_too_few
+from deeprc.applications.hydrology.splits import boundaries, complete, part, refuse_held_out, refuse_too_few
 from deeprc.core import fingerprint
 from deeprc.core.errors import InputError
 from deeprc.core.files import write_json
@@ -47,13 +48,16 @@ def check_basin(dataset: Dataset, basin: str, config: DataConfig) -> dict:
         raise InputError("observed discharge of a day to come", where=dataset.files(basin)[-1], found=last)
     known = rows.select(pl.all_horizontal(pl.col(list(about.inputs)).is_not_null())).to_series().to_numpy()
     usable = complete(np.zeros(len(days)), days, known, config.window) & rows["obs"].is_not_null().to_numpy()
-    parts = rows.select(part(pl.col("date"), pl.lit(val_from), pl.lit(test_from))).to_series().to_numpy()
+    held_out = basin in config.held_out
+    days_of = part(pl.col("date"), pl.lit(val_from), pl.lit(test_from), pl.lit(held_out))
+    parts, needed = rows.select(days_of).to_series().to_numpy(), ("test",) if held_out else PARTS
     files = dataset.files(basin)
-    windows = refuse_too_few(basin, parts, usable, config.window, ", ".join(map(str, files)), known)
-    learned = rows["obs"].to_numpy()[usable & (parts == "train")]
+    windows = refuse_too_few(basin, parts, usable, config.window, ", ".join(map(str, files)), known, needed)
+    learned = rows["obs"].to_numpy()[usable & (parts == needed[0])]
     if learned.min() == learned.max():
+        verb = "judge" if held_out else "learn"
         raise InputError(
-            f"the discharge of {basin!r} never changes in the train part: there is nothing to learn",
+            f"the discharge of {basin!r} never changes in the {needed[0]} part: there is nothing to {verb}",
             where=files[-1], found=f"{learned[0]:g} {about.unit} on {len(learned)} days", fix="move 'split'",
         )  # fmt: skip
     notices = dataset.notices.get(basin, []) + balance(rows, about, files[-1])
@@ -125,6 +129,7 @@ def main(
     options = commandline.options(DataConfig, config)
     made_from = fingerprint.prepared(sources(options, data), options.model_dump(mode="json"))
     dataset = open_dataset(options, data)
+    refuse_held_out([dataset.describe(basin) for basin in dataset.basins], options.held_out)
     basins = {basin: check_basin(dataset, basin, options) for basin in dataset.basins}
     refuse_copies(basins)
     for basin, found in basins.items():

@@ -40,6 +40,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "dropout": 0.2,
         "patience": 60,
     },
+    # Kratzert et al. 2019 on CAMELS-US, 531 basins (their rate falls by steps, ours along a cosine).
+    "entity-aware": {
+        "window": 270,
+        "units": 256,
+        "epochs": 30,
+        "batch_size": 256,
+        "learning_rate": 1e-3,
+        "dropout": 0.4,
+        "patience": 30,
+    },
 }
 
 
@@ -76,6 +86,9 @@ class DataConfig(Settings, BaseModel):
     """CAMELS-US: the product, a folder of `basin_mean_forcing`."""
     basins: Annotated[list[str], Field(min_length=1)] | None = None
     """The basins to use; all that the data has, when left out."""
+    held_out: list[str] = []
+    """Basins that no network learns from: their figures tell what it makes of a river without a gauge. They need
+    attributes."""
     areas: dict[str, Annotated[float, Field(gt=0, le=8e6, allow_inf_nan=False)]] = AREAS
     """Catchment areas in km2 by basin, to turn discharge into mm/day (`fulda-leaf` and `csv`; published data sets hold
     their own)."""
@@ -117,6 +130,12 @@ class DataConfig(Settings, BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _those_held_out_are_used(self) -> Self:
+        if self.basins and (strange := set(self.held_out) - set(self.basins)):
+            raise ValueError(f"held_out: {', '.join(sorted(strange))} is none of the key 'basins'")
+        return self
+
+    @model_validator(mode="after")
     def _parts_in_order(self) -> Self:
         if self.split_dates and self.split_dates[0] >= self.split_dates[1]:
             raise ValueError("split_dates: the validation part must begin before the test part")
@@ -128,8 +147,9 @@ class NetworkConfig(Settings, BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    variant: Literal["small", "paper"] = "small"
-    """`small` (quick) or `paper` (the published network); it also gives the other keys' defaults."""
+    variant: Literal["small", "paper", "entity-aware"] = "small"
+    """`small` (quick), `paper` (the published network) or `entity-aware` (an LSTM whose input gate is the basin's
+    attributes; for several basins); it also gives the other keys' defaults."""
     units: Positive = VARIANTS["small"]["units"]
     """Size of the LSTM's state (of every layer, in `paper`)."""
     epochs: Positive = VARIANTS["small"]["epochs"]

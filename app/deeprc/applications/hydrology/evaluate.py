@@ -16,12 +16,13 @@ from deeprc.applications.base.trained import read_model
 from deeprc.applications.hydrology.metrics import skill
 from deeprc.applications.hydrology.prepared import Prepared, read_prepared
 from deeprc.applications.hydrology.reference import climatology, persistence
+from deeprc.applications.hydrology.samples import groups
 from deeprc.core import fingerprint
 from deeprc.core.files import write_json
 from deeprc.core.stage import run
 
 
-def evaluate_basin(simulated: pl.DataFrame, observed: pl.DataFrame) -> dict:
+def evaluate_basin(simulated: pl.DataFrame, observed: pl.DataFrame, others: pl.DataFrame | None = None) -> dict:
     """The figures of one basin.
 
     Parameters
@@ -30,17 +31,21 @@ def evaluate_basin(simulated: pl.DataFrame, observed: pl.DataFrame) -> dict:
         The basin's rows of the predictions, sorted by date.
     observed
         Its rows of the prepared frame, sorted by date: they hold more days than the predictions.
+    others
+        Those of the basins that its network has learned from, where it is held out: its climatology is theirs.
 
     Returns
     -------
     The test part's skill, then `train`, `val` and `references`, each with the same figures; `beats_reference` tells
     whether the test NSE is above the climatology's (None where it is not defined).
     """
-    days = observed["date"].to_numpy().astype("datetime64[D]")
-    obs = observed["obs"].fill_null(np.nan).to_numpy()
-    train = (observed["split"] == "train").to_numpy()
+    known = observed if others is None else pl.concat([others, observed])
+    days = known["date"].to_numpy().astype("datetime64[D]")
+    obs = known["obs"].fill_null(np.nan).to_numpy()
+    season = climatology(days, obs, (known["split"] == "train").to_numpy())
     naive = observed.select("date").with_columns(
-        pl.Series("climatology", climatology(days, obs, train)), pl.Series("persistence", persistence(days, obs))
+        pl.Series("climatology", season[-len(observed) :]),
+        pl.Series("persistence", persistence(days, obs)[-len(observed) :]),
     )
     rows = simulated.join(naive, on="date", how="left", maintain_order="left")
     parts = {name: _skill(rows.filter(pl.col("split") == name), "sim") for name in ("train", "val", "test")}
@@ -55,14 +60,18 @@ def evaluate_basin(simulated: pl.DataFrame, observed: pl.DataFrame) -> dict:
 
 
 def metrics(prepared: Prepared, predictions: pl.DataFrame) -> dict[str, dict]:
-    """The figures of every basin, with its name and unit."""
-    return {
-        basin: {"name": about["name"], "unit": about["unit"]}
-        | evaluate_basin(
-            predictions.filter(pl.col("basin") == basin).sort("date"), prepared.frame.filter(pl.col("basin") == basin)
-        )
-        for basin, about in prepared.basins.items()
-    }
+    """The figures of every basin, with its name, its unit, and whether it is held out."""
+    frame, found = prepared.frame, {}
+    alike = list(groups(prepared).values())
+    for basin, about in prepared.basins.items():
+        held_out, others = bool(about.get("held_out")), None
+        if held_out:
+            mine = next(basins for basins in alike if basin in basins)
+            others = frame.filter(pl.col("basin").is_in(mine) & (pl.col("split") == "train"))
+        rows = predictions.filter(pl.col("basin") == basin).sort("date")
+        found[basin] = {"name": about["name"], "unit": about["unit"], "held_out": held_out}
+        found[basin] |= evaluate_basin(rows, frame.filter(pl.col("basin") == basin), others)
+    return found
 
 
 def _skill(rows: pl.DataFrame, column: str) -> dict:

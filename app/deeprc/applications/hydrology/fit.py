@@ -42,7 +42,9 @@ def weights(samples: Samples, scaled: np.ndarray, ends: np.ndarray, loss: str) -
     if loss == "mse":
         return np.ones(len(scaled), np.float32)
     mine = samples.code[ends]
-    spread = np.array([scaled[ends[mine == basin]].std() for basin in range(len(samples.static))])
+    spread = np.zeros(len(samples.static))  # of basins that are held out it stays 0, and nobody asks
+    for basin in np.unique(mine):
+        spread[basin] = scaled[ends[mine == basin]].std()
     return (1 / (spread + NOISE_FLOOR) ** 2)[samples.code].astype(np.float32)
 
 

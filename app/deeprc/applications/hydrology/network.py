@@ -1,21 +1,41 @@
-"""The two networks: a small one that cuDNN can run, too, and the published one."""
+"""The networks: a small one that cuDNN can run, too, the published one, and the entity-aware one."""
 
 from __future__ import annotations
 
 from deeprc.applications.hydrology.config import TrainConfig
+from deeprc.applications.hydrology.entity_aware import entity_aware
+from deeprc.core.errors import ConfigError
 from deeprc.learning.tensorflow.backend import keras
 
 
-def build(config: TrainConfig, window: int, width: int) -> keras.Model:
+def build(config: TrainConfig, window: int, width: int, static: int = 0) -> keras.Model:
     """A network that computes the (scaled) discharge of a window's last day.
 
     Parameters
     ----------
     window, width
         Days and columns of a window: the input has the shape (batch, window, width), the output (batch, 1).
+    static
+        How many of the columns, the last ones, tell basins apart.
+
+    Raises
+    ------
+    ConfigError
+        For an entity-aware network where nothing tells basins apart.
     """
     inputs = keras.Input((window, width))
-    return keras.Model(inputs, NETWORKS[config.variant](inputs, config.units, config.dropout), name=config.variant)
+    if config.variant == "entity-aware":
+        if not static:
+            raise ConfigError(
+                "an entity-aware network is for several basins: their attributes open its gates",
+                found="a basin without its like, which has a network of its own",
+                fix="take the variant small, or leave this basin out (key 'basins')",
+            )
+        state = entity_aware(inputs, config.units, static)
+        outputs = keras.layers.Dense(1)(keras.layers.Dropout(config.dropout)(state))
+    else:
+        outputs = NETWORKS[config.variant](inputs, config.units, config.dropout)
+    return keras.Model(inputs, outputs, name=config.variant)
 
 
 def small(inputs: keras.KerasTensor, units: int, dropout: float) -> keras.KerasTensor:

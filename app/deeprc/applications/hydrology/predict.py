@@ -48,7 +48,7 @@ def main(
         if strangers := set(network["basins"]) - set(data.basins):
             raise InputError("the model was trained on other basins", where=model, found=", ".join(sorted(strangers)))
         samples, _ = make_samples(data, network["basins"], Scaler(**network["weather"]))
-        loaded = build(options, samples.window, samples.width)
+        loaded = build(options, samples.window, samples.width, samples.static.shape[1])
         loaded.set_weights(state.of("", tensors.read(model / network["name"] / WEIGHTS)))
         days = samples.frame[samples.ends].select("basin", "date", "split", "obs", "quality")
         sim = simulate(loaded, samples, Scaler(**network["target"]), peers)

@@ -17,7 +17,7 @@ from deeprc.applications.hydrology.datasets import open_dataset
 from deeprc.applications.hydrology.datasets.base import Dataset
 from deeprc.applications.hydrology.prepared import FRAME, META
 from deeprc.applications.hydrology.sources import sources
-from deeprc.applications.hydrology.splits import boundaries, part
+from deeprc.applications.hydrology.splits import boundaries, part, refuse_held_out
 from deeprc.core import fingerprint
 from deeprc.core.files import write_json
 from deeprc.core.stage import run
@@ -56,10 +56,11 @@ def limits(discharge: Frame, config: DataConfig) -> dict[str, tuple[date, date]]
 def prepare(dataset: Dataset, config: DataConfig, comm: Communicator) -> tuple[Frame, dict]:
     """The frame, sorted by basin and date, and its description (`meta.json`); every rank calls it.
 
-    The description holds the data set's name, `window`, and per basin what `Basin` holds and the first day of its
-    validation part (`val_from`) and of its test part (`test_from`).
+    The description holds the data set's name, `window`, and per basin what `Basin` holds, the first day of its
+    validation part (`val_from`) and of its test part (`test_from`), and whether it is `held_out`.
     """
     abouts = [dataset.describe(basin) for basin in dataset.basins]
+    refuse_held_out(abouts, config.held_out)
     inputs = sorted({name for about in abouts for name in about.inputs})
     forcing, discharge = read_shares(dataset, inputs, comm)
     parts = limits(discharge, config)
@@ -70,13 +71,15 @@ def prepare(dataset: Dataset, config: DataConfig, comm: Communicator) -> tuple[F
     frame = (
         forcing.join(discharge, on=["basin", "date"], how="left")
         .with_columns(
-            part(pl.col("date"), val_from, test_from).alias("split"),
+            part(pl.col("date"), val_from, test_from, pl.col("basin").is_in(config.held_out)).alias("split"),
             pl.col("quality").fill_null("missing"),
         )
         .sort(["basin", "date"])
     )
     basins = {
-        about.basin: asdict(about) | {"val_from": str(parts[about.basin][0]), "test_from": str(parts[about.basin][1])}
+        about.basin: asdict(about)
+        | {"val_from": str(parts[about.basin][0]), "test_from": str(parts[about.basin][1])}
+        | {"held_out": about.basin in config.held_out}
         for about in abouts
     }
     return frame, {"dataset": config.dataset, "window": config.window, "basins": basins}

@@ -108,4 +108,5 @@ def _static(abouts: list[dict]) -> np.ndarray:
         return np.eye(len(abouts), dtype=np.float32)
     names = list(abouts[0]["attributes"])
     values = np.array([[about["attributes"][name] for name in names] for about in abouts])
-    return Scaler.fit(values).scale(values).astype(np.float32)
+    learned = [not about.get("held_out") for about in abouts]
+    return Scaler.fit(values[learned]).scale(values).astype(np.float32)

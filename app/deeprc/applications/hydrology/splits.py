@@ -7,6 +7,7 @@ the test part is made; discharge is never an input, so that no target of one par
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -14,7 +15,10 @@ import polars as pl
 
 from deeprc.applications.base.split import PARTS
 from deeprc.applications.hydrology.config import DataConfig
-from deeprc.core.errors import InputError
+from deeprc.applications.hydrology.datasets.base import Basin
+from deeprc.core.errors import InputError, unknown
+
+HELD_OUT = "held-out"
 
 
 def boundaries(first: date, last: date, config: DataConfig) -> tuple[date, date]:
@@ -32,14 +36,19 @@ def boundaries(first: date, last: date, config: DataConfig) -> tuple[date, date]
     return first + timedelta(round(days * train)), first + timedelta(round(days * (train + val)))
 
 
-def part(day: pl.Expr, val_from: pl.Expr, test_from: pl.Expr) -> pl.Expr:
-    """The part that each day belongs to; days before the first observed one (warm-up weather) belong to `train`."""
+def part(day: pl.Expr, val_from: pl.Expr, test_from: pl.Expr, held_out: pl.Expr | None = None) -> pl.Expr:
+    """The part that each day belongs to; days before the first observed one (warm-up weather) belong to `train`.
+
+    Basins that are `held_out` have no part to learn from: what would be one is HELD_OUT.
+    """
     return (
-        pl.when(day < val_from)
+        pl.when(day >= test_from)
+        .then(pl.lit("test"))
+        .when(pl.lit(False) if held_out is None else held_out)
+        .then(pl.lit(HELD_OUT))
+        .when(day < val_from)
         .then(pl.lit("train"))
-        .when(day < test_from)
-        .then(pl.lit("val"))
-        .otherwise(pl.lit("test"))
+        .otherwise(pl.lit("val"))
     )
 
 
@@ -64,7 +73,13 @@ def complete(basins: np.ndarray, days: np.ndarray, known: np.ndarray, window: in
 
 
 def refuse_too_few(
-    basin: str, parts: np.ndarray, usable: np.ndarray, window: int, where: object, known: np.ndarray | bool = True
+    basin: str,
+    parts: np.ndarray,
+    usable: np.ndarray,
+    window: int,
+    where: object,
+    known: np.ndarray | bool = True,
+    needed: Sequence[str] = PARTS,
 ) -> dict[str, int]:
     """The number of windows of each part of a basin.
 
@@ -74,13 +89,15 @@ def refuse_too_few(
         Of each day: its part, and whether it ends a complete window and has observed discharge.
     known
         Of each day: whether all its inputs are there.
+    needed
+        The parts.
 
     Raises
     ------
     InputError
         When a part has none.
     """
-    counts = {name: int(((parts == name) & usable).sum()) for name in PARTS}
+    counts = {name: int(((parts == name) & usable).sum()) for name in needed}
     for name, count in counts.items():
         if not count:
             raise InputError(
@@ -92,3 +109,33 @@ def refuse_too_few(
                 fix="shorten 'window', move 'split', or leave the basin out (key 'basins')",
             )
     return counts
+
+
+def refuse_held_out(abouts: Sequence[Basin], held_out: Sequence[str]) -> None:
+    """Refuse to hold out basins that no network could tell anything of.
+
+    Raises
+    ------
+    InputError
+        For one that is not there, has no attributes, or of whose kind (inputs and unit) none is left to learn from.
+    """
+    known = {about.basin: about for about in abouts}
+    learned = [about for about in abouts if about.basin not in held_out]
+    for basin in held_out:
+        if basin not in known:
+            raise unknown("basin", basin, list(known), where="key 'held_out'")
+        about = known[basin]
+        if not about.attributes:
+            raise InputError(
+                f"the basin {basin!r} cannot be held out: without attributes, networks know basins by their names",
+                where="key 'held_out'",
+                found=f"no attributes in this data set: {', '.join(list(known)[:5])}",
+                fix="give a table of attributes (key 'attributes' of dataset csv), or hold out none",
+            )
+        if not any((other.unit, other.inputs) == (about.unit, about.inputs) for other in learned):
+            raise InputError(
+                f"the basin {basin!r} cannot be held out: none with its inputs and its unit is left to learn from",
+                where="key 'held_out'",
+                found=f"{', '.join(about.inputs)}; {about.unit}",
+                fix="hold out fewer basins",
+            )

@@ -53,7 +53,7 @@ def main(
         began = time.monotonic()
         keras.utils.set_random_seed(options.seed)  # so that a network does not depend on the ones before it
         samples, weather = make_samples(data, basins)
-        model = build(options, samples.window, samples.width)
+        model = build(options, samples.window, samples.width, samples.static.shape[1])
         problem = DischargeProblem(model, samples, options.loss)
         folder = checkpoints / name if checkpoints else None
         facts = {"network": name, **options.model_dump(mode="json"), fingerprint.KEY: made_from}

@@ -23,6 +23,16 @@ def test_the_variant_gives_the_keys_that_are_left_out():
     assert HydrologyConfig().window == DataConfig().window == 60
 
 
+def test_who_is_held_out_must_be_used():
+    with pytest.raises(ConfigError, match="held_out: c is none of the key 'basins'"):
+        validate(DataConfig, {"basins": ["a", "b"], "held_out": ["b", "c"]}, where="--config")
+
+
+def test_gradients_of_tensorflow_travel_by_mpi_alone():
+    with pytest.raises(ConfigError, match="backend gloo: that of TensorFlow here is mpi4py; leave the key out"):
+        validate(HydrologyConfig, {"training": {"backend": "gloo"}}, where="--config")
+
+
 def test_paths():
     assert HydrologyConfig().paths == []
     assert HydrologyConfig(path="a.csv").paths == ["a.csv"]
@@ -38,7 +48,7 @@ def test_paths():
             "conf: key 'dataset': Input should be 'fulda-leaf', 'csv', 'camels-us', "
             "'camels-gb', 'camels-de' or 'caravan'",
         ),
-        ({"variant": "cuda"}, "conf: key 'variant': Input should be 'small' or 'paper'"),
+        ({"variant": "cuda"}, "conf: key 'variant': Input should be 'small', 'paper' or 'entity-aware'"),
         ({"variant": "cudnn"}, "conf: key 'variant': the variant 'cudnn' is called 'small' now"),
         ({"window": 0}, "conf: key 'window': Input should be greater than 0"),
         (

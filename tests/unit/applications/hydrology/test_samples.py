@@ -92,6 +92,14 @@ def test_attributes_tell_basins_apart(prepared):
     np.testing.assert_array_equal(samples.static, [[-1, 0], [1, 0]])
 
 
+def test_what_is_held_out_has_no_say_in_how_attributes_are_scaled(prepared):
+    basins = {basin: about(attributes={"area": area}) for basin, area in (("a", 1.0), ("b", 3.0))}
+    frame = pl.concat([prepared.frame, prepared.frame.filter(pl.col("basin") == "b").with_columns(basin=pl.lit("c"))])
+    basins["c"] = about(attributes={"area": 9.0}) | {"held_out": True}
+    samples, _ = make_samples(Prepared(frame, {"window": WINDOW, "basins": basins}), ["a", "b", "c"])
+    np.testing.assert_array_equal(samples.static, [[-1], [1], [7]])
+
+
 def test_a_column_that_does_not_vary_is_not_divided_by_0():
     scaler = Scaler.fit(np.array([[1.0, 5.0], [3.0, 5.0], [np.nan, 5.0]]))
     assert (scaler.mean, scaler.std) == ([2.0, 5.0], [1.0, 1.0])

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeprc.applications.hydrology.config import DataConfig
-from deeprc.applications.hydrology.splits import boundaries, complete, part, refuse_too_few
-from deeprc.core.errors import InputError
+from deeprc.applications.hydrology.datasets.base import Basin
+from deeprc.applications.hydrology.splits import boundaries, complete, part, refuse_held_out, refuse_too_few
+from deeprc.core.errors import DeepRCError, InputError
 
 
 def days(*numbers):
@@ -29,6 +30,42 @@ def test_a_part_begins_on_its_day():
     frame = pl.DataFrame({"day": [date(2000, 1, day) for day in (1, 4, 5, 6, 7)]})
     found = frame.select(part(pl.col("day"), pl.lit(date(2000, 1, 5)), pl.lit(date(2000, 1, 7))))
     assert found.to_series().to_list() == ["train", "train", "val", "val", "test"]
+
+
+def test_a_basin_that_is_held_out_has_nothing_to_learn_from():
+    frame = pl.DataFrame({"day": [date(2000, 1, day) for day in (1, 4, 5, 6, 7)]})
+    held_out = pl.lit("a").is_in(["a", "b"])
+    found = frame.select(part(pl.col("day"), pl.lit(date(2000, 1, 5)), pl.lit(date(2000, 1, 7)), held_out))
+    assert found.to_series().to_list() == ["held-out"] * 4 + ["test"]
+
+
+def basin(name: str, unit: str = "mm/day", attributes: dict | None = None) -> Basin:
+    return Basin(name, name, 1.0, unit, {"prcp": "mm/day"}, {"slope": 1.0} if attributes is None else attributes)
+
+
+@pytest.mark.parametrize(
+    ("basins", "held_out", "message"),
+    [
+        ([basin("weser"), basin("eder")], ["edder"], "key 'held_out': unknown basin 'edder'"),
+        (
+            [basin("weser", attributes={}), basin("eder", attributes={})],
+            ["eder"],
+            "key 'held_out': the basin 'eder' cannot be held out: without attributes, networks know basins by their "
+            "names\n  found: no attributes in this data set: weser, eder",
+        ),
+        (
+            [basin("weser", "m³/s"), basin("eder"), basin("diemel")],
+            ["eder", "diemel"],
+            "key 'held_out': the basin 'eder' cannot be held out: none with its inputs and its unit is left to learn "
+            "from\n  found: prcp; mm/day",
+        ),
+    ],
+)
+def test_what_cannot_be_held_out_is_refused(basins, held_out, message):
+    with pytest.raises(DeepRCError) as caught:
+        refuse_held_out(basins, held_out)
+    assert str(caught.value).startswith(message)
+    refuse_held_out(basins, [])
 
 
 def test_windows_need_consecutive_days_of_one_basin_with_known_weather():

@@ -21,6 +21,7 @@ def content(found: HydrologyResults) -> dict:
             "train": unknown | (row.get("train") or {}),
             "references": {name: unknown | (part or {}) for name, part in (row.get("references") or {}).items()},
             "beats_reference": row.get("beats_reference"),
+            "held_out": bool(row.get("held_out")),
         }
         for key, row in found.metrics["basins"].items()
     }

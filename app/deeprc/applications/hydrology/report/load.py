@@ -30,7 +30,7 @@ def read(folder: Path | None) -> HydrologyResults | None:
     metrics = found.metrics
     check_kinds(metrics, {"dataset": str}, where=folder / METRICS)
     skills = dict.fromkeys(SKILLS, float)
-    others = {"name": str, "unit": str, "beats_reference": bool, "train": dict, "references": dict}
+    others = {"name": str, "unit": str, "beats_reference": bool, "held_out": bool, "train": dict, "references": dict}
     for name, row in metrics["basins"].items():
         check_kinds(row, skills | others, where=folder / METRICS, key=f"basins.{name}")
         for part, figures in (("train", row.get("train")), *(row.get("references") or {}).items()):
