@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,7 @@ def begin(folder: Folder = None) -> None:
     """
     there, begun = cluster.up((folder or cluster.place()).absolute())
     typer.echo(f"{', '.join(there.names)}: {'up' if begun else 'up already'}, in {there.folder}", err=True)
-    typer.echo(f"export SLURM_CONF={there.conf} {ADDRESS}")
+    typer.echo(f"export SLURM_CONF={shlex.quote(str(there.conf))} {ADDRESS}")
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable
 
 
@@ -47,6 +48,11 @@ class InputError(DeepRCError):
 
 class ConfigError(DeepRCError):
     """A configuration that cannot be used as it is."""
+
+
+def command(*words: object) -> str:
+    """Words as a command to be copied, for people: quoted where a shell would take them apart; `…` stands for more."""
+    return f"`{' '.join(word if word == '…' else shlex.quote(word) for word in map(str, words))}`"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

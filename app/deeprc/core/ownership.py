@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from deeprc.core.errors import DeepRCError
+from deeprc.core.errors import DeepRCError, command
 
 ALL = 2**32 - 1  # numbers of users that a machine itself has
 LINKS = 40  # on the way to a file: the kernel's own limit
@@ -129,10 +129,10 @@ def remedy(path: str | Path, *, fix: str) -> str:
     except OSError:
         return fix
     if stat.S_ISLNK(state.st_mode):
-        return f"{fix}; or, if the link is yours, `rm {path}`, which leaves what it leads to"
+        return f"{fix}; or, if the link is yours, {command('rm', path)}, which leaves what it leads to"
     if state.st_uid != os.geteuid():
         return f"{fix}; or have {user(state.st_uid)} remove it"
-    return f"look at what is in it, then `chmod go= {path}`; or {fix}"
+    return f"look at what is in it, then {command('chmod', 'go=', path)}; or {fix}"
 
 
 def writers(path: str | Path) -> Iterator[OtherWriter]:
@@ -202,7 +202,7 @@ def require_fixed(folder: Path, *, fix: str) -> None:
                 where=folder,
                 found=f"{writer.place} is open to {writer.who}",
                 expected="folders on the way in which others may not replace it",
-                fix=f"if {writer.place} is yours, `chmod o-w {writer.place}`; else {fix}",
+                fix=f"if {writer.place} is yours, {command('chmod', 'o-w', writer.place)}; else {fix}",
             )
 
 
@@ -219,9 +219,10 @@ def require_writable(folder: Path, *, fix: str) -> None:
     if os.statvfs(place).f_flag & os.ST_RDONLY:
         found = "on a file system that is mounted read-only"
     elif state.st_uid == os.geteuid():
-        fix = f"`chmod u+wx {place}`; or {fix}"
+        fix = f"{command('chmod', 'u+wx', place)}; or {fix}"
     else:
-        fix = f"{fix}; or, if it should be yours, `chown -R {me.removeprefix('uid ')} {place}` by root"
+        owned = command("chown", "-R", me.removeprefix("uid "), place)
+        fix = f"{fix}; or, if it should be yours, {owned} by root"
     raise OwnershipError(
         "you may not write here", where=place, found=found, expected=f"a folder that {me} may write to", fix=fix
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from deeprc.core.errors import command
 from deeprc.core.files import atomic
 from deeprc.images import provenance, sbom, sif
 from deeprc.images.errors import ImageError
@@ -48,7 +49,7 @@ def require_beside(path: Path, name: str, digest: str) -> None:
     inside = of(path, name, digest)
     for each in beside(path):
         if each.is_file() and each.read_bytes() != inside.get(each.name.removeprefix(path.stem)):
-            fix = f"remove it: `deeprc image sbom {path}` prints what is in the image"
+            fix = f"remove it: {command('deeprc', 'image', 'sbom', path)} prints what is in the image"
             raise ImageError("not the document that is in the image", where=each, found="other content", fix=fix)
 
 

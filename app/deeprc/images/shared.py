@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+from deeprc.core.errors import command
 from deeprc.core.ownership import user
 
 
@@ -15,5 +16,6 @@ def unreadable(folder: Path) -> str | None:
         needed = stat.S_IXOTH | (stat.S_IROTH if place == folder else 0)
         if mode & needed != needed:
             rights = "rx" if place == folder else "x"
-            return f"others cannot read {folder}: {place} has the mode {mode:04o} ({owner}); `chmod o+{rights} {place}`"
+            cure = command("chmod", f"o+{rights}", place)
+            return f"others cannot read {folder}: {place} has the mode {mode:04o} ({owner}); {cure}"
     return None

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deeprc.core.errors import DeepRCError
+from deeprc.core.errors import DeepRCError, command
 from deeprc.core.files import StorageError, atomic, read_json, storage_error, write_json
 from deeprc.core.ownership import OwnershipError, fault, open_to, require_fixed
 from deeprc.core.validation import validate
@@ -252,7 +252,7 @@ class Store:
                 where=self.folder,
                 found=open_to(state),
                 expected="a folder that its owner, or a group of his, writes to",
-                fix=f"`chmod o-w {self.folder}` if it is yours, or {fix}",
+                fix=f"{command('chmod', 'o-w', self.folder)} if it is yours, or {fix}",
             )
 
     def _link(self, path: Path, name: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deeprc.core.errors import command
 from deeprc.core.files import atomic, atomic_large, sha256
 from deeprc.images import age, apptainer, bundle, debian, definition, wheels
 from deeprc.images.errors import ImageError
@@ -158,4 +159,4 @@ def _of_wheels(recipe: Recipe) -> None:
 
 
 def _again(file: Path) -> str:
-    return f"bring it over again, and compare: sha256sum --check {file.name}.sha256"
+    return f"bring it over again, and compare: {command('sha256sum', '--check', f'{file.name}.sha256')}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from deeprc.core.errors import command
 from deeprc.images import trust
 from deeprc.images.catalog import Image
 from deeprc.images.errors import ImageError
@@ -53,6 +54,7 @@ def find(store: Store, image: Image, architecture: str) -> Held | None:
     if held is None or not (why := store.changed(held, read=True)):
         return held
     if held.shared:
-        fix = f"whoever publishes there: `deeprc image pull {image.name} --to {held.path.parent}`"
+        pull = command("deeprc", "image", "pull", image.name, "--to", held.path.parent)
+        fix = f"whoever publishes there: {pull}"
         raise ImageError("the image in the shared folder is damaged", where=held.path, found=why, fix=fix)
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deeprc.core.errors import ConfigError, unknown
+from deeprc.core.errors import ConfigError, command, unknown
 from deeprc.images.catalog import load_catalog
 from deeprc.images.store import Store
 from deeprc.launch.images import verdicts
@@ -44,6 +44,6 @@ def publish_images(release: Release, site: Site, systems: list[System]) -> tuple
             left.append(f"{name}: {next(filter(None, whys), 'not the one that the catalog pins')}")
     if not written:
         found = "; ".join(left) or "no image at all"
-        fix = f"`deeprc image pull --site {site.name} --to {release.images}`"
+        fix = command("deeprc", "image", "pull", "--site", site.name, "--to", release.images)
         raise ConfigError("no image for a module here", where=release.images, found=found, fix=fix)
     return written, left

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deeprc.core.errors import ConfigError, DeepRCError
+from deeprc.core.errors import ConfigError, DeepRCError, command
 from deeprc.core.files import storage_error
 from deeprc.core.needs import extras
 from deeprc.core.source import PLUGIN, copy_source
@@ -58,7 +58,7 @@ def install(
             "an environment can be made from a checkout only",
             where=source,
             found="no pyproject.toml: Deep RC was installed from a wheel",
-            fix="give --venv an environment with Deep RC in it (this one: --venv " + sys.prefix + "), or --source",
+            fix=f"give an environment with Deep RC in it (this one: {command('--venv', sys.prefix)}), or --source",
         )
     if release.folder.exists():  # an earlier try that did not come to its end
         shutil.rmtree(release.folder)

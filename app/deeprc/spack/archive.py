@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from deeprc.core.errors import InputError
+from deeprc.core.errors import InputError, command
 from deeprc.core.files import atomic, atomic_large, sha256
 from deeprc.spack.build import Build, mine, same_release, settings
 from deeprc.spack.script import packed_script
@@ -95,7 +95,7 @@ def _broken(archive: Path, found: str) -> InputError:
         "this archive is not as `deeprc spack mirror` wrote it",
         where=archive,
         found=found,
-        fix=f"bring it over again, and compare: sha256sum --check {archive.name}.sha256",
+        fix=f"bring it over again, and compare: {command('sha256sum', '--check', f'{archive.name}.sha256')}",
     )
 
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deeprc.core.errors import DeepRCError
+from deeprc.core.errors import DeepRCError, command
 from deeprc.core.ownership import OwnershipError, fault, require_closed, require_fixed, require_writable
 from deeprc.core.umask import require_umask
 
@@ -115,7 +115,7 @@ def hold(results: str, say: Callable[[str], None], folder: Path | None = SNAKEMA
     record, mine = _record(results, folder), Holder.me()
     guard = record.with_suffix(".guard").absolute()
     if folder is not None and guard.exists() and not os.access(guard, os.W_OK):
-        fix = f"`rm {guard}`, if no other run goes on here"
+        fix = f"{command('rm', guard)}, if no other run goes on here"
         raise OwnershipError("this file is not yours", where=guard, found=fault(guard), fix=fix)
     with _alone(record):
         _take(record, results, mine, say, folder)

@@ -154,7 +154,7 @@ def test_where_we_may_not_write_it_is_told_and_what_to_do(sticky, stranger):
         for place in (checkout, own / ".snakemake" / "locks")
     )
     expected += f"{guard}: this file is not yours\n  found: owned by root\n"
-    expected += f"  fix: `rm {guard}`, if no other run goes on here\n"
+    expected += f"  fix: `rm '{guard}'`, if no other run goes on here\n"
     assert stranger.run(FOREIGN, checkout, own, run_by_root, modules=("deeprc.workflow.lock",)) == expected
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from deeprc.core.errors import InputError
+from deeprc.core.errors import InputError, command
 from deeprc.core.files import atomic, read_json, sha256, write_json
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def check_parts(folder: Path) -> dict[str, dict]:
     """
     if not folder.is_dir():
         raise InputError("no such folder", where=folder, fix="run the stage that makes it")
-    cure = f"make it anew: `snakemake … --forcerun {folder}`"
+    cure = f"make it anew: {command('snakemake', '…', '--forcerun', folder)}"
     if not (folder / PARTS).is_file():
         raise InputError(
             "not a whole folder of a stage: the list of its parts is missing",
@@ -144,7 +144,7 @@ def _unreadable(path: Path, problem: str, error: Exception) -> InputError:
         f"cannot read this file: {problem}",
         where=path,
         found=f"{path.stat().st_size:,} bytes; {str(error).splitlines()[0]}",
-        fix=f"make it anew: `snakemake … --forcerun {path}`",
+        fix=f"make it anew: {command('snakemake', '…', '--forcerun', path)}",
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from deeprc.core.errors import command
 from deeprc.core.masking import SHORT
 from deeprc.core.masking import secrets as given
 from deeprc.doctor.result import CheckResult
@@ -82,6 +83,6 @@ def _left(run: Path) -> CheckResult | None:
     text = (
         f"{run} has ended, and left {named} in plain text in {len(found)} file{'s' * (len(found) > 1)}; expected none"
     )
-    fix = f"`rm -r {run}`; take new ones if others could read it"
+    fix = f"{command('rm', '-r', run)}; take new ones if others could read it"
     rows = [{"file": str(path), "names": held} for path, held in sorted(found.items())]
     return CheckResult("secrets", "runs", "failed", text, fix, rows)

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from deeprc.core.errors import command
 from deeprc.core.ownership import fault, is_foreign, is_unmapped, open_to, remedy, user, writers
 from deeprc.doctor.result import CheckResult, Status
 
@@ -28,7 +29,7 @@ def closed(path: Path, *, fix: str = "take another place") -> Iterator[Finding]:
         mode, right = stat.S_IMODE(state.st_mode), 0o700 if stat.S_ISDIR(state.st_mode) else 0o600
         if mode & 0o077:
             text = f"{path} can be read by others (mode {mode:04o}; expected {right:04o})"
-            yield "failed", text, f"`chmod {right:o} {path}`"
+            yield "failed", text, command("chmod", f"{right:o}", path)
 
 
 def changeable(path: Path) -> Iterator[Finding]:
@@ -42,7 +43,7 @@ def changeable(path: Path) -> Iterator[Finding]:
     if who := open_to(state):
         anybody = bool(state.st_mode & stat.S_IWOTH)
         status: Status = "failed" if anybody else "warning"
-        mend = f"`chmod {'o' if anybody else 'g'}-w {path}`"
+        mend = command("chmod", "o-w" if anybody else "g-w", path)
         if state.st_uid != os.geteuid():
             mend += f" by {user(state.st_uid)}"
         if state.st_mode & stat.S_ISVTX:  # as /tmp, meant for everybody
@@ -55,7 +56,7 @@ def exchangeable(path: Path) -> Iterator[Finding]:
     for writer in writers(path):
         text = f"{path} can be exchanged: {writer.place} is open to {writer.who}"
         if writer.anybody:
-            yield "failed", text, f"`chmod o-w {writer.place}`, or another place"
+            yield "failed", text, f"{command('chmod', 'o-w', writer.place)}, or another place"
         else:
             yield "warning", text, "do you trust them with your account? Else choose another place"
 
