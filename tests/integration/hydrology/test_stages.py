@@ -68,7 +68,8 @@ def test_train_predict_and_evaluate_give_the_same_on_one_rank_and_on_two(stage, 
         ranks = 1 + (folder.name == "two")
 
         def on_ranks(name: str, *argv: object) -> None:
-            done = mpirun(ranks, ["-m", f"deeprc.applications.hydrology.{name}", "--prepared", prepared, *argv])
+            stage = ["-m", f"deeprc.applications.hydrology.{name}", "--prepared", prepared, *argv]
+            done = mpirun(ranks, stage, timeout=280)
             assert done.returncode == 0, done.stderr
 
         on_ranks("train", "--config", ELASTIC, "--out", model, "--checkpoints", folder / "checkpoints")

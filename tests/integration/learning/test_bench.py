@@ -19,7 +19,7 @@ def test_it_tells_what_a_checkpoint_costs_and_leaves_nothing(tmp_path):
 
 
 def test_it_tells_what_ranks_gain_a_training_in_tensorflow(mpirun):
-    done = mpirun(2, ["-m", "deeprc.bench.tensorflow", "mpi", 2, 1])
+    done = mpirun(2, ["-m", "deeprc.bench.tensorflow", "mpi", 2, 1], timeout=280)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["windows_per_second"].keys() == {"1", "2"} and min(told["windows_per_second"].values()) > 0
