@@ -1,6 +1,6 @@
 """One small study started again and again: killed, with other data and options, and compared with a fresh run.
 
-Without a pilot (`--executor local`), which has no part in it.
+Without a pilot (`--executor local`), which has no part in it. Starts that run no job are made in one process.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import yaml
 
 from deeprc.core.files import read_json
 from deeprc.workflow.lock import hold
-from starts import together
+from starts import Ended, together
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = {
@@ -59,11 +59,11 @@ def command(folder: Path, **forecasting: object) -> list[str]:
     return [str(Path(sys.executable).parent / "snakemake"), *options(folder, **forecasting)]
 
 
-def begin(folder: Path, *more: str, **forecasting: object) -> subprocess.Popen:
+def begin(folder: Path, **forecasting: object) -> subprocess.Popen:
     environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
-    arguments = [*command(folder, **forecasting), *more]
     both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(arguments, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, **both)
+    words = command(folder, **forecasting)
+    return subprocess.Popen(words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, **both)
 
 
 def end(process: subprocess.Popen) -> subprocess.CompletedProcess:
@@ -74,15 +74,21 @@ def end(process: subprocess.Popen) -> subprocess.CompletedProcess:
     return subprocess.CompletedProcess(process.args, process.returncode, output)
 
 
+def start(folder: Path, **forecasting: object) -> subprocess.CompletedProcess:
+    return end(begin(folder, **forecasting))
+
+
+def without_jobs(folder: Path, *more: str, **forecasting: object) -> Ended:
+    """How a start ends that runs none of the jobs."""
+    (done,) = together([*options(folder, **forecasting), *more])
+    return done
+
+
 def idle(folder: Path, *more: str, **forecasting: object) -> str:
     """What a start says that ends well and has nothing to run."""
-    (done,) = together([*options(folder, **forecasting), *more])
+    done = without_jobs(folder, *more, **forecasting)
     assert done.code == 0, done.output
     return done.output
-
-
-def start(folder: Path, *more: str, **forecasting: object) -> subprocess.CompletedProcess:
-    return end(begin(folder, *more, **forecasting))
 
 
 @pytest.fixture(scope="module")
@@ -100,16 +106,16 @@ def test_after_kill_9_the_same_command_goes_on(folder, tmp_path):
         while not list((folder / ".snakemake").glob("locks/*.output.lock")):
             assert first.poll() is None
             time.sleep(0.05)
-        both = begin(folder), begin(tmp_path, "--config", f"results={folder}/results", path=str(folder / "mine.csv"))
-        refused, elsewhere = map(end, both)
+        refused = without_jobs(folder)
+        elsewhere = without_jobs(tmp_path, "--config", f"results={folder}/results", path=str(folder / "mine.csv"))
         assert first.poll() is None
     finally:
         first.send_signal(signal.SIGKILL)
         first.wait()
-    assert refused.returncode == 1
-    assert f"error: results: another run holds these results: process {first.pid} on this machine" in refused.stdout
-    assert f"`kill {first.pid}`" in refused.stdout and "Traceback" not in refused.stdout
-    assert elsewhere.returncode == 1 and f"`kill {first.pid}`" in elsewhere.stdout, elsewhere.stdout
+    assert refused.code == 1
+    assert f"error: results: another run holds these results: process {first.pid} on this machine" in refused.output
+    assert f"`kill {first.pid}`" in refused.output and "Traceback" not in refused.output
+    assert elsewhere.code == 1 and f"`kill {first.pid}`" in elsewhere.output, elsewhere.output
     dry = idle(folder, "-n")
     assert "cannot be locked" not in dry and "is going on" not in dry
     done = start(folder)
@@ -123,9 +129,9 @@ def test_a_lock_that_nothing_is_known_of_is_one_clear_error_and_unlock_works(fol
     lock = folder / ".snakemake" / "locks" / "0.output.lock"
     lock.parent.mkdir(exist_ok=True)
     lock.write_text("results/forecasting/prepared\nresults/forecasting/metrics.json\n")
-    refused = start(folder)
-    assert refused.returncode == 1
-    assert "Snakemake's lock is held, and nothing says by whom" in refused.stdout and "Traceback" not in refused.stdout
+    refused = without_jobs(folder)
+    assert refused.code == 1
+    assert "Snakemake's lock is held, and nothing says by whom" in refused.output and "Traceback" not in refused.output
     idle(folder, "--nolock")
     idle(folder, "--unlock")
     assert "Nothing to be done" in idle(folder)
@@ -139,8 +145,8 @@ def test_other_data_and_options_give_what_a_fresh_run_gives(folder, tmp_path):
     good = folder / "good.csv"
     shutil.copy2(folder / "mine.csv", good)
     (folder / "mine.csv").write_text(good.read_text().replace("2020-01-01 05:00:00", "2020-01-01 05:00:01"))
-    bad = start(folder, horizon=3)
-    assert bad.returncode == 1 and "FAILED: check the transformer data" in bad.stdout
+    bad = without_jobs(folder, horizon=3)
+    assert bad.code == 1 and "FAILED: check the transformer data" in bad.output
     changed = {path for path, stamp in before.items() if path.stat().st_mtime_ns != stamp}
     assert changed == {folder / "results" / "logs" / "forecasting_check.log"}
 
@@ -152,12 +158,12 @@ def test_other_data_and_options_give_what_a_fresh_run_gives(folder, tmp_path):
     assert "Nothing to be done" in idle(folder, horizon=3)
     fresh = end(fresh)
     assert fresh.returncode == 0, fresh.stdout
-    touched = start(folder, "--touch", "--forcerun", "report", horizon=3)
-    assert touched.returncode == 0 and "Execute 1 jobs" in touched.stdout and "Report:" not in touched.stdout
+    touched = idle(folder, "--touch", "--forcerun", "report", horizon=3)
+    assert "Execute 1 jobs" in touched and "Report:" not in touched
     with hold(str(folder / "results"), print, None):  # a run that goes on
-        kept = start(folder, "--delete-all-output", horizon=3)
-    assert kept.returncode == 1 and f"`kill {os.getpid()}`" in kept.stdout and "Deleting" not in kept.stdout
+        kept = without_jobs(folder, "--delete-all-output", horizon=3)
+    assert kept.code == 1 and f"`kill {os.getpid()}`" in kept.output and "Deleting" not in kept.output
     mine, theirs = (json.dumps(read_json(place / "results" / "metrics.json")) for place in (folder, tmp_path))
     assert mine == theirs
-    assert start(folder, "--delete-all-output", horizon=3).returncode == 0
+    idle(folder, "--delete-all-output", horizon=3)
     assert not (folder / "results" / "report.html").exists()

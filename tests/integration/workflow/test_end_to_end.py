@@ -16,6 +16,7 @@ from deeprc.applications.forecasting.zoo import entry
 from deeprc.applications.hydrology.config import HydrologyConfig
 from deeprc.core.files import read_json
 from deeprc.learning.audit import audit
+from starts import Ended, together
 
 pytestmark = pytest.mark.timeout(1800)  # a run takes about 5 minutes on 2 idle cores
 
@@ -128,26 +129,31 @@ def test_a_deleted_model_redoes_only_what_depends_on_it_with_the_same_numbers(fi
     assert (folder / "results" / "metrics.json").read_bytes() == metrics
 
 
-def test_bad_data_stop_the_run_and_leave_earlier_results(first, snakemake, folder):
+def test_bad_data_stop_the_run_and_leave_earlier_results(first, folder):
     """A column is lost from the data: the check says so, before any pilot; what the earlier run made stays."""
     data = folder / "results" / "data" / "beijing.csv"
     whole, before = data.read_bytes(), products(folder)
+
+    def start() -> Ended:
+        (done,) = together(["--profile", "site/localhost", "--directory", folder])  # it runs no job
+        return done
+
     runs = sorted((folder / ".deeprc" / "runs").iterdir())
     data.write_bytes(whole.replace(b"pm2.5", b"pm25", 1))
-    done = snakemake(folder)
-    assert done.returncode != 0
-    assert "FAILED: check the air quality data" in done.stdout
-    assert "pm2.5" in done.stdout
-    assert "did you mean 'pm25'?" in done.stdout
-    assert "log: results/logs/forecasting_check.log" in done.stdout
-    assert "Traceback" not in done.stdout
+    done = start()
+    assert done.code == 1
+    assert "FAILED: check the air quality data" in done.output
+    assert "pm2.5" in done.output
+    assert "did you mean 'pm25'?" in done.output
+    assert "log: results/logs/forecasting_check.log" in done.output
+    assert "Traceback" not in done.output
     assert sorted((folder / ".deeprc" / "runs").iterdir()) == runs
 
     # Once the data are as they were, nothing has to be made again, however new their file is.
     data.write_bytes(whole)
-    done = snakemake(folder)
-    assert done.returncode == 0, done.stdout
-    assert "Nothing to be done" in done.stdout
+    done = start()
+    assert done.code == 0, done.output
+    assert "Nothing to be done" in done.output
     assert sorted((folder / ".deeprc" / "runs").iterdir()) == runs
     touched = {"results/data/beijing.csv"}
     assert {name for name in before if products(folder).get(name) != before[name]} <= touched
