@@ -52,7 +52,8 @@ class Address:
             lower = f"oras://{host}/{repository.lower()}" + (f":{tag}" if tag else "")
             fits = _REPOSITORY.fullmatch(repository.lower()) and _TAG.fullmatch(tag or "0")
             raise ImageError(
-                "not an address that registries take", where=text, found=f"the repository {repository}, tag {tag}",
+                "not an address that registries take", where=text,
+                found=f"the repository {repository}" + (f", the tag {tag}" if tag else ""),
                 expected="a repository of a-z and 0-9, with . _ - between them and / between parts; a tag of A-Z a-z "
                 "0-9 _ . -, 128 at most, that begins with none of the last two",
                 fix=lower if fits else None,
