@@ -41,6 +41,7 @@ class Pilots:
         self.held: list[Task] = []
         self.lost: dict[str, tuple[Outcome, float]] = {}
         self.replacing = False
+        self._broken: set[str] = set()  # nodes that no other pilot is to lie on
 
     @property
     def may_replace(self) -> bool:
@@ -140,13 +141,17 @@ class Pilots:
     def _hand_over(self, reason: str) -> None:
         state = self._state
         again = [*state.jobs.values()]
-        state.progress.say(f"the pilot has ended ({reason}): taking another one for {len(again)} jobs")
+        self._broken.update(state.pilot.allocation.broken)
+        without = f", without {', '.join(sorted(self._broken))}" if self._broken else ""
+        state.progress.say(f"the pilot has ended ({reason}): taking another one for {len(again)} jobs{without}")
         for info, submitted in again:
             outcome = Outcome(info.external_jobid, "LOST", None, [], reason)
             state.events.write(submitted.ended(outcome).event(time.time()))
         self.close(keep=True)
         self._forget()
-        self._start(self._plan())
+        pilot = self._plan()
+        pilot.allocation.avoid(self._broken)
+        self._start(pilot)
         self.submit(self._submitting.tasks([info.job for info, _ in again], again=True))
 
     def _forget(self) -> None:

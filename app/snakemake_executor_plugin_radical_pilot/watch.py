@@ -14,6 +14,8 @@ from snakemake_executor_plugin_radical_pilot.state import State
 
 LAST_WORDS = 15.0  # seconds after the end of a worker in which its pilot's end may become known
 HUNG = 15.0  # seconds without a job that runs after which a run that was asked to end waits no longer
+SLOW_WORDS = 45.0  # the same where a batch system ends it, which lets its programs end first
+ASK = 3.0  # seconds between two questions to a batch system whether it has
 STARTUP_LIMIT = 300.0  # seconds that a pilot without a queue may take to become active
 
 
@@ -22,6 +24,7 @@ class Watch:
 
     def __init__(self, state: State, pilots: Pilots) -> None:
         self._state, self._pilots = state, pilots
+        self._asked = 0.0  # when the batch system was asked
         self._ran = time.monotonic()  # when a job was last seen running, or nobody had asked the run to end
 
     def look(self) -> None:
@@ -45,6 +48,9 @@ class Watch:
                 pilots.lost[outcome.uid] = outcome, now
             else:
                 self._end(outcome)
+        if there.batch and state.jobs and (pilots.lost or there.ended) and now - self._asked > ASK:
+            self._asked = now
+            there.look_after()
         if state.pilot.running or not internals.asked_to_end(state.workflow):
             self._ran = now
         elif state.jobs and now - self._ran > HUNG:
@@ -59,7 +65,7 @@ class Watch:
                 return
             pilots.lose(reason)
         for uid, (outcome, since) in list(pilots.lost.items()):
-            if now - since > LAST_WORDS:
+            if now - since > (SLOW_WORDS if there.batch else LAST_WORDS):
                 del pilots.lost[uid]
                 self._end(outcome)
 

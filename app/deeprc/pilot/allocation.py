@@ -56,6 +56,7 @@ class Allocation:
         self.state = "NEW"
         self.reason: str | None = None
         self.explained = True  # whether `why` already says everything known about its end
+        self.broken: tuple[str, ...] = ()  # nodes that the batch system holds for the cause of its end
         self._said = ""
         self._active_since: float | None = None
         self._options: dict[tuple[str, ...], None] = {}  # what tasks want of it, in the order in which they asked
@@ -127,6 +128,18 @@ class Allocation:
     def queue_state(self) -> str | None:
         """Why the job waits in its queue, as far as the batch system can be asked; asking takes a moment."""
         return self.site.scheduler.system.waits(self.job) if self.batch else None
+
+    def look_after(self) -> None:
+        """Give it up, with the batch system's reason, where that has ended its job; asking takes a moment."""
+        lost = self.site.scheduler.system.lost(self.job) if self.batch else None
+        if lost:
+            self.broken = lost.nodes
+            self.fail(lost.why)
+            self.reason = lost.why
+
+    def avoid(self, nodes: Iterable[str]) -> None:
+        """Ask for other nodes than these, where the batch system has a word for it."""
+        self.want(filter(None, [tuple(self.site.scheduler.system.without(sorted(nodes)))] if self.batch else []))
 
     @property
     def active(self) -> bool:

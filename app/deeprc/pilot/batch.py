@@ -55,6 +55,7 @@ def submission(
     options = queueing.options(batch, words)
     named = any(word.split("=")[0] in batch.queues for word in options)
     options += batch.named.format(name).split()
+    options += [] if batch.once[:1] in ((), *((word,) for word in options)) else batch.once
     environment = batch.environment(options, partition.gpus)
     return Submission(batch.name, name, options, environment, None if named else partition.queue)
 

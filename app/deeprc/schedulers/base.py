@@ -67,6 +67,14 @@ class Remark:
     fix: str | None = None
 
 
+@dataclass(frozen=True)
+class Lost:
+    """A job that its batch system has ended: why, and which of its nodes are at fault."""
+
+    why: str
+    nodes: tuple[str, ...] = ()
+
+
 class Scheduler(ABC):
     """A batch system: all that Deep RC must know about it is one class, in one file of this folder.
 
@@ -102,6 +110,8 @@ class Scheduler(ABC):
         The option that gives a job its name, `{}`.
     queues
         The options that choose a queue, in all their spellings.
+    once
+        The options by which it never starts a job anew that a node has failed under: a pilot cannot go on from there.
     by_step
         Whether Slingshot's networks (VNI) belong to steps, so that a step on one node has none.
     """
@@ -125,6 +135,7 @@ class Scheduler(ABC):
     settings: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     named: ClassVar[str] = ""
     queues: ClassVar[tuple[str, ...]] = ()
+    once: ClassVar[tuple[str, ...]] = ()
     by_step: ClassVar[bool] = False
 
     # What this machine has.
@@ -201,6 +212,14 @@ class Scheduler(ABC):
     def waits(self, name: str) -> str | None:
         """State and reason of a waiting job, `PENDING (PartitionTimeLimit)`; None where none waits or is known."""
         return None
+
+    def lost(self, name: str) -> Lost | None:
+        """Why the user's job of that name runs no more, where it has ended it; None where it runs, or nobody knows."""
+        return None
+
+    def without(self, nodes: Sequence[str]) -> list[str]:
+        """The options of a job that is not to lie on these nodes, as far as it has any."""
+        return []
 
     # Within a job.
 

@@ -47,6 +47,7 @@ class Lsf(Scheduler):
     facts = ("csm",)
     settings: ClassVar = {"account": ("-P",), "reservation": ("-U",), "exclusive": ("-x",)}
     named = "-J {}"
+    once = ("-rn",)
     queues = ("-q",)
 
     def detect(self) -> SchedulerFound | None:

@@ -33,6 +33,7 @@ class PbsPro(Scheduler):
     known_by = ("PBS_O_HOST",)
     settings: ClassVar = {"account": ("-A",), "reservation": ("-q",)}  # a reservation is a queue of its own
     named = "-N {}"  # until 19, 15 characters at most
+    once = ("-r", "n")
     queues = ("-q",)
 
     def detect(self) -> SchedulerFound | None:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from deeprc.core.ask import ask
 from deeprc.core.errors import ConfigError
-from deeprc.schedulers.base import TALK, Scheduler, register, user
+from deeprc.schedulers.base import TALK, Lost, Scheduler, register, user
 from deeprc.schedulers.queues import Gres, Queue, SchedulerFound, architecture, number, whole
 from deeprc.schedulers.requests import Asked, pairs, spelt
 
@@ -28,6 +28,17 @@ GPUS = {
     "--gpus-per-node": "node", "--gres": "node", "--tres-per-node": "node", "--gpus": "job", "-G": "job",
     "--gpus-per-task": "task", "--tres-per-task": "task", "--gpus-per-socket": "socket",
 }  # fmt: skip
+
+# squeue.html, "JOB STATE CODES": those in which a job has ended that nobody has asked to end well, and what they mean.
+ENDED = {
+    "NODE_FAIL": "Slurm has ended its job, since a node failed",
+    "BOOT_FAIL": "Slurm has ended its job, since a node did not boot",
+    "PREEMPTED": "Slurm has ended its job for another one (preemption)",
+    "CANCELLED": "its job was cancelled (scancel)",
+    "TIMEOUT": "its job's time is over",
+    "DEADLINE": "its job's deadline is over",
+    "OUT_OF_MEMORY": "Slurm has ended its job, since memory ran out",
+}
 
 
 @register("slurm")
@@ -52,6 +63,7 @@ class Slurm(Scheduler):
     }
     named = "--job-name={}"
     queues = ("--partition", "-p")
+    once = ("--no-requeue",)
     by_step = True
 
     def detect(self) -> SchedulerFound | None:
@@ -138,6 +150,25 @@ class Slurm(Scheduler):
         place = _place(f"{priority}|{number}", (ask(others, patience=TALK) or "").split())
         words = [f"{state} ({reason})", place and f"{place} in {queue} come first"]
         return ", ".join(filter(None, [*words, start[:1].isdigit() and f"expected to start {start}"]))
+
+    def lost(self, name: str) -> Lost | None:
+        """By `squeue`, which knows a job for some minutes after its end, and `sinfo` for its nodes."""
+        mine = ["squeue", "--noheader", "--me", "--states=all", f"--name={name}", "--format=%T|%r|%N"]
+        *_, last = (ask(mine, patience=TALK) or "").strip().splitlines() or [""]
+        state, _, rest = last.partition("|")
+        if (why := ENDED.get(state)) is None:
+            return None
+        nodes = rest.partition("|")[2]
+        told = ask(["sinfo", "--noheader", "--Node", f"--nodes={nodes}", "--format=%N|%T|%E"], patience=TALK) or ""
+        rows = [line.split("|", 2) for line in dict.fromkeys(told.splitlines()) if line.count("|") >= 2]
+        broken = {
+            node: f"{node} is {at.rstrip('*')} ({why})" for node, at, why in rows if at.startswith(("down", "fail"))
+        }
+        return Lost("; ".join([why, *broken.values()]), tuple(broken))
+
+    def without(self, nodes: Sequence[str]) -> list[str]:
+        """`--exclude`."""
+        return [f"--exclude={','.join(nodes)}"] if nodes else []
 
     def nodes(self, environment: Mapping[str, str] = os.environ) -> int:
         """As the job's variable says."""

@@ -31,7 +31,7 @@ def test_the_sites_options_reach_slurm_as_they_are():
     given = asked(site, queueing=Queueing("m1"), extra=["--network=disable_rdzv_get"])
     assert given.options == [
         "--exclusive", "--partition=gpuq", "--nodes=2", "--ntasks-per-node=62", "--constraint=a100",
-        "--network=disable_rdzv_get", "--account=m1", "--job-name=deeprc-1",
+        "--network=disable_rdzv_get", "--account=m1", "--job-name=deeprc-1", "--no-requeue",
     ]  # fmt: skip
     assert given.environment == {}  # an exclusive node comes with its accelerators
     assert given.queue is None  # named already
@@ -51,7 +51,7 @@ def test_words_of_an_option_are_words_of_the_command():
     given = asked(site, queueing=Queueing("datascience"))
     assert given.options == [
         "-l", "select=2:system=polaris", "-l", "filesystems=home:eagle", "-q", "prod", "-l", "place=scatter",
-        "-A", "datascience", "-N", "deeprc-1",
+        "-A", "datascience", "-N", "deeprc-1", "-r", "n",
     ]  # fmt: skip
     assert (given.environment, given.queue) == ({}, None)
 
@@ -61,7 +61,7 @@ def test_every_word_of_an_option_reaches_the_batch_system():
     site = cluster(**PBS, partition={"scheduler_options": draft, "queue": "workq"})
     assert asked(site, extra=["-l", "filesystems=home"]).options == [
         "-q", "workq", "-l", "select=2:ncpus=128:ngpus=8", "-l", "place=scatter:excl", "-l", "filesystems=home",
-        "-N", "deeprc-1",
+        "-N", "deeprc-1", "-r", "n",
     ]  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def test_lsf(parts, options, expected):
         partition={"scheduler_options": options, "queue": "batch", "reserved_cores": [0, 8]},
     )  # fmt: skip
     given = asked(site, queueing=Queueing("geo"))
-    assert given.options == [*expected, "-P", "geo", "-J", "deeprc-1"]
+    assert given.options == [*expected, "-P", "geo", "-J", "deeprc-1", "-rn"]
     assert given.queue == "batch"
 
 

@@ -75,6 +75,31 @@ def test_a_job_of_slurm_that_does_not_wait(programs):
     assert scheduler("slurm").waits("deeprc-1") is None
 
 
+@pytest.mark.parametrize(
+    "job, nodes, told, broken",
+    [
+        ("RUNNING|None|node[1-2]", "", None, ()),
+        ("COMPLETED|None|node1", "", None, ()),
+        ("", "", None, ()),
+        (
+            "NODE_FAIL|NodeDown|node[1-2]", "node1|idle|none\nnode2|down*|Not responding\nnode2|down*|Not responding",
+            "Slurm has ended its job, since a node failed; node2 is down (Not responding)", ("node2",),
+        ),
+        ("CANCELLED|None|node1", "node1|idle|none", "its job was cancelled (scancel)", ()),
+        ("PREEMPTED|None|node1", "", "Slurm has ended its job for another one (preemption)", ()),
+    ],
+)  # fmt: skip
+def test_why_slurm_has_ended_a_job_and_which_nodes_are_at_fault(job, nodes, told, broken, programs):
+    programs(squeue=job, sinfo=nodes)
+    lost = scheduler("slurm").lost("deeprc-1")
+    assert (lost and lost.why, lost.nodes if lost else ()) == (told, broken)
+
+
+def test_what_was_asked_for_without_a_node():
+    assert scheduler("slurm").without(["node2", "node4"]) == ["--exclude=node2,node4"]
+    assert scheduler("slurm").without([]) == scheduler("pbspro").without(["node2"]) == []
+
+
 # `qstat -f` of Imperial College's PBS Pro, as a user shows it; `bjobs -l` of IBM's LSF beside Kubernetes, in its demo.
 QSTAT_F = """Job Id: 7
     Job_Name = deeprc-1
