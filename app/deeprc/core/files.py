@@ -144,10 +144,10 @@ def storage_error(
     room, other
         How space is made there, and how another place is chosen: what each error advises differs.
     """
-    number, found, place = error.errno, error.strerror, path if path.is_dir() else path.parent
+    number, found = error.errno, error.strerror
     if number == errno.ENOSPC:
         if found == os.strerror(number):
-            found = f"{free_megabytes(place)} MB free"
+            found = f"{free_megabytes(path if path.is_dir() else path.parent)} MB free"
         return StorageError("no space left to write this file", where=path, found=found, fix=f"{room}, or {other}")
     if number == errno.EDQUOT:
         return StorageError("your quota there is used up", where=path, found=found, fix=f"{room}, or {other}")

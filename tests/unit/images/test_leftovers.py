@@ -45,7 +45,7 @@ def test_why_images_cannot_be_written_has_its_own_advice(tmp_path, tmpfs, sticky
     with pytest.raises(StorageError, match="mounted read-only") as caught, Store(tmpfs("64k", "ro") / "x").lock("x"):
         pass
     assert "prune" not in str(caught.value) and "fix: name another folder in DEEPRC_IMAGES" in str(caught.value)
-    (closed := sticky / "closed").mkdir()
+    (closed := sticky / "closed").mkdir(mode=0o700)  # not even to be looked into
     code = "from deeprc.images.store import Store\ntry:\n    with Store(sys.argv[1]).lock('x'): pass\n"
     said = stranger.run(f"{code}except Exception as error: print(error)", closed / "x", modules=["deeprc.images.store"])
     assert "cannot write here: you may not" in said and "have its owner let you write there, or name" in said
