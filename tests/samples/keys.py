@@ -29,6 +29,8 @@ VALUES = {
     "forecasting.input_size": {"input_size": 200},
     "forecasting.step": {"step": "2h"},
     "forecasting.separator": {"separator": ";"},
+    "forecasting.training.optimisation": {"optimisation": {"clip": 0.5}},
+    "forecasting.training.synchronisation": {"ranks": 2, "synchronisation": {"kind": "fp16"}},
     "forecasting.training.shards": {"reproducible": "elastic", "shards": 8},
     "hydrology.dataset": {"dataset": "camels-us", "path": "camels"},
     "hydrology.forcing": {"forcing": "maurer"},
@@ -58,6 +60,8 @@ DEPENDS = {
     "forecasting.threads": {},
     "forecasting.training.reproducible": MODELS,
     "forecasting.training.shards": MODELS,
+    "forecasting.training.synchronisation": MODELS,
+    "forecasting.training.optimisation": MODELS,
     "hydrology.path": HYDROLOGY,
     "hydrology.variant": HYDROLOGY,  # which gives the window, too
     "hydrology.ranks": {},
@@ -77,7 +81,7 @@ def keys() -> Iterator[tuple[str, dict]]:
             yield from ((f"{name}.{key}", inner) for key, inner in section["properties"].items() if key != "training")
     for key, inner in schema["$defs"]["ModelConfig"]["properties"].items():
         yield f"forecasting.models.GRU.{key}", inner
-    for key, inner in schema["$defs"]["Training"]["properties"].items():
+    for key, inner in schema["$defs"]["TorchTraining"]["properties"].items():
         yield f"forecasting.training.{key}", inner
 
 

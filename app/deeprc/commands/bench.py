@@ -101,6 +101,22 @@ def bench_tensorflow(
     show(tensorflow.run(ranks, batch, steps), as_json)
 
 
+@app.command("synchronisation")
+def bench_synchronisation(
+    ranks: Annotated[int, typer.Option(min=4, help="MPI ranks on this machine, every two taken for a node")] = 4,
+    steps: Annotated[int, typer.Option(min=20, help="steps of each training")] = 300,
+    repeats: Annotated[int, typer.Option(min=1, help="trainings by each way")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Time, bytes and accuracy of each way in which ranks synchronise, and what slower networks would add.
+
+    Example: `deeprc bench synchronisation --json`
+    """
+    from deeprc.bench import synchronisation
+
+    show(synchronisation.run(ranks, steps, repeats), as_json)
+
+
 def show(figures: dict, as_json: bool) -> None:
     """Print figures as JSON, or as lines of `name value`, nested names joined by dots."""
     if as_json:

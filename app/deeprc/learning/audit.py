@@ -49,7 +49,7 @@ def find(run: Path) -> list[Path]:
             where=run,
             found="no such folder" if not run.exists() else f"no {ledger.NAME} in it or below",
             expected="the results of a run, or the folder of a model",
-            fix="train with `training: {reproducible: elastic}`: such trainings write a ledger",
+            fix="train with this version: it writes a ledger beside each model",
         )
     return folders
 
@@ -58,7 +58,7 @@ def audit(folder: Path) -> AuditResult:
     """Look at the ledger of one training.
 
     Beside it, `ledger.json` holds the facts that it is held against: `rows` (file with the rows that are samples),
-    `steps`, `batch` and `shards`.
+    `steps`, `batch` and, where a batch is dealt evenly to shards, `shards`.
     """
     facts, table = read_json(folder / FACTS), ledger.read(folder / ledger.NAME)
     samples = facts["samples"]
@@ -77,6 +77,8 @@ def _steps(table: pa.Table, facts: dict) -> Iterator[str]:
         yield f"steps that the training does not have: {more}"
     if odd := _few(steps[count != facts["batch"]]):
         yield f"steps whose batch is not of {facts['batch']} samples: {odd}"
+    if "shards" not in facts:
+        return
     pairs = table["step"].to_numpy().astype(np.int64) * facts["shards"] + table["shard"].to_numpy()
     sizes = np.unique(pairs, return_counts=True)[1]
     least, most = facts["batch"] // facts["shards"], -(-facts["batch"] // facts["shards"])

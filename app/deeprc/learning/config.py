@@ -7,9 +7,11 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from deeprc.core.settings import Settings
+from deeprc.learning.synchronisation import Synchronisation, refuse
 
 Positive = Annotated[int, Field(gt=0)]
 Reproducible = Literal["fixed", "elastic"]
+Schedule = Literal["one_cycle", "cosine", "linear", "constant"]
 
 
 class How(Settings):
@@ -35,7 +37,7 @@ class Training(How):
     """MPI ranks of each training; the batch is that of all of them together."""
     reproducible: Reproducible = "fixed"
     """`fixed`: the same weights, bit by bit, on the same number of ranks. `elastic`: on any number of ranks, also where
-    a training is killed and goes on with another one; every sample is used once per epoch (`deeprc audit`)."""
+    a training is killed and goes on with another one. Both use every sample once per epoch (`deeprc audit`)."""
     shards: Positive = 4
     """`elastic`: virtual shards of a batch, a power of 2; the most ranks that a training can have."""
 
@@ -53,3 +55,46 @@ class Training(How):
     def how(self) -> str:
         """The `--how` of train."""
         return self.model_dump_json(include=set(How.model_fields))
+
+
+class Optimisation(Settings):
+    """How a step is made of its gradient, and that of its samples."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    accumulate: Positive = 1
+    """Parts that a rank's share of a batch is computed in, one after the other: less memory, the same gradient."""
+    clip: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """The largest norm of a gradient; a longer one is shortened to it."""
+    schedule: Schedule = "one_cycle"
+    """Of the learning rate: `one_cycle` (Smith and Topin 2019, arXiv:1708.07120); or it rises for a twentieth of the
+    steps and then falls to nothing as a `cosine` or `linear`, or stays (`constant`)."""
+    compile: bool = False
+    """Compile the network by torch.compile, which takes up to some minutes and a C++ compiler where it runs."""
+
+
+class TorchTraining(Training):
+    """The same for models in PyTorch."""
+
+    optimisation: Optimisation = Optimisation()
+    """Accumulation, clipping, schedule and compilation."""
+
+    synchronisation: Synchronisation = Synchronisation()
+    """How ranks come to one set of weights (docs/synchronisation.md)."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        refuse(self.synchronisation, ranks=self.ranks, reproducible=self.reproducible)
+        if self.reproducible == "elastic" and self.optimisation.accumulate > 1:
+            raise ValueError("accumulate: `reproducible: elastic` computes shards one by one: give more of them")
+        if self.reproducible == "elastic" and self.optimisation.compile:
+            raise ValueError("compile: what is compiled is not promised to give the bits of `reproducible: elastic`")
+        return self
+
+    @model_validator(mode="after")
+    def _backend_carries_it(self) -> Self:
+        if self.reproducible == "fixed" and self.ranks > 1 and self.backend == "mpi4py":
+            raise ValueError("backend mpi4py carries `reproducible: elastic` alone: auto, gloo, nccl, xccl or mpi")
+        if self.reproducible == "elastic" and self.backend not in ("auto", "mpi4py"):
+            raise ValueError(f"backend {self.backend}: `reproducible: elastic` is carried by mpi4py")
+        return self

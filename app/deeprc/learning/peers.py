@@ -1,14 +1,14 @@
-"""What the ranks of a training say to each other, whatever carries it: MPI here, torch's gloo in `torch.peers`."""
+"""What the ranks of a training say to each other, over MPI."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
-from deeprc.learning.world import ToldRank, World, WorldError, node_name, placed, told
+from deeprc.learning.world import World, WorldError, node_name, placed, told
 
 
 class Pending(Protocol):
@@ -105,26 +105,18 @@ class _Gathering:
         return self._all if self._request.Test() else None
 
 
-def join(
-    environment: Mapping[str, str] = os.environ, *, without_mpi: Callable[[ToldRank], Peers] | None = None
-) -> Peers:
+def join(environment: Mapping[str, str] = os.environ) -> Peers:
     """The world that the launcher has made of this process and others.
-
-    Parameters
-    ----------
-    without_mpi
-        Makes peers of ranks that have a launcher but no MPI between them (`srun` without a PMI).
 
     Raises
     ------
     WorldError
-        Where the launcher, MPI and DEEPRC_RANKS do not agree on it.
+        Where the launcher, MPI and DEEPRC_RANKS do not agree on it; so, too, where a launcher gives ranks numbers but
+        no MPI between them (`srun` without a PMI).
     """
     known = told(environment)
     if known is None:
         return Alone()
-    if not known.source.mpi and without_mpi is not None:
-        return without_mpi(known)
     from mpi4py import MPI  # importing it opens the world
 
     comm = MPI.COMM_WORLD

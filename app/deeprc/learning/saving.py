@@ -8,8 +8,7 @@ from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
-from deeprc.learning.checkpoints import CheckpointStore
-from deeprc.learning.checkpoints.store import Checkpoint
+from deeprc.learning.checkpoints import Checkpoint, CheckpointStore
 from deeprc.learning.ledger import Ledger
 from deeprc.learning.notice import AskedToEnd
 
@@ -48,13 +47,18 @@ class Saving:
     every: int | None = None
     ending: Callable[[], bool] = lambda: False
 
-    def save(self, step: int, named: Mapping[str, np.ndarray], about: dict[str, Any], *, best: bool) -> None:
+    def save(
+        self, step: int, named: Mapping[str, np.ndarray], about: dict[str, Any], *, best: bool,
+        own: Mapping[str, np.ndarray] | None = None,
+    ) -> None:  # fmt: skip
         """Begin a checkpoint, and close the part of the ledger that leads to it.
 
         Parameters
         ----------
         named, about
             The arrays of the training, and what it is beside them (what JSON knows).
+        own
+            Arrays that each rank has others of.
         """
         self.ledger.close_part()
         about = {
@@ -65,7 +69,7 @@ class Saving:
             "ledger": self.ledger.parts,
         }
         beside = [f"{self.ledger.folder.name}/{name}" for name in self.ledger.parts]
-        self.store.save(step, named, about, best=best, beside=beside)
+        self.store.save(step, named, about, best=best, beside=beside, own=own)
 
     def end(self, step: int, steps: int) -> NoReturn:
         """Raise AskedToEnd once the last save is committed."""

@@ -13,7 +13,6 @@ from deeprc.core.files import write_json
 from deeprc.learning import audit
 from deeprc.learning.checkpoints import CheckpointStore
 from deeprc.learning.config import How
-from deeprc.learning.draws import Draws
 from deeprc.learning.ledger import NAME, Ledger
 from deeprc.learning.notice import Notice
 from deeprc.learning.peers import Peers
@@ -43,7 +42,7 @@ class SavedTraining:
     """
 
     def __init__(
-        self, rows: np.ndarray, peers: Peers, sampler: Sampler | Draws, *, steps: int, batch: int, shards: int | None,
+        self, rows: np.ndarray, peers: Peers, sampler: Sampler, *, steps: int, batch: int, shards: int | None,
         how: How, here: dict[str, Any], facts: dict[str, Any], folder: Path | None,
     ) -> None:  # fmt: skip
         self.rows, self.peers, self.sampler = rows, peers, sampler
@@ -64,12 +63,13 @@ class SavedTraining:
             print(line, flush=True)
 
     def write_ledger(self, folder: Path) -> None:
-        """Put the ledger into the folder of the model, for `deeprc audit`; nothing where samples are drawn anew."""
-        if isinstance(self.sampler, Draws) or self.folder is None:
+        """Put the ledger into the folder of the model, for `deeprc audit`."""
+        if self.folder is None:
             return
         self.ledger.join(folder / NAME)
         facts = {"samples": audit.spans(self.rows), "steps": self.steps, "batch": self.batch}
-        write_json(folder / audit.FACTS, facts | {"shards": self.shards or self.peers.size})
+        shards = {"shards": self.shards} if self.shards else {}  # else each rank's part, of however many it had
+        write_json(folder / audit.FACTS, facts | shards)
 
     def clear(self) -> None:
         """Remove the checkpoints: the model that they protected is written."""

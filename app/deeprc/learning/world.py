@@ -25,8 +25,7 @@ class WorldError(DeepRCError):
 class RankVariables:
     """The variables of one launcher, each by the names that it may have; the first that is set counts.
 
-    `name` is what it is called in messages; `mpi`: whether its ranks can open one MPI world, or may only be told their
-    numbers (`srun` without `--mpi` starts worlds of one).
+    `name` is what it is called in messages.
     """
 
     name: str
@@ -35,7 +34,6 @@ class RankVariables:
     local_rank: tuple[str, ...] = ()
     local_size: tuple[str, ...] = ()
     node_rank: tuple[str, ...] = ()
-    mpi: bool = True
 
 
 # Sources: Open MPI's manual, "Environment variables set at run time"; MPICH's Hydra (src/pm/hydra/proxy), Cray PMI
@@ -75,7 +73,6 @@ SOURCES = (
         ("SLURM_LOCALID",),
         (),
         ("SLURM_NODEID",),
-        mpi=False,
     ),
 )  # fmt: skip
 

@@ -166,3 +166,4 @@ def test_the_fast_mode_goes_on_to_the_same_bits_on_the_same_number_of_ranks(tmp_
     assert len(set(undisturbed)) == 1
     assert "saved after step 13 of 24" in forked(tmp_path / "b", 2, None, ask, "fixed")[0]
     assert forked(tmp_path / "b", 2, None, mode="fixed") == undisturbed
+    assert audit(tmp_path / "b").faults == []

@@ -39,26 +39,31 @@ class Sums:
         return len(samples)
 
 
-def train(folder: Path, steps: int, peers, before=lambda step: None, say=print, mode="elastic") -> str:
+def train(folder: Path, steps: int, peers, before=lambda step: None, say=print, mode="elastic", **options) -> str:
     """The SHA-256 of the weights; the ledger is written to `folder`."""
+    return state.digest(trained(folder, steps, peers, before, say, mode, **options)[0].problem.module)
+
+
+def trained(folder: Path, steps: int, peers, before, say, mode: str, every: int = 8, rates=None, **options) -> tuple:
+    """The trainer, and the history of its training; `before` is called with each step, from 0, before it is made."""
     make_deterministic(1, 1)
     problem = Sums()
     trainer = Trainer(
-        problem, peers, steps=steps, batch=32, seed=1, reproducible=mode, shards=4,
-        how=How(checkpoint_steps=8), facts={"of": "sums"}, checkpoints=folder / "checkpoints",
+        problem, peers, steps=steps, batch=32, seed=1, reproducible=mode, shards=4, how=How(checkpoint_steps=every),
+        facts={"of": "sums"}, checkpoints=folder / "checkpoints", **options,
     )  # fmt: skip
     trainer.say = trainer.saving.store.report = lambda line: say(line) if peers.rank == 0 else None
-    computed = trainer._gradient
+    take = trainer.sampler.take
 
-    def watched():
-        gradient = computed()
-        return lambda step: (before(step), gradient(step))[1]
+    def watched(count: int):
+        before((trainer.sampler.epoch * trainer.sampler.samples + trainer.sampler.position) // count)
+        return take(count)
 
-    trainer._gradient = watched
-    trainer.run(lambda: float(problem.loss(np.arange(100))), learning_rate=3e-3)
+    trainer.sampler.take = watched
+    history = trainer.run(lambda: float(problem.loss(np.arange(100))), **(rates or {"learning_rate": 3e-3}))
     if peers.rank == 0:
         trainer.write_ledger(folder)
-    return state.digest(problem.module)
+    return trainer, history
 
 
 if __name__ == "__main__":

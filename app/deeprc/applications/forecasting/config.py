@@ -12,7 +12,8 @@ from deeprc.applications.forecasting.step import TimeStep
 from deeprc.applications.forecasting.zoo import ZOO, check_options, entry
 from deeprc.core.errors import ConfigError
 from deeprc.core.settings import Settings
-from deeprc.learning.config import Reproducible, Training
+from deeprc.learning.config import Optimisation, Reproducible, TorchTraining
+from deeprc.learning.synchronisation import Synchronisation
 
 Positive = Annotated[int, Field(gt=0)]
 Column = Annotated[str, Field(min_length=1)]
@@ -117,6 +118,8 @@ class TrainConfig(Settings, BaseModel):
     seed: Annotated[int, Field(ge=0)] = 1
     reproducible: Reproducible = "fixed"
     shards: Positive | None = None
+    synchronisation: Synchronisation = Synchronisation()
+    optimisation: Optimisation = Optimisation()
     options: dict[str, Any] = {}
 
 
@@ -145,8 +148,8 @@ class ForecastingConfig(DataConfig):
     """MPI ranks of `prepare`."""
     threads: Positive = 1
     """Threads of `train` and `predict`."""
-    training: Training = Training()
-    """How the models are trained: ranks, reproducibility, checkpoints."""
+    training: TorchTraining = TorchTraining()
+    """How the models are trained: ranks, reproducibility, synchronisation, checkpoints."""
 
     @model_validator(mode="before")
     @classmethod
@@ -201,5 +204,7 @@ class ForecastingConfig(DataConfig):
             seed=self.seed,
             reproducible=self.training.reproducible,
             shards=self.training.shards if self.training.reproducible == "elastic" else None,
+            synchronisation=self.training.synchronisation,
+            optimisation=self.training.optimisation,
             options={**default.options, **own.options},
         ).model_dump_json()

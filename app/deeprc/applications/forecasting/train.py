@@ -43,6 +43,7 @@ def main(
     from deeprc.learning.checkpoints import tensors
     from deeprc.learning.peers import join
     from deeprc.learning.torch import state
+    from deeprc.learning.torch.compiled import compiled
     from deeprc.learning.torch.loop import make_deterministic
     from deeprc.learning.torch.train import Trainer
 
@@ -53,11 +54,14 @@ def main(
     made_from = fingerprint.trained(
         series.meta.get(fingerprint.KEY), {"model": model, **options.model_dump(mode="json")}
     )
+    if options.optimisation.compile:
+        compiled(network.core)
     problem = ForecastProblem(network, series)
     trainer = Trainer(
         problem, peers, steps=options.steps, batch=options.batch_size, seed=options.seed,
         reproducible=options.reproducible, shards=options.shards, how=means, checkpoints=checkpoints,
         facts={"model": model, **options.model_dump(mode="json"), fingerprint.KEY: made_from},
+        synchronisation=options.synchronisation, optimisation=options.optimisation,
     )  # fmt: skip
     size = sum(parameter.numel() for parameter in network.parameters())
     on = f" on {peers.size} ranks" if peers.size > 1 else ""
@@ -69,7 +73,7 @@ def main(
     if peers.rank:
         return
     with sealed(out) as temporary:
-        tensors.write(temporary / "weights.safetensors", state.arrays("", network.state_dict()))
+        tensors.write(temporary / "weights.safetensors", trainer.weights)
         trainer.write_ledger(temporary)
         write_json(
             temporary / MODEL,
@@ -77,10 +81,11 @@ def main(
                 "name": model,
                 "parameters": size,
                 **options.model_dump(),
+                **({} if trainer.elastic or peers.size == 1 else {"sent_bytes": trainer.traffic.state()}),
                 "training_loss": history.train,
                 "validation_loss": history.validation,
                 "best_step": history.best_step,
-                "weights_sha256": state.digest(network),
+                "weights_sha256": state.digest_of(trainer.weights),
                 fingerprint.KEY: made_from,
             },
         )

@@ -16,7 +16,6 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import numpy as np
 from deeprc.core.errors import DeepRCError
 from deeprc.core.files import sha256, storage_error, write_text
 from deeprc.learning.checkpoints import tensors as files
+from deeprc.learning.checkpoints.saved import OWN, Checkpoint, SavedArrays
 from deeprc.learning.checkpoints.share import ShareCopy, share
 from deeprc.learning.peers import Peers, Pending
 
@@ -35,15 +35,6 @@ POLL = 0.002  # seconds between two checks, where there is nothing else to do
 
 class CheckpointError(DeepRCError):
     """A checkpoint that could not be written."""
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """What was saved at a step: the tensors, and the state beside them (what JSON knows)."""
-
-    step: int
-    tensors: dict[str, np.ndarray]
-    state: dict[str, Any]
 
 
 class CheckpointStore:
@@ -72,7 +63,7 @@ class CheckpointStore:
 
     def save(
         self, step: int, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any], *, best: bool = False,
-        beside: Iterable[str] = (),
+        beside: Iterable[str] = (), own: Mapping[str, np.ndarray] | None = None,
     ) -> None:  # fmt: skip
         """Begin to save what is the same on all ranks; the tensors may be changed as soon as it returns.
 
@@ -85,11 +76,14 @@ class CheckpointStore:
         beside
             Paths below the store's folder of files that stand there already and that the checkpoint needs: it is valid
             only as long as they are as they were.
+        own
+            Tensors that each rank has others of.
         """
         began = time.perf_counter()
         self.finish()
         names = share({name: array.nbytes for name, array in tensors.items()}, self.peers.size)[self.peers.rank]
-        copies = self._stage.copy({name: tensors[name] for name in names})
+        own = {OWN.format(self.peers.rank) + name: array for name, array in (own or {}).items()}
+        copies = self._stage.copy({name: tensors[name] for name in names} | own)
         beside = {f"../{name}": self._known(self.folder / name) for name in beside if self.peers.rank == 0}
         about = {"step": step, "best": best, "state": dict(state), "ranks": self.peers.size, "files": beside}
         self._writing = _Writing(self, self.folder / f"step-{step:08d}", copies, json.dumps(about, allow_nan=False))
@@ -152,9 +146,8 @@ class CheckpointStore:
             wrong = [name for name in mine if _damaged(folder / name, about["files"][name])]
             wrong = [name for names in self.peers.allgather(wrong) for name in names]
             if not wrong:
-                arrays = [files.read(folder / name) for name in about["files"] if not name.startswith("../")]
-                merged = {name: array for share in arrays for name, array in share.items()}
-                return Checkpoint(step, merged, about["state"])
+                shares = [folder / name for name in about["files"] if not name.startswith("../")]
+                return Checkpoint(step, SavedArrays(shares), about["state"], about["ranks"])
             self._tell(step, f"damaged ({', '.join(wrong)})")
         return None
 

@@ -15,6 +15,7 @@ from deeprc.learning.notice import Notice
 from deeprc.learning.peers import Peers
 from deeprc.learning.sampler import Sampler
 from deeprc.learning.torch.state import flat, unflat
+from deeprc.learning.torch.together import Together
 
 
 class Problem(Protocol):
@@ -38,7 +39,7 @@ class Problem(Protocol):
         """How much counts in them: the loss of a batch is the mean of its parts' losses, weighed by this."""
 
 
-class Elastic:
+class Elastic(Together):
     """The gradient of a global batch, computed shard by shard and summed along one tree.
 
     Parameters

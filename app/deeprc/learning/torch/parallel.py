@@ -1,65 +1,113 @@
-"""Gradients by torch's DistributedDataParallel: the fast way, with the same bits on the same number of ranks only."""
+"""Gradients added over all ranks in each step, by torch's DistributedDataParallel: whole, or compressed."""
 
 from __future__ import annotations
+
+from contextlib import nullcontext
 
 import numpy as np
 import torch
 import torch.distributed as dist
+from torch.distributed.algorithms.ddp_comm_hooks import default_hooks, powerSGD_hook
 from torch.nn.parallel import DistributedDataParallel
 
-from deeprc.learning import chance, tree
-from deeprc.learning.notice import Notice
-from deeprc.learning.peers import Peers
-from deeprc.learning.torch.elastic import Problem, statistics
+from deeprc.learning import tree
+from deeprc.learning.synchronisation import Synchronisation, Traffic
+from deeprc.learning.torch.elastic import Problem
+from deeprc.learning.torch.rank import RankGradient
+
+ONE_BUCKET = 1 << 20  # MB: PowerSGD's messages of two buckets would overtake each other
 
 
-class Parallel:
-    """The gradient of a global batch, of which each rank computes its part.
+class Parallel(RankGradient):
+    """The gradient of a global batch, of which each rank computes its part."""
 
-    Parameters
-    ----------
-    sampler
-        Deals out the global batch (`take`): the same on each rank.
-    batch
-        Samples of a step, on all ranks together.
-    seed
-        Of what the network draws, together with step and rank.
-    notice
-        Of the end of this rank's job; `ending` is then true on all ranks in one step.
-    """
-
-    def __init__(
-        self, problem: Problem, peers: Peers, sampler, *, batch: int, seed: int, notice: Notice | None = None
-    ) -> None:
-        self.notice, self.ending = notice, False
-        self.problem, self.peers, self.sampler, self.batch, self.seed = problem, peers, sampler, batch, seed
-        self.statistics, _ = statistics(problem.module)
+    def __init__(self, *given, how: Synchronisation, traffic: Traffic, **options) -> None:
+        super().__init__(*given, **options)
+        self.how, self.traffic = how, traffic
         self.loss = DistributedDataParallel(
-            _Loss(problem), static_graph=True, gradient_as_bucket_view=True, forward_sync_buffers=False
+            Loss(self.problem), static_graph=True, gradient_as_bucket_view=True, forward_sync_buffers=False,
+            bucket_cap_mb=ONE_BUCKET if how.kind == "powersgd" else None,
+        )  # fmt: skip
+        self.power = powerSGD_hook.PowerSGDState(
+            None, how.rank or 1, start_powerSGD_iter=max(2, how.warmup or 2), random_seed=self.seed % 2**32
         )
+        self._settled = False
+        self.loss.register_comm_hook(None, self._send)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Go through one step that counts nowhere: DDP puts its buckets into another order after the first one.
+
+        What is added up, and kept of it, would else depend on whether a step is the first of a process.
+        """
+        buffers = [(one, one.clone()) for one in self.problem.module.buffers()]
+        chance = torch.get_rng_state()
+        for _ in range(2):
+            mine = tree.part(np.arange(min(self.batch, len(self.problem.rows))), self.peers.rank, self.peers.size)
+            self.loss(mine).backward()
+        torch.set_rng_state(chance)
+        for one, value in buffers:
+            one.copy_(value)
+        self._settled = True
 
     def __call__(self, step: int) -> float:
         """Leave the gradient of step `step` (from 0) in the module; the loss of the whole batch."""
-        samples = self.sampler.take(self.batch).samples
-        mine = tree.part(samples, self.peers.rank, self.peers.size)
-        seed = chance.shard_seed(self.seed, step, self.peers.rank)
-        chance.seed_python(seed)
-        torch.manual_seed(seed)
-        self.problem.module.zero_grad(set_to_none=True)
-        weight = self.problem.weight(mine) / max(1, self.problem.weight(samples))
-        value = self.loss(mine) * (weight * self.peers.size)  # DDP divides by the ranks
-        value.backward()
+        value = self.compute(step)
         for one in self.statistics:
             dist.all_reduce(one)
             one /= self.peers.size
-        given = bool(self.notice and self.notice.given)
-        losses, notices = zip(*self.peers.allgather((value.item(), given)), strict=True)
+            self.traffic.ring(one.nbytes)
+        self.traffic.ring(0)
+        losses, notices = zip(*self.peers.allgather((value, self.noticed)), strict=True)
         self.ending = any(notices)
         return sum(losses) / self.peers.size
 
+    def backward(self, mine: np.ndarray, total: int, last: bool = True) -> float:
+        """As of any rank; gradients are sent with the last of a step's parts."""
+        with nullcontext() if last else self.loss.no_sync():
+            return super().backward(mine, total, last)
 
-class _Loss(torch.nn.Module):
-    """The loss as a module's forward pass, which is what DistributedDataParallel looks after."""
+    def _send(self, _, bucket):  # DDP compares annotations, where there are any, with its own
+        size = bucket.buffer().nbytes
+        if self._settled and self.how.kind == "fp16":
+            self.traffic.ring(size // 2)
+            return default_hooks.fp16_compress_hook(None, bucket)
+        if self._settled and self.how.kind == "powersgd":
+            before, whole = self.power.total_numel_after_compression, self.power.iter < self.power.start_powerSGD_iter
+            sent = powerSGD_hook.powerSGD_hook(self.power, bucket)
+            compressed = self.power.total_numel_after_compression - before
+            sizes = (size, 1) if whole else (compressed * bucket.buffer().itemsize, 3)  # what stays whole, P, and Q
+            self.traffic.ring(sizes[0], messages=sizes[1])
+            return sent
+        if self._settled:
+            self.traffic.ring(size)
+        return default_hooks.allreduce_hook(None, bucket)
+
+    def own_arrays(self) -> dict[str, np.ndarray]:
+        """What PowerSGD has not sent yet, and the matrices that it goes on with."""
+        memory = {"error": self.power.error_dict, "p": self.power.p_memory_dict, "q": self.power.q_memory_dict}
+        return {f"power.{name}": of[0].cpu().numpy() for name, of in memory.items() if of}
+
+    def load(self, named: dict[str, np.ndarray], own: dict[str, np.ndarray]) -> None:
+        """Put it back."""
+        memory = {"error": self.power.error_dict, "p": self.power.p_memory_dict, "q": self.power.q_memory_dict}
+        like = next(self.problem.module.parameters())
+        for name, of in memory.items():
+            if f"power.{name}" in own:
+                of[0] = torch.from_numpy(np.array(own[f"power.{name}"])).to(like.device)
+
+    def state(self) -> dict:
+        """Steps that PowerSGD has counted, and what was sent."""
+        return {"steps": self.power.iter, "traffic": self.traffic.state()}
+
+    def load_state(self, state: dict) -> None:
+        """Put it back."""
+        self.power.iter = state["steps"]
+        self.traffic.load(state["traffic"])
+
+
+class Loss(torch.nn.Module):
+    """The loss as a module's forward pass, which is what torch's wrappers look after."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()

@@ -9,14 +9,19 @@ from typing import Any
 
 import torch
 
-from deeprc.learning.config import How, Reproducible
-from deeprc.learning.draws import Draws
+from deeprc.learning.config import How, Optimisation, Reproducible
 from deeprc.learning.peers import Peers
 from deeprc.learning.sampler import Sampler
+from deeprc.learning.synchronisation import Synchronisation, Traffic, nodes
+from deeprc.learning.torch import state
 from deeprc.learning.torch.elastic import Elastic, Problem
 from deeprc.learning.torch.group import group
-from deeprc.learning.torch.loop import History, by_loss, fit
+from deeprc.learning.torch.local import LocalSteps
+from deeprc.learning.torch.loop import History, fit
 from deeprc.learning.torch.parallel import Parallel
+from deeprc.learning.torch.rank import RankGradient
+from deeprc.learning.torch.sharded import Sharded
+from deeprc.learning.torch.together import Together
 from deeprc.learning.trained import SavedTraining
 
 
@@ -31,18 +36,33 @@ class Trainer(SavedTraining):
         What the result of a training depends on: a checkpoint with other facts belongs to another training.
     checkpoints
         The folder that they are written to; None writes none.
+    synchronisation
+        How ranks come to one set of weights, where it is not by adding gradients along one tree.
+    optimisation
+        How a step is made of its gradient, and that of its samples.
+
+    Attributes
+    ----------
+    weights
+        After `run`, on the first rank: the weights and buffers of the smallest validation loss, whole.
+    traffic
+        What the ranks have sent each other.
     """
 
     def __init__(
         self, problem: Problem, peers: Peers, *, steps: int, batch: int, seed: int, reproducible: Reproducible,
         shards: int | None, how: How, facts: dict[str, Any], checkpoints: Path | None,
+        synchronisation: Synchronisation | None = None, optimisation: Optimisation | None = None,
     ) -> None:  # fmt: skip
         self.problem, self.seed, self.elastic = problem, seed, reproducible == "elastic"
-        sampler = (Sampler if self.elastic else Draws)(len(problem.rows), seed)
+        self.optimisation, self.weights = optimisation or Optimisation(), {}
+        self.synchronisation = synchronisation or Synchronisation()
+        self.traffic = Traffic(nodes(self.synchronisation, peers))
         here = {"torch": torch.__version__, "threads": torch.get_num_threads()}
+        here |= {} if self.elastic else {"nodes": self.traffic.nodes}
         super().__init__(
-            problem.rows, peers, sampler, steps=steps, batch=batch, shards=shards if self.elastic else None, how=how,
-            here=here, facts=facts, folder=checkpoints,
+            problem.rows, peers, Sampler(len(problem.rows), seed), steps=steps, batch=batch,
+            shards=shards if self.elastic else None, how=how, here=here, facts=facts, folder=checkpoints,
         )  # fmt: skip
 
     def run(self, validate: Callable[[], float], **options: Any) -> History:
@@ -50,30 +70,38 @@ class Trainer(SavedTraining):
 
         Raises
         ------
-        Ended
+        AskedToEnd
             Where a signal asks the job of any rank to end: all ranks have saved the same step.
         """
         several = not self.elastic and self.peers.size > 1
         listening = self.notice if self.saving else nullcontext()
         with group(self.peers, self.how.backend) if several else nullcontext(), listening:
-            return fit(
-                self.problem.module, self._gradient(), validate, steps=self.steps, saving=self.saving, report=self.say,
-                **options,
+            gradient = self.gradient()
+            if self.saving:
+                self.saving.ending = lambda: gradient.ending
+            history = fit(
+                self.problem.module, gradient, validate, steps=self.steps, saving=self.saving, report=self.say,
+                clip=self.optimisation.clip, schedule=self.optimisation.schedule, **options,
             )  # fmt: skip
+            for name, value in self.problem.module.state_dict().items():
+                tensor = state.whole(value)
+                self.weights |= state.arrays("", {name: tensor}) if self.peers.rank == 0 else {}
+        if several and len(set(self.traffic.nodes)) > 1:
+            self.say(f"{self.synchronisation.kind}: {self.traffic}")
+        return history
 
-    def _gradient(self) -> Callable[[int], float]:
-        gradient = self._computed()
-        if self.saving:
-            self.saving.ending = lambda: self.notice.given if self.peers.size == 1 else gradient.ending
-        return gradient
-
-    def _computed(self) -> Callable[[int], float]:
+    def gradient(self) -> Together:
+        """How a step gets its gradient."""
+        given = (self.problem, self.peers, self.sampler, self.ledger)
+        common = {"batch": self.batch, "seed": self.seed, "notice": self.notice}
         if self.elastic:
-            return Elastic(
-                self.problem, self.peers, self.sampler, self.ledger, batch=self.batch, shards=self.shards,
-                seed=self.seed, notice=self.notice,
-            )  # fmt: skip
-        if self.peers.size > 1:
-            common = {"batch": self.batch, "seed": self.seed, "notice": self.notice}
-            return Parallel(self.problem, self.peers, self.sampler, **common)
-        return by_loss(self.problem.module, lambda step: self.problem.loss(self.sampler.take(self.batch).samples))
+            return Elastic(*given, shards=self.shards, **common)
+        common["accumulate"] = self.optimisation.accumulate
+        if self.peers.size == 1:
+            return RankGradient(*given, **common)
+        between = {"how": self.synchronisation, "traffic": self.traffic}
+        if self.synchronisation.kind == "fsdp":
+            return Sharded(*given, **between, **common)
+        if self.synchronisation.local:
+            return LocalSteps(*given, steps=self.steps, **between, **common)
+        return Parallel(*given, **between, **common)

@@ -15,7 +15,7 @@ from deeprc.core import fingerprint
 from deeprc.core.files import write_json
 from deeprc.core.stage import run
 from deeprc.learning.checkpoints import tensors
-from deeprc.learning.draws import Draws
+from deeprc.learning.sampler import Sampler
 from deeprc.learning.torch import state
 from deeprc.learning.torch.loop import by_loss, fit, make_deterministic
 from deeprc_digits.application import TrainOptions
@@ -43,7 +43,7 @@ def main(
     options = commandline.options(TrainOptions, config)
     make_deterministic(seed=0, threads=1)
     train, val = ([torch.from_numpy(array) for array in load(prepared, part)] for part in ("train", "val"))
-    network, batches = build(options.hidden), Draws(len(train[0]), seed=0)
+    network, batches = build(options.hidden), Sampler(len(train[0]), seed=0)
 
     def loss(rows: torch.Tensor, pixels: torch.Tensor, digits: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.cross_entropy(network(pixels[rows]), digits[rows])

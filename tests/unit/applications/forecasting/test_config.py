@@ -55,6 +55,37 @@ def test_data_options_do_not_hold_what_only_training_needs():
             "shards 6: with `reproducible: elastic`, a power of 2",
         ),
         ({"training": {"reproducible": "elastic", "ranks": 8}}, "ranks 8: at most as many as shards (4)"),
+        (
+            {"training": {"reproducible": "elastic", "ranks": 2, "synchronisation": {"kind": "diloco"}}},
+            "synchronisation diloco cannot be had with `reproducible: elastic`",
+        ),
+        ({"training": {"synchronisation": {"kind": "fp16"}}}, "synchronisation fp16 needs ranks to synchronise"),
+        ({"training": {"ranks": 2, "synchronisation": {"kind": "dilco"}}}, "did you mean 'diloco'?"),
+        (
+            {"training": {"ranks": 2, "synchronisation": {"kind": "fp16", "period": 2}}},
+            "fp16 has no key period; it is one of post_local_sgd, hierarchical, diloco",
+        ),
+        ({"training": {"ranks": 2, "synchronisation": {"perod": 2}}}, "did you mean 'period'?"),
+        (
+            {"training": {"ranks": 4, "synchronisation": {"kind": "hierarchical", "across": 6}}},
+            "across 6: a multiple of period 4 that is larger than it",
+        ),
+        (
+            {"training": {"ranks": 4, "synchronisation": {"kind": "hierarchical", "ranks_per_node": 4}}},
+            "ranks_per_node 4: 4 ranks are not several nodes",
+        ),
+        (
+            {"training": {"ranks": 2, "synchronisation": {"kind": "powersgd", "warmup": 1}}},
+            "warmup 1: powersgd begins after 2 steps at the earliest",
+        ),
+        ({"training": {"ranks": 2, "backend": "mpi4py"}}, "backend mpi4py carries `reproducible: elastic` alone"),
+        ({"training": {"reproducible": "elastic", "backend": "gloo"}}, "`reproducible: elastic` is carried by mpi4py"),
+        (
+            {"training": {"reproducible": "elastic", "optimisation": {"accumulate": 2}}},
+            "accumulate: `reproducible: elastic` computes shards one by one: give more of them",
+        ),
+        ({"training": {"reproducible": "elastic", "optimisation": {"compile": True}}}, "compile: what is compiled"),
+        ({"training": {"optimisation": {"schedule": "cosin"}}}, "did you mean 'cosine'?"),
         ({"training": {"backend": "ncl"}}, "my.yaml: key 'training.backend'"),
         ({"horizon": 0}, "my.yaml: key 'horizon'"),
         ({"step": "1M"}, "my.yaml: key 'step': '1M' is no step: write it as 15m, 1h"),

@@ -1,0 +1,93 @@
+"""All that a training is at a step, how it is saved, and how it goes on."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from deeprc.learning.config import Schedule
+from deeprc.learning.saving import Saving
+from deeprc.learning.torch import state
+from deeprc.learning.torch.schedules import scheduled
+from deeprc.learning.torch.together import Together
+
+
+class TrainingState:
+    """A training: weights, optimiser, learning rate, and what has happened.
+
+    Parameters
+    ----------
+    ranks
+        What the ranks do with each other, and have of their own.
+    """
+
+    def __init__(
+        self, module: torch.nn.Module, ranks: Together, learning_rate: float, steps: int, schedule: Schedule
+    ) -> None:
+        self.module, self.ranks, self.step = module, ranks, 0
+        self.optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=1e-4)
+        self.schedule = scheduled(schedule, self.optimizer, learning_rate, steps)
+        self.train: list[tuple[int, float]] = []
+        self.validation: list[tuple[int, float]] = []
+        self.losses: list[float] = []
+        self.best, self.best_step, self.best_weights = float("inf"), 0, None
+
+    def advance(self, step: int) -> None:
+        """Change the weights by the gradient that is in the module."""
+        self.optimizer.step()
+        self.schedule.step()
+        self.step = step
+        self.ranks.after(step)
+
+    def note(self, validation: float) -> float:
+        """Keep a validation loss, and the weights if it is the smallest; the mean training loss since the last one."""
+        mean = self.ranks.mean(float(np.mean(self.losses)))
+        self.train.append((self.step, mean))
+        self.validation.append((self.step, validation))
+        self.losses.clear()
+        if validation < self.best:
+            self.best, self.best_step = validation, self.step
+            self.best_weights = copy.deepcopy(self.module.state_dict())
+        return mean
+
+    def save(self, saving: Saving) -> None:
+        """Begin a checkpoint."""
+        mine = state.arrays("model", self.module.state_dict()) | state.optimizer_arrays(self.optimizer)
+        mine |= state.arrays("chance", {"torch": torch.get_rng_state()})
+        same, own = self.ranks.arrays(), self.ranks.own_arrays()
+        best = state.arrays("best", self.best_weights or {})
+        same, own = (same, own | best) if self.ranks.shards else (same | best, own)
+        if self.ranks.apart:
+            own = mine | own | {"losses": np.array(self.losses)}
+        else:
+            same |= mine
+        about = {
+            "param_groups": [state.plain(group) for group in self.optimizer.state_dict()["param_groups"]],
+            "schedule": state.plain(self.schedule.state_dict()),
+            "history": [self.train, self.validation, self.losses, self.best_step],
+            "ranks": self.ranks.state(),
+        }
+        saving.save(self.step, same, about, best=self.best_step == self.step, own=own)
+
+    def resume(self, saving: Saving, report: Callable[[str], None]) -> None:
+        """Go on from the last checkpoint, if there is one of the same training."""
+        found = saving.resume(report)
+        if found is None:
+            return
+        about, own = found.state, self.ranks.own_of(found)
+        mine = own if self.ranks.apart else found.tensors
+        self.step = found.step
+        state.load_module(self.module, state.tensors("model", mine))
+        state.load_optimizer(self.optimizer, mine, about["param_groups"])
+        self.schedule.load_state_dict(about["schedule"])
+        train, validation, self.losses, self.best_step = about["history"]
+        self.losses = mine["losses"].tolist() if self.ranks.apart else self.losses
+        self.train, self.validation = [tuple(one) for one in train], [tuple(one) for one in validation]
+        self.best = min((value for _, value in self.validation), default=float("inf"))
+        self.best_weights = state.tensors("best", own if self.ranks.shards else found.tensors) or None
+        torch.set_rng_state(state.tensors("chance", mine)["torch"])
+        self.ranks.load(found.tensors, own)
+        self.ranks.load_state(about["ranks"])
