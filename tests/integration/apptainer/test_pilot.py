@@ -18,30 +18,45 @@ import pilots
 from deeprc.core.files import read_json
 from deeprc.images.store import Store
 from slurm_cluster import private_cluster
+from starts import Ended, together
 
 pytestmark = [pytest.mark.requires("apptainer"), pytest.mark.requires("registry"), pytest.mark.timeout(1500)]
 ROOT = Path(__file__).resolve().parents[3]
 MACHINE = platform.machine()
 SMALL = {"forecasting": {"models": ["NHITS"], "steps": 20}, "hydrology": {"epochs": 1}}
 PREPARE, LEARN = ("forecasting_prepare", "hydrology_prepare"), ("forecasting_train", "forecasting_predict")
-METRICS = [f"results/{pipeline}/metrics.json" for pipeline in SMALL]
+TARGETS = [
+    ("results/forecasting/metrics.json", "results/hydrology/prepared"),
+    ("results/hydrology/metrics.json", "results/forecasting/prepared"),
+]
 OPENMPI = {"implementation": "openmpi", "version": "5.0", "family": "openmpi", "bindable": False, "pmi": ["pmix"]}
 # What PMIx of Slurm's needs in containers: docs/launch.md.
 PMIX = {"when": {"pmi": ["pmix"]}, "container": {"PMIX_MCA_gds": "hash", "PMIX_MCA_psec": "^munge"}}
 AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
-def begin(folder: Path, site: str, *arguments: str, ranks: int = 1, **environment: str) -> subprocess.Popen:
+def options(folder: Path, site: str, *arguments: str, ranks: int = 1) -> list[str]:
     folder.mkdir(exist_ok=True)
     training = {"ranks": ranks, "reproducible": "elastic"}
     settings = {**SMALL, "forecasting": {**SMALL["forecasting"], "training": training}}
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
-    command = [str(Path(sys.executable).parent / "snakemake"), "--profile", f"site/{site}", "--directory", str(folder)]
+    begin = ["--profile", f"site/{site}", "--directory", str(folder), "--configfile", str(folder / "small.yaml")]
+    return [*begin, *arguments]
+
+
+def begin(folder: Path, site: str, *arguments: str, ranks: int = 1, **environment: str) -> subprocess.Popen:
+    program = str(Path(sys.executable).parent / "snakemake")
     return subprocess.Popen(
-        [*command, "--configfile", str(folder / "small.yaml"), *arguments], cwd=ROOT, text=True,
+        [program, *options(folder, site, *arguments, ranks=ranks)], cwd=ROOT, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env={**os.environ, "PWD": str(ROOT), **environment},
     )  # fmt: skip
+
+
+def without_jobs(folder: Path, *arguments: str, **environment: str) -> Ended:
+    """How a start ends that runs none of the jobs."""
+    (done,) = together(options(folder, "localhost-apptainer", *arguments), **environment)
+    return done
 
 
 def end(process: subprocess.Popen) -> str:
@@ -105,12 +120,19 @@ def test_both_pipelines_give_in_the_image_what_they_give_outside(pulled, folder)
     assert f"{held.name} (" in (folder / "inside" / "results" / "report.html").read_text()
 
 
+def contents(place: Path) -> dict[str, bytes]:
+    """The bytes of a file, or of all files of a folder."""
+    files = [path for path in place.rglob("*") if path.is_file()] if place.is_dir() else [place]
+    return {str(path.relative_to(place)): path.read_bytes() for path in files if not path.name.startswith(".")}
+
+
 @pytest.mark.requires("slurm")
 @pytest.mark.requires("pmix")
 def test_both_pipelines_give_the_same_under_any_launcher(pulled, folder, openmpi):
     """In the one image: Open MPI's mpiexec, and Slurm's srun for a pilot that has waited in the queue.
 
-    With Open MPI the model is trained on two ranks, above on one: elastic training has the same bits.
+    Both pipelines are prepared by both, one is brought to its metrics by each. With Open MPI the model is trained on
+    two ranks, above on one: elastic training has the same bits.
     """
     environment, held = pulled
     environment = {**environment, **AS_ROOT, "DEEPRC_ADDRESS": "127.0.0.1"}
@@ -125,31 +147,31 @@ def test_both_pipelines_give_the_same_under_any_launcher(pulled, folder, openmpi
             },
         }  # fmt: skip
         runs = []
-        for name, facts in sites.items():
+        for (name, facts), targets in zip(sites.items(), TARGETS, strict=True):
             site = folder / f"{name}.yaml"
             site.write_text(yaml.safe_dump({**here, "name": name, **facts}))
             chosen = ["--radical-pilot-site", str(site)]
             chosen += ["--radical-pilot-nodes", "1", "--radical-pilot-runtime", "15"] if name == "srun" else []
-            chosen += ["--", *METRICS]
+            chosen += ["--", *targets]
             more = {**environment, **cluster.environment}
             runs.append(begin(folder / name, "localhost-apptainer", *chosen, ranks=1 + (name == "openmpi"), **more))
         for run in runs:
             end(run)
-    for pipeline in SMALL:
-        files = (folder / name / "results" / pipeline / "metrics.json" for name in ("inside", *sites))
-        first, *others = map(read_json, files)
-        assert others == [first, first]
+    for name, targets in zip(sites, TARGETS, strict=True):
+        for target in targets:
+            made, same = contents(folder / name / target), contents(folder / "inside" / target)
+            assert made and made == same, (name, target)
     check_lines(folder / "openmpi", held, (*PREPARE, *LEARN), "mpiexec", "-np", "2", "--map-by")
     check_lines(folder / "srun", held, PREPARE, "srun", "--ntasks=2", "--mpi=pmix")
 
 
 def test_another_digest_has_all_made_anew(pulled, folder, tmp_path):
     environment, held = pulled
-    assert "Nothing to be done" in snakemake(folder / "inside", "localhost-apptainer", "-n", **environment)
+    assert "Nothing to be done" in without_jobs(folder / "inside", "-n", **environment).output
     text = Path(environment["DEEPRC_CATALOG"]).read_text().replace(held.digest, "sha256:" + "1" * 64)
     (tmp_path / "catalog.yaml").write_text(text)
     other = {**environment, "DEEPRC_CATALOG": str(tmp_path / "catalog.yaml")}
-    said = snakemake(folder / "inside", "localhost-apptainer", "-n", **other)
+    said = without_jobs(folder / "inside", "-n", **other).output
     for pipeline in ("forecasting", "hydrology"):
         assert re.search(rf"{pipeline}_prepare +1  the image is another one", said)
         assert re.search(rf"{pipeline}_predict +\d+  follows from the above", said)
@@ -157,9 +179,9 @@ def test_another_digest_has_all_made_anew(pulled, folder, tmp_path):
 
 def test_an_image_that_is_missing_is_told_before_anything_starts(pulled, folder, tmp_path):
     environment, _ = pulled
-    with pytest.raises(AssertionError, match="is not here") as caught:
-        snakemake(tmp_path / "new", "localhost-apptainer", **{**environment, "DEEPRC_IMAGES": str(tmp_path / "none")})
-    assert "deeprc image pull cpu" in str(caught.value) and not (tmp_path / "new" / "results" / "data").exists()
+    refused = without_jobs(tmp_path / "new", **{**environment, "DEEPRC_IMAGES": str(tmp_path / "none")})
+    assert refused.code and "is not here" in refused.output and "deeprc image pull cpu" in refused.output
+    assert not (tmp_path / "new" / "results" / "data").exists()
 
 
 def test_ranks_warm_jobs_and_data_in_the_image(pulled, tmp_path, monkeypatch):
