@@ -1,7 +1,7 @@
 """The gradient of a global batch on all ranks, in TensorFlow: by one sum over MPI, or along one tree.
 
-TensorFlow's own way, MultiWorkerMirroredStrategy, was measured beside the sum over MPI (`deeprc bench tensorflow`): it
-is no faster, opens a port of gRPC on each rank that anybody may talk to, and Keras' `fit` does not work under it.
+TensorFlow's own way, MultiWorkerMirroredStrategy, works as well (`deeprc bench tensorflow` has both). But it opens a
+port of gRPC on each rank, on all addresses and for anybody, and Keras' `fit` does not work under it.
 """
 
 from __future__ import annotations
