@@ -91,6 +91,10 @@ class Communicator:
         """The values of all ranks, in rank order, on every rank."""
         return self.comm.allgather(_pickled_safely(value))
 
+    def gather(self, value: Any) -> list | None:
+        """The values of all ranks, in rank order, on the first rank."""
+        return self.comm.gather(_pickled_safely(value), root=0)
+
     def allreduce(self, value: Any, op: str = "sum") -> Any:
         """The `sum`, `min` or `max` of a number over all ranks; an array can be summed, element by element."""
         return self.comm.allreduce(value, op=self._operation(op))
@@ -154,7 +158,7 @@ class Communicator:
                 request.Wait()
 
     @contextmanager
-    def together(self, call: str | None = None) -> Iterator[dict[str, str]]:
+    def together(self, call: str | None = None, counts: np.ndarray | None = None) -> Iterator[dict[str, str]]:
         """Make a failure of the body on one rank the same failure of every rank, instead of an endless wait for it.
 
         The body itself must not communicate. It costs one reduction of three numbers where nothing is wrong.
@@ -163,6 +167,8 @@ class Communicator:
         ----------
         call
             The method that all ranks must be in.
+        counts
+            Whole numbers (ranks × n); the body fills in its rank's row. Afterwards those of all ranks stand there.
 
         Yields
         ------
@@ -190,9 +196,16 @@ class Communicator:
                 raise failure
             return
         check = zlib.crc32("\n".join(f"{what} {text}" for what, text in same.items()).encode(errors="replace"))
-        mine, most = np.array([failure is not None, check, -check], np.int64), np.empty(3, np.int64)
-        self.comm.Allreduce(mine, most, op=self._operation("max"))
-        if not most[0] and most[1] == -most[2]:
+        if counts is None:
+            mine, most = np.array([failure is not None, check, -check], np.int64), np.empty(3, np.int64)
+            self.comm.Allreduce(mine, most, op=self._operation("max"))
+            fine = not most[0] and most[1] == -most[2]
+        else:
+            told = np.empty((self.size, 2 + counts.shape[1]), np.int64)
+            self.comm.Allgather(np.array([failure is not None, check, *counts[self.rank]], np.int64), told)
+            counts[:] = told[:, 2:]
+            fine = not told[:, 0].any() and (told[:, 1] == check).all()
+        if fine:
             return
         accounts = self.allgather(Account.of(failure, same))
         if failure is not None and all(account == accounts[0] for account in accounts):

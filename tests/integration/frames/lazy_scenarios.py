@@ -13,8 +13,9 @@ from polars.testing import assert_frame_equal
 from questions import GROUPBYS, JOINS, groupby_table, join_tables
 
 from deeprc.core.errors import DeepRCError, InputError
-from deeprc.frames import LazyFrame, scan_arrow, scan_csv, scan_parquet
-from deeprc.frames.lazy import ranks, scan
+from deeprc.frames import Communicator, Frame, LazyFrame, scan_arrow, scan_csv, scan_parquet
+from deeprc.frames.lazy import deal, ranks, scan
+from deeprc.frames.lazy.forms import AGGREGATES
 
 FOLDER = Path(sys.argv[1])
 
@@ -205,6 +206,79 @@ def a_plan_is_written_as_a_folder() -> None:
     same(scan_parquet(FOLDER / "lazy-sunk", COMM), pl.DataFrame({"x": range(4, 9)}))
 
 
+def aggregates_of_all_columns_are_polars() -> None:
+    dates = [dt.date(2024, 1, day) for day in range(1, 31)]
+    table = pl.DataFrame({"x": range(30), "y": [0.5, None, 2.0] * 10, "text": ["a", "b", None] * 10, "day": dates})
+    table = table.with_columns(truth=pl.col("x") > 3, list=pl.concat_list("x"))
+    plan = mine(table).lazy()
+    for name in AGGREGATES:
+        arguments = (0.3,) if name == "quantile" else ()
+        expected = getattr(table.lazy(), name)(*arguments).collect()
+        found = gathered(getattr(plan, name)(*arguments).collect())
+        assert_frame_equal(found, expected, check_exact=False, rel_tol=1e-12)
+        plain = getattr(plan.select("x", "y", "truth", "text"), name)(*arguments)
+        assert_frame_equal(gathered(plain.collect()), expected.select("x", "y", "truth", "text"), rel_tol=1e-12)
+    same(plan.select(pl.col("y").median()), table.select(pl.col("y").median()))  # one row, not one of each rank
+    counts = plan.select(pl.col("text").value_counts(sort=True).struct.unnest())
+    alike("value_counts", counts, table.select(pl.col("text").value_counts(sort=True).struct.unnest()))
+    assert_frame_equal(plan.describe(), table.lazy().describe())
+    assert_frame_equal(plan.describe(percentiles=None), table.lazy().describe(percentiles=None))
+
+
+def a_sample_does_not_depend_on_the_ranks() -> None:
+    table = pl.DataFrame({"x": range(1000)})
+    plan = mine(table).lazy()
+    drawn = gathered(plan.sample(100, seed=7).collect())["x"]
+    assert drawn.is_sorted() and drawn.n_unique() == 100 and 350 < drawn.mean() < 650
+    alone = Communicator(COMM.comm.Split(COMM.rank, 0))
+    assert Frame(table, alone).lazy().sample(100, seed=7).collect().local["x"].to_list() == drawn.to_list()
+    assert gathered(plan.sample(100, seed=8).collect())["x"].to_list() != drawn.to_list()
+    assert gathered(plan.sample(fraction=0.25).collect()).height == 250
+    with fails(InputError, "more rows are drawn than there are", "at most 1000"):
+        plan.sample(1001).collect()
+    with fails(InputError, "with_replacement=True does not run over ranks"):
+        plan.sample(3, with_replacement=True)
+
+
+def a_folder_is_parted_by_columns() -> None:
+    table = pl.DataFrame({"year": [2013, 2014, None] * 20, "place": ["a b", "c/d=e", "ü"] * 20, "x": range(60)})
+    folder = FOLDER / "lazy-parted-sunk"
+    plan = mine(table).lazy()
+    plan.sink_parquet(folder, partition_by=["year", "place"])
+    back = scan_parquet(folder, COMM)
+    alike("parted", back.select("year", "place", "x"), table)
+    assert "(1 files)" not in back.explain() and back.filter(pl.col("year") == 2013).explain().count("(3 files)") == 1
+    with fails(InputError, "column 'y' cannot stand in the names of folders", "Float64"):
+        plan.with_columns(y=0.5).sink_parquet(folder, partition_by="y")
+    with fails(InputError, "did you mean 'place'?"):
+        plan.sink_parquet(folder, partition_by="plac")
+    alike("left as it was", back.select("year", "place", "x"), table)
+
+
+def a_side_of_an_asof_join_goes_where_it_is_cheap() -> None:
+    random = Random(3)
+    left = pl.DataFrame({"t": sorted(random.choices(range(400), k=300)), "k": random.choices("abc", k=300)})
+    right = pl.DataFrame({"t": sorted(random.sample(range(400), k=200)), "k": random.choices("abc", k=200)})
+    right = right.with_columns(value=pl.col("t") * 3)
+    options = {"on": "t", "tolerance": 9}
+    spread = deal.SPREAD_BYTES
+    for most, by, told in (
+        (spread, "k", "to every rank"),
+        (0, "k", "by k"),
+        (spread, None, "to every"),
+        (0, None, "0"),
+    ):
+        deal.SPREAD_BYTES = most
+        try:
+            plan = mine(left).lazy().join_asof(mine(right).lazy(), by=by, **options)
+            assert told in plan.explain(), plan.explain()
+            same(plan, left.join_asof(right, by=by, **options))
+        finally:
+            deal.SPREAD_BYTES = spread
+    with fails(InputError, "did you mean 'tolerance'?"):
+        mine(left).lazy().join_asof(mine(right).lazy(), on="t", tolerence=9)
+
+
 def measured_sizes_are_told_after_a_run() -> None:
     plan = mine(pl.DataFrame({"k": [1, 2, 3] * 3, "x": range(9)})).lazy().group_by("k").agg(pl.col("x").sum())
     with fails(InputError, "nothing is measured yet"):
@@ -212,7 +286,7 @@ def measured_sizes_are_told_after_a_run() -> None:
     assert "~" in plan.explain()
     plan.collect()
     told = plan.explain(measured=True)
-    assert "EXCHANGE by k (partial results)  (sends 96 B, 9 rows)" in told, told
+    assert "EXCHANGE to rank 0 (partial results)  (sends 96 B, 9 rows)" in told, told
 
 
 SCENARIOS = scenarios_of(globals(), but=(same, written, alike))

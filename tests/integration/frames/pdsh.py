@@ -19,10 +19,11 @@ from deeprc.frames.lazy import deal, scan
 if __name__ == "__main__":
     comm, folder = Communicator.world(), Path(sys.argv[1])
     answers = json.loads(Path(sys.argv[2]).read_text())
-    usual = scan.SMALL_BYTES, deal.SPREAD_BYTES
+    usual = scan.SMALL_BYTES, deal.SPREAD_BYTES, deal.LITTLE_BYTES
     told = {}
     for scale in ("0.01", "0.1"):
-        scan.SMALL_BYTES, deal.SPREAD_BYTES = (0, 0) if scale == "0.01" else usual
+        small = scale == "0.01"
+        scan.SMALL_BYTES, deal.SPREAD_BYTES, deal.LITTLE_BYTES = (0, 0, 0) if small else usual
         expected = {int(number): rows for number, rows in answers[scale].items()}
         rows = measure(engine("arrow", folder / scale, comm), list(QUERIES), expected, 1, comm)
         told[scale] = {row["query"]: row["difference"] or row["right"] for row in rows}

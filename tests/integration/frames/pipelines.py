@@ -71,6 +71,14 @@ def _crossed(frame: Any, keys: list[str], other: Any) -> Any:
     return frame.join(few, how="cross").with_columns(row=row + 100 * pl.col("other_row")).drop("other_row")
 
 
+def _nearest(frame: Any, other: Any, keys: list[str], **options: Any) -> Any:
+    """Rows with what follows from the other's nearest row: of equally near ones the same."""
+    left = _in_order(frame.drop_nulls("row"), ["row", *(name for name in _columns(keys) if name != "row")])
+    right = other.select("row", "whole", more=row * 2).sort("row", "whole")
+    joined = left.join_asof(right, on="row", suffix="_theirs", **options)
+    return joined.with_columns(number=pl.col("more").cast(pl.Float64)).select(_columns(keys))
+
+
 OPERATIONS: dict[str, Operation] = {
     "filter": Operation(lambda f, k, o: f.filter(number > 0, row % 3 != 1)),
     "filter text": Operation(lambda f, k, o: f.filter(text.is_not_null() | truth)),
@@ -198,6 +206,30 @@ OPERATIONS: dict[str, Operation] = {
         LOST,
     ),
     "cross join": Operation(_crossed, LOST),
+    "asof join": Operation(lambda f, k, o: _nearest(f, o, k, strategy="nearest", tolerance=5), MADE),
+    "asof join by a key": Operation(lambda f, k, o: _nearest(f, o, k, by="whole", strategy="forward"), MADE),
+    "rolling": Operation(
+        lambda f, k, o: (
+            f.drop_nulls("row")
+            .sort("row", *k)
+            .unique([*k, "row"], keep="any")
+            .select(_columns(k))
+            .sort("row")
+            .rolling("row", period="4i", group_by=k)
+            .agg(whole.max(), pl.col("row").sum().cast(pl.Float64).alias("number"), text.max(), truth.any())
+            .select(_columns(k))
+        ),
+        LOST,
+    ),
+    "pivot": Operation(
+        lambda f, k, o: (
+            f.pivot("truth", [True, False], index=k, values="row", aggregate_function="max")
+            .with_columns(number=pl.col("true").cast(pl.Float64), row="false", whole=pl.lit(None, pl.Int32))
+            .with_columns(text=pl.lit(None, pl.String), truth=pl.lit(None, pl.Boolean))
+            .select(_columns(k))
+        ),
+        LOST,
+    ),
     "concat": Operation(lambda f, k, o: _all([f.filter(truth), o, f.filter(number < 0)])),
     "concat, then the first of a key": Operation(
         lambda f, k, o: _in_order(_all([f.filter(truth), o, f]).unique(k[0], keep="first"), _columns(k)),

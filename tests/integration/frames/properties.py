@@ -135,6 +135,9 @@ def aggregates_of_any_type_match_polars(example, by, spec) -> None:
 
 
 def _wide(column: str, function: str) -> pl.Expr:
+    if column == "whole" and function in ("std", "var"):
+        # Polars rounds where all values are far from 0, ours does not: it is asked for the same of smaller numbers.
+        return pl.col(column).cast(pl.Int64) - pl.col(column).cast(pl.Int64).min()
     whole = column in ("whole", "truth")
     return pl.col(column).cast(pl.Int64) if whole and function == "sum" else pl.col(column)
 
@@ -225,7 +228,7 @@ def verdict(name: str, example: tuple, large: bool) -> str | None:
         or by merging, rows ordered by rank, and no side of a join sent to every rank.
     """
     communicator.PIECE, join.SMALL, partition.FEW_RANKS = (16, 1, 1) if large else (2**30, 2**16, 6)
-    deal.SPREAD_BYTES = 0 if large else 2**28
+    deal.SPREAD_BYTES, deal.LITTLE_BYTES = (0, 0) if large else (2**28, 2**20)
     failure = None
     try:
         PROPERTIES[name][0](*example)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from deeprc.applications.base.prepared import sealed
 from deeprc.applications.forecasting.config import DataConfig
 from deeprc.core import fingerprint
 from deeprc.core.contents import named
+from deeprc.core.errors import DeepRCError
 from deeprc.core.files import write_json
 from deeprc.core.stage import run
 
@@ -31,24 +33,18 @@ def main(
     from deeprc.frames import Communicator, Frame  # isort: skip
     import polars as pl
 
-    from deeprc.applications.forecasting.data import read
     from deeprc.applications.forecasting.features import calendar, edges, fill, scale
-    from deeprc.applications.forecasting.grid import lay_out
 
     comm = Communicator.world()
     options = commandline.options(DataConfig, config)
     made_from = fingerprint.prepared(named([data]), options.model_dump(mode="json")) if comm.rank == 0 else None
-    found = read(data, options)
-    grid, covariates = lay_out(found, options, data), found.covariates
+    found, grid = _read(data, options, comm)
+    covariates = found.covariates
     columns = ["y", *covariates]
 
-    # Each rank brings its share of the rows and of the grid; the join brings together what belongs to one time.
-    def share(rows: int) -> tuple[int, int]:
-        return rows * comm.rank // comm.size, rows * (comm.rank + 1) // comm.size
-
-    begin, end = share(len(found.frame))
-    known = Frame.from_arrow(grid.place(found.frame[begin:end]).to_arrow(), comm)
-    times = Frame.from_arrow(grid.stretch(*share(grid.rows)).to_arrow(), comm)
+    # Each rank brings its share of the grid, the first one the rows; the join brings together what belongs to one time.
+    begin, end = (grid.rows * rank // comm.size for rank in (comm.rank, comm.rank + 1))
+    known, times = Frame(grid.place(found.frame), comm), Frame(grid.stretch(begin, end), comm)
     local = times.join(known, on="row", how="left").sort("row").to_polars()
 
     local = local.with_columns(pl.col("y").alias("y_raw"), pl.col("y").is_not_null().alias("observed"))
@@ -96,6 +92,32 @@ def main(
     if comm.rank == 0:
         several = f" of {len(grid.series):,} series" if len(grid.series) > 1 else ""
         print(f"{found.title}: {grid.rows:,} times{several}, a step of {grid.step}, in {comm.size} parts")
+
+
+def _read(data: Path, options: DataConfig, comm):
+    """What the file says, and its grid: read by one rank, whose rows they are; the others hear of the rest.
+
+    A failure of the first rank is the same one of all.
+    """
+    from deeprc.applications.forecasting.data import read
+    from deeprc.applications.forecasting.grid import lay_out
+
+    failure, told = None, None
+    if comm.rank == 0:
+        try:
+            found = read(data, options)
+            grid = lay_out(found, options, data)
+            told = replace(found, frame=found.frame.clear()), grid
+        except Exception as error:
+            failure = error
+            told = type(error) if isinstance(error, DeepRCError) else DeepRCError, str(error) or repr(error)
+    heard = comm.bcast((failure is not None, told))
+    if failure is not None:
+        raise failure
+    if heard[0]:
+        kind, text = heard[1]
+        raise kind(text)
+    return (found, grid) if comm.rank == 0 else heard[1]
 
 
 def _fit_scaler(local, columns: list[str], comm):

@@ -9,6 +9,7 @@ import polars as pl
 
 DEALT, HASHED, EVERYWHERE, ONE = "dealt", "by hash", "everywhere", "on rank 0"
 SPREAD_BYTES = 256 * 2**20  # a side that is larger is never sent to every rank
+LITTLE_BYTES = 2**20  # rows that need no ranks: these are brought together in one message from each
 WIDTHS = {pl.String: 24, pl.Binary: 24, pl.Boolean: 1, pl.Decimal: 16, pl.Date: 4, pl.List: 40, pl.Struct: 32}
 
 
@@ -109,3 +110,8 @@ def spreads(small: Size, other: Size, ranks: int) -> bool:
     Every rank then has the whole side to look through: it may be as large as a rank's share of the other.
     """
     return small.bytes <= SPREAD_BYTES and small.bytes * ranks <= other.bytes + small.bytes
+
+
+def is_little(size: Size) -> bool:
+    """Whether rows are so few that one rank computes with them as fast as all."""
+    return size.bytes <= LITTLE_BYTES

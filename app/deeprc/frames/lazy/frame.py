@@ -13,10 +13,12 @@ from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy import build
 from deeprc.frames.lazy.build import checked, expressions, only, plain
+from deeprc.frames.lazy.forms import AGGREGATES, Forms
 from deeprc.frames.lazy.groups import LazyGroupBy
 from deeprc.frames.lazy.held import HeldRows
 from deeprc.frames.lazy.joins import joined
 from deeprc.frames.lazy.nodes import Local, Node, Project, Slice, Source, Unique, Whole
+from deeprc.frames.lazy.parted import write_parted
 from deeprc.frames.lazy.prune import pruned
 from deeprc.frames.lazy.push import pushed
 from deeprc.frames.lazy.ranks import Outline, Ranks
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from deeprc.frames.frame import Frame
 
 
-class LazyFrame:
+class LazyFrame(Forms):
     """A plan of what to do with a table whose rows are dealt over the ranks.
 
     Its methods have the names and the meaning of those of `polars.LazyFrame`; nothing is read or sent before `collect`.
@@ -101,10 +103,6 @@ class LazyFrame:
             for what, dtype in dtypes.items()
         )
 
-    def with_row_index(self, name: str = "index", offset: int = 0) -> LazyFrame:
-        """The number of each row in a first column."""
-        return self._whole("with_row_index", {"name": name, "offset": offset}, "rows are numbered")
-
     # Rows
 
     def filter(self, *predicates: Any, **constraints: Any) -> LazyFrame:
@@ -170,10 +168,6 @@ class LazyFrame:
 
     limit = head
 
-    def first(self) -> LazyFrame:
-        """The first row."""
-        return self.slice(0, 1)
-
     def tail(self, n: int = 5) -> LazyFrame:
         """The last rows."""
         return self.slice(-n, n) if n else self.slice(0, 0)
@@ -236,8 +230,8 @@ class LazyFrame:
 
     def __getattr__(self, name: str) -> Any:
         """`sum`, `min`, … of every column."""
-        if name in ("sum", "min", "max", "mean", "median", "std", "var", "count", "null_count", "quantile"):
-            return lambda *arguments, **options: self.select(getattr(pl.all(), name)(*arguments, **options))
+        if name in AGGREGATES:
+            return lambda *arguments, **options: self._of_all(name, arguments, options)
         if hasattr(pl.LazyFrame, name) and not name.startswith("_"):
             raise InputError(
                 f"LazyFrame.{name} is not among what runs over ranks",
@@ -264,9 +258,19 @@ class LazyFrame:
         local = piece.held
         return Frame(local if local.columns == self.columns else local.select(self.columns), self.comm)
 
-    def sink_parquet(self, folder: str | Path) -> None:
-        """Run the plan and write a folder of Parquet files, one per rank; it appears when it is whole."""
-        self.collect().write_parquet(folder)
+    def sink_parquet(self, folder: str | Path, *, partition_by: str | Sequence[str] | None = None) -> None:
+        """Run the plan and write a folder of Parquet files, one per rank; it appears when it is whole.
+
+        Parameters
+        ----------
+        partition_by
+            Columns of whole numbers, text or days, which then stand in the names of folders (`year=2013/…`).
+        """
+        frame = self.collect()
+        if partition_by is None:
+            frame.write_parquet(folder)
+        else:
+            write_parted(frame.local, folder, partition_by, self.comm)
 
     def explain(self, *, measured: bool = False) -> str:
         """The plan as it will run, with what each exchange sends: estimated, or `measured` by the last `collect`."""

@@ -26,6 +26,6 @@ class HeldRows:
     def share(self, columns: Sequence[str], ranks: Ranks) -> tuple[pl.LazyFrame, Deal, Size]:
         """This rank's rows; where all of them are, and their size."""
         local = self.frame.local.select(columns)
-        size = ranks.measured(local, Deal())
+        size = ranks.measured(local)
         deal = Deal(ONE if ranks.size == 1 else DEALT)
         return (local if ranks.real else local.clear()).lazy(), deal, size

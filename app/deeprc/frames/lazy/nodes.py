@@ -280,6 +280,16 @@ def uses(root: Node) -> Counter[int]:
     return counted
 
 
+def is_cheap(node: Node) -> bool:
+    """Whether it costs less to do it again than to keep its result: rows read, filtered, computed row by row."""
+    match node:
+        case Source():
+            return True
+        case Filter() | Project():
+            return is_cheap(node.input)
+    return False
+
+
 def _columns(names: Sequence[str]) -> str:
     return f"[{', '.join(names[:6])}{f', … {len(names)} columns' if len(names) > 6 else ''}]"
 

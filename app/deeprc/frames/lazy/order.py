@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from deeprc.frames.lazy.nodes import Aggregate, Node, Slice, Sort, Unique, Whole, Window, bottom_up
+from deeprc.frames.lazy.parts import Asof, Keyed, Numbered, Sample
 from deeprc.frames.lazy.reading import Column, needs
 from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.trees import parts
@@ -50,6 +51,6 @@ def _asks(node: Node, wanted: bool) -> bool:
             return node.maintain_order or node.keep in ("first", "last")
         case Window():
             return wanted or _looks_around(node)
-        case Slice() | Whole():
+        case Slice() | Whole() | Asof() | Keyed() | Numbered() | Sample():
             return True
     return wanted

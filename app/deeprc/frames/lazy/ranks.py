@@ -12,7 +12,7 @@ import polars as pl
 
 from deeprc.core.errors import InputError
 from deeprc.frames.communicator import Communicator
-from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, ONE, Deal, Size, hashed
+from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, ONE, Deal, Size, hashed, is_little
 from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.step import Step, amount
 from deeprc.frames.partition import hashed as hashed_rows
@@ -67,20 +67,19 @@ class Ranks:
         """The rows, computed; from now on their size is known."""
         if piece.held is not None:
             return piece
-        with self.comm.together():
+        counts = np.zeros((self.size, 2), np.int64)
+        with self.comm.together(counts=counts):
             held = collected(piece.rows, engine)
-        return self.keep(piece, held)
-
-    def keep(self, piece: Piece, held: pl.DataFrame) -> Piece:
-        """The piece with these rows of this rank."""
-        size = self.measured(held, piece.deal, piece.size)
+            counts[self.comm.rank] = held.height, held.estimated_size()
+        rows, total = (counts[self.comm.rank] if piece.deal.how == EVERYWHERE else counts.sum(axis=0)).tolist()
+        size = piece.size.counted(rows, total)
         piece.step.size = size
         return replace(piece, rows=held.lazy(), held=held, size=size)
 
-    def measured(self, held: pl.DataFrame, deal: Deal, estimate: Size | None = None) -> Size:
-        mine = np.array([held.height, held.estimated_size()], np.float64)
-        rows, total = (mine if deal.how == EVERYWHERE else self.comm.allreduce(mine)).tolist()
-        return (estimate or Size(rows, 1)).counted(rows, total)
+    def measured(self, held: pl.DataFrame) -> Size:
+        """Of the rows of all ranks."""
+        rows, total = self.comm.allreduce(np.array([held.height, held.estimated_size()], np.float64)).tolist()
+        return Size(rows, 1).counted(rows, total)
 
     def by_hash(self, piece: Piece, keys: Sequence[str], why: str, borders: tuple[int, ...] | None = None) -> Piece:
         """Rows with the same keys on the same rank: that of their hash, or of their range between `borders`."""
@@ -110,7 +109,10 @@ class Ranks:
         if piece.size.bytes > GATHER_BYTES and not small and self.real:
             raise too_large(piece, why)
         counts = np.zeros(self.size, np.int64)
-        frame = self.moved(piece, lambda: shuffle(lambda: (piece.held, _at(counts, piece.held.height)), self.comm))
+        if is_little(piece.size):
+            frame = self.moved(piece, lambda: self._gathered(piece.held))
+        else:
+            frame = self.moved(piece, lambda: shuffle(lambda: (piece.held, _at(counts, piece.held.height)), self.comm))
         step = Step(f"EXCHANGE to rank 0 ({why})", [piece.step], piece.size, self.sent(piece, 1))
         return Piece(frame.lazy(), Deal(ONE), piece.size, step, piece.ordered, frame)
 
@@ -140,12 +142,17 @@ class Ranks:
 
     def _copied(self, held: pl.DataFrame) -> pl.DataFrame:
         with self.comm.together():
-            stream = io.BytesIO()
-            held.write_ipc_stream(stream)
-            packed = stream.getvalue()
+            packed = _packed(held)
         everything = self.comm.allgather(packed)
         with self.comm.together():
-            return pl.concat([pl.read_ipc_stream(io.BytesIO(each)) for each in everything])
+            return _unpacked(everything)
+
+    def _gathered(self, held: pl.DataFrame) -> pl.DataFrame:
+        with self.comm.together():
+            packed = _packed(held)
+        everything = self.comm.gather(packed)
+        with self.comm.together():
+            return held.clear() if everything is None else _unpacked(everything)
 
 
 class Outline(Ranks):
@@ -169,6 +176,16 @@ class Outline(Ranks):
 def collected(rows: pl.LazyFrame, engine: str = STREAMING) -> pl.DataFrame:
     """What Polars makes of the rows; a step of one rank."""
     return rows.collect(engine=engine)
+
+
+def _packed(held: pl.DataFrame) -> bytes:
+    stream = io.BytesIO()
+    held.write_ipc_stream(stream)
+    return stream.getvalue()
+
+
+def _unpacked(streams: Sequence[bytes]) -> pl.DataFrame:
+    return pl.concat([pl.read_ipc_stream(io.BytesIO(each)) for each in streams])
 
 
 def too_large(piece: Piece, why: str) -> InputError:

@@ -144,7 +144,10 @@ def expand(expression: pl.Expr, schema: Mapping[str, pl.DataType], without: Sequ
     if len(selections) > 1:
         return None
     if not selections:
-        return [_column(tree)]
+        try:
+            return [_column(tree)]
+        except pl.exceptions.ComputeError:  # it makes a column of every field of a struct, say
+            return None
     (text, selection) = next(iter(selections.items()))
     names = _selected(selection, schema, without)
     return [_column(_in_place(tree, text, {"Column": name})) for name in names]

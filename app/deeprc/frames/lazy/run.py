@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import polars as pl
 
-from deeprc.frames.lazy import run_join, run_order
+from deeprc.frames.lazy import run_join, run_order, run_parts
 from deeprc.frames.lazy.cuts import cuts
-from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, ONE, Deal, Size, hashed
+from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, ONE, Deal, Size, hashed, is_little
 from deeprc.frames.lazy.nodes import (
     Aggregate,
     Filter,
@@ -21,10 +21,12 @@ from deeprc.frames.lazy.nodes import (
     Unique,
     Whole,
     Window,
+    is_cheap,
     uses,
 )
 from deeprc.frames.lazy.order import in_order, order_matters
 from deeprc.frames.lazy.partial import partials
+from deeprc.frames.lazy.parts import Asof, Keyed, Numbered, Sample
 from deeprc.frames.lazy.ranks import IN_MEMORY, Piece, Ranks
 from deeprc.frames.lazy.several import Concat, Join, Values
 from deeprc.frames.lazy.step import Step
@@ -59,7 +61,7 @@ class PlanRun:
         if id(node) in self.done:
             return self.done[id(node)]
         piece = self._piece(node)
-        if self.uses[id(node)] > 1 and not _is_cheap(node):
+        if self.uses[id(node)] > 1 and not is_cheap(node):
             piece = self.done[id(node)] = self.ranks.hold(piece)
         return piece
 
@@ -95,6 +97,14 @@ class PlanRun:
                 return run_order.unique(self, node)
             case Concat():
                 return run_order.concat(self, node)
+            case Keyed():
+                return run_parts.keyed(self, node)
+            case Numbered():
+                return run_parts.numbered(self, node)
+            case Sample():
+                return run_parts.sample(self, node)
+            case Asof():
+                return run_parts.asof(self, node)
         # Nothing that a user writes leads here: a kind of step was added to the nodes, and not above.
         raise AssertionError(f"no way to run a step {type(node).__name__}")
 
@@ -139,7 +149,11 @@ class PlanRun:
             return self._stepped(
                 node.title, gathered, gathered.rows.select(two.merge).select(two.last), gathered.deal, size
             )
-        together = ranks.by_hash(partial, keys, "partial results")
+        partial = ranks.hold(partial)
+        if is_little(partial.size):
+            together = ranks.one(partial, "partial results")
+        else:
+            together = ranks.by_hash(partial, keys, "partial results")
         merged = together.rows.group_by(keys).agg(two.merge).select(*keys, *two.last)
         assert schema.names()[: len(keys)] == keys
         return self._stepped(node.title, together, merged, together.deal, size)
@@ -191,20 +205,13 @@ class PlanRun:
 
     def _local(self, node: Node, piece: Piece, deal: Deal, size: Size, *, engine: str | None = None) -> Piece:
         """What a rank does with its rows alone."""
-        return self._stepped(node.title, piece, node.made(piece.rows), deal, size, engine)
+        rows = node.made(piece.rows)
+        if deal.how == ONE and self.ranks.comm.rank and not isinstance(node, Filter | Project):
+            rows = rows.clear()  # an aggregate makes a row of no rows, too: there is one of all ranks
+        return self._stepped(node.title, piece, rows, deal, size, engine)
 
     def _stepped(
         self, title: str, piece: Piece, rows: pl.LazyFrame, deal: Deal, size: Size, engine: str | None = None
     ) -> Piece:
         made = Piece(rows, deal, size, Step(title, [piece.step], size), piece.ordered)
         return made if engine is None else self.ranks.hold(made, engine)
-
-
-def _is_cheap(node: Node) -> bool:
-    """Whether it costs less to do it again than to keep its result: rows read, filtered, computed row by row."""
-    match node:
-        case Source():
-            return True
-        case Filter() | Project():
-            return _is_cheap(node.input)
-    return False

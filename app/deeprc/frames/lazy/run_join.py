@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, ONE, Deal, Size, spreads
+from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, ONE, Deal, Size, is_little, spreads
 from deeprc.frames.lazy.footers import RANGED
+from deeprc.frames.lazy.nodes import Node, is_cheap
 from deeprc.frames.lazy.ranks import Piece
 from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.step import Step
@@ -22,6 +23,8 @@ RIGHT_EVERYWHERE = ("inner", "left", "semi", "anti", "cross")
 LEFT_EVERYWHERE = ("inner", "right", "cross")
 MATCHING = 0.5  # of the rows have a match in a semi join, when nothing better is known
 FEW_KEYS = 200_000  # of so many at most a set is made, by which rows are chosen where they are read
+MOST_HELD = 2**30  # bytes of a side, estimated, that is computed for the sake of its size
+ASKED = 0.2  # times as many rows as the right side has may a semi join's left one have, to send its keys first
 SELECTIVE = 0.5  # of the rows of a table, or fewer, must be left for that
 PLAIN_KEYS = (*RANGED, pl.UInt64, pl.String)
 
@@ -35,14 +38,36 @@ def join(run: PlanRun, node: Join) -> Piece:
     return Piece(node.made(left.rows, right.rows), deal, step.size, step, False)
 
 
+def _known(run: PlanRun, node: Node, piece: Piece, other: Piece) -> Piece:
+    """A side, computed if it may turn out to be so little that the other one, which is not, can stay where it is."""
+    sure = piece.size.measured or is_cheap(node) or piece.size.bytes > MOST_HELD
+    return piece if sure or is_little(other.size) else run.ranks.hold(piece)
+
+
 def _lean(right: Piece, node: Join) -> Piece:
     """A semi join's right side on its way, without what the join does not look at: all but different keys."""
-    if node.how not in ("semi", "anti") or right.held is not None:
+    if right.held is not None:
         return right
     keys = list(node.right_on)
     names = {name: name for name in keys}
     rows = right.rows.select(keys).unique()
     return replace(right, rows=rows, deal=right.deal.renamed(names), size=right.size.part(MATCHING))
+
+
+def _asked(run: PlanRun, node: Join, left: Piece, right: Piece) -> tuple[Piece, Piece]:
+    """A semi join's sides; of the right one only what the left one's few rows ask for, before it travels."""
+    ranks = run.ranks
+    if right.held is not None or left.size.rows > ASKED * right.size.rows or node.options.get("nulls_equal"):
+        return left, right
+    left = ranks.hold(left)
+    if left.size.rows > min(ASKED * right.size.rows, FEW_KEYS):
+        return left, right
+    rows = left.held.lazy().select(node.left_on).unique()
+    keys = Piece(rows, Deal(), left.size, Step("different keys", [left.step], left.size))
+    keys = ranks.everywhere(keys, "keys that the right side is asked for")
+    there = right.rows.join(keys.rows, left_on=node.right_on, right_on=node.left_on, how="semi")
+    step = Step("SEMI JOIN with these keys", [right.step, keys.step], right.size)
+    return left, replace(right, rows=there, size=replace(right.size, rows=keys.size.rows, measured=False), step=step)
 
 
 def _matching(node: Join, left: Piece, right: Piece) -> tuple[Piece, Piece]:
@@ -86,7 +111,9 @@ def _placed(run: PlanRun, node: Join, left: Piece, right: Piece) -> tuple[Piece,
     at_left, at_right = left.deal.places(node.left_on), right.deal.places(node.right_on)
     if at_left is not None and at_left == at_right and left.deal.like(right.deal):
         return left, right, _kept(node)
-    if at_right is None:
+    left, right = _known(run, node.left, left, right), _known(run, node.right, right, left)
+    if at_right is None and node.how in ("semi", "anti"):
+        left, right = _asked(run, node, left, right)
         right = _lean(right, node)
     sides = {"left": left, "right": right}
     small, large = ("left", "right") if left.size.bytes < right.size.bytes else ("right", "left")

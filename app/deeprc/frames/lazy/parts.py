@@ -1,0 +1,113 @@
+"""Steps for which the order of the rows counts, computed by parts: by key, by number, by the nearest row of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import polars as pl
+
+from deeprc.frames.lazy.empty import empty
+from deeprc.frames.lazy.nodes import Node, One
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Keyed(One):
+    """What Polars makes of all rows of a key, in their order; the order of the result is left open.
+
+    Parameters
+    ----------
+    keys
+        Columns of the input; columns of these names in the result have the same values.
+    call, what
+        What is done to the rows of whole keys, and how a person calls it.
+    """
+
+    keys: tuple[str, ...]
+    call: Callable[[pl.LazyFrame], pl.LazyFrame]
+    what: str
+
+    def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return self.call(rows)
+
+    @property
+    def title(self) -> str:
+        return f"{self.what} BY {', '.join(self.keys)}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Numbered(One):
+    """The number of each row over all ranks, in a first column."""
+
+    name: str
+    offset: int
+
+    def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.with_row_index(self.name, self.offset)
+
+    @property
+    def title(self) -> str:
+        return f"WITH ROW INDEX {self.name}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Sample(One):
+    """Rows drawn without replacement, in their order; the same ones on any number of ranks.
+
+    Parameters
+    ----------
+    n, fraction
+        How many rows, or which part of them: one of both.
+    """
+
+    n: int | None
+    fraction: float | None
+    seed: int
+
+    def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows
+
+    @property
+    def title(self) -> str:
+        return f"SAMPLE {self.fraction if self.n is None else self.n}, seed {self.seed}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Asof(Node):
+    """Each row of the left side with the nearest one of the right side; the rows keep their order.
+
+    Parameters
+    ----------
+    left_by, right_by
+        The keys whose rows alone are looked at.
+    options
+        Polars' other arguments.
+    """
+
+    left: Node
+    right: Node
+    left_by: tuple[str, ...]
+    right_by: tuple[str, ...]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.left, self.right
+
+    def made(self, left: pl.LazyFrame, right: pl.LazyFrame) -> pl.LazyFrame:
+        by = {"by_left": list(self.left_by), "by_right": list(self.right_by)} if self.left_by else {}
+        return left.join_asof(right, **by, **self.options)
+
+    def over(self, *inputs: Node) -> Node:
+        left, right = inputs
+        if left is self.left and right is self.right:
+            return self
+        schema = self.made(empty(left.schema), empty(right.schema)).collect_schema()
+        return replace(self, left=left, right=right, schema=schema)
+
+    @property
+    def title(self) -> str:
+        told = {name: value for name, value in self.options.items() if value is not None}
+        by = f" BY {', '.join(self.left_by)}" if self.left_by else ""
+        return f"ASOF JOIN{by} " + ", ".join(f"{name}={value}" for name, value in told.items())
