@@ -69,6 +69,25 @@ rule two_nodes:
         'echo "$SLURMD_NODENAME $SLURM_NNODES ${{API_TOKEN:+secret}}"'
 
 
+rule too_large:
+    output:
+        "large.txt",
+    resources:
+        mem_mb=60,
+    shell:
+        "python -c 'import time; block = bytearray(200_000_000); time.sleep(60)'"
+
+
+rule too_long:
+    output:
+        "long.txt",
+    resources:
+        mem_mb=60,
+        runtime=0.05,
+    shell:
+        "sleep 61"
+
+
 rule one_rank_fails:
     output:
         "never.txt",

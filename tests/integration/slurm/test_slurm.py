@@ -42,7 +42,7 @@ def done(launch, cluster, tmp_path_factory, stranger):
     """A run with jobs of every kind, one of which fails."""
     folder = tmp_path_factory.mktemp("done")
     targets = [*ONE, *(f"alone/{n}.txt" for n in range(4)), *(f"devices/{n}.txt" for n in range(4))]
-    targets += ["world.txt", "two.txt", "script.txt", "never.txt"]
+    targets += ["world.txt", "two.txt", "script.txt", "never.txt", "large.txt", "long.txt"]
     began = time.monotonic()
     token = secrets.token_hex(16)
     process = launch(folder, "--keep-going", *QUIET, *targets, API_TOKEN=token)
@@ -161,6 +161,13 @@ def test_one_rank_that_fails_ends_the_job_and_is_shown(done):
     assert job["time"] - job["start"] < 30
 
 
+def test_memory_above_the_limit_is_told_apart_from_a_runtime_that_is_over(done):
+    output = done[2]
+    (large,) = [line for line in output.splitlines() if "FAILED: too_large (" in line]
+    assert "ended for its memory: " in large and large.endswith("MB were in use, mem_mb allows 60)")
+    assert output.count("FAILED: too_long (ended after its runtime of 0.05 min)") == 1, output
+
+
 def test_the_site_has_the_word_on_the_allocation(done):
     """Its options, which PSI/J knows nothing of, reach `sbatch`; and all accelerators were asked for."""
     *_, name, job, left, _, _ = done
@@ -257,7 +264,8 @@ def test_a_plan_without_a_run_works_on_any_machine(launch, tmp_path):
     assert "one" in output
 
 
-def test_why_the_pilot_waits_in_the_queue_is_told(cluster, site, tmp_path, monkeypatch):
+def test_why_the_pilot_waits_in_the_queue_is_told_and_why_it_waits_no_longer(cluster, site, tmp_path, monkeypatch):
+    """The controller is started anew meanwhile, which loses no job; then somebody cancels it."""
     for name, value in (cluster.environment | {"DEEPRC_ADDRESS": "127.0.0.1"}).items():
         monkeypatch.setenv(name, value)
     pilot = Pilot(Allocation(load_site(site), runtime=600), tmp_path / "pilot")  # the partition allows 60 minutes
@@ -265,6 +273,14 @@ def test_why_the_pilot_waits_in_the_queue_is_told(cluster, site, tmp_path, monke
     try:
         wait_for(lambda: pilot.allocation.queue_state, BEGIN)
         assert pilot.allocation.queue_state.startswith("PENDING (Partition")  # …Config at first, then …TimeLimit
+        pilot.allocation.look_after()
+        assert not pilot.allocation.ended
+        cluster.kill("slurmctld")
+        cluster.start()
+        wait_for(lambda: pilot.allocation.queue_state, 30)
+        cluster.call("scancel", f"--name={pilot.allocation.job}")
+        wait_for(lambda: pilot.allocation.look_after() or pilot.allocation.ended, 60)
+        assert pilot.allocation.why == "its job was cancelled (scancel)"
     finally:
         pilot.close()
     wait_for(lambda: not cluster.jobs(), 30)
