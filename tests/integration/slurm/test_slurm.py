@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from deeprc.launch import Layout, compose
-from deeprc.pilot import Allocation, Outcome, Pilot, Task
-from deeprc.pilot.queueing import Queueing
 from deeprc.sites import load_site
 from pilots import QUIET, events, finish, holding, jobs_that_began, start, survivors, wait_for, watched
 from strangers import GREET, TALK, attempt, listening
@@ -262,50 +260,3 @@ def test_a_plan_without_a_run_works_on_any_machine(launch, tmp_path):
     code, output = finish(launch(tmp_path, "-n", "--", "one/0.txt", SLURM_CONF="/etc/another.conf"), 60)
     assert code == 0, output
     assert "one" in output
-
-
-def test_why_the_pilot_waits_in_the_queue_is_told_and_why_it_waits_no_longer(cluster, site, tmp_path, monkeypatch):
-    """The controller is started anew meanwhile, which loses no job; then somebody cancels it."""
-    for name, value in (cluster.environment | {"DEEPRC_ADDRESS": "127.0.0.1"}).items():
-        monkeypatch.setenv(name, value)
-    pilot = Pilot(Allocation(load_site(site), runtime=600), tmp_path / "pilot")  # the partition allows 60 minutes
-    pilot.start()
-    try:
-        wait_for(lambda: pilot.allocation.queue_state, BEGIN)
-        assert pilot.allocation.queue_state.startswith("PENDING (Partition")  # …Config at first, then …TimeLimit
-        pilot.allocation.look_after()
-        assert not pilot.allocation.ended
-        cluster.kill("slurmctld")
-        cluster.start()
-        wait_for(lambda: pilot.allocation.queue_state, 30)
-        cluster.call("scancel", f"--name={pilot.allocation.job}")
-        wait_for(lambda: pilot.allocation.look_after() or pilot.allocation.ended, 60)
-        assert pilot.allocation.why == "its job was cancelled (scancel)"
-    finally:
-        pilot.close()
-    wait_for(lambda: not cluster.jobs(), 30)
-
-
-def test_an_account_and_a_queue_are_given_to_slurm_and_reserved_cores_left_alone(cluster, site, tmp_path, monkeypatch):
-    """This Slurm charges nobody, and so takes any account: what it was told is looked at."""
-    for name, value in (cluster.environment | {"DEEPRC_ADDRESS": "127.0.0.1"}).items():
-        monkeypatch.setenv(name, value)
-    pilot = Pilot(
-        Allocation(load_site(site), "reserved", queueing=Queueing("hydrology"), runtime=5), tmp_path / "pilot"
-    )
-    assert pilot.allocation.cores == 3
-    outcomes: list[Outcome] = []
-    pilot.start()
-    try:
-        pilot.submit([Task("a", ["/bin/true"], ranks=3), Task("b", ["/bin/true"])])
-        wait_for(cluster.jobs, BEGIN)
-        assert cluster.call("squeue", "--noheader", "--format=%a %P").split() == ["hydrology", "debug"]
-        wait_for(lambda: outcomes.extend(pilot.outcomes()) or len(outcomes) == 2 or pilot.allocation.ended, BEGIN)
-    finally:
-        pilot.close()
-    assert {outcome.state for outcome in outcomes} == {"DONE"}, pilot.allocation.why
-    cores = {outcome.uid: {core for _, core in outcome.cores} for outcome in outcomes}
-    assert cores["a"] == {1, 2, 3}
-    assert cores["b"] < {1, 2, 3}
-    wait_for(lambda: not cluster.jobs(), 30)
-    assert survivors(tmp_path) == {}
