@@ -1,6 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
+from deeprc.bench.synchronisation import Network, modelled
 from deeprc.core.errors import ConfigError
 from deeprc.learning.synchronisation import Synchronisation, Traffic, nodes
 from samples.peers import on_ranks
@@ -55,3 +56,9 @@ def test_averages_within_nodes_need_nodes():
         on_ranks(4, lambda peers: nodes(how, peers))
     how = Synchronisation(kind="hierarchical", ranks_per_node=2)
     assert on_ranks(4, lambda peers: nodes(how, peers))[0] == [0, 0, 1, 1]
+
+
+def test_what_a_slow_network_adds_to_a_step():
+    """Two nodes with a link each carry 4 MB, and three rounds of a ring of four ranks wait for 20 ms six times each."""
+    slow = Network(bandwidth=1e8 / 8, latency=20e-3)
+    assert modelled(0.1, 4e6, 3, ranks=4, nodes=2, network=slow) == pytest.approx(0.1 + 0.16 + 0.36)

@@ -13,7 +13,9 @@ COMPILERS = ("g++", "clang++", "c++")
 
 
 def compiled(module: torch.nn.Module) -> None:
-    """Compile a module where it is, at its first use: names of weights stay as they are.
+    """Compile a module of a class of one's own (torch leaves its own classes as they are), at its first use.
+
+    Names of weights stay as they are.
 
     Raises
     ------
