@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from deeprc.commands.image import app
-from deeprc.images import load_catalog, publish, sif, transfer, verify
+from deeprc.images import load_catalog, publish, sif, sign, transfer, verify
 from deeprc.images.errors import ImageError, RegistryError
 from deeprc.images.registry import ImageRegistry
 from small_images import MACHINE, files
@@ -98,7 +99,7 @@ def test_a_login_is_refused_before_anything_is_sent(world, guarded, monkeypatch,
     assert transfer.pull(image, world.store, MACHINE).digest == held.digest
 
 
-def test_what_is_here_is_signed_with_a_key_that_has_a_passphrase(world, closed_key, monkeypatch):
+def test_what_is_here_is_signed_with_a_key_that_has_a_passphrase(world, closed_key, other_key, monkeypatch):
     def deeprc(*arguments: str) -> object:
         return CliRunner().invoke(app, ["sign", "cpu", *map(str, arguments)])
 
@@ -107,14 +108,35 @@ def test_what_is_here_is_signed_with_a_key_that_has_a_passphrase(world, closed_k
     name, words = closed_key.fingerprint.lower(), world.folder / "words"
     assert "the key has a passphrase" in str(deeprc(name).exception)
     words.write_text("wrong\n")
+    words.chmod(0o644)
+    assert f"the passphrase is open to others\n  found: mode 0644\n  fix: `chmod 600 {words}`" in str(
+        deeprc(name, "--passphrase-file", words).exception
+    )
+    words.chmod(0o600)
     assert "its passphrase is another one" in str(deeprc(name, "--passphrase-file", words).exception)
     words.write_text("open sesame\n")
+    # Neither a key that the environment names signs instead, nor another one of the keyring.
+    subprocess.run(["openssl", "genrsa", "-out", world.folder / "any.pem", "2048"], check=True, capture_output=True)
+    monkeypatch.setenv("APPTAINER_SIGN_KEY", str(world.folder / "any.pem"))
+    shutil.copy(held.path, probe := world.folder / "probe.sif")
+    with pytest.raises(
+        ImageError, match=f"not signed with the key that was asked for\n  found: {closed_key.fingerprint}"
+    ):
+        sign.Signer("A" * 40, "0", "open sesame").sign(probe)
     assert not (done := deeprc(name, "--passphrase-file", words)).exception, done.exception
     signed = world.store.find("cpu", MACHINE)
     assert (signed.signed_by, signed.source) == (closed_key.fingerprint, "built") and signed.digest != held.digest
     assert transfer.check_signature(signed.path, closed_key.fingerprint) == closed_key.fingerprint
     again = deeprc(f"0x{closed_key.fingerprint}", "--passphrase-file", words)
     assert not again.exception and len(world.store.held()) == 2
+    # With another key: the unsigned one is signed, though the signed copy is newer.
+    for _ in range(2):
+        monkeypatch.setenv("APPTAINER_KEYSDIR", str(other_key.folder))
+        assert not (done := deeprc(other_key.fingerprint)).exception, done.exception
+        assert sif.signers(world.store.find("cpu", MACHINE).path) == {other_key.fingerprint}
+    assert len(world.store.held()) == 3
+    world.store.remove(world.store.find("cpu", MACHINE))
+    monkeypatch.setenv("APPTAINER_KEYSDIR", str(closed_key.folder))
     # Once it is pinned, the unsigned one is not what it should be; what to do is said, and is enough.
     world.publish(digests={MACHINE: signed.digest}, key=closed_key.fingerprint)
     world.trust(closed_key)
