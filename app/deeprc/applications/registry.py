@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from deeprc.applications.base.application import Application
 from deeprc.core.errors import ConfigError, nearest
-from deeprc.core.needs import GROUP, THEIRS, points
+from deeprc.core.needs import GROUP, THEIRS, load, points
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 MINE = "mine"  # the key of a study's own options, which its Snakefile keeps from the pipelines
@@ -84,7 +84,7 @@ def _only(name: str, found: list[EntryPoint]) -> Application:
 
 def _load(point: EntryPoint) -> Application:
     try:
-        made = point.load()
+        made = load(point)
     except THEIRS as error:
         raise ConfigError(
             "this application cannot be imported",

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from packaging.requirements import Requirement
 
 from deeprc.core.errors import ConfigError
+from deeprc.core.undone import undone
 
 GROUP = "deeprc.applications"
 THEIRS = (Exception, SystemExit)  # what somebody else's code may end with
@@ -58,6 +61,32 @@ def points() -> list[EntryPoint]:
     return found
 
 
+def load(point: EntryPoint) -> Any:
+    """The object of an entry point; what its import did to this process is undone (`deeprc.core.undone`).
+
+    Raises
+    ------
+    ImportError
+        Where it, or a package that it is in, changes the working directory when it is imported: what the process
+        looks for there by relative names, from its configuration on, would be sought elsewhere.
+    """
+    parts = point.module.split(".")
+    for depth in range(len(parts)):
+        module = ".".join(parts[: depth + 1])
+        if _leaves(module):
+            raise ImportError(f"{module} changes the working directory when it is imported")
+    with undone():
+        return point.load()
+
+
+@cache
+def _leaves(module: str) -> bool:
+    """Whether its import, which is made once, changed the working directory."""
+    with undone() as place:
+        import_module(module)
+    return place.left
+
+
 def distribution(name: str) -> str:
     """The distribution that the application `name` is from."""
     return next((point.dist.name for point in points() if point.name == name and point.dist), OURS)
@@ -66,7 +95,7 @@ def distribution(name: str) -> str:
 @cache
 def ours() -> dict[str, tuple[Need, ...]]:
     """What the applications that come with Deep RC need, by application."""
-    return {point.name: point.load().needs for point in points() if point.dist and point.dist.name == OURS}
+    return {point.name: load(point).needs for point in points() if point.dist and point.dist.name == OURS}
 
 
 def extras(stage: str | None = None) -> list[str]:
@@ -100,6 +129,6 @@ def _packages(point: EntryPoint) -> Iterator[str]:
 
 def _needs(point: EntryPoint) -> tuple[Need, ...]:
     try:
-        return getattr(point.load(), "needs", ())
+        return getattr(load(point), "needs", ())
     except THEIRS:  # who runs it is told (`deeprc.applications.registry`); a report of others does without it
         return ()

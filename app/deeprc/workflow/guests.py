@@ -14,9 +14,10 @@ from packaging.utils import canonicalize_name
 from deeprc.applications.base.application import Application
 from deeprc.core.errors import ConfigError
 from deeprc.core.needs import OURS, THEIRS, distribution, packages
+from deeprc.core.undone import stays
 from deeprc.images.catalog import Image
 
-STAGE = re.compile(r"python3? -m ([A-Za-z_][\w.]*)")  # in a rule's command
+STAGE = re.compile(r"python3? (?:-\w+ )*-m ([A-Za-z_][\w.]*)")  # in a rule's command
 
 
 @contextmanager
@@ -27,10 +28,23 @@ def theirs(workflow: Any, application: Application, targets: list[str]) -> Itera
     ------
     ConfigError
         For a stage that is not there; a section of the report that cannot be imported; rules that cannot be read, have
-        another's name or one without that of their application; a target that none of them makes.
+        another's name or one without that of their application; a target that none of them makes; another
+        working directory than before.
     """
     file = application.rules or f"rules/{application.name}.smk"
     mend = f"mend the package that the application '{application.name}' is from"
+    with stays() as place:
+        yield from _looked_at(workflow, application, targets, file, mend)
+    if place.left:
+        raise ConfigError(
+            f"the application '{application.name}' changes the working directory when its rules are read",
+            where=file,
+            expected="the one that the run was started in, or that --directory names",
+            fix=mend,
+        )
+
+
+def _looked_at(workflow: Any, application: Application, targets: list[str], file: object, mend: str) -> Iterator[None]:
     for stage in application.stages:
         _refuse_absent(f"{application.package}.{stage}", f"the stages of '{application.name}'", mend)
     if workflow.is_main_process and distribution(application.name) != OURS:  # a second of imports, once a run

@@ -125,10 +125,19 @@ rule {0}_all:
 """
 # Name of an application -> its rules, and what is told of it; § is the folder of its package.
 WRONG = {
-    "absent": (MAKES.replace(".prepare", ".evaluate"), "§/absent.smk:2: rule absent_all", "no module faulty.evaluate"),
+    "absent": (
+        MAKES.replace("-m faulty.prepare", "-P -m faulty.evaluate"),
+        "§/absent.smk:2: rule absent_all",
+        "no module faulty.evaluate",
+    ),
     "clash": (MAKES.replace("rule {0}_all", "rule clash_prepare"), "§/clash.smk", "clash_prepare is already used"),
     "empty": ("", "the application 'empty' leaves no metrics", "expected: metrics.json among them"),
     "ends": ("import sys\nsys.exit(0)\n", "§/ends.smk", "these rules cannot be read", "found: SystemExit: 0"),
+    "moves": (
+        "import os\nos.chdir('/')\n" + MAKES,
+        "§/moves.smk",
+        "'moves' changes the working directory when its rules",
+    ),
     "other": (MAKES.replace("rule {0}_all", "rule report"), "§/other.smk:2", "found: report"),
     "silent": (MAKES.replace("metrics", "figures"), "§/silent.smk", "'silent' makes metrics.json, which it says"),
     "staged": (MAKES, "the stages of 'staged'", "no module faulty.train"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -182,3 +183,46 @@ def test_two_of_one_name_and_one_that_is_broken_stop_only_who_uses_them(tmp_path
     done = subprocess.run(listed, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
     assert done.returncode == 2 and "guest        guest-package 1.0: cannot be used" in done.stdout, done.stdout
     assert done.stderr.count("error: ") == 2 and "2 applications are called 'forecasting'" in done.stderr
+
+
+RESTLESS = """
+import locale, os, signal, sys
+print("loud"), os.system("echo of another process")
+os.environ["LEFT"], sys.path[:0] = "behind", ["/first"]
+os.environ.pop("KEPT")
+sys.path.append("/last")
+os.umask(0o007), signal.signal(signal.SIGUSR1, signal.SIG_IGN), locale.setlocale(locale.LC_ALL, "C.UTF-8")
+"""
+STATE = """
+import locale, os, signal, sys
+state = lambda: (os.getcwd(), dict(os.environ), list(sys.path), os.umask(0o022), signal.getsignal(signal.SIGUSR1),
+                 locale.setlocale(locale.LC_ALL))
+before = state()
+from deeprc.applications.registry import broken
+from deeprc.core import needs
+needs.packages()  # whoever loads it first
+print(broken().get("guest"))
+after = state()
+assert after[2][: len(before[2])] == before[2], after[2]
+assert (*after[:2], *after[3:]) == (*before[:2], *before[3:]), (before, after)
+"""
+
+
+@pytest.mark.parametrize("file", ["__init__.py", "application.py", None])
+def test_what_the_import_of_a_guest_does_to_the_process_is_undone(tmp_path, file):
+    """All of it; one that changes the working directory cannot be used, whichever of its modules does."""
+    install(tmp_path, {"guest": "APPLICATION"})
+    (tmp_path / "guest_package" / "application.py").write_text(RESTLESS + GUEST)
+    if file:
+        with (tmp_path / "guest_package" / file).open("a") as module:
+            module.write("\nimport os\nos.chdir('/')\n")
+    environment = {"PYTHONPATH": str(tmp_path), "KEPT": "", "PATH": os.environ["PATH"]}
+    done = subprocess.run([sys.executable, "-c", STATE], env=environment, capture_output=True, text=True, cwd=tmp_path)
+    module = "guest_package" if file == "__init__.py" else "guest_package.application"
+    wrong = (
+        "guest_package.application:APPLICATION of the package guest-package: this application cannot be imported\n"
+        f"  found: ImportError: {module} changes the working directory when it is imported\n"
+        "  fix: mend the package, or uninstall it"
+    )
+    assert (done.returncode, done.stdout) == (0, f"{wrong if file else None}\n"), done.stderr
+    assert file == "__init__.py" or done.stderr == "loud\nof another process\n"
