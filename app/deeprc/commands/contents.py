@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from deeprc.commands import shown
 from deeprc.core.errors import ConfigError
 from deeprc.images import bundle as bundles
 from deeprc.images import debian, supplies, transfer, verify
@@ -96,7 +97,6 @@ def install(
     catalog = load_catalog()
     known = set(map(transfer.require_digest, digest or []))
     for held in bundles.install(file, store, catalog, names or [], digests=known, unverified=unverified):
-        typer.echo(f"{held.path}\n  {held.digest}, {held.size / 1e6:.0f} MB")
-        image = catalog.find(held.name)
-        if held.digest not in known and not (image and (image.key or held.architecture in image.digests)):
+        shown.show(held)
+        if held.unverified:
             typer.echo(f"warning: {held.name} is NOT VERIFIED", err=True)

@@ -193,6 +193,8 @@ def push(
     Address.parse(destination)  # before the image is read whole
     image, held = load_catalog().image(name), publish.newest(Store(), name, arch)
     typer.echo(f"{held.path.name}, {age.words(held.path)}", err=True)
+    for line in publish.notices(image, held):
+        typer.echo(line, err=True)
     done = publish.push(held, destination)
     typer.echo(f"{done.address}\n{done.index}   for {', '.join(done.digests)}\n")
     typer.echo(publish.catalog_lines(image, done, held), nl=False)

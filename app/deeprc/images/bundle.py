@@ -49,6 +49,7 @@ def write(chosen: Sequence[tuple[Image, Held]], target: Path) -> Iterator[str]:
     for image, held in chosen:
         if (found := sif.digest(held.path)) != held.digest:
             raise ImageError("not the image that was put here", where=held.path, found=found, expected=held.digest)
+        transfer.check(held.path, image, held.architecture)
         documents.require_beside(held.path, held.name, held.digest)
         entries.append(image.model_copy(update={"digests": {held.architecture: held.digest}}))
         files |= {path.name: path for path in [held.path, *documents.beside(held.path)] if path.is_file()}
@@ -97,13 +98,16 @@ def install(
             told = [why for image in unknown if (why := unchecked(image, catalog))]
             if told and not unverified:
                 raise ImageError("not verified", where=file, found="; ".join(told), fix=VERIFY)
-            return [_install(archive, image, sums, store, catalog) for image in wanted]
+            doubted = [image for image in unknown if unchecked(image, catalog)]
+            return [_install(archive, image, sums, store, catalog, image not in doubted) for image in wanted]
     except (tarfile.TarError, OSError, KeyError, ValueError, yaml.YAMLError) as error:
         expected = "what `deeprc image bundle` writes"
         raise ImageError("not a whole bundle of images", where=file, found=error, expected=expected) from None
 
 
-def _install(archive: tarfile.TarFile, image: Image, sums: dict[str, str], store: Store, catalog: Catalog) -> Held:
+def _install(
+    archive: tarfile.TarFile, image: Image, sums: dict[str, str], store: Store, catalog: Catalog, verified: bool
+) -> Held:
     [(architecture, digest)] = image.digests.items()
     known = catalog.find(image.name) or image
     if (pinned := known.digests.get(architecture, digest)) != digest:
@@ -111,7 +115,7 @@ def _install(archive: tarfile.TarFile, image: Image, sums: dict[str, str], store
             f"the bundle's image {image.name} is not the one that the catalog pins", found=digest, expected=pinned
         )
     if held := whole.find(store, known.model_copy(update={"digests": {architecture: digest}}), architecture):
-        return held
+        return transfer.again(held, known, store, verified=verified)
     [name] = [name for name, code in sums.items() if f"sha256:{code}" == digest]
     with store.lock(f"pull-{digest.removeprefix('sha256:')[:16]}"):
         part = store.part(digest)
@@ -122,7 +126,7 @@ def _install(archive: tarfile.TarFile, image: Image, sums: dict[str, str], store
                 raise ImageError("the image in the bundle is damaged", where=name, found=found, expected=digest)
             signed_by = transfer.check(part, known, architecture)
             facts = {"source": image.uri or "bundle", "signed_by": signed_by, "stages": list(image.stages)}
-            return store.adopt(part, image.name, architecture, digest, **facts)
+            return store.adopt(part, image.name, architecture, digest, unverified=not verified, **facts)
         finally:
             part.unlink(missing_ok=True)
 

@@ -29,9 +29,14 @@ class Held(BaseModel):
     content: str | None = None  # the hash of what went into a build
     stages: list[Stage] = []
     signed_by: str | None = None
+    unverified: bool = False  # nobody but a bundle said what it must be
     shared: bool = False
     foreign: bool = False  # so its file is read once by everybody who uses it (see `trust`)
     doubt: str | None = None  # why nothing but a digest that the catalog pins is believed of it
+
+    def told(self, pinned: str | None) -> str | None:
+        """What is to be said where nobody said what it must be; `pinned` is the catalog's digest."""
+        return "NOT VERIFIED" if self.unverified and self.digest != pinned else None
 
 
 def named(path: str) -> tuple[str, str] | None:

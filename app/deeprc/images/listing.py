@@ -38,6 +38,7 @@ def kept(catalog: Catalog, store: Store) -> list[Held]:
 def line(row: dict) -> list[str]:
     """A row for people, who see the path elsewhere: it is long."""
     here = f"{row['digest'].removeprefix('sha256:')[:8]}, {row['age']}" if row["path"] else None
+    here = f"{here}, {row['doubt']}" if here and row["doubt"] else here
     absent = row["passed_over"] or ("published" if row["uri"] else "not published")
     several = ["\n".join(row[name]) for name in ("architectures", "stages")]
     return [row["name"], several[0], row["mpi"].replace(", ", "\n"), row["accelerator"], several[1], here or absent]
@@ -63,5 +64,6 @@ def _row(image: Image, store: Store, all_held: list[Held], architecture: str) ->
         "path": str(held.path) if held else None,
         "built": datetime.datetime.fromtimestamp(made, datetime.UTC).isoformat() if made else None,
         "age": age.words(held.path) if held else None,
+        "doubt": held.told(pinned) if held else None,
         "passed_over": passed_over or None,
     }

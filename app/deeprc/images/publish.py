@@ -7,12 +7,13 @@ import hashlib
 import json
 import textwrap
 import urllib.parse
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
-from deeprc.images import apptainer, documents, labels, whole
+from deeprc.images import apptainer, documents, labels, sif, transfer, whole
 from deeprc.images.catalog import Image, load_catalog
 from deeprc.images.errors import ImageError, RegistryError
 from deeprc.images.held import BUILT, Held
@@ -68,13 +69,35 @@ def newest(store: Store, name: str, architecture: str) -> Held:
 
 def catalog_lines(image: Image, published: Published, held: Held) -> str:
     """What the catalog needs so that everybody gets what was published: lines of its entry, or one of its own."""
-    facts = {"uri": str(replace(published.address, tag=None)), "digests": published.digests, "key": held.signed_by}
+    facts = {
+        "uri": str(replace(published.address, tag=None)),
+        "digests": published.digests,
+        "key": held.signed_by or image.key,
+    }
     if image.name in [each.name for each in load_catalog().images]:
         lines = yaml.safe_dump({name: value for name, value in facts.items() if value}, sort_keys=False, width=200)
         return f"In the catalog, for {image.name}:\n{textwrap.indent(lines, '    ')}"
     entry = {**image.model_dump(mode="json", exclude_defaults=True), **facts}
     lines = yaml.safe_dump([entry], sort_keys=False, width=200)
     return f"In the catalog, an entry of its own, after the one of the whole image:\n{textwrap.indent(lines, '  ')}"
+
+
+def notices(image: Image, held: Held) -> Iterator[str]:
+    """What whoever publishes should know before: that it was not verified, or that no signature will be asked for.
+
+    Raises
+    ------
+    ImageError
+        Where the catalog names a key, and the image is not signed with it: everybody's pull would refuse it.
+    """
+    if image.key and held.signed_by != image.key:
+        transfer.check_signature(held.path, image.key)
+    if why := held.told(image.digests.get(held.architecture)):
+        yield f"warning: {held.path.name} is {why}: nobody but the bundle that it came in says what it must be"
+    if not (image.key or held.signed_by):
+        claimed = ", ".join(sorted(sif.signers(held.path)))
+        why = f"says that it is signed with {claimed}, which nobody checked" if claimed else "is not signed"
+        yield f"notice: {held.path.name} {why}: the catalog's lines name no key"
 
 
 def push(held: Held, destination: str) -> Published:

@@ -153,13 +153,18 @@ class Store:
             **facts,
         )
         # The record first: whatever lies under an image's name has one, and is known to be ours.
-        with atomic(path.with_name(path.name + RECORD)) as new:
-            write_json(new, held.model_dump(mode="json", exclude=set(JUDGED)))
-            new.chmod(0o644)  # whatever the umask: one that others may write to would not be believed
+        self._record(held)
         temporary.replace(path)
         self._link(path, name)
         documents.write_beside(path, name, digest)
         return held
+
+    def note(self, held: Held, **facts: object) -> Held:
+        """`held` with other facts, which its record keeps where it is the user's own."""
+        changed = held.model_copy(update=facts)
+        if changed != held and not held.shared:
+            self._record(changed)
+        return changed
 
     def squashfs(self, held: Held) -> Path:
         """Where the image's file system alone is, for runtimes that take no SIF; or where `make_squashfs` writes it.
@@ -254,6 +259,11 @@ class Store:
                 expected="a folder that its owner, or a group of his, writes to",
                 fix=f"{command('chmod', 'o-w', self.folder)} if it is yours, or {fix}",
             )
+
+    def _record(self, held: Held) -> None:
+        with atomic(held.path.with_name(held.path.name + RECORD)) as new:
+            write_json(new, held.model_dump(mode="json", exclude=set(JUDGED)))
+            new.chmod(0o644)  # whatever the umask: one that others may write to would not be believed
 
     def _link(self, path: Path, name: str) -> None:
         link = self.folder / f".{name}.{os.getpid()}.link"

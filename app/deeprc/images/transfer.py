@@ -72,11 +72,11 @@ def pull(
     """
     image = entry(image, architecture)
     if held := whole.find(store, image, architecture):
-        return held
+        return again(held, image, store)
     source, digest = address(image), image.digests[architecture]
     with store.lock(f"pull-{digest.removeprefix('sha256:')[:16]}") as alone:
         if held := whole.find(store, image, architecture):  # another process was faster
-            return held
+            return again(held, image, store)
         part = store.part(digest, alone=alone)
         download(ImageRegistry(source), digest, part, progress)
         with _dropped_on_refusal(part):
@@ -173,6 +173,22 @@ def check(path: Path, image: Image, architecture: str) -> str | None:
         labels.check(apptainer.labels(path), image, where=path)
     sbom.check(path, image)
     return signed_by
+
+
+def again(held: Held, image: Image, store: Store, *, verified: bool = True) -> Held:
+    """An image that is here already, checked as one that comes now: it may have come when nothing was asked of it.
+
+    Parameters
+    ----------
+    held
+        What has just been read whole (`whole`).
+    verified
+        Whether somebody besides a bundle says what it must be, by a digest or a key.
+    """
+    if image.key and held.signed_by == image.key and not apptainer.available():
+        return held  # was checked when it came, and is the same
+    signed_by = check(held.path, image, held.architecture) or held.signed_by
+    return store.note(held, signed_by=signed_by, unverified=held.unverified and not verified)
 
 
 def check_signature(path: Path, key: str) -> str:

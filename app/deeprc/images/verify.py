@@ -70,14 +70,19 @@ def _held(held: Held, store: Store, catalog: Catalog) -> Iterator[str]:
         fix = f"remove it, then {catalog.advice(held.name, held.architecture)}"
         raise ImageError("not the image that was put here", where=held.path, found=why, fix=fix)
     documents.require_beside(held.path, held.name, held.digest)
+    signed_by, pinned = held.signed_by, None
     if image := catalog.find(held.name):
+        pinned = held.digest if image.key else image.digests.get(held.architecture)
         try:
-            transfer.check(held.path, image, held.architecture)
+            signed_by = transfer.check(held.path, image, held.architecture) or signed_by
         except ImageError as error:
             error.fix = _instead(held, store) or error.fix
             raise
-    signed = f", signed with {held.signed_by}" if held.signed_by else ""
+    signed = f", signed with {signed_by}" if signed_by else ""
     doubt = f"; {held.doubt}: only a digest that the catalog pins is believed" if held.doubt else ""
+    doubt += (
+        f"; {why}: nobody but the bundle that it came in says what it must be" if (why := held.told(pinned)) else ""
+    )
     yield f"{held.path}: as it was put here ({held.digest}){signed}, {age.words(held.path)}{doubt}"
     if (path := store.squashfs(held)).exists():
         if why := store.squashfs_fault(held, read=True):

@@ -33,7 +33,7 @@ def deeprc(*arguments: object):
     return done.exception if done.exception else done.output
 
 
-def test_a_bundle_is_what_its_checksums_say_all_of_it_and_nothing_else(world, tmp_path):
+def test_a_bundle_is_what_its_checksums_say_all_of_it_and_nothing_else(world, key, tmp_path, monkeypatch):
     held = world.adopt(world.sif())
     assert "named more than once\n  found: cpu" in str(deeprc("bundle", "cpu", "cpu", "--to", tmp_path / "x.tar"))
     assert held.path.name in deeprc("bundle", "cpu", "--to", tmp_path / "x.tar")
@@ -67,10 +67,23 @@ def test_a_bundle_is_what_its_checksums_say_all_of_it_and_nothing_else(world, tm
     assert "no such image in the bundle" in str(deeprc(*words, "--digest", "sha256:" + "0" * 64))
     assert "not a digest" in str(deeprc(*words, "--digest", "0"))
     assert not (tmp_path / "new").exists()
-    assert "NOT VERIFIED" not in deeprc(*words, "--digest", held.digest)
     assert "warning: cpu is NOT VERIFIED" in deeprc(*words, "--unverified")
+    # That stays with it, and another catalog's key or digest is asked for where it lies already.
+    monkeypatch.setenv("DEEPRC_IMAGES", str(tmp_path / "new"))
+    assert "; NOT VERIFIED: nobody but the bundle" in deeprc("verify") and "NOT VERIFIED" in deeprc("list")
+    push = ["push", "cpu", "oras://127.0.0.1:1/x"]
+    told = CliRunner().invoke(app, push).stderr
+    assert f"warning: {held.path.name} is NOT VERIFIED" in told
+    assert f"notice: {held.path.name} is not signed: the catalog's lines name no key" in told
+    world.publish(key=key.fingerprint, digests={MACHINE: held.digest}, uri="oras://127.0.0.1:1/x")
+    for command in (words, ["pull", "cpu"], ["bundle", "cpu", "--to", tmp_path / "z.tar"], push):
+        assert "the image is not signed" in str(deeprc(*command)), command
+    world.publish()
+    assert "warning: cpu is NOT VERIFIED" in deeprc(*words, "--unverified")
+    assert "NOT VERIFIED" not in deeprc(*words, "--digest", held.digest) + deeprc("verify")
+    monkeypatch.setenv("DEEPRC_IMAGES", str(world.store.folder))
     world.publish(digests={MACHINE: held.digest})
-    assert "NOT VERIFIED" not in deeprc("install", tmp_path / "x.tar", "--to", tmp_path / "new")
+    assert "NOT VERIFIED" not in deeprc("install", tmp_path / "x.tar", "--to", tmp_path / "new2")
     # Beside the image: an SBOM that is not the one in it.
     assert str(held.path) in deeprc("verify", "cpu") and str(held.path) in deeprc("verify", held.path)
     beside = held.path.with_suffix(".cdx.json")
@@ -101,6 +114,7 @@ def test_a_bundle_installs_without_a_network_and_a_changed_one_does_not(world, k
     assert done.returncode == 0, done.stderr
     [there] = Store(tmp_path / "shared", []).held()
     assert (there.digest, there.signed_by, done.stderr) == (held.digest, key.fingerprint, "")
+    assert f"MB, signed with {key.fingerprint}\n" in done.stdout
     # Changed bytes, and a key that is not the catalog's.
     path = tmp_path / "unpacked" / held.path.name
     data = bytearray(path.read_bytes())
