@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+from ast import literal_eval
 from importlib.metadata import version
 from importlib.util import find_spec
 from types import SimpleNamespace
@@ -100,3 +102,70 @@ def test_other_versions_of_libraries_are_told_by_name():
     told = [*differences({"code": new | {"libraries": other}}, {"code": new})]
     now = new["libraries"]
     assert told == ["gone 1 → (none)", f"polars (none) → {now['polars']}", f"torch 2.0 → {now['torch']}"]
+
+
+NAMES = ("sci_twopk/__init__.py", "twopk_lib/__init__.py", "twopk_one.py")
+TWOPK = """
+[project]
+name = "twopk"
+version = "1.0"
+entry-points."deeprc.applications".twopk = "sci_twopk:IT"
+[build-system]
+requires = []
+build-backend = "setuptools.build_meta"
+[tool.setuptools]
+package-dir = {"" = "src"}
+packages = ["sci_twopk", "twopk_lib"]
+py-modules = ["twopk_one"]
+"""
+SHOWN = "import site, sys; site.addsitedir(sys.argv[1]); from deeprc.core import code; print(code.of(sys.argv[2]))"
+
+
+@pytest.mark.parametrize("by", ["setuptools", "path", "list"])
+def test_all_that_the_distribution_installs_is_the_code_of_its_application(tmp_path, by):
+    """Two packages and a module, installed editable by setuptools, and as Hatchling does it: editable, or copied."""
+    where, into = tmp_path / ("into" if by == "list" else "src"), tmp_path / "into"
+    for name in NAMES:
+        (where / name).parent.mkdir(parents=True, exist_ok=True)
+        (where / name).write_text("IT = 1\n")
+    if by == "setuptools":
+        (tmp_path / "pyproject.toml").write_text(TWOPK)
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", into]
+        subprocess.run([*pip, "--editable", tmp_path], check=True, timeout=120)
+    else:
+        (about := into / "twopk-1.0.dist-info").mkdir(parents=True)
+        (about / "METADATA").write_text(ABOUT.replace("wine", "twopk"))
+        (about / "entry_points.txt").write_text("[deeprc.applications]\ntwopk = sci_twopk:IT\n")
+        (into / "_twopk.pth").write_text(str(where))
+        listed = ["_twopk.pth"] if by == "path" else NAMES
+        (about / "RECORD").write_text("".join(f"{name},,\n" for name in [*listed, "twopk-1.0.dist-info/METADATA"]))
+
+    def shown(package: str) -> dict:
+        command = [sys.executable, "-c", SHOWN, str(into), package]
+        return literal_eval(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+
+    assert shown("twopk_lib")["version"] == "1.0"  # where its stages may be
+    before = shown("sci_twopk")
+    for name in NAMES[1:]:
+        (where / name).write_text("other = 1\n")
+        after = shown("sci_twopk")
+        assert [*differences({"code": before}, {"code": after})] == ["the code of sci_twopk has changed"]
+        before = after
+
+
+def test_a_library_that_is_edited_where_it_lies_counts_by_its_files(wine):
+    for name, told in (("edited", '{"dir_info": {"editable": true}}'), ("kept", "{}")):
+        about = wine.parent / f"{name}-3.0.dist-info"
+        about.mkdir(), (wine.parent / f"{name}.py").touch()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 3.0\n")
+        (about / "direct_url.json").write_text(told)
+        (about / "top_level.txt").write_text(f"{name}\n")
+    with (wine.parent / "wine-1.0.dist-info" / "METADATA").open("a") as metadata:
+        metadata.write("Requires-Dist: edited\nRequires-Dist: kept\n")
+    before = code.of("wine_guest")
+    for name in ("edited", "kept"):
+        (wine.parent / f"{name}.py").write_text("other = 1")
+    after = code.of("wine_guest")
+    (told,) = differences({"code": before}, {"code": after})
+    assert re.fullmatch(r"edited 3\.0, edited: (\w{12}) → 3\.0, edited: (?!\1)\w{12}", told), told
+    assert after["libraries"]["kept"] == "3.0"
