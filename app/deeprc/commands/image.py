@@ -63,8 +63,7 @@ def list_images(site: SiteOption = None, partition: PartitionOption = None, as_j
     if where and not rows:
         typer.echo(f"{where.name} runs no images: its site file says `runtime: {{kind: none}}`")
         return
-    for why in store.closed():
-        typer.echo(f"notice: {why}", err=True)
+    shown.closed(store)
     whole = {"no_wrap": True}  # names and stages, however narrow the terminal
     if where:
         columns = ["", Column("image", **whole), Column("partition", **whole), Column("verdict", **whole), "why"]
@@ -228,6 +227,7 @@ def outdated(
     """
     store, catalog = Store(), load_catalog()
     helds = [verify.here(store, catalog, name, arch) for name in names or []] or whole.every(store)
+    shown.closed(store)
     if not helds:
         typer.echo(whole.none_here(store))
         return
@@ -255,6 +255,7 @@ def prune(
     """
     store = Store()
     removed = [*store.prune([] if everything else listing.kept(load_catalog(), store)), *sweep()]
+    shown.closed(store)
     for path in removed:
         typer.echo(f"removed {path}")
     typer.echo(f"{len(removed)} files and folders removed")

@@ -10,7 +10,7 @@ import typer
 from deeprc.core.errors import DeepRCError
 from deeprc.images import transfer
 from deeprc.images.errors import ImageError
-from deeprc.images.store import Held
+from deeprc.images.store import Held, Store
 
 
 def told(outcomes: Iterable[str | DeepRCError]) -> None:
@@ -26,6 +26,12 @@ def told(outcomes: Iterable[str | DeepRCError]) -> None:
         raise ImageError(f"{len(errors)} images are not what they should be", found=found)
     if errors:
         raise errors[0]
+
+
+def closed(store: Store) -> None:
+    """Tell what is in the folders and is not counted."""
+    for why in store.closed():
+        typer.echo(f"notice: {why}", err=True)
 
 
 def signature(held: Held) -> str:

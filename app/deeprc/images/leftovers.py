@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 RECORD, SIF, SQUASHFS, LOCK = ".json", ".sif", ".sqsh", ".lock"
 OLD = 24 * 3600  # seconds after which an unfinished file without a lock belongs to nobody any more
@@ -26,6 +27,7 @@ _UNFINISHED = re.compile(
     r"|\.deeprc-[\w.-]+\.(tmp|lock)"  # what a build, a signature or a pilot's pull makes (`temporary`, `alone`)
     rf"|\.{IMAGE.pattern}(\.json)?\.[0-9a-f]{{8}}\.tmp"  # see `deeprc.core.files.atomic`
 )
+_LOCK = re.compile(r"\.(pull|sign|build|base)-[0-9a-f]{16}\.lock")  # see `Store.lock`
 _LINK = re.compile(r"\.[a-z0-9-]+\.\d+\.link")
 _BASE = re.compile(r"debian-[0-9a-f]{16}\.sif|\.debian-[0-9a-f]{16}\.sif\.\d+\.tmp")
 
@@ -66,6 +68,42 @@ def sweep(folder: Path) -> list[Path]:
             finally:
                 os.close(handle)
     return removed
+
+
+def locked(path: Path) -> tuple[TextIO, bool]:
+    """The open file of a lock that lasts until it is closed, and whether there is one: some file systems have none."""
+    while True:
+        handle = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666), "w")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            return handle, False
+        if _is(handle.fileno(), path):
+            return handle, True
+        handle.close()  # it was removed while we waited (`unlock`): whoever comes next makes another one
+
+
+def unlock(folder: Path) -> None:
+    """Remove this user's locks there that nobody holds."""
+    for path in folder.glob(f".*{LOCK}"):
+        if not _LOCK.fullmatch(path.name):
+            continue
+        with contextlib.suppress(OSError):  # it is held, or gone, or somebody else's
+            handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(handle).st_uid == os.geteuid() and _is(handle, path):
+                    path.unlink()
+            finally:
+                os.close(handle)
+
+
+def _is(handle: int, path: Path) -> bool:
+    """Whether an open file is the one that has that name now."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def unfinished(folder: Path) -> Iterator[Path]:

@@ -6,23 +6,21 @@ Beside it stands a record (JSON); a file without one is not (or no longer) an im
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deeprc.core.errors import DeepRCError, command
+from deeprc.core.errors import DeepRCError
 from deeprc.core.files import StorageError, atomic, read_json, storage_error, write_json
-from deeprc.core.ownership import OwnershipError, fault, open_to, require_fixed
+from deeprc.core.ownership import fault
 from deeprc.core.validation import validate
 from deeprc.images import documents, leftovers, sif, squashfs, trust
 from deeprc.images.catalog import Image
 from deeprc.images.held import JUDGED, Held
-from deeprc.images.leftovers import RECORD, SIF, SQUASHFS
+from deeprc.images.leftovers import IMAGE, RECORD, SIF, SQUASHFS
 
 
 class Store:
@@ -69,7 +67,17 @@ class Store:
         found += [
             f"{folder} is not there" for folder in self.shared if not trust.closed(folder) and not folder.exists()
         ]
+        found += [f"{path} has no record that can be read" for path in self.unrecorded()]
         return list(dict.fromkeys(found))
+
+    def unrecorded(self) -> list[Path]:
+        """Files under an image's name that are no images of the store: their records are lost or damaged."""
+        found = [
+            (path, folder) for folder in [*self.shared, self.folder] if not trust.closed(folder)
+            for path in sorted(folder.glob(f"*{SIF}")) if IMAGE.fullmatch(path.name)
+        ]  # fmt: skip
+        lost = [path for path, folder in found if not self._read(path.with_name(path.name + RECORD), folder, None)]
+        return [path for path in lost if path.is_file()]  # the others are being removed
 
     def find(self, image: Image | str, architecture: str) -> Held | None:
         """The image to run: the one that the catalog pins, else the newest of that name; None where it is not here.
@@ -218,6 +226,7 @@ class Store:
         for path in [*leftovers.unfinished(self.folder), *leftovers.bases(self.bases)]:
             leftovers.remove(path)
             removed.append(path)
+        leftovers.unlock(self.folder)
         return removed + leftovers.sweep(self.folder) + leftovers.sweep(self.bases)
 
     @contextmanager
@@ -232,33 +241,13 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o755)
             for each in made if self.public else []:
                 each.chmod(0o755)  # whatever the umask; a folder that stood there keeps its access
-            self._require_closed()
+            trust.require_closed(self.folder)
             leftovers.sweep(self.folder)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
-            handle = os.fdopen(os.open(self.folder / f".{name}.lock", flags, 0o666), "w")
+            handle, alone = leftovers.locked(self.folder / f".{name}.lock")
         except OSError as error:
             raise cannot_write(error, self.folder) from error
         with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            except OSError:
-                yield False
-            else:
-                yield True
-
-    def _require_closed(self) -> None:
-        """Refuse to write images where everybody may: whoever was there before would have them in his hands."""
-        fix = "name another folder in DEEPRC_IMAGES (or, for all users, by --to)"
-        require_fixed(self.folder, fix=fix)
-        state = self.folder.stat()
-        if state.st_mode & stat.S_IWOTH:
-            raise OwnershipError(
-                "images are not put where everybody may write",
-                where=self.folder,
-                found=open_to(state),
-                expected="a folder that its owner, or a group of his, writes to",
-                fix=f"{command('chmod', 'o-w', self.folder)} if it is yours, or {fix}",
-            )
+            yield alone
 
     def _record(self, held: Held) -> None:
         with atomic(held.path.with_name(held.path.name + RECORD)) as new:

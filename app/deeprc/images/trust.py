@@ -8,8 +8,9 @@ import os
 import stat
 from pathlib import Path
 
+from deeprc.core.errors import command
 from deeprc.core.files import write_text
-from deeprc.core.ownership import fault, is_foreign, open_to, private, user, writers
+from deeprc.core.ownership import OwnershipError, fault, is_foreign, open_to, private, require_fixed, user, writers
 from deeprc.images import sif
 
 
@@ -39,6 +40,19 @@ def unread(folder: Path) -> list[str]:
     """Images of a folder, and their records, that the user may not read."""
     files = [] if closed(folder) else sorted(folder.glob("*_*.sif*"))
     return [f"{path.name} cannot be read by you" for path in files if not os.access(path, os.R_OK)]
+
+
+def require_closed(folder: Path) -> None:
+    """Refuse to write images where everybody may: whoever was there before would have them in his hands."""
+    fix = "name another folder in DEEPRC_IMAGES (or, for all users, by --to)"
+    require_fixed(folder, fix=fix)
+    state = folder.stat()
+    if state.st_mode & stat.S_IWOTH:
+        raise OwnershipError(
+            "images are not put where everybody may write", where=folder, found=open_to(state),
+            expected="a folder that its owner, or a group of his, writes to",
+            fix=f"{command('chmod', 'o-w', folder)} if it is yours, or {fix}",
+        )  # fmt: skip
 
 
 def publisher(folder: Path) -> int | None:

@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from deeprc.core.errors import DeepRCError, unknown
+from deeprc.core.errors import DeepRCError, command, unknown
 from deeprc.images import age, apptainer, documents, labels, sif, transfer, whole
 from deeprc.images.catalog import Catalog
 from deeprc.images.errors import ImageError
+from deeprc.images.leftovers import RECORD
 from deeprc.images.site import require
 from deeprc.images.store import Held, Store
 
@@ -32,8 +33,13 @@ def verify(store: Store, catalog: Catalog, names: Iterable[str], architecture: s
         except DeepRCError as error:
             yield error
     helds = whole.every(store) if not names else []
-    if not names and not helds:
+    lost = store.unrecorded() if not names else []
+    if not names and not helds and not lost:
         yield whole.none_here(store)
+    for path in lost:
+        fix = f"pull, install or build it again: that writes one; else {command('rm', path)}"
+        found = f"no {path.name}{RECORD} that can be read and is of this file"
+        yield ImageError("an image without a record, which is never used", where=path, found=found, fix=fix)
     for held in helds:
         try:
             yield from _held(held, store, catalog)

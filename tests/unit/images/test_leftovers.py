@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from deeprc.core.files import StorageError
+from deeprc.images import leftovers
 from deeprc.images.store import Store, writing
 
 KILLED = """\
@@ -49,3 +52,31 @@ def test_why_images_cannot_be_written_has_its_own_advice(tmp_path, tmpfs, sticky
     code = "from deeprc.images.store import Store\ntry:\n    with Store(sys.argv[1]).lock('x'): pass\n"
     said = stranger.run(f"{code}except Exception as error: print(error)", closed / "x", modules=["deeprc.images.store"])
     assert "cannot write here: you may not" in said and "have its owner let you write there, or name" in said
+
+
+def test_prune_removes_locks_that_nobody_holds_and_whoever_waits_gets_the_next_one(tmp_path):
+    """Two never have what is called the same lock: one that waited for a removed file takes the new one."""
+    store, name, together = Store(tmp_path, []), "pull-0123456789abcdef", []
+    inside = threading.Lock()
+
+    def work():
+        for _ in range(30):
+            with Store(tmp_path, []).lock(name):
+                together.append(inside.acquire(blocking=False))
+                time.sleep(0.0005)
+                inside.release()
+                leftovers.unlock(tmp_path)  # held by us: it must stay
+
+    (tmp_path / ".mine.lock").touch()
+    with store.lock(name):
+        store.prune([])
+        assert (tmp_path / f".{name}.lock").exists()
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        store.prune([])
+    for thread in threads:
+        thread.join(60)
+    store.prune([])
+    assert together == [True] * 120 and [path.name for path in tmp_path.iterdir()] == [".mine.lock"]

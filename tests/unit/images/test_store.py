@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from deeprc.commands.image import app
 from deeprc.images import leftovers, listing, load_catalog, sif
 from deeprc.images.catalog import Catalog
 from deeprc.images.errors import ImageError
@@ -104,16 +106,24 @@ def test_one_damaged_image_keeps_nobody_from_a_good_one(tmp_path):
     assert adopt(store).path == own.path and store.find(IMAGE, "x86_64").path == own.path
 
 
-def test_files_without_a_readable_record_are_no_images(tmp_path):
-    store = Store(tmp_path, [])
+def test_files_without_a_readable_record_are_no_images_and_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPRC_IMAGES", str(tmp_path))
+    monkeypatch.delenv("DEEPRC_SHARED_IMAGES", raising=False)
+    store = Store()
     held = adopt(store)
     record = held.path.with_name(held.path.name + ".json")
     text = record.read_text()
     for broken in ("", "{", "[]", json.dumps({"name": "cpu"})):
         record.write_text(broken)
         assert store.held() == []
+        assert f"{held.path} has no record" in store.closed()[0]
+        for command in ("list", "outdated", "prune"):
+            said = CliRunner().invoke(app, [command])
+            assert said.exit_code == 0 and f"notice: {held.path} has no record" in said.stderr, command
+        error = CliRunner().invoke(app, ["verify"]).exception
+        assert f"{held.path}: an image without a record" in str(error) and error.exit_code == 2
     record.write_text(json.dumps({**json.loads(text), "of a later release": 1}))
-    assert [held.digest for held in store.held()] == [held.digest]
+    assert [held.digest for held in store.held()] == [held.digest] and store.closed() == []
 
 
 def old(path: Path, seconds: float = OLD, *, folder: bool = False) -> Path:
