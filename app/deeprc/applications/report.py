@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from deeprc.applications.base.products import refuse_mixed
+from deeprc.applications.base.products import refuse_mixed, refuse_untold
 from deeprc.applications.registry import absent, applications
 from deeprc.core.errors import ConfigError, InputError
 from deeprc.core.files import write_json, write_text
@@ -52,6 +52,7 @@ def main(
         raise ConfigError(f"not JSON: {error.msg}", where="--config", found=config[:80]) from None
     for name, folder in folders.items():
         refuse_mixed(known[name], folder)
+        refuse_untold(known[name], folder, settings.get(name) if isinstance(settings, dict) else None)
     left_out: list[InputError] = []
     path = _events(events)
     # A run that was named must be readable; of a folder's runs one of another release keeps nobody from the report.

@@ -2,12 +2,14 @@
 
 A record holds `data` (file name to SHA-256), `prepare` (the options of the preparation), `code` (`deeprc.core.code`:
 that of the application and of what it computes with, of the stage that prepared: another one redoes all from there on)
-and, from the model on, `train` (the options of the training). What a stage must do:
+and, from the model on, `train` (the options of the training); from the predictions on, `infer`, where there are options
+that only later stages take. What a stage must do:
 
 - `check`, `prepare`: `prepared(files, options)` of what they read, in `check.json` and `meta.json`;
 - `train`: `trained(meta["made_from"], options)`, in `model.json`; of several models the options begin with the model's
   name, so that another one's weights or forecasts with the same options are not taken for it;
 - `predict`: `refuse` a model of other data; its predictions carry the model's record (`to_arrow`);
+- any stage after `train` that takes options of its own: `inferred(record, options)` of that record;
 - `evaluate`: `refuse` predictions of other data or of another model; in `metrics.json` a `trained` record (of several
   models, the options by model);
 - the report: refuses what does not fit the metrics (`deeprc.applications.base.products`); in `run.json` and
@@ -52,7 +54,17 @@ def trained(made_from: Record | None, options: Mapping[str, Any]) -> Record | No
 
 def part_of(made_from: Record | None) -> Record | None:
     """The record of the prepared data that a model, its predictions or metrics are of."""
-    return made_from and {key: value for key, value in made_from.items() if key != "train"}
+    return made_from and {key: value for key, value in made_from.items() if key not in ("train", "infer")}
+
+
+def inferred(made_from: Record | None, options: Mapping[str, Any]) -> Record | None:
+    """The record of what is made of a model by `options` of later stages; that of the model, where there are none."""
+    return made_from and {**made_from, **({"infer": dict(options)} if options else {})}
+
+
+def of_model(made_from: Record | None) -> Record | None:
+    """The record of the model that predictions or metrics are of."""
+    return made_from and {key: value for key, value in made_from.items() if key != "infer"}
 
 
 def without_code(made_from: Record | None) -> Record | None:
@@ -90,7 +102,7 @@ def differences(found: Record | None, expected: Record | None) -> Iterator[str]:
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
             yield f"{name} " + ("is new" if name not in old else "is gone" if name not in new else "has changed")
-    for part in ("prepare", "train"):
+    for part in ("prepare", "train", "infer"):
         old, new = (record.get(part) or {} for record in (found, expected))
         for model in sorted(old.keys() ^ new.keys()):
             if isinstance({**old, **new}[model], dict):

@@ -182,7 +182,12 @@ def used(config: object, metrics: dict[str, dict], options: Mapping[str, Callabl
     for pipeline, told in metrics.items():
         made_from = told.get(KEY) or {}
         trained = options[pipeline](made_from.get("train") or {})
-        section = {**(found.get(pipeline) or {}), **(made_from.get("prepare") or {}), **trained}
+        section = {
+            **(found.get(pipeline) or {}),
+            **(made_from.get("prepare") or {}),
+            **trained,
+            **(made_from.get("infer") or {}),
+        }
         for key, value in section.items():
             if value is None and told.get(key) is not None:  # the data set's own: the results say which
                 section[key] = list(told[key]) if isinstance(told[key], dict) else told[key]

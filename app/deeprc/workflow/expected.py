@@ -91,7 +91,7 @@ def targets(config: Config, application: Application) -> list[str]:
         Where the metrics, which the report is made of, are not among its products.
     """
     folder, options = Path(config.results) / application.name, config.options(application)
-    record = {"data": {}, "prepare": application.preparing(options), "train": application.trained(options)}
+    record = {"data": {}, **application.told(options)}
     found = application.products(folder, record)
     if folder / METRICS not in found:
         raise ConfigError(
@@ -117,8 +117,7 @@ def _record(config: Config, application: Application) -> Record:
     sums = Contents().of({name: path for name, path in files.items() if name not in pinned})
     return {
         "data": {**sums, **pinned},
-        "prepare": application.preparing(options),
-        "train": application.trained(options),
+        **application.told(options),
         "code": code.of(application.package),
     }
 

@@ -10,8 +10,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel, create_model
 
-from deeprc.applications.base.products import refuse_mixed, stale
+from deeprc.applications.base.application import Application
+from deeprc.applications.base.products import refuse_mixed, refuse_untold, stale
 from deeprc.applications.registry import applications
 from deeprc.core import fingerprint
 from deeprc.core.fingerprint import MixError, differences
@@ -124,3 +126,47 @@ def test_a_model_trained_with_other_options_stands_alone(tmp_path):
         "predictions/GRU.arrow": ["steps 50 → 60"],
         "metrics.json": ["GRU.steps 50 → 60"],
     }
+
+
+class Choice(BaseModel):
+    depth: int = 3
+    rate: float = 0.1
+    shown: int = 5
+    ranks: int = 2
+
+
+class Choosing(Application):
+    """Its options: one of the preparation, one of the training, one of neither, one that changes nothing."""
+
+    name, configuration = "choosing", Choice
+    preparation, training = create_model("Depth", depth=(int, 3)), create_model("Rate", rate=(float, 0.1))
+
+
+def test_an_option_that_only_later_stages_take_counts_from_the_predictions_on(tmp_path):
+    made = Choosing()
+    assert made.inferring(Choice()) == {"shown": 5}
+    record = {"data": {}, **made.told(Choice())}
+    for path, made_from in made.products(tmp_path, record).items():
+        place = path if path.suffix else path / "model.json"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(json.dumps({"made_from": made_from}))
+    assert stale(made, tmp_path, {"data": {}, **made.told(Choice(ranks=4))}) == {}
+    told = stale(made, tmp_path, {"data": {}, **made.told(Choice(shown=6))})
+    assert told == {tmp_path / name: ["shown 5 → 6"] for name in ("predictions.arrow", "metrics.json")}
+    refuse_mixed(made, tmp_path)
+
+
+def test_metrics_that_do_not_say_such_an_option_are_refused_by_the_report(tmp_path):
+    made, metrics = Choosing(), tmp_path / "metrics.json"
+    record = {"data": {}, **made.told(Choice())}
+    for told, options in ((record, {"shown": 6}), (None, {}), (record, None)):
+        metrics.write_text(json.dumps({"made_from": told}))
+        refuse_untold(made, tmp_path, options)
+    metrics.write_text(json.dumps({"made_from": fingerprint.of_model(record)}))
+    with pytest.raises(MixError, match="nothing of shown"):
+        refuse_untold(made, tmp_path, Choice().model_dump())
+
+
+@pytest.mark.parametrize("made", applications().values(), ids=[*applications()])
+def test_all_options_of_ours_are_told_before_or_change_nothing(made):
+    assert made.inferring(made.configuration()) == {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import BaseModel
 
 from deeprc.core.contents import named
-from deeprc.core.fingerprint import Record, part_of
+from deeprc.core.fingerprint import Record, inferred, of_model, part_of
 from deeprc.core.needs import Need
 
 if TYPE_CHECKING:  # the report's libraries are heavy
@@ -47,6 +47,9 @@ class Application:
     preparation, training
         The models of those of its options that the prepared data depend on, and of those that what is trained depends
         on beside them; not needed where `preparing` and `trained` are its own.
+    untold
+        Those of its options that change no result, or whose values `preparing` and `trained` have under other names;
+        what is in none of them counts from the predictions on (`inferring`).
     rules
         Its file of Snakemake rules, from the prepared data on; `rules/<name>.smk` of the workflow, if there is none.
     stages
@@ -59,6 +62,7 @@ class Application:
     configuration: type[BaseModel]
     preparation: type[BaseModel]
     training: type[BaseModel]
+    untold: tuple[str, ...] = ("path", "ranks", "threads")  # of data it is their content that counts
     rules: Path | None = None
     needs: tuple[Need, ...] = ()
     stages: tuple[str, ...] = ("check", "prepare", "train", "predict", "evaluate")
@@ -100,13 +104,23 @@ class Application:
         """The options that what is trained depends on, beside those."""
         return options.model_dump(mode="json", include=set(self.training.model_fields))
 
+    def inferring(self, options: BaseModel) -> dict:
+        """The options that only later stages take: all that are told nowhere else, unless they are `untold`."""
+        told = {*self.preparing(options), *self.trained(options), *self.untold}
+        return options.model_dump(mode="json", exclude=told)
+
+    def told(self, options: BaseModel) -> Record:
+        """What the record of the metrics has of the options."""
+        return inferred({"prepare": self.preparing(options), "train": self.trained(options)}, self.inferring(options))
+
     def products(self, folder: Path, record: Record) -> dict[Path, Record | None]:
         """What the pipeline leaves in `folder`, with the record of what each was made from.
 
         `record` is that of the metrics. CHECK, PREPARED and METRICS are among them; all others are targets as well.
         """
-        before, after = part_of(record), ("model", "predictions.arrow", METRICS)
-        return {folder / name: before for name in (CHECK, PREPARED)} | {folder / name: record for name in after}
+        before, model = part_of(record), of_model(record)
+        made = {CHECK: before, PREPARED: before, "model": model, "predictions.arrow": record, METRICS: record}
+        return {folder / name: of for name, of in made.items()}
 
     def used(self, training: dict) -> dict:
         """What `training` told, as the configuration has it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deeprc.applications.base.application import METRICS, Application
-from deeprc.core.fingerprint import Record, differences, read, refuse
+from deeprc.core.fingerprint import MixError, Record, differences, read, refuse
 
 
 def stale(application: Application, folder: Path, record: Record) -> dict[Path, list[str]]:
@@ -26,3 +26,20 @@ def refuse_mixed(application: Application, folder: Path) -> None:
     for path, expected in application.products(folder, record).items():
         if path.exists():
             refuse(path, read(path), expected, folder / METRICS)
+
+
+def refuse_untold(application: Application, folder: Path, options: object) -> None:
+    """Raise a MixError where the metrics in `folder` do not say all `options` that they are made with: another value
+    would not be seen, or they would be made anew at each start."""
+    record = read(folder / METRICS)
+    if record is None or not isinstance(options, dict):
+        return
+    wanted = application.inferring(application.configuration.model_validate(options))
+    if absent := sorted(wanted.keys() - record.get("infer", {}).keys()):
+        raise MixError(
+            "this does not say which options it was made with",
+            where=folder / METRICS,
+            found=f"nothing of {', '.join(absent)}",
+            expected="`fingerprint.inferred` of all that neither prepare nor train take",
+            fix=f"mend the stage that writes it; if they change no result: `untold` of '{application.name}'",
+        )

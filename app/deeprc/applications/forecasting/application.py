@@ -18,6 +18,7 @@ class Forecasting(Application):
 
     name = "forecasting"
     configuration, preparation = ForecastingConfig, DataConfig
+    untold = ("path", "ranks", "threads", "models", "steps", "seed", "training")  # the last four: in `trained`
     needs = (Need("torch", extra="forecasting", modules=("torch", "neuralforecast")),)
 
     def public(self, options: ForecastingConfig) -> list[str]:

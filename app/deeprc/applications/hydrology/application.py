@@ -16,6 +16,7 @@ class Hydrology(Application):
 
     name = "hydrology"
     configuration, preparation = HydrologyConfig, DataConfig
+    untold = ("path", "ranks", "threads", "training")  # what counts of `training` is in `trained`
     needs = (Need("tensorflow", extra="hydrology", modules=("tensorflow",)),)
 
     def own(self, options: HydrologyConfig) -> list[str]:
