@@ -99,13 +99,20 @@ def _load(point: EntryPoint) -> Application:
             found=type(made).__name__,
             expected="an object with a name, of a class derived from deeprc.applications.base.application.Application",
         )
-    taken = made.name in TAKEN or hasattr(BaseModel, made.name)
-    if not NAME.fullmatch(made.name) or taken or made.name != point.name:
+    if not NAME.fullmatch(made.name) or made.name != point.name:
         raise ConfigError(
             "an application cannot be called so",
             where=_source(point),
+            found=made.name if made.name == point.name else f"name {made.name!r}, entry point {point.name!r}",
+            expected="small letters, digits and _, a letter first; the same name for its entry point",
+        )
+    if made.name in TAKEN or hasattr(BaseModel, made.name):
+        members = (name for name in dir(BaseModel) if NAME.fullmatch(name))
+        raise ConfigError(
+            "an application cannot be called so: its name would be a key of the configuration, which has it already",
+            where=_source(point),
             found=made.name,
-            expected=f"small letters, digits and _; the name of its entry point; none of {', '.join(TAKEN)}",
+            expected=f"none of {', '.join(sorted({*TAKEN, *members}))}",
         )
     _refuse_half(made, _source(point))
     return made

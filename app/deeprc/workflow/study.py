@@ -75,7 +75,11 @@ class Study:
                 raise ConfigError(f"is a file, where {what} should be", where=path, fix=other)
         from deeprc.pilot.environment import check_path  # the command line is in images, too, where no pilot is
 
-        check_path(self.folder.resolve(), what="the study's folder", fix="name one of letters, digits and _ - . + = @")
+        check_path(
+            self.folder.resolve(),
+            what="the study's folder",
+            fix="name one of letters, digits and _ - . + = @ (letters of any script, such as ä)",
+        )
 
     def texts(self) -> dict[str, str]:
         """What its files hold, by their paths in the folder."""

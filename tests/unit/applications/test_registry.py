@@ -44,6 +44,9 @@ METHOD = Method()
 class Folder(Guest):
     name = "data"
 FOLDER = Folder()
+class Json(Guest):
+    name = "json"
+JSON = Json()
 class Needs(BaseModel):
     depth: int
 class Demanding(Guest):
@@ -60,6 +63,8 @@ class Wider(Halved):
         width: int = 3
 WIDER = Wider()
 """
+OWN = "an application cannot be called so: its name would be a key of the configuration, which has it already\n"
+UNLIKE = "an application cannot be called so\n  found: name 'guest', entry point "
 SHOW = """
 from deeprc.applications.config import load_config
 from deeprc.core.errors import DeepRCError
@@ -107,11 +112,12 @@ def test_a_guest_has_its_key_in_the_configuration(tmp_path):
     [
         ({"guest": "ABSENT"}, "this application cannot be imported"),
         ({"guest": "NO_APPLICATION"}, "this is no application"),
-        ({"results": "TAKEN"}, "an application cannot be called so"),
-        ({"other": "APPLICATION"}, "an application cannot be called so"),
-        ({"mine": "MINE"}, "an application cannot be called so"),  # a study keeps this key from the pipelines
-        ({"check_data": "METHOD"}, "an application cannot be called so"),
-        ({"data": "FOLDER"}, "an application cannot be called so"),
+        ({"results": "TAKEN"}, OWN),
+        ({"mine": "MINE"}, OWN),  # a study keeps this key from the pipelines
+        ({"check_data": "METHOD"}, OWN),
+        ({"data": "FOLDER"}, OWN),
+        ({"json": "JSON"}, OWN),  # of pydantic's models
+        *(({name: "APPLICATION"}, UNLIKE + f"'{name}'\n") for name in ("other", "Guest", "the guest")),
         ({"guest": "DEMANDING"}, "keys of this application have no default that fits"),
         ({"guest": "RULED"}, "the rules of this application are not there"),
         ({"guest": "HALVED"}, "this application says nothing of its preparation"),
@@ -120,13 +126,16 @@ def test_a_guest_has_its_key_in_the_configuration(tmp_path):
 )
 def test_what_is_wrong_with_a_guest_is_told_with_its_package(tmp_path, monkeypatch, points, problem):
     (member,) = points.values()
-    package = f"guest_{member.lower()}"  # of this process: each has a name of its own
+    number = sum(map(ord, next(iter(points))))
+    package = f"guest_{member.lower()}_{number}"  # of this process: each has a name of its own
     install(tmp_path, points, package)
     monkeypatch.syspath_prepend(tmp_path)
     sound, broken = looked_at.__wrapped__()
     where = f"{package}.application:{member} of the package {package.replace('_', '-')}"
     assert {*sound} == {"forecasting", "hydrology"} and [*broken] == [*points]
-    assert str(broken[next(iter(points))]).startswith(f"{where}: {problem}")
+    (name,), (said,) = points, map(str, broken.values())
+    assert said.startswith(f"{where}: {problem}")
+    assert problem != OWN or f", {name}, " in said
 
 
 def test_a_guest_that_ends_the_process_is_told_and_ctrl_c_ends_it(tmp_path, monkeypatch):

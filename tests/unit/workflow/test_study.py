@@ -82,7 +82,7 @@ def init(*words: str) -> tuple[object, str]:
             r"dangling: a dangling link(.|\n)*found: a link to gone, which is not there\n  fix: remove it, or",
         ),
         ("dangling/st", r"dangling: a dangling link(.|\n)*fix: remove it, or"),
-        ("wi ne'ü", r"signs in its path(.|\n)*found: a space '\n  fix: name one of letters, digits and"),
+        ("wi ne'ü", r"signs in its path(.|\n)*found: a space '\n  fix: name one of letters, digits and.*any script"),
         ("", "no name of a folder"),
     ],
 )
