@@ -1,6 +1,7 @@
 """Every command line of Deep RC, walked to its last command: an option with one value is given once."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -37,6 +38,30 @@ def test_an_option_with_one_value_is_given_once(path):
         for name in option.opts:
             with pytest.raises(ConfigError, match=f"{option.opts[0]} is given 2 times"):
                 command.parse_args(context, [name, *values, name, *values])
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_no_option_and_no_path_is_empty(path):
+    """`--prefix "$UNSET"` would mean the current folder, `--stages "$UNSET"` all of them."""
+    command, context = ALL[path]
+    for option in command.params:
+        if option.param_type_name == "option" and not option.is_flag and not option.count:
+            for name in option.opts:
+                with pytest.raises(ConfigError, match=f"{option.opts[0]} is empty\n"):
+                    command.parse_args(context, [name, *["1"] * (option.nargs - 1), ""])
+
+
+def test_an_argument_is_not_empty_but_a_word_of_a_command_may_be():
+    app, given = CommandLine(), []
+
+    @app.command()
+    def one(folder: Path, words: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+        given.append((folder, words))
+
+    app(["x", "echo", ""], standalone_mode=False)
+    assert given == [(Path("x"), ["echo", ""])]
+    with pytest.raises(ConfigError, match="the argument FOLDER is empty"):
+        app([""], standalone_mode=False)
 
 
 def test_what_may_be_repeated_is_and_what_stands_for_both_is_not():
