@@ -82,11 +82,17 @@ def _restore(environment: dict[str, str]) -> None:
 def _told_apart() -> Iterator[None]:
     """Standard output is standard error, also to C code and to processes that are started."""
     with contextlib.ExitStack() as back:
-        with contextlib.suppress(OSError, AttributeError):  # closed, or none at all
-            sys.stdout.flush()
+        _flush()
+        with contextlib.suppress(OSError):  # one of them is closed
             kept = os.dup(1)
             back.callback(os.close, kept)
             os.dup2(2, 1)
             back.callback(os.dup2, kept, 1)
+            back.callback(_flush)  # what was written to `sys.__stdout__`
         back.enter_context(contextlib.redirect_stdout(sys.stderr))
         yield
+
+
+def _flush() -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none at all
+        sys.stdout.flush()
