@@ -86,11 +86,17 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_large(path: str | Path) -> Iterator[Path]:
+def atomic_large(path: str | Path, *, new: bool = False) -> Iterator[Path]:
     """As `atomic`, for one large file, which is there (and empty) when the body begins, and must stay the same file.
 
     A lock on it tells for as long as this process lives that it is in use; what killed ones have left of earlier tries
     is removed first. (On a file system without locks it stays.)
+
+    Raises
+    ------
+    StorageError
+        As `atomic`; with `new`, also where there is something at `path` in the end: another process may have been
+        quicker.
     """
     path = Path(path)
     _remove_abandoned(path)
@@ -98,6 +104,21 @@ def atomic_large(path: str | Path) -> Iterator[Path]:
         with suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield temporary
+        if new:
+            _claim(temporary, path)
+
+
+def _claim(temporary: Path, path: Path) -> None:
+    """Take a name that nobody has: of two who try, one is refused. A rename by `atomic` then does no harm."""
+    try:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        raise StorageError("there is something already", where=path, fix="name another file") from None
 
 
 def _remove_abandoned(path: Path) -> None:

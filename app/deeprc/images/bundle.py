@@ -58,7 +58,7 @@ def write(chosen: Sequence[tuple[Image, Held]], target: Path) -> Iterator[str]:
     catalog = yaml.safe_dump(Catalog(images=entries).model_dump(mode="json", exclude_defaults=True), sort_keys=False)
     sums = {CATALOG: hashlib.sha256(catalog.encode()).hexdigest()}
     sums |= {name: sif.digest(path).removeprefix("sha256:") for name, path in sorted(files.items())}
-    with atomic_large(target) as new, tarfile.open(new, "w") as archive:
+    with atomic_large(target, new=True) as new, tarfile.open(new, "w") as archive:
         add(archive, SUMS, "".join(f"{code}  {name}\n" for name, code in sums.items()))
         add(archive, CATALOG, catalog)
         for name, path in sorted(files.items()):
@@ -90,6 +90,8 @@ def install(
             sums = _checked(archive, file)
             mine = validate(Catalog, yaml.safe_load(_text(archive, CATALOG)), where=f"{file}, {CATALOG}")
             wanted = [mine.image(name) for name in names] or mine.images
+            for image in wanted:
+                _require_one(image, sums, file)
             there = {digest for image in wanted for digest in image.digests.values()}
             if odd := sorted({*digests} - there):
                 held = ", ".join(sorted(there))
@@ -99,14 +101,20 @@ def install(
             if told and not unverified:
                 raise ImageError("not verified", where=file, found="; ".join(told), fix=VERIFY)
             doubted = [image for image in unknown if unchecked(image, catalog)]
-            return [_install(archive, image, sums, store, catalog, image not in doubted) for image in wanted]
+            return [_install(archive, file, image, sums, store, catalog, image not in doubted) for image in wanted]
     except (tarfile.TarError, OSError, KeyError, ValueError, yaml.YAMLError) as error:
         expected = "what `deeprc image bundle` writes"
         raise ImageError("not a whole bundle of images", where=file, found=error, expected=expected) from None
 
 
 def _install(
-    archive: tarfile.TarFile, image: Image, sums: dict[str, str], store: Store, catalog: Catalog, verified: bool
+    archive: tarfile.TarFile,
+    file: Path,
+    image: Image,
+    sums: dict[str, str],
+    store: Store,
+    catalog: Catalog,
+    verified: bool,
 ) -> Held:
     [(architecture, digest)] = image.digests.items()
     known = catalog.find(image.name) or image
@@ -116,7 +124,7 @@ def _install(
         )
     if held := whole.find(store, known.model_copy(update={"digests": {architecture: digest}}), architecture):
         return transfer.again(held, known, store, verified=verified)
-    [name] = [name for name, code in sums.items() if f"sha256:{code}" == digest]
+    name = next(name for name, code in sums.items() if f"sha256:{code}" == digest)
     with store.lock(f"pull-{digest.removeprefix('sha256:')[:16]}"):
         part = store.part(digest)
         try:
@@ -124,11 +132,26 @@ def _install(
                 shutil.copyfileobj(source, copy, BLOCK)
             if (found := sif.digest(part)) != digest:
                 raise ImageError("the image in the bundle is damaged", where=name, found=found, expected=digest)
-            signed_by = transfer.check(part, known, architecture)
+            try:
+                signed_by = transfer.check(part, known, architecture)
+            except ImageError as error:
+                error.where = f"{file}, {name}" if error.where == part else error.where
+                raise
             facts = {"source": image.uri or "bundle", "signed_by": signed_by, "stages": list(image.stages)}
             return store.adopt(part, image.name, architecture, digest, unverified=not verified, **facts)
         finally:
             part.unlink(missing_ok=True)
+
+
+def _require_one(image: Image, sums: dict[str, str], file: Path) -> None:
+    """Refuse a bundle's entry of an image that is not of one file in it."""
+    digests = [*image.digests.values()]
+    odd = f"{image.name} with {len(digests)} digests" if len(digests) != 1 else None
+    if not odd and digests[0].removeprefix("sha256:") not in sums.values():
+        odd = f"{image.name}: no file with the digest {digests[0]}"
+    if odd:
+        problem = "a bundle's catalog names each image with the one digest of its file"
+        raise ImageError(problem, where=f"{file}, {CATALOG}", found=odd, fix="write it with `deeprc image bundle`")
 
 
 def _checked(archive: tarfile.TarFile, file: Path) -> dict[str, str]:

@@ -36,7 +36,8 @@ def architecture(path: Path) -> str:
     except OSError as error:
         raise ImageError(f"cannot be read: {error.strerror}", where=path, expected="a SIF file") from None
     if head[AT_MAGIC : AT_MAGIC + len(MAGIC)] != MAGIC:
-        raise ImageError("not a SIF image", where=path, found=f"a file that begins with {head[:12]!r}")
+        found = f"a file that begins with {head[:12]!r}" if head else "an empty file"
+        raise ImageError("not a SIF image", where=path, found=found)
     code = head[AT_ARCHITECTURE:]
     return ARCHITECTURES.get(code, f"an architecture with the code {code!r}")
 

@@ -60,7 +60,7 @@ def write(recipe: Recipe, base: Path, sources: str, target: Path) -> Iterator[st
         (folder / RECIPE).write_text(json.dumps(recipe.told(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
         files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
         sums = {name: sha256(path) for name, path in files.items()}
-        with atomic_large(target) as new:
+        with atomic_large(target, new=True) as new:
             with tarfile.open(new, "w", dereference=True) as archive:
                 bundle.add(archive, SUMS, "".join(f"{code}  {name}\n" for name, code in sums.items()))
                 for name, path in files.items():

@@ -8,9 +8,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from deeprc.commands.image import app
+from deeprc.core.files import StorageError
 from deeprc.images import bundle, load_catalog, sif
 from deeprc.images.errors import ImageError
 from deeprc.images.store import Store
@@ -57,6 +59,18 @@ def test_a_bundle_is_what_its_checksums_say_all_of_it_and_nothing_else(world, ke
         (folder / "more").unlink(missing_ok=True)
         for path, data in good.items():
             path.write_bytes(data)
+    catalog = folder / "catalog.yaml"
+    entries = yaml.safe_load(text := catalog.read_text())
+    [entry], other = entries["images"], "sha256:" + "0" * 64
+    for digests, told in (
+        ({"x86_64": held.digest, "aarch64": other}, "cpu with 2 digests"), ({}, "cpu with 0 digests"),
+        ({MACHINE: other}, f"cpu: no file with the digest {other}"),
+    ):  # fmt: skip
+        catalog.write_text(yaml.safe_dump({"images": [entry | {"digests": digests}]}))
+        sums.write_text("".join(f"{sif.digest(folder / line[66:-1])[7:]}  {line[66:]}" for line in lines))
+        error = str(deeprc("install", pack(tmp_path / "y.tar", folder), "--to", tmp_path / "new"))
+        assert "a bundle's catalog names each image with the one digest of its file" in error and told in error, error
+    catalog.write_text(text)
     sums.unlink()
     assert "not a whole bundle" in str(deeprc("install", pack(tmp_path / "y.tar", folder), "--to", tmp_path / "new"))
     assert not (tmp_path / "new").exists()
@@ -76,6 +90,9 @@ def test_a_bundle_is_what_its_checksums_say_all_of_it_and_nothing_else(world, ke
     assert f"warning: {held.path.name} is NOT VERIFIED" in told
     assert f"notice: {held.path.name} is not signed: the catalog's lines name no key" in told
     world.publish(key=key.fingerprint, digests={MACHINE: held.digest}, uri="oras://127.0.0.1:1/x")
+    assert f"{tmp_path}/x.tar, {held.path.name}: the image is not signed" in str(
+        deeprc("install", tmp_path / "x.tar", "--to", tmp_path / "new3")
+    )
     for command in (words, ["pull", "cpu"], ["bundle", "cpu", "--to", tmp_path / "z.tar"], push):
         assert "the image is not signed" in str(deeprc(*command)), command
     world.publish()
@@ -100,6 +117,15 @@ def test_a_bundle_installs_without_a_network_and_a_changed_one_does_not(world, k
     world.trust(key)
     file = tmp_path / "images.tar"
     list(bundle.write([(image, held)], file))
+
+    class Late(list):  # another process writes that file after it was seen that there is none
+        def __iter__(self):
+            (tmp_path / "2.tar").write_text("another's")
+            return super().__iter__()
+
+    with pytest.raises(StorageError, match="there is something already"):
+        list(bundle.write(Late([(image, held)]), tmp_path / "2.tar"))
+    assert (tmp_path / "2.tar").read_text() == "another's"
     with tarfile.open(file) as tar:
         tar.extractall(tmp_path / "unpacked", filter="data")
     check = subprocess.run(

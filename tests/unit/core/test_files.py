@@ -173,6 +173,22 @@ def test_what_a_killed_process_has_left_of_a_large_file_goes_with_the_next_try(t
     assert sorted(each.name for each in tmp_path.iterdir()) == [".y.tar.0123abcd.tmp", "x.tar"]
 
 
+def test_of_two_who_write_a_new_large_file_the_second_is_refused(tmp_path, monkeypatch):
+    """With hard links and on a file system that has none."""
+
+    def none(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "no links here")
+
+    for name in ("links", "none"):
+        path = tmp_path / name / "x.tar"
+        with pytest.raises(StorageError, match="there is something already"), atomic_large(path, new=True) as second:
+            with atomic_large(path, new=True) as first:
+                first.write_text("first")
+            second.write_text("second")
+        assert path.read_text() == "first" and [*path.parent.iterdir()] == [path]
+        monkeypatch.setattr(os, "link", none)
+
+
 def test_json_round_trip(tmp_path):
     write_json(tmp_path / "a.json", {"unit": "µg/m³"})
     assert read_json(tmp_path / "a.json") == {"unit": "µg/m³"}

@@ -283,6 +283,9 @@ def test_the_head_of_a_file_says_for_which_processor(tmp_path):
     assert sif.architecture(file_of(tmp_path, b"x")) == "x86_64"
     assert sif.architecture(file_of(tmp_path, b"y", b"04")) == "aarch64"
     assert "09" in sif.architecture(file_of(tmp_path, b"z", b"09"))
+    (tmp_path / "no.sif").touch()
+    with pytest.raises(ImageError, match="not a SIF image\n  found: an empty file"):
+        sif.architecture(tmp_path / "no.sif")
     (tmp_path / "no.sif").write_bytes(b"<html>not found")
     with pytest.raises(ImageError, match="not a SIF image"):
         sif.architecture(tmp_path / "no.sif")
