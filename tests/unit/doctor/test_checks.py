@@ -85,7 +85,7 @@ def test_torch_that_is_missing_is_told(case, monkeypatch):
 
 
 def test_the_command_line_knows_the_checks():
-    assert ([*checks.CHECKS], [*CHECKS]) == (NAMES, SECURITY)
+    assert ([*checks.CHECKS, "applications"], [*CHECKS]) == (NAMES, SECURITY)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_events_are_json_lines_that_are_there_at_once(tmp_path):
     told = JobEvent(time=2.0, state="submitted", job=1, rule="r", label="µ", ranks=1, submit=2.0, argv=["a"])
     events.write(told)
     first, second = map(json.loads, (tmp_path / "run" / "events.jsonl").read_text().splitlines())
-    assert first == {"event": "pilot", "time": 1.0, "state": "active", "cores": 2}
+    assert first == {"event": "pilot", "time": 1.0, "state": "active", "cores": 2, "why": None}
     assert second == record(told)
 
 
