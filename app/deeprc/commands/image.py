@@ -191,7 +191,7 @@ def push(
     """
     Address.parse(destination)  # before the image is read whole
     image, held = load_catalog().image(name), publish.newest(Store(), name, arch)
-    typer.echo(f"{held.path.name}, {age.words(held.path)}", err=True)
+    typer.echo(f"{held.path.name}, {age.told(held.path)}", err=True)
     for line in publish.notices(image, held):
         typer.echo(line, err=True)
     done = publish.push(held, destination)
@@ -236,7 +236,7 @@ def outdated(
     for held in helds:
         rows = age.outdated(held.path, text, trust.cache() / "debian")
         behind += bool(rows)
-        typer.echo(f"{held.path.name}: {age.words(held.path)}, {len(rows)} packages behind")
+        typer.echo(f"{held.path.name}: {age.told(held.path)}, {len(rows)} packages behind")
         for row in rows:
             typer.echo(f"  {row}")
     if behind:

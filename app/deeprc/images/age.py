@@ -35,17 +35,25 @@ class Behind:
 
 
 def days(path: Path) -> float | None:
-    """Days since a SIF file was made; None where it does not say."""
+    """Days since a SIF file was made, as its head says; None where it does not say."""
     made = sif.created(path)
-    return None if made is None else max(0.0, (time.time() - made) / DAY)
+    return None if made is None else (time.time() - made) / DAY
 
 
 def words(path: Path) -> str:
-    """How old a SIF file is, for people."""
+    """How old a SIF file is, for people, in a few words."""
     age = days(path)
     if age is None:
         return "of unknown age"
+    if age < -1:  # more than clocks differ
+        return "of unknown age: its head names a day to come"
     return "built today" if age < 1 else f"built {age:.0f} day{'s' * (round(age) != 1)} ago"
+
+
+def told(path: Path) -> str:
+    """`words`, and whose they are: no signature is over the head, and what it is over must be the same every day."""
+    said = words(path)
+    return said if said.startswith("of") else f"{said}, as its head says"
 
 
 def outdated(path: Path, sources: str, folder: Path) -> list[Behind]:

@@ -155,7 +155,7 @@ def build(
     architecture, content = recipe.architecture, recipe.content()
     with store.lock(f"build-{content[:16]}"):
         if (held := store.built(content)) and not again:
-            say(f"{held.path.name}: nothing changed, {age.words(held.path)}; --again builds it anew")
+            say(f"{held.path.name}: nothing changed, {age.told(held.path)}; --again builds it anew")
             return signed(held, sign, store) if sign else held
         with workspace() as context:
             if offline:

@@ -68,7 +68,7 @@ def of_file(file: Path, catalog: Catalog) -> str:
         raise ImageError("not the image that the catalog pins", where=file, found=digest, expected=pinned)
     documents.require_beside(file, image.name, digest)
     signed = f", signed with {image.key}" if image.key else ""
-    return f"{file}: {image.name}, {digest}{signed}, {age.words(file)}"
+    return f"{file}: {image.name}, {digest}{signed}, {age.told(file)}"
 
 
 def _held(held: Held, store: Store, catalog: Catalog) -> Iterator[str]:
@@ -89,7 +89,7 @@ def _held(held: Held, store: Store, catalog: Catalog) -> Iterator[str]:
     doubt += (
         f"; {why}: nobody but the bundle that it came in says what it must be" if (why := held.told(pinned)) else ""
     )
-    yield f"{held.path}: as it was put here ({held.digest}){signed}, {age.words(held.path)}{doubt}"
+    yield f"{held.path}: as it was put here ({held.digest}){signed}, {age.told(held.path)}{doubt}"
     if (path := store.squashfs(held)).exists():
         if why := store.squashfs_fault(held, read=True):
             fix = f"`deeprc image pull {held.name} --squashfs` writes it anew"
