@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from deeprc.applications.registry import left_out
-from deeprc.core.errors import ConfigError
 from deeprc.sites.load import known_sites
 from deeprc.workflow.study import Study, chosen
 
@@ -35,8 +34,6 @@ def init(
 
     Example: `deeprc init rivers --application hydrology --site localhost --site frontera`
     """
-    if not folder:
-        raise ConfigError("no name of a folder", found="''", expected="one that is not there yet, such as study")
     for note in () if application else left_out():
         typer.echo(note, err=True)
     study = Study(Path(folder), chosen(application), list(dict.fromkeys(site or ["localhost"])))

@@ -83,7 +83,7 @@ def init(*words: str) -> tuple[object, str]:
         ),
         ("dangling/st", r"dangling: a dangling link(.|\n)*fix: remove it, or"),
         ("wi ne'ü", r"signs in its path(.|\n)*found: a space '\n  fix: name one of letters, digits and.*any script"),
-        ("", "no name of a folder"),
+        ("", "the argument FOLDER is empty"),
     ],
 )
 def test_where_no_study_can_be_made_or_run_it_is_refused(tmp_path, monkeypatch, name, told):
