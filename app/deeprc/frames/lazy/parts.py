@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from deeprc.frames.lazy.empty import empty
-from deeprc.frames.lazy.nodes import Node, One
+from deeprc.frames.lazy.nodes import One
+from deeprc.frames.lazy.several import Two
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -74,7 +74,7 @@ class Sample(One):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Asof(Node):
+class Asof(Two):
     """Each row of the left side with the nearest one of the right side; the rows keep their order.
 
     Parameters
@@ -85,26 +85,13 @@ class Asof(Node):
         Polars' other arguments.
     """
 
-    left: Node
-    right: Node
     left_by: tuple[str, ...]
     right_by: tuple[str, ...]
     options: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def inputs(self) -> tuple[Node, ...]:
-        return self.left, self.right
-
     def made(self, left: pl.LazyFrame, right: pl.LazyFrame) -> pl.LazyFrame:
         by = {"by_left": list(self.left_by), "by_right": list(self.right_by)} if self.left_by else {}
         return left.join_asof(right, **by, **self.options)
-
-    def over(self, *inputs: Node) -> Node:
-        left, right = inputs
-        if left is self.left and right is self.right:
-            return self
-        schema = self.made(empty(left.schema), empty(right.schema)).collect_schema()
-        return replace(self, left=left, right=right, schema=schema)
 
     @property
     def title(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,22 +13,15 @@ from deeprc.frames.lazy.nodes import Node
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Join(Node):
+class Two(Node):
+    """A node with two inputs."""
+
     left: Node
     right: Node
-    left_on: tuple[str, ...]
-    right_on: tuple[str, ...]
-    how: str
-    options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def inputs(self) -> tuple[Node, ...]:
         return self.left, self.right
-
-    def made(self, left: pl.LazyFrame, right: pl.LazyFrame) -> pl.LazyFrame:
-        if self.how == "cross":
-            return left.join(right, how="cross", suffix=self.options["suffix"])
-        return left.join(right, left_on=self.left_on, right_on=self.right_on, how=self.how, **self.options)
 
     def over(self, *inputs: Node) -> Node:
         left, right = inputs
@@ -35,6 +29,23 @@ class Join(Node):
             return self
         schema = self.made(empty(left.schema), empty(right.schema)).collect_schema()
         return replace(self, left=left, right=right, schema=schema)
+
+    @abstractmethod
+    def made(self, left: pl.LazyFrame, right: pl.LazyFrame) -> pl.LazyFrame:
+        """What Polars makes of all rows at once."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Join(Two):
+    left_on: tuple[str, ...]
+    right_on: tuple[str, ...]
+    how: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def made(self, left: pl.LazyFrame, right: pl.LazyFrame) -> pl.LazyFrame:
+        if self.how == "cross":
+            return left.join(right, how="cross", suffix=self.options["suffix"])
+        return left.join(right, left_on=self.left_on, right_on=self.right_on, how=self.how, **self.options)
 
     @property
     def origins(self) -> dict[str, tuple[str | None, str | None]]:

@@ -6,7 +6,6 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks, powerSGD_hook
 from torch.nn.parallel import DistributedDataParallel
 
@@ -52,15 +51,7 @@ class Parallel(RankGradient):
 
     def __call__(self, step: int) -> float:
         """Leave the gradient of step `step` (from 0) in the module; the loss of the whole batch."""
-        value = self.compute(step)
-        for one in self.statistics:
-            dist.all_reduce(one)
-            one /= self.peers.size
-            self.traffic.ring(one.nbytes)
-        self.traffic.ring(0)
-        losses, notices = zip(*self.peers.allgather((value, self.noticed)), strict=True)
-        self.ending = any(notices)
-        return sum(losses) / self.peers.size
+        return self.agreed(self.compute(step), self.traffic)
 
     def backward(self, mine: np.ndarray, total: int, last: bool = True) -> float:
         """As of any rank; gradients are sent with the last of a step's parts."""

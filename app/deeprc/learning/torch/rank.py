@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+import torch.distributed as dist
 
 from deeprc.learning import chance, tree
 from deeprc.learning.checkpoints import Checkpoint
@@ -13,6 +14,7 @@ from deeprc.learning.ledger import Ledger
 from deeprc.learning.notice import Notice
 from deeprc.learning.peers import Peers
 from deeprc.learning.sampler import Sampler
+from deeprc.learning.synchronisation import Traffic
 from deeprc.learning.torch.elastic import Problem, statistics
 from deeprc.learning.torch.together import Together
 
@@ -59,6 +61,17 @@ class RankGradient(Together):
         value = self.compute(step)
         self.ending = self.noticed
         return value
+
+    def agreed(self, value: float, traffic: Traffic) -> float:
+        """The loss of the whole batch, of which `value` is this rank's part; statistics are then those of all ranks."""
+        for one in self.statistics:
+            dist.all_reduce(one)
+            one /= self.peers.size
+            traffic.ring(one.nbytes)
+        traffic.ring(0)
+        losses, notices = zip(*self.peers.allgather((value, self.noticed)), strict=True)
+        self.ending = any(notices)
+        return sum(losses) / self.peers.size
 
     def compute(self, step: int) -> float:
         """The same of this rank's part, weighed so that the mean over the ranks is that of the whole batch."""

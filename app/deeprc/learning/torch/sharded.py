@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
@@ -48,18 +47,11 @@ class Sharded(RankGradient):
     def __call__(self, step: int) -> float:
         """Leave the gradient of step `step` (from 0) in the module; the loss of the whole batch."""
         value = self.compute(step)
-        for one in self.statistics:
-            dist.all_reduce(one)
-            one /= self.peers.size
-            self.traffic.ring(one.nbytes)
         for size in self.sizes:
             self.traffic.ring(size, messages=2)  # its weights for the loss, and its gradients
         for size in self.sizes[:-1]:
             self.traffic.ring(size / 2)  # a block's weights once more, for the gradients
-        self.traffic.ring(0)
-        losses, notices = zip(*self.peers.allgather((value, self.noticed)), strict=True)
-        self.ending = any(notices)
-        return sum(losses) / self.peers.size
+        return self.agreed(value, self.traffic)
 
     def backward(self, mine: np.ndarray, total: int, last: bool = True) -> float:
         """As of any rank; gradients are dealt out after the last of a step's parts."""
