@@ -110,6 +110,8 @@ def bench_synchronisation(
 ) -> None:
     """Time, bytes and accuracy of each way in which ranks synchronise, and what slower networks would add.
 
+    Each repeat takes some four minutes on 2 cores.
+
     Example: `deeprc bench synchronisation --json`
     """
     from deeprc.bench import synchronisation
