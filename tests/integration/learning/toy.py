@@ -44,7 +44,9 @@ def train(folder: Path, steps: int, peers, before=lambda step: None, say=print, 
     return state.digest(trained(folder, steps, peers, before, say, mode, **options)[0].problem.module)
 
 
-def trained(folder: Path, steps: int, peers, before, say, mode: str, every: int = 8, rates=None, **options) -> tuple:
+def trained(
+    folder: Path, steps: int, peers, before, say, mode: str, every: int = 8, rates=None, validation=None, **options
+) -> tuple:
     """The trainer, and the history of its training; `before` is called with each step, from 0, before it is made."""
     make_deterministic(1, 1)
     problem = Sums()
@@ -60,7 +62,8 @@ def trained(folder: Path, steps: int, peers, before, say, mode: str, every: int 
         return take(count)
 
     trainer.sampler.take = watched
-    history = trainer.run(lambda: float(problem.loss(np.arange(100))), **(rates or {"learning_rate": 3e-3}))
+    validation = validation or (lambda: float(problem.loss(np.arange(100))))
+    history = trainer.run(validation, **(rates or {"learning_rate": 3e-3}))
     if peers.rank == 0:
         trainer.write_ledger(folder)
     return trainer, history

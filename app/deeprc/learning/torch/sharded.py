@@ -25,7 +25,7 @@ CONTAINERS = (torch.nn.ModuleList, torch.nn.ModuleDict, torch.nn.Sequential)
 class Sharded(RankGradient):
     """The gradient of a global batch; each rank computes its part, and keeps its part of what comes of it."""
 
-    apart = shards = True
+    apart = divided = True
 
     def __init__(self, *given, how: Synchronisation, traffic: Traffic, **options) -> None:
         super().__init__(*given, **options)

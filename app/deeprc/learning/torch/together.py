@@ -16,7 +16,7 @@ class Together:
 
     apart = False
     """Whether ranks have weights of their own between two rounds: each then saves its own."""
-    shards = False
+    divided = False
     """Whether a rank holds a part of each weight alone."""
     ending = False
     """Whether the training is to end after the current step, on all ranks alike."""

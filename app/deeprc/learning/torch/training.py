@@ -59,7 +59,7 @@ class TrainingState:
         mine |= state.arrays("chance", {"torch": torch.get_rng_state()})
         same, own = self.ranks.arrays(), self.ranks.own_arrays()
         best = state.arrays("best", self.best_weights or {})
-        same, own = (same, own | best) if self.ranks.shards else (same | best, own)
+        same, own = (same, own | best) if self.ranks.divided else (same | best, own)
         if self.ranks.apart:
             own = mine | own | {"losses": np.array(self.losses)}
         else:
@@ -87,7 +87,7 @@ class TrainingState:
         self.losses = mine["losses"].tolist() if self.ranks.apart else self.losses
         self.train, self.validation = [tuple(one) for one in train], [tuple(one) for one in validation]
         self.best = min((value for _, value in self.validation), default=float("inf"))
-        self.best_weights = state.tensors("best", own if self.ranks.shards else found.tensors) or None
+        self.best_weights = state.tensors("best", own if self.ranks.divided else found.tensors) or None
         torch.set_rng_state(state.tensors("chance", mine)["torch"])
         self.ranks.load(found.tensors, own)
         self.ranks.load_state(about["ranks"])
