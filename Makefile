@@ -11,6 +11,7 @@ PLUGIN := app/snakemake_executor_plugin_radical_pilot
 # Nothing is installed that is not in a lock, and nothing is asked for but what is there (docs/supply.md).
 LOCKED := -m pip install --quiet --progress-bar off --require-hashes --no-deps
 TOOLS := $(CURDIR)/.cache/tools
+DOCS := $(CURDIR)/.cache/docs
 # The first Python that every part supports (see requires-python).
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
   $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
@@ -21,7 +22,7 @@ export PATH := $(VENV)/bin:$(PATH)
 
 # Prerequisites in their order: a site that is not known is told before gigabytes are installed.
 .NOTPARALLEL:
-.PHONY: help known-site install run test quick lint bench cluster cluster-down lock audit canary clean
+.PHONY: help known-site install run test quick lint docs bench cluster cluster-down lock audit canary clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F"|" '{printf "%-16s %s\n", $$1, $$2}'
@@ -70,6 +71,11 @@ lint: install ## Style and format
 	ruff format --check .
 	snakefmt --check workflows
 
+docs: install $(DOCS)/.installed ## The documents as a site, in .cache/docs/site; a link that leads to nothing is an error
+	@python .ci/docs/stage.py $(DOCS)/pages
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/venv/bin/mkdocs build --quiet --strict --config-file .ci/docs/mkdocs.yml
+	@echo "The documents: $(DOCS)/site/index.html"
+
 bench: install ## Frames and pilot, measured on this machine
 	deeprc bench frames --rows 1000000 --ranks 2
 	deeprc bench pilot --tasks 50
@@ -94,6 +100,11 @@ canary: ## The quick tests with the newest versions that pyproject.toml allows, 
 $(TOOLS)/.installed: locks/tools.txt
 	@$(PYTHON) -m venv --clear $(TOOLS)
 	@$(TOOLS)/bin/python $(LOCKED) --only-binary :all: --requirement $<
+	@touch $@
+
+$(DOCS)/.installed: locks/docs.txt
+	@$(PYTHON) -m venv --clear $(DOCS)/venv
+	@$(DOCS)/venv/bin/python $(LOCKED) --only-binary :all: --requirement $<
 	@touch $@
 
 clean: ## Remove what was made (results, caches of tools), not .venv
