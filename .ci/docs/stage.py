@@ -14,7 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s]+)\)")
 FILE = re.compile(r"\[([^\]]*)\] \((`[^)]*`)\)")
 # What a page of the repository is called on the site.
-PAGES = {"README.md": "index.md", "SECURITY.md": "report-a-hole.md"}
+PAGES = {
+    "README.md": "index.md",
+    "SECURITY.md": "report-a-hole.md",
+    "CONTRIBUTING.md": "taking-part.md",
+    "CODE_OF_CONDUCT.md": "code-of-conduct.md",
+    "CHANGELOG.md": "changes.md",
+}
 
 
 def staged(text: str, source: Path) -> str:
