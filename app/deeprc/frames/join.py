@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,8 @@ from deeprc.core.errors import InputError, unknown
 from deeprc.frames.codes import Range, bits, encodable, encode, ranges, union
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.names import known, renamed, unique
-from deeprc.frames.partition import by_hash, reorder, row_hash
+from deeprc.frames.partition import by_hash, homes, reorder, row_hash
+from deeprc.frames.skew import Side, heavy, split
 from deeprc.frames.sort import sorted_by_codes
 
 HOW = ("inner", "left", "right", "full", "semi", "anti")
@@ -38,9 +40,24 @@ def join(
             left = left.drop_nulls(on)
         if how not in ("right", "full"):
             right = right.drop_nulls(on)
-    left, right = by_hash(left, on, comm, nulls_stay=True), by_hash(right, on, comm, nulls_stay=True)
+            right = right.select(on).unique() if how in ("semi", "anti") else right
+    left, right = _met(left, right, on, how, comm)
     with comm.together():
         return renamed(local_join(left, right, on, how, "_").select(inner), columns)
+
+
+def _met(
+    left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], how: str, comm: Communicator
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows of equal keys on the same rank; but those of a key that many rows share on all of them."""
+    sides = [
+        Side(df, on, partial(homes, df, on, comm, nulls_stay=True), splits)
+        for df, splits in ((left, True), (right, how not in ("semi", "anti")))
+    ]
+    found = heavy(sides, False, comm)
+    if found is not None and any(len(each.keys) for each in found):
+        return split(sides, found, how, False, comm)
+    return by_hash(left, on, comm, nulls_stay=True), by_hash(right, on, comm, nulls_stay=True)
 
 
 def check(left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], how: str, suffix: str) -> None:

@@ -55,6 +55,11 @@ def hashed(
     """
     if comm.size == 1:
         return df, np.array([df.height])
+    return _by_rank(df, homes(df, on, comm, nulls_stay=nulls_stay), comm.size)
+
+
+def homes(df: pl.DataFrame, on: Sequence[str], comm: Communicator, *, nulls_stay: bool = False) -> np.ndarray:
+    """The rank that each row belongs to by the hash of its keys; `nulls_stay` as in `hashed`."""
     to = row_hash(df, on) >> np.uint64(32)  # the upper half of the hash, scaled to the number of ranks
     to *= np.uint64(comm.size)
     to >>= np.uint64(32)
@@ -62,19 +67,24 @@ def hashed(
         null = df.select(pl.any_horizontal(pl.col(on).is_null())).to_series()
         if null.any():
             to[null.to_numpy()] = comm.rank
-    return _by_rank(df, to, comm.size)
+    return to
 
 
 def ranged(
     df: pl.DataFrame, on: Sequence[str], comm: Communicator, borders: tuple[int, ...]
 ) -> tuple[pl.DataFrame, np.ndarray]:
     """As `hashed`, by the range of one key of whole numbers or days: see `lazy.deal.Deal`."""
+    return _by_rank(df, range_homes(df, on, borders), comm.size)
+
+
+def range_homes(df: pl.DataFrame, on: Sequence[str], borders: tuple[int, ...]) -> np.ndarray:
+    """The rank that each row belongs to by the range of its one key."""
     (name,) = on
     keys = df[name].to_physical()
     to = np.searchsorted(np.array(borders, np.int64), keys.fill_null(0).to_numpy(), side="right")
     if keys.null_count():
         to[keys.is_null().to_numpy()] = 0
-    return _by_rank(df, to, comm.size)
+    return to
 
 
 def send(df: pl.DataFrame, to: np.ndarray, comm: Communicator) -> pl.DataFrame:

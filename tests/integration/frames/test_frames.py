@@ -70,6 +70,11 @@ def test_scenario(held: tuple[list[str], str], name: str) -> None:
         pytest.fail(f"held: {names}\n{errors}", pytrace=False)
 
 
+def test_a_key_of_nine_tenths_of_the_rows_is_on_all_ranks(mpirun) -> None:
+    done = mpirun(4, [HERE / "heavy_keys.py"], env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_rank_that_dies_leaves_no_folder(mpirun, tmp_path: Path) -> None:
     program = """
 import os, sys, polars as pl

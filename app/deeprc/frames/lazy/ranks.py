@@ -11,11 +11,14 @@ import numpy as np
 import polars as pl
 
 from deeprc.core.errors import InputError
+from deeprc.frames import skew
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, ONE, Deal, Size, hashed, is_little
 from deeprc.frames.lazy.empty import empty
+from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.step import Step, amount
 from deeprc.frames.partition import hashed as hashed_rows
+from deeprc.frames.partition import homes, range_homes
 from deeprc.frames.partition import ranged as ranged_rows
 from deeprc.frames.shuffle import shuffle
 
@@ -89,6 +92,45 @@ class Ranks:
         ranges = "" if borders is None else "the range of "
         step = Step(f"EXCHANGE by {ranges}{', '.join(keys)} ({why})", [piece.step], piece.size, self.sent(piece, 1))
         return Piece(frame.lazy(), hashed(keys, borders), piece.size, step, False, frame)
+
+    def split(
+        self, left: Piece, right: Piece, node: Join, at_left: list[int] | None = None, at_right: list[int] | None = None
+    ) -> tuple[Piece, Piece] | None:
+        """The sides of a join whose keys many rows share, ready to be joined; None where no key is so heavy.
+
+        Parameters
+        ----------
+        at_left, at_right
+            Of a side that is dealt by some of its keys already: which ones. It stays where it is.
+        """
+        if self.size == 1:
+            return None
+        left, right = self.hold(left), self.hold(right)
+        if left.size.rows + right.size.rows < skew.MANY:
+            return None
+        stays = at_right is None or (at_left is not None and left.size.bytes >= right.size.bytes)
+        home, by = (left.deal, at_left) if stays else (right.deal, at_right)
+        sides = []
+        for piece, keys, ours in ((left, node.left_on, stays), (right, node.right_on, not stays)):
+            if by is None:
+                place = partial(homes, piece.held, keys, self.comm)
+            elif ours:
+                place = partial(np.full, piece.held.height, self.comm.rank)
+            elif home.borders is None:
+                place = partial(homes, piece.held, [keys[at] for at in by], self.comm)
+            else:
+                place = partial(range_homes, piece.held, [keys[at] for at in by], home.borders)
+            sides.append(skew.Side(piece.held, list(keys), place, piece is left or node.how not in ("semi", "anti")))
+        nulls_equal = bool(node.options.get("nulls_equal"))
+        found = skew.heavy(sides, nulls_equal, self.comm)
+        if found is None:
+            return None
+        made = []
+        for piece, frame in zip((left, right), skew.split(sides, found, node.how, nulls_equal, self.comm), strict=True):
+            title = "EXCHANGE by keys, those of many rows on all ranks (a side of a join)"
+            step = Step(title, [piece.step], piece.size, self.sent(piece, 1))
+            made.append(Piece(frame.lazy(), Deal(), piece.size, step, False, frame))
+        return made[0], made[1]
 
     def everywhere(self, piece: Piece, why: str) -> Piece:
         """All rows on every rank, in their order."""
@@ -165,6 +207,9 @@ class Outline(Ranks):
 
     def moved(self, piece: Piece, exchange: Callable[[], pl.DataFrame]) -> pl.DataFrame:
         return piece.held
+
+    def split(self, left: Piece, right: Piece, node: Join, *at: list[int] | None) -> tuple[Piece, Piece] | None:
+        return None
 
     def before(self, count: int) -> int:
         return 0

@@ -127,8 +127,11 @@ def _placed(run: PlanRun, node: Join, left: Piece, right: Piece) -> tuple[Piece,
                 return sides["left"], sides["right"], large
     if at_left is not None or at_right is not None:
         return _beside(run, node, sides["left"], sides["right"], at_left, at_right)
-    left = ranks.by_hash(_with_keys(sides["left"], node, "left"), node.left_on, "the left side of a join")
-    right = ranks.by_hash(_with_keys(sides["right"], node, "right"), node.right_on, "the right side of a join")
+    left, right = (_with_keys(sides[side], node, side) for side in ("left", "right"))
+    if (both := ranks.split(left, right, node)) is not None:
+        return *both, _kept(node)
+    left = ranks.by_hash(left, node.left_on, "the left side of a join")
+    right = ranks.by_hash(right, node.right_on, "the right side of a join")
     return left, right, _kept(node)
 
 
@@ -151,6 +154,8 @@ def _beside(
     run: PlanRun, node: Join, left: Piece, right: Piece, at_left: list[int] | None, at_right: list[int] | None
 ) -> tuple[Piece, Piece, str]:
     """One side is dealt by some of the keys: the other one is dealt alike."""
+    if (both := run.ranks.split(left, right, node, at_left, at_right)) is not None:
+        return *both, _kept(node)
     if at_right is None or (at_left is not None and left.size.bytes >= right.size.bytes):
         keys = [node.right_on[place] for place in at_left]
         return left, run.ranks.by_hash(right, keys, "the right side of a join", left.deal.borders), _kept(node)
