@@ -1,7 +1,5 @@
 # Forecasting: prepared data -> train each model -> predict -> evaluate.
-FORECASTING = CONFIG.forecasting
-FORECASTING_RESULTS = f"{RESULTS}/forecasting"
-TRAINING = FORECASTING.training
+FORECASTING, FORECASTING_PLACES = OPTIONS, PLACES
 WARM = "neuralforecast.models,polars,pyarrow"
 
 
@@ -9,22 +7,23 @@ rule forecasting_train:
     input:
         rules.forecasting_prepare.output,
     output:
-        directory(f"{FORECASTING_RESULTS}/models/{{model}}"),
+        directory(f"{PLACES.folder}/models/{{model}}"),
     log:
-        f"{RESULTS}/logs/forecasting_train_{{model}}.log",
+        f"{PLACES.log}_train_{{model}}.log",
     threads: FORECASTING.threads
     resources:
-        tasks=TRAINING.ranks,
-        warm=warm(TRAINING.ranks, WARM),
+        tasks=PLACES.ranks,
+        warm=PLACES.warm(WARM),
     params:
-        config=lambda wildcards: FORECASTING.train_json(wildcards.model),
+        config=lambda wildcards: FORECASTING_PLACES.options(wildcards).train_json(wildcards.model),
         # What follows is no reason to train anew: Snakemake does not compare what depends on the input.
-        how=lambda wildcards, input: TRAINING.how(),
+        how=untold(FORECASTING.training.how()),
         # Not below the output, which Snakemake removes where a training was ended: it goes on from here.
-        checkpoints=lambda wildcards, input: f"{FORECASTING_RESULTS}/checkpoints/{wildcards.model}",
-        to=lambda wildcards, input: into(TRAINING.ranks, f"{RESULTS}/logs/forecasting_train_{wildcards.model}.log"),
+        checkpoints=PLACES.filled(f"{PLACES.folder}/checkpoints/{{model}}"),
+        called=PLACES.called,
+        to=PLACES.into(f"{PLACES.log}_train_{{model}}.log"),
     message:
-        "train {wildcards.model}"
+        "train {params.called}"
     shell:
         "python -P -m deeprc.applications.forecasting.train --prepared {input:q} --model {wildcards.model:q}"
         " --config {params.config:q} --how {params.how:q} --checkpoints {params.checkpoints:q} --threads {threads}"
@@ -36,17 +35,18 @@ rule forecasting_predict:
         prepared=rules.forecasting_prepare.output,
         model=rules.forecasting_train.output,
     output:
-        f"{FORECASTING_RESULTS}/predictions/{{model}}.arrow",
+        f"{PLACES.folder}/predictions/{{model}}.arrow",
     log:
-        f"{RESULTS}/logs/forecasting_predict_{{model}}.log",
+        f"{PLACES.log}_predict_{{model}}.log",
     threads: FORECASTING.threads
     resources:
-        tasks=TRAINING.ranks,
-        warm=warm(TRAINING.ranks, WARM),
+        tasks=PLACES.ranks,
+        warm=PLACES.warm(WARM),
     params:
-        to=lambda wildcards, input: into(TRAINING.ranks, f"{RESULTS}/logs/forecasting_predict_{wildcards.model}.log"),
+        called=PLACES.called,
+        to=PLACES.into(f"{PLACES.log}_predict_{{model}}.log"),
     message:
-        "forecast with {wildcards.model}"
+        "forecast with {params.called}"
     shell:
         "python -P -m deeprc.applications.forecasting.predict --prepared {input.prepared:q} --model {input.model:q}"
         " --threads {threads} --out {output:q} {params.to}"
@@ -55,11 +55,14 @@ rule forecasting_predict:
 rule forecasting_evaluate:
     input:
         prepared=rules.forecasting_prepare.output,
-        predictions=expand(rules.forecasting_predict.output, model=FORECASTING.models),
+        predictions=lambda wildcards: [
+            f"{FORECASTING_PLACES.folder}/predictions/{model}.arrow".format(**dict(wildcards.items()))
+            for model in FORECASTING_PLACES.options(wildcards).models
+        ],
     output:
-        f"{FORECASTING_RESULTS}/metrics.json",
+        f"{PLACES.folder}/metrics.json",
     log:
-        f"{RESULTS}/logs/forecasting_evaluate.log",
+        f"{PLACES.log}_evaluate.log",
     message:
         "evaluate the forecasts"
     shell:

@@ -1,27 +1,25 @@
 # Hydrology: prepared data -> train one regional LSTM -> predict -> evaluate.
-HYDROLOGY = CONFIG.hydrology
-HYDROLOGY_RESULTS = f"{RESULTS}/hydrology"
-HYDROLOGY_RANKS = HYDROLOGY.training.ranks
+HYDROLOGY, HYDROLOGY_PLACES = OPTIONS, PLACES
 
 
 rule hydrology_train:
     input:
         rules.hydrology_prepare.output,
     output:
-        directory(f"{HYDROLOGY_RESULTS}/model"),
+        directory(f"{PLACES.folder}/model"),
     log:
-        f"{RESULTS}/logs/hydrology_train.log",
+        f"{PLACES.log}_train.log",
     threads: HYDROLOGY.threads
     resources:
-        tasks=HYDROLOGY_RANKS,
-        warm=warm(HYDROLOGY_RANKS, "tensorflow,polars,pyarrow"),
+        tasks=PLACES.ranks,
+        warm=PLACES.warm("tensorflow,polars,pyarrow"),
     params:
-        config=lambda wildcards: HYDROLOGY.train_json(),
+        config=lambda wildcards: HYDROLOGY_PLACES.options(wildcards).train_json(),
         # What follows is no reason to train anew: Snakemake does not compare what depends on the input.
-        how=lambda wildcards, input: HYDROLOGY.training.how(),
+        how=untold(HYDROLOGY.training.how()),
         # Not below the output, which Snakemake removes where a training was ended: it goes on from here.
-        checkpoints=lambda wildcards, input: f"{HYDROLOGY_RESULTS}/checkpoints",
-        to=lambda wildcards, input: into(HYDROLOGY_RANKS, f"{RESULTS}/logs/hydrology_train.log"),
+        checkpoints=PLACES.filled(f"{PLACES.folder}/checkpoints"),
+        to=PLACES.into(f"{PLACES.log}_train.log"),
     message:
         "train the rainfall-runoff LSTM"
     shell:
@@ -34,15 +32,15 @@ rule hydrology_predict:
         prepared=rules.hydrology_prepare.output,
         model=rules.hydrology_train.output,
     output:
-        f"{HYDROLOGY_RESULTS}/predictions.arrow",
+        f"{PLACES.folder}/predictions.arrow",
     log:
-        f"{RESULTS}/logs/hydrology_predict.log",
+        f"{PLACES.log}_predict.log",
     threads: HYDROLOGY.threads
     resources:
-        tasks=HYDROLOGY_RANKS,
-        warm=warm(HYDROLOGY_RANKS, "tensorflow,polars,pyarrow"),
+        tasks=PLACES.ranks,
+        warm=PLACES.warm("tensorflow,polars,pyarrow"),
     params:
-        to=lambda wildcards, input: into(HYDROLOGY_RANKS, f"{RESULTS}/logs/hydrology_predict.log"),
+        to=PLACES.into(f"{PLACES.log}_predict.log"),
     message:
         "simulate the discharge"
     shell:
@@ -56,9 +54,9 @@ rule hydrology_evaluate:
         model=rules.hydrology_train.output,
         predictions=rules.hydrology_predict.output,
     output:
-        f"{HYDROLOGY_RESULTS}/metrics.json",
+        f"{PLACES.folder}/metrics.json",
     log:
-        f"{RESULTS}/logs/hydrology_evaluate.log",
+        f"{PLACES.log}_evaluate.log",
     message:
         "evaluate the simulated discharge"
     shell:

@@ -1,17 +1,17 @@
-# The first stage of every application, on MPI ranks; OPTIONS, DATA and FOLDER are of the one that the Snakefile is at.
+# The first stage of every application, on MPI ranks; OPTIONS, DATA and PLACES are of the one that the Snakefile is at.
 rule:
     name:
         f"{APPLICATION.name}_prepare"
     input:
         ancient(DATA.inputs),  # what is in them counts, not their times: deeprc.workflow looks
     output:
-        directory(f"{FOLDER}/prepared"),
+        directory(f"{PLACES.prepared}/prepared"),
     log:
-        f"{RESULTS}/logs/{APPLICATION.name}_prepare.log",  # the ranks' output, joined by the executor
+        f"{PLACES.prepare_log}_prepare.log",  # the ranks' output, joined by the executor
     resources:
         tasks=getattr(OPTIONS, "ranks", 1),
     params:
-        config=fixed(json.dumps(APPLICATION.preparing(OPTIONS), ensure_ascii=False)),
+        config=PLACES.preparing,
         data=untold(APPLICATION.given(DATA.paths)),
         stage=f"{APPLICATION.package}.prepare",
     message:

@@ -4,7 +4,7 @@ TARGETS += [f"{RESULTS}/metrics.json", f"{RESULTS}/run.json"]
 
 rule report:
     input:
-        expand(f"{RESULTS}/{{pipeline}}/metrics.json", pipeline=CONFIG.pipelines),
+        [str(CONFIG.told(application)) for application in CONFIG.applications()],
     output:
         f"{RESULTS}/report.html",
         f"{RESULTS}/metrics.json",

@@ -9,9 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model, field_validator
 
-from deeprc.applications.base.application import Application
+from deeprc.applications.base.application import METRICS, Application
+from deeprc.applications.base.sweep.config import Sweep
+from deeprc.applications.base.sweep.trials import SWEEP, trials
+from deeprc.applications.base.trial import Trial
 from deeprc.applications.registry import TAKEN, absent, applications, broken
 from deeprc.core.errors import ConfigError
 from deeprc.core.files import StorageError, free_megabytes
@@ -32,6 +35,11 @@ class Config(Settings):
     """Free space, MB, that the file system of `results` must have before a run starts."""
     pipelines: list[str]
     """The pipelines to run: one, or a list."""
+    sweep: dict[str, Sweep] = Field({})
+    """By pipeline: trainings with other options, to be ranked, instead of the one (docs/sweeps.md)."""
+
+    _cases: dict[str, list[Trial]] = PrivateAttr(default_factory=dict)
+    _given: dict[str, dict] = PrivateAttr(default_factory=dict)
 
     @field_validator("pipelines", mode="before")
     @classmethod
@@ -71,6 +79,28 @@ class Config(Settings):
     def options(self, application: Application) -> BaseModel:
         """The options of one."""
         return getattr(self, application.name)
+
+    def cases(self, application: Application) -> list[Trial]:
+        """What is done of one: its pipeline, or all trials of its sweep."""
+        name, folder = application.name, Path(self.results) / application.name
+        return self._cases.get(name) or [Trial(application, self.options(application), folder, folder)]
+
+    def given(self, application: Application) -> dict:
+        """The options of a swept one as they were given."""
+        return self._given[application.name]
+
+    def swept(self, application: Application) -> Sweep | None:
+        """The sweep of one, if it has one."""
+        return self.sweep.get(application.name)
+
+    def told(self, application: Application) -> Path:
+        """The file in which one ends: its metrics, or the table of its sweep."""
+        return Path(self.results) / application.name / (SWEEP if self.swept(application) else METRICS)
+
+    def notes(self) -> list[str]:
+        """How many trainings the sweeps are."""
+        counts = {name: len(cases) for name, cases in self._cases.items() if name in self.pipelines}
+        return [f"sweep of {name}: {count} trainings" for name, count in counts.items()]
 
     def check_data(self) -> None:
         """Raise a ConfigError where the own data of a pipeline are not there, or Snakemake cannot name them."""
@@ -114,12 +144,14 @@ def config_model() -> type[Config]:
         name: (made.configuration, Field(made.configuration(), description=f"The options of the {name} pipeline."))
         for name, made in found.items()
     }
+    sweep = Field({}, description=Config.model_fields["sweep"].description)
     pipelines = Field([*found], min_length=1, description=Config.model_fields["pipelines"].description)
     return create_model(
         "Config",
         __base__=Config,
         __doc__="What the workflow does.",
         pipelines=(list[Literal[*found]], pipelines),
+        sweep=(dict[Literal[*found], Sweep], sweep),
         **each,
     )
 
@@ -133,7 +165,23 @@ def load_config(values: dict, *, where: object = "configuration") -> Config:
             raise absent(name, where=where(("pipelines", number)) if callable(where) else where)
     for name in broken().keys() & (values.keys() if isinstance(values, dict) else ()) - {*TAKEN}:
         raise broken()[name]  # its options can be read by itself alone
-    return validate(model, values, where=where)
+    made = validate(model, values, where=where)
+    for name, sweep in made.sweep.items():
+        if name not in made.pipelines:
+            raise _of_no_pipeline(name, made, where)
+        made._given[name] = values.get(name) or {}
+        folder = Path(made.results) / name
+        made._cases[name] = trials(applications()[name], made._given[name], sweep, folder, where)
+    return made
+
+
+def _of_no_pipeline(name: str, config: Config, where: object) -> ConfigError:
+    return ConfigError(
+        f"key 'sweep.{name}': this pipeline does not run",
+        where=where(("sweep", name)) if callable(where) else where,
+        found=f"pipelines {', '.join(config.pipelines)}",
+        fix=f"name {name} by the key 'pipelines' too, or leave its sweep out",
+    )
 
 
 def schema() -> dict:

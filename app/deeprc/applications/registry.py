@@ -18,8 +18,9 @@ MINE = "mine"  # the key of a study's own options, which its Snakefile keeps fro
 # Keys beside theirs in the configuration and what its model has beside keys, folders beside theirs in the results,
 # parts of the page. What pydantic's models have is taken, too.
 TAKEN = (
-    "results", "min_free_mb", "pipelines", MINE, "applications", "options", "existing_folder", "check_data",
-    "check_storage", "data", "logs", "main", "summary", "run", "provenance", "fetch",
+    "results", "min_free_mb", "pipelines", "sweep", MINE, "applications", "options", "existing_folder", "check_data",
+    "check_storage", "cases", "given", "swept", "told", "notes", "data", "logs", "main", "summary", "run", "provenance",
+    "fetch",
 )  # fmt: skip
 
 

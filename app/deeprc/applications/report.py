@@ -10,7 +10,10 @@ from typing import Annotated
 
 import typer
 
+from deeprc.applications.base.application import METRICS
 from deeprc.applications.base.products import refuse_mixed, refuse_untold
+from deeprc.applications.base.sweep.report import Swept
+from deeprc.applications.base.sweep.trials import SWEEP
 from deeprc.applications.registry import absent, applications
 from deeprc.core.errors import ConfigError, InputError
 from deeprc.core.files import write_json, write_text
@@ -37,7 +40,12 @@ def main(
     Example: `python -m deeprc.applications.report forecasting=results/forecasting --events .deeprc/runs --out results`
     """
     known, folders = applications(), _folders(pipelines)
-    reports = {name: known[name].report() for name in folders}
+    try:
+        settings = json.loads(config)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"not JSON: {error.msg}", where="--config", found=config[:80]) from None
+    swept = {name for name, folder in folders.items() if _is_swept(name, folder, settings)}
+    reports = {name: Swept(name) if name in swept else known[name].report() for name in folders}
     found = {name: read for name, part in reports.items() if (read := part.read(folders[name])) is not None}
     if not found:
         raise InputError(
@@ -46,13 +54,9 @@ def main(
             expected="metrics.json in the folder of one pipeline at least",
             fix="run a pipeline first",
         )
-    try:
-        settings = json.loads(config)
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"not JSON: {error.msg}", where="--config", found=config[:80]) from None
-    for name, folder in folders.items():
-        refuse_mixed(known[name], folder)
-        refuse_untold(known[name], folder, settings.get(name) if isinstance(settings, dict) else None)
+    for name in folders.keys() - swept:
+        refuse_mixed(known[name], folders[name])
+        refuse_untold(known[name], folders[name], settings.get(name) if isinstance(settings, dict) else None)
     left_out: list[InputError] = []
     path = _events(events)
     # A run that was named must be readable; of a folder's runs one of another release keeps nobody from the report.
@@ -63,7 +67,7 @@ def main(
     tasks = latest(runs, [out, *(folder.parent for folder in folders.values())])
     data = [row for name, part in found.items() for row in data_files(name, part.check)]
     metrics = {name: part.metrics for name, part in found.items()}
-    options = used(settings, metrics, {name: known[name].used for name in metrics})
+    options = used(settings, metrics, {name: known[name].used for name in metrics if name not in swept})
     about = provenance(runs, tasks, data=data, config=options, site=site_file)
     about[KEY] = {name: told.get(KEY) for name, told in metrics.items()}
     about["left_out"] = [f"{error.where}: {error.problem}" for error in left_out]
@@ -79,6 +83,12 @@ def main(
     write_json(out / "run.json", about)
     write_text(out / "report.html", html)
     print(f"{out / 'report.html'}: {len(html) / 1e6:.1f} MB")
+
+
+def _is_swept(name: str, folder: Path, settings: object) -> bool:
+    """Whether a pipeline's folder is to be read as a sweep's: as the configuration says; without one, as it is."""
+    asked = settings.get("sweep") if isinstance(settings, dict) else None
+    return name in asked if asked is not None else (folder / SWEEP).is_file() and not (folder / METRICS).is_file()
 
 
 def _folders(pairs: list[str]) -> dict[str, Path]:

@@ -174,12 +174,14 @@ def used(config: object, metrics: dict[str, dict], options: Mapping[str, Callabl
     metrics
         The metrics by pipeline, with what they were `made_from` (`deeprc.core.fingerprint`).
     options
-        For each pipeline, how what it was trained with stands in the configuration.
+        For each pipeline, how what it was trained with stands in the configuration; not for those that were swept.
     """
     if not isinstance(config, dict):
         return config
     found = dict(config)
     for pipeline, told in metrics.items():
+        if pipeline not in options:  # a sweep, which used many
+            continue
         made_from = told.get(KEY) or {}
         trained = options[pipeline](made_from.get("train") or {})
         section = {

@@ -6,8 +6,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeprc.applications.base.application import CHECK, METRICS, PREPARED, Application
+from deeprc.applications.base.application import CHECK, METRICS, Application
 from deeprc.applications.base.products import stale
+from deeprc.applications.base.sweep.trials import TABLE, together
+from deeprc.applications.base.trial import Trial
 from deeprc.applications.config import Config
 from deeprc.core import code
 from deeprc.core.contents import Contents
@@ -55,8 +57,14 @@ def data_of(config: Config, application: Application) -> Data:
 
 
 def expected(config: Config) -> dict[str, Record]:
-    """The record that the metrics of each pipeline must have."""
-    return {application.name: _record(config, application) for application in config.applications()}
+    """The record that the metrics of each pipeline, or the table of its sweep, must have."""
+    return {application.name: _told(config, application) for application in config.applications()}
+
+
+def record(case: Trial, common: Record) -> Record:
+    """The record that the metrics of a case must have; `common` is of its pipeline's data and code."""
+    code = {"code": common["code"]} if "code" in common else {}
+    return {"data": common["data"], **case.application.told(case.options), **code}
 
 
 def outdated(config: Config, *, imaged: bool = False) -> dict[str, list[str]]:
@@ -66,12 +74,17 @@ def outdated(config: Config, *, imaged: bool = False) -> dict[str, list[str]]:
     """
     records, results = expected(config), Path(config.results)
     if imaged:
-        records = {name: without_code(record) for name, record in records.items()}
+        records = {name: without_code(told) for name, told in records.items()}
     found: dict[Path, list[str]] = {}
     for application in config.applications():
-        folder = results / application.name
-        found |= stale(application, folder, records[application.name])
-        found.pop(folder / CHECK, None)  # looked at before anything runs: `preflight`
+        whole = records[application.name]
+        for case in config.cases(application):
+            found |= stale(case, record(case, whole))
+            found.pop(case.prepared / CHECK, None)  # looked at before anything runs: `preflight`
+        if config.swept(application):
+            for table in (told := config.told(application), told.with_name(TABLE)):
+                if told.exists() and table.exists() and (reasons := list(differences(read(told), whole))):
+                    found[table] = reasons
     for report in (results / "report.html", results / "run.json"):
         if report.exists() and (reasons := [f"{name}: {why}" for name, why in _by_pipeline(read(report), records)]):
             found[report] = reasons
@@ -90,17 +103,17 @@ def targets(config: Config, application: Application) -> list[str]:
     ConfigError
         Where the metrics, which the report is made of, are not among its products.
     """
-    folder, options = Path(config.results) / application.name, config.options(application)
-    record = {"data": {}, **application.told(options)}
-    found = application.products(folder, record)
-    if folder / METRICS not in found:
-        raise ConfigError(
-            f"the application '{application.name}' leaves no metrics: the report is made of them",
-            where=f"{application.package}: products",
-            found=", ".join(path.name for path in found) or "nothing",
-            expected=f"{METRICS} among them",
-        )
-    return [str(path) for path in found if path not in (folder / CHECK, folder / PREPARED)]
+    made = [path for case in config.cases(application) for path in case.own]
+    for case in config.cases(application):
+        if case.folder / METRICS not in made:
+            raise ConfigError(
+                f"the application '{application.name}' leaves no metrics: the report is made of them",
+                where=f"{application.package}: products",
+                found=", ".join(path.name for path in made) or "nothing",
+                expected=f"{METRICS} among them",
+            )
+    table = [told := config.told(application), told.with_name(TABLE)] if config.swept(application) else []
+    return [str(path) for path in [*made, *table]]
 
 
 def _by_pipeline(told: dict | None, records: dict[str, Record]) -> list[tuple[str, str]]:
@@ -109,17 +122,19 @@ def _by_pipeline(told: dict | None, records: dict[str, Record]) -> list[tuple[st
     return pairs + [(name, "is no longer asked for") for name in told if name not in records]
 
 
-def _record(config: Config, application: Application) -> Record:
+def _told(config: Config, application: Application) -> Record:
+    common, cases = _common(config, application), config.cases(application)
+    return together(common, cases) if config.swept(application) else record(cases[0], common)
+
+
+def _common(config: Config, application: Application) -> Record:
+    """What a pipeline's data and code are."""
     options, data = config.options(application), data_of(config, application)
     files = application.files(options, data.paths)
     # Public data that are not here yet will be what was pinned.
     pinned = {path.name: DATASETS[name].sha256 for name, path in data.fetched.items() if not path.exists()}
     sums = Contents().of({name: path for name, path in files.items() if name not in pinned})
-    return {
-        "data": {**sums, **pinned},
-        **application.told(options),
-        "code": code.of(application.package),
-    }
+    return {"data": {**sums, **pinned}, "code": code.of(application.package)}
 
 
 def _json(path: Path) -> dict:

@@ -22,6 +22,7 @@ from deeprc.core.ownership import require_writable
 from deeprc.images.catalog import Image
 from deeprc.workflow import guests, lock, preflight, preview
 from deeprc.workflow.expected import outdated
+from deeprc.workflow.rules import TRIAL
 
 USED = {
     "snakemake.workflow:Workflow": "is_main_process execute _build_dag unlock delete_output execution_settings _onstart"
@@ -83,6 +84,9 @@ class _Attached:
         self._lacking, self._imaged = lacked, imaged
         self._workflow, self._config, self._outdated = workflow, config, {}
         self._looked = self._in_folder = False
+        self._labels = {
+            case.folder.name: case.label for each in config.applications() for case in config.cases(each) if case.label
+        }
         self._held = contextlib.ExitStack()  # while a run goes on
         self._execute, self._build, self._unlock = workflow.execute, workflow._build_dag, workflow.unlock
         workflow.execute, workflow._build_dag, workflow.unlock = self.execute, self.build, self.unlock
@@ -99,11 +103,15 @@ class _Attached:
                     require_writable(lock.SNAKEMAKE, fix=lock.ELSEWHERE)
             for error in self._lacking:
                 _say(f"note: a run would be refused: {error}")
+            for note in self._config.notes():
+                _say(note)
             return self._execute(*given, **named)
         self._looked = kind.touch_exec
         with plainly(), contextlib.ExitStack() as self._held:
             for error in self._lacking:
                 raise error
+            for note in self._config.notes():
+                _say(note)
             self._hold()
             if workflow.execution_settings.no_hooks:
                 self._look()
@@ -190,7 +198,7 @@ class _Attached:
             asked.intersection(dag.needrun_jobs()), key=lambda job: (order[job.rule.name], sorted(map(str, job.output)))
         )
         rows += [
-            preview.Row(job.rule.name, job.wildcards_dict.get("model", ""), self._why(job))
+            preview.Row(job.rule.name, self._which(job.wildcards_dict), self._why(job))
             for job in needed
             if not job.rule.norun
         ]
@@ -201,6 +209,10 @@ class _Attached:
         # We print the reasons ourselves: here we know which of Snakemake's hide others, and what its locks are worth.
         workflow.dag.print_reasons = workflow.log_provenance_info = lambda: None
         workflow.persistence.lock = contextlib.nullcontext
+
+    def _which(self, wildcards: dict[str, str]) -> str:
+        """Which one of the jobs of a rule."""
+        return self._labels.get(wildcards.get(TRIAL, ""), wildcards.get("model", ""))
 
     def _why(self, job: Any) -> str:
         """Why a job would run, in plain words; nothing where it runs only because another one does."""

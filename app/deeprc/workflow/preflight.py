@@ -20,7 +20,7 @@ from deeprc.applications.config import Config
 from deeprc.core.errors import DeepRCError
 from deeprc.core.files import tail
 from deeprc.core.fingerprint import differences, part_of, read
-from deeprc.workflow.expected import data_of, expected
+from deeprc.workflow.expected import data_of, expected, record
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def steps(config: Config) -> tuple[list[Preparation], list[Preparation]]:
     """What must be fetched, and what must be checked after that."""
     results = Path(config.results)
     logs, fetches, checks = results / "logs", [], []
-    for application, record in zip(config.applications(), expected(config).values(), strict=True):
-        options, data = config.options(application), data_of(config, application)
+    for application, told in zip(config.applications(), expected(config).values(), strict=True):
+        data = data_of(config, application)
         for name, path in data.fetched.items():
             if not path.exists():
                 argv = [sys.executable, "-P", "-m", "deeprc.core.datasets", name, "--out", str(path)]
@@ -52,15 +52,19 @@ def steps(config: Config) -> tuple[list[Preparation], list[Preparation]]:
                         f"fetch_{name}", f"fetch the {name} data", "not here yet", argv, logs / f"fetch_{name}.log"
                     )
                 )
-        out = results / application.name / CHECK
-        reasons = list(differences(read(out), part_of(record)))
-        if reasons and "check" in application.stages:
+        cases = {case.prepared: case for case in config.cases(application)}  # several may share prepared data
+        for folder, case in cases.items() if "check" in application.stages else ():
+            out = folder / CHECK
+            reasons = list(differences(read(out), part_of(record(case, told))))
+            if not reasons:
+                continue
             why = "; ".join(reasons) if out.exists() else "never checked"
             argv = [sys.executable, "-P", "-m", f"{application.package}.check"]
-            argv += ["--config", json.dumps(application.preparing(options)), "--out", str(out)]
+            argv += ["--config", json.dumps(application.preparing(case.options)), "--out", str(out)]
             argv += application.given(data.paths)
-            name, label = f"{application.name}_check", f"check the {application.subject(options)}"
-            checks.append(Preparation(name, label, why, argv, logs / f"{name}.log"))
+            name, label = f"{application.name}_check", f"check the {application.subject(case.options)}"
+            log = name if len(cases) == 1 else f"{application.name}-{folder.name}_check"
+            checks.append(Preparation(name, label, why, argv, logs / f"{log}.log"))
     return fetches, checks
 
 

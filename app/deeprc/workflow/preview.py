@@ -26,7 +26,8 @@ def table(rows: Iterable[Row]) -> str:
         groups.setdefault((row.stage, row.why), []).append(row.which)
     lines = [("stage", "jobs", "why")]
     for (stage, why), which in groups.items():
-        names = ", ".join(sorted(filter(None, which)))
+        names = sorted(filter(None, which))
+        names = ("; " if any("," in name for name in names) else ", ").join(names)
         lines.append((stage, str(len(which)), ": ".join(filter(None, [why or "follows from the above", names]))))
     lines.append(("in all", str(sum(map(len, groups.values()))), ""))
     wide = max(len(stage) for stage, _, _ in lines)

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel
+
+from deeprc.applications.base.application import Application
+from deeprc.applications.base.sweep.trials import FOLDER
+from deeprc.applications.config import Config
+
+TRIAL, GROUP = "sweep_trial", "sweep_group"  # wildcards: folders of trials, and of the data that they share
 
 
 def fixed(value: object) -> Callable:
@@ -24,3 +34,57 @@ def warm(ranks: int, modules: str) -> str:
 def into(ranks: int, log: str) -> str:
     """Where a stage writes what it says; what several ranks say is joined by the executor."""
     return f"&> {shlex.quote(log)}" if ranks == 1 else ""
+
+
+class Places:
+    """Where the rules of an application find and leave things: in one folder, or in one for each trial of a sweep.
+
+    Attributes
+    ----------
+    folder, prepared
+        The folder of products, and the one that the prepared data are in: patterns with the wildcards of trials.
+    log, prepare_log
+        How the names of logs begin.
+    """
+
+    def __init__(self, config: Config, application: Application) -> None:
+        self.application, self.sweep = application, config.swept(application)
+        self.prepared = self.folder = f"{config.results}/{application.name}"
+        self.log = self.prepare_log = f"{config.results}/logs/{application.name}"
+        cases = config.cases(application)
+        self._cases = {case.folder.name: case for case in cases}
+        self._groups = {case.prepared.name: case for case in cases}
+        if self.sweep:
+            self.prepared = f"{self.folder}/{FOLDER}/{{{GROUP}}}"
+            self.folder = f"{self.prepared}/{{{TRIAL}}}"
+            self.prepare_log = f"{self.log}-{{{GROUP}}}"
+            self.log = f"{self.log}-{{{GROUP}}}-{{{TRIAL}}}"
+
+    def options(self, wildcards: Any) -> BaseModel:
+        """The options of a job."""
+        return self._cases[wildcards[TRIAL] if self.sweep else self.application.name].options
+
+    def preparing(self, wildcards: Any) -> str:
+        """The `--config` of prepare."""
+        options = self._groups[wildcards[GROUP] if self.sweep else self.application.name].options
+        return json.dumps(self.application.preparing(options), ensure_ascii=False)
+
+    def ranks(self, wildcards: Any) -> int:
+        """The ranks of train and predict."""
+        return self.options(wildcards).training.ranks
+
+    def warm(self, modules: str) -> Callable:
+        """What is imported once per core."""
+        return lambda wildcards: warm(self.ranks(wildcards), modules)
+
+    def filled(self, pattern: str) -> Callable:
+        """A pattern with a job's wildcards in it, which is no reason to make anything anew."""
+        return lambda wildcards, input: pattern.format(**dict(wildcards.items()))
+
+    def into(self, pattern: str) -> Callable:
+        """Where a job writes what it says (`into`)."""
+        return lambda wildcards, input: into(self.ranks(wildcards), pattern.format(**dict(wildcards.items())))
+
+    def called(self, wildcards: Any, input: Any) -> str:
+        """What a job is of: the trial, else the model, if there are several."""
+        return self._cases[wildcards[TRIAL]].label if self.sweep else dict(wildcards.items()).get("model", "")

@@ -16,9 +16,8 @@ import pytest
 import yaml
 
 from deeprc.applications.config import load_config
-from deeprc.applications.registry import applications
 from deeprc.core import fingerprint
-from deeprc.workflow.expected import expected
+from deeprc.workflow.expected import expected, record
 from samples.keys import (
     BASE,
     FORECASTING,
@@ -39,9 +38,14 @@ def make_up(folder: Path, values: dict) -> None:
     here = Path.cwd()
     os.chdir(folder)
     try:
-        records = expected(load_config(values))
-        for pipeline, record in records.items():
-            for path, made_from in applications()[pipeline].products(Path("results", pipeline), record).items():
+        config = load_config(values)
+        records = expected(config)
+        for application in config.applications():
+            whole = records[application.name]
+            products = [one for case in config.cases(application) for one in case.products(record(case, whole)).items()]
+            if config.swept(application):
+                products.append((config.told(application), whole))
+            for path, made_from in products:
                 if path.suffix == ".arrow":
                     path.parent.mkdir(parents=True, exist_ok=True)
                     table = pa.table({"y": [1.0]}, metadata=fingerprint.to_arrow(made_from))
@@ -50,6 +54,8 @@ def make_up(folder: Path, values: dict) -> None:
                 else:
                     name = {"prepared": "meta.json"}.get(path.name, "model.json")
                     write(path if path.suffix else path / name, {"made_from": made_from})
+            if config.swept(application):
+                write(config.told(application).with_suffix(".csv"), "")
         for name in ("run.json", "report.html"):
             write(Path("results", name), {"made_from": records})
         write(Path("results/metrics.json"), {name: {"made_from": record} for name, record in records.items()})
@@ -193,6 +199,77 @@ def test_the_table_says_which_models_and_why_however_quiet(folder, tmp_path):
             "report                   1  forecasting: GRU.steps 300 → 7; hydrology: units 48 → 5",
             "in all                   9",
         ]
+
+
+SWEEP = {
+    "pipelines": ["forecasting", "hydrology"],
+    "forecasting": {"dataset": "ett", "path": "mine.csv", "target": "load"},
+    "hydrology": BASE["hydrology"],
+    "sweep": {
+        "forecasting": {"over": {"models": ["GRU", "NHITS"], "horizon": [12, 24], "seed": [1, 2]}},
+        "hydrology": {"over": {"units": [8, 9]}},
+    },
+}
+
+
+def swept(seeds: list[int], horizons: list[int], **forecasting: object) -> dict:
+    values = json.loads(json.dumps(SWEEP))
+    values["forecasting"] |= forecasting
+    values["sweep"]["forecasting"]["over"] |= {"seed": seeds, "horizon": horizons}
+    return values
+
+
+def test_a_sweep_goes_on_with_what_is_missing_and_adding_a_seed_trains_that_alone(folder, tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+    for name in ("mine.csv", "a.csv", "b.csv"):
+        shutil.copy2(folder / name, place)
+    make_up(place, SWEEP)
+    table = {"forecasting_sweep": 1, **REPORT}
+    each = ("forecasting_train", "forecasting_predict", "forecasting_evaluate")
+
+    def of(count: int) -> dict:
+        return dict.fromkeys(each, count) | table
+
+    less = copied(place, tmp_path / "less")
+    gone = next(less.glob("results/forecasting/sweep/*/*/models"))
+    shutil.rmtree(gone)
+    other = copied(place, tmp_path / "other")
+    (other / "mine.csv").write_text("OTHER.CSV")
+    mixed = copied(place, tmp_path / "mixed")
+    ((one, _), (two, _)) = (
+        (path, path.name) for path in sorted(mixed.glob("results/forecasting/sweep/*/*/models/GRU"))[:2]
+    )
+    shutil.rmtree(one)
+    shutil.copytree(two, one)
+    cases = [
+        (place, SWEEP, {}),
+        (place, swept([2, 1], [24, 12]), {}),  # in another order
+        (place, swept([1, 2, 3], [12, 24]), of(4)),
+        (place, swept([1], [12, 24]), table),
+        (place, swept([1, 2], [12, 24, 48]), {"forecasting_check": 1, "forecasting_prepare": 1} | of(4)),
+        (place, swept([1, 2], [12, 24], steps=7), of(8)),
+        (less, SWEEP, of(1)),
+        (mixed, SWEEP, of(1)),
+        (other, SWEEP, {"forecasting_check": 2, "forecasting_prepare": 2} | of(8)),
+        (
+            place,
+            {key: value for key, value in SWEEP.items() if key != "sweep"} | {"pipelines": ["hydrology"]},
+            HYDROLOGY,
+        ),
+    ]
+    for (_, _, jobs), said in zip(cases, start(*((at, values) for at, values, _ in cases)), strict=True):
+        assert listed(said) == jobs
+    (said, refused) = start((place, swept([1, 2, 3], [12, 24])), (place, swept([*range(20)], [12, 24])))
+    assert "sweep of forecasting: 12 trainings\nsweep of hydrology: 2 trainings\n" in said.output
+    assert re.search(
+        r"forecasting_train +4  not made yet: GRU, horizon 12, seed 3; GRU, horizon 24, seed 3;", said.output
+    )
+    assert refused.code == 1 and re.search(
+        r"^error: \S+/1.yaml:\d+: key 'sweep.forecasting.most': this sweep would start 80 trainings$",
+        refused.output,
+        re.M,
+    )
 
 
 def test_products_of_another_run_are_made_anew_whatever_snakemake_remembers(folder, tmp_path):

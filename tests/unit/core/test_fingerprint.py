@@ -14,6 +14,7 @@ from pydantic import BaseModel, create_model
 
 from deeprc.applications.base.application import Application
 from deeprc.applications.base.products import refuse_mixed, refuse_untold, stale
+from deeprc.applications.base.trial import Trial
 from deeprc.applications.registry import applications
 from deeprc.core import fingerprint
 from deeprc.core.fingerprint import MixError, differences
@@ -89,6 +90,10 @@ def test_a_product_that_is_not_whole_says_nothing(tmp_path, name, content):
     assert fingerprint.read(tmp_path / "absent.json") is None
 
 
+def case(application, folder) -> Trial:
+    return Trial(application, application.configuration(), folder, folder)
+
+
 def results(folder, record) -> None:
     """All products of forecasting, as far as records go."""
     for path, made_from in FORECASTING.products(folder, record).items():
@@ -107,12 +112,12 @@ def test_one_product_of_another_run_is_named(tmp_path, product):
     """Each product in turn is taken from a run with other data: found stale, and refused by the report."""
     results(tmp_path / "mine", RECORD)
     results(tmp_path / "other", changed(data={"ETTh1.csv": "cd" * 32}))
-    assert stale(FORECASTING, tmp_path / "mine", RECORD) == {}
+    assert stale(case(FORECASTING, tmp_path / "mine"), RECORD) == {}
     refuse_mixed(FORECASTING, tmp_path / "mine")
     (path,) = (p for p in FORECASTING.products(tmp_path / "mine", RECORD) if p.name == product)
     path.rename(tmp_path / "aside")
     (tmp_path / "other" / path.relative_to(tmp_path / "mine")).rename(path)
-    assert stale(FORECASTING, tmp_path / "mine", RECORD) == {path: ["ETTh1.csv has changed"]}
+    assert stale(case(FORECASTING, tmp_path / "mine"), RECORD) == {path: ["ETTh1.csv has changed"]}
     with pytest.raises(MixError, match=r"ETTh1\.csv has changed"):
         refuse_mixed(FORECASTING, tmp_path / "mine")
 
@@ -120,7 +125,7 @@ def test_one_product_of_another_run_is_named(tmp_path, product):
 def test_a_model_trained_with_other_options_stands_alone(tmp_path):
     """The other model, and the data, are what they were."""
     results(tmp_path, RECORD)
-    told = stale(FORECASTING, tmp_path, changed(train__GRU__steps=60))
+    told = stale(case(FORECASTING, tmp_path), changed(train__GRU__steps=60))
     assert {str(path.relative_to(tmp_path)): reasons for path, reasons in told.items()} == {
         "models/GRU": ["steps 50 → 60"],
         "predictions/GRU.arrow": ["steps 50 → 60"],
@@ -150,8 +155,8 @@ def test_an_option_that_only_later_stages_take_counts_from_the_predictions_on(tm
         place = path if path.suffix else path / "model.json"
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(json.dumps({"made_from": made_from}))
-    assert stale(made, tmp_path, {"data": {}, **made.told(Choice(ranks=4))}) == {}
-    told = stale(made, tmp_path, {"data": {}, **made.told(Choice(shown=6))})
+    assert stale(case(made, tmp_path), {"data": {}, **made.told(Choice(ranks=4))}) == {}
+    told = stale(case(made, tmp_path), {"data": {}, **made.told(Choice(shown=6))})
     assert told == {tmp_path / name: ["shown 5 → 6"] for name in ("predictions.arrow", "metrics.json")}
     refuse_mixed(made, tmp_path)
 

@@ -6,7 +6,7 @@ It is read by Snakemake at every start: a module that defines one imports nothin
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel
 
@@ -56,6 +56,11 @@ class Application:
         Its stages.
     needs
         What its stages want beside Deep RC itself, by extras of its distribution.
+    goal
+        The figure of a trial (`figures`) that a sweep is ranked by, and which is better; none, if it cannot be swept.
+        It is of data that are held out for such choices: what is chosen by the test part is not tested by it any more.
+    repeats
+        The key whose values repeat a trial: the seed of all its chance.
     """
 
     name: str
@@ -66,6 +71,8 @@ class Application:
     rules: Path | None = None
     needs: tuple[Need, ...] = ()
     stages: tuple[str, ...] = ("check", "prepare", "train", "predict", "evaluate")
+    goal: tuple[str, Literal["lower", "higher"]] | None = None
+    repeats: str = "seed"
 
     @property
     def package(self) -> str:
@@ -125,6 +132,18 @@ class Application:
     def used(self, training: dict) -> dict:
         """What `training` told, as the configuration has it."""
         return training
+
+    def axes(self, options: BaseModel) -> dict[str, list]:
+        """What a sweep tries of these options even where it does not say so: what a trial has one of."""
+        return {}
+
+    def cost(self, options: BaseModel) -> float:
+        """What a training with these options costs, beside others."""
+        return 1.0
+
+    def figures(self, folder: Path) -> dict[str, float | None]:
+        """The figures of what a trial has left in `folder`, that of `goal` among them; None where one is not known."""
+        raise NotImplementedError
 
     def report(self) -> Report:
         """Its section of the report; a plain one with the figures of its metrics, if it has none of its own."""

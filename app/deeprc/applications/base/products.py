@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from deeprc.applications.base.application import METRICS, Application
+from deeprc.applications.base.trial import Trial
 from deeprc.core.fingerprint import MixError, Record, differences, read, refuse
 
 
-def stale(application: Application, folder: Path, record: Record) -> dict[Path, list[str]]:
-    """The products in `folder` that are not of `record` (the one that its metrics should have), each with the reasons.
+def stale(case: Trial, record: Record) -> dict[Path, list[str]]:
+    """The products of a case that are not of `record` (the one that its metrics should have), each with the reasons.
 
     What is not there is not stale: whoever asks knows what to do about it.
     """
-    found = application.products(folder, record)
+    found = case.products(record)
     told = {path: list(differences(read(path), expected)) for path, expected in found.items() if path.exists()}
     return {path: reasons for path, reasons in told.items() if reasons}
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from deeprc.applications.base.application import CHECK, METRICS, PREPARED, Application, Report
 from deeprc.applications.forecasting.config import DataConfig, ForecastingConfig
+from deeprc.applications.forecasting.zoo import entry
+from deeprc.core.errors import ConfigError
+from deeprc.core.files import read_json
 from deeprc.core.fingerprint import Record, part_of, trained
 from deeprc.core.needs import Need
 
@@ -18,7 +21,9 @@ class Forecasting(Application):
 
     name = "forecasting"
     configuration, preparation = ForecastingConfig, DataConfig
-    untold = ("path", "ranks", "threads", "models", "steps", "seed", "training")  # the last four: in `trained`
+    # In `trained`: the models and what follows.
+    untold = ("path", "ranks", "threads", "models", "steps", "learning_rate", "batch_size", "seed", "training")
+    goal = ("validation loss", "lower")
     needs = (Need("torch", extra="forecasting", modules=("torch", "neuralforecast")),)
 
     def public(self, options: ForecastingConfig) -> list[str]:
@@ -41,6 +46,27 @@ class Forecasting(Application):
     def used(self, training: dict) -> dict:
         own = {name: {key: told[key] for key in told if key != "model"} for name, told in training.items()}
         return {"models": own} if own else {}
+
+    def axes(self, options: ForecastingConfig) -> dict[str, list]:
+        return {"models": list(options.models)}
+
+    def cost(self, options: ForecastingConfig) -> float:
+        if len(options.models) > 1:
+            raise ConfigError(
+                "a trial of a sweep has one model",
+                found=", ".join(options.models),
+                fix="list the models one by one: models: [NHITS, GRU]",
+            )
+        (model,) = options.models
+        used, usual = json.loads(options.train_json(model)), entry(model)
+        windows = used["steps"] * used["batch_size"] / usual.batch_size
+        return usual.milliseconds * windows * (options.input_size + options.horizon)
+
+    def figures(self, folder: Path) -> dict[str, float | None]:
+        (model,) = (folder / "models").iterdir()
+        losses = read_json(model / "model.json")["validation_loss"]
+        told = read_json(folder / METRICS)["models"][model.name]
+        return {self.goal[0]: min(loss for _, loss in losses), **{name: told[name] for name in ("mae", "rmse", "mase")}}
 
     def report(self) -> Report:
         from deeprc.applications.forecasting import report

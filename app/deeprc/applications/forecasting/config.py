@@ -142,6 +142,10 @@ class ForecastingConfig(DataConfig):
     """The models to train: one name, a list of names, or a mapping of names to changed options; all when left out."""
     steps: Positive | None = None
     """Training steps of every model, instead of the zoo's."""
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Of every model, instead of the zoo's."""
+    batch_size: Positive | None = None
+    """Windows per training step of every model, instead of the zoo's."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Of the initial weights, the order of the windows and the dropout."""
     ranks: Positive = 2
@@ -199,8 +203,8 @@ class ForecastingConfig(DataConfig):
         default, own = entry(model), self.models[model]
         return TrainConfig(
             steps=own.steps or self.steps or default.steps,
-            learning_rate=own.learning_rate or default.learning_rate,
-            batch_size=own.batch_size or default.batch_size,
+            learning_rate=own.learning_rate or self.learning_rate or default.learning_rate,
+            batch_size=own.batch_size or self.batch_size or default.batch_size,
             seed=self.seed,
             reproducible=self.training.reproducible,
             shards=self.training.shards if self.training.reproducible == "elastic" else None,

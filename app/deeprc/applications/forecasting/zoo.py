@@ -34,6 +34,9 @@ class Entry:
         Of the training, unless the configuration says otherwise.
     source
         The paper.
+    milliseconds
+        Of one step at all these, for 96 rows of input and 24 ahead, on one core of an AMD EPYC: what models cost beside
+        each other.
     module
         Where the class is imported from.
     """
@@ -49,6 +52,7 @@ class Entry:
     steps: int = 300
     learning_rate: float = 2e-3
     batch_size: int = 64
+    milliseconds: float = 10.0
     module: str = "neuralforecast.models"
 
 
@@ -62,6 +66,7 @@ ZOO: dict[str, Entry] = {
         "Oreshkin et al. 2020, arXiv:1905.10437",
         single={"stack_types": ["identity"] * 3},  # no trend and no season within one step
         steps=600,
+        milliseconds=6.5,
     ),
     "NHITS": Entry(
         {"n_blocks": [1, 1, 1], "mlp_units": [[128, 128]] * 3},
@@ -69,24 +74,28 @@ ZOO: dict[str, Entry] = {
         future=True,
         history=True,
         steps=600,
+        milliseconds=9.2,
     ),
     "DeepAR": Entry(
         {"lstm_n_layers": 1, "lstm_hidden_size": 48, "lstm_dropout": 0.0},
         "Salinas et al. 2020, arXiv:1704.04110",
         future=True,
         probabilistic=True,
+        milliseconds=16.2,
     ),
     "LSTM": Entry(
         {"encoder_n_layers": 1, "encoder_hidden_size": 48, "decoder_layers": 2, "decoder_hidden_size": 48},
         "Hochreiter and Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735",
         future=True,
         history=True,
+        milliseconds=13.4,
     ),
     "GRU": Entry(
         {"encoder_n_layers": 1, "encoder_hidden_size": 48, "decoder_layers": 2, "decoder_hidden_size": 48},
         "Cho et al. 2014, arXiv:1406.1078",
         future=True,
         history=True,
+        milliseconds=27.1,
     ),
     "TCN": Entry(
         {
@@ -99,6 +108,7 @@ ZOO: dict[str, Entry] = {
         "Bai et al. 2018, arXiv:1803.01271",
         future=True,
         history=True,
+        milliseconds=18.1,
     ),
     "PatchTST": Entry(
         {
@@ -111,12 +121,14 @@ ZOO: dict[str, Entry] = {
             "dropout": 0.1,
         },
         "Nie et al. 2023, arXiv:2211.14730",
+        milliseconds=14.7,
     ),
     "Autoformer": Entry(
         {**_TRANSFORMER, "MovingAvg_window": 25},
         "Wu et al. 2021, arXiv:2106.13008",
         future=True,
         smallest_input=5,  # it looks for 3 log(length) delays
+        milliseconds=28.3,
         **_SMALL_STEPS,
     ),
     "FEDformer": Entry(
@@ -124,6 +136,7 @@ ZOO: dict[str, Entry] = {
         "Zhou et al. 2022, arXiv:2201.12740",
         future=True,
         smallest_input=2,
+        milliseconds=22.0,
         **_SMALL_STEPS,
     ),
     "TimesNet": Entry(
@@ -132,10 +145,16 @@ ZOO: dict[str, Entry] = {
         future=True,
         mixes=True,
         smallest_input=3,  # and with the horizon twice as many as periods
+        milliseconds=15.5,
         **_SMALL_STEPS,
     ),
     "VanillaTransformer": Entry(
-        dict(_TRANSFORMER), "Vaswani et al. 2017, arXiv:1706.03762", future=True, smallest_input=2, **_SMALL_STEPS
+        dict(_TRANSFORMER),
+        "Vaswani et al. 2017, arXiv:1706.03762",
+        future=True,
+        smallest_input=2,
+        milliseconds=28.2,
+        **_SMALL_STEPS,
     ),
 }
 

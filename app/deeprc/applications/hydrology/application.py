@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import statistics
+from collections.abc import Iterable
 from pathlib import Path
 
-from deeprc.applications.base.application import Application, Report
+from deeprc.applications.base.application import METRICS, Application, Report
 from deeprc.applications.hydrology.config import DataConfig, HydrologyConfig, NetworkConfig
 from deeprc.applications.hydrology.sources import sources
+from deeprc.core.files import read_json
 from deeprc.core.needs import Need
 
 
@@ -17,6 +20,7 @@ class Hydrology(Application):
     name = "hydrology"
     configuration, preparation = HydrologyConfig, DataConfig
     untold = ("path", "ranks", "threads", "training")  # what counts of `training` is in `trained`
+    goal = ("validation NSE", "higher")
     needs = (Need("tensorflow", extra="hydrology", modules=("tensorflow",)),)
 
     def own(self, options: HydrologyConfig) -> list[str]:
@@ -43,10 +47,27 @@ class Hydrology(Application):
     def used(self, training: dict) -> dict:
         return {key: value for key, value in training.items() if key in NetworkConfig.model_fields}
 
+    def cost(self, options: HydrologyConfig) -> float:
+        return options.epochs * options.window * options.units * (options.units + 64)  # of an LSTM's step, roughly
+
+    def figures(self, folder: Path) -> dict[str, float | None]:
+        basins = read_json(folder / METRICS)["basins"].values()
+        known = [one for one in basins if not one.get("held_out")]
+        return {
+            self.goal[0]: _median(one["val"]["nse"] for one in known),
+            **{name: _median(one[name.lower()] for one in basins) for name in ("NSE", "KGE", "RMSE")},
+        }
+
     def report(self) -> Report:
         from deeprc.applications.hydrology import report
 
         return report
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    """That of all basins; None where one of them is not known."""
+    values = list(values)
+    return None if not values or any(value is None for value in values) else statistics.median(values)
 
 
 APPLICATION = Hydrology()

@@ -1,0 +1,243 @@
+"""The trials of a sweep: what each one's options are, and where it is kept."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import itertools
+import json
+import math
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from deeprc.applications.base.application import Application
+from deeprc.applications.base.sweep.config import Between, Sweep
+from deeprc.applications.base.trial import Trial
+from deeprc.core.errors import ConfigError, nearest
+from deeprc.core.fingerprint import Record
+from deeprc.core.validation import validate
+
+FOLDER, SWEEP, TABLE = "sweep", "sweep.json", "sweep.csv"  # in the application's folder
+SANE = 100_000  # combinations that are looked at
+Values = dict[str, Any]
+
+
+def trials(
+    application: Application, given: dict, sweep: Sweep, folder: Path, where: Callable[[tuple], object] | object
+) -> list[Trial]:
+    """Every trial once, the repetitions of a combination beside each other.
+
+    Parameters
+    ----------
+    given
+        The application's options as the user gave them.
+    folder
+        The application's folder of results.
+    where
+        Where a key of the sweep stands.
+
+    Raises
+    ------
+    ConfigError
+        For a key that is none, one that changes no result, a value that cannot be, and for too many trainings.
+    """
+    name = application.name
+    if application.goal is None:
+        raise _error("this application has no figure that trials could be ranked by", (), name, where)
+    usual = validate(application.configuration, given, where=where)
+    axes = application.axes(usual) | sweep.over
+    for key, values in axes.items():
+        _refuse_unknown(key, application, where)
+        if isinstance(values, Between) and (sweep.draw is None or key == application.repeats):
+            fix = "give `draw`: how many combinations are drawn" if sweep.draw is None else "list its values"
+            raise _error(f"{key}: a range is for a random search", ("over", key), name, where, fix=fix)
+    repeats = axes.pop(application.repeats, [None])
+    size = sweep.draw or math.prod(len(values) for values in axes.values())
+    if size * len(repeats) > max(SANE, sweep.most):
+        raise _too_many(size * len(repeats), sweep, name, where)
+    found: dict[str, Trial] = {}
+    for combination in _combinations(axes, sweep):
+        for seed in repeats:
+            values = combination | ({} if seed is None else {application.repeats: seed})
+            case = _case(application, given, values, folder, where)
+            application.cost(case.options)  # refuses what is no trial
+            found.setdefault(case.folder.name, case)
+    for key, values in {**axes, application.repeats: repeats}.items():
+        _refuse_idle(key, [values.least, values.most] if isinstance(values, Between) else values, [*found.values()],
+                     given, where)  # fmt: skip
+    if len(found) > sweep.most:
+        raise _too_many(len(found), sweep, name, where)
+    cases = [*found.values()]
+    for key in axes:
+        if not any(key in case.values for case in cases):
+            raise _error(f"{key}: no trial has it", ("over", key), name, where, fix="leave it out of `over`")
+    return _called(cases if sweep.ranks is None else _on_ranks(cases, sweep.ranks, given, where))
+
+
+def _combinations(axes: dict[str, list | Between], sweep: Sweep) -> Iterator[Values]:
+    if sweep.draw is None:
+        yield from (dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
+        return
+    for number in range(sweep.draw):
+        # Keyed by axis and number: neither one axis nor one draw more changes what was drawn before.
+        drawn = {key: random.Random(f"{sweep.draw_seed} {key} {number}") for key in axes}
+        yield {
+            key: of.draw(drawn[key]) if isinstance(of, Between) else drawn[key].choice(of) for key, of in axes.items()
+        }
+
+
+def _case(
+    application: Application, given: dict, values: Values, folder: Path, where: Callable[[tuple], object] | object
+) -> Trial:
+    changed, used = copy.deepcopy(given), {}
+    for key in sorted(values, key=lambda key: key.count(".")):  # a model before what is changed of it
+        if _put(changed, key.split("."), values[key], application.configuration):
+            used[key] = values[key]
+    used = {key: used[key] for key in values if key in used}
+    place = where((application.name, FOLDER, "over")) if callable(where) else where
+    options = validate(application.configuration, changed, where=f"{place}: trial {_label(used)}")
+    group = folder / FOLDER / _name(application.preparing(options))
+    return Trial(application, options, group / _name(application.told(options)), group, used)
+
+
+def _put(within: dict, keys: list[str], value: object, model: type[BaseModel]) -> bool:
+    """Put a value at `keys`; false where it is of an entry, such as a model, that is not chosen."""
+    key, *rest = keys
+    kind = model.model_fields[key].annotation if key in model.model_fields else None
+    inner = next((one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, BaseModel)), None)
+    entries = within.get(key)
+    if not rest:
+        chosen = isinstance(entries, dict) and isinstance(value, str)  # a name among names, with what is said of it
+        within[key] = {value: entries.get(value) or {}} if chosen else copy.deepcopy(value)
+        return True
+    if isinstance(entries, str | list):  # one name, or several: a mapping of names, as the models are
+        within[key] = entries = {str(one): {} for one in ([entries] if isinstance(entries, str) else entries)}
+    if inner is None:
+        within[key] = {**(entries or {}), ".".join(rest): copy.deepcopy(value)}
+        return True
+    if get_origin(kind) is not dict:
+        within[key] = dict(entries or {})
+        return _put(within[key], rest, value, inner)
+    name, *rest = rest
+    if name not in (entries or {}):
+        return False
+    entries[name] = entries[name] or {}
+    return bool(rest) and _put(entries[name], rest, value, inner)
+
+
+def _on_ranks(cases: list[Trial], ranks: int, given: dict, where: object) -> list[Trial]:
+    """The costliest on `ranks` ranks, others on as many less as they cost less."""
+    found, costs = [], [case.application.cost(case.options) for case in cases]
+    for case, cost in zip(cases, costs, strict=True):
+        share = ranks * cost / max(costs)
+        own = ranks if cost == max(costs) else 1 << max(0, math.floor(math.log2(share)))
+        values = case.values | {"training.ranks": own}
+        made = _case(case.application, given, values, case.prepared.parent.parent, where)
+        found.append(replace(case, options=made.options))
+    return found
+
+
+def _called(cases: list[Trial]) -> list[Trial]:
+    """With labels, no two of them alike."""
+    short, long = ([_label(case.values, whole=whole) for case in cases] for whole in (False, True))
+    labels = short if len({*short}) == len(short) else long
+    return [replace(case, label=label) for case, label in zip(cases, labels, strict=True)]
+
+
+def _label(values: Values, *, whole: bool = False) -> str:
+    words = [(key if whole else key.rpartition(".")[2], value) for key, value in values.items()]
+    return ", ".join(value if isinstance(value, str) and not whole else f"{key} {_text(value)}" for key, value in words)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _name(told: object) -> str:
+    """A folder's name that the same options have always, whatever else is tried."""
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def _refuse_unknown(key: str, application: Application, where: object) -> None:
+    known = _keys(application.configuration)
+    if key in known or any(open_ and key.startswith(f"{one}.") for one, open_ in known.items()):
+        return
+    same = [one for one in known if one.rpartition(".")[2] == key]
+    guess = same[0] if same else nearest(key, known)
+    raise _error(
+        f"unknown key {key!r}",
+        ("over", key),
+        application.name,
+        where,
+        found=key,
+        expected=f"a key of '{application.name}': {', '.join(known)}",
+        fix=f"did you mean {guess!r}?" if guess else None,
+    )
+
+
+def _keys(model: type[BaseModel], above: str = "") -> dict[str, bool]:
+    """All keys of a model, dotted, and whether there are others below one that only its values know."""
+    found: dict[str, bool] = {}
+    for name, about in model.model_fields.items():
+        kind = about.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found |= {f"{above}{name}": False} | _keys(kind, f"{above}{name}.")
+        else:
+            found[f"{above}{name}"] = dict in (get_origin(kind), *map(get_origin, get_args(kind)))
+    return found
+
+
+def _refuse_idle(key: str, values: list, cases: list[Trial], given: dict, where: object) -> None:
+    """Refuse a key whose values lead to the same results: nothing would be compared."""
+    application, folder = cases[0].application, cases[0].prepared.parent.parent
+    trying = [case for case in cases if key in case.values]
+    for case in trying:
+        others = [_case(application, given, {**case.values, key: value}, folder, where) for value in values]
+        without = _case(application, given, {k: v for k, v in case.values.items() if k != key}, folder, where)
+        if len({other.folder for other in others}) > 1 or without.folder != case.folder:
+            return
+        if len({*map(_text, values)}) == 1 and without.options == case.options:
+            return  # what it is anyway
+    if not trying:
+        return
+    raise _error(
+        f"{key}: its values lead to the same results",
+        ("over", key),
+        application.name,
+        where,
+        found=", ".join(map(_text, values)),
+        expected="a key that a result depends on, other than the data",
+        fix="leave it out of `over`",
+    )
+
+
+def _too_many(count: int, sweep: Sweep, name: str, where: object) -> ConfigError:
+    return _error(
+        f"this sweep would start {count:,} trainings",
+        ("most",),
+        name,
+        where,
+        expected=f"at most {sweep.most:,} (key 'most')",
+        fix=f"give `most: {count}`, if they are meant; or fewer values, or `draw` some of the combinations",
+    )
+
+
+def _error(problem: str, keys: tuple, name: str, where: object, **more: Any) -> ConfigError:
+    place = where((FOLDER, name, *keys)) if callable(where) else where
+    dotted = ".".join((FOLDER, name, *keys[:1]))
+    return ConfigError(f"key '{dotted}': {problem}", where=place, **more)
+
+
+def together(common: Record, cases: list[Trial]) -> Record:
+    """The record of the table: `common`, of any trial, with the options of each by its label."""
+    told = [case.application.told(case.options) for case in cases]
+    parts = {
+        part: {case.label: one[part] for case, one in zip(cases, told, strict=True) if part in one}
+        for part in ("prepare", "train", "infer")
+    }
+    return {key: value for key, value in common.items() if key not in parts} | {k: v for k, v in parts.items() if v}

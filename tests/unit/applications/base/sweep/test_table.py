@@ -1,0 +1,78 @@
+"""The table of a sweep: means, spread, places, and what is called the best."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from deeprc.applications.base.sweep.collect import verdict
+from deeprc.applications.base.sweep.table import Spread, beyond, rows
+
+
+def trial(name: str, seed: int, error: float | None, task: str = "t", **more: object) -> dict:
+    values = {"models": name, "seed": seed, **more}
+    return {"task": task, "values": values, "repeat": seed, "figures": {"loss": error, "mae": 2.0}}
+
+
+def table(*trials: dict, better: str = "lower") -> list:
+    return rows(trials, repeats="seed", goal="loss", better=better)
+
+
+def several(name: str, *errors: float | None, **more) -> list[dict]:
+    return [trial(name, seed, error, **more) for seed, error in enumerate(errors)]
+
+
+def test_the_best_is_so_only_beyond_the_spread():
+    clear = table(*several("A", 1.0, 1.1, 0.9), *several("B", 2.0, 2.1, 1.9))
+    assert [(row.label, row.place, row.best) for row in clear] == [("A", 1, True), ("B", 2, None)]
+    assert clear[0].figures["loss"] == Spread(1.0, pytest.approx(0.1), 3)
+    close = table(*several("B", 1.0, 1.6, 0.8), *several("A", 1.0, 1.1, 0.9))
+    assert [(row.label, row.best, row.alike) for row in close] == [("A", False, ["B"]), ("B", None, [])]
+    (alone, _) = table(*several("A", 1.0), *several("B", 5.0))
+    assert alone.best is None
+    words = [verdict(vars(row), "loss") for row in (clear[0], close[0], alone)]
+    assert words == [
+        "A is the best: its loss is ahead of all others' beyond the spread",
+        "A comes first, but cannot be told from B: more seeds may tell",
+        "A comes first; whether by more than chance is not known: give several seeds, and others",
+    ]
+
+
+def test_of_many_the_same_lead_is_less():
+    """0.03 by chance is enough beside one, and not beside three."""
+    best, other = (1.0, 1.1, 0.9), (1.22, 1.32, 1.12)
+    assert LIMIT > beyond(Spread.of(best), Spread.of(other)) > LIMIT / 3
+    assert table(*several("A", *best), *several("B", *other))[0].best
+    assert not table(*several("A", *best), *(t for name in "BCD" for t in several(name, *other)))[0].best
+
+
+LIMIT = 0.05
+
+
+def test_higher_may_be_better_tasks_are_apart_and_what_is_not_known_comes_last():
+    found = table(
+        *several("A", 0.5, None), *several("B", 0.7, 0.8), *several("C", 0.1, 0.2),
+        *several("A", 0.9, 0.9, task="u"), better="higher",
+    )  # fmt: skip
+    assert [(row.task, row.label, row.place) for row in found] == [
+        ("t", "B", 1), ("t", "C", 2), ("t", "A", None), ("u", "A", 1)
+    ]  # fmt: skip
+
+
+def test_equal_repetitions_are_told_apart_by_their_means_alone():
+    assert table(*several("A", 1.0, 1.0), *several("B", 1.0, 1.0))[0].best is False
+    assert table(*several("A", 1.0, 1.0), *several("B", 1.5, 1.5))[0].best is True
+
+
+NUMBERS = st.lists(st.floats(-100, 100), min_size=2, max_size=8).filter(lambda values: len({*values}) > 1)
+
+
+@given(NUMBERS, NUMBERS)
+def test_the_chance_is_that_of_welchs_test(one, other):
+    mine, theirs = Spread.of(one), Spread.of(other)
+    if min(mine.sd, theirs.sd) < 1e-6:
+        return
+    wanted = stats.ttest_ind(one, other, equal_var=False).pvalue / 2
+    assert math.isclose(beyond(mine, theirs), wanted, rel_tol=1e-4, abs_tol=1e-6)

@@ -1,0 +1,120 @@
+"""What a sweep's key becomes: its trials, and what is refused before anything queues."""
+
+from pathlib import Path
+
+import pytest
+
+from deeprc.applications.base.application import Application
+from deeprc.applications.base.sweep.config import Sweep
+from deeprc.applications.base.sweep.trials import trials
+from deeprc.applications.config import load_config
+from deeprc.core.errors import ConfigError
+
+
+def cases(sweep: dict, application: str = "forecasting", **options) -> list:
+    config = load_config({"pipelines": [application], application: options, "sweep": {application: sweep}})
+    return config.cases(config.applications()[0])
+
+
+def labels(sweep: dict, **options) -> list[str]:
+    return [case.label for case in cases(sweep, **options)]
+
+
+def refused(sweep: dict, **options) -> str:
+    with pytest.raises(ConfigError) as error:
+        cases(sweep, **options)
+    return str(error.value)
+
+
+def test_a_grid_is_all_combinations_with_the_seeds_of_each_beside_each_other():
+    over = {"models": ["NHITS", "GRU"], "seed": [1, 2], "horizon": [6, 12]}
+    assert labels({"over": over}) == [
+        f"{model}, horizon {horizon}, seed {seed}"
+        for model in ("NHITS", "GRU")
+        for horizon in (6, 12)
+        for seed in (1, 2)
+    ]
+
+
+def test_what_the_configuration_says_of_a_model_stays_and_what_is_tried_of_one_model_is_of_no_other():
+    over = {"models": ["NHITS", "GRU"], "models.GRU.options.encoder_hidden_size": [16, 32]}
+    found = cases({"over": over}, models={"NHITS": {"steps": 7}, "GRU": {"steps": 8}})
+    assert [case.label for case in found] == ["NHITS", "GRU, encoder_hidden_size 16", "GRU, encoder_hidden_size 32"]
+    assert [next(iter(case.options.models.values())).steps for case in found] == [7, 8, 8]
+
+
+def test_all_models_of_the_configuration_are_tried_where_the_sweep_names_none():
+    assert labels({"over": {"seed": [1, 2]}}, models=["TCN", "GRU"]) == [
+        "TCN, seed 1", "TCN, seed 2", "GRU, seed 1", "GRU, seed 2"
+    ]  # fmt: skip
+
+
+def test_trials_share_prepared_data_and_keep_their_folder_whatever_else_is_tried():
+    few = cases({"over": {"models": ["GRU"], "seed": [1]}})
+    many = cases({"over": {"models": ["NHITS", "GRU"], "horizon": [24, 12], "seed": [2, 1]}})
+    assert few[0].folder in {case.folder for case in many}
+    assert len({case.folder for case in many}) == 8 and len({case.prepared for case in many}) == 2
+
+
+def test_another_draw_or_another_key_changes_nothing_of_what_was_drawn():
+    rate = {"learning_rate": {"least": 1e-4, "most": 1e-2, "scale": "log"}}
+    two, three = (cases({"over": rate, "draw": draw}, models=["GRU"]) for draw in (2, 3))
+    more = cases({"over": rate | {"batch_size": {"least": 8, "most": 64}}, "draw": 2}, models=["GRU"])
+    drawn = [case.values["learning_rate"] for case in two]
+    assert [case.folder for case in three][:2] == [case.folder for case in two] and len(three) == 3
+    assert [case.values["learning_rate"] for case in more] == drawn and all(1e-4 <= one <= 1e-2 for one in drawn)
+    assert all(isinstance(case.values["batch_size"], int) for case in more)
+
+
+def test_ranks_are_by_cost_and_change_nothing_else():
+    over = {"models": ["NBEATS", "GRU", "VanillaTransformer"], "steps": [100]}
+    plain, shared = cases({"over": over}), cases({"over": over, "ranks": 4})
+    assert [case.options.training.ranks for case in shared] == [1, 2, 4]  # 6.5, 27.1 and 28.2 ms a step
+    assert [case.folder for case in plain] == [case.folder for case in shared]
+
+
+def test_hydrology_has_the_defaults_of_the_variant_that_is_tried():
+    small, paper = cases({"over": {"variant": ["small", "paper"]}}, "hydrology")
+    assert (small.options.units, paper.options.units) == (48, 320)
+
+
+@pytest.mark.parametrize(
+    ("sweep", "problem"),
+    [
+        ({"over": {"horizen": [1]}}, "unknown key 'horizen'"),
+        ({"over": {"horizen": [1]}}, "did you mean 'horizon'?"),
+        ({"over": {"clip": [1]}}, "did you mean 'training.optimisation.clip'?"),
+        ({"over": {"models.GRU.stepz": [1]}}, "did you mean 'steps'?"),
+        ({"over": {"models": ["NHITZ"]}}, "trial NHITZ: unknown model 'NHITZ'"),
+        ({"over": {"models": [["GRU", "TCN"]]}}, "a trial of a sweep has one model"),
+        ({"over": {"models": ["GRU"], "models.TCN.steps": [1, 2]}}, "models.TCN.steps: no trial has it"),
+        ({"over": {"threads": [1, 2]}}, "threads: its values lead to the same results"),
+        ({"over": {"path": ["other.csv"]}}, "path: its values lead to the same results"),
+        ({"over": {"horizon": [-1]}}, "trial NBEATS, horizon -1: key 'horizon': Input should be greater than 0"),
+        ({"over": {"seed": [1, 2, 3, 4, 5]}}, "this sweep would start 55 trainings\n  expected: at most 50 "),
+        ({"over": {"seed": [*range(10**5)]}}, "this sweep would start 1,100,000 trainings"),
+        ({"over": {"steps": {"least": 1, "most": 2}}}, "steps: a range is for a random search\n  fix: give `draw`"),
+        ({"over": {"steps": {"least": 3, "most": 2}}, "draw": 1}, "least 3: it must be below most (2)"),
+        ({"ovr": {"seed": [1]}}, "unknown key 'sweep.forecasting.ovr'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_by_name(sweep, problem):
+    assert problem in refused(sweep)
+
+
+def test_a_sweep_of_a_pipeline_that_does_not_run_is_refused():
+    with pytest.raises(ConfigError, match=r"key 'sweep.hydrology': this pipeline does not run"):
+        load_config({"pipelines": "forecasting", "sweep": {"hydrology": {"over": {"units": [8, 9]}}}})
+
+
+def test_what_is_tried_already_as_configured_is_no_mistake():
+    assert labels({"over": {"horizon": [24], "seed": [1, 2]}}, models=["GRU"]) == [
+        "GRU, horizon 24, seed 1", "GRU, horizon 24, seed 2"
+    ]  # fmt: skip
+
+
+def test_an_application_without_a_figure_to_rank_by_is_not_swept():
+    made = Application()
+    made.name = "digits"
+    with pytest.raises(ConfigError, match=r"key 'sweep.digits': this application has no figure that trials"):
+        trials(made, {}, Sweep(over={"seed": [1, 2]}), Path("results/digits"), "mine.yaml")
