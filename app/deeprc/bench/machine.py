@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
+import resource
 from collections.abc import Iterable
+from pathlib import Path
 
 from deeprc.core.shipped import installed
 from deeprc.reporting.provenance import machine
@@ -12,3 +14,21 @@ from deeprc.reporting.provenance import machine
 def describe(packages: Iterable[str]) -> dict:
     """The machine and the versions of Python and `packages`."""
     return {**machine(), "python": platform.python_version(), "versions": installed(packages)}
+
+
+def forget_peak() -> bool:
+    """Reset the peak of this process's memory, where the system can; else the peak is that since it started."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def peak_mb(from_here: bool) -> float:
+    """The most memory that this process held, MiB; since `forget_peak`, if that could."""
+    status = Path("/proc/self/status")
+    if from_here and status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -29,14 +29,26 @@ def started(ranks: int, module: str, arguments: Sequence[object], threads: int =
     DeepRCError
         When the ranks fail, or there is no mpiexec.
     """
+    line, environment = command(ranks, module, arguments, threads)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=TIMEOUT, env=environment)
+    if done.returncode:
+        raise DeepRCError(f"the ranks failed (exit {done.returncode}):\n{done.stderr[-4000:]}", where=" ".join(line))
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def command(ranks: int, module: str, arguments: Sequence[object], threads: int = 1) -> tuple[list[str], dict[str, str]]:
+    """The argument list that starts ranks of a module, and their environment.
+
+    Raises
+    ------
+    DeepRCError
+        When there is no mpiexec.
+    """
     beside = Path(sys.executable).with_name("mpiexec")  # where the mpich wheel puts it
     launcher = str(beside) if beside.exists() else shutil.which("mpiexec")
     if launcher is None:
         raise DeepRCError("no mpiexec found", expected="mpiexec beside Python or on the PATH", fix="make install")
-    command = [launcher, "-n", str(ranks), sys.executable, "-P", "-m", module, *map(str, arguments)]
+    line = [launcher, "-n", str(ranks), sys.executable, "-P", "-m", module, *map(str, arguments)]
     count = str(threads)
     environment = {**os.environ, "DEEPRC_RANKS": str(ranks), "POLARS_MAX_THREADS": count, "OMP_NUM_THREADS": count}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, env=environment)
-    if done.returncode:
-        raise DeepRCError(f"the ranks failed (exit {done.returncode}):\n{done.stderr[-4000:]}", where=" ".join(command))
-    return json.loads(done.stdout.splitlines()[-1])
+    return line, environment

@@ -9,10 +9,16 @@ from typing import Annotated
 import typer
 
 from deeprc.core.commandline import CommandLine
+from deeprc.core.files import atomic
 
 app = CommandLine(no_args_is_help=True, help="Measure this machine.")
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+ENTRANT = "arrow, or polars or duckdb with as many threads; ENGINE:RANKS with others; arrow:2:text with text as keys"
+Against = Annotated[
+    str | None, typer.Option(help="another such engine, measured in turns with the first: their ratio is told")
+]
+Output = Annotated[Path | None, typer.Option(help="a file for the JSON, whatever is printed")]
 
 
 @app.command("frames")
@@ -20,16 +26,19 @@ def bench_frames(
     rows: Annotated[int, typer.Option(min=1, help="rows of each table, over all ranks")] = 1_000_000,
     ranks: Annotated[int, typer.Option(min=1, help="MPI ranks on this machine")] = 2,
     op: Annotated[str, typer.Option(help="join, sort, groupby or pipeline")] = "join",
-    engine: Annotated[str, typer.Option(help="arrow")] = "arrow",
+    engine: Annotated[str, typer.Option(help=ENTRANT)] = "arrow",
+    against: Against = None,
+    repeats: Annotated[int, typer.Option(min=1)] = 3,
+    output: Output = None,
     as_json: Json = False,
 ) -> None:
     """Rows per second of an operation of the distributed dataframes.
 
-    Example: `deeprc bench frames --rows 5000000 --ranks 2 --op join --json`
+    Example: `deeprc bench frames --rows 5000000 --ranks 2 --op join --against polars --json`
     """
     from deeprc.bench import frames
 
-    show(frames.run(rows, ranks, op, engine), as_json)
+    show(kept(frames.run(rows, ranks, op, engine, against, repeats), output), as_json)
 
 
 @app.command("pdsh")
@@ -37,9 +46,11 @@ def bench_pdsh(
     scale: Annotated[float, typer.Option("--sf", min=0.001, help="scale factor; 0.01, 0.1 and 1 have answers")] = 0.1,
     ranks: Annotated[int, typer.Option(min=1, help="MPI ranks on this machine")] = 2,
     query: Annotated[int | None, typer.Option(help="one query alone")] = None,
-    engine: Annotated[str, typer.Option(help="arrow, or polars or duckdb with as many threads")] = "arrow",
+    engine: Annotated[str, typer.Option(help="arrow, polars or duckdb (with as many threads); ENGINE:RANKS")] = "arrow",
+    against: Against = None,
     data: Annotated[Path | None, typer.Option(help="a folder to keep the tables of this scale factor in")] = None,
     repeats: Annotated[int, typer.Option(min=1)] = 3,
+    output: Output = None,
     as_json: Json = False,
 ) -> None:
     """The 22 queries of PDS-H from Parquet, against reference answers; exit 1 when one is wrong.
@@ -48,7 +59,8 @@ def bench_pdsh(
     """
     from deeprc.bench.pdsh import run
 
-    figures = run.run(scale, ranks, query, engine, data, repeats)
+    figures = run.run(scale, ranks, query, engine, data, repeats, against)
+    kept(figures, output)
     show(
         figures if as_json else {**figures, "queries": {f"q{row['query']}": row for row in figures["queries"]}}, as_json
     )
@@ -117,6 +129,14 @@ def bench_synchronisation(
     from deeprc.bench import synchronisation
 
     show(synchronisation.run(ranks, steps, repeats), as_json)
+
+
+def kept(figures: dict, output: Path | None) -> dict:
+    """The figures, written to a file if one is named."""
+    if output is not None:
+        with atomic(output) as new:
+            new.write_text(json.dumps(figures, indent=1) + "\n")
+    return figures
 
 
 def show(figures: dict, as_json: bool) -> None:

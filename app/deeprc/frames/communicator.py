@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from deeprc.core.errors import DeepRCError
+from deeprc.frames import topology
 from deeprc.frames.agreement import CALL, Account, verdict
 from deeprc.frames.ending import watch
+from deeprc.frames.topology import Topology
 
 # MPI before version 4 counts in 32 bits. A larger message travels in pieces of this many bytes, whatever the version.
 PIECE = 2**30
@@ -38,14 +40,15 @@ class Communicator:
     Parameters
     ----------
     comm
-        An mpi4py communicator. Every method but `rank` and `size` is collective: all its ranks call it, in the same
-        order.
+        An mpi4py communicator. Every method but `rank` and `size` is collective, also to make one: all its ranks call
+        it, in the same order.
     """
 
     def __init__(self, comm: Any) -> None:
         self.comm = comm
         self.rank: int = comm.Get_rank()
         self.size: int = comm.Get_size()
+        self.topology: Topology | None = topology.find(comm) if self.size > 1 else None
 
     @classmethod
     @functools.cache

@@ -12,10 +12,11 @@ from deeprc.core.errors import InputError, unknown
 from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.names import Names, known, names, renamed, unique
-from deeprc.frames.partition import hashed, spelled
+from deeprc.frames.partition import hashed
 from deeprc.frames.reduce import Reduction, expression, reduce_groups, wide
 from deeprc.frames.shuffle import exchange, pack
 from deeprc.frames.variance import partial_sums, variances
+from deeprc.frames.wire import spelled
 
 Spec = Mapping[str, str | Sequence[str]]
 
@@ -180,7 +181,7 @@ def groupby(df: pl.DataFrame, by: Names, spec: Spec, comm: Communicator) -> pl.D
         planned = plan(df, names(by, "groupby"), spec)
         same[ARGUMENTS] = f"groupby({list(planned.by)}).agg: {', '.join(a.name for a in planned.wanted)}"
         rows = planned.rows if planned.whole else _reduced(planned, planned.rows, planned.reductions)
-        load = pack(*hashed(rows, planned.keys, comm), same)
+        load = pack(*hashed(rows, planned.keys, comm), same, comm)
     arrived = exchange(load, comm)
     spread = list(dict.fromkeys(a.column for a in planned.wanted if a.spread))
     with comm.together():
@@ -213,7 +214,7 @@ def _with_variance(plan: GroupPlan, result: pl.DataFrame, column: str, comm: Com
     keys = list(plan.keys)
     with comm.together() as same:
         partial = partial_sums(plan.rows.select(*keys, column), keys, column)
-        load = pack(*hashed(partial, keys, comm), same)
+        load = pack(*hashed(partial, keys, comm), same, comm)
     arrived = exchange(load, comm)
     with comm.together():
         return result.join(variances(arrived(), keys, f"{column}_variance"), on=keys, how="left", nulls_equal=True)

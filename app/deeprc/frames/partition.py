@@ -9,6 +9,7 @@ import polars as pl
 
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.shuffle import shuffle
+from deeprc.frames.wire import spelled
 
 SEED = 0x5DEECE66D  # with a fixed seed Polars hashes alike in every process
 FEW_RANKS = 6  # up to here one filter per rank is faster than an ordering of the rows
@@ -22,20 +23,6 @@ def row_hash(df: pl.DataFrame, on: Sequence[str]) -> np.ndarray:
     keys = [df[name].cast(spelled(df.schema[name])) for name in on]
     hashes = keys[0].hash(SEED) if len(keys) == 1 else pl.DataFrame(keys).hash_rows(SEED)
     return hashes.to_numpy()
-
-
-def spelled(dtype: pl.DataType) -> pl.DataType:
-    """The type with text in the place of dictionaries."""
-    match dtype:
-        case pl.Categorical() | pl.Enum():
-            return pl.String()
-        case pl.List():
-            return pl.List(spelled(dtype.inner))
-        case pl.Array():
-            return pl.Array(spelled(dtype.inner), dtype.size)
-        case pl.Struct():
-            return pl.Struct({field.name: spelled(field.dtype) for field in dtype.fields})
-    return dtype
 
 
 def by_hash(df: pl.DataFrame, on: Sequence[str], comm: Communicator, *, nulls_stay: bool = False) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Rows on the wire: every rank sends each other rank its share, column by column, as raw buffers."""
+"""Rows on their way: through a node's memory (see `shared`), or from rank to rank by MPI, as each column's buffers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from deeprc.frames import shared
 from deeprc.frames.agreement import COLUMNS, describe
 from deeprc.frames.agreement import SchemaError as SchemaError
 from deeprc.frames.communicator import Communicator
+from deeprc.frames.topology import DIRECT
 from deeprc.frames.wire import from_arrays, to_arrays
 
 WORD = 62  # flags per 64-bit number
@@ -29,13 +31,16 @@ class Load:
     df, counts
         The rows, ordered by destination, and how many go to each rank.
     arrays, parcels
-        Their columns, and these as they travel; none in a world of one.
+        Their columns, and these as they travel by MPI; none in a world of one.
+    parts
+        What has been written to the node's memory, where ranks can read it there.
     """
 
     df: pl.DataFrame
     counts: np.ndarray
     arrays: Sequence[pa.Array] = ()
     parcels: Sequence[Parcel] = ()
+    parts: shared.Parts | None = None
 
 
 def shuffle(arrange: Callable[[], tuple[pl.DataFrame, np.ndarray]], comm: Communicator) -> pl.DataFrame:
@@ -57,17 +62,19 @@ def shuffle(arrange: Callable[[], tuple[pl.DataFrame, np.ndarray]], comm: Commun
         On every rank, when the ranks' columns differ.
     """
     with comm.together() as same:
-        load = pack(*arrange(), same)
+        load = pack(*arrange(), same, comm)
     arrived = exchange(load, comm)
     with comm.together():
         return arrived()
 
 
-def pack(df: pl.DataFrame, counts: np.ndarray, same: dict[str, str]) -> Load:
+def pack(df: pl.DataFrame, counts: np.ndarray, same: dict[str, str], comm: Communicator) -> Load:
     """Make rows ready to travel; a local step, within `Communicator.together`, which gave `same`."""
-    if len(counts) == 1:
+    if comm.topology is None:
         return Load(df, counts)
     same[COLUMNS] = describe(df.schema)
+    if comm.topology.way != DIRECT:
+        return Load(df, counts, parts=shared.write(df, counts, comm.rank, comm.topology))
     arrays = to_arrays(df)
     return Load(df, counts, arrays, [a if travels_plain(a.type) else _messages(a, counts) for a in arrays])
 
@@ -79,8 +86,11 @@ def exchange(load: Load, comm: Communicator) -> Callable[[], pl.DataFrame]:
     -------
     What makes a frame of the rows that came: another local step, which may fail on one rank.
     """
-    if comm.size == 1:
+    if comm.topology is None:
         return lambda: load.df
+    if load.parts is not None:
+        with comm.all_or_none():
+            return shared.exchange(load.parts, load.df.schema, comm.comm, comm.topology)
     with comm.all_or_none():
         incoming, with_nulls = _announce(load.arrays, load.counts, comm)
         largest = WIDEST * max(load.df.height, int(incoming.sum()))

@@ -13,6 +13,20 @@ OLDEST = pl.CompatLevel.oldest()  # strings as offsets and bytes, not as views i
 HALF = pl.Series([2**64], dtype=pl.UInt128)
 
 
+def spelled(dtype: pl.DataType) -> pl.DataType:
+    """The type with text in the place of dictionaries."""
+    match dtype:
+        case pl.Categorical() | pl.Enum():
+            return pl.String()
+        case pl.List():
+            return pl.List(spelled(dtype.inner))
+        case pl.Array():
+            return pl.Array(spelled(dtype.inner), dtype.size)
+        case pl.Struct():
+            return pl.Struct({field.name: spelled(field.dtype) for field in dtype.fields})
+    return dtype
+
+
 def to_arrays(df: pl.DataFrame) -> list[pa.Array]:
     """One array per column, or two for 128-bit integers, which Arrow does not have.
 
@@ -86,7 +100,8 @@ def _arrays(column: pl.Series) -> Iterator[pa.Array]:
         for half in (bits % HALF, bits // HALF):
             yield half.cast(pl.UInt64).to_arrow()
     else:
-        yield _arrow(column.cast(pl.String) if column.dtype in (pl.Categorical, pl.Enum) else column)
+        text = spelled(column.dtype)
+        yield _arrow(column if column.dtype == text else column.cast(text))
 
 
 def _arrow(column: pl.Series) -> pa.Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +15,7 @@ from agreeing import COMM, fails, mine, scenarios_of
 from deeprc.core.errors import ConfigError, DeepRCError, InputError
 from deeprc.frames import Frame
 from deeprc.frames.shuffle import SchemaError
+from deeprc.frames.topology import DIRECT, SHARED
 
 FOLDER = Path(sys.argv[1])
 
@@ -97,10 +99,8 @@ def a_local_step_that_fails_on_one_rank_fails_on_every_rank() -> None:
         ("join", "local_join"): [join],
         ("partition", "row_hash"): [join, group],
         ("partition", "_by_rank"): [join, sort, group],
-        ("shuffle", "to_arrays"): [join, sort, group, frame.repartition],
-        ("shuffle", "_messages"): [join, frame.repartition],
-        ("shuffle", "from_arrays"): [join, sort, group, frame.repartition],
-        ("shuffle", "_joined"): [join, frame.repartition],
+        ("shared", "to_arrays"): [join, sort, group, frame.repartition],
+        ("shared", "from_arrays"): [join, sort, group],  # rows that stay are not taken apart
         ("groupby", "reduce_groups"): [group],
         ("groupby", "partial_sums"): [group],
         ("groupby", "variances"): [group],
@@ -108,10 +108,21 @@ def a_local_step_that_fails_on_one_rank_fails_on_every_rank() -> None:
         ("frame", "to_table"): [frame.gather],
         ("io", "to_table"): [lambda: frame.write_parquet(FOLDER / "none"), lambda: frame.write_arrow(FOLDER / "none")],
     }
-    for (module, function), works in steps.items():
-        for work in works:
-            with broken(module, function), fails(DeepRCError, "rank 1 of 3 failed", f"no memory for {function}"):
-                work()
+    by_mpi = {
+        ("shuffle", "to_arrays"): [join, sort, group, frame.repartition],
+        ("shuffle", "_messages"): [join, frame.repartition],
+        ("shuffle", "from_arrays"): [join, sort, group, frame.repartition],
+        ("shuffle", "_joined"): [join, frame.repartition],
+    }
+    usual = COMM.topology
+    assert usual.way == SHARED
+    for way, steps_of_way in ((SHARED, steps), (DIRECT, by_mpi)):
+        COMM.topology = replace(usual, way=way)
+        for (module, function), works in steps_of_way.items():
+            for work in works:
+                with broken(module, function), fails(DeepRCError, "rank 1 of 3 failed", f"no memory for {function}"):
+                    work()
+    COMM.topology = usual
     assert not (FOLDER / "none").exists()
     assert frame.rows() == 90  # all ranks are still at the same point
 

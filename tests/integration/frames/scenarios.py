@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 import traceback
 from decimal import Decimal
@@ -19,7 +21,7 @@ import polars as pl
 from agreeing import COMM, fails, gathered, mine, scenarios_of
 
 from deeprc.core.errors import InputError
-from deeprc.frames import Frame, communicator
+from deeprc.frames import Frame, communicator, topology
 
 FOLDER = Path(sys.argv[1])
 
@@ -66,6 +68,44 @@ def messages_arrive_whole_in_pieces_of_any_size() -> None:
             assert in_pieces == (communicator.PIECE < 2**30)
             found = COMM.alltoallv(values, counts[COMM.rank], counts[:, COMM.rank], in_pieces)
             assert found.dtype == dtype and found.tolist() == expected.tolist()
+
+
+def an_exchange_over_nodes_is_in_pieces_of_any_size() -> None:
+    """Of nodes of two ranks and one; all that a node has for another one is a message, if that is not large."""
+    usual, os.environ[topology.MADE_UP] = COMM.topology, "2"
+    COMM.topology = topology.find(COMM.comm)
+    del os.environ[topology.MADE_UP]
+    assert COMM.topology.way == topology.TWO_LEVELS and COMM.topology.nodes == [[0, 1], [2]]
+    table = pl.DataFrame({"key": range(300), "text": [f"{n} " * (n % 5) if n % 7 else None for n in range(300)]})
+    table = table.with_columns(list=pl.concat_list("key", pl.lit(None)), number=pl.col("key").cast(pl.Int128))
+    # rank 1 speaks for its node with the other, and tells of sizes before it sends rows.
+    for communicator.PIECE, pieces in ((2**30, 1), (100, 9)):
+        traffic = COMM.topology.traffic
+        before = traffic.messages
+        found = gathered(mine(table.reverse()).sort("key"))
+        assert found.equals(table)
+        told = COMM.allgather(traffic.messages - before)
+        assert told[0] == 0 and (told[1] == told[2] == 2 if pieces == 1 else min(told[1:]) > pieces), told
+    communicator.PIECE = 2**30
+    COMM.topology = usual
+
+
+def a_segment_goes_with_the_rows_in_it() -> None:
+    """Neither a file nor a mapping of shared memory stays, when an exchange is done and its rows are gone."""
+
+    def segments() -> int:
+        gc.collect()
+        opened = [file.resolve().name for file in Path("/proc/self/fd").iterdir()]
+        mapped = Path("/proc/self/maps").read_text().splitlines()
+        return sum("memfd:deeprc-frames" in line for line in [*opened, *mapped])
+
+    before = segments()
+    held = mine(pl.DataFrame({"key": range(50_000)})).filter(pl.lit(COMM.rank == 0)).repartition()
+    assert segments() == before + (COMM.rank > 0)  # read in place, with no file open
+    order = mine(pl.DataFrame({"key": range(50_000)[::-1], "value": range(50_000)})).sort("key")
+    assert held.join(order, on="key").rows() == held.rows() > 0
+    del held, order
+    assert segments() == before
 
 
 def sums_before_a_rank_and_over_all() -> None:

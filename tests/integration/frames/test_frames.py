@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 
 import profiles
+from deeprc.bench.frames import run
+from deeprc.frames.topology import MADE_UP
 
 HERE = Path(__file__).parent
 # Ranks outnumber the cores here: one that waits hands its core over at once.
 ENVIRONMENT = {"MPIR_CVAR_POLLS_BEFORE_YIELD": "1"}
+# By their number ranks are taken for those of one node, of two (two and one), or of four: all ways of the exchange.
+NODES = {1: {}, 2: {}, 3: {MADE_UP: "2"}, 4: {MADE_UP: "1"}}
 TIMEOUT = 480  # seconds; only ranks that wait for each other in vain take so long
 
 
@@ -36,10 +40,9 @@ SCENARIOS = [name for file in FILES for name in functions(file) if name != "main
 @pytest.fixture(scope="module", params=[1, 2, 3, 4], ids=lambda ranks: f"{ranks}-ranks")
 def verdicts(request, mpirun, tmp_path_factory) -> dict[str, str | None]:
     results = tmp_path_factory.mktemp("properties") / "results.json"
+    ranks, environment = request.param, ENVIRONMENT | NODES[request.param]
     try:
-        done = mpirun(
-            request.param, [HERE / "properties.py", results, profiles.current()], timeout=TIMEOUT, env=ENVIRONMENT
-        )
+        done = mpirun(ranks, [HERE / "properties.py", results, profiles.current()], timeout=TIMEOUT, env=environment)
     except subprocess.TimeoutExpired:
         pytest.fail(f"the ranks did not come back from {results.with_suffix('.last').read_text()}")
     if done.returncode:
@@ -91,35 +94,37 @@ with _whole_folder(__import__("pathlib").Path(sys.argv[1]), comm) as folder:
     assert not (tmp_path / "table.arrow").exists()
 
 
-def test_results_do_not_depend_on_the_number_of_ranks(mpirun) -> None:
-    figures = [
-        json.loads(mpirun(ranks, ["-m", "deeprc.bench.frames", "20000", "pipeline"], env=ENVIRONMENT).stdout)
-        for ranks in (1, 3)
-    ]
-    assert figures[0]["output_rows"] == figures[1]["output_rows"] > 5000
-    assert figures[0]["checksum"] == figures[1]["checksum"]
+def test_results_do_not_depend_on_the_number_of_ranks() -> None:
+    figures = run(20_000, 3, "pipeline", against="arrow:1", repeats=1)  # raises an error where both differ
+    assert figures["output_rows"] == figures["against"]["output_rows"] > 5000
+    assert figures["checksum"] == figures["against"]["checksum"]
+
+
+@pytest.mark.requires("duckdb")
+def test_text_keys_and_other_engines_have_the_same_result() -> None:
+    assert run(20_000, 2, "pipeline", "arrow:2:text", "duckdb", 1)["ranks"] == 2
+    assert run(20_000, 2, "groupby", "polars", "duckdb::text", 1)["against"]["keys"] == "text"
 
 
 @pytest.mark.parametrize("op", ["join", "sort", "groupby"])
 def test_bench_measures_what_polars_computes(op: str) -> None:
+    rows = 20_000
+    figures = run(rows, 2, op, repeats=1)
+    assert figures["rows_per_second"] == round(rows / figures["seconds"]) > 0 and figures["cpu_seconds"] > 0
+    assert figures["peak_mb"] > 50
     program = f"""
-import json, polars as pl
-from deeprc.bench.frames import checksum, run, table
-from deeprc.frames import Communicator, Frame
-comm = Communicator.world()
-rows, op = 20_000, {op!r}
-figures = run(rows, 2, op)
-left, right = table(rows, rows // 10 if op == "groupby" else rows, 1, comm), table(rows, rows, 3, comm, "other")
+import polars as pl
+from deeprc.bench.operations import checksum, summed, tables
+from deeprc.frames import Communicator
+left, right = tables({op!r}, {rows}, Communicator.world(), "int")
 expected = dict(
-    join=lambda: left.local.join(right.local, on="key"),
-    sort=lambda: left.local,
-    groupby=lambda: left.local.group_by("key").agg(pl.col("value").sum().alias("value_sum")),
-)[op]()
-assert figures["output_rows"] == expected.height, (figures, expected.height)
-assert figures["checksum"] == f"{{checksum(Frame(expected, comm)):016x}}"
-swapped = expected.with_columns(pl.last().shift(1, fill_value=0.0))
-assert figures["checksum"] != f"{{checksum(Frame(swapped, comm)):016x}}"
-assert figures["rows_per_second"] == round(rows / figures["seconds"]) > 0 and figures["cpu_seconds"] > 0
+    join=lambda: left.join(right, on="key"),
+    sort=lambda: left,
+    groupby=lambda: left.group_by("key").agg(pl.col("value").sum().alias("value_sum")),
+)[{op!r}]()
+assert {figures["output_rows"]} == expected.height, expected.height
+assert {figures["checksum"]!r} == summed([checksum(expected)])
+assert {figures["checksum"]!r} != summed([checksum(expected.with_columns(pl.last().shift(1, fill_value=0.0)))])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ from deeprc.bench.pdsh.answers import answers
 from deeprc.bench.pdsh.data import make
 from deeprc.bench.pdsh.queries import QUERIES
 from deeprc.bench.pdsh.run import run
+from deeprc.frames.topology import MADE_UP
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {"MPIR_CVAR_POLLS_BEFORE_YIELD": "1"}  # ranks outnumber the cores
@@ -29,7 +30,8 @@ def tables(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module", params=[1, 2, 4], ids=lambda ranks: f"{ranks}-ranks")
 def told(request, mpirun, tables: Path) -> dict:
-    done = mpirun(request.param, [HERE / "pdsh.py", tables, tables / "answers.json"], timeout=300, env=ENVIRONMENT)
+    environment = ENVIRONMENT | ({MADE_UP: "2"} if request.param == 4 else {})  # on two nodes, as it were
+    done = mpirun(request.param, [HERE / "pdsh.py", tables, tables / "answers.json"], timeout=300, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -40,8 +42,11 @@ def test_every_query_gives_the_reference_answer(told: dict, scale: str) -> None:
 
 
 def test_the_bench_tells_what_is_promised(tables: Path) -> None:
-    figures = run(0.01, 2, query=6, data=tables / "0.01", repeats=1)
+    figures = run(0.01, 2, query=6, data=tables / "0.01", repeats=2, against="polars")
     (row,) = figures["queries"]
     assert row["query"] == 6 and row["right"] is True and row["seconds"] > 0 and row["peak_mb"] > 50
-    assert figures["engine"] == "arrow" and figures["ranks"] == 2
+    assert figures["engine"] == "arrow" and figures["ranks"] == 2 and figures["against"] == "polars:2"
     assert figures["geometric_mean"] == pytest.approx(row["seconds"])
+    assert row["against"]["right"] is True and row["against"]["seconds"] > 0
+    assert len(row["ratio"]["turns"]) == 2 and row["ratio"]["low"] <= row["ratio"]["median"] <= row["ratio"]["high"]
+    assert figures["geometric_mean_ratio"] == pytest.approx(row["ratio"]["median"])

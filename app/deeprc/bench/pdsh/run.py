@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import polars as pl
+
+from deeprc.bench.contest import entrant, load, ratios, teams, turns
 from deeprc.bench.machine import describe
-from deeprc.bench.pdsh.answers import SCALES, answers
+from deeprc.bench.pdsh.answers import SCALES, answers, difference
 from deeprc.bench.pdsh.data import make
 from deeprc.bench.pdsh.engines import ENGINES
+from deeprc.bench.pdsh.measure import Answers, as_text, row
 from deeprc.bench.pdsh.queries import QUERIES
-from deeprc.bench.start import started
-from deeprc.core.errors import ConfigError, unknown
+from deeprc.core.errors import ConfigError
 
 REPEATS = 3
 VERSIONS = ("deeprc", "polars", "duckdb", "pyarrow", "mpi4py", "mpich")
@@ -26,6 +30,7 @@ def run(
     engine: str = "arrow",
     data: Path | None = None,
     repeats: int = REPEATS,
+    against: str | None = None,
 ) -> dict:
     """Make the tables, start the ranks, and measure.
 
@@ -37,39 +42,58 @@ def run(
         MPI ranks of one thread each; for engines that know no ranks, threads.
     query
         The one query to run; all where it is None.
+    engine, against
+        `ENGINE[:RANKS]` (see `contest.entrant`); `against` is measured in turns with the first.
     data
         A folder for the tables of this scale factor, to be kept; made when it is not there.
+    repeats
+        How often each query is measured, after once for warming up.
 
     Returns
     -------
-    `queries` (see `measure.measure`), `engine`, `scale`, `ranks`, `repeats`, `machine`, and `geometric_mean` of the
-    seconds.
+    `queries` (see `measure.row`), `engine`, `scale`, `ranks`, `repeats`, `machine`, and `geometric_mean` of the
+    seconds. With `against`, each query has that entrant's row and the `ratio` (see `contest.ratios`), and is wrong,
+    too, where both differ; `against` names it, and `geometric_mean_ratio` is that of the queries' median ratios.
 
     Raises
     ------
     ConfigError
         For an unknown engine or query.
     """
-    if engine not in ENGINES:
-        raise unknown("engine", engine, ENGINES)
+    who = [entrant(text, ranks, ENGINES) for text in (engine, against) if text is not None]
     if query is not None and query not in QUERIES:
         raise ConfigError(f"there is no query {query}", found=query, expected="1 to 22")
-    numbers = [query] if query is not None else list(QUERIES)
+    known = answers(scale) if scale in SCALES else {}
+    queries: list[dict] = []
     with tempfile.TemporaryDirectory(prefix="deeprc-pdsh-") as temporary:
         folder = data or Path(temporary, "tables")
         make(folder, scale)
-        task = Path(temporary, "task.json")
-        known = answers(scale) if scale in SCALES else {}
-        given = {"engine": engine, "folder": str(folder), "queries": numbers, "answers": known, "repeats": repeats}
-        task.write_text(json.dumps(given))
-        count, threads = (ranks, 1) if engine == "arrow" else (1, ranks)
-        rows = started(count, "deeprc.bench.pdsh.measure", [task], threads)
+        with teams(who, "deeprc.bench.pdsh.measure", [folder], "arrow") as started:
+            for number in [query] if query is not None else QUERIES:
+                rounds = turns(started, [number], repeats)[number]
+                queries.append(_compared(number, rounds, [team.result()[0] for team in started], known))
+    compared: dict[str, Any] = {}
+    if against is not None:
+        each = statistics.geometric_mean(row["ratio"]["median"] for row in queries)
+        compared = {"against": who[1].name, "geometric_mean_ratio": each}
     return {
-        "queries": rows,
-        "engine": engine,
+        "queries": queries,
+        "engine": who[0].engine,
         "scale": scale,
-        "ranks": ranks,
+        "ranks": who[0].ranks,
         "repeats": repeats,
-        "geometric_mean": statistics.geometric_mean(row["seconds"] for row in rows),
+        "geometric_mean": statistics.geometric_mean(row["seconds"] for row in queries),
+        **compared,
+        "load": load(),
         "machine": describe(VERSIONS),
     }
+
+
+def _compared(number: int, rounds: Sequence[Sequence[dict]], found: Sequence[pl.DataFrame], known: Answers) -> dict:
+    told, *other = (row(number, [each[i] for each in rounds], one, known) for i, one in enumerate(found))
+    if not other:
+        return told
+    theirs = difference(found[0], as_text(found[1]))
+    if theirs is not None and told["right"] is not False:
+        told |= {"right": False, "difference": f"beside the other engine's answer: {theirs}"}
+    return {**told, "against": other[0], "ratio": ratios(rounds)}

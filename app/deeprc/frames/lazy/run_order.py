@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from deeprc.frames.lazy.deal import EVERYWHERE, ONE, Deal, Size
+from deeprc.frames.lazy.deal import EVERYWHERE, ONE, Deal, Size, is_little
 from deeprc.frames.lazy.nodes import Slice, Sort, Unique
 from deeprc.frames.lazy.ranks import IN_MEMORY, Piece
 from deeprc.frames.lazy.several import Concat
@@ -23,13 +23,17 @@ REPEATED = 0.5  # of the rows are left without repetitions, when nothing better 
 
 def sort(run: PlanRun, node: Sort) -> Piece:
     piece = run.piece(node.input)
+    if piece.deal.how not in (EVERYWHERE, ONE):
+        piece = run.ranks.hold(piece)
+        if is_little(piece.size):
+            piece = run.ranks.one(piece, "few rows to sort")
     if piece.deal.how in (EVERYWHERE, ONE):
         rows = node.made(piece.rows)
         return Piece(rows, piece.deal, piece.size, Step(node.title, [piece.step], piece.size))
     nulls = [_free(piece.schema.names(), f"null {name}") for name in node.by]
     marked = [pl.col(name).is_null().alias(null) for name, null in zip(node.by, nulls, strict=True)]
     last = [mark for mark, last in zip(marked, node.nulls_last, strict=True) if last]
-    held = run.ranks.hold(replace(piece, rows=piece.rows.with_columns(last), held=None) if last else piece)
+    held = replace(piece, held=piece.held.with_columns(last)) if last else piece
     by, falling = [], []
     for name, null, falls, is_last in zip(node.by, nulls, node.descending, node.nulls_last, strict=True):
         by += [null, name] if is_last else [name]
