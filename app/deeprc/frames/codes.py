@@ -92,7 +92,7 @@ def decode(codes: np.ndarray, columns: Sequence[pl.Series], spans: Sequence[Rang
 
 
 def sorted_words(words: np.ndarray) -> np.ndarray:
-    """The words in ascending order; they may be sorted in place."""
+    """The words in ascending order; they may be sorted in place, and what is returned may be read only."""
     if len(words) > PROBE and _polars_sorts_faster():
         return pl.Series(words).sort().to_numpy()
     words.sort()
@@ -131,10 +131,9 @@ def argsort(codes: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
     words |= np.arange(rows, dtype=np.uint64)
     words = sorted_words(words)
     order = (words & np.uint64((1 << row_bits) - 1)).astype(np.uint32 if rows < 2**32 else np.uint64)
+    words = words >> np.uint64(row_bits)  # not in place: what Polars sorted is not to be written
     if not spill:
-        words >>= np.uint64(row_bits)
         return order, words
-    words >>= np.uint64(row_bits)
     same = words[1:] == words[:-1]
     unsure = np.flatnonzero(np.append(same, False) | np.append(False, same))
     tied = order[unsure]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,11 +49,16 @@ class Frame:
                 raise InputError("a frame is made of a Polars DataFrame", found=type(local).__name__)
             same[COLUMNS] = describe(local.schema)
         self.local, self.comm = local, comm
+        self._together: frozenset[str] | None = None
 
-    def _new(self, local: pl.DataFrame) -> Frame:
-        """A frame of rows that are known to be alike on all ranks: no need to compare their columns again."""
+    def _new(self, local: pl.DataFrame, together: Iterable[str] | None = None) -> Frame:
+        """A frame of rows that are known to be alike on all ranks: no need to compare their columns again.
+
+        Rows that are equal in all columns of `together` are known to be on the same rank: see `groupby`.
+        """
         frame = object.__new__(Frame)
         frame.local, frame.comm = local, self.comm
+        frame._together = None if together is None else frozenset(together)
         return frame
 
     @classmethod
@@ -117,7 +122,8 @@ class Frame:
             on = names(on, "join, on")
             same[ARGUMENTS] = f"join(on={on}, how={how!r}, suffix={suffix!r})"
             joining.check(self.local, other.local, on, how, suffix)
-        return self._new(joining.join(self.local, other.local, on, how, suffix, self.comm))
+        local, together = joining.join(self.local, other.local, on, how, suffix, self.comm)
+        return self._new(local, on if together else None)
 
     def sort(self, by: Names, descending: bool | Sequence[bool] = False) -> Frame:
         """Sort over all ranks: no row of a rank comes after one of the next rank.
@@ -152,7 +158,9 @@ class Frame:
 
     def filter(self, *predicates: pl.Expr) -> Frame:
         """The rows where all Polars expressions are true."""
-        return self._on_each_rank("filter", lambda: self.local.filter(*predicates))
+        filtered = self._on_each_rank("filter", lambda: self.local.filter(*predicates))
+        filtered._together = self._together
+        return filtered
 
     def with_columns(self, *expressions: pl.Expr, **named: pl.Expr) -> Frame:
         """Add or replace columns. An expression sees only the rows of its rank: see `halo` for its neighbours'."""
@@ -269,4 +277,5 @@ class Groups:
             `variance`), as are sums and means of integers and sums of decimals; sums and means of floats may differ
             in their last digits.
         """
-        return self.frame._new(groupby(self.frame.local, self.by, spec, self.frame.comm))
+        frame = self.frame
+        return frame._new(groupby(frame.local, self.by, spec, frame.comm, frame._together), names(self.by, "groupby"))

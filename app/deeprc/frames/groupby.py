@@ -175,25 +175,32 @@ def plan(df: pl.DataFrame, by: Sequence[str], spec: Spec) -> GroupPlan:
     return GroupPlan(rows, tuple(by), keys, types, tuple(wanted))
 
 
-def groupby(df: pl.DataFrame, by: Names, spec: Spec, comm: Communicator) -> pl.DataFrame:
-    """Aggregate the rows of all ranks; each group ends up on one rank, in no particular order. Errors as of `plan`."""
+def groupby(
+    df: pl.DataFrame, by: Names, spec: Spec, comm: Communicator, together: frozenset[str] | None = None
+) -> pl.DataFrame:
+    """Aggregate the rows of all ranks; each group ends up on one rank, in no particular order. Errors as of `plan`.
+
+    Rows that are equal in the columns `together` are on the same rank already, the same for all ranks: where these are
+    among the keys, nothing travels.
+    """
     with comm.together("agg") as same:
         planned = plan(df, names(by, "groupby"), spec)
         same[ARGUMENTS] = f"groupby({list(planned.by)}).agg: {', '.join(a.name for a in planned.wanted)}"
         rows = planned.rows if planned.whole else _reduced(planned, planned.rows, planned.reductions)
-        load = pack(*hashed(rows, planned.keys, comm), same, comm)
-    arrived = exchange(load, comm)
+        stays = comm.size == 1 or (together is not None and together <= set(planned.by))
+        load = None if stays else pack(*hashed(rows, planned.keys, comm), same, comm)
+    arrived = (lambda: rows) if load is None else exchange(load, comm)
     spread = list(dict.fromkeys(a.column for a in planned.wanted if a.spread))
     with comm.together():
         result = arrived()
         if planned.whole:
             result = _whole_groups(planned, result)
-        elif comm.size > 1:
+        elif not stays:
             result = _reduced(planned, result, planned.merges)
         if not spread:
             return _finished(planned, result)
     for column in spread:
-        result = _with_variance(planned, result, column, comm)
+        result = _with_variance(planned, result, column, comm, stays)
     with comm.together():
         return _finished(planned, result)
 
@@ -210,12 +217,12 @@ def _whole_groups(plan: GroupPlan, rows: pl.DataFrame) -> pl.DataFrame:
         return rows.group_by(plan.keys).agg(*parts, *(a.whole for a in plan.wanted if a.parts is None))
 
 
-def _with_variance(plan: GroupPlan, result: pl.DataFrame, column: str, comm: Communicator) -> pl.DataFrame:
+def _with_variance(plan: GroupPlan, result: pl.DataFrame, column: str, comm: Communicator, stays: bool) -> pl.DataFrame:
     keys = list(plan.keys)
     with comm.together() as same:
         partial = partial_sums(plan.rows.select(*keys, column), keys, column)
-        load = pack(*hashed(partial, keys, comm), same, comm)
-    arrived = exchange(load, comm)
+        load = None if stays else pack(*hashed(partial, keys, comm), same, comm)
+    arrived = (lambda: partial) if load is None else exchange(load, comm)
     with comm.together():
         return result.join(variances(arrived(), keys, f"{column}_variance"), on=keys, how="left", nulls_equal=True)
 

@@ -17,16 +17,21 @@ from deeprc.frames.skew import Side, heavy, split
 from deeprc.frames.sort import sorted_by_codes
 
 HOW = ("inner", "left", "right", "full", "semi", "anti")
+NO_NULLS = ("inner", "semi")  # joins that have no row without a key
 SMALL = 2**16  # rows; up to here Polars' hash join stays in the processor's cache
 CODE, SEEN = "code", "seen"  # columns of our own: the others are called k0, l0, r0, …
 
 
 def join(
     left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], how: str, suffix: str, comm: Communicator
-) -> pl.DataFrame:
+) -> tuple[pl.DataFrame, bool]:
     """Join the rows of all ranks; columns and matches as Polars has them (null matches nothing, NaN matches NaN).
 
     The arguments are those that `check` let pass.
+
+    Returns
+    -------
+    This rank's rows, and whether all rows of a key are on the same rank.
     """
     columns = result_columns(left, right, on, how, suffix)
     keys = {name: f"k{index}" for index, name in enumerate(on)}
@@ -41,23 +46,24 @@ def join(
         if how not in ("right", "full"):
             right = right.drop_nulls(on)
             right = right.select(on).unique() if how in ("semi", "anti") else right
-    left, right = _met(left, right, on, how, comm)
+    left, right, together = _met(left, right, on, how, comm)
     with comm.together():
-        return renamed(local_join(left, right, on, how, "_").select(inner), columns)
+        # Rows without a key stayed where they were, if there are any in the result.
+        return renamed(local_join(left, right, on, how, "_").select(inner), columns), together and how in NO_NULLS
 
 
 def _met(
     left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], how: str, comm: Communicator
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows of equal keys on the same rank; but those of a key that many rows share on all of them."""
+) -> tuple[pl.DataFrame, pl.DataFrame, bool]:
+    """Rows of equal keys on the same rank, which is true then; but those of a key that many rows share on all."""
     sides = [
         Side(df, on, partial(homes, df, on, comm, nulls_stay=True), splits)
         for df, splits in ((left, True), (right, how not in ("semi", "anti")))
     ]
     found = heavy(sides, False, comm)
     if found is not None and any(len(each.keys) for each in found):
-        return split(sides, found, how, False, comm)
-    return by_hash(left, on, comm, nulls_stay=True), by_hash(right, on, comm, nulls_stay=True)
+        return *split(sides, found, how, False, comm), False
+    return by_hash(left, on, comm, nulls_stay=True), by_hash(right, on, comm, nulls_stay=True), True
 
 
 def check(left: pl.DataFrame, right: pl.DataFrame, on: Sequence[str], how: str, suffix: str) -> None:

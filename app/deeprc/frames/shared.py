@@ -68,8 +68,8 @@ def write(df: pl.DataFrame, counts: np.ndarray, rank: int, topology: Topology) -
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where rows lie: some bytes of a segment."""
+class Stretch:
+    """Rows for this rank: where they lie in a segment."""
 
     view: pa.Buffer
     start: int
@@ -94,7 +94,7 @@ def exchange(parts: Parts, columns: pl.Schema, comm: Any, topology: Topology) ->
     ends = told[:, 1:]
     at = order(topology).index(comm.rank)
     places = {
-        rank: Place(views[i], *ends[i, at : at + 2].tolist()) for i, rank in enumerate(topology.nodes[topology.here])
+        rank: Stretch(views[i], *ends[i, at : at + 2].tolist()) for i, rank in enumerate(topology.nodes[topology.here])
     }
     if topology.way != SHARED:
         places |= _across(views, ends, comm, topology)
@@ -112,7 +112,7 @@ def exchange(parts: Parts, columns: pl.Schema, comm: Any, topology: Topology) ->
     return arrived
 
 
-def _across(views: Sequence[pa.Buffer], ends: np.ndarray, comm: Any, topology: Topology) -> dict[int, Place]:
+def _across(views: Sequence[pa.Buffer], ends: np.ndarray, comm: Any, topology: Topology) -> dict[int, Stretch]:
     """Where the rows lie that came from other nodes, by the rank that they came from."""
     here, nodes, local = topology.here, topology.nodes, topology.local
     mine = [node for node in range(len(nodes)) if node != here and topology.partner(here, node) == comm.rank]
@@ -147,7 +147,7 @@ def _across(views: Sequence[pa.Buffer], ends: np.ndarray, comm: Any, topology: T
             stops = start + np.cumsum(sizes[node])  # row by row: of each source all that is for each rank here
             for index, source in enumerate(nodes[node]):
                 stop = int(stops[index * local.size + me])
-                places[source] = Place(view, stop - int(sizes[node][index, me]), stop)
+                places[source] = Stretch(view, stop - int(sizes[node][index, me]), stop)
     local.Barrier()
     file.close()
     return places

@@ -14,7 +14,8 @@ import polars as pl
 
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.names import renamed
-from deeprc.frames.partition import row_hash, send, spelled
+from deeprc.frames.partition import row_hash, send
+from deeprc.frames.wire import spelled
 
 MANY = 2**17  # rows of both sides on all ranks: fewer are joined faster than a sample of them is looked at
 SHARE = 0.25  # of what a rank has on average: a key with more rows is heavy

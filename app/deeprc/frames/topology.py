@@ -16,7 +16,7 @@ WORD = b"deeprc.frames"
 
 
 @dataclass
-class Traffic:
+class RowTraffic:
     """What this rank has sent since it began: `messages` and `sent` bytes by MPI, `shared` bytes through memory."""
 
     messages: int = 0
@@ -48,7 +48,7 @@ class Topology:
     nodes: list[list[int]]
     here: int
     processes: list[int]
-    traffic: Traffic = field(default_factory=Traffic)
+    traffic: RowTraffic = field(default_factory=RowTraffic)
 
     def path(self, rank: int, descriptor: int) -> str:
         """What a rank of this node has open, by its place there."""

@@ -108,6 +108,30 @@ def a_segment_goes_with_the_rows_in_it() -> None:
     assert segments() == before
 
 
+def groups_of_joined_rows_stay_where_they_are() -> None:
+    """By the key of the join, and others; but not where rows without a key are on several ranks."""
+    table = pl.DataFrame({"key": [*range(20), None, None, None] * 9, "part": [1, 2, 3] * 69, "value": range(207)})
+    other = pl.DataFrame({"key": range(0, 40, 2), "more": range(20)})
+    for how, sends in (("inner", False), ("semi", False), ("left", True), ("full", True)):
+        joined = mine(table).join(mine(other), on="key", how=how).filter(pl.col("value") != 7)
+        plain = table.join(other, on="key", how=how).filter(pl.col("value") != 7)
+        before = COMM.topology.traffic.shared
+        found = joined.groupby(["key", "part"]).agg({"value": ["sum", "var", "median", "len"]})
+        assert (
+            COMM.allreduce(COMM.topology.traffic.shared - before, "max") > 0
+            if sends
+            else (COMM.topology.traffic.shared == before)
+        )
+        value = pl.col("value")
+        expected = plain.group_by("key", "part").agg(
+            value.sum().alias("value_sum"),
+            value.var().alias("value_var"),
+            value.median().alias("value_median"),
+            pl.len().cast(pl.Int64).alias("value_len"),
+        )
+        assert gathered(found.sort(["key", "part"])).equals(expected.sort("key", "part")), how
+
+
 def sums_before_a_rank_and_over_all() -> None:
     assert COMM.exscan(COMM.rank + 1) == sum(range(1, COMM.rank + 1))
     assert COMM.exscan(np.array([1, 10])).tolist() == [COMM.rank, 10 * COMM.rank]
