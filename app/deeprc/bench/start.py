@@ -7,22 +7,33 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from deeprc.core.errors import DeepRCError
 
 TIMEOUT = 3600  # seconds
+MARK = "deeprc bench: "  # how a line begins that says how far a measurement is
 
 
-def started(ranks: int, module: str, arguments: Sequence[object], threads: int = 1) -> Any:
+def tell(line: str) -> None:
+    """Called by a rank: say how far a measurement is to whoever has `started` it."""
+    print(f"{MARK}{line}", file=sys.stderr, flush=True)
+
+
+def started(
+    ranks: int, module: str, arguments: Sequence[object], threads: int = 1, say: Callable[[str], None] | None = None
+) -> Any:
     """What a module prints as JSON in its last line, run by MPI ranks.
 
     Parameters
     ----------
     threads
         Of each rank.
+    say
+        Takes the lines that a rank has for `tell`.
 
     Raises
     ------
@@ -30,10 +41,24 @@ def started(ranks: int, module: str, arguments: Sequence[object], threads: int =
         When the ranks fail, or there is no mpiexec.
     """
     line, environment = command(ranks, module, arguments, threads)
-    done = subprocess.run(line, capture_output=True, text=True, timeout=TIMEOUT, env=environment)
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as done:
+        clock = threading.Timer(TIMEOUT, done.kill)
+        clock.start()
+        errors: list[str] = []
+        listener = threading.Thread(target=_listen, args=(done.stderr, errors, say))
+        listener.start()
+        try:
+            output = done.stdout.read()
+        except BaseException:
+            done.terminate()  # mpiexec ends its ranks, which have nothing to save
+            raise
+        finally:
+            clock.cancel()
+        listener.join()
     if done.returncode:
-        raise DeepRCError(f"the ranks failed (exit {done.returncode}):\n{done.stderr[-4000:]}", where=" ".join(line))
-    return json.loads(done.stdout.splitlines()[-1])
+        words = "".join(errors)[-4000:]
+        raise DeepRCError(f"the ranks failed (exit {done.returncode}):\n{words}", where=" ".join(line))
+    return json.loads(output.splitlines()[-1])
 
 
 def command(ranks: int, module: str, arguments: Sequence[object], threads: int = 1) -> tuple[list[str], dict[str, str]]:
@@ -52,3 +77,11 @@ def command(ranks: int, module: str, arguments: Sequence[object], threads: int =
     count = str(threads)
     environment = {**os.environ, "DEEPRC_RANKS": str(ranks), "POLARS_MAX_THREADS": count, "OMP_NUM_THREADS": count}
     return line, environment
+
+
+def _listen(lines: Iterable[str], errors: list[str], say: Callable[[str], None] | None) -> None:
+    for line in lines:
+        if not line.startswith(MARK):
+            errors.append(line)
+        elif say:
+            say(line.removeprefix(MARK).rstrip("\n"))

@@ -11,12 +11,13 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from deeprc.bench.machine import describe
-from deeprc.bench.start import started
+from deeprc.bench.start import started, tell
 from deeprc.learning.config import How
 from deeprc.learning.peers import Peers, join
 from deeprc.learning.synchronisation import KEYS, Synchronisation
@@ -99,13 +100,14 @@ def bench_synchronisation(steps: int, repeats: int, peers: Peers) -> dict:
     world = peers.world
     peers.world = replace(world, node_rank=peers.rank // RANKS_PER_NODE, nodes=-(-peers.size // RANKS_PER_NODE))
     nodes, times, found = peers.world.nodes, {kind: [] for kind in KEYS}, {}
-    for _ in range(repeats):
-        for kind in KEYS:
-            seconds, trainer, history = _train(kind, steps, peers)
-            times[kind].append(max(peers.allgather(seconds)) / steps)
-            sent = trainer.traffic.state()
-            found[kind] = {name: round(sent[name] / steps, 3) for name in ("across", "within", "rounds")}
-            found[kind] |= {"validation_loss": round(history.validation[-1][1], 4)}
+    for turn, kind in itertools.product(range(1, repeats + 1), KEYS):
+        if peers.rank == 0:
+            tell(f"repeat {turn} of {repeats}: {kind}")
+        seconds, trainer, history = _train(kind, steps, peers)
+        times[kind].append(max(peers.allgather(seconds)) / steps)
+        sent = trainer.traffic.state()
+        found[kind] = {name: round(sent[name] / steps, 3) for name in ("across", "within", "rounds")}
+        found[kind] |= {"validation_loss": round(history.validation[-1][1], 4)}
     for kind, figures in found.items():
         step = statistics.median(times[kind])
         where = (step, figures["across"], figures["rounds"], peers.size, nodes)
@@ -134,15 +136,15 @@ def _train(kind: str, steps: int, peers: Peers):
     return time.perf_counter() - began, trainer, history
 
 
-def run(ranks: int, steps: int, repeats: int) -> dict:
-    """Start the ranks on this machine and measure; see `bench_synchronisation`.
+def run(ranks: int, steps: int, repeats: int, say: Callable[[str], None] = print) -> dict:
+    """Start the ranks on this machine and measure; see `bench_synchronisation`. `say` takes how far it is.
 
     Raises
     ------
     DeepRCError
         When the ranks fail.
     """
-    measured = started(ranks, "deeprc.bench.synchronisation", [steps, repeats])
+    measured = started(ranks, "deeprc.bench.synchronisation", [steps, repeats], say=say)
     about = describe(("deeprc", "torch", "mpi4py", "mpich"))
     return {"ranks": ranks, "steps": steps, "batch": BATCH, **measured, "machine": about}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -97,6 +98,35 @@ def bench_checkpoint(
     show(checkpoint.run(mb, ranks), as_json)
 
 
+@app.command("resume")
+def bench_resume(
+    kills: Annotated[int, typer.Option(min=1, help="`kill -9` of all ranks, at the same steps for each engine")] = 20,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="one of deeprc, deeprc-fixed, lightning, accelerate, …; all when left out")
+    ] = None,
+    python: Annotated[str, typer.Option(help="the Python that has the other libraries")] = sys.executable,
+    as_json: Json = False,
+) -> None:
+    """What `kill -9` costs a training, ours and those of other libraries: samples lost, replayed, weights, seconds.
+
+    One network, one schedule of kills, each library used as its documentation says. What is not installed is skipped;
+    the others live in an environment of their own:
+
+    `python -m venv others`
+
+    `others/bin/pip install torch==2.13.0 lightning==2.6.6 accelerate==1.15.0 torchdata==0.11.0`
+
+    A start takes some 3 to 8 seconds on two idle cores: twenty kills of one engine, two minutes.
+
+    Example: `deeprc bench resume --kills 20 --python others/bin/python --json`
+
+    Example: `deeprc bench resume --kills 3 --engine deeprc`
+    """
+    from deeprc.bench.resume import run
+
+    show(run.run(kills, engine, python, progress), as_json)
+
+
 @app.command("tensorflow")
 def bench_tensorflow(
     ranks: Annotated[int, typer.Option(min=2, help="MPI ranks on this machine")] = 2,
@@ -128,7 +158,12 @@ def bench_synchronisation(
     """
     from deeprc.bench import synchronisation
 
-    show(synchronisation.run(ranks, steps, repeats), as_json)
+    show(synchronisation.run(ranks, steps, repeats, progress), as_json)
+
+
+def progress(line: str) -> None:
+    """Say how far a measurement is, where it does not get into its figures."""
+    typer.echo(line, err=True)
 
 
 def kept(figures: dict, output: Path | None) -> dict:
