@@ -21,13 +21,14 @@ rule forecasting_train:
         # Not below the output, which Snakemake removes where a training was ended: it goes on from here.
         checkpoints=PLACES.filled(f"{PLACES.folder}/checkpoints/{{model}}"),
         called=PLACES.called,
+        study=PLACES.study,
         to=PLACES.into(f"{PLACES.log}_train_{{model}}.log"),
     message:
         "train {params.called}"
     shell:
         "python -P -m deeprc.applications.forecasting.train --prepared {input:q} --model {wildcards.model:q}"
         " --config {params.config:q} --how {params.how:q} --checkpoints {params.checkpoints:q} --threads {threads}"
-        " --out {output:q} {params.to}"
+        " --out {output:q} {params.study} {params.to}"
 
 
 rule forecasting_predict:

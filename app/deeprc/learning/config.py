@@ -57,6 +57,17 @@ class Training(How):
         return self.model_dump_json(include=set(How.model_fields))
 
 
+class Halving(Settings):
+    """Successive halving of a sweep's trials (docs/sweeps.md)."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    first: Positive = 1
+    """The validation at which trials are compared first; then at `factor` times that, and so on."""
+    factor: Annotated[int, Field(ge=2)] = 2
+    """One of so many goes on."""
+
+
 class Optimisation(Settings):
     """How a step is made of its gradient, and that of its samples."""
 
@@ -71,6 +82,12 @@ class Optimisation(Settings):
     steps and then falls to nothing as a `cosine` or `linear`, or stays (`constant`)."""
     compile: bool = False
     """Compile the network by torch.compile, which takes up to some minutes and a C++ compiler where it runs."""
+    validations: Positive = 6
+    """How often the model is validated, evenly spread over its steps; the weights of the smallest loss are kept."""
+    patience: Positive | None = None
+    """Validations without a smaller loss that end the training; it goes through all its steps when left out."""
+    halving: Halving | None = None
+    """What the key `halving` of a sweep gives its trials; not to be given by itself."""
 
 
 class TorchTraining(Training):

@@ -85,6 +85,12 @@ class Places:
         """Where a job writes what it says (`into`)."""
         return lambda wildcards, input: into(self.ranks(wildcards), pattern.format(**dict(wildcards.items())))
 
+    def study(self, wildcards: Any, input: Any) -> str:
+        """What train is told of the file in which trials of a halving tell each other their losses."""
+        if not (self.sweep and self.sweep.halving):
+            return ""
+        return f"--study {shlex.quote(self.prepared.format(**dict(wildcards.items())) + '/halving.journal')}"
+
     def called(self, wildcards: Any, input: Any) -> str:
         """What a job is of: the trial, else the model, if there are several."""
         return self._cases[wildcards[TRIAL]].label if self.sweep else dict(wildcards.items()).get("model", "")

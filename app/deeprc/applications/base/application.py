@@ -145,6 +145,10 @@ class Application:
         """The figures of what a trial has left in `folder`, that of `goal` among them; None where one is not known."""
         raise NotImplementedError
 
+    def halved(self, folder: Path) -> int | None:
+        """The step after which a halving ended the trial in `folder`; None where it was trained to its end."""
+        return None
+
     def report(self) -> Report:
         """Its section of the report; a plain one with the figures of its metrics, if it has none of its own."""
         from deeprc.applications.base.plain import Plain

@@ -68,6 +68,10 @@ class Forecasting(Application):
         told = read_json(folder / METRICS)["models"][model.name]
         return {self.goal[0]: min(loss for _, loss in losses), **{name: told[name] for name in ("mae", "rmse", "mase")}}
 
+    def halved(self, folder: Path) -> int | None:
+        (model,) = (folder / "models").iterdir()
+        return read_json(model / "model.json").get("halved_at")
+
     def report(self) -> Report:
         from deeprc.applications.forecasting import report
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +16,7 @@ from deeprc.applications.base.trained import MODEL
 from deeprc.applications.forecasting.config import TrainConfig
 from deeprc.applications.forecasting.zoo import check_options, entry
 from deeprc.core import fingerprint
+from deeprc.core.errors import ConfigError
 from deeprc.core.files import write_json
 from deeprc.core.stage import run
 from deeprc.learning.config import How
@@ -28,6 +31,9 @@ def main(
     how: Annotated[str, typer.Option(help="what changes nothing of the result (learning.config.How) as JSON")] = "{}",
     checkpoints: Annotated[
         Path | None, typer.Option(help="the folder to save the training in, and to go on from")
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="the file in which a sweep's trials tell each other their losses")
     ] = None,
 ) -> None:
     """Train one model and keep the weights of the smallest validation loss.
@@ -45,6 +51,7 @@ def main(
     from deeprc.learning.torch import state
     from deeprc.learning.torch.compiled import compiled
     from deeprc.learning.torch.loop import make_deterministic
+    from deeprc.learning.torch.stopping import Rivals
     from deeprc.learning.torch.train import Trainer
 
     peers = join()
@@ -57,11 +64,20 @@ def main(
     if options.optimisation.compile:
         compiled(network.core)
     problem = ForecastProblem(network, series)
+    halving = options.optimisation.halving
+    if bool(halving) != bool(study):
+        raise ConfigError("successive halving is of a sweep", fix="give the key `halving` of a sweep, or none")
+
+    def rivals() -> Rivals:
+        among = fingerprint.part_of(made_from), halving.model_dump()
+        return Rivals(study, halving, among=_digest(among), name=_digest(made_from))
+
     trainer = Trainer(
         problem, peers, steps=options.steps, batch=options.batch_size, seed=options.seed,
         reproducible=options.reproducible, shards=options.shards, how=means, checkpoints=checkpoints,
         facts={"model": model, **options.model_dump(mode="json"), fingerprint.KEY: made_from},
         synchronisation=options.synchronisation, optimisation=options.optimisation,
+        rivals=rivals if halving else None,
     )  # fmt: skip
     size = sum(parameter.numel() for parameter in network.parameters())
     on = f" on {peers.size} ranks" if peers.size > 1 else ""
@@ -85,11 +101,17 @@ def main(
                 "training_loss": history.train,
                 "validation_loss": history.validation,
                 "best_step": history.best_step,
+                **({"ended_at": history.steps} if history.steps < options.steps else {}),
+                **({"halved_at": history.steps} if trainer.halved else {}),
                 "weights_sha256": state.digest_of(trainer.weights),
                 fingerprint.KEY: made_from,
             },
         )
     trainer.clear()
+
+
+def _digest(told: object) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:20]
 
 
 if __name__ == "__main__":

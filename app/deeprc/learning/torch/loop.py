@@ -14,6 +14,7 @@ from deeprc.learning.config import Schedule
 from deeprc.learning.finite import refuse_not_finite
 from deeprc.learning.saving import Saving
 from deeprc.learning.torch import state
+from deeprc.learning.torch.stopping import Stop
 from deeprc.learning.torch.together import Together
 from deeprc.learning.torch.training import TrainingState
 
@@ -30,11 +31,14 @@ class History:
         (step, validation loss); the weights that are left in the module are those of the smallest.
     best_step
         The step of the smallest validation loss.
+    steps
+        The steps that were done.
     """
 
     train: list[tuple[int, float]]
     validation: list[tuple[int, float]]
     best_step: int
+    steps: int
 
 
 def make_deterministic(seed: int, threads: int) -> None:
@@ -73,6 +77,7 @@ def fit(
     schedule: Schedule = "one_cycle",
     saving: Saving | None = None,
     report: Callable[[str], None] = print,
+    stop: Stop = lambda validations: None,
 ) -> History:
     """Train `module` by AdamW.
 
@@ -91,6 +96,8 @@ def fit(
         Of the learning rate, whose largest is `learning_rate`.
     saving
         Where it is saved; a training that was saved there goes on.
+    stop
+        Asked after each validation, with all of them: why the training is to end now; on all ranks alike.
 
     Returns
     -------
@@ -112,7 +119,10 @@ def fit(
         when = f"step {step} of {steps}"
         refuse_not_finite(value, what, model=name, when=when, learning_rate=learning_rate, usual=usual)
 
-    for step in range(run.step + 1, steps + 1):
+    why = None  # to end; a training that was killed right after its last validation is asked once more
+    if run.validation and run.validation[-1][0] == run.step < steps:
+        why = stop(run.validation)
+    for step in range(run.step + 1, steps + 1 if why is None else 0):
         module.train()
         run.losses.append(gradient(step - 1))
         refuse(run.losses[-1], "training loss")
@@ -133,7 +143,11 @@ def fit(
             if step < steps and saving.ending():
                 run.save(saving)
                 saving.end(step, steps)
+        if step in due and step < steps and (why := stop(run.validation)):
+            break
+    if why:
+        report(f"ends after step {run.step} of {steps}: {why}")
     if saving:
         saving.store.finish()
     state.load_module(module, run.best_weights)
-    return History(run.train, run.validation, run.best_step)
+    return History(run.train, run.validation, run.best_step, run.step)

@@ -21,6 +21,7 @@ from deeprc.learning.torch.loop import History, fit
 from deeprc.learning.torch.parallel import Parallel
 from deeprc.learning.torch.rank import RankGradient
 from deeprc.learning.torch.sharded import Sharded
+from deeprc.learning.torch.stopping import Stop, Validations, patient
 from deeprc.learning.torch.together import Together
 from deeprc.learning.trained import SavedTraining
 
@@ -40,9 +41,13 @@ class Trainer(SavedTraining):
         How ranks come to one set of weights, where it is not by adding gradients along one tree.
     optimisation
         How a step is made of its gradient, and that of its samples.
+    rivals
+        Other trainings that decide with this one whether it goes on; made on the first rank alone.
 
     Attributes
     ----------
+    halved
+        Whether rivals ended it.
     weights
         After `run`, on the first rank: the weights and buffers of the smallest validation loss, whole.
     traffic
@@ -53,10 +58,12 @@ class Trainer(SavedTraining):
         self, problem: Problem, peers: Peers, *, steps: int, batch: int, seed: int, reproducible: Reproducible,
         shards: int | None, how: How, facts: dict[str, Any], checkpoints: Path | None,
         synchronisation: Synchronisation | None = None, optimisation: Optimisation | None = None,
+        rivals: Callable[[], Stop] | None = None,
     ) -> None:  # fmt: skip
         self.problem, self.seed, self.elastic = problem, seed, reproducible == "elastic"
         self.optimisation, self.weights = optimisation or Optimisation(), {}
-        self.synchronisation = synchronisation or Synchronisation()
+        self.synchronisation, self.halved = synchronisation or Synchronisation(), False
+        self._rivals = rivals() if rivals and peers.rank == 0 else None
         self.traffic = Traffic(nodes(self.synchronisation, peers))
         here = {"torch": torch.__version__, "threads": torch.get_num_threads()}
         here |= {} if self.elastic else {"nodes": self.traffic.nodes}
@@ -81,14 +88,24 @@ class Trainer(SavedTraining):
                 self.saving.ending = lambda: gradient.ending
             history = fit(
                 self.problem.module, gradient, validate, steps=self.steps, saving=self.saving, report=self.say,
-                clip=self.optimisation.clip, schedule=self.optimisation.schedule, **options,
+                clip=self.optimisation.clip, schedule=self.optimisation.schedule, stop=self.stop,
+                **{"checks": self.optimisation.validations, **options},
             )  # fmt: skip
+            self.steps = history.steps
             for name, value in self.problem.module.state_dict().items():
                 tensor = state.whole(value)
                 self.weights |= state.arrays("", {name: tensor}) if self.peers.rank == 0 else {}
         if several and len(set(self.traffic.nodes)) > 1:
             self.say(f"{self.synchronisation.kind}: {self.traffic}")
         return history
+
+    def stop(self, validations: Validations) -> str | None:
+        """Why the training is to end after these validations; the first rank says it for all."""
+        why, halved = patient(validations, self.optimisation.patience), False
+        if why is None and self._rivals:
+            halved = (why := self._rivals(validations)) is not None
+        why, self.halved = self.peers.allgather((why, halved))[0]
+        return why
 
     def gradient(self) -> Together:
         """How a step gets its gradient."""

@@ -51,6 +51,7 @@ def main(
         figures = {name: exact.rounded(value) for name, value in made.figures(case.folder).items()}
         repeat = case.values.get(made.repeats)
         told.append({"task": case.prepared.name, "values": case.values, "repeat": repeat, "figures": figures})
+        told[-1]["halved"] = made.halved(case.folder)
     goal, better = made.goal
     tasks, apart = _tasks(cases)
     found = rows(told, repeats=made.repeats, goal=goal, better=better, apart=apart)
@@ -129,7 +130,7 @@ def _csv(found: list[Ranked], tasks: dict[str, str], repeats: str) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     heads = [head for name in names for head in (name, f"{name} sd")]
-    table.writerow(["task", "place", "best", *keys, f"{repeats}s", *heads])
+    table.writerow(["task", "place", "best", "halved", *keys, f"{repeats}s", *heads])
     for row in found:
         figures = []
         for name in names:
@@ -137,7 +138,7 @@ def _csv(found: list[Ranked], tasks: dict[str, str], repeats: str) -> str:
             figures += [exact.rounded(spread.mean), spread.sd and exact.rounded(spread.sd)] if spread else [None, None]
         best = {None: "not known", True: "yes", False: "no"}[row.best] if row.place == 1 else ""
         values = [_text(row.values[key]) if key in row.values else "" for key in keys]
-        table.writerow([tasks[row.task], row.place, best, *values, len(row.repeats), *figures])
+        table.writerow([tasks[row.task], row.place, best, row.halved, *values, len(row.repeats), *figures])
     return text.getvalue()
 
 

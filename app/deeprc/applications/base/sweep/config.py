@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from deeprc.core.settings import Settings
+from deeprc.learning.config import Halving
 
 Positive = Annotated[int, Field(gt=0)]
 Number = Annotated[int | float, Field(allow_inf_nan=False)]
@@ -68,6 +69,9 @@ class Sweep(Settings):
     """Of what is drawn."""
     most: Positive = 50
     """Trainings that the sweep may start; one that would be more is refused, with its number."""
+    halving: Halving | None = None
+    """Successive halving, by Optuna: trainings tell each other their validation losses, and those that others are ahead
+    of end early. Of PyTorch, and of one seed."""
     ranks: Positive | None = None
     """MPI ranks of the costliest training; others get as many less as they cost less (a power of 2, at least one). As
     the pipeline's own key `training` says, when left out."""

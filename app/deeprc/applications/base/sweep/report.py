@@ -62,6 +62,7 @@ def _part(task: dict, rows: list[dict], told: dict) -> dict:
             {
                 "label": row["label"],
                 "place": row.get("place"),
+                "halved": row.get("halved"),
                 "repeats": len(row["repeats"]),
                 "best": bool(row.get("best")),
                 "figures": [spread or {"mean": None, "sd": None} for spread in row["figures"].values()],

@@ -41,8 +41,10 @@ class Ranked:
         What it can be compared within: trials on the same prepared data.
     figures
         By name: mean and spread, None where one is not known.
+    halved
+        The step after which a halving ended it; what the others became it might have become, too.
     place
-        Among those of the same task, from 1; None without the figure that is ranked by.
+        Among those of the same task, from 1; None without the figure that is ranked by, or where it is `halved`.
     alike
         Of the first: the labels of those that it cannot be told from.
     best
@@ -54,6 +56,7 @@ class Ranked:
     values: dict[str, Any]
     repeats: list[Any]
     figures: dict[str, Spread | None]
+    halved: int | None = None
     place: int | None = None
     alike: list[str] = field(default_factory=list)
     best: bool | None = None
@@ -81,6 +84,7 @@ def rows(trials: Sequence[dict], *, repeats: str, goal: str, better: str, apart:
             label=", ".join(_said(*one) for one in same[0]["values"].items() if one[0] not in apart) or "as configured",
             values=same[0]["values"],
             repeats=[trial["repeat"] for trial in same],
+            halved=next((trial["halved"] for trial in same if trial.get("halved")), None),
             figures={name: Spread.of([trial["figures"][name] for trial in same]) for name in same[0]["figures"]},
         )
         for same in found.values()
@@ -88,13 +92,13 @@ def rows(trials: Sequence[dict], *, repeats: str, goal: str, better: str, apart:
     tasks = list(dict.fromkeys(row.task for row in made))
     sign = 1 if better == "lower" else -1
 
-    def order(row: Ranked) -> float:
+    def order(row: Ranked) -> tuple[bool, float]:
         spread = row.figures[goal]
-        return sign * spread.mean if spread else math.inf
+        return row.halved is not None, sign * spread.mean if spread else math.inf
 
     for task in tasks:
         mine = sorted((row for row in made if row.task == task), key=order)
-        known = [row for row in mine if row.figures[goal]]
+        known = [row for row in mine if row.figures[goal] and row.halved is None]
         for place, row in enumerate(known, 1):
             row.place = place
         if known:

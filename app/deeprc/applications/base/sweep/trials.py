@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -23,6 +24,7 @@ from deeprc.core.fingerprint import Record
 from deeprc.core.validation import validate
 
 FOLDER, SWEEP, TABLE = "sweep", "sweep.json", "sweep.csv"  # in the application's folder
+HALVING = "training.optimisation.halving"
 SANE = 100_000  # combinations that are looked at
 Values = dict[str, Any]
 
@@ -57,6 +59,10 @@ def trials(
             fix = "give `draw`: how many combinations are drawn" if sweep.draw is None else "list its values"
             raise _error(f"{key}: a range is for a random search", ("over", key), name, where, fix=fix)
     repeats = axes.pop(application.repeats, [None])
+    if sweep.halving:
+        _refuse_halving(application, repeats, where)
+        given = copy.deepcopy(given)
+        _put(given, HALVING.split("."), sweep.halving.model_dump(), application.configuration)
     size = sweep.draw or math.prod(len(values) for values in axes.values())
     if size * len(repeats) > max(SANE, sweep.most):
         raise _too_many(size * len(repeats), sweep, name, where)
@@ -190,6 +196,24 @@ def _keys(model: type[BaseModel], above: str = "") -> dict[str, bool]:
         else:
             found[f"{above}{name}"] = dict in (get_origin(kind), *map(get_origin, get_args(kind)))
     return found
+
+
+def _refuse_halving(application: Application, repeats: list, where: object) -> None:
+    if HALVING not in _keys(application.configuration):
+        raise _error("successive halving is of trainings in PyTorch", ("halving",), application.name, where,
+                     fix="leave it out")  # fmt: skip
+    if len(repeats) > 1:
+        raise _error(
+            "successive halving goes with one seed: of several only the lucky ones would be left",
+            ("halving",),
+            application.name,
+            where,
+            found=f"{application.repeats} {', '.join(map(_text, repeats))}",
+            fix="find out with one seed which are left, then try those with several, without `halving`",
+        )
+    if find_spec("optuna") is None:
+        raise _error("successive halving needs Optuna, which is not here", ("halving",), application.name, where,
+                     fix="pip install optuna")  # fmt: skip
 
 
 def _refuse_idle(key: str, values: list, cases: list[Trial], given: dict, where: object) -> None:

@@ -61,6 +61,11 @@ def test_higher_may_be_better_tasks_are_apart_and_what_is_not_known_comes_last()
     ]  # fmt: skip
 
 
+def test_what_a_halving_ended_has_no_place_and_comes_last():
+    found = table(trial("A", 1, 0.1) | {"halved": 20}, trial("B", 1, 0.5), trial("C", 1, 0.4))
+    assert [(row.label, row.place, row.halved) for row in found] == [("C", 1, None), ("B", 2, None), ("A", None, 20)]
+
+
 def test_equal_repetitions_are_told_apart_by_their_means_alone():
     assert table(*several("A", 1.0, 1.0), *several("B", 1.0, 1.0))[0].best is False
     assert table(*several("A", 1.0, 1.0), *several("B", 1.5, 1.5))[0].best is True

@@ -102,6 +102,35 @@ def test_what_cannot_be_is_refused_by_name(sweep, problem):
     assert problem in refused(sweep)
 
 
+def test_halving_is_an_option_of_the_trials_which_whole_trainings_are_not_taken_for():
+    over = {"models": ["GRU"], "learning_rate": [0.1, 0.2]}
+    whole, halved = cases({"over": over}), cases({"over": over, "halving": {"factor": 3}})
+    assert [case.options.training.optimisation.halving.factor for case in halved] == [3, 3]
+    assert not {case.folder for case in whole} & {case.folder for case in halved}
+
+
+@pytest.mark.parametrize(
+    ("application", "over", "problem"),
+    [
+        ("forecasting", {"seed": [1, 2]}, "goes with one seed: of several only the lucky ones would be left"),
+        (
+            "hydrology",
+            {"units": [8, 9]},
+            "key 'sweep.hydrology.halving': successive halving is of trainings in PyTorch",
+        ),
+    ],
+)
+def test_what_cannot_be_halved_is_refused(application, over, problem):
+    with pytest.raises(ConfigError, match=problem):
+        cases({"over": over, "halving": {}}, application)
+
+
+def test_halving_without_a_sweep_is_refused():
+    training = {"optimisation": {"halving": {"first": 1}}}
+    with pytest.raises(ConfigError, match=r"halving': it is for the trials of a sweep"):
+        load_config({"pipelines": "forecasting", "forecasting": {"training": training}})
+
+
 def test_a_sweep_of_a_pipeline_that_does_not_run_is_refused():
     with pytest.raises(ConfigError, match=r"key 'sweep.hydrology': this pipeline does not run"):
         load_config({"pipelines": "forecasting", "sweep": {"hydrology": {"over": {"units": [8, 9]}}}})
