@@ -134,8 +134,6 @@ def request(rule: str, resources: Resources, threads: int, raw: Mapping[str, flo
         )
     memory = number("mem_mb") or number("mem_mb_per_cpu") * ranks * cores
     warm = tuple(filter(None, str(given("warm") or "").replace(" ", "").split(",")))
-    if warm and ranks > 1:
-        raise PlacementError(f"rule {rule}: only a job of one rank can be warm", found=f"{ranks} ranks")
     comm = str(given("comm") or COMMS[0])
     if comm not in COMMS:
         raise PlacementError(f"rule {rule}: unknown comm", found=comm, expected=f"one of {', '.join(COMMS)}")

@@ -67,6 +67,8 @@ class Submitting:
         plan = pilot.planner.plan(self._asking.task(job, asked, pilot))
         if asked.warm and plan.runtime and not self._writer.seen(job, files, pilot):
             asked = replace(asked, warm=())  # a container of its own, then: the worker's does not see all of its files
+        if asked.warm and asked.ranks > 1 and (plan.modules or "$" in "".join(plan.environment.values())):
+            asked = replace(asked, warm=())  # the launcher starts them: only a shell finds out what they need
         written = self._writer.write(job, stage.label, files, asked, plan, pilot)
         task = replace(
             self._asking.task(job, asked, pilot),

@@ -97,6 +97,10 @@ class Writer:
         environment = str(self.run.private.environment)
         shown, there = [words[0], str(own)], {"RP_RANK": "0", **variables}
         task = {"argv": words, "workdir": str(workdir), "repeats": repeats, "environment": environment}
+        if asked.ranks > 1 and asked.warm:  # as each of its ranks is a worker's
+            there = {**({} if plan.runtime else plan.environment), **variables}
+            chosen = {"chosen": self.declared} if plan.runtime else {}
+            return Written(workdir, shown, {**task, "variables": there, **chosen})
         if plan.runtime and asked.warm:  # its worker is in the image already, with the variables that get in
             return Written(workdir, shown, {**task, "variables": there, "chosen": self.declared})
         if not (plan.runtime or plan.launcher or plan.modules or "$" in "".join(plan.environment.values())):

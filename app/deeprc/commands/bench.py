@@ -83,6 +83,22 @@ def bench_pilot(
     show(pilot.run(tasks), as_json)
 
 
+@app.command("gangs")
+def bench_gangs(
+    jobs: Annotated[int, typer.Option(min=1, help="jobs by gangs")] = 500,
+    cold: Annotated[int, typer.Option(min=1, help="jobs that the launcher starts one by one")] = 50,
+    ranks: Annotated[int, typer.Option(min=2, help="MPI ranks of each job")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Jobs of several ranks per second, by warm gangs, beside those that the launcher starts one by one.
+
+    Example: `deeprc bench gangs --jobs 500 --json`
+    """
+    from deeprc.bench import gangs
+
+    show(gangs.run(jobs, cold, ranks), as_json)
+
+
 @app.command("checkpoint")
 def bench_checkpoint(
     mb: Annotated[int, typer.Option(min=1, help="size of the state, MB (10^6 bytes)")] = 200,

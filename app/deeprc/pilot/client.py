@@ -14,6 +14,7 @@ from deeprc.core.ownership import private
 from deeprc.pilot.address import own_address
 from deeprc.pilot.allocation import Allocation
 from deeprc.pilot.engine import Engine, PilotNews, TaskNews, Wanted
+from deeprc.pilot.gangs import Gangs
 from deeprc.pilot.link import Link
 from deeprc.pilot.planner import Planner
 from deeprc.pilot.processes import PATIENCE
@@ -56,7 +57,7 @@ class Pilot:
     ) -> None:  # fmt: skip
         self.allocation, self.folder, self.grace, self.sees = allocation, folder.absolute(), grace, sees
         self.engine = engine(self.folder)
-        self._private = private
+        self._private, self._say = private, say
         self.pulls = Pulls(allocation.site, self.folder / "tasks", say)
         self.planner = Planner(allocation, image, self.pulls)
         self.running: dict[str, float] = {}
@@ -82,6 +83,18 @@ class Pilot:
             report=self._report,
             began=lambda uid: self.running.update({uid: time.time()}),
             contain=self._scripts.worker,
+            welcome=lambda name, line: self._gangs.welcome(name, line),
+        )
+        self._gangs = Gangs(
+            self._workers,
+            grace=self.grace,
+            make=self._scripts.gang,
+            most=self._most,
+            launch=lambda task: self._launch([(task, None)]),
+            cancel=self.engine.cancel,
+            report=self._report,
+            began=lambda uid: self.running.update({uid: time.time()}),
+            say=self._say,
         )
         self.engine.start(
             Wanted(
@@ -109,7 +122,7 @@ class Pilot:
         waiting = self.pulls.drop(uids)
         for uid in waiting:
             self._report(Outcome(uid, "CANCELED", None, [], None))
-        for uid in self._workers.cancel([uid for uid in uids if uid not in waiting]):
+        for uid in self._workers.cancel(self._gangs.cancel([uid for uid in uids if uid not in waiting])):
             self._worlds.end(uid, "cancel")
 
     def outcomes(self) -> list[Outcome]:
@@ -125,8 +138,9 @@ class Pilot:
             return
         deadline = time.monotonic() + self.grace + PATIENCE
         self._workers.dismiss()
+        self._gangs.dismiss()
         self._worlds.end_all()
-        while (self._workers.at_work or self._worlds.at_work) and not self.allocation.ended:
+        while any(each.at_work for each in (self._workers, self._gangs, self._worlds)) and not self.allocation.ended:
             if time.monotonic() > deadline:
                 return
             time.sleep(LOOK / 4)
@@ -139,6 +153,7 @@ class Pilot:
         started = time.monotonic()
         self.allocation.state = "CLOSED"
         if self._workers is not None:
+            self._gangs.close()
             self._workers.close()
         self.engine.close()
         if not keep:
@@ -150,12 +165,21 @@ class Pilot:
         return ([], self.engine.log) if self.allocation.explained else self.engine.last_words()
 
     def _hand_on(self, tasks: list[Task]) -> None:
-        several = [task for task in tasks if task.ranks > 1]
+        placed = [task if task.ranks == 1 else replace(task, nodes=self.planner.layout(task).nodes) for task in tasks]
+        self._gangs.submit([task for task in placed if task.ranks > 1 and task.warm])
+        others = [task for task in placed if task.ranks == 1 or not task.warm]
+        several = [task for task in others if task.ranks > 1]
         self._worlds.add(several)
-        nodes = {task.uid: self.planner.layout(task).nodes for task in several}
-        self._workers.submit([replace(task, nodes=nodes.get(task.uid, task.nodes)) for task in tasks])
+        self._workers.submit(others)
         if several:
             self._launch([(task, None) for task in several])
+
+    def _most(self, task: Task) -> int:
+        """How many such tasks the allocation has room for at once."""
+        there, asked = self.allocation, task.shape.room
+        memory = there.memory_mb * there.nodes
+        rooms = zip((there.cores, there.gpus, memory), asked, strict=True)
+        return max(1, min(have // (need * task.ranks) for have, need in rooms if need))
 
     def _launch(self, tasks: list[tuple[Task, int | None]]) -> None:
         """Hand tasks to the engine, with the numbers of their nodes where these are chosen."""
@@ -174,6 +198,7 @@ class Pilot:
             self.allocation.hear(news)
             return
         self._workers.news(news.uid, news.state, news.cores, news.reason, news.nodes)
+        self._gangs.news(news.uid, news.state, news.cores, news.reason)
         if outcome := self._worlds.hear(news):
             self._report(outcome)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from deeprc.pilot.tasks import Outcome, Task
+
 MEMORY = "ended for its memory"
 HYDRA = "[mpiexec@"  # how MPICH's mpiexec begins what it says of itself
 
@@ -21,6 +25,22 @@ def by_kernel(limit_mb: int) -> str:
     """A program was killed that nobody here has killed, and the kernel has killed one meanwhile."""
     asked = f"it asks for mem_mb={limit_mb}" if limit_mb else "it asks for no mem_mb"
     return f"killed (SIGKILL), most likely by the kernel, as memory ran out meanwhile; {asked}"
+
+
+def of_worker(task: Task, cores: Sequence, code: int | None, why: str | None, used: float = 0.0) -> Outcome:
+    """The outcome of a job, of which its worker tells the exit code and what else ended it."""
+    state = "CANCELED" if why == "cancel" else "DONE" if code == 0 and why is None else "FAILED"
+    if code is None:
+        state = "LOST"
+    if why == "timeout":
+        code, why = None, for_time(task.timeout)
+    elif why == "memory":
+        code, why = None, for_memory(task.memory_mb, used, task.ranks)
+    elif why == "kernel":
+        code, why = None, by_kernel(task.memory_mb)
+    elif code is not None and why not in (None, "cancel"):  # the system's words: no program has given that code
+        code, why = None, f"it could not be started: {why}"
+    return Outcome(task.uid, state, code, list(cores), why)
 
 
 def of_launcher(code: str, words: str | None) -> str:

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from deeprc.core.threads import variables
 from deeprc.pilot import inside
 from deeprc.pilot.allocation import Allocation
 from deeprc.pilot.engine import Launch
-from deeprc.pilot.launch_scripts import END, NAME, devices, launch_script, listens, setup, slots
+from deeprc.pilot.launch_scripts import (
+    END,
+    NAME,
+    devices,
+    launch_script,
+    listens,
+    rank_number,
+    rank_setup,
+    setup,
+    slots,
+)
 from deeprc.pilot.planner import Planner
 from deeprc.pilot.tasks import Shape, Task
+from deeprc.pilot.worker import surroundings
 from deeprc.pilot.workers import PROGRAM
+
+RANKS = PROGRAM.with_name("ranks")  # what Python reads first in each of several ranks
 
 
 class Scripts:
@@ -61,3 +78,33 @@ class Scripts:
         script.write_text("\n".join([*setup(plan), started, ""]))
         self._workers += 1
         return ["/bin/bash", str(script)]
+
+    def gang(self, task: Task, name: str, address: str, keyfile: Path) -> Task:
+        """A gang for jobs like `task`: workers that call there, one a rank, each by its name and rank."""
+        plan, folder = self._planner.plan(task), self._folder / "tasks" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        python = "python3" if plan.runtime else sys.executable
+        words = [python, str(PROGRAM), address, str(keyfile), f"{name}:RANK", *task.warm]
+        started = shlex.join(words)
+        told = {**variables(task.cores_per_rank), "DEEPRC_RANKS": str(task.ranks)}
+        if plan.runtime:
+            binds = inside.folders([self._folder, PROGRAM, RANKS, *self._sees])
+            started = inside.contained(self._site, plan, words, binds, [*told, "PYTHONPATH"])
+        lines = [
+            "#!/usr/bin/env bash",
+            f"export RP_RANK={rank_number(self._site, self._partition)}",
+            *rank_setup(self._site, self._partition, plan, folder),
+            *(f"export {variable}={value}" for variable, value in told.items()),
+            f"export PYTHONPATH={shlex.quote(str(RANKS))}${{PYTHONPATH:+:$PYTHONPATH}}",
+            f"builtin cd {shlex.quote(str(folder))} || exit 1",
+            started.replace(f"{name}:RANK", f'{name}:"$RP_RANK"'),
+            "DEEPRC_CODE=$?",
+            "[[ $DEEPRC_CODE == 0 ]] || builtin kill -TERM 0",  # Hydra waits for ranks that did not open MPI
+            "exit $DEEPRC_CODE",
+        ]
+        script = folder / "gang.sh"
+        script.write_text("\n".join([*lines, ""]))
+        argv = ["/bin/bash", str(script)]
+        if task.environment is not None:
+            argv = [sys.executable, "-IS", surroundings.__file__, task.environment, *argv]
+        return replace(task, uid=name, argv=argv, folder=str(folder), timeout=None, workdir=None, repeats=1)

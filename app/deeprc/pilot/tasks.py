@@ -37,7 +37,7 @@ class Task:
     Attributes
     ----------
     warm
-        Modules that are to be imported already where the command calls `python` (one rank only).
+        Modules that are to be imported already where the command calls `python`; of several ranks, by a gang.
     timeout
         Seconds after which it is ended.
     memory_mb

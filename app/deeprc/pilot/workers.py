@@ -79,6 +79,8 @@ class Workers:
         Takes the name of a job that was sent to a worker.
     contain
         Puts the command of a worker into the image: takes its shape and the command's words, returns other words.
+    welcome
+        Takes the name of a caller that is no worker here, and the line to it; whether it was expected.
     """
 
     def __init__(
@@ -86,23 +88,24 @@ class Workers:
         launch: Callable[[list[tuple[Task, int]]], None], report: Callable[[Outcome], None],
         began: Callable[[str], None],
         contain: Callable[[Shape, list[str]], list[str]] = lambda shape, command: command,
+        welcome: Callable[[str, Line], bool] = lambda name, line: False,
     ) -> None:  # fmt: skip
         self._nodes, self._grace, self._alive = nodes, grace, False
         self._launch, self._report, self._began, self._contain = launch, report, began, contain
-        self._lock = threading.RLock()
+        self._welcome, self.lock = welcome, threading.RLock()
         self._waiting: dict[str, Task] = {}  # in the order that they came
         self._several: dict[str, tuple[Task, list[int]]] = {}  # the running ones of several ranks, and each rank's node
         self._since: dict[str, float] = {}  # since when those of several ranks wait
         self._workers: dict[str, Worker] = {}
         self._started, self._failed = 0, defaultdict(int)
         self._closed = self._shut = False  # closed: no job starts any more
-        self._gate = Gate(folder, address)
+        self.gate = Gate(folder, address)
         for loop in (self._accept, self._retire):
             threading.Thread(target=loop, daemon=True).start()
 
     def submit(self, tasks: list[Task]) -> None:
         """Queue tasks; those of several ranks are the engine's, and only reckoned with here."""
-        with self._lock:
+        with self.lock:
             self._waiting |= {task.uid: task for task in tasks}
             self._since |= {task.uid: time.monotonic() for task in tasks if task.ranks > 1}
             self._go_on()
@@ -110,7 +113,7 @@ class Workers:
     def cancel(self, uids: list[str]) -> list[str]:
         """End jobs that wait or run; return the names of those that are not here."""
         others = []
-        with self._lock:
+        with self.lock:
             at_work = {worker.task.uid: worker for worker in self._workers.values() if worker.task}
             for uid in uids:
                 if uid in at_work:
@@ -127,7 +130,7 @@ class Workers:
     ) -> None:
         """What the engine says about a worker or a task of several ranks; `nodes` are the numbers of each rank's."""
         runs = state == "RUNNING"
-        with self._lock:
+        with self.lock:
             if runs and not self._alive:  # nothing could start before
                 self._alive, self._since = True, dict.fromkeys(self._since, time.monotonic())
             self._since.pop(uid, None)
@@ -148,27 +151,33 @@ class Workers:
             self._go_on()
 
     @property
+    def first(self) -> str | None:
+        """The name of the oldest task that waits."""
+        with self.lock:
+            return next(iter(self._waiting), None)
+
+    @property
     def at_work(self) -> bool:
         """Whether any runs a job."""
-        with self._lock:
+        with self.lock:
             return any(worker.task is not None for worker in self._workers.values())
 
     def dismiss(self) -> None:
         """Let all go: their jobs are asked to end, and get the time to save. None starts any more."""
-        with self._lock:
+        with self.lock:
             self._closed = True
             for worker in self._workers.values():
                 worker.leave(gently=True)
 
     def close(self) -> None:
         """Let all go at once; what they run ends with them."""
-        with self._lock:
+        with self.lock:
             if self._shut:
                 return
             self._closed = self._shut = True
             for worker in self._workers.values():
                 worker.leave()
-        self._gate.close()
+        self.gate.close()
 
     def _go_on(self) -> None:
         if self._closed:
@@ -200,14 +209,14 @@ class Workers:
         threads = [f"{variable}={count}" for variable, count in variables(shape.cores).items()]
         clean = ["/usr/bin/env", "-u", "PYTHONPATH", "-u", "DEEPRC_TOWARDS", *threads]
         python = "python3" if shape.contained else sys.executable  # an image has its own
-        program = [python, str(PROGRAM), self._gate.address, str(self._gate.keyfile), name, *shape.warm]
+        program = [python, str(PROGRAM), self.gate.address, str(self.gate.keyfile), name, *shape.warm]
         program = self._contain(shape, program) if shape.contained else program
         return Task(
             name, clean + program, cores_per_rank=shape.cores, gpus_per_rank=shape.gpus, memory_mb=shape.memory_mb
         )
 
     def _accept(self) -> None:
-        for line in self._gate.workers():
+        for line in self.gate.workers():
             with contextlib.suppress(RuntimeError):  # no more threads are to be had: this worker ends, others may come
                 threading.Thread(target=self._listen, args=(line,), daemon=True).start()
 
@@ -217,7 +226,9 @@ class Workers:
         try:
             with contextlib.suppress(OSError, EOFError):
                 name = line.receive()["hello"]
-                with self._lock:
+                if self._welcome(name, line):
+                    return
+                with self.lock:
                     if name not in self._workers:  # told as ended already
                         return
                     worker = self._workers[name]
@@ -227,11 +238,11 @@ class Workers:
                     self._go_on()
                 while True:
                     news = line.receive()
-                    with self._lock:
+                    with self.lock:
                         self._ended(worker, news["code"], news["why"], news["used"])
                         self._go_on()
         finally:  # whatever ends this, nobody waits for the worker's job for ever
-            with self._lock:
+            with self.lock:
                 line.close()
                 if worker is not None:
                     worker.state = LEAVING
@@ -241,18 +252,7 @@ class Workers:
     def _ended(self, worker: Worker, code: int | None, why: str | None, used: float = 0.0) -> None:
         task, worker.task = worker.task, None
         worker.rest()
-        state = "CANCELED" if why == "cancel" else "DONE" if code == 0 and why is None else "FAILED"
-        if code is None:
-            state = "LOST"
-        if why == "timeout":
-            code, why = None, ended.for_time(task.timeout)
-        elif why == "memory":
-            code, why = None, ended.for_memory(task.memory_mb, used)
-        elif why == "kernel":
-            code, why = None, ended.by_kernel(task.memory_mb)
-        elif code is not None and why not in (None, "cancel"):  # the system's words: no program has given that code
-            code, why = None, f"it could not be started: {why}"
-        self._report(Outcome(task.uid, state, code, worker.cores, why))
+        self._report(ended.of_worker(task, worker.cores, code, why, used))
 
     def _never_came(self, shape: Shape, reason: str) -> None:
         """A worker has failed to start: try again, but not for ever."""
@@ -265,7 +265,7 @@ class Workers:
     def _retire(self) -> None:
         while not self._closed:
             time.sleep(KEPT / 5)
-            with self._lock:
+            with self.lock:
                 for worker in self._workers.values():
                     if worker.state == IDLE and time.monotonic() - worker.since > KEPT:
                         worker.leave()

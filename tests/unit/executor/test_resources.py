@@ -110,9 +110,8 @@ def test_what_ranks_talk_through_is_one_of_three():
     assert error.value.expected == "one of mpi, ccl, both"
 
 
-def test_only_one_rank_can_be_warm():
-    with pytest.raises(PlacementError, match="rule r: only a job of one rank can be warm"):
-        request("r", {"warm": "torch", "tasks": 2}, 1)
+def test_several_ranks_can_be_warm():
+    assert request("r", {"warm": "mpi4py.MPI, numpy", "tasks": 2}, 1).warm == ("mpi4py.MPI", "numpy")
 
 
 def test_what_only_the_pilot_can_have_is_named():

@@ -1,9 +1,9 @@
-"""A worker: `python …/pilot/worker ADDRESS KEYFILE NAME [MODULE …]`, started as one long task of the pilot.
+"""A worker: `python …/pilot/worker ADDRESS KEYFILE NAME[:RANK] [MODULE …]`, started as one long task of the pilot.
 
 It runs the jobs that the client (`deeprc.pilot.workers`) sends, one after the other, so that a job costs a fork instead
-of a launch by RADICAL-Pilot; and it keeps MODULEs imported for jobs that use them (see `warm`). It is single-threaded,
-since it forks, and needs Python's standard library only, since it may run inside an image. When the client is gone,
-so are the job and the worker.
+of a launch by RADICAL-Pilot; and it keeps MODULEs imported for jobs that use them (see `warm`). With a RANK it is one
+of a gang, whose ranks run each job together (see `gang`). It is single-threaded, since it forks, and needs Python's
+standard library only, since it may run inside an image. When the client is gone, so are the job and the worker.
 """
 
 from __future__ import annotations
@@ -15,26 +15,32 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import memory
 import sampling
 import surroundings
 from calling import call
+from gang import WarmRank
 from line import Line
 from memory import Memory
-from processes import ask_to_end, children, end_leftovers, start
+from processes import KEPT, ask_to_end, children, end_leftovers
 from sampling import UsageSampler
 from surroundings import become_reaper
 from warm import Warm
 
+RANKS = Path(__file__).parent.with_name("ranks")  # what Python reads first in each of several ranks
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)  # the code of a job that was, and of a shell whose program was
 
 
 class RunningJob:
     """The job that runs: a command, of which it is written down here how it went, or a script that does so itself."""
 
-    def __init__(self, wanted: dict, environment: dict[bytes, bytes]) -> None:
+    def __init__(
+        self, wanted: dict, environment: dict[bytes, bytes], start: Callable[..., int], rank: str | None
+    ) -> None:
+        self._start_process, self._rank = start, rank or "0"
         self.uid, self.grace, self._argv, self._workdir = (wanted[name] for name in ("uid", "grace", "argv", "workdir"))
         self._environment, self._left = environment, wanted["repeats"]
         self._folder = Path(wanted["folder"]) if self._workdir is not None else None
@@ -51,12 +57,13 @@ class RunningJob:
     def _start(self) -> None:
         self._began = time.time()
         if self._folder is None:
-            self.pid = start(self._argv, self._environment)
+            self.pid = self._start_process(self._argv, self._environment)
             return
-        output = self._folder / "out.0"
-        (self._folder / "started").write_text(f"{self._began:.6f}\n")
+        output = self._folder / f"out.{self._rank}"
+        if self._rank == "0":
+            (self._folder / "started").write_text(f"{self._began:.6f}\n")
         try:
-            self.pid = start(self._argv, self._environment, workdir=self._workdir, output=output)
+            self.pid = self._start_process(self._argv, self._environment, workdir=self._workdir, output=output)
         except (OSError, ValueError) as error:
             output.write_text(f"the command could not be started: {error}\n")
             raise
@@ -69,10 +76,11 @@ class RunningJob:
         self.code = 128 - code if code < 0 else code  # as a shell says it
         if self.ended_by is None:
             with contextlib.suppress(OSError):  # the disk is full, or the job has removed the folder
-                with (self._folder / "times").open("a") as times:
-                    times.write(f"{self._began:.6f} {time.time():.6f}\n")
+                if self._rank == "0":
+                    with (self._folder / "times").open("a") as times:
+                        times.write(f"{self._began:.6f} {time.time():.6f}\n")
                 if self.code:
-                    (self._folder / "code.0").write_text(f"{self.code}\n")
+                    (self._folder / f"code.{self._rank}").write_text(f"{self.code}\n")
         self._left -= 1
         if self.code or self._left <= 0 or self.ended_by is not None:
             return
@@ -92,6 +100,8 @@ class RunningJob:
             return
         self.ended_by, self.deadline = why, time.monotonic() + self.grace
         ask_to_end(spared)
+        if self.pid in KEPT and self.code is None:
+            os.kill(self.pid, signal.SIGTERM)
 
     def kill(self, why: str) -> None:
         """End it at once."""
@@ -114,8 +124,10 @@ class RunningJob:
 class WorkerProcess:
     """Waits for the client, for the end of the job and for programs that want to be warm, all in one place."""
 
-    def __init__(self, client: Line, warm: Warm) -> None:
-        self._client, self._warm, self._job, self._leaving = client, warm, None, False
+    def __init__(self, client: Line, warm: Warm, rank: str | None) -> None:
+        self._client, self._warm, self._job, self._leaving, self._rank = client, warm, None, False, rank
+        if rank is not None:
+            warm.ended_job = lambda code: self._job.ended(code)
         self._environments: dict[tuple, dict[bytes, bytes]] = {}  # by their files, what is chosen, and for a shell?
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -141,6 +153,8 @@ class WorkerProcess:
             pass
         finally:
             end_leftovers()
+            self._warm.finish()
+            end_leftovers()
 
     def _pause(self) -> float | None:
         job, deadline = self._job, self._warm.deadline
@@ -165,9 +179,11 @@ class WorkerProcess:
         if "run" in wanted:
             job = wanted["run"]
             try:
-                self._job = RunningJob(job, self._environment(job))
+                if self._rank is not None:
+                    self._warm.begin()
+                self._job = RunningJob(job, self._environment(job), self._warm.start, self._rank)
             except (OSError, ValueError) as error:
-                self._tell(ended=job["uid"], code=127, why=str(error), used=0.0)
+                self._tell(ended=job["uid"], code=127, why=str(error), used=0.0, left=None)
         elif "cancel" in wanted:
             if self._job is not None and self._job.uid == wanted["cancel"]:
                 self._job.end("cancel", self._warm.programs)
@@ -187,9 +203,14 @@ class WorkerProcess:
                 theirs = os.environb | {name: theirs[name] for name in map(os.fsencode, chosen) if name in theirs}
             self._environments[kind] = surroundings.of_job(theirs, os.environb, shell=not plain)
         own = job["variables"] | self._warm.variables
+        if self._rank is not None:
+            own = {**own, "RP_RANK": self._rank}
         made = self._environments[kind] | {os.fsencode(name): os.fsencode(value) for name, value in own.items()}
         if plain and self._warm.variables:
             made[b"PATH"] = os.fsencode(self._warm.variables["DEEPRC_WARM_PATH"]) + b":" + made.get(b"PATH", b"")
+        if self._rank is not None:
+            paths = [os.fsencode(RANKS), made.get(b"PYTHONPATH", b"")]
+            made[b"PYTHONPATH"] = b":".join(filter(None, paths))
         return made
 
     def _reap(self) -> None:
@@ -214,7 +235,7 @@ class WorkerProcess:
             with contextlib.suppress(OSError):  # its benchmark then has the time only
                 job.sampler.write()
         self._job = None
-        self._tell(ended=job.uid, code=job.code, why=job.why(), used=job.memory.used)
+        self._tell(ended=job.uid, code=job.code, why=job.why(), used=job.memory.used, left=self._warm.left)
         if self._leaving:
             raise EOFError
 
@@ -225,16 +246,17 @@ class WorkerProcess:
 def main() -> None:
     """Connect, import, serve."""
     address, keyfile, name, *modules = sys.argv[1:]
+    _, _, rank = name.partition(":")
     sys.path.remove(str(Path(__file__).parent))  # it is Python's first entry, and would hide modules of jobs
     become_reaper()
-    warm = Warm(modules)
+    warm = WarmRank(modules) if rank else Warm(modules)
     try:
         client = call(address, Path(keyfile).read_bytes())
     except OSError as error:
         fix = "set DEEPRC_ADDRESS to an address of the submitting machine that the nodes reach"
         sys.exit(f"{socket.gethostname()} cannot reach the client at {address} ({error}): {fix}")
     client.send({"hello": name, "pid": os.getpid()})
-    WorkerProcess(client, warm).serve()
+    WorkerProcess(client, warm, rank or None).serve()
 
 
 if __name__ == "__main__":

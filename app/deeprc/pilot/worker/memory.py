@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from processes import descendants
+from processes import KEPT, descendants
 
 INTERVAL = 0.5  # seconds between two looks
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -45,7 +45,7 @@ class Memory:
         if not self.limited or time.monotonic() < self._next:
             return False
         self._next = time.monotonic() + INTERVAL
-        family = descendants()
+        family = descendants(*KEPT)
         if sum(map(_resident, family)) <= self._limit:
             return False
         self.used = sum(map(_share, family))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from surroundings import SIGNALS
 
+KEPT: set[int] = set()  # children that are this worker's own, and not a job's
 # They pass signals on to their child, or to the group that they lead: coreutils' timeout, Apptainer's process around a
 # container (both tried), inits of containers.
 FORWARDERS = ("timeout", "starter", "starter-suid", "tini", "dumb-init")
@@ -39,8 +40,9 @@ def start(
 
 
 def children(pid: int | None = None) -> list[int]:
-    """The numbers of a process's children; of this one's, if none is given."""
-    pid = pid or os.getpid()
+    """The numbers of a process's children; of this one's that are not KEPT, if none is given."""
+    if pid is None:
+        return [each for each in children(os.getpid()) if each not in KEPT]
     try:
         threads = Path(f"/proc/{pid}/task").iterdir()
         return [int(child) for each in threads for child in _read(each / "children").split()]
@@ -48,9 +50,9 @@ def children(pid: int | None = None) -> list[int]:
         return [each for each, parent in _parents() if parent == pid] if Path(f"/proc/{pid}").exists() else []
 
 
-def descendants() -> list[int]:
-    """The numbers of this process's children, of their children, and so on."""
-    found = children()
+def descendants(*more: int) -> list[int]:
+    """The numbers of this process's children, of `more`, of their children, and so on."""
+    found = [*more, *children()]
     for pid in found:  # it grows meanwhile
         found += children(pid)
     return found

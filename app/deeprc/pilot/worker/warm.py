@@ -20,17 +20,22 @@ import sys
 import tempfile
 import time
 import traceback
-import types
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import program
 from local import listen, ours
+from processes import start
 from surroundings import SIGNALS
 
 NAMES = ("python", "python3", f"python3.{sys.version_info[1]}")
-OWN = ("calling", "line", "local", "memory", "processes", "sampling", "surroundings", "warm")  # the worker's modules
+# The worker's modules.
+OWN = (
+    "calling", "gang", "line", "local", "member", "memory", "plain", "processes", "program", "sampling", "state",
+    "surroundings", "warm",
+)  # fmt: skip
 LIMIT = 16 * 1024 * 1024  # bytes of a request: arguments and environment
 HEAD = 8  # bytes that say how many follow
 PATIENCE = 5.0  # seconds that a caller gets to say it
@@ -71,14 +76,15 @@ class Caller:
 class Warm:
     """The imported modules, and the programs that run as forks of this process."""
 
+    left: str | None = None  # of a job, what the next one must not meet
+
     def __init__(self, modules: list[str]) -> None:
         self._asking: dict[socket.socket, Caller] = {}  # in the order that they called
         self._programs: dict[int, Caller] = {}
         self._modules = modules
         if not modules:
             return
-        for module in modules:
-            importlib.import_module(module)
+        self._load(modules)
         self._folder = Path(tempfile.mkdtemp(prefix="warm-", dir=Path.cwd()))
         self._listener, self._address = listen(self._folder)
         shim = Path(__file__).with_name("shim.py")
@@ -89,6 +95,17 @@ class Warm:
             path = self._folder / name
             path.write_text(text)
             path.chmod(stat.S_IRWXU)
+
+    def _load(self, modules: list[str]) -> None:
+        for module in modules:
+            importlib.import_module(module)
+
+    def start(self, argv: list[str], environment: dict[bytes, bytes], **where) -> int:
+        """Start the command of a job; return the number of its process."""
+        return start(argv, environment, **where)
+
+    def finish(self) -> None:
+        """The worker ends."""
 
     def attend(self, selector: selectors.BaseSelector) -> None:
         """Serve callers whenever `selector` says so."""
@@ -183,6 +200,10 @@ class Warm:
                 os.close(file)
             self._selector.close()
             _become(request, caller.files)
+        self._takes(caller, pid)
+
+    def _takes(self, caller: Caller, pid: int) -> None:
+        """Have a caller stand for the process of its program."""
         for file in caller.files:
             os.close(file)
         caller.files.clear()
@@ -239,7 +260,7 @@ def _become(request: dict, files: list[int]) -> None:
         os.umask(request["umask"])
         os.environ.clear()
         os.environ.update(request["environment"])
-        code = _run(request["arguments"])
+        code = program.run(request["arguments"])
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
         if code == 1 and not isinstance(end.code, int):
@@ -250,31 +271,6 @@ def _become(request: dict, files: list[int]) -> None:
         traceback.print_exc()
     finally:
         _finish(code)
-
-
-def _run(arguments: list[str]) -> int:
-    import runpy
-
-    if "numpy.random" in sys.modules:
-        sys.modules["numpy.random"].seed()  # else every program would draw the same numbers
-    sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    safe = arguments[0] == "-P"
-    kind, *rest = arguments[safe:]
-    if kind == "-m":
-        if not safe:
-            sys.path.insert(0, str(Path.cwd()))
-        sys.argv = rest
-        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
-    elif kind == "-c":
-        sys.path.insert(0, "")
-        sys.argv = ["-c", *rest[1:]]
-        main = sys.modules["__main__"] = types.ModuleType("__main__")
-        exec(compile(rest[0], "<string>", "exec"), main.__dict__)
-    else:
-        sys.path.insert(0, str(Path(kind).resolve().parent))
-        sys.argv = arguments
-        runpy.run_path(kind, run_name="__main__")
-    return 0
 
 
 def _finish(code: int) -> None:
