@@ -27,6 +27,7 @@ COMMANDS = {
     "image": "deeprc.commands.image:app",
     "spack": "deeprc.commands.spack:app",
     "module": "deeprc.commands.module:app",
+    "run": "deeprc.commands.run:app",
     "cluster": "deeprc.commands.cluster:app",
     "bench": "deeprc.commands.bench:app",
     "applications": "deeprc.commands.applications:applications",

@@ -13,7 +13,7 @@ from deeprc.core.masking import Masker, masked_words
 from deeprc.core.ownership import require_closed
 from deeprc.core.umask import require_umask
 from deeprc.pilot.queueing import Queueing
-from snakemake_executor_plugin_radical_pilot import commandline, internals
+from snakemake_executor_plugin_radical_pilot import commandline, detach, internals
 from snakemake_executor_plugin_radical_pilot.executor import Executor
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
@@ -65,12 +65,18 @@ class ExecutorSettings(ExecutorSettingsBase):
     folder: str = _setting(".deeprc", "Private folder, in the working directory, for all files of pilots and jobs.")
     keep: bool = _setting(False, "Keep the pilot's own files after a run without failures, too.", None)
 
+    detach: bool = _setting(
+        False, "Leave a run that goes on without this terminal; `deeprc run attach` shows it.", None
+    )
+
     def __post_init__(self) -> None:
+        self.began_in = Path.cwd()
         _plainly(lambda argv: internals.check())
         commandline.hide()
         line, shown, mask = " ".join(sys.argv), " ".join(masked_words(sys.argv)), Masker.of(os.environ, argv=sys.argv)
         internals.mask_messages(lambda text: mask(text.replace(line, shown)))  # Snakemake shows its command
         _plainly(lambda argv: (require_umask(), require_closed(Path.cwd()), commandline.check(argv)))
+        _plainly(lambda argv: detach.attach(Path(self.folder), argv))
 
     @property
     def queueing(self) -> Queueing:

@@ -17,8 +17,8 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from deeprc.core.errors import DeepRCError
 from deeprc.core.files import tail
 from deeprc.core.masking import Masker, given
-from deeprc.pilot import Outcome
-from snakemake_executor_plugin_radical_pilot import internals, nested
+from deeprc.pilot import Outcome, detached
+from snakemake_executor_plugin_radical_pilot import detach, internals, nested
 from snakemake_executor_plugin_radical_pilot.asking import Asking
 from snakemake_executor_plugin_radical_pilot.pilots import Pilots
 from snakemake_executor_plugin_radical_pilot.progress import Progress
@@ -60,7 +60,11 @@ class Executor(RemoteExecutor):
         # What is wrong with the site or a request is reported here, before any job runs, even a local one.
         try:
             folder.check()
+            detach.refuse_two(folder.path.parent.parent)
             self._pilots = Pilots(state, asking, self._submitting)
+            if self.workflow.executor_settings.detach and not detached.kept():
+                RemoteExecutor.shutdown(self)  # its polling thread
+                detach.begin(folder.path.parent.parent, self.workflow.executor_settings, self._pilots.allocation)
             hidden = internals.hide(self.workflow, folder.private.configuration)
             if hidden:
                 self._pilots.make_folder()

@@ -10,7 +10,7 @@ import time
 from deeprc.core.events import PilotEvent, RunEvent
 from deeprc.core.files import free_megabytes
 from deeprc.core.shipped import installed
-from deeprc.pilot import Outcome, Pilot, Task
+from deeprc.pilot import Allocation, Outcome, Pilot, Task
 from deeprc.pilot.environment import users
 from snakemake_executor_plugin_radical_pilot import internals
 from snakemake_executor_plugin_radical_pilot.asking import Asking
@@ -44,9 +44,16 @@ class Pilots:
         self._broken: set[str] = set()  # nodes that no other pilot is to lie on
 
     @property
+    def allocation(self) -> Allocation:
+        """What the first pilot will have."""
+        return self._planned.allocation
+
+    @property
     def may_replace(self) -> bool:
-        """Whether another one may be taken."""
-        return self._taken < self._state.settings.pilots and not internals.asked_to_end(self._state.workflow)
+        """Whether another one may be taken; a job at hand has the nodes and the time that it has."""
+        if self.allocation.held or internals.asked_to_end(self._state.workflow):
+            return False
+        return self._taken < self._state.settings.pilots
 
     def _plan(self) -> Pilot:
         return self._asking.pilot(self._state.folder.path / f"pilot-{self._taken + 1}")
@@ -57,9 +64,7 @@ class Pilots:
             return
         self._made = True
         if left := self._state.folder.create():
-            self._state.progress.say(
-                f"a run of this folder was killed: {left} processes that it had left here were ended"
-            )
+            self._state.progress.say(f"a run of this folder was killed; ended: {', '.join(left)}")
 
     def begin(self) -> None:
         """Write down the run and start the first pilot."""
@@ -126,7 +131,8 @@ class Pilots:
         there, state = pilot.allocation, self._state
         state.pilot, state.began, state.announced = pilot, time.time(), False
         self._taken += 1
-        state.progress.say(f"starting a pilot on {there.site.name}: {there.cores} cores")
+        where = f", within job {there.held.job}" if there.held else ""
+        state.progress.say(f"starting a pilot on {there.site.name}{where}: {there.cores} cores")
         self.tell("starting")
         pilot.start()
 

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
+from deeprc.pilot.batch import jobs_below
 from deeprc.pilot.processes import sweep_below
 
 ENVIRONMENT, CONFIGURATION = "environment", "configuration.json"
@@ -56,16 +57,17 @@ class Private:
             self.environment.parent.rmdir()
 
 
-def sweep(runs: Path) -> int:
-    """Remove those of runs that were killed, and end what is left of them; return how many processes there were."""
-    ended = 0
+def sweep(runs: Path) -> list[str]:
+    """Remove those of runs that were killed, and end what is left of them; return what there was, in words."""
+    ended, jobs = 0, []
     for name in (ENVIRONMENT, CONFIGURATION):
         for path in runs.glob(f"*/{name}"):
             with contextlib.suppress(OSError), path.open("r+b") as file:
                 if _lock(file):
                     ended += sweep_below(path.parent)
+                    jobs += jobs_below(path.parent)
                     path.unlink()
-    return ended
+    return [*([f"{ended} processes that it had left here"] if ended else []), *(f"its job {name}" for name in jobs)]
 
 
 def _lock(file: BinaryIO) -> bool:

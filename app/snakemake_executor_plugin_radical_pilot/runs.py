@@ -106,10 +106,10 @@ class RunFolder:
         require_fixed(Path(".snakemake", "scripts").absolute(), fix="run in a working directory that is yours")
         require_closed(Path.cwd())
 
-    def create(self) -> int:
+    def create(self) -> list[str]:
         """Make the folder, readable by its owner only; drop the oldest runs beyond KEPT, and secrets of killed ones.
 
-        Return how many processes of killed ones were left, which are ended.
+        Return what was left of killed ones, which is ended, in words.
         """
         private(self.path.parent.parent, fix=ELSEWHERE)
         private(self.path.parent, fix=ELSEWHERE)

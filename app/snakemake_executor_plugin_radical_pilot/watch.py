@@ -77,7 +77,7 @@ class Watch:
             state.announced = True
             self._pilots.tell("active")
             state.progress.say(f"the pilot is ready ({seconds:.0f} s)")
-        elif seconds > STARTUP_LIMIT and not there.batch:
+        elif seconds > STARTUP_LIMIT and not there.queued:
             there.fail(f"it did not start within {STARTUP_LIMIT:.0f} s")
 
     def _show_status(self) -> None:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterable
 
 from deeprc.core.errors import ConfigError
+from deeprc.pilot.at_hand import at_hand, partition_at_hand
 from deeprc.pilot.batch import Submission, submission
 from deeprc.pilot.engine import PilotNews
 from deeprc.pilot.queueing import NOTHING, Queueing
@@ -18,7 +19,7 @@ LAST = 15  # an unexplained end in the last seconds of an allocation's time is t
 
 
 class Allocation:
-    """Nodes of a site's partition, for some time.
+    """Nodes of a site's partition, for some time: of a job of its own, or of the one that this process runs in.
 
     `state` is NEW, STARTING, ACTIVE (it runs tasks), FAILED or CLOSED.
 
@@ -39,15 +40,20 @@ class Allocation:
         for name, count in (("nodes", nodes), ("cores", cores), ("runtime", runtime)):
             if count is not None and count < 1:
                 raise ConfigError(f"a pilot without {name}", found=f"{name} = {count}", expected="1 or more")
-        self.site, self.partition = site, site.partition(partition)
-        if self.batch and nodes > self.partition.nodes:
+        self.site, self.held = site, at_hand(site)
+        if self.held:
+            self.partition, nodes = partition_at_hand(site, partition, self.held), self.held.nodes
+            runtime = runtime if self.held.minutes is None else max(1, min(runtime, int(self.held.minutes)))
+        else:
+            self.partition = site.partition(partition)
+        if self.queued and nodes > self.partition.nodes:
             raise ConfigError(
                 f"{nodes} nodes: more than there are",
                 where=f"site {site.name}, partition {self.partition.name}",
                 expected=f"at most {self.partition.nodes}",
                 fix="fewer --radical-pilot-nodes",
             )
-        if self.batch and (unqueued := self.partition.unqueued(nodes)):
+        if self.queued and (unqueued := self.partition.unqueued(nodes)):
             raise ConfigError(unqueued, where=f"site {self.site.name}", fix="ask for as many as one of them takes")
         if cores is not None:
             self.partition = self.partition.model_copy(update={"cores": cores, "reserved_cores": []})
@@ -68,9 +74,9 @@ class Allocation:
                 fix="start the workflow within a job of one node, with --profile site/localhost; of several nodes, give"
                 " the job the line that `deeprc plan` prints",
             )  # fmt: skip
-        if self.batch:
+        if self.queued:
             self.submission()  # so that an impossible request fails before jobs are looked at
-        else:
+        elif not self.batch:
             queueing.check(site.scheduler.system)
 
     @property
@@ -94,6 +100,11 @@ class Allocation:
         return self.site.batch
 
     @property
+    def queued(self) -> bool:
+        """Whether a job of its own waits for them."""
+        return self.batch and self.held is None
+
+    @property
     def job(self) -> str:
         """What the batch system's job is called."""
         return f"deeprc-{self.mark[:8]}"  # PBS takes 15 characters
@@ -108,6 +119,11 @@ class Allocation:
         for option in options:
             if option in self._options:
                 continue
+            if self.held and not self.site.scheduler.system.was_given(option):
+                raise ConfigError(
+                    f"a task needs an allocation with {' '.join(option)}, and the job at hand was begun without",
+                    found=f"job {self.held.job}", fix=f"begin it with {' '.join(option)}",
+                )  # fmt: skip
             if self.state != "NEW":
                 raise ConfigError(
                     f"a task needs an allocation with {' '.join(option)}, and the pilot was taken without",
@@ -116,8 +132,8 @@ class Allocation:
             self._options[option] = None
 
     def submission(self) -> Submission | None:
-        """What the batch system's job is submitted with; None without one."""
-        if not self.batch:
+        """What the batch system's job is submitted with; None where none is."""
+        if not self.queued:
             return None
         extra = [word for option in self._options for word in option]
         return submission(
@@ -127,11 +143,11 @@ class Allocation:
     @property
     def queue_state(self) -> str | None:
         """Why the job waits in its queue, as far as the batch system can be asked; asking takes a moment."""
-        return self.site.scheduler.system.waits(self.job) if self.batch else None
+        return self.site.scheduler.system.waits(self.job) if self.queued else None
 
     def look_after(self) -> None:
         """Give it up, with the batch system's reason, where that has ended its job; asking takes a moment."""
-        lost = self.site.scheduler.system.lost(self.job) if self.batch else None
+        lost = self.site.scheduler.system.lost(self.job) if self.queued else None
         if lost:
             self.broken = lost.nodes
             self.fail(lost.why)
@@ -139,7 +155,7 @@ class Allocation:
 
     def avoid(self, nodes: Iterable[str]) -> None:
         """Ask for other nodes than these, where the batch system has a word for it."""
-        self.want(filter(None, [tuple(self.site.scheduler.system.without(sorted(nodes)))] if self.batch else []))
+        self.want(filter(None, [tuple(self.site.scheduler.system.without(sorted(nodes)))] if self.queued else []))
 
     @property
     def active(self) -> bool:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from deeprc import schedulers
+from deeprc.core.files import write_json
 from deeprc.pilot.queueing import NOTHING, Queueing
 from deeprc.sites import Partition, Site
 from deeprc.sites.allocation import asked
+
+JOB = "job.json"  # in a pilot's folder: the batch system, and what its job is called
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,26 @@ def submission(
     options += [] if batch.once[:1] in ((), *((word,) for word in options)) else batch.once
     environment = batch.environment(options, partition.gpus)
     return Submission(batch.name, name, options, environment, None if named else partition.queue)
+
+
+def note_job(folder: Path, scheduler: str, name: str) -> None:
+    """Write down the job of the pilot in `folder`, for `jobs_below`."""
+    write_json(folder / JOB, [scheduler, name])
+
+
+def jobs_below(folder: Path) -> list[str]:
+    """End the jobs of the pilots in a folder whose client is gone with its machine; the names of those that were left.
+
+    Where the batch system does not answer, they live until their time is over.
+    """
+    found = []
+    for path in folder.glob(f"*/{JOB}"):
+        with contextlib.suppress(OSError, ValueError):
+            scheduler, name = json.loads(path.read_text())
+            if schedulers.scheduler(scheduler).left(name):
+                give_back(scheduler, name)
+                found.append(name)
+    return found
 
 
 def give_back(scheduler: str, name: str, *, patience: float = 10.0) -> None:

@@ -30,7 +30,7 @@ class Wanted:
     address
         Of this machine, as the nodes see it; None where the pilot is on this machine.
     submission
-        What the batch system's job is submitted with; None where the pilot is on this machine.
+        What the batch system's job is submitted with; None where none is to be.
     private
         Files that hold secrets: they go, too, where this process is killed.
     """

@@ -17,7 +17,7 @@ from deeprc.core.ownership import private
 from deeprc.core.umask import PRIVATE
 from deeprc.pilot import curve, patched
 from deeprc.pilot.address import LOOPBACK
-from deeprc.pilot.batch import give_back
+from deeprc.pilot.batch import give_back, note_job
 from deeprc.pilot.engine import Launch, PilotNews, TaskNews, Wanted
 from deeprc.pilot.environment import broker_environment, check_path, passed_on, refusal
 from deeprc.pilot.last_words import last_words
@@ -65,8 +65,9 @@ class Link:
         for name in ("", "home", "tmp", "log", "sandbox"):
             private(self.folder / name, fix="name another folder for the pilot")
         curve.write(self.folder)
-        bootstrap, given = self.folder / "bootstrap.sh", wanted.submission
-        if given:
+        given = wanted.submission
+        bootstrap = self.folder / "bootstrap.sh" if given else None
+        if bootstrap:
             bootstrap.write_text(bootstrap_text(wanted.site, self.folder, towards=wanted.address))
         config = resource_config(wanted.site, wanted.partition, sandbox=self.folder / "sandbox", bootstrap=bootstrap)
         resource = write_resource_config(self.folder, wanted.site, config)
@@ -83,6 +84,8 @@ class Link:
             text=True,
         )
         note_session(self.folder, self._broker.pid)
+        if given:
+            note_job(self.folder, wanted.site.scheduler.name, given.name)
         threading.Thread(target=self._listen, daemon=True).start()
         self._watch = threading.Thread(target=self._await_broker, daemon=True)
         self._watch.start()

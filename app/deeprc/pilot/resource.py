@@ -29,15 +29,16 @@ def resource_config(site: Site, partition: Partition, *, sandbox: Path, bootstra
     sandbox
         The folder that the pilot's files go to.
     bootstrap
-        The script that a batch system's job reads first.
+        The script that a batch system's job reads first; None where there is no job to be queued.
     """
     engine, batch = site.scheduler.system.engine, site.batch
+    taken_by = engine if bootstrap else "fork"
     config = {
         "description": site.description,
         "default_schema": "local",
         "schemas": {
             "local": {
-                "job_manager_endpoint": f"{engine}://localhost/",
+                "job_manager_endpoint": f"{taken_by}://localhost/",
                 "filesystem_endpoint": "file://localhost/",
             }
         },
@@ -62,6 +63,7 @@ def resource_config(site: Site, partition: Partition, *, sandbox: Path, bootstra
         config["system_architecture"] = {"blocked_cores": sorted(set(partition.reserved_cores))}
         # Launchers that are given the first rank only (`-o`) go on to the next node.
         config["scattered"] = site.launcher_on(partition).name != "ibrun"
+    if bootstrap:
         # RADICAL-Pilot's bootstrapper reads it as a word of shell twice.
         config["pre_bootstrap_0"] = [shlex.quote(f". {shlex.quote(str(bootstrap))}")]
     return config

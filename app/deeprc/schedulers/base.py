@@ -8,6 +8,7 @@ import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 from deeprc.core.registry import Registry
@@ -75,6 +76,31 @@ class Lost:
     nodes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class OwnJob:
+    """What the job that a process runs in holds.
+
+    Attributes
+    ----------
+    job, queue
+        Its number, and its queue in the batch system's words.
+    nodes
+        How many.
+    minutes
+        How long it still lives; None where it has no limit.
+    cores, gpus, memory_mb
+        Of each node, at least; of cores (as the batch system counts processors) and memory 0 where it does not say.
+    """
+
+    job: str
+    queue: str
+    nodes: int
+    minutes: float | None = None
+    cores: int = 0
+    gpus: int = 0
+    memory_mb: int = 0
+
+
 class Scheduler(ABC):
     """A batch system: all that Deep RC must know about it is one class, in one file of this folder.
 
@@ -112,6 +138,8 @@ class Scheduler(ABC):
         The options that choose a queue, in all their spellings.
     once
         The options by which it never starts a job anew that a node has failed under: a pilot cannot go on from there.
+    keeps
+        Whether a detached run can be one of its jobs (`keep`, `lives`, `interrupt`, `begin_anew`).
     by_step
         Whether Slingshot's networks (VNI) belong to steps, so that a step on one node has none.
     """
@@ -136,6 +164,7 @@ class Scheduler(ABC):
     named: ClassVar[str] = ""
     queues: ClassVar[tuple[str, ...]] = ()
     once: ClassVar[tuple[str, ...]] = ()
+    keeps: ClassVar[bool] = False
     by_step: ClassVar[bool] = False
 
     # What this machine has.
@@ -221,6 +250,31 @@ class Scheduler(ABC):
         """The options of a job that is not to lie on these nodes, as far as it has any."""
         return []
 
+    # A job that keeps a detached run.
+
+    def keep(
+        self, script: Path, options: Sequence[str], *, queue: str | None, minutes: int, log: Path, again: bool,
+        warn: float,
+    ) -> list[str]:  # fmt: skip
+        """The command that submits the script of a detached run, and prints the job's number.
+
+        `again`: it begins anew where a node has failed, or another job came first. SIGUSR1 tells it `warn` seconds
+        before its end that its time is over.
+        """
+        raise NotImplementedError
+
+    def lives(self, name: str) -> bool | None:
+        """Whether the user's job of that name waits or runs; None where nobody answers."""
+        raise NotImplementedError
+
+    def interrupt(self, name: str) -> None:
+        """End the user's job of that name where it waits; where it runs, send SIGINT to its script."""
+        raise NotImplementedError
+
+    def begin_anew(self) -> bool:
+        """Have the job that this runs in end and wait again; whether it will."""
+        return False
+
     # Within a job.
 
     def within(self, environment: Mapping[str, str] = os.environ) -> bool:
@@ -230,6 +284,14 @@ class Scheduler(ABC):
     def nodes(self, environment: Mapping[str, str] = os.environ) -> int:
         """The number of nodes of the job that this runs in; 1 outside of a job."""
         return 1
+
+    def held(self, environment: Mapping[str, str] = os.environ) -> OwnJob | None:
+        """What the job that this runs in holds; None where that cannot be asked."""
+        return None
+
+    def was_given(self, option: Sequence[str], environment: Mapping[str, str] = os.environ) -> bool:
+        """Whether the job that this runs in is known to have been begun with this option."""
+        return False
 
     def checks(self, job: Job) -> Iterator[Remark]:
         """What the doctor finds when it asks the batch system about the options of a job."""

@@ -8,11 +8,12 @@ import shutil
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 from deeprc.core.ask import ask
 from deeprc.core.errors import ConfigError
-from deeprc.schedulers.base import TALK, Lost, Scheduler, register, user
+from deeprc.schedulers.base import TALK, Lost, OwnJob, Scheduler, register, user
 from deeprc.schedulers.queues import Gres, Queue, SchedulerFound, architecture, number, whole
 from deeprc.schedulers.requests import Asked, pairs, spelt
 
@@ -64,6 +65,7 @@ class Slurm(Scheduler):
     named = "--job-name={}"
     queues = ("--partition", "-p")
     once = ("--no-requeue",)
+    keeps = True
     by_step = True
 
     def detect(self) -> SchedulerFound | None:
@@ -170,9 +172,43 @@ class Slurm(Scheduler):
         """`--exclude`."""
         return [f"--exclude={','.join(nodes)}"] if nodes else []
 
+    def keep(
+        self, script: Path, options: Sequence[str], *, queue: str | None, minutes: int, log: Path, again: bool,
+        warn: float,
+    ) -> list[str]:  # fmt: skip
+        """`sbatch`; the options of the site and the user come last, and count."""
+        begin = ["sbatch", "--parsable", "--export=NONE", f"--time={minutes}", f"--output={log}", "--open-mode=append"]
+        begin += [f"--signal=B:USR1@{warn:.0f}", "--requeue" if again else "--no-requeue"]
+        return [*begin, *([f"--partition={queue}"] if queue else []), *options, str(script)]
+
+    def lives(self, name: str) -> bool | None:
+        """By `squeue`."""
+        mine = ["squeue", "--noheader", "--me", "--states=PD,CF,R,S,RQ,RH,RS,ST", f"--name={name}", "--format=%i"]
+        found = ask(mine, patience=TALK)
+        return None if found is None else bool(found.strip())
+
+    def interrupt(self, name: str) -> None:
+        """By `scancel`."""
+        mine = [f"--user={user()}", f"--name={name}"]
+        ask(["scancel", "--quiet", "--state=PENDING", *mine], patience=TALK)
+        ask(["scancel", "--quiet", "--state=RUNNING", "--batch", "--signal=INT", *mine], patience=TALK)
+
+    def begin_anew(self) -> bool:
+        """By `scontrol requeue`."""
+        return ask(["scontrol", "requeue", os.environ.get("SLURM_JOB_ID", "")], patience=TALK) is not None
+
     def nodes(self, environment: Mapping[str, str] = os.environ) -> int:
         """As the job's variable says."""
         return int(environment.get("SLURM_JOB_NUM_NODES", 0)) or 1
+
+    def held(self, environment: Mapping[str, str] = os.environ) -> OwnJob | None:
+        """By `scontrol show job --details`."""
+        job = environment.get("SLURM_JOB_ID", "")
+        return parse_job(ask(["scontrol", "show", "job", "--details", "--oneliner", job], patience=TALK) or "")
+
+    def was_given(self, option: Sequence[str], environment: Mapping[str, str] = os.environ) -> bool:
+        """Of `--network` its variable tells."""
+        return [*option] == [f"--network={environment.get('SLURM_NETWORK')}"]
 
 
 def _place(mine: str, jobs: list[str]) -> str | None:
@@ -195,6 +231,38 @@ def of_gres(name: str, value: str) -> int | None:
     if not numbers or any("$" in kind for kind in kinds):
         return 0 if value == "none" else None
     return sum(int(number) if number.isdigit() else 1 for number in numbers)
+
+
+def parse_job(text: str) -> OwnJob | None:
+    """What a running job holds, in the answer of `scontrol show job --details --oneliner`; None for any other.
+
+    `Nodes=node[1-2] CPU_IDs=0-3 Mem=0 GRES=gpu:2(IDX:0-1)` stands there once for each kind of its nodes.
+    """
+    facts = dict(re.findall(r"(?:^|\s)(\w+)=(\S*)", text))
+    kinds = re.findall(r"\sNodes=\S+ CPU_IDs=(\S+) Mem=(\d+)(?: GRES=(\S*))?", text)
+    if facts.get("JobState") != "RUNNING" or not kinds:
+        return None
+    limit, ran = (_minutes(facts.get(name, "")) for name in ("TimeLimit", "RunTime"))
+    return OwnJob(
+        facts["JobId"], facts["Partition"], int(facts["NumNodes"]), None if limit is None else limit - (ran or 0),
+        min(_count(ids) for ids, _, _ in kinds), min(of_gres("--gres", gres) or 0 for _, _, gres in kinds),
+        min(int(mebibytes) for _, mebibytes, _ in kinds) * 2**20 // 10**6,
+    )  # fmt: skip
+
+
+def _count(ids: str) -> int:
+    """How many numbers there are in `0-3,8`."""
+    ends = (part.partition("-") for part in ids.split(","))
+    return sum(int(last or first) - int(first) + 1 for first, _, last in ends)
+
+
+def _minutes(text: str) -> float | None:
+    """`1-02:03:04`, `02:03:04` as minutes; None for `UNLIMITED`."""
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", text)
+    if not found:
+        return None
+    days, hours, minutes, seconds = (int(each or 0) for each in found.groups())
+    return (days * 24 + hours) * 60 + minutes + seconds / 60
 
 
 def parse_config(text: str) -> dict[str, str]:

@@ -12,15 +12,12 @@ import fcntl
 import hashlib
 import json
 import os
-import shlex
-import socket
-import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from deeprc.core.errors import DeepRCError, command
+from deeprc.core.holder import Holder
 from deeprc.core.ownership import OwnershipError, fault, require_closed, require_fixed, require_writable
 from deeprc.core.umask import require_umask
 
@@ -31,62 +28,6 @@ ELSEWHERE = "run in a working directory that is yours: `--directory FOLDER`"
 
 class LockedError(DeepRCError):
     """Another run holds the results."""
-
-
-@dataclass(frozen=True)
-class Holder:
-    """A process that holds results.
-
-    Attributes
-    ----------
-    pid, started
-        The process and when it began, in clock ticks since the machine's start: a number that was given anew to
-        another process is not taken for it.
-    boot, namespace
-        The machine's start, and the namespace that `pid` counts in (a container has its own).
-    host, machine
-        The machine's name and id (`/etc/machine-id`; empty where it has none).
-    since, command
-        When the run began, and its command, both for messages.
-    """
-
-    pid: int
-    started: int
-    boot: str
-    namespace: str
-    host: str
-    machine: str
-    since: str
-    command: str
-
-    @classmethod
-    def me(cls) -> Holder:
-        """This process."""
-        return cls(
-            os.getpid(),
-            _started(os.getpid()) or 0,
-            _line("/proc/sys/kernel/random/boot_id"),
-            _namespace(),
-            socket.gethostname(),
-            _line("/etc/machine-id"),
-            time.strftime("%Y-%m-%d %H:%M:%S"),
-            shlex.join(sys.argv),
-        )
-
-    @property
-    def here(self) -> bool:
-        """Whether this machine can tell if it lives: the same start of the same machine, or a later one."""
-        me = Holder.me()
-        if self.boot == me.boot:
-            return (self.host, self.namespace) == (me.host, me.namespace)
-        return bool(self.machine) and (self.host, self.machine) == (me.host, me.machine)
-
-    @property
-    def lives(self) -> bool:
-        """Whether it still runs, as far as this machine can tell; elsewhere it may."""
-        if not self.here:
-            return True
-        return self.boot == Holder.me().boot and _started(self.pid) == self.started
 
 
 @contextlib.contextmanager
@@ -212,21 +153,3 @@ def _read(record: Path) -> Holder | None:
         return Holder(**json.loads(record.read_text()))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _started(pid: int) -> int | None:
-    """When a process began, in clock ticks since the machine's start; None where there is none, or only its remains."""
-    words = _line(f"/proc/{pid}/stat").rpartition(")")[2].split()  # its name, in brackets, may hold anything
-    return int(words[19]) if words and words[0] not in "ZX" else None
-
-
-def _namespace() -> str:
-    with contextlib.suppress(OSError):
-        return str(Path("/proc/self/ns/pid").readlink())
-    return ""
-
-
-def _line(path: str) -> str:
-    with contextlib.suppress(OSError):
-        return Path(path).read_text().strip()
-    return ""

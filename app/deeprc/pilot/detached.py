@@ -1,0 +1,245 @@
+"""Runs that go on without their terminal: begun, looked at, followed, ended.
+
+Where the site's batch system can keep one (Slurm), the run is a job of it, which has the pilot's nodes: the machine
+that it was begun on may go down. Elsewhere it is a process of this machine, apart from the terminal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from deeprc import schedulers
+from deeprc.core.errors import ConfigError, DeepRCError
+from deeprc.core.files import tail, write_json, write_text
+from deeprc.core.holder import Holder
+from deeprc.core.ownership import private
+from deeprc.pilot.allocation import Allocation
+from deeprc.pilot.environment import refusal
+from deeprc.pilot.keeper import RUN
+from deeprc.pilot.worker import surroundings
+
+FOLDER = "detached"  # in the private folder
+KEPT = 20  # ended runs that are kept
+LOOK, ASK, SAY = (
+    0.3,
+    5.0,
+    30.0,
+)  # seconds between two looks at the log, questions to the batch system, words to the user
+YOUNG = 20.0  # seconds in which a batch system may not know a job yet, or a process its number
+ENDS = 5.0  # seconds beyond those of its jobs that a run may take to end where its job's time is over
+
+
+@dataclass(frozen=True)
+class Detached:
+    """One of them, whose files are in `folder`."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.folder.name
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was written down as it began."""
+        return json.loads((self.folder / "run.json").read_text())
+
+    @property
+    def log(self) -> Path:
+        """All that it has said."""
+        return self.folder / "log"
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code; None while it goes on, and where it could not write one down."""
+        with contextlib.suppress(OSError, ValueError):
+            return int((self.folder / "exit").read_text())
+        return None
+
+    @property
+    def lives(self) -> bool | None:
+        """Whether it goes on; None where that cannot be known from here."""
+        if self.code is not None:
+            return False
+        facts = self.facts
+        if facts["scheduler"]:
+            found = schedulers.scheduler(facts["scheduler"]).lives(facts["job"])
+            return True if found is False and time.time() - facts["since"] < YOUNG and self.code is None else found
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            keeper = Holder(**json.loads((self.folder / "holder.json").read_text()))
+            return keeper.lives if keeper.here else None
+        return time.time() - facts["since"] < YOUNG
+
+    @property
+    def state(self) -> str:
+        """For people."""
+        if (code := self.code) is not None:
+            return "done" if code == 0 else "cancelled" if code == 130 else f"failed (exit code {code})"
+        lives, facts = self.lives, self.facts
+        if lives is None:
+            return f"unknown: {facts['scheduler'] or facts['host']} does not answer from here"
+        if not lives:
+            lost = schedulers.scheduler(facts["scheduler"]).lost(facts["job"]) if facts["scheduler"] else None
+            return f"lost: {lost.why if lost else 'it was killed, or its machine has gone down'}"
+        return (facts["scheduler"] and schedulers.scheduler(facts["scheduler"]).waits(facts["job"])) or "running"
+
+    @property
+    def where(self) -> str:
+        """For people."""
+        facts = self.facts
+        return f"job {facts['number']} of {facts['site']}" if facts["scheduler"] else f"a process of {facts['host']}"
+
+    def cancel(self) -> None:
+        """Ask it to end: its jobs get their time to save."""
+        facts = self.facts
+        if facts["scheduler"]:
+            schedulers.scheduler(facts["scheduler"]).interrupt(facts["job"])
+            return
+        keeper = Holder(**json.loads((self.folder / "holder.json").read_text()))
+        if not keeper.here:
+            raise DeepRCError("it runs on another machine", found=keeper.host, fix=f"deeprc run cancel {self.id} there")
+        if keeper.lives:
+            os.kill(keeper.pid, signal.SIGINT)
+
+
+def runs(folder: Path) -> list[Detached]:
+    """Those of a private folder, the oldest first."""
+    found = sorted((folder / FOLDER).glob("*/run.json")) if (folder / FOLDER).is_dir() else []
+    return [Detached(path.parent) for path in found]
+
+
+def living(folder: Path) -> list[Detached]:
+    """Those that go on, or may."""
+    return [run for run in runs(folder) if run.code is None and run.lives is not False]
+
+
+def begin(
+    folder: Path, command: Sequence[str], program: int, *, cwd: Path, allocation: Allocation, pilots: int, grace: float
+) -> Detached:
+    """Begin a run in the private folder `folder`; it starts when this process has ended.
+
+    Parameters
+    ----------
+    command
+        Its words, the first `program` of which are the program.
+    pilots
+        How often its job may begin, in all.
+    grace
+        Seconds that its jobs get to end.
+
+    Raises
+    ------
+    ConfigError
+        Where the batch system refuses it.
+    """
+    for each in (folder, folder / FOLDER):
+        private(each, fix="name another folder by --radical-pilot-folder")
+    ended = [run for run in runs(folder) if run.code is not None]
+    for old in ended[: max(0, len(ended) - KEPT)]:
+        for path in sorted(old.folder.iterdir()):
+            path.unlink()
+        old.folder.rmdir()
+    batch = allocation.site.scheduler.system
+    kept = batch.keeps and allocation.queued
+    run = Detached(folder / FOLDER / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}")
+    run.folder.mkdir(mode=0o700)
+    facts = {
+        "command": [*command], "program": program, "cwd": str(cwd), "since": time.time(), "host": os.uname().nodename,
+        "site": allocation.site.name, "scheduler": batch.name if kept else None,
+        "job": allocation.job if kept else None, "number": None, "pilots": pilots,
+    }  # fmt: skip
+    secret = run.folder / "environment"
+    secret.touch(mode=0o600)
+    secret.write_bytes(surroundings.dump(os.environb))
+    (run.folder / "waiting").touch()
+    write_text(run.folder / "starts", "1")
+    write_json(run.folder / "run.json", facts)
+    (run.folder / "run.json").chmod(0o600)
+    keeper = [sys.executable, "-P", "-m", "deeprc.pilot.keeper", str(run.folder)]
+    try:
+        if kept:
+            number = _submit(run, allocation, keeper, again=pilots > 1, warn=grace + ENDS)
+            write_json(run.folder / "run.json", facts | {"number": number})
+        else:
+            subprocess.Popen(
+                keeper, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )  # fmt: skip
+    except BaseException:
+        for path in run.folder.iterdir():
+            path.unlink()
+        run.folder.rmdir()
+        raise
+    return run
+
+
+def _submit(run: Detached, allocation: Allocation, keeper: list[str], *, again: bool, warn: float) -> str:
+    batch, given = allocation.site.scheduler.system, allocation.submission()
+    options = [word for word in given.options if word not in batch.once]
+    script = run.folder / "job.sh"
+    words = " ".join(f"'{word}'" for word in keeper)  # paths of plain names, as a pilot's are
+    script.write_text(f"#!/bin/sh\nexec {words}\n")
+    argv = batch.keep(
+        script, options, queue=given.queue, minutes=allocation.runtime, log=run.log, again=again, warn=warn
+    )
+    done = subprocess.run(
+        argv, env={**os.environ, **given.environment}, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    if done.returncode:
+        raise ConfigError(refusal(allocation.site, done.stderr))
+    return done.stdout.strip().partition(";")[0]
+
+
+def follow(run: Detached, output: BinaryIO, say: Callable[[str], None]) -> int:
+    """Write what the run has said and says, until it has ended; its exit code.
+
+    Raises
+    ------
+    DeepRCError
+        Where it has ended and could not write down how.
+    """
+    at, asked, said, gone = 0, time.monotonic(), 0.0, 0
+    while True:
+        code = run.code
+        with contextlib.suppress(FileNotFoundError), run.log.open("rb") as log:
+            log.seek(at)
+            while text := log.read(1 << 16):
+                output.write(text)
+                at += len(text)
+            output.flush()
+        if code is not None:
+            return code
+        now = time.monotonic()
+        if now - asked > ASK:
+            asked = now
+            gone = gone + 1 if run.lives is False else 0
+            if gone > 1 and run.code is None:
+                raise DeepRCError(
+                    f"run {run.id} has ended without a word", where=run.where, found=run.state,
+                    fix="the same snakemake command goes on with what is done",
+                )  # fmt: skip
+            if not at and now - said > SAY:
+                said = now
+                say(f"run {run.id}, {run.where}: {run.state}")
+        time.sleep(LOOK)
+
+
+def kept() -> str | None:
+    """The name of the detached run that this process is of; None where it is of none."""
+    return os.environ.get(RUN)
+
+
+def last_words(run: Detached) -> str:
+    """The last line that it has said."""
+    return (tail(run.log) or [""])[-1] if run.log.exists() else ""

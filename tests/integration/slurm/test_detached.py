@@ -1,0 +1,114 @@
+"""A run that goes on without its terminal, as a job of a real Slurm: shown, joined, never doubled, cancelled."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pilots import QUIET, events, finish, start, survivors, wait_for
+from snakemake_executor_plugin_radical_pilot.private import sweep
+
+pytestmark = pytest.mark.requires("slurm")
+WORKFLOW = Path(__file__).with_name("detached.smk")
+DEEPRC = Path(sys.executable).parent / "deeprc"
+BEGIN = 300  # seconds that a run may take to be in the midst of its jobs, on a busy machine
+
+
+@pytest.fixture(scope="module")
+def run(cluster, site, tmp_path_factory):
+    """The folder of a run that has begun and waits, how the command ended that has begun it, and its environment."""
+    folder = tmp_path_factory.mktemp("detached")
+    environment = cluster.environment | {"DEEPRC_ADDRESS": "127.0.0.1", "MY_WORD": "mine"}
+    options = ["--radical-pilot-site", str(site), "--radical-pilot-nodes", "2", "--radical-pilot-runtime", "20"]
+
+    def snakemake(*targets: str, detach: bool = False) -> subprocess.Popen:
+        given = [*options, *(["--radical-pilot-detach"] if detach else []), *QUIET, *targets]
+        return start(folder, str(WORKFLOW), *given, **environment)
+
+    def deeprc(*words: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [DEEPRC, "run", *words], cwd=folder, env={**os.environ, **environment}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    yield folder, snakemake, deeprc
+    for name in cluster.jobs():
+        cluster.call("scancel", f"--name={name}")
+
+
+def test_it_goes_on_without_whoever_has_begun_it(run, cluster):
+    folder, snakemake, deeprc = run
+    code, told = finish(snakemake("failed.txt", detach=True), BEGIN)
+    assert code == 0, told
+    name, number = re.search(r"run (\S+) goes on without this terminal, job (\d+) of here-slurm", told).groups()
+    shown = deeprc("attach")
+    try:
+        wait_for((folder / "began").exists, BEGIN)
+        assert (folder / "first.txt").read_text().split() == [number, "mine", *cluster.jobs()]
+        shown.send_signal(signal.SIGINT)  # Ctrl-C
+        code, text = finish(shown, 60)
+    finally:
+        shown.kill()
+    assert code == 130 and text.endswith(f"run {name} goes on: deeprc run attach {name}\n"), text
+    assert f"starting a pilot on here-slurm, within job {number}: 8 cores" in text
+    code, status = finish(deeprc("status", "--json"), 60)
+    about = json.loads(status)
+    assert (code, about["run"], about["state"], about["code"]) == (0, name, "running", None), status
+
+    code, refused = finish(snakemake("first.txt", "--nolock", "--forceall"), BEGIN)  # another command
+    assert code == 1 and f"run {name} of this folder goes on" in refused, refused
+    again = snakemake("failed.txt")  # the very one: it joins
+    try:
+        assert any("this shows it" in line for line in again.stdout)
+        assert len(cluster.jobs()) == 1
+        (folder / "go").touch()
+        code, joined = finish(again, BEGIN)
+    finally:
+        again.kill()
+    assert code == 1 and "FAILED: fails (exit code 7)" in joined, joined
+    ranks = (folder / "world.log").read_text()
+    assert sorted(re.findall(r"(\d) of 4", ranks)) == ["0", "1", "2", "3"] and "on node2" in ranks
+    code, told = finish(deeprc("attach", name), 60)
+    assert code == 1 and told.endswith(joined)
+    code, told = finish(deeprc("list"), 60)
+    assert code == 0 and told == f"{name}  failed (exit code 1)  (job {number} of here-slurm)\n"
+    assert [event["exit"] for event in events(folder) if event.get("rule") == "fails" and "exit" in event][-1] == 7
+    assert not [*folder.glob(".deeprc/detached/*/environment")]
+    wait_for(lambda: not cluster.jobs(), 60)
+    wait_for(lambda: not survivors(folder), 30)
+
+
+def test_one_that_waits_is_cancelled_and_so_is_the_pilot_of_a_machine_that_went_down(run, cluster, monkeypatch):
+    folder, snakemake, deeprc = run
+    monkeypatch.setenv("SLURM_CONF", str(cluster.conf))
+    (folder / "go").unlink(missing_ok=True)
+    held = cluster.call("sbatch", "--parsable", "--exclusive", "--nodes=2", "--wrap", "sleep 1000").strip()
+    try:
+        code, told = finish(snakemake("failed.txt", detach=True), BEGIN)
+        assert code == 0, told
+        wait_for(lambda: "PENDING" in finish(deeprc("status"), 60)[1], 60)
+        assert finish(deeprc("cancel"), 60)[0] == 0
+        wait_for(lambda: "lost: its job was cancelled" in finish(deeprc("status"), 60)[1], 60)
+        # Of a run that is not detached, all is killed at once that was on the machine where it began.
+        process = snakemake("failed.txt")
+        try:
+            wait_for(lambda: len(cluster.jobs()) == 2, BEGIN)
+            for pid in [process.pid, *survivors(folder)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        finally:
+            process.kill()
+        process.communicate()
+        (name,) = [job for job in cluster.jobs() if job != "wrap"]
+        assert sweep(folder / ".deeprc" / "runs") == [f"its job {name}"]  # as the next start does, which says so
+        wait_for(lambda: cluster.jobs() == ["wrap"], 30)
+    finally:
+        cluster.call("scancel", held)
