@@ -43,7 +43,7 @@ class Holder:
         """This process."""
         return cls(
             os.getpid(),
-            _started(os.getpid()) or 0,
+            began(os.getpid()) or 0,
             _line("/proc/sys/kernel/random/boot_id"),
             _namespace(),
             socket.gethostname(),
@@ -65,10 +65,10 @@ class Holder:
         """Whether it still runs, as far as this machine can tell; elsewhere it may."""
         if not self.here:
             return True
-        return self.boot == Holder.me().boot and _started(self.pid) == self.started
+        return self.boot == Holder.me().boot and began(self.pid) == self.started
 
 
-def _started(pid: int) -> int | None:
+def began(pid: int) -> int | None:
     """When a process began, in clock ticks since the machine's start; None where there is none, or only its remains."""
     words = _line(f"/proc/{pid}/stat").rpartition(")")[2].split()  # its name, in brackets, may hold anything
     return int(words[19]) if words and words[0] not in "ZX" else None

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from deeprc.core.errors import ConfigError
-from deeprc.schedulers.base import OwnJob
+from deeprc.schedulers.jobs import OwnJob
 from deeprc.schedulers.requests import pairs
 from deeprc.sites import Partition, Site
 from deeprc.sites.allocation import asked

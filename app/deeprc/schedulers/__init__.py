@@ -5,7 +5,8 @@ its nodes are asked for), while a batch system needs a few numbers of a site onl
 """
 
 from deeprc.core.registry import import_all
-from deeprc.schedulers.base import Job, Remark, Scheduler, detect, known_schedulers, scheduler, schedulers
+from deeprc.schedulers.base import Scheduler, detect, known_schedulers, scheduler, schedulers
+from deeprc.schedulers.jobs import Job, Remark
 from deeprc.schedulers.queues import Queue, SchedulerFound
 
 __all__ = [

@@ -13,7 +13,8 @@ from typing import ClassVar, NamedTuple
 from xml.etree import ElementTree
 
 from deeprc.core.ask import ask
-from deeprc.schedulers.base import TALK, Job, Remark, Scheduler, register, user
+from deeprc.schedulers.base import TALK, Scheduler, register, user
+from deeprc.schedulers.jobs import Job, Remark
 from deeprc.schedulers.queues import Gres, Queue, SchedulerFound, here, number, whole
 
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}

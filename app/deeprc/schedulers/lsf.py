@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from deeprc.core.ask import ask
-from deeprc.schedulers.base import TALK, Job, Scheduler, register
+from deeprc.schedulers.base import TALK, Scheduler, register
 from deeprc.schedulers.gpu_types import TYPES, known
+from deeprc.schedulers.jobs import Job
 from deeprc.schedulers.queues import Gres, Queue, SchedulerFound, architecture, here, number
 from deeprc.schedulers.requests import Asked, pairs
 

@@ -7,8 +7,9 @@ import pytest
 from deeprc.core.errors import ConfigError
 from deeprc.pilot import Allocation
 from deeprc.pilot.at_hand import at_hand, partition_at_hand
-from deeprc.schedulers.base import OwnJob
-from deeprc.schedulers.slurm import Slurm, parse_job
+from deeprc.schedulers.jobs import OwnJob
+from deeprc.schedulers.slurm import Slurm
+from deeprc.schedulers.slurm_job import parse_job
 from deeprc.sites import load_site
 
 # Slurm 22.05: scontrol show job --details --oneliner, of jobs on the cluster of the tests.

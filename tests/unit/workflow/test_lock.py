@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from deeprc.core import holder as held
+from deeprc.core.holder import Holder, began
 from deeprc.core.ownership import OwnershipError
 from deeprc.workflow import lock
-from deeprc.workflow.lock import Holder, LockedError, hold, holder, release
+from deeprc.workflow.lock import LockedError, hold, holder, release
 
 TWO = """
 import sys, time
@@ -66,7 +68,8 @@ def gone() -> Holder:
 )
 def test_a_dead_holders_lock_is_taken_over_and_says_so(folder, dead, monkeypatch):
     if not Holder.me().machine:
-        monkeypatch.setattr(lock, "_line", lambda path, line=lock._line: "m" if "machine-id" in path else line(path))
+        line = held._line
+        monkeypatch.setattr(held, "_line", lambda path: "m" if "machine-id" in path else line(path))
     left_behind(folder, replace(dead(), since="2026-11-25 23:01:02"))
     said: list[str] = []
     with hold("results", said.append, folder):
@@ -79,7 +82,7 @@ def test_a_dead_holders_lock_is_taken_over_and_says_so(folder, dead, monkeypatch
 @pytest.mark.parametrize(
     ("living", "cure"),
     [
-        (lambda: replace(Holder.me(), pid=os.getppid(), started=lock._started(os.getppid())), "`kill "),
+        (lambda: replace(Holder.me(), pid=os.getppid(), started=began(os.getppid())), "`kill "),
         (lambda: replace(Holder.me(), host="node-7"), "`--unlock`"),
         (lambda: replace(Holder.me(), boot="other", machine="other"), "`--unlock`"),  # two machines of one name
         (lambda: replace(Holder.me(), boot="other", machine=""), "`--unlock`"),
