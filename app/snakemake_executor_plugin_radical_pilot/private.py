@@ -67,7 +67,8 @@ def sweep(runs: Path) -> list[str]:
                     ended += sweep_below(path.parent)
                     jobs += jobs_below(path.parent)
                     path.unlink()
-    return [*([f"{ended} processes that it had left here"] if ended else []), *(f"its job {name}" for name in jobs)]
+    processes = f"{ended} process{'es' * (ended > 1)} that it had left here"
+    return [*([processes] if ended else []), *(f"its job {name}" for name in jobs)]
 
 
 def _lock(file: BinaryIO) -> bool:

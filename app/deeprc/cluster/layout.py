@@ -57,6 +57,12 @@ GresTypes=gpu
 PartitionName=debug Nodes=ALL Default=YES MaxTime=60 State=UP
 PartitionName=closed Nodes=ALL MaxTime=60 State=DOWN
 """
+# Its jobs go before those of `debug`, which then end, or wait anew.
+URGENT = """\
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=urgent Nodes=ALL MaxTime=60 State=UP PriorityTier=2
+"""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,8 @@ class ClusterShape:
         nothing of them.
     silence
         Seconds after which a node that does not answer is down, with all jobs that lie on it.
+    urgent
+        Whether there is a partition `urgent`, for whose jobs those of `debug` are ended.
     """
 
     nodes: int = 2
@@ -83,6 +91,7 @@ class ClusterShape:
     task: str = "task/none"
     near: Mapping[str, Sequence[str]] = field(default_factory=dict)
     silence: int = 300
+    urgent: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -156,6 +165,7 @@ def lay_out(folder: Path, shape: ClusterShape) -> Path:
             host=host, controller=controller, folder=folder, nodes="\n".join(lines), task=shape.task, first=first,
             user=_name(), silence=shape.silence,
         )
+        + (URGENT if shape.urgent else "")
     )  # fmt: skip
     write_json(folder / SHAPE, asdict(shape))
     return conf

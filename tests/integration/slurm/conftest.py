@@ -46,7 +46,7 @@ partitions:
 @pytest.fixture(scope="session")
 def cluster():
     """The Slurm."""
-    with private_cluster() as running:
+    with private_cluster(urgent=True) as running:
         yield running
 
 

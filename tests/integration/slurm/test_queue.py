@@ -36,7 +36,10 @@ def test_why_the_pilot_waits_in_the_queue_is_told_and_why_it_waits_no_longer(clu
 
 
 def test_an_account_and_a_queue_are_given_to_slurm_and_reserved_cores_left_alone(cluster, site, tmp_path, monkeypatch):
-    """This Slurm charges nobody, and so takes any account: what it was told is looked at."""
+    """This Slurm charges nobody, and so takes any account: what it was told is looked at.
+
+    The pilot's node is drained meanwhile, on which jobs end as they would. At last a job comes that goes before it.
+    """
     for name, value in (cluster.environment | {"DEEPRC_ADDRESS": "127.0.0.1"}).items():
         monkeypatch.setenv(name, value)
     pilot = Pilot(
@@ -49,10 +52,18 @@ def test_an_account_and_a_queue_are_given_to_slurm_and_reserved_cores_left_alone
         pilot.submit([Task("a", ["/bin/true"], ranks=3), Task("b", ["/bin/true"])])
         wait_for(cluster.jobs, BEGIN)
         assert cluster.call("squeue", "--noheader", "--format=%a %P").split() == ["hydrology", "debug"]
+        wait_for(lambda: cluster.call("squeue", "--noheader", "--states=R", "--format=%N").strip(), BEGIN)
+        node = cluster.call("squeue", "--noheader", "--format=%N").strip()
+        cluster.call("scontrol", "update", f"nodename={node}", "state=drain", "reason=a fan")
         wait_for(lambda: outcomes.extend(pilot.outcomes()) or len(outcomes) == 2 or pilot.allocation.ended, BEGIN)
+        before = pilot.allocation.why
+        cluster.call("scontrol", "update", f"nodename={node}", "state=resume")
+        cluster.call("sbatch", "--partition=urgent", "--nodes=2", "--exclusive", "--wrap", "true")
+        wait_for(lambda: pilot.allocation.look_after() or pilot.allocation.ended, 60)
+        assert pilot.allocation.why == "Slurm has ended its job for another one (preemption)"
     finally:
         pilot.close()
-    assert {outcome.state for outcome in outcomes} == {"DONE"}, pilot.allocation.why
+    assert {outcome.state for outcome in outcomes} == {"DONE"}, before
     cores = {outcome.uid: {core for _, core in outcome.cores} for outcome in outcomes}
     assert cores["a"] == {1, 2, 3}
     assert cores["b"] < {1, 2, 3}

@@ -45,7 +45,7 @@ def test_the_next_run_removes_those_of_killed_ones_with_their_processes_and_of_n
     killed.wait()
     assert len(list(runs.glob("a/*"))) == 3
     try:
-        assert RunFolder(tmp_path / ".deeprc").create() == 1
+        assert RunFolder(tmp_path / ".deeprc").create() == ["1 process that it had left here"]
         assert orphan.poll() is not None and lasting.poll() is None
     finally:
         for each in (orphan, lasting):

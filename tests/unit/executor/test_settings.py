@@ -38,6 +38,7 @@ def test_defaults():
         "image": None,
         "folder": ".deeprc",
         "keep": False,
+        "detach": False,
     }
 
 
