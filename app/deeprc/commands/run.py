@@ -6,13 +6,16 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deeprc.core.commandline import CommandLine
 from deeprc.core.errors import ConfigError, nearest
-from deeprc.pilot import detached
+
+if TYPE_CHECKING:
+    from deeprc.pilot import detached
 
 app = CommandLine(no_args_is_help=True, help="Runs that go on without their terminal (--radical-pilot-detach).")
 Name = Annotated[str | None, typer.Argument(help="the run; the newest one, if not given")]
@@ -24,7 +27,7 @@ PRIVATE = Path(".deeprc")
 @app.command("list")
 def list_runs(folder: Folder = PRIVATE, as_json: AsJson = False) -> None:
     """List them. Example: `deeprc run list`."""
-    found = [_about(run) for run in detached.runs(folder)]
+    found = [_about(run) for run in _detached().runs(folder)]
     if as_json:
         typer.echo(json.dumps(found, indent=1))
         return
@@ -56,7 +59,7 @@ def attach(run: Name = None, folder: Folder = PRIVATE) -> None:
     """
     chosen = _chosen(run, folder)
     try:
-        code = detached.follow(chosen, sys.stdout.buffer, lambda line: typer.echo(line, err=True))
+        code = _detached().follow(chosen, sys.stdout.buffer, lambda line: typer.echo(line, err=True))
     except KeyboardInterrupt:
         typer.echo(f"run {chosen.id} goes on: deeprc run attach {chosen.id}", err=True)
         code = 130
@@ -74,8 +77,15 @@ def cancel(run: Name = None, folder: Folder = PRIVATE) -> None:
     typer.echo(f"run {chosen.id} was asked to end", err=True)
 
 
+def _detached() -> ModuleType:
+    """Not at import: images have this command line without what holds pilots."""
+    from deeprc.pilot import detached
+
+    return detached
+
+
 def _chosen(name: str | None, folder: Path) -> detached.Detached:
-    there = {run.id: run for run in detached.runs(folder)}
+    there = {run.id: run for run in _detached().runs(folder)}
     if name in there:
         return there[name]
     if name is None and there:
@@ -92,5 +102,5 @@ def _about(run: detached.Detached) -> dict[str, object]:
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(facts["since"]))
     return {
         "run": run.id, "state": run.state, "code": run.code, "where": run.where, "since": since,
-        "last": detached.last_words(run),
+        "last": _detached().last_words(run),
     }  # fmt: skip
