@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.bench.pdsh.table import table as queries
 from deeprc.bench.scaling import PUBLISHED, direct, fitted, modelled, table, two_levels
+from deeprc.bench.tables import operations, queries
 
 ROOT = Path(__file__).parents[3]
 
@@ -40,3 +40,8 @@ def test_the_documents_show_the_queries_as_measured() -> None:
     figures = json.loads((ROOT / "docs" / "figures" / "pdsh-sf1.json").read_text())
     assert len(figures["queries"]) == 22
     assert queries(figures) in (ROOT / "docs" / "frames.md").read_text()
+
+
+def test_the_documents_show_the_operations_as_measured() -> None:
+    runs = json.loads((ROOT / "docs" / "figures" / "frames.json").read_text())
+    assert runs and operations(runs) in (ROOT / "docs" / "frames.md").read_text()
