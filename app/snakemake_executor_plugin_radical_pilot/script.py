@@ -16,11 +16,13 @@ BACK = '"${DEEPRC_BACK[@]}"'  # before a command on the host: gives it back what
 RANKS = Path(deeprc.pilot.__file__).with_name("ranks")  # what Python reads first in each of several ranks
 
 
-def job_environment(*, threads: int, tmpdir: str | None, ranks: int, run: Path) -> dict[str, str]:
-    """The variables that differ from job to job."""
+def job_environment(*, threads: int, tmpdir: str | None, ranks: int, run: Path, memory_mb: int = 0) -> dict[str, str]:
+    """The variables that differ from job to job; `memory_mb`: what each rank may use, 0 where nothing was asked for."""
     variables = thread_variables(threads)
     if tmpdir:
         variables |= dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), tmpdir)
+    if memory_mb:
+        variables["DEEPRC_MEM_MB"] = str(memory_mb)
     return variables | {"DEEPRC_RANKS": str(ranks), "DEEPRC_RUN": str(run), "DEEPRC_UMASK": own_umask()}
 
 

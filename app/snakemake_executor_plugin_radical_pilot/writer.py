@@ -93,7 +93,10 @@ class Writer:
         own.write_bytes(os.fsencode((command if runs else self.mask(command)) + "\n"))
         if runs and self.mask(command) != command:
             self.run.private.add(own)
-        variables = job_environment(threads=asked.cores_per_rank, tmpdir=tmpdir, ranks=asked.ranks, run=self.run.path)
+        memory_mb = -(-asked.memory_mb // asked.ranks)  # of each rank
+        variables = job_environment(
+            threads=asked.cores_per_rank, tmpdir=tmpdir, ranks=asked.ranks, run=self.run.path, memory_mb=memory_mb
+        )
         environment = str(self.run.private.environment)
         shown, there = [words[0], str(own)], {"RP_RANK": "0", **variables}
         task = {"argv": words, "workdir": str(workdir), "repeats": repeats, "environment": environment}
@@ -122,7 +125,7 @@ class Writer:
             variables=variables,
             rank=rank_number(pilot.allocation.site, pilot.allocation.partition) if asked.ranks > 1 else "0",
             setup=rank_setup(pilot.allocation.site, pilot.allocation.partition, plan, files.folder),
-            memory_mb=-(-asked.memory_mb // asked.ranks),
+            memory_mb=memory_mb,
         )
         files.script.write_bytes(os.fsencode(text))
         if self.mask(text) != text:

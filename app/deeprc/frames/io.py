@@ -19,6 +19,7 @@ from deeprc.frames.communicator import Communicator
 from deeprc.frames.names import known, names, unique
 from deeprc.frames.wire import from_table, to_table
 
+GROUP = 2**20  # rows that are written at a time: a row group of Parquet, a batch of Arrow
 Piece = tuple[int, int, int]  # file, row group or record batch in it, rows
 REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 HIVE = re.compile(r"[^=]+=.*")  # a folder `name=value`, which stands for a column
@@ -60,16 +61,19 @@ def write(df: pl.DataFrame, folder: str | Path, kind: str, comm: Communicator) -
     with comm.together(f"write_{kind}") as same:
         same[ARGUMENTS] = f"write_{kind}({str(folder)!r})"
         local_path(folder)
-        table = to_table(df.rechunk())
+        empty = to_table(df.clear())
     with _whole_folder(Path(folder), comm) as temporary:
         file = temporary / f"part-{comm.rank:05d}.{kind}"
         try:
             with file.open("wb") as handle:
                 if kind == "arrow":
-                    with pa.ipc.new_file(handle, table.schema) as writer:
-                        writer.write_table(table)
+                    writer = pa.ipc.new_file(handle, empty.schema)
                 else:
-                    pq.write_table(table, handle, compression="zstd")
+                    writer = pq.ParquetWriter(handle, empty.schema, compression="zstd")
+                with writer:
+                    # Some rows at a time: they may be more than memory has room for.
+                    for rows in df.iter_slices(GROUP) if df.height else (df,):
+                        writer.write_table(to_table(rows.rechunk()))
                 handle.flush()
                 os.fsync(handle.fileno())  # a full disk may only show here
         except OSError as error:

@@ -166,6 +166,14 @@ def _cut(
     return to, np.concatenate(tied)
 
 
+def cut(
+    df: pl.DataFrame, borders: pl.DataFrame, by: Sequence[str], descending: Sequence[bool], parts: int
+) -> np.ndarray:
+    """The part that each row of a sorted frame belongs to; part `n` begins with row `n - 1` of the sorted borders."""
+    starts = [_equal_range(df, borders[part], by, descending)[0] for part in range(min(parts - 1, borders.height))]
+    return np.searchsorted(np.array(starts, np.int64), np.arange(df.height), side="right")
+
+
 def _equal_range(df: pl.DataFrame, row: pl.DataFrame, by: Sequence[str], descending: Sequence[bool]) -> tuple[int, int]:
     """Where the rows equal to `row` begin and end in a sorted frame; both the same when there are none."""
     low, high = 0, df.height

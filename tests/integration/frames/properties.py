@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+from agreeing import gathered
 from examples import IN_FILES, VALUES, examples, key_columns, pools, same_order, same_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,10 +23,11 @@ from pipelines import LOST, OPERATIONS, applied, fixed, pipelines
 
 import profiles
 from deeprc.frames import Communicator, Frame, communicator, join, partition, scan_parquet, skew
-from deeprc.frames.lazy import deal
+from deeprc.frames.lazy import deal, spilling
 
 COMM = Communicator.world()
 EXAMPLES = 40 if COMM.size == 1 else 25
+OUT_OF_CORE, MEMORY = "out of core", {}
 PROPERTIES: dict[str, tuple[Callable, st.SearchStrategy, int | None]] = {}
 
 
@@ -37,10 +39,6 @@ def holds(strategy: st.SearchStrategy, examples: int | None = None) -> Callable:
         return check
 
     return register
-
-
-def gathered(frame: Frame) -> pl.DataFrame:
-    return pl.concat(COMM.allgather(frame.to_polars()))
 
 
 def frame_of(example) -> Frame:
@@ -199,7 +197,7 @@ def lazy_pipelines_match_polars(left, right, keys, names, ordered) -> None:
     plan = applied(frame_of(left).lazy(), frame_of(right).lazy(), keys, names)
     assert plan.explain()
     expected = applied(left.table.lazy(), right.table.lazy(), keys, names).collect()
-    (same_order if ordered else same_rows)(gathered(plan.collect()), expected)
+    (same_order if ordered else same_rows)(gathered(plan.collect(memory=MEMORY.get("budget"))), expected)
 
 
 @holds(st.sampled_from([("int64", 0), ("string", 1), ("int64", 2)]), examples=6 if COMM.size == 2 else 2)
@@ -211,23 +209,39 @@ def each_lazy_operation_matches_polars(kind, scanned) -> None:
         frames[number].collect().write_parquet(folder)
         frames[number] = scan_parquet(folder, COMM)
     for name, operation in OPERATIONS.items():
-        found, expected = (applied(*two, keys, [name]).collect() for two in (frames, tables))
+        found = applied(*frames, keys, [name]).collect(memory=MEMORY.get("budget"))
+        expected = applied(*tables, keys, [name]).collect()
         try:
             (same_rows if operation.order == LOST else same_order)(gathered(found), expected)
         except AssertionError as error:
             raise AssertionError(f"{name}: {error}") from error
 
 
-def verdict(name: str, example: tuple, large: bool) -> str | None:
+@holds(st.just(("int64", 2)), examples=1)
+def each_lazy_operation_out_of_core_matches_polars(kind, scanned) -> None:
+    out_of_core(COMM.size == 2)
+    if COMM.size == 2:
+        each_lazy_operation_matches_polars(kind, scanned)
+
+
+def out_of_core(wanted: bool) -> None:
+    """Take the ways of rows that memory has no room for: in batches, by way of files."""
+    MEMORY["budget"] = "16 MiB" if wanted else None
+    spilling.IN_MEMORY_PART, spilling.LEAST_BATCH = (0, 7) if wanted else (1 / 8, 1000)
+
+
+def verdict(name: str, example: tuple, large: bool | str) -> str | None:
     """Run on every rank: the failures of all ranks, if any.
 
     Parameters
     ----------
     large
         Take the ways of large tables and of many ranks: messages in pieces (of 16 bytes), joins in cache-sized buckets
-        or by merging, rows ordered by rank, no side of a join sent to every rank, and rows of heavy keys split.
+        or by merging, rows ordered by rank, no side of a join sent to every rank, and rows of heavy keys split; or
+        those of `out_of_core`.
     """
-    communicator.PIECE, join.SMALL, partition.FEW_RANKS = (16, 1, 1) if large else (2**30, 2**16, 6)
+    out_of_core(large == OUT_OF_CORE)
+    communicator.PIECE, join.SMALL, partition.FEW_RANKS = (16, 1, 1) if large is True else (2**30, 2**16, 6)
     deal.SPREAD_BYTES, deal.LITTLE_BYTES = (0, 0) if large else (2**28, 2**20)
     skew.MANY, skew.SURE = (0, 3) if large else (2**17, 8)
     failure = None
@@ -246,8 +260,8 @@ def test_of(name: str, last: Path) -> Callable[[], None]:
     _, strategy, most = PROPERTIES[name]
 
     @settings(max_examples=profiles.examples(most or EXAMPLES))
-    @given(strategy, st.booleans())
-    def test(example: tuple, large: bool) -> None:
+    @given(strategy, st.sampled_from((False, True, OUT_OF_CORE)) if "pipelines" in name else st.booleans())
+    def test(example: tuple, large: bool | str) -> None:
         last.write_text(f"{name}, large={large}: {example}")  # what is shown when the ranks never come back
         hand_out((name, example, large))
         failure = verdict(name, example, large)

@@ -8,7 +8,8 @@ from snakemake_executor_plugin_radical_pilot.script import job_environment, job_
 
 
 def test_job_environment():
-    assert job_environment(threads=2, tmpdir="/t", ranks=4, run=Path("/r")) == {
+    assert job_environment(threads=2, tmpdir="/t", ranks=4, run=Path("/r"), memory_mb=500) == {
+        "DEEPRC_MEM_MB": "500",
         "OMP_NUM_THREADS": "2",
         "GOTO_NUM_THREADS": "2",
         "OPENBLAS_NUM_THREADS": "2",

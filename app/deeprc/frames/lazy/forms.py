@@ -31,6 +31,24 @@ ASOF = (
 class Forms:
     """See `frame.LazyFrame`, which has these methods."""
 
+    def fill_null(self, value: Any = None, strategy: str | None = None, **options: Any) -> LazyFrame:
+        """A value in the place of null; by a strategy with all rows on one rank."""
+        if strategy is None:
+            return self._local("fill_null", {"value": value, **options}, None)
+        return self._whole("fill_null", {"value": value, "strategy": strategy, **options}, "rows look around")
+
+    def fill_nan(self, value: Any) -> LazyFrame:
+        """A value in the place of NaN."""
+        return self._local("fill_nan", {"value": value}, None)
+
+    def shift(self, n: int = 1, *, fill_value: Any = None) -> LazyFrame:
+        """The values of other rows; with all rows on one rank."""
+        return self._whole("shift", {"n": n, "fill_value": fill_value}, "rows look around")
+
+    def reverse(self) -> LazyFrame:
+        """The last row first; with all rows on one rank."""
+        return self._whole("reverse", {}, "all rows change places")
+
     def with_row_index(self, name: str = "index", offset: int = 0) -> LazyFrame:
         """The number of each row over all ranks in a first column."""
         schema = checked("with_row_index", self.schema, lambda rows: rows.with_row_index(name, offset))

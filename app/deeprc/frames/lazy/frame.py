@@ -21,7 +21,8 @@ from deeprc.frames.lazy.nodes import Local, Node, Project, Slice, Source, Unique
 from deeprc.frames.lazy.parted import write_parted
 from deeprc.frames.lazy.prune import pruned
 from deeprc.frames.lazy.push import pushed
-from deeprc.frames.lazy.ranks import Outline, Ranks
+from deeprc.frames.lazy.ranks import Outline
+from deeprc.frames.lazy.room import carried_out
 from deeprc.frames.lazy.run import PlanRun
 from deeprc.frames.lazy.sorts import Flags, ordered
 from deeprc.frames.lazy.step import Step, described, text
@@ -114,24 +115,6 @@ class LazyFrame(Forms):
         """The rows without nulls in these columns, or in all."""
         names = self.columns if subset is None else [subset] if isinstance(subset, str) else list(subset)
         return self._local("drop_nulls", {"subset": names}, names)
-
-    def fill_null(self, value: Any = None, strategy: str | None = None, **options: Any) -> LazyFrame:
-        """A value in the place of null; by a strategy with all rows on one rank."""
-        if strategy is None:
-            return self._local("fill_null", {"value": value, **options}, None)
-        return self._whole("fill_null", {"value": value, "strategy": strategy, **options}, "rows look around")
-
-    def fill_nan(self, value: Any) -> LazyFrame:
-        """A value in the place of NaN."""
-        return self._local("fill_nan", {"value": value}, None)
-
-    def shift(self, n: int = 1, *, fill_value: Any = None) -> LazyFrame:
-        """The values of other rows; with all rows on one rank."""
-        return self._whole("shift", {"n": n, "fill_value": fill_value}, "rows look around")
-
-    def reverse(self) -> LazyFrame:
-        """The last row first; with all rows on one rank."""
-        return self._whole("reverse", {}, "all rows change places")
 
     def explode(self, *columns: Any, **options: Any) -> LazyFrame:
         """A row for each element of lists."""
@@ -245,28 +228,49 @@ class LazyFrame(Forms):
         """`function(self, …)`."""
         return function(self, *arguments, **options)
 
-    def collect(self) -> Frame:
-        """Run the plan; every rank gets a frame with its share of the rows."""
+    def collect(self, *, memory: int | str | None = None) -> Frame:
+        """Run the plan; every rank gets a frame with its share of the rows.
+
+        Parameters
+        ----------
+        memory
+            What each rank may use for rows, in bytes or as a text such as `2 GB`; otherwise half its share of what the
+            job (`mem_mb`) or the cgroup allows, and all that there is where these set no limit. Rows beyond it go by
+            way of files in TMPDIR, and stay mapped from there.
+
+        Raises
+        ------
+        StorageError
+            On every rank, when that disk has no room.
+        """
         from deeprc.frames.frame import Frame
 
         with self.comm.together("collect") as same:
             same[ARGUMENTS] = described(self._node)
             plan = pruned(pushed(self._node))
-        ranks = Ranks(self.comm)
-        piece = ranks.hold(ranks.spread(PlanRun(plan, ranks).result()))
+        with carried_out(self.comm, plan, memory) as ranks:
+            piece = ranks.hold(ranks.spread(PlanRun(plan, ranks).result()))
         self._last = piece.step
         local = piece.held
         return Frame(local if local.columns == self.columns else local.select(self.columns), self.comm)
 
-    def sink_parquet(self, folder: str | Path, *, partition_by: str | Sequence[str] | None = None) -> None:
+    def sink_parquet(
+        self,
+        folder: str | Path,
+        *,
+        partition_by: str | Sequence[str] | None = None,
+        memory: int | str | None = None,
+    ) -> None:
         """Run the plan and write a folder of Parquet files, one per rank; it appears when it is whole.
 
         Parameters
         ----------
         partition_by
             Columns of whole numbers, text or days, which then stand in the names of folders (`year=2013/…`).
+        memory
+            As in `collect`.
         """
-        frame = self.collect()
+        frame = self.collect(memory=memory)
         if partition_by is None:
             frame.write_parquet(folder)
         else:

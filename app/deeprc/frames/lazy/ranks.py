@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,6 +15,7 @@ from deeprc.frames import skew
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, ONE, Deal, Size, hashed, is_little
 from deeprc.frames.lazy.empty import empty
+from deeprc.frames.lazy.piece import Piece
 from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.step import Step, amount
 from deeprc.frames.partition import hashed as hashed_rows
@@ -26,38 +27,6 @@ GATHER_BYTES = 4 * 2**30  # more rows than these are not brought to one rank
 STREAMING, IN_MEMORY = "streaming", "in-memory"
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A rank's share of a step's result.
-
-    Parameters
-    ----------
-    rows
-        The rows; not computed yet, as long as no other rank asks for them.
-    deal
-        Where the rows of all ranks are.
-    size
-        Of all of them.
-    step
-        How they came to be.
-    ordered
-        Whether the rows of all ranks, in rank order, come in the order that Polars would give them.
-    held
-        The rows, once they are computed.
-    """
-
-    rows: pl.LazyFrame
-    deal: Deal
-    size: Size
-    step: Step
-    ordered: bool = True
-    held: pl.DataFrame | None = None
-
-    @property
-    def schema(self) -> pl.Schema:
-        return self.rows.collect_schema()
-
-
 class Ranks:
     """What the ranks do together."""
 
@@ -65,6 +34,22 @@ class Ranks:
 
     def __init__(self, comm: Communicator) -> None:
         self.comm, self.size = comm, comm.size
+
+    def spills(self, size: Size) -> bool:
+        """Whether so many rows have no room in memory."""
+        return False
+
+    def fits(self, size: Size) -> bool:
+        """Whether every rank has room for so many rows."""
+        return True
+
+    def in_parts(self, node: Join, left: Piece, right: Piece) -> tuple[Piece, Piece]:
+        """The sides of a join, in parts where they have no room."""
+        return left, right
+
+    def ordered(self, piece: Piece, by: Sequence[str], falling: Sequence[bool]) -> pl.DataFrame | None:
+        """This rank's share of the rows of all ranks in order; None where they have room in memory."""
+        return None
 
     def hold(self, piece: Piece, engine: str = STREAMING) -> Piece:
         """The rows, computed; from now on their size is known."""
@@ -84,8 +69,25 @@ class Ranks:
         rows, total = self.comm.allreduce(np.array([held.height, held.estimated_size()], np.float64)).tolist()
         return Size(rows, 1).counted(rows, total)
 
-    def by_hash(self, piece: Piece, keys: Sequence[str], why: str, borders: tuple[int, ...] | None = None) -> Piece:
-        """Rows with the same keys on the same rank: that of their hash, or of their range between `borders`."""
+    def by_hash(
+        self,
+        piece: Piece,
+        keys: Sequence[str],
+        why: str,
+        borders: tuple[int, ...] | None = None,
+        *,
+        before: Callable[[pl.LazyFrame], pl.LazyFrame] | None = None,
+        ordered: bool = True,
+    ) -> Piece:
+        """Rows with the same keys on the same rank: that of their hash, or of their range between `borders`.
+
+        Parameters
+        ----------
+        before
+            What is done to rows that have no room in memory (see `spills`), batch by batch, before they are sent.
+        ordered
+            Whether it matters to what comes next in which order the rows of a key are.
+        """
         piece = self.hold(piece)
         to = hashed_rows if borders is None else partial(ranged_rows, borders=borders)
         frame = self.moved(piece, lambda: shuffle(lambda: to(piece.held, keys, self.comm), self.comm))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import polars as pl
@@ -27,7 +28,8 @@ from deeprc.frames.lazy.nodes import (
 from deeprc.frames.lazy.order import in_order, order_matters
 from deeprc.frames.lazy.partial import partials
 from deeprc.frames.lazy.parts import Asof, Keyed, Numbered, Sample
-from deeprc.frames.lazy.ranks import IN_MEMORY, Piece, Ranks
+from deeprc.frames.lazy.piece import Piece
+from deeprc.frames.lazy.ranks import IN_MEMORY, Ranks
 from deeprc.frames.lazy.several import Concat, Join, Values
 from deeprc.frames.lazy.step import Step
 from deeprc.frames.lazy.trees import plain_column
@@ -131,31 +133,37 @@ class PlanRun:
         deal = piece.deal.renamed({name: old for name, old in passed.items() if old is not None})
         engine = IN_MEMORY if in_order(node.made_columns) else None
         size = self._groups(node, piece.size)
-        if deal.together(keys):
+        spills = bool(keys) and piece.deal.how != EVERYWHERE and ranks.spills(piece.size)
+        if deal.together(keys) and (piece.parts or not spills):
             return self._local(node, piece, deal, size, engine=engine)
         two = partials(node.made_columns, node.input.schema, keys)
         if two is None:
             return self._all_rows(node, piece, size, engine)
         by = [key.expression for key in node.keys]
-        first = piece.rows.group_by(by).agg(two.first) if keys else piece.rows.select(two.first)
-        schema = first.collect_schema()
+
+        def first(rows: pl.LazyFrame) -> pl.LazyFrame:
+            return rows.group_by(by).agg(two.first) if keys else rows.select(two.first)
+
+        def merged(rows: pl.LazyFrame) -> pl.LazyFrame:
+            return rows.group_by(keys).agg(two.merge).select(*keys, *two.last)
+
+        if spills:
+            together = ranks.by_hash(piece, keys, "partial results", before=first, ordered=False)
+            return self._stepped(node.title, together, merged, together.deal, size)
         partial_size = Size(min(size.rows * ranks.size, piece.size.rows), size.width, share=size.share)
-        title = f"PARTIAL {node.title}"
-        partial = self._stepped(title, piece, first, Deal(), partial_size)
+        partial = self._stepped(f"PARTIAL {node.title}", piece, first, Deal(), partial_size)
         if not keys and not two.first:  # nothing but literals
             return Piece(pl.select(two.last).lazy(), Deal(EVERYWHERE), size, Step(node.title, [], size))
         if not keys:
             gathered = ranks.everywhere(partial, "partial results")
             return self._stepped(
-                node.title, gathered, gathered.rows.select(two.merge).select(two.last), gathered.deal, size
+                node.title, gathered, lambda rows: rows.select(two.merge).select(two.last), gathered.deal, size
             )
         partial = ranks.hold(partial)
         if is_little(partial.size):
-            together = ranks.one(partial, "partial results")
+            together = ranks.one(partial, "partial results", small=True)
         else:
-            together = ranks.by_hash(partial, keys, "partial results")
-        merged = together.rows.group_by(keys).agg(two.merge).select(*keys, *two.last)
-        assert schema.names()[: len(keys)] == keys
+            together = ranks.by_hash(partial, keys, "partial results", ordered=False)
         return self._stepped(node.title, together, merged, together.deal, size)
 
     def _all_rows(self, node: Aggregate, piece: Piece, size: Size, engine: str | None) -> Piece:
@@ -171,8 +179,11 @@ class PlanRun:
         else:
             keys = [key.name for key in node.keys]
         together = self.ranks.by_hash(piece, keys, "all rows of a group")
-        rows = together.rows.drop(keys) if made else together.rows
-        result = self._stepped(node.title, together, node.made(rows), Deal(), size, engine)
+
+        def of_groups(rows: pl.LazyFrame) -> pl.LazyFrame:
+            return node.made(rows.drop(keys) if made else rows)
+
+        result = self._stepped(node.title, together, of_groups, Deal(), size, engine)
         names = [key.name for key in node.keys]
         return replace(result, deal=hashed(names))
 
@@ -180,13 +191,13 @@ class PlanRun:
         piece = self.piece(node.input)
         if piece.deal.how == EVERYWHERE:
             piece = self.ranks.one(piece, "a window")
-        if piece.deal.together(node.keys):
+        if piece.deal.together(node.keys) and (piece.parts or not self.ranks.spills(piece.size)):
             return self._local(node, piece, piece.deal.renamed({n: n for n in node.columns}), piece.size)
         restore = id(node) in self.ordered and piece.ordered
         if restore:
             piece = run_order.numbered(self, piece, node.columns)
         together = self.ranks.by_hash(piece, list(node.keys), "all rows of a window")
-        made = self._stepped(node.title, together, node.made(together.rows), together.deal, together.size, IN_MEMORY)
+        made = self._stepped(node.title, together, node.made, together.deal, together.size, IN_MEMORY)
         return run_order.restored(self, made, node.columns) if restore else made
 
     def _values(self, node: Values) -> Piece:
@@ -196,7 +207,8 @@ class PlanRun:
         values = [pl.lit(row.held[name]).first().alias(name) for name in row.held.columns]
         size = piece.size.wide(node.input.schema, node.schema)
         step = Step(node.title, [piece.step, row.step], size)
-        return Piece(piece.rows.with_columns(values), piece.deal, size, step, piece.ordered)
+        rows, parted = piece.mapped(lambda each: each.with_columns(values))
+        return Piece(rows, piece.deal, size, step, piece.ordered, parted=parted)
 
     def _groups(self, node: Aggregate, size: Size) -> Size:
         if not node.keys:
@@ -205,13 +217,24 @@ class PlanRun:
 
     def _local(self, node: Node, piece: Piece, deal: Deal, size: Size, *, engine: str | None = None) -> Piece:
         """What a rank does with its rows alone."""
-        rows = node.made(piece.rows)
-        if deal.how == ONE and self.ranks.comm.rank and not isinstance(node, Filter | Project):
-            rows = rows.clear()  # an aggregate makes a row of no rows, too: there is one of all ranks
-        return self._stepped(node.title, piece, rows, deal, size, engine)
+
+        def made(rows: pl.LazyFrame) -> pl.LazyFrame:
+            rows = node.made(rows)
+            # An aggregate makes a row of no rows, too: there is one of all ranks.
+            alone = deal.how == ONE and self.ranks.comm.rank and not isinstance(node, Filter | Project)
+            return rows.clear() if alone else rows
+
+        return self._stepped(node.title, piece, made, deal, size, engine)
 
     def _stepped(
-        self, title: str, piece: Piece, rows: pl.LazyFrame, deal: Deal, size: Size, engine: str | None = None
+        self,
+        title: str,
+        piece: Piece,
+        made: Callable[[pl.LazyFrame], pl.LazyFrame],
+        deal: Deal,
+        size: Size,
+        engine: str | None = None,
     ) -> Piece:
-        made = Piece(rows, deal, size, Step(title, [piece.step], size), piece.ordered)
-        return made if engine is None else self.ranks.hold(made, engine)
+        rows, parted = piece.mapped(made)
+        made_piece = Piece(rows, deal, size, Step(title, [piece.step], size), piece.ordered, parted=parted)
+        return made_piece if engine is None else self.ranks.hold(made_piece, engine)

@@ -11,7 +11,7 @@ import polars as pl
 from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, ONE, Deal, Size, is_little, spreads
 from deeprc.frames.lazy.footers import RANGED
 from deeprc.frames.lazy.nodes import Node, is_cheap
-from deeprc.frames.lazy.ranks import Piece
+from deeprc.frames.lazy.piece import Parted, Piece
 from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.step import Step
 
@@ -34,8 +34,14 @@ def join(run: PlanRun, node: Join) -> Piece:
     left, right, side = _placed(run, node, run.piece(node.left), run.piece(node.right))
     deal = _named(node, left.deal if side == "left" else right.deal, side)
     step = Step(node.title, [left.step, right.step], _size(node, left.size, right.size))
-    left, right = _matching(node, left, right)
-    return Piece(node.made(left.rows, right.rows), deal, step.size, step, False)
+    left, right = run.ranks.in_parts(node, *_matching(node, left, right))
+    rows, pairs = node.made(left.rows, right.rows), []
+    if left.parts or right.parts:
+        pairs = zip(
+            left.parts or [left.rows] * len(right.parts), right.parts or [right.rows] * len(left.parts), strict=True
+        )
+    parted = Parted(rows, tuple(node.made(*pair) for pair in pairs)) if pairs else None
+    return Piece(rows, deal, step.size, step, False, parted=parted)
 
 
 def _known(run: PlanRun, node: Node, piece: Piece, other: Piece) -> Piece:
@@ -122,7 +128,7 @@ def _placed(run: PlanRun, node: Join, left: Piece, right: Piece) -> tuple[Piece,
         # A side that lies right already would have to be tiny for the other one not to be dealt beside it.
         if dealt is None and (at_left is at_right or spreads(sides[small].size, sides[large].size, ranks.size)):
             sides[small] = ranks.hold(sides[small])
-            if spreads(sides[small].size, sides[large].size, ranks.size):
+            if ranks.fits(sides[small].size) and spreads(sides[small].size, sides[large].size, ranks.size):
                 sides[small] = ranks.everywhere(sides[small], f"the {small} side of a join")
                 return sides["left"], sides["right"], large
     if at_left is not None or at_right is not None:
@@ -130,8 +136,8 @@ def _placed(run: PlanRun, node: Join, left: Piece, right: Piece) -> tuple[Piece,
     left, right = (_with_keys(sides[side], node, side) for side in ("left", "right"))
     if (both := ranks.split(left, right, node)) is not None:
         return *both, _kept(node)
-    left = ranks.by_hash(left, node.left_on, "the left side of a join")
-    right = ranks.by_hash(right, node.right_on, "the right side of a join")
+    left = ranks.by_hash(left, node.left_on, "the left side of a join", ordered=False)
+    right = ranks.by_hash(right, node.right_on, "the right side of a join", ordered=False)
     return left, right, _kept(node)
 
 
@@ -146,6 +152,8 @@ def _with_keys(piece: Piece, node: Join, side: str) -> Piece:
     if node.how not in needed or node.options.get("nulls_equal"):
         return piece
     keys = list(node.left_on if side == "left" else node.right_on)
+    if piece.held is not None and not any(piece.held[name].null_count() for name in keys):
+        return piece
     held = None if piece.held is None else piece.held.drop_nulls(keys)
     return replace(piece, rows=piece.rows.drop_nulls(keys) if held is None else held.lazy(), held=held)
 
@@ -158,9 +166,10 @@ def _beside(
         return *both, _kept(node)
     if at_right is None or (at_left is not None and left.size.bytes >= right.size.bytes):
         keys = [node.right_on[place] for place in at_left]
-        return left, run.ranks.by_hash(right, keys, "the right side of a join", left.deal.borders), _kept(node)
+        right = run.ranks.by_hash(right, keys, "the right side of a join", left.deal.borders, ordered=False)
+        return left, right, _kept(node)
     keys = [node.left_on[place] for place in at_right]
-    left = run.ranks.by_hash(left, keys, "the left side of a join", right.deal.borders)
+    left = run.ranks.by_hash(left, keys, "the left side of a join", right.deal.borders, ordered=False)
     return left, right, _kept(node)
 
 

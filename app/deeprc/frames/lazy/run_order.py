@@ -9,7 +9,8 @@ import polars as pl
 
 from deeprc.frames.lazy.deal import EVERYWHERE, ONE, Deal, Size, is_little
 from deeprc.frames.lazy.nodes import Slice, Sort, Unique
-from deeprc.frames.lazy.ranks import IN_MEMORY, Piece
+from deeprc.frames.lazy.piece import Piece
+from deeprc.frames.lazy.ranks import IN_MEMORY
 from deeprc.frames.lazy.several import Concat
 from deeprc.frames.lazy.step import Step
 from deeprc.frames.sort import sort as sort_rows
@@ -27,9 +28,10 @@ def sort(run: PlanRun, node: Sort) -> Piece:
         piece = run.ranks.hold(piece)
         if is_little(piece.size):
             piece = run.ranks.one(piece, "few rows to sort")
-    if piece.deal.how in (EVERYWHERE, ONE):
+    if piece.deal.how == EVERYWHERE or (piece.deal.how == ONE and not run.ranks.spills(piece.size)):
         rows = node.made(piece.rows)
         return Piece(rows, piece.deal, piece.size, Step(node.title, [piece.step], piece.size))
+    piece = run.ranks.hold(piece)
     nulls = [_free(piece.schema.names(), f"null {name}") for name in node.by]
     marked = [pl.col(name).is_null().alias(null) for name, null in zip(node.by, nulls, strict=True)]
     last = [mark for mark, last in zip(marked, node.nulls_last, strict=True) if last]
@@ -38,7 +40,9 @@ def sort(run: PlanRun, node: Sort) -> Piece:
     for name, null, falls, is_last in zip(node.by, nulls, node.descending, node.nulls_last, strict=True):
         by += [null, name] if is_last else [name]
         falling += [False, falls] if is_last else [falls]
-    frame = run.ranks.moved(held, lambda: sort_rows(held.held, by, falling, run.ranks.comm))
+    frame = run.ranks.ordered(held, by, falling)
+    if frame is None:
+        frame = run.ranks.moved(held, lambda: sort_rows(held.held, by, falling, run.ranks.comm))
     frame = frame.select(node.columns)
     step = Step(f"EXCHANGE in the order of {', '.join(node.by)}", [piece.step], held.size, run.ranks.sent(held, 1))
     return Piece(frame.lazy(), Deal(), held.size, Step(node.title, [step], held.size), True, frame)
@@ -79,7 +83,8 @@ def unique(run: PlanRun, node: Unique) -> Piece:
     subset = list(node.subset)
     ordered = node.maintain_order or node.keep in ("first", "last")
     engine = IN_MEMORY if ordered else "streaming"
-    if piece.deal.how in (EVERYWHERE, ONE) or (piece.deal.together(subset) and not node.maintain_order):
+    alone = piece.deal.how in (EVERYWHERE, ONE) or (piece.deal.together(subset) and not node.maintain_order)
+    if alone and not ranks.spills(piece.size):
         made = Piece(node.made(piece.rows), piece.deal, piece.size, Step(node.title, [piece.step], piece.size))
         return ranks.hold(made, engine) if ordered else made
     restore = node.maintain_order and piece.ordered
@@ -90,12 +95,13 @@ def unique(run: PlanRun, node: Unique) -> Piece:
     def without(rows: pl.LazyFrame) -> pl.LazyFrame:
         return rows.unique(subset, keep=node.keep, maintain_order=ordered)
 
-    if node.keep != "none":
+    if node.keep != "none" and not ranks.spills(piece.size):
         piece = replace(piece, rows=without(piece.rows), held=None, size=piece.size.part(REPEATED))
         piece = ranks.hold(piece, engine)
     together = ranks.by_hash(piece, subset, "the same values")
     step = Step(node.title, [together.step], together.size)
-    made = ranks.hold(Piece(without(together.rows), together.deal, together.size, step, False), engine)
+    rows, parted = together.mapped(without)
+    made = ranks.hold(Piece(rows, together.deal, together.size, step, False, parted=parted), engine)
     return restored(run, made, columns) if restore else made
 
 
@@ -130,7 +136,9 @@ def restored(run: PlanRun, piece: Piece, columns: list[str]) -> Piece:
     """The rows in the order of their numbers."""
     ranks, name = run.ranks, _free(columns, "row number")
     piece = ranks.hold(piece)
-    frame = ranks.moved(piece, lambda: sort_rows(piece.held, [name], [False], ranks.comm))
+    frame = ranks.ordered(piece, [name], [False])
+    if frame is None:
+        frame = ranks.moved(piece, lambda: sort_rows(piece.held, [name], [False], ranks.comm))
     frame = frame.select(columns)
     step = Step("EXCHANGE in the order that the rows had", [piece.step], piece.size, ranks.sent(piece, 1))
     return Piece(frame.lazy(), Deal(), piece.size, step, True, frame)

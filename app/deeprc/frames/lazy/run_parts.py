@@ -11,7 +11,8 @@ import polars as pl
 from deeprc.frames.lazy import run_order
 from deeprc.frames.lazy.deal import EVERYWHERE, ONE, Deal, spreads
 from deeprc.frames.lazy.parts import Asof, Keyed, Numbered, Sample
-from deeprc.frames.lazy.ranks import IN_MEMORY, Piece
+from deeprc.frames.lazy.piece import Piece
+from deeprc.frames.lazy.ranks import IN_MEMORY
 from deeprc.frames.lazy.step import Step
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ def keyed(run: PlanRun, node: Keyed) -> Piece:
     piece = run.piece(node.input)
     if piece.deal.how == EVERYWHERE:
         piece = run.ranks.one(piece, node.what.lower())
-    if not piece.deal.together(node.keys):
+    if not piece.deal.together(node.keys) or (not piece.parts and run.ranks.spills(piece.size)):
         piece = run.ranks.by_hash(piece, node.keys, f"all rows of a key, for {node.what.lower()}")
     deal = piece.deal.renamed({name: name for name in node.keys if name in node.columns})
     step = Step(node.title, [piece.step], piece.size)
-    return run.ranks.hold(Piece(node.made(piece.rows), deal, piece.size, step, deal.how == ONE), IN_MEMORY)
+    rows, parted = piece.mapped(node.made)
+    return run.ranks.hold(Piece(rows, deal, piece.size, step, deal.how == ONE, parted=parted), IN_MEMORY)
 
 
 def numbered(run: PlanRun, node: Numbered) -> Piece:

@@ -32,7 +32,13 @@ while [[ -d /proc/$parent ]]; do
     below "$parent"
     used=0
     for pid in "${programs[@]}"; do
-      read -r _ pages _ 2> /dev/null < "/proc/$pid/statm" && ((used += pages * page))
+      # Mapped pages of files on a disk do not count: the kernel drops them when memory runs short.
+      held=0 told=
+      while read -r name kb _; do
+        [[ $name != RssAnon: && $name != RssShmem: ]] || ((told = 1, held += kb * 1024))
+      done 2> /dev/null < "/proc/$pid/status"
+      [[ -n $told ]] || { read -r _ pages _ 2> /dev/null < "/proc/$pid/statm" && ((held = pages * page)); } # Linux < 4.5
+      ((used += held))
     done
     if ((used > limit)); then
       echo "$((used / 1000000))" > "$folder/memory.$number"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from pathlib import Path
 
@@ -72,9 +73,13 @@ def _resident(pid: int) -> float:
 
 
 def _share(pid: int) -> float:
-    """MB that a process holds, of those shared by n processes an n-th."""
+    """MB that a process holds, of those shared by n processes an n-th.
+
+    Pages of files on a disk do not count, where the kernel tells them apart: it drops them when memory runs short.
+    """
     with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024 / MB
+        told = dict(re.findall(r"^(Pss\w*): +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE))
+        held = [told["Pss_Anon"], told["Pss_Shmem"]] if "Pss_Shmem" in told else [told["Pss"]] if told else []
+        if held:
+            return sum(map(int, held)) * 1024 / MB
     return _resident(pid)

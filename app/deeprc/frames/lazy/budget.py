@@ -1,0 +1,78 @@
+"""How much memory a rank may use for rows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+from deeprc.frames.communicator import Communicator
+from deeprc.frames.lazy.store import LEAST, size_of
+
+ROWS = 0.5  # of the memory that a rank has is for rows; the rest for what is computed with them, and for the program
+NO_LIMIT = 2**60  # bytes: beyond it a cgroup says that there is none
+_KNOWN: WeakKeyDictionary[Communicator, int] = WeakKeyDictionary()
+
+
+def budget(memory: int | str | None, comm: Communicator) -> int | None:
+    """Bytes that each rank may use for rows: as asked for, or of what the job or the cgroup allows; the same on all.
+
+    Returns
+    -------
+    None where there is no limit.
+    """
+    if memory is not None:
+        with comm.together():
+            size = size_of(memory)
+        return comm.allreduce(size, "min")
+    if comm not in _KNOWN:
+        _KNOWN[comm] = comm.allreduce(_share(comm), "min")
+    return None if _KNOWN[comm] >= NO_LIMIT else max(_KNOWN[comm], LEAST)
+
+
+def _share(comm: Communicator) -> int:
+    job, group = _of_job(), _of_cgroup()
+    if comm.allreduce(group, "min") < NO_LIMIT:
+        here = ranks_here(comm)  # all ranks ask, also one without a limit
+        group = group if group >= NO_LIMIT else group // here
+    limit = min(job, group)
+    return limit if limit >= NO_LIMIT else int(limit * ROWS)
+
+
+def ranks_here(comm: Communicator) -> int:
+    """The number of ranks on this node."""
+    from mpi4py import MPI
+
+    node = comm.comm.Split_type(MPI.COMM_TYPE_SHARED)
+    size = node.Get_size()
+    node.Free()
+    return size
+
+
+def _of_job() -> int:
+    """This rank's part of what the job asked for (its `mem_mb`), which the executor tells."""
+    said = os.environ.get("DEEPRC_MEM_MB", "")
+    return int(said) * 10**6 if said.isdigit() and int(said) else NO_LIMIT
+
+
+def _of_cgroup(root: Path = Path("/")) -> int:
+    """The least limit of this process's cgroup and of those that it is in."""
+    found = NO_LIMIT
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return found
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if controllers not in ("", "memory"):
+            continue
+        top, name = ("", "memory.max") if controllers == "" else ("memory", "memory.limit_in_bytes")
+        inside = Path(group.lstrip("/"))
+        for folder in (inside, *inside.parents):
+            for base in (root / "sys/fs/cgroup" / top, root / "sys/fs/cgroup/unified" / top):
+                try:
+                    said = (base / folder / name).read_text().strip()
+                except OSError:
+                    continue
+                found = min(found, int(said)) if said.isdigit() else found
+    return found

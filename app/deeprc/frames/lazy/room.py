@@ -1,0 +1,57 @@
+"""Whether a plan's rows have room: in memory, on the node's disk, or nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from deeprc.core.files import StorageError, free_megabytes
+from deeprc.frames.communicator import Communicator
+from deeprc.frames.lazy.budget import budget, ranks_here
+from deeprc.frames.lazy.nodes import Node, Source, bottom_up
+from deeprc.frames.lazy.ranks import Ranks
+from deeprc.frames.lazy.spilling import IN_MEMORY_PART, Spilling
+from deeprc.frames.lazy.step import amount
+from deeprc.frames.lazy.store import Store, opened, place
+
+
+@contextmanager
+def carried_out(comm: Communicator, plan: Node, memory: int | str | None) -> Iterator[Ranks]:
+    """The ranks that carry out a plan: with a budget where there is one and the plan's rows may not be in it.
+
+    Raises
+    ------
+    StorageError
+        On every rank, before anything is read, when a node has no room for the rows.
+    """
+    allowed = budget(memory, comm)
+    total = _read(plan)
+    if allowed is None or (memory is None and total / comm.size <= allowed * IN_MEMORY_PART):
+        yield Ranks(comm)
+        return
+    with ExitStack() as stack:
+        with comm.together():
+            store = stack.enter_context(opened(place()))
+        _check_room(total, allowed, comm, store)
+        yield Spilling(comm, allowed, store, total)
+
+
+def _read(root: Node) -> float:
+    """Bytes of all rows that a plan reads, about."""
+    sources = [node for node in bottom_up(root) if isinstance(node, Source) and hasattr(node.rows, "size")]
+    return sum(node.rows.size(node.columns).bytes for node in sources)
+
+
+def _check_room(total: float, budget: int, comm: Communicator, store: Store) -> None:
+    here = ranks_here(comm)
+    with comm.together():
+        needed = total / comm.size * here
+        free = free_megabytes(store.folder) * 10**6
+        if total / comm.size > budget and needed > free:
+            raise StorageError(
+                "the rows have room neither in memory nor on the disk",
+                where=store.folder.parent,
+                found=f"{amount(free)} available on the disk, {amount(budget)} in the memory of each of {here} ranks",
+                expected=f"{amount(needed)} needed",
+                fix="set TMPDIR to a larger disk of the node, take more nodes, or give the ranks more memory (memory=)",
+            )

@@ -1,0 +1,269 @@
+"""What the ranks do together when the rows have no room in memory: in batches, by way of files on the node.
+
+Rows that come from an exchange are put into buckets by their keys; what is made of whole keys is made bucket by bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from deeprc.core.errors import InputError
+from deeprc.frames.communicator import Communicator
+from deeprc.frames.lazy.deal import EVERYWHERE, Deal, Size, hashed
+from deeprc.frames.lazy.piece import Parted, Piece
+from deeprc.frames.lazy.ranks import STREAMING, Ranks, collected
+from deeprc.frames.lazy.several import Join
+from deeprc.frames.lazy.step import Step, amount
+from deeprc.frames.lazy.store import Store
+from deeprc.frames.partition import homes, range_homes, reorder, row_hash
+from deeprc.frames.shuffle import shuffle
+from deeprc.frames.sort import cut
+
+IN_MEMORY_PART = 1 / 8  # of the budget: pieces up to here are held as they are
+ON_ONE = 1 / 2  # of the budget: so much may come to one rank
+BATCH = 1 / 32  # of the budget is computed, sent and received at a time
+LEAST_BATCH = 1000  # rows
+BUCKET = 1 / 16  # of the budget, at most, has a bucket
+MOST_BUCKETS = 1024
+SAMPLED = 64  # rows for each bucket, by which a sort is cut
+NUMBER = "row number of these rows"
+
+Placed = Callable[[pl.DataFrame], tuple[np.ndarray, np.ndarray]]  # the rank, and the bucket there, of each row
+
+
+class Spilling(Ranks):
+    """The ranks, with a budget.
+
+    Parameters
+    ----------
+    budget
+        Bytes that a rank may use for rows.
+    store
+        Where the others go.
+    total
+        Bytes of all rows that are read, about.
+    """
+
+    def __init__(self, comm: Communicator, budget: int, store: Store, total: float) -> None:
+        super().__init__(comm)
+        self.budget, self.store = budget, store
+        wanted = total / self.size / (budget * BUCKET)
+        self.buckets = int(min(max(2 ** np.ceil(np.log2(max(wanted, 1))), 2), MOST_BUCKETS))
+
+    def spills(self, size: Size) -> bool:
+        return size.bytes / self.size > self.budget * IN_MEMORY_PART
+
+    def fits(self, size: Size) -> bool:
+        return size.bytes <= self.budget * IN_MEMORY_PART
+
+    def hold(self, piece: Piece, engine: str = STREAMING) -> Piece:
+        if piece.held is not None or (not piece.parts and not self.spills(piece.size)):
+            return super().hold(piece, engine)
+        if piece.deal.how == EVERYWHERE:
+            return super().hold(piece, engine)
+        counts = np.zeros((self.size, 2), np.int64)
+        with self.comm.together(counts=counts):
+            held = self._kept(self._batches(piece, engine), piece.schema)
+            counts[self.comm.rank] = held.height, held.estimated_size()
+        size = piece.size.counted(*counts.sum(axis=0).tolist())
+        piece.step.size = size
+        return replace(piece, rows=held.lazy(), held=held, size=size)
+
+    def by_hash(
+        self,
+        piece: Piece,
+        keys: Sequence[str],
+        why: str,
+        borders: tuple[int, ...] | None = None,
+        *,
+        before: Callable[[pl.LazyFrame], pl.LazyFrame] | None = None,
+        ordered: bool = True,
+    ) -> Piece:
+        if before is None and not piece.parts and not self.spills(piece.size):
+            return super().by_hash(piece, keys, why, borders)
+
+        def placed(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+            to = homes(rows, keys, self.comm) if borders is None else range_homes(rows, keys, borders)
+            return to, self._bucket(rows, keys)
+
+        found = self._dealt(piece, placed, before=before, ordered=ordered)
+        ranges = "" if borders is None else "the range of "
+        title = f"EXCHANGE by {ranges}{', '.join(keys)}, {self.buckets} files ({why})"
+        step = Step(title, [piece.step], found.size, self.sent(found, 1))
+        return replace(found, deal=hashed(keys, borders), step=step)
+
+    def one(self, piece: Piece, why: str, *, small: bool = False) -> Piece:
+        if not small and piece.size.bytes > self.budget * ON_ONE:
+            raise InputError(
+                f"{why}: all rows would have to be on one rank",
+                found=f"{amount(piece.size.bytes)} needed, {amount(self.budget * ON_ONE)} available",
+                fix="group by a key, filter or aggregate before, or give the ranks more memory (memory=)",
+            )
+        return super().one(piece, why, small=small)
+
+    def split(self, left: Piece, right: Piece, node: Join, *at: list[int] | None) -> tuple[Piece, Piece] | None:
+        if self.spills(left.size) or self.spills(right.size):
+            return None  # a heavy key's rows are on the disk: they take long, but no memory
+        return super().split(left, right, node, *at)
+
+    def in_parts(self, node: Join, left: Piece, right: Piece) -> tuple[Piece, Piece]:
+        """The sides of a join, which lie where they can be joined: in buckets, where they are too large for memory."""
+        if node.how == "cross" or EVERYWHERE in (left.deal.how, right.deal.how):
+            return left, right
+        if not (left.parts or right.parts or self.spills(left.size) or self.spills(right.size)):
+            return left, right
+        at = left.deal.places(node.left_on)
+        if left.parts and right.parts and at is not None and at == right.deal.places(node.right_on):
+            return left, right
+        return self._parted(left, node.left_on), self._parted(right, node.right_on)
+
+    def ordered(self, piece: Piece, by: Sequence[str], falling: Sequence[bool]) -> pl.DataFrame | None:
+        """The rows of all ranks in order, by way of buckets that are ranges; None where they have room."""
+        if not self.spills(piece.size):
+            return None
+        keys, falls = [*by, NUMBER], [*falling, False]
+        count = self.size * self.buckets
+        with self.comm.together():
+            height = piece.held.height
+            chosen = np.unique(
+                np.random.default_rng(height).integers(0, max(height, 1), min(height, SAMPLED * self.buckets))
+            )
+            sample = piece.held.select(by)[chosen.astype(np.uint32)].with_columns(
+                pl.Series(NUMBER, self._numbers(0, height)[chosen])
+            )
+        samples = self.comm.allgather(sample)
+        with self.comm.together():
+            every = pl.concat(samples).sort(keys, descending=falls)
+            at = (np.arange(1, count) * every.height // count).astype(np.uint32)
+            borders = every[at]
+
+        def placed(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+            order = rows.select(keys).with_row_index("at").sort(keys, descending=falls)
+            place = np.empty(rows.height, np.int64)
+            place[order["at"].to_numpy()] = cut(order.drop("at"), borders, keys, falls, count)
+            return place // self.buckets, place % self.buckets
+
+        found = self._dealt(piece, placed, ordered=True, restore=False)
+        sorted_ = [part.sort(keys, descending=falls).drop(NUMBER) for part in found.parts]
+        with self.comm.together():
+            return self._kept((collected(part, "in-memory") for part in sorted_), piece.schema)
+
+    def _parted(self, piece: Piece, keys: Sequence[str]) -> Piece:
+        found = self._dealt(
+            piece,
+            lambda rows: (np.full(rows.height, self.comm.rank), self._bucket(rows, keys)),
+            ordered=False,
+            here=True,
+        )
+        return replace(found, deal=piece.deal)
+
+    def _bucket(self, rows: pl.DataFrame, keys: Sequence[str]) -> np.ndarray:
+        return (row_hash(rows, keys) & np.uint64(self.buckets - 1)).astype(np.int64)
+
+    def _dealt(
+        self,
+        piece: Piece,
+        placed: Placed,
+        *,
+        before: Callable[[pl.LazyFrame], pl.LazyFrame] | None = None,
+        ordered: bool,
+        restore: bool = True,
+        here: bool = False,
+    ) -> Piece:
+        """The rows where `placed` says, bucket by bucket.
+
+        Parameters
+        ----------
+        before
+            What is done to each batch before it is sent.
+        ordered, restore
+            Whether the rows get their number over all ranks, and are put in that order in each bucket.
+        here
+            Whether no row leaves its rank.
+        """
+        empty = (piece.rows.clear() if before is None else before(piece.rows.clear())).collect()
+        batches, numbered = self._batches(piece, STREAMING), 0
+        waiting, size, kept, total = [], 0, [], np.zeros(2, np.int64)
+        while True:
+            counts = np.zeros((self.size, 1), np.int64)
+            with self.comm.together(counts=counts):
+                batch = next(batches, None)
+                counts[self.comm.rank] = batch is not None
+                rows = empty if batch is None else batch if before is None else collected(before(batch.lazy()))
+                if ordered:
+                    rows = rows.with_columns(pl.Series(NUMBER, self._numbers(numbered, rows.height), pl.Int64))
+                    numbered += rows.height
+            if not counts.any():
+                break
+            arrived = (
+                rows.with_columns(pl.Series("bucket of these rows", placed(rows)[1], pl.Int64))
+                if here
+                else (shuffle(lambda rows=rows: self._arranged(rows, placed), self.comm))
+            )
+            with self.comm.together():
+                waiting.append(arrived)
+                size += arrived.estimated_size()
+                total += arrived.height, arrived.estimated_size()
+                if size > self.budget * IN_MEMORY_PART:
+                    kept.append(self._bucketed(waiting))
+                    waiting, size = [], 0
+        with self.comm.together():
+            if waiting:
+                kept.append(self._bucketed(waiting))
+        parts = []
+        for bucket in range(self.buckets):
+            frames = [frame.slice(ends[bucket], ends[bucket + 1] - ends[bucket]) for frame, ends in kept]
+            part = (pl.concat(frames) if frames else rows.clear()).lazy()
+            parts.append(part.sort(NUMBER).drop(NUMBER) if ordered and restore else part)
+        made = pl.concat(parts)
+        counted = self.comm.allreduce(total.astype(np.float64)).tolist()
+        size_ = piece.size.counted(counted[0], counted[1])
+        return replace(
+            piece, rows=made, held=None, size=size_, ordered=False, parted=Parted(made, tuple(parts)), deal=Deal()
+        )
+
+    def _numbers(self, first: int, count: int) -> np.ndarray:
+        """Numbers of rows of this rank: above those of the ranks before it."""
+        return np.arange(first, first + count, dtype=np.int64) + (self.comm.rank << 44)
+
+    def _arranged(self, rows: pl.DataFrame, placed: Placed) -> tuple[pl.DataFrame, np.ndarray]:
+        to, bucket = placed(rows)
+        rows = rows.with_columns(pl.Series("bucket of these rows", bucket, pl.Int64))
+        to = to.astype(np.uint16 if self.size <= 2**16 else np.uint32)
+        return reorder(rows, to), np.bincount(to, minlength=self.size)
+
+    def _bucketed(self, frames: Sequence[pl.DataFrame]) -> tuple[pl.DataFrame, np.ndarray]:
+        """The rows by their buckets, on the disk, and where each bucket begins."""
+        rows = pl.concat(frames)
+        bucket = rows["bucket of these rows"].to_numpy().astype(np.uint16)
+        rows = self.store.keep(reorder(rows.drop("bucket of these rows"), bucket))
+        return rows, np.append(0, np.cumsum(np.bincount(bucket, minlength=self.buckets))).astype(int)
+
+    def _batches(self, piece: Piece, engine: str) -> Iterator[pl.DataFrame]:
+        most = max(int(self.budget * BATCH / max(piece.size.width, 1)), LEAST_BATCH)
+        if piece.held is not None:
+            yield from piece.held.iter_slices(most)
+            return
+        for rows in piece.parts or (piece.rows,):
+            if engine == STREAMING:
+                yield from rows.collect_batches(chunk_size=most, engine=STREAMING, lazy=True)
+            else:
+                yield collected(rows, engine)
+
+    def _kept(self, batches: Iterable[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
+        """All rows, on the disk where they are many."""
+        kept, waiting, size = [], [], 0
+        for batch in batches:
+            waiting.append(batch)
+            size += batch.estimated_size()
+            if size > self.budget * IN_MEMORY_PART:
+                kept.append(self.store.keep(pl.concat(waiting)))
+                waiting, size = [], 0
+        if waiting:
+            last = pl.concat(waiting)
+            kept.append(self.store.keep(last) if kept else last)
+        return pl.concat(kept) if kept else pl.DataFrame(schema=schema)

@@ -1,0 +1,119 @@
+"""Rows of four times a rank's budget; run by two ranks, with FOLDER, and `full` where the disk has no room."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from agreeing import COMM, fails
+
+from deeprc.core.files import StorageError
+from deeprc.frames import scan_parquet
+from deeprc.frames.lazy.store import place
+
+FOLDER = Path(sys.argv[1])
+ROWS, BUDGET = 2_000_000, 8 * 2**20
+
+
+class Peak:
+    """The most memory that is not a file's, MB, beyond what there was at the beginning."""
+
+    def __enter__(self) -> Peak:
+        self.mb, self._start, self._ended = 0.0, _held(), threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self.mb = COMM.allreduce(self.mb, "max")
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.005):
+            self.mb = max(self.mb, _held() - self._start)
+
+
+def _held() -> float:
+    status = Path("/proc/self/status").read_text().split()
+    return int(status[status.index("RssAnon:") + 1]) / 1024
+
+
+def make() -> None:
+    """64 MB of rows in `many`, as many keys as rows; half as much in `other`."""
+    random = np.random.default_rng(0)
+    key = random.permutation(ROWS)
+    many = pl.DataFrame({"key": key, "group": random.integers(0, ROWS, ROWS), "a": key % 100, "b": random.random(ROWS)})
+    many.write_parquet(FOLDER / "many.parquet", row_group_size=50_000, compression="uncompressed")
+    other = pl.DataFrame(
+        {
+            "key": random.permutation(ROWS),
+        }
+    ).with_columns(c=pl.col("key") * 3)
+    other.write_parquet(FOLDER / "other.parquet", row_group_size=50_000, compression="uncompressed")
+
+
+def plans() -> dict:
+    many, other = (scan_parquet(FOLDER / f"{name}.parquet", COMM) for name in ("many", "other"))
+    return {
+        "sort": many.sort("b"),
+        "join": many.join(other, on="key"),
+        "groupby": many.group_by("group").agg(pl.col("a").sum(), pl.col("b").max(), pl.len()),
+    }
+
+
+def check(name: str, rows: pl.DataFrame) -> None:
+    """That nothing is lost, doubled or beside something else."""
+    same = {"sort": pl.col("a") == pl.col("key") % 100, "join": pl.col("c") == pl.col("key") * 3}.get(
+        name, pl.lit(True)
+    )
+    first, number = pl.nth(0).cast(pl.Float64).sum(), pl.len() if name != "groupby" else pl.col("len").sum()
+    told = (
+        rows.lazy().select(first, number.alias("n"), same=same.all(), a=pl.col("a").sum()).collect(engine="streaming")
+    )
+    first, number, same, total = zip(*COMM.allgather(told.row(0)), strict=True)
+    assert (sum(number), sum(total), all(same)) == (ROWS, ROWS // 100 * 4950, True), (name, number, total, same)
+    if name == "groupby":
+        assert sum(COMM.allgather(rows["group"].n_unique())) == sum(COMM.allgather(rows.height))
+    else:
+        assert sum(first) == ROWS * (ROWS - 1) / 2
+    if name == "sort":
+        mine = rows["b"]
+        ends = COMM.allgather((mine.min(), mine.max()))
+        assert mine.is_sorted() and all(a[1] <= b[0] for a, b in pairwise(ends))
+
+
+def main() -> None:
+    if COMM.rank == 0:
+        make()
+    COMM.barrier()
+    for name, plan in plans().items():
+        with Peak() as peak:
+            found = plan.collect(memory=BUDGET)
+        assert not list(place().iterdir()), "files are left"
+        check(name, found.to_polars())
+        del found
+        if COMM.rank == 0:
+            print(f"{name}: {peak.mb:.0f} MB", flush=True)
+
+
+def full() -> None:
+    plan = plans()["sort"]
+    start = time.perf_counter()
+    with fails(StorageError, "neither in memory nor on the disk", "available on the disk", "needed", "TMPDIR"):
+        plan.collect(memory=BUDGET)
+    assert time.perf_counter() - start < 60
+    # What is read has room in memory, what is made of it nowhere.
+    with fails(StorageError, "rank", "no space left for rows", "TMPDIR"):
+        plan.select("b", *(pl.col("key").alias(f"copy {number}") for number in range(9))).collect(memory=2 * BUDGET)
+    assert not list(place().iterdir()) and str(place()).startswith(tempfile.gettempdir())
+
+
+if __name__ == "__main__":
+    full() if sys.argv[2:] else main()
