@@ -121,3 +121,19 @@ def same_order(found: pl.DataFrame, expected: pl.DataFrame) -> None:
     """Assert the same columns and the same rows, in the same order."""
     assert found.schema == expected.schema
     assert rows(found) == rows(expected)
+
+
+def possible(kind: str) -> list[str]:
+    """The aggregates that Polars has for a kind of values, and that can be compared with ours."""
+    found, empty = [], pl.DataFrame(schema={"value": VALUES[kind][0]})
+    for function in ("sum", "mean", "min", "max", "std", "var", "count", "len", "n_unique", "median", "first", "last"):
+        if function in ("std", "var") and kind in ("wide", "wider", "single"):
+            continue  # Polars' own have too few digits to compare
+        if function == "n_unique" and kind == "list":
+            continue
+        try:
+            empty.select(getattr(pl.col("value"), function)())
+            found.append(function)
+        except pl.exceptions.InvalidOperationError:
+            continue
+    return found

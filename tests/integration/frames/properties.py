@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 from agreeing import gathered
-from examples import IN_FILES, VALUES, examples, key_columns, pools, same_order, same_rows
+from examples import IN_FILES, VALUES, examples, key_columns, pools, possible, same_order, same_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pipelines import LOST, OPERATIONS, applied, fixed, pipelines
@@ -102,21 +102,6 @@ def aggregates(draw: st.DrawFn):
     return *draw(one_table(tuple(kinds))), {
         kind: draw(st.lists(st.sampled_from(possible(kind)), min_size=1, max_size=5, unique=True)) for kind in kinds
     }
-
-
-def possible(kind: str) -> list[str]:
-    found, empty = [], pl.DataFrame(schema={"value": VALUES[kind][0]})
-    for function in ("sum", "mean", "min", "max", "std", "var", "count", "len", "n_unique", "median", "first", "last"):
-        if function in ("std", "var") and kind in ("wide", "wider", "single"):
-            continue  # Polars' own have too few digits to compare
-        if function == "n_unique" and kind == "list":
-            continue
-        try:
-            empty.select(getattr(pl.col("value"), function)())
-            found.append(function)
-        except pl.exceptions.InvalidOperationError:
-            continue
-    return found
 
 
 @holds(aggregates())

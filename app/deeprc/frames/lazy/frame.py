@@ -235,8 +235,7 @@ class LazyFrame(Forms):
         ----------
         memory
             What each rank may use for rows, in bytes or as a text such as `2 GB`; otherwise half its share of what the
-            job (`mem_mb`) or the cgroup allows, and all that there is where these set no limit. Rows beyond it go by
-            way of files in TMPDIR, and stay mapped from there.
+            job (`mem_mb`) or the cgroup allows, if they do. Rows beyond it go by way of files in TMPDIR.
 
         Raises
         ------

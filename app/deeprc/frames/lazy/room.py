@@ -12,7 +12,7 @@ from deeprc.frames.lazy.nodes import Node, Source, bottom_up
 from deeprc.frames.lazy.ranks import Ranks
 from deeprc.frames.lazy.spilling import IN_MEMORY_PART, Spilling
 from deeprc.frames.lazy.step import amount
-from deeprc.frames.lazy.store import Store, opened, place
+from deeprc.frames.lazy.store import RowStore, opened, place
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def _read(root: Node) -> float:
     return sum(node.rows.size(node.columns).bytes for node in sources)
 
 
-def _check_room(total: float, budget: int, comm: Communicator, store: Store) -> None:
+def _check_room(total: float, budget: int, comm: Communicator, store: RowStore) -> None:
     here = ranks_here(comm)
     with comm.together():
         needed = total / comm.size * here

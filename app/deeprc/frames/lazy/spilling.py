@@ -18,7 +18,7 @@ from deeprc.frames.lazy.piece import Parted, Piece
 from deeprc.frames.lazy.ranks import STREAMING, Ranks, collected
 from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.step import Step, amount
-from deeprc.frames.lazy.store import Store
+from deeprc.frames.lazy.store import RowStore
 from deeprc.frames.partition import homes, range_homes, reorder, row_hash
 from deeprc.frames.shuffle import shuffle
 from deeprc.frames.sort import cut
@@ -48,7 +48,7 @@ class Spilling(Ranks):
         Bytes of all rows that are read, about.
     """
 
-    def __init__(self, comm: Communicator, budget: int, store: Store, total: float) -> None:
+    def __init__(self, comm: Communicator, budget: int, store: RowStore, total: float) -> None:
         super().__init__(comm)
         self.budget, self.store = budget, store
         wanted = total / self.size / (budget * BUCKET)

@@ -23,7 +23,7 @@ LEAST = 8 * 2**20  # bytes; with fewer the pieces become so small that a run tak
 OURS = re.compile(r"[0-9a-f]{16}")
 
 
-class Store:
+class RowStore:
     """A folder of a process, on a disk of its node.
 
     Parameters
@@ -76,7 +76,7 @@ def place() -> Path:
 
 
 @contextmanager
-def opened(base: Path) -> Iterator[Store]:
+def opened(base: Path) -> Iterator[RowStore]:
     """A store, which goes with the end of the body; what killed processes have left goes at its beginning.
 
     Raises
@@ -96,7 +96,7 @@ def opened(base: Path) -> Iterator[Store]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         folder.mkdir(mode=0o700)
-        yield Store(folder)
+        yield RowStore(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         folder.with_suffix(".lock").unlink(missing_ok=True)
