@@ -224,7 +224,7 @@ class Gangs:
         outcome = ended.of_worker(task, gang.cores or [], code, why, used)
         if outcome.state == "DONE":
             if gang.left:
-                if not self.ended[gang.left]:
+                if not self.ended[gang.left] and not gang.left.startswith("it was the last"):
                     self._say(f"a gang ends after {task.uid}, and another takes the next job: {gang.left}")
                 self.ended[gang.left] += 1
                 gang.leave()

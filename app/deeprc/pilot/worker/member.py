@@ -26,7 +26,8 @@ from surroundings import SIGNALS
 
 HEAD = 8  # bytes that say how many follow
 SPARED = 32  # communicators of jobs that are over: what was sent there late does not reach the next job
-LEFT = 8  # jobs that may leave communicators: MPICH has 2048 in all
+JOBS = 500  # of a gang: MPICH has 2048 communicators in all, and nobody can see how many a job has kept
+AGED = f"it was the last of {JOBS} jobs"
 FORKS = ("os.fork", "os.forkpty")
 
 
@@ -59,7 +60,7 @@ class Member:
             importlib.import_module(module)
         from mpi4py import MPI
 
-        self._mpi, self._world, self._freed, self._kept = MPI, MPI.COMM_WORLD, None, 0
+        self._mpi, self._world, self._jobs = MPI, MPI.COMM_WORLD, 0
         self._world.alltoall([0] * self._world.Get_size())  # connections are made once, not by the first program
         self._given = {name: getattr(MPI, name) for name in ("COMM_WORLD", "Finalize", "Is_finalized")}
 
@@ -86,12 +87,10 @@ class Member:
         """A communicator for the next job; what the one before has left of its own, or None."""
         self._comms.append(self._kind(self._world.Dup()))
         oldest = self._comms.popleft()
-        # Handles come from a pool: one that a job has kept makes the next another one.
-        self._kept += self._freed not in (None, self._comms[-1].py2f())
-        why = "those before it have left communicators" if self._kept > LEFT else None
+        self._jobs += 1
+        why = None if self._jobs < JOBS else AGED
         if oldest.Iprobe(self._mpi.ANY_SOURCE, self._mpi.ANY_TAG):
             why = "one before it has left messages that nobody took"
-        self._freed = oldest.py2f()
         oldest.Free()
         return why
 
