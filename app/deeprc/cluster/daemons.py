@@ -139,12 +139,18 @@ class Cluster:
         write_json(self.folder / NOTED, noted)
 
     def _left(self) -> list[psutil.Process]:
-        """What jobs have left running on the nodes; not whoever has the cluster's name in his shell."""
+        """What jobs have left running on the nodes; not whoever has the cluster's name in his shell.
+
+        The slurmd's own part in a job (slurmstepd) writes its name over its environment; on a node that is down it
+        goes on when the job has ended.
+        """
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
                 variables = process.environ()
-                if variables.get("SLURM_CONF") == str(self.conf) and "SLURMD_NODENAME" in variables:
+                of_job = variables.get("SLURM_CONF") == str(self.conf) and "SLURMD_NODENAME" in variables
+                steps = process.name() == "slurmstepd" and Path(process.cwd()).is_relative_to(self.folder)
+                if of_job or steps:
                     found.append(process)
         return found
 

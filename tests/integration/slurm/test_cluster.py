@@ -65,8 +65,10 @@ def test_it_comes_up_mends_itself_and_leaves_nothing(tmp_path_factory):
         assert [name for name, process in there.processes.items() if process.pid != pids[name]] == ["slurmd-node2"]
         assert deeprc("status", folder).stdout == "node1  idle\nnode2  idle\nnode3  idle\n0 jobs\n"
         # One job that goes on, and what another has left behind, in a session of its own.
-        there.call("sbatch", "--chdir", str(folder), "--wrap", "sleep 1000")
+        there.call("sbatch", "--chdir", str(folder), "--nodelist=node2", "--wrap", "sleep 1000")
         there.call("srun", "bash", "-c", f"cd {folder}; setsid sleep 1000 < /dev/null &> /dev/null &")
+        there.wait(lambda: any("slurmstepd" in " ".join(each) for each in survivors(folder).values()))
+        there.kill("slurmd-node2")  # what it has begun goes on
     finally:
         ended = deeprc("down", folder)
     assert ended.stderr == "down\n", ended.stderr
