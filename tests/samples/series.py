@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from deeprc.applications.forecasting.config import DataConfig
+from deeprc.applications.forecasting.series import Series
 
 CONFIG = DataConfig(dataset="csv", time="ds", target="y", horizon=6, input_size=12, split=(0.6, 0.2), max_gap=2)
 SERIES = {"ç": (62, datetime(1990, 5, 1)), "a": (90, datetime(1995, 1, 31)), "B": (151, datetime(1991, 12, 1))}
@@ -32,3 +33,27 @@ def write_series(path: Path) -> Path:
         frames.append(frame.filter(pl.Series(index % 23 != 11)))
     pl.concat(frames).sample(fraction=1, shuffle=True, seed=1).write_csv(path, datetime_format="%Y-%m-%d %H:%M:%S")
     return path
+
+
+def made_up(horizon: int, input_size: int, covariates: int) -> Series:
+    """Noise in two series of 60 rows, with so many covariates of the past, and of the future."""
+    chance, rows = np.random.default_rng(1), 120
+    names = [f"x:{index}" for index in range(covariates)]
+    return Series(
+        y=chance.normal(size=rows).astype(np.float32),
+        usable=np.ones(rows, bool),
+        observed=np.ones(rows, bool),
+        y_raw=chance.normal(size=rows),
+        history=chance.normal(size=(rows, covariates)).astype(np.float32),
+        future=chance.normal(size=(rows, covariates)).astype(np.float32),
+        ds=(np.arange(rows) % 60).astype("datetime64[us]"),
+        bounds=np.array([[0, 58, 59, 60], [60, 118, 119, 120]]),
+        scale=np.array([[0.0, 1.0], [5.0, 2.0]]),
+        meta={
+            "horizon": horizon,
+            "input_size": input_size,
+            "history": names,
+            "future": names,
+            "series": [{"id": "a"}, {"id": "b"}],
+        },
+    )

@@ -26,7 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT / "locks"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ENVIRONMENT = [*PROJECT["project"]["dependencies"]]
-ENVIRONMENT += [line for lines in PROJECT["project"]["optional-dependencies"].values() for line in lines]
+EXTRAS = dict(PROJECT["project"]["optional-dependencies"])
+ZERO_SHOT = EXTRAS.pop("zero-shot")  # no part of the environment
+ENVIRONMENT += [line for lines in EXTRAS.values() for line in lines]
 ENVIRONMENT.remove("snakemake-executor-plugin-radical-pilot")  # the checkout's own
 OLD = "pyproject.toml has changed: make lock"
 
@@ -48,6 +50,7 @@ def test_a_lock_has_hashes_for_all_and_nothing_else(name):
     ("locks", "requirements"),
     [
         (["environment", "torch-cuda"], ENVIRONMENT),
+        (["zero-shot"], ZERO_SHOT),
         (["build"], PROJECT["build-system"]["requires"] + PROJECT["dependency-groups"]["build"]),
         (["images"], PROJECT["dependency-groups"]["images"]),
         (["tools"], PROJECT["dependency-groups"]["tools"]),

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from deeprc.applications.registry import applications
 from deeprc.core.commandline import CommandLine
 from deeprc.core.files import atomic
 
@@ -202,3 +203,8 @@ def show(figures: dict, as_json: bool) -> None:
             rows = [(f"{name}.{key}".lstrip("."), inner) for key, inner in value.items()] + rows
         else:
             typer.echo(f"{name:<28} {value}")
+
+
+for _application in applications().values():
+    for _name, _command in _application.benches().items():
+        app.command(_name)(_command)

@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeprc.applications.base.application import CHECK
+from deeprc.applications.base.application import CHECK, Application
 from deeprc.applications.config import Config
 from deeprc.core.errors import DeepRCError
-from deeprc.core.files import tail
+from deeprc.core.files import read_json, tail
 from deeprc.core.fingerprint import differences, part_of, read
 from deeprc.workflow.expected import data_of, expected, record
 
@@ -82,8 +82,26 @@ def run(config: Config, say: Callable[[str], None]) -> None:
         config.check_storage()
         with ThreadPoolExecutor(len(together)) as threads:
             failures = [said for said in threads.map(lambda step: _do(step, say), together) if said]
-        if failures:
-            raise PreflightError("\n".join(["nothing was started, and earlier results are as they were", *failures]))
+        _refuse(failures)
+    _refuse([said for application in config.applications() if (said := _refused(config, application))])
+
+
+def _refuse(failures: list[str]) -> None:
+    if failures:
+        raise PreflightError("\n".join(["nothing was started, and earlier results are as they were", *failures]))
+
+
+def _refused(config: Config, application: Application) -> str | None:
+    """What later stages would refuse of the data that were checked, now or before."""
+    checked, options = Path(config.results) / application.name / CHECK, config.options(application)
+    if "check" not in application.stages or not checked.is_file():
+        return None
+    try:
+        application.refuse(options, read_json(checked))
+    except DeepRCError as error:
+        lines = (f"  | {line}" for line in str(error).splitlines())
+        return "\n".join([f"REFUSED: the {application.subject(options)}", *lines])
+    return None
 
 
 def _do(step: Preparation, say: Callable[[str], None]) -> str | None:

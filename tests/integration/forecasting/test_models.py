@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from deeprc.applications.forecasting.config import DataConfig, ForecastingConfig
 from deeprc.applications.forecasting.network import Forecaster, forecast, windows
-from deeprc.applications.forecasting.series import Series, load
+from deeprc.applications.forecasting.series import load
 from deeprc.applications.forecasting.zoo import ZOO
 from deeprc.core.errors import ConfigError
 from deeprc.core.files import read_json
@@ -23,7 +23,7 @@ from deeprc.core.validation import validate
 from deeprc.learning.torch.loop import make_deterministic
 from samples.peers import on_ranks
 from samples.series import CONFIG as SEVERAL
-from samples.series import write_series
+from samples.series import made_up, write_series
 
 
 def stage(name: str, *arguments: object) -> subprocess.CompletedProcess:
@@ -83,24 +83,6 @@ def test_forecasts_shared_over_ranks_are_the_same_bits(series, monkeypatch, rank
     assert all(np.array_equal(one, found) for found in shared)
 
 
-def made_up(horizon: int, input_size: int, covariates: int) -> Series:
-    """Noise in two series of 60 rows, with so many covariates of the past, and of the future."""
-    chance, rows = np.random.default_rng(1), 120
-    names = [f"x:{index}" for index in range(covariates)]
-    return Series(
-        y=chance.normal(size=rows).astype(np.float32),
-        usable=np.ones(rows, bool),
-        observed=np.ones(rows, bool),
-        y_raw=chance.normal(size=rows),
-        history=chance.normal(size=(rows, covariates)).astype(np.float32),
-        future=chance.normal(size=(rows, covariates)).astype(np.float32),
-        ds=np.arange(rows).astype("datetime64[us]"),
-        bounds=np.array([[0, 58, 59, 60], [60, 118, 119, 120]]),
-        scale=np.array([[0.0, 1.0], [5.0, 2.0]]),
-        meta={"horizon": horizon, "input_size": input_size, "history": names, "future": names},
-    )
-
-
 CORNERS = [(1, 1), (2, 1), (24, 1), (1, 2), (2, 2), (3, 3), (1, 3), (1, 4), (2, 5), (1, 30), (30, 5)]
 
 
@@ -118,9 +100,10 @@ def test_the_smallest_windows_work_or_are_refused_by_name(name):
             series = made_up(horizon, input_size, covariates)
             network = Forecaster(name, ZOO[name].options, series.meta)
             origins = series.origins("train")[:3]
+            first = series.together(origins) if ZOO[name].joint else origins
             optimizer = torch.optim.Adam(network.parameters(), 1e-3)
             network.train()
-            loss = network.loss(windows(series, origins))
+            loss = network.loss(windows(series, first))
             loss.backward()
             optimizer.step()
             yhat = forecast(network, series, origins)

@@ -1,4 +1,4 @@
-"""The eleven models on one, two and four MPI ranks."""
+"""Every model of the zoo on one, two and four MPI ranks."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ def on(mpirun, ranks: int, prepared, mode: str, *names: str) -> dict:
 
 def test_elastic_weights_are_the_same_bits_on_one_two_and_four_ranks(mpirun, prepared):
     one = train(prepared, "elastic", 2, list(ZOO))
-    assert len({found["weights"] for found in one.values()}) == len(ZOO) == 11
+    assert len({found["weights"] for found in one.values()}) == len(ZOO)
     for ranks in (2, 4):
         assert on(mpirun, ranks, prepared, "elastic", *ZOO) == one
 

@@ -5,6 +5,7 @@ It is read by Snakemake at every start: a module that defines one imports nothin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -111,6 +112,13 @@ class Application:
         """The options that what is trained depends on, beside those."""
         return options.model_dump(mode="json", include=set(self.training.model_fields))
 
+    def refuse(self, options: BaseModel, checked: dict) -> None:
+        """Raise a DeepRCError where later stages would refuse what the check found; `checked` is what it wrote.
+
+        Asked at every start, before anything queues: the check itself, which knows the data's options alone, is not
+        made again where another network is asked for.
+        """
+
     def inferring(self, options: BaseModel) -> dict:
         """The options that only later stages take: all that are told nowhere else, unless they are `untold`."""
         told = {*self.preparing(options), *self.trained(options), *self.untold}
@@ -148,6 +156,10 @@ class Application:
     def halved(self, folder: Path) -> int | None:
         """The step after which a halving ended the trial in `folder`; None where it was trained to its end."""
         return None
+
+    def benches(self) -> dict[str, Callable]:
+        """What it offers to `deeprc bench`: commands of typer, by name. Their modules import nothing heavy."""
+        return {}
 
     def report(self) -> Report:
         """Its section of the report; a plain one with the figures of its metrics, if it has none of its own."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from deeprc.applications.base.application import CHECK, METRICS, PREPARED, Application, Report
+from deeprc.applications.forecasting.apart import apart
 from deeprc.applications.forecasting.config import DataConfig, ForecastingConfig
 from deeprc.applications.forecasting.zoo import entry
 from deeprc.core.errors import ConfigError
@@ -34,6 +36,10 @@ class Forecasting(Application):
 
     def trained(self, options: ForecastingConfig) -> dict:
         return {model: {"model": model, **json.loads(options.train_json(model))} for model in options.models}
+
+    def refuse(self, options: ForecastingConfig, checked: dict) -> None:
+        if (found := checked.get("apart")) and (joint := [name for name in options.models if entry(name).joint]):
+            raise apart(joint[0], *found)
 
     def products(self, folder: Path, record: Record) -> dict[Path, Record | None]:
         prepared = part_of(record)
@@ -71,6 +77,11 @@ class Forecasting(Application):
     def halved(self, folder: Path) -> int | None:
         (model,) = (folder / "models").iterdir()
         return read_json(model / "model.json").get("halved_at")
+
+    def benches(self) -> dict[str, Callable]:
+        from deeprc.applications.forecasting.accuracy.command import accuracy
+
+        return {"accuracy": accuracy}
 
     def report(self) -> Report:
         from deeprc.applications.forecasting import report

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from deeprc.applications.base.split import Split
 from deeprc.applications.forecasting.step import TimeStep
-from deeprc.applications.forecasting.zoo import ZOO, check_options, entry
+from deeprc.applications.forecasting.zoo import USUAL, ZOO, check_options, entry
 from deeprc.core.errors import ConfigError
 from deeprc.core.settings import Settings
 from deeprc.learning.config import Optimisation, Reproducible, TorchTraining
@@ -17,6 +17,8 @@ from deeprc.learning.synchronisation import Synchronisation
 
 Positive = Annotated[int, Field(gt=0)]
 Column = Annotated[str, Field(min_length=1)]
+Loss = Literal["mae", "mse", "huber"]
+Level = Literal["last", "mean", "none"]
 
 
 class DataConfig(Settings, BaseModel):
@@ -102,7 +104,16 @@ class ModelConfig(Settings, BaseModel):
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """The largest of the one cycle that AdamW goes through."""
     batch_size: Positive | None = None
-    """Windows per training step."""
+    """Windows per training step; of a model that forecasts all series together, times."""
+    loss: Loss = "mae"
+    """What is made small: the mean absolute or squared error, or Huber's (squared within 0.5 standard deviations)"""
+    level: Level = "last"
+    """What each window is shifted by before it is scaled by its own deviation: its `last` value or its `mean`; `none`:
+    windows stay as they are."""
+    calendar: bool = True
+    """Whether the model is told the calendar (hour, weekday, month), where it takes one."""
+    validations: Positive = 6
+    """How often the weights are judged; those of the smallest validation loss are kept."""
     options: dict[str, Any] = {}
     """Arguments of the model's class that the zoo (`deeprc.applications.forecasting.zoo`) names, as `hidden_size`."""
 
@@ -115,6 +126,10 @@ class TrainConfig(Settings, BaseModel):
     steps: Positive
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     batch_size: Positive
+    loss: Loss = "mae"
+    level: Level = "last"
+    calendar: bool = True
+    validations: Positive = 6
     seed: Annotated[int, Field(ge=0)] = 1
     reproducible: Reproducible = "fixed"
     shards: Positive | None = None
@@ -137,9 +152,10 @@ class ForecastingConfig(DataConfig):
     path: str | None = None
     """The data: a text table (csv) or a Parquet file; left out, the Beijing data are fetched."""
     models: dict[str, ModelConfig] = Field(
-        {name: ModelConfig() for name in ZOO}, min_length=1, json_schema_extra=_names_or_mapping
+        {name: ModelConfig() for name in USUAL}, min_length=1, json_schema_extra=_names_or_mapping
     )
-    """The models to train: one name, a list of names, or a mapping of names to changed options; all when left out."""
+    """The models to train: one name, a list of names, or a mapping of names to changed options; the eleven of
+    the paper when left out."""
     steps: Positive | None = None
     """Training steps of every model, instead of the zoo's."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
@@ -205,6 +221,10 @@ class ForecastingConfig(DataConfig):
             steps=own.steps or self.steps or default.steps,
             learning_rate=own.learning_rate or self.learning_rate or default.learning_rate,
             batch_size=own.batch_size or self.batch_size or default.batch_size,
+            loss=own.loss,
+            level=own.level,
+            calendar=own.calendar,
+            validations=own.validations,
             seed=self.seed,
             reproducible=self.training.reproducible,
             shards=self.training.shards if self.training.reproducible == "elastic" else None,

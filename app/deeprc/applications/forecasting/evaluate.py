@@ -1,4 +1,4 @@
-"""Stage `evaluate`: how good the forecasts are, beside two that need no model."""
+"""Stage `evaluate`: how good the forecasts are, beside some that need no training of these models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import typer
 from deeprc.applications.base import commandline
 from deeprc.applications.base.prepared import read_arrow
 from deeprc.applications.base.reference import beats
+from deeprc.applications.forecasting import zero_shot
 from deeprc.applications.forecasting.metrics import scores, seasonal_scale
+from deeprc.applications.forecasting.references import linear_forecast, naive_forecasts
 from deeprc.applications.forecasting.series import Series, load
 from deeprc.core import exact, fingerprint
 from deeprc.core.errors import InputError
@@ -21,29 +23,6 @@ from deeprc.core.files import write_json
 from deeprc.core.stage import run
 
 ABOUT = ("dataset", "target", "unit", "horizon", "input_size", "step", "ahead", "season", "season_length")
-
-
-def naive_forecasts(series: Series) -> dict[str, np.ndarray]:
-    """The last known value, and the value of one season before, for each forecast of the test part.
-
-    Where less than a season lies before the test part of a series, the last value stands in.
-
-    Returns
-    -------
-    dict
-        name -> forecasts [windows, horizon] in the target's unit.
-    """
-    horizon = series.meta["horizon"]
-    origins = series.origins("test", stride=horizon)
-    before = series.bounds[:, 2] - series.bounds[:, 0]
-    season = np.where(before >= series.meta["season"], series.meta["season"], 1)[series.number(origins)][:, None]
-    rows = origins[:, None] - season + np.arange(horizon) % season
-    # Gaps filled, as the models see them.
-    last, before = series.y[origins[:, None] - 1], series.y[rows]
-    return {
-        "last value": np.repeat(series.unscaled(last, origins), horizon, axis=1),
-        "seasonal naive": series.unscaled(before, origins),
-    }
 
 
 @dataclass(frozen=True)
@@ -84,6 +63,11 @@ class Judge:
         counts = self.counts[part]
         return scores(self.y[part][counts], yhat[part][counts], self.scales[number])
 
+    def some(self, yhat: np.ndarray, numbers: np.ndarray) -> dict[str, float | None]:
+        """The scores over all values of the windows `numbers`, without MASE."""
+        counts = self.counts[numbers]
+        return scores(self.y[numbers][counts], yhat[counts], None)
+
     def all(self, yhat: np.ndarray) -> dict[str, float | None]:
         """The scores over all values of all series; MASE, which is without unit, is the mean of the series' own."""
         if len(self.scales) == 1:
@@ -91,6 +75,52 @@ class Judge:
         found = scores(self.y[self.counts], yhat[self.counts], None)
         own = [self.one(yhat, number)["mase"] for number in range(len(self.scales))]
         return found | {"mase": exact.rounded(exact.mean(np.array([value for value in own if value is not None])))}
+
+
+@dataclass(frozen=True)
+class References:
+    """A linear model, and a zero-shot one where it is installed.
+
+    Attributes
+    ----------
+    rows
+        By name the scores, and what there is to know of them.
+    absent
+        By name why one of them is not there.
+    numbers
+        The windows that the zero-shot model forecasts.
+    """
+
+    rows: dict[str, dict]
+    absent: dict[str, str]
+    numbers: np.ndarray
+    judge: Judge
+
+    @classmethod
+    def of(cls, series: Series, judge: Judge) -> References:
+        """Those of the test part."""
+        rows, absent, numbers = {}, {}, np.empty(0, int)
+        linear = linear_forecast(series)
+        if linear is None:
+            absent["linear"] = "no window of the training part is known to its end"
+        else:
+            rows["linear"] = judge.all(linear)
+        if why := zero_shot.absent():
+            absent["zero-shot"] = why
+        elif not len(numbers := zero_shot.chosen(series)):
+            absent["zero-shot"] = "too little was observed before each window of the test part"
+        else:
+            yhat = zero_shot.zero_shot_forecast(series, numbers, print)
+            about = {"model": f"{zero_shot.PACKAGE} {zero_shot.VERSION}", "weights_sha256": zero_shot.WEIGHTS}
+            rows["zero-shot"] = {**judge.some(yhat, numbers), **about, "windows": len(numbers)}
+        return cls(rows, absent, numbers, judge)
+
+    def better_than(self, result: dict, yhat: np.ndarray) -> list[str]:
+        """Which of them a model is not better than: on the very windows that they forecast."""
+        own = {"linear": result["mae"]}
+        if "zero-shot" in self.rows:
+            own["zero-shot"] = self.judge.some(yhat[self.numbers], self.numbers)["mae"]
+        return [name for name, row in self.rows.items() if beats(own[name], row["mae"], better="lower") is False]
 
 
 def of_series(judge: Judge, series: Series, forecasts: dict[str, np.ndarray], naive: dict[str, np.ndarray]) -> dict:
@@ -121,6 +151,7 @@ def main(
     series = load(prepared)
     judge, naive = Judge.of(series), naive_forecasts(series)
     standard = {name: judge.all(yhat) for name, yhat in naive.items()}
+    references = References.of(series, judge)
     rows = series.origins("test", stride=series.meta["horizon"])[:, None] + np.arange(series.meta["horizon"])
     made_from = series.meta.get(fingerprint.KEY)
     forecasts, models, trained = {}, {}, {}
@@ -142,7 +173,9 @@ def main(
         # Worse than both naive forecasts: the model has learned nothing of use, and the report says so.
         useful = beats(result["mae"], max(row["mae"] for row in standard.values()), better="lower")
         size = int(table.schema.metadata[b"parameters"])
-        models[path.stem] = {**result, "beats_naive": useful, "parameters": size}
+        worse = [name for name, row in standard.items() if beats(result["mae"], row["mae"], better="lower") is False]
+        worse += references.better_than(result, yhat)
+        models[path.stem] = {**result, "beats_naive": useful, "worse_than": worse, "parameters": size}
     count, times = int(judge.counts.sum()), series.ds[rows]
     write_json(
         out,
@@ -155,11 +188,16 @@ def main(
             "last": str(np.datetime_as_string(times.max(), unit="m")),
             "models": models,
             "naive": standard,
+            "references": references.rows,
+            "not_judged": references.absent,
             **({"series": of_series(judge, series, forecasts, naive)} if len(series.ids) > 1 else {}),
             fingerprint.KEY: fingerprint.trained(made_from, trained),
         },
     )
     best = min(models, key=lambda name: models[name]["mae"])
+    for name, row in models.items():
+        if row["worse_than"]:
+            print(f"note: {name} is not better than: {', '.join(row['worse_than'])}")
     print(f"best: {best} (MAE {models[best]['mae']:.4g} {series.meta['unit']})".replace(" )", ")"))
 
 

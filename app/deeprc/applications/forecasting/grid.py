@@ -48,6 +48,14 @@ class Grid:
         return self.series["end"][-1]
 
     @property
+    def apart(self) -> list[str] | None:
+        """Two series that do not begin and end at the same times, or are cut elsewhere; None where there are none."""
+        edges = [pl.col(name) - pl.col("begin") for name in ("val", "test", "end")]
+        kinds = self.series.select("first", *edges).rows()
+        other = next((number for number, kind in enumerate(kinds) if kind != kinds[0]), None)
+        return None if other is None else self.series["id"].gather([0, other]).to_list()
+
+    @property
     def first(self) -> object:
         """The earliest time of all series."""
         return self.series["first"].min()

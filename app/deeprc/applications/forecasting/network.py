@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from deeprc.applications.base.batches import in_batches
+from deeprc.applications.forecasting.config import Level, Loss
 from deeprc.applications.forecasting.series import Series
 from deeprc.applications.forecasting.zoo import entry
 from deeprc.core.errors import ConfigError
@@ -23,8 +24,9 @@ SMALLEST_SPREAD = 0.1  # of a window, in standard deviations of the series: a fl
 class Forecaster(torch.nn.Module):
     """A model of the zoo that maps windows to forecasts, both scaled.
 
-    Each window is shifted by its last value (as NLinear, Zeng et al. 2023, arXiv:2205.13504) and scaled by the
-    deviation of its own past (as reversible instance normalisation, Kim et al. 2022): the level of the series drifts.
+    Unless `level` says otherwise each window is shifted by its last value (as NLinear, Zeng et al. 2023,
+    arXiv:2205.13504) and scaled by the deviation of its own past (as reversible instance normalisation, Kim et al.
+    2022): the level of the series drifts.
 
     Parameters
     ----------
@@ -33,16 +35,31 @@ class Forecaster(torch.nn.Module):
     options
         Arguments of its class.
     meta
-        Of the prepared series: horizon, input size and the covariates' names.
+        Of the prepared series: horizon, input size, the covariates' names and the series.
+    loss, level, calendar
+        As of `config.ModelConfig`.
     """
 
-    def __init__(self, name: str, options: dict[str, Any], meta: dict) -> None:
+    def __init__(
+        self,
+        name: str,
+        options: dict[str, Any],
+        meta: dict,
+        *,
+        loss: Loss = "mae",
+        level: Level = "last",
+        calendar: bool = True,
+    ) -> None:
         super().__init__()
+        self.name, self.kind, self.level = name, loss, level
         self.entry, self.horizon, self.input_size = entry(name), meta["horizon"], meta["input_size"]
         arguments = {"h": self.horizon, "input_size": self.input_size, "max_steps": 1, **options}
         if self.horizon == 1:
             arguments |= self.entry.single
-        if self.entry.future:
+        self.series = len(meta["series"]) if self.entry.joint else 1
+        if self.entry.joint:
+            arguments["n_series"] = self.series
+        if self.entry.future and calendar:
             arguments["futr_exog_list"] = list(meta["future"])
         if self.entry.history and meta["history"]:
             arguments["hist_exog_list"] = list(meta["history"])
@@ -56,10 +73,9 @@ class Forecaster(torch.nn.Module):
         return out * spread + shift
 
     def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Mean absolute error over usable rows; for a probabilistic model its negative log-likelihood."""
+        """The error over usable rows; for a probabilistic model its negative log-likelihood."""
         if not self.entry.probabilistic:
-            error = (self(batch) - batch["y"]).abs() * batch["mask"]
-            return error.sum() / batch["mask"].sum().clamp(min=1)
+            return self.error(batch)
         shift, spread = self._level(batch)
         past, y = (batch["past"] - shift) / spread, (batch["y"] - shift) / spread
         # Teacher forcing: from y_t and the calendar of t+1 the distribution of y_(t+1), over the whole horizon at once.
@@ -68,23 +84,40 @@ class Forecaster(torch.nn.Module):
         parameters = self.core.loss.scale_decouple(output=parameters, loc=None, scale=None)
         return self.core.loss(y=y[..., None], distr_args=parameters, mask=batch["mask"][..., None])
 
+    def error(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The mean error of the forecasts of `batch` over usable rows, by the loss's kind."""
+        difference = (self(batch) - batch["y"]) * batch["mask"]
+        if self.kind == "mae":
+            total = difference.abs().sum()
+        elif self.kind == "mse":
+            total = difference.square().sum()
+        else:
+            total = torch.nn.functional.huber_loss(difference, torch.zeros_like(difference), reduction="sum", delta=0.5)
+        return total / batch["mask"].sum().clamp(min=1)
+
     def _level(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         past = batch["past"]
+        if self.level == "none":
+            return torch.zeros_like(past[:, :1]), torch.ones_like(past[:, :1])
         # DeepAR, fed with its own means, drifts away from a level set by one value: the mean of all suits it better.
-        shift = past.mean(1, keepdim=True) if self.entry.probabilistic else past[:, -1:]
+        mean = self.entry.probabilistic or self.level == "mean"
+        shift = past.mean(1, keepdim=True) if mean else past[:, -1:]
         spread = past.std(1, keepdim=True) if self.input_size > 1 else torch.zeros_like(past)
         return shift, spread.clamp(min=SMALLEST_SPREAD)
 
     def _core(self, z: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        return self.core(
+        # Windows of all series follow each other time after time; a joint model sees them side by side.
+        side_by_side = z.reshape(-1, self.series, z.shape[1]).transpose(1, 2)
+        out = self.core(
             {
-                "insample_y": z[..., None],
-                "insample_mask": torch.ones_like(z)[..., None],
+                "insample_y": side_by_side,
+                "insample_mask": torch.ones_like(side_by_side),
                 "hist_exog": batch["history"] if self.core.hist_exog_size else None,
-                "futr_exog": batch["future"] if self.core.futr_exog_size else None,
+                "futr_exog": batch["future"][:: self.series] if self.core.futr_exog_size else None,
                 "stat_exog": None,
             }
         )
+        return out.transpose(1, 2).reshape(len(z), self.horizon, 1) if self.entry.joint else out
 
     def _recurrent(self, known: torch.Tensor, future: torch.Tensor) -> torch.Tensor:
         return self.core(
@@ -147,7 +180,21 @@ def forecast(network: Forecaster, series: Series, origins: np.ndarray, peers: Pe
     network.eval()
     with torch.inference_mode():
         size = 1 if network.entry.mixes else BATCH
+        if network.entry.joint:
+            return _jointly(network, series, origins, max(1, size // network.series), peers)
         return in_batches(lambda batch: network(windows(series, batch)).numpy(), origins, size, peers)
+
+
+def _jointly(network: Forecaster, series: Series, origins: np.ndarray, size: int, peers: Peers | None) -> np.ndarray:
+    """The same of a model that forecasts all series together: each time once, of which `origins` take their part."""
+    series.refuse_apart(network.name)
+    number, begins = series.number(origins), series.bounds[:, 0]
+    times, place = np.unique(origins - begins[number], return_inverse=True)
+
+    def compute(batch: np.ndarray) -> np.ndarray:
+        return network(windows(series, series.together(batch))).numpy().reshape(len(batch), network.series, -1)
+
+    return in_batches(compute, times + begins[0], size, peers)[place, number]
 
 
 def windows(series: Series, origins: np.ndarray) -> dict[str, torch.Tensor]:

@@ -39,7 +39,11 @@ def main(
     series = load(prepared)
     about = read_model(model, series.meta.get(fingerprint.KEY), prepared)
     make_deterministic(about["seed"], threads)
-    network = Forecaster(about["name"], about["options"], series.meta)
+    seen = {
+        "level": about.get("level", "last"),
+        "calendar": about.get("calendar", True),
+    }  # once no choice
+    network = Forecaster(about["name"], about["options"], series.meta, **seen)
     network.load_state_dict(state.tensors("", tensors.read(model / "weights.safetensors")))
     horizon = series.meta["horizon"]
     origins = series.origins("test", stride=horizon)

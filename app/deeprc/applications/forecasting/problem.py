@@ -14,6 +14,8 @@ VALIDATION_WINDOWS = 256
 class ForecastProblem:
     """Each window of the training part is a sample, known by the row that its forecast starts at.
 
+    Of a model that forecasts all series together a sample is a time, known by the row of the first series.
+
     Attributes
     ----------
     rows
@@ -21,23 +23,38 @@ class ForecastProblem:
     """
 
     def __init__(self, network: Forecaster, series: Series) -> None:
-        self.module, self.series, self.rows = network, series, series.origins("train")
+        self.module, self.series = network, series
+        if network.entry.joint:
+            series.refuse_apart(network.name)
+        self.rows = self._samples("train")
         self._usable_before = np.concatenate([[0], np.cumsum(series.usable)])
-        held_out = series.origins("val")
-        self.validation = windows(series, held_out[:: max(1, len(held_out) // VALIDATION_WINDOWS)])
+        held_out, at_once = self._samples("val"), VALIDATION_WINDOWS // len(self._windows(self.rows[:1]))
+        self.validation = windows(series, self._windows(held_out[:: max(1, len(held_out) // max(1, at_once))]))
         if not self.validation["mask"].any():  # few rows are known: take the windows that contain some
-            self.validation = windows(series, series.counting(held_out)[:VALIDATION_WINDOWS])
+            count = self._count(self._windows(held_out)).reshape(len(held_out), -1)
+            self.validation = windows(series, self._windows(held_out[count.any(1)][: max(1, at_once)]))
+
+    def _samples(self, part: str) -> np.ndarray:
+        """The rows that the samples of a part are known by."""
+        origins = self.series.origins(part)
+        return origins[self.series.number(origins) == 0] if self.module.entry.joint else origins
+
+    def _windows(self, rows: np.ndarray) -> np.ndarray:
+        """The rows that the windows of samples start at."""
+        return self.series.together(rows) if self.module.entry.joint else rows
 
     def loss(self, samples: np.ndarray) -> torch.Tensor:
         """The mean loss of windows over the rows that count."""
-        return self.module.loss(windows(self.series, self.rows[samples]))
+        return self.module.loss(windows(self.series, self._windows(self.rows[samples])))
 
     def weight(self, samples: np.ndarray) -> int:
         """The rows that count in the windows' horizons."""
-        first = self.rows[samples]
-        return int((self._usable_before[first + self.series.meta["horizon"]] - self._usable_before[first]).sum())
+        return int(self._count(self._windows(self.rows[samples])).sum())
+
+    def _count(self, first: np.ndarray) -> np.ndarray:
+        """The rows that count in each of the horizons that start at `first`."""
+        return self._usable_before[first + self.series.meta["horizon"]] - self._usable_before[first]
 
     def validate(self) -> float:
-        """The mean absolute error over the windows held out, scaled."""
-        error = (self.module(self.validation) - self.validation["y"]).abs() * self.validation["mask"]
-        return float(error.sum() / self.validation["mask"].sum())
+        """The mean absolute error (or what the loss is made of) over the windows held out, scaled."""
+        return float(self.module.error(self.validation))

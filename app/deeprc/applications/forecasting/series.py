@@ -9,6 +9,7 @@ import numpy as np
 
 from deeprc.applications.base.prepared import check_parts, read_facts, read_frame
 from deeprc.applications.base.split import PARTS
+from deeprc.applications.forecasting.apart import apart
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,18 @@ class Series:
         firsts = np.maximum(self.bounds[:, index], self.bounds[:, 0] + length)
         ends = self.bounds[:, index + 1] - horizon + 1
         return np.concatenate([np.arange(first, end, stride) for first, end in zip(firsts, ends, strict=True)])
+
+    def together(self, origins: np.ndarray) -> np.ndarray:
+        """The rows of all series at the times of `origins`, rows of the first one: time after time [times * series]."""
+        return (origins[:, None] + (self.bounds[:, 0] - self.bounds[0, 0])).ravel()
+
+    def refuse_apart(self, model: str) -> None:
+        """Refuse series that do not all begin and end at the same times: `model` forecasts them together."""
+        lengths = self.bounds - self.bounds[:, :1]
+        for number in range(1, len(self.bounds)):
+            begins = self.ds[self.bounds[[0, number], 0]]
+            if (lengths[number] != lengths[0]).any() or begins[0] != begins[1]:
+                raise apart(model, self.ids[0], self.ids[number])
 
     def counting(self, origins: np.ndarray) -> np.ndarray:
         """Those of `origins` whose horizon has a row that counts in the loss."""

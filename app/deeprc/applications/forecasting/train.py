@@ -57,7 +57,9 @@ def main(
     peers = join()
     make_deterministic(options.seed, threads)
     series = load(prepared)
-    network = Forecaster(model, options.options, series.meta)
+    network = Forecaster(
+        model, options.options, series.meta, loss=options.loss, level=options.level, calendar=options.calendar
+    )
     made_from = fingerprint.trained(
         series.meta.get(fingerprint.KEY), {"model": model, **options.model_dump(mode="json")}
     )
@@ -84,7 +86,7 @@ def main(
     trainer.say(f"{model}: {size:,} parameters, {options.steps} steps of {options.batch_size} windows{on}")
     started = time.monotonic()
     rates = {"learning_rate": options.learning_rate, "usual": entry(model).learning_rate}
-    history = trainer.run(problem.validate, name=model, **rates)
+    history = trainer.run(problem.validate, name=model, checks=options.validations, **rates)
     trainer.say(f"trained in {time.monotonic() - started:.1f} s; best validation loss at step {history.best_step}")
     if peers.rank:
         return

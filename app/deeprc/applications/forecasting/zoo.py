@@ -23,9 +23,13 @@ class Entry:
         Whether the class takes known future covariates (the calendar), and covariates of the past.
     probabilistic
         Whether it predicts a distribution one step ahead and is unrolled (DeepAR), and not all steps at once.
+    joint
+        Whether it forecasts all series of a time together, from all their pasts; else each series by itself.
     mixes
         Whether a forecast depends on the other windows of its batch (TimesNet takes its periods from their mean
         spectrum): such windows are forecast one by one, so that none knows of a later one.
+    asked
+        Whether it is trained only where the configuration names it.
     smallest_input
         The smallest input size that the class works with.
     single
@@ -46,7 +50,9 @@ class Entry:
     future: bool = False
     history: bool = False
     probabilistic: bool = False
+    joint: bool = False
     mixes: bool = False
+    asked: bool = False
     smallest_input: int = 1
     single: dict[str, Any] = field(default_factory=dict)
     steps: int = 300
@@ -69,7 +75,13 @@ ZOO: dict[str, Entry] = {
         milliseconds=6.5,
     ),
     "NHITS": Entry(
-        {"n_blocks": [1, 1, 1], "mlp_units": [[128, 128]] * 3},
+        {
+            "n_blocks": [1, 1, 1],
+            "mlp_units": [[128, 128]] * 3,
+            "n_pool_kernel_size": [2, 2, 1],
+            "n_freq_downsample": [4, 2, 1],
+            "dropout_prob_theta": 0.0,
+        },
         "Challu et al. 2023, arXiv:2201.12886",
         future=True,
         history=True,
@@ -119,6 +131,8 @@ ZOO: dict[str, Entry] = {
             "linear_hidden_size": 64,
             "encoder_layers": 2,
             "dropout": 0.1,
+            "fc_dropout": 0.2,
+            "revin_subtract_last": True,
         },
         "Nie et al. 2023, arXiv:2211.14730",
         milliseconds=14.7,
@@ -156,7 +170,34 @@ ZOO: dict[str, Entry] = {
         milliseconds=28.2,
         **_SMALL_STEPS,
     ),
+    "DLinear": Entry({"moving_avg_window": 25}, "Zeng et al. 2023, arXiv:2205.13504", asked=True),
+    "iTransformer": Entry(
+        {"hidden_size": 32, "n_heads": 4, "e_layers": 2, "d_ff": 32, "dropout": 0.1, "use_norm": True},
+        "Liu et al. 2024, arXiv:2310.06625",
+        joint=True,
+        asked=True,
+        batch_size=32,
+    ),
+    "JointTimesNet": Entry(
+        {
+            "hidden_size": 16,
+            "conv_hidden_size": 16,
+            "encoder_layers": 1,
+            "top_k": 2,
+            "num_kernels": 2,
+            "dropout": 0.1,
+        },
+        "Wu et al. 2023, arXiv:2210.02186",
+        future=True,
+        joint=True,
+        mixes=True,
+        asked=True,
+        module="deeprc.applications.forecasting.timesnet",
+        **_SMALL_STEPS,
+    ),
 }
+
+USUAL = tuple(name for name, model in ZOO.items() if not model.asked)  # where the configuration names none
 
 
 def entry(name: str) -> Entry:

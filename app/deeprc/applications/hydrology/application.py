@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from deeprc.applications.base.application import METRICS, Application, Report
+from deeprc.applications.hydrology.alone import lonely
 from deeprc.applications.hydrology.config import DataConfig, HydrologyConfig, NetworkConfig
 from deeprc.applications.hydrology.sources import sources
 from deeprc.core.files import read_json
@@ -44,6 +45,10 @@ class Hydrology(Application):
     def trained(self, options: HydrologyConfig) -> dict:
         return json.loads(options.train_json())
 
+    def refuse(self, options: HydrologyConfig, checked: dict) -> None:
+        if options.variant == "entity-aware" and (alone := checked.get("alone")):
+            raise lonely(alone)
+
     def used(self, training: dict) -> dict:
         return {key: value for key, value in training.items() if key in NetworkConfig.model_fields}
 
@@ -57,6 +62,11 @@ class Hydrology(Application):
             self.goal[0]: _median(one["val"]["nse"] for one in known),
             **{name: _median(one[name.lower()] for one in basins) for name in ("NSE", "KGE", "RMSE")},
         }
+
+    def benches(self) -> dict[str, Callable]:
+        from deeprc.applications.hydrology.command import basins
+
+        return {"basins": basins}
 
     def report(self) -> Report:
         from deeprc.applications.hydrology import report

@@ -13,6 +13,7 @@ import typer
 
 from deeprc.applications.base import commandline
 from deeprc.applications.base.split import PARTS
+from deeprc.applications.hydrology.alone import alone
 from deeprc.applications.hydrology.config import DataConfig
 from deeprc.applications.hydrology.datasets import open_dataset, values
 from deeprc.applications.hydrology.datasets.base import Basin, Dataset
@@ -129,7 +130,8 @@ def main(
     options = commandline.options(DataConfig, config)
     made_from = fingerprint.prepared(sources(options, data), options.model_dump(mode="json"))
     dataset = open_dataset(options, data)
-    refuse_held_out([dataset.describe(basin) for basin in dataset.basins], options.held_out)
+    abouts = {basin: dataset.describe(basin) for basin in dataset.basins}
+    refuse_held_out(list(abouts.values()), options.held_out)
     basins = {basin: check_basin(dataset, basin, options) for basin in dataset.basins}
     refuse_copies(basins)
     for basin, found in basins.items():
@@ -141,7 +143,9 @@ def main(
         print(f"note: and {len(notices) - MOST_NOTICES} more, in {out}")
     windows = sum(sum(found["windows"].values()) for found in basins.values())
     print(f"{len(basins)} basin{'s' if len(basins) > 1 else ''}, {windows:,} windows")
-    write_json(out, {"dataset": options.dataset, "basins": basins, fingerprint.KEY: made_from})
+    kinds = {basin: (about.unit, *about.inputs) for basin, about in abouts.items()}
+    found = {"dataset": options.dataset, "basins": basins, "alone": alone(kinds)}
+    write_json(out, found | {fingerprint.KEY: made_from})
 
 
 if __name__ == "__main__":

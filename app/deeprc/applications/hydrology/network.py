@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from deeprc.applications.hydrology.alone import lonely
 from deeprc.applications.hydrology.config import TrainConfig
 from deeprc.applications.hydrology.entity_aware import entity_aware
-from deeprc.core.errors import ConfigError
 from deeprc.learning.tensorflow.backend import keras
 
 
@@ -26,11 +26,7 @@ def build(config: TrainConfig, window: int, width: int, static: int = 0) -> kera
     inputs = keras.Input((window, width))
     if config.variant == "entity-aware":
         if not static:
-            raise ConfigError(
-                "an entity-aware network is for several basins: their attributes open its gates",
-                found="a basin without its like, which has a network of its own",
-                fix="take the variant small, or leave this basin out (key 'basins')",
-            )
+            raise lonely(["a basin"])
         state = entity_aware(inputs, config.units, static)
         outputs = keras.layers.Dense(1)(keras.layers.Dropout(config.dropout)(state))
     else:

@@ -11,7 +11,11 @@ from deeprc.reporting.alternatives import extent, in_unit, span
 def of_ranking(rows: list[dict], unit: str | None) -> str:
     """`rows` as `content.model_rows` gives them."""
     models, naive = (
-        [f"{row['name']} {words.number(row['mae'])}" for row in rows if row["naive"] is kind and row["mae"] is not None]
+        [
+            f"{row['name']} {words.number(row['mae'])}"
+            for row in rows
+            if row["naive"] is kind and row["mae"] is not None and not row["reference"]
+        ]
         for kind in (False, True)
     )
     lines = f", beside lines for {words.listing(naive)}" if naive else ""

@@ -14,17 +14,25 @@ from deeprc.reporting import words
 from deeprc.reporting.content import facts
 from deeprc.reporting.events import Execution
 
+WORDS = {"linear": "least squares on the same windows"}
+
 
 def model_rows(metrics: dict, tasks: list[Execution]) -> list[dict]:
-    """A row for each model and naive forecast, by MAE, those without one last; `standing` is None where not known."""
+    """A row for each model, naive forecast and reference, by MAE, those without one last.
+
+    `standing` is None where not known; `worse_than` names what a model is not better than.
+    """
     seconds = {t.wildcards.get("model"): t.seconds for t in tasks if t.rule == "forecasting_train"}
     rows = []
-    for naive, found in ((False, metrics["models"]), (True, metrics["naive"])):
+    references = metrics.get("references") or {}
+    for kind, found in (("model", metrics["models"]), ("naive", metrics["naive"]), ("reference", references)):
         for name, row in found.items():
             figures = {key: row.get(key) for key in (*MEASURES, "parameters")}
-            of = None if naive else standing(figures["mae"], metrics["naive"])
-            ran = None if naive else seconds.get(name)
-            rows.append({"name": name, "naive": naive, "standing": of, "seconds": ran} | figures)
+            of = standing(figures["mae"], metrics["naive"]) if kind == "model" else None
+            ran = seconds.get(name) if kind == "model" else None
+            worse = [other for other in row.get("worse_than") or [] if other in references]
+            told = {"name": name, "naive": kind == "naive", "reference": kind == "reference", "standing": of}
+            rows.append(told | {"seconds": ran, "worse_than": worse} | figures)
     return sorted(rows, key=lambda row: (row["mae"] is None, row["mae"] or 0.0, row["name"]))
 
 
@@ -32,7 +40,7 @@ def content(found: ForecastingResults, tasks: list[Execution]) -> dict:
     """All of it but the charts."""
     metrics = found.metrics
     rows = model_rows(metrics, tasks)
-    models = [row for row in rows if not row["naive"]]
+    models = [row for row in rows if not row["naive"] and not row["reference"]]
     best = next((row for row in models if row["mae"] is not None), None)
     naive = next((row for row in rows if row["naive"] and row["mae"] is not None), None)
     counts = Counter(row["standing"] for row in models)
@@ -51,6 +59,7 @@ def content(found: ForecastingResults, tasks: list[Execution]) -> dict:
         "counts": {kind: counts[kind] for kind in LOOK},
         "words": standings(metrics["naive"]),
         "unknown": counts[None],
+        "beside": _beside(metrics, models),
         "worse": [row["name"] for row in models if row["standing"] == "neither"],
         "shown": [row["name"] for row in models if row["name"] in found.predictions][:2],
         "season": _season(metrics),
@@ -58,6 +67,20 @@ def content(found: ForecastingResults, tasks: list[Execution]) -> dict:
         "series": {"rows": listed(series), "all": len(series), "drawn": drawn(series), "winners": winners(series)},
         "check": facts(found.check),
     }
+
+
+def _beside(metrics: dict, models: list[dict]) -> list[str]:
+    """Sentences: which models are not better than each reference, and which reference is not there."""
+    sentences = []
+    for name, row in (metrics.get("references") or {}).items():
+        worse = [model["name"] for model in models if name in model["worse_than"]]
+        least = f"Not better than {name}: {words.listing(worse)}." if worse else f"Every model is better than {name}."
+        told = f"{row['model']}, which never saw these series" if row.get("model") else WORDS.get(name, "")
+        windows, every = row.get("windows"), metrics.get("windows")
+        if windows and every and windows < every:
+            told += f"; compared on {windows} of {words.count(every, 'window')}"
+        sentences.append(f"{least} ({told})" if told else least)
+    return [*sentences, *(f"No {name} forecast: {why}." for name, why in (metrics.get("not_judged") or {}).items())]
 
 
 def _ahead(found: ForecastingResults) -> str:

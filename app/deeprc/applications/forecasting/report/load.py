@@ -36,12 +36,21 @@ def read(folder: Path | None) -> ForecastingResults | None:
     check_kinds(metrics, {"windows": int, "target": str, "dataset": str, "unit": str}, where=folder / METRICS)
     check_kinds(
         metrics,
-        {"step": str, "ahead": str, "season": int, "season_length": str, "series": dict},
+        {
+            "step": str,
+            "ahead": str,
+            "season": int,
+            "season_length": str,
+            "series": dict,
+            "references": dict,
+            "not_judged": dict,
+        },
         where=folder / METRICS,
     )
-    for kind, figures in (("models", (*MEASURES, "parameters")), ("naive", MEASURES)):
-        for name, row in metrics[kind].items():
-            check_kinds(row, dict.fromkeys(figures, float), where=folder / METRICS, key=f"{kind}.{name}")
+    for kind, figures in (("models", (*MEASURES, "parameters")), ("naive", MEASURES), ("references", MEASURES)):
+        for name, row in (metrics.get(kind) or {}).items():
+            kinds = dict.fromkeys(figures, float) | {"worse_than": list, "model": str, "windows": int}
+            check_kinds(row, kinds, where=folder / METRICS, key=f"{kind}.{name}")
     for name, row in (metrics.get("series") or {}).items():
         check_kinds(row, {"models": dict, "naive": dict}, where=folder / METRICS, key=f"series.{name}")
         for kind in ("models", "naive"):

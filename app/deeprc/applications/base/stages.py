@@ -1,0 +1,33 @@
+"""A pipeline's stages, started here one by one as a workflow's jobs start them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+from deeprc.core.errors import DeepRCError
+
+
+def stage(name: str, *arguments: object, threads: int, say: Callable[[str], None]) -> None:
+    """Run `python -m name`; `say` hears each line that it prints.
+
+    Raises
+    ------
+    DeepRCError
+        Where it fails, with its last words.
+    """
+    command = [sys.executable, "-P", "-m", name, *map(str, arguments)]
+    count = str(threads)
+    environment = {**os.environ, "OMP_NUM_THREADS": count, "POLARS_MAX_THREADS": count}
+    lines = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            say(lines[-1])
+    if process.returncode:
+        last = "\n".join(lines[-10:])
+        raise DeepRCError(f"the stage failed (exit {process.returncode})", where=name, found=last)

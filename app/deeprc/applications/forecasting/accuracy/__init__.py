@@ -1,0 +1,1 @@
+"""Accuracy beside published rows: `deeprc bench accuracy`."""

@@ -1,0 +1,80 @@
+"""What models of the zoo see of their windows, and what they make small."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from deeprc.applications.forecasting.network import Forecaster, forecast, windows
+from deeprc.applications.forecasting.series import load
+from deeprc.applications.forecasting.timesnet import Inception
+from deeprc.applications.forecasting.zoo import ZOO
+from deeprc.core.errors import InputError
+from deeprc.learning.torch.loop import make_deterministic
+from samples.series import made_up
+
+
+@pytest.fixture(scope="module")
+def series(prepared):
+    return load(prepared)
+
+
+@pytest.mark.parametrize("name", [name for name, model in ZOO.items() if model.joint])
+def test_a_joint_model_sees_all_series_of_a_time_and_none_of_another(name):
+    """Whatever origins are asked for, in any order; the other series' past counts, other times do not."""
+    make_deterministic(1, 1)
+    series = made_up(4, 9, 0)
+    network = Forecaster(name, ZOO[name].options, series.meta)
+    asked = np.array([95, 30, 31, 90])  # the second series at 30 and 35, the first at 30 and 31
+    found = forecast(network, series, asked)
+    assert np.allclose(found[[1]], forecast(network, series, asked[[1]]), atol=1e-5)
+    changed = {row: replace(series, y=series.y + (np.arange(120) == row) * np.float32(3)) for row in (85, 22)}
+    moved = {row: np.abs(forecast(network, other, asked) - found).max(1) > 1e-4 for row, other in changed.items()}
+    assert moved[85].tolist() == [False, True, True, True]  # 25 rows into series b, in the past of 30 and 31, not of 35
+    assert moved[22].tolist() == [False, True, True, True]  # 22 rows into a
+    with pytest.raises(InputError, match="do not begin and end at the same times"):
+        forecast(network, replace(series, bounds=np.array([[0, 58, 59, 60], [60, 117, 119, 120]])), asked)
+
+
+def test_kernels_computed_as_one_are_the_mean_of_all():
+    make_deterministic(1, 1)
+    layer = Inception(3, 5, 6)
+    for kernel in layer.kernels:
+        torch.nn.init.normal_(kernel.bias)
+    for rows, columns in ((1, 20), (2, 9), (13, 15)):
+        picture = torch.randn(2, 3, rows, columns)
+        each = torch.stack([kernel(picture) for kernel in layer.kernels]).mean(0)
+        assert torch.allclose(layer(picture), each, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["mae", "mse", "huber"])
+def test_each_loss_is_what_it_says_and_counts_usable_rows_alone(kind):
+    """Forecasts of nothing but 0 beside 3, 0.25, -5 and a row that does not count."""
+    network = Forecaster("DLinear", {}, {"horizon": 4, "input_size": 3}, loss=kind, level="none")
+    for parameter in network.parameters():
+        torch.nn.init.zeros_(parameter)
+    batch = {"past": torch.randn(1, 3), "y": torch.tensor([[3.0, 0.25, -5.0, 9.0]]), "history": None, "future": None}
+    batch["mask"] = torch.tensor([[1.0, 1.0, 1.0, 0.0]])
+    expected = {"mae": (3 + 0.25 + 5) / 3, "mse": (9 + 0.0625 + 25) / 3, "huber": (1.375 + 0.03125 + 2.375) / 3}[kind]
+    assert network.loss(batch).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("level", ["last", "mean", "none"])
+def test_levels_shift_forecasts_with_their_windows(series, level):
+    """A model that knows the level sees none of a shift of all; one that is told nothing does."""
+    make_deterministic(1, 1)
+    network = Forecaster("DLinear", {}, series.meta, level=level)
+    batch = windows(series, series.origins("train")[:4])
+    with torch.inference_mode():
+        change = network({**batch, "past": batch["past"] + 5}) - network(batch)
+    assert torch.allclose(change, torch.full_like(change, 5.0), atol=1e-4) == (level != "none")
+
+
+def test_who_is_not_told_the_calendar_does_not_see_it(series):
+    make_deterministic(1, 1)
+    told, untold = (Forecaster("NHITS", {}, series.meta, calendar=calendar) for calendar in (True, False))
+    batch = windows(series, series.origins("train")[:4])
+    other = {**batch, "future": batch["future"] + 1}
+    with torch.inference_mode():
+        assert torch.equal(untold(batch), untold(other)) and not torch.equal(told(batch), told(other))

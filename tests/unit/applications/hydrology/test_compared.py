@@ -1,0 +1,30 @@
+"""One network for all basins beside one for each: what `deeprc bench basins` makes of the metrics of both."""
+
+from deeprc.applications.hydrology.compared import compared, table
+
+
+def figures(nse: float | None, kge: float, **more) -> dict:
+    return {"nse": nse, "kge": kge, "rmse": 1.0, "bias": 0.1, "days": 274, **more}
+
+
+REFERENCES = {"climatology": figures(0.2, 0.1), "persistence": figures(0.9, 0.95)}
+
+
+def test_a_basin_has_both_networks_and_both_references():
+    regional = figures(0.7, 0.6, references=REFERENCES, train=figures(0.9, 0.9))
+    assert compared(regional, figures(None, 0.4, references=REFERENCES)) == {
+        "days": 274,
+        "regional": {"nse": 0.7, "kge": 0.6},
+        "own": {"nse": None, "kge": 0.4},
+        "climatology": {"nse": 0.2, "kge": 0.1},
+        "persistence": {"nse": 0.9, "kge": 0.95},
+    }
+
+
+def test_the_table():
+    basin = compared(figures(0.7123, 0.6, references=REFERENCES), figures(None, 0.4))
+    assert table({"basins": {"01022500": basin}}).splitlines() == [
+        "| basin | days | regional | own | climatology | persistence |",
+        "|---|---|---|---|---|---|",
+        "| `01022500` | 274 | 0.712 / 0.600 | – / 0.400 | 0.200 / 0.100 | 0.900 / 0.950 |",
+    ]

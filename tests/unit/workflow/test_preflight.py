@@ -1,0 +1,82 @@
+"""What the checks have found is held against the options of later stages, at every start, before anything queues."""
+
+from datetime import datetime
+
+import polars as pl
+import pytest
+
+from deeprc.applications.config import load_config
+from deeprc.applications.forecasting.grid import Grid
+from deeprc.applications.forecasting.step import HOUR, TimeStep
+from deeprc.applications.hydrology.alone import alone
+from deeprc.core.files import write_json
+from deeprc.core.fingerprint import KEY, part_of
+from deeprc.workflow import preflight
+from deeprc.workflow.expected import expected
+
+
+def started(tmp_path, options: dict, **checked) -> None:
+    """A start of one pipeline whose data were checked before, and found to be as `checked` says."""
+    (name,) = options
+    data = tmp_path / "data.csv"
+    data.write_text("date,y\n")
+    config = load_config({"pipelines": [name], "results": str(tmp_path), name: {"path": str(data), **options[name]}})
+    (tmp_path / name).mkdir(exist_ok=True)
+    write_json(
+        tmp_path / name / "check.json", {**checked, KEY: part_of(expected(config)[config.applications()[0].name])}
+    )
+    preflight.run(config, lambda line: None)
+
+
+OWN = {"dataset": "csv", "columns": {"date": "d", "discharge": "q", "rain": "p"}, "discharge_unit": "mm/day"}
+
+
+def test_an_entity_aware_network_of_a_lone_basin_is_refused_before_anything_queues(tmp_path):
+    """Also where the data were checked for another network; what has no lone basin, or another network, goes on."""
+    aware = {"hydrology": {**OWN, "variant": "entity-aware"}}
+    with pytest.raises(preflight.PreflightError) as error:
+        started(tmp_path, aware, alone=["fulda"])
+    assert str(error.value).splitlines() == [
+        "nothing was started, and earlier results are as they were",
+        "REFUSED: the river data",
+        "  | an entity-aware network is for several basins: their attributes open its gates",
+        "  |   found: fulda: without its like, with a network of its own",
+        "  |   expected: basins with the same inputs and the same unit",
+        "  |   fix: take the variant small, or leave it out (key 'basins')",
+    ]
+    started(tmp_path, aware, alone=[])
+    started(tmp_path, {"hydrology": OWN}, alone=["fulda"])
+
+
+def test_series_of_other_times_are_refused_to_a_joint_model_alone(tmp_path):
+    own = {"dataset": "csv", "time": "date", "target": "y"}
+    with pytest.raises(preflight.PreflightError, match="iTransformer forecasts all series together") as error:
+        started(tmp_path, {"forecasting": {**own, "models": ["NHITS", "iTransformer"]}}, apart=["a", "b"])
+    assert "  |   found: a and b" in str(error.value)
+    started(tmp_path, {"forecasting": {**own, "models": ["NHITS"]}}, apart=["a", "b"])
+    started(tmp_path, {"forecasting": {**own, "models": ["iTransformer"]}}, apart=None)
+
+
+def test_lone_basins_are_those_of_whose_kind_there_is_no_other():
+    assert alone({"a": ("mm", "rain"), "b": ("mm", "rain"), "c": ("m3/s", "rain")}) == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("first", "length", "apart"),
+    [((2020, 1, 1), 50, None), ((2020, 1, 2), 50, ["a", "c"]), ((2020, 1, 1), 49, ["a", "c"])],
+)
+def test_series_are_apart_where_they_begin_or_end_at_other_times(first, length, apart):
+    rows = [("a", datetime(2020, 1, 1), 50), ("b", datetime(2020, 1, 1), 50), ("c", datetime(*first), length)]
+    begins = [0, 50, 100]
+    series = [
+        {
+            "id": name,
+            "first": begin,
+            "begin": at,
+            "val": at + rows * 6 // 10,
+            "test": at + rows * 8 // 10,
+            "end": at + rows,
+        }
+        for (name, begin, rows), at in zip(rows, begins, strict=True)
+    ]
+    assert Grid(TimeStep(us=HOUR), 24, pl.DataFrame(series), []).apart == apart
