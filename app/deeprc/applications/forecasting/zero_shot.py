@@ -84,7 +84,10 @@ def zero_shot_forecast(series: Series, numbers: np.ndarray, say: Callable[[str],
 
 def _model():
     import fracast
+    import torch
     from fracast.inference import FracastModel
+
+    torch.set_num_threads(1)  # the stage has one core
 
     weights = Path(fracast.__file__).parent / "weights" / "model.safetensors"
     if version(PACKAGE) != VERSION or not weights.is_file() or sha256(weights) != WEIGHTS:
