@@ -12,11 +12,12 @@ from weakref import WeakKeyDictionary
 import polars as pl
 
 from deeprc.core.errors import InputError
-from deeprc.frames.agreement import ARGUMENTS, describe
+from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.io import _read_file
 from deeprc.frames.lazy.cuts import NEAR, Cut, overlaps
 from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, ONE, Deal, Size, hashed, width
+from deeprc.frames.lazy.drift import like, united
 from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.footers import KINDS, Footer, Range, in_order
 from deeprc.frames.lazy.listing import Listing, listed
@@ -120,7 +121,7 @@ class Files:
         return rows.select(columns), deal, size
 
     def _all(self) -> pl.LazyFrame:
-        if self.files and not self.values.width:
+        if self.files and not self.values.width and all(each.schema == self.schema for each in self.footers):
             return KINDS[self.kind].scan(list(self.files))
         return self._concat([self._file(file, 0, sum(self.footers[file].groups)) for file in range(len(self.files))])
 
@@ -163,6 +164,9 @@ class Files:
         scan = KINDS[self.kind].scan([self.files[file]])
         if end - first < sum(self.footers[file].groups):
             scan = scan.slice(first, end - first)
+        stored = {name: kind for name, kind in self.schema.items() if name not in self.values.columns}
+        if (has := self.footers[file].schema) != pl.Schema(stored):
+            scan = like(scan, has, stored)
         return scan.with_columns(
             pl.lit(column[file], dtype=column.dtype).alias(column.name) for column in self.values
         ).select(self.schema.names())
@@ -212,21 +216,18 @@ def _read(path: str, kind: str, listing: Listing, comm: Communicator) -> Files:
     known = {at: footer for share in comm.allgather(mine) for at, footer in share.items()}
     footers = tuple(known[at] for at in range(count))
     with comm.together():
-        for file, footer in zip(found, footers, strict=True):
-            if footer.schema != footers[0].schema:
-                raise InputError(
-                    "the columns differ from those of the first file",
-                    where=file,
-                    found=describe(footer.schema),
-                    expected=f"{describe(footers[0].schema)} ({found[0]})",
-                    fix="write the files alike",
-                )
-        both = sorted(set(footers[0].schema) & set(listing.values.columns))
+        schema = united([footer.schema for footer in footers], found)
+        alike = {name for name in schema if all(footer.schema.get(name) == schema[name] for footer in footers)}
+        footers = tuple(
+            replace(footer, ranges={name: each for name, each in footer.ranges.items() if name in alike})
+            for footer in footers
+        )
+        both = sorted(set(schema) & set(listing.values.columns))
         if both:
             raise InputError(
                 f"column {both[0]!r} stands in the files and in the names of their folders",
                 where=found[0],
                 fix="rename the column, or read the files by a pattern without these folders",
             )
-    schema = pl.Schema({**footers[0].schema, **listing.values.schema})
+    schema = pl.Schema({**schema, **listing.values.schema})
     return Files(path, kind, schema, found, footers, listing.values)
