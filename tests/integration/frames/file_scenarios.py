@@ -13,7 +13,7 @@ from agreeing import COMM, fails, gathered, mine, scenarios_of
 
 from deeprc.core.errors import DeepRCError, InputError
 from deeprc.core.files import StorageError
-from deeprc.frames import Frame
+from deeprc.frames import Frame, scan_parquet
 
 FOLDER = Path(sys.argv[1])
 
@@ -111,6 +111,34 @@ def unreadable_files_fail_on_every_rank() -> None:
     COMM.barrier()
     with fails(DeepRCError, "1.parquet", "cannot read"):
         Frame.read_parquet(folder, COMM)
+
+
+def damaged_files_among_good_ones_fail_a_scan_on_every_rank() -> None:
+    folder = FOLDER / "damaged"
+    if COMM.rank == 0:
+        folder.mkdir()
+    COMM.barrier()
+    with fails(InputError, "damaged is empty"):
+        scan_parquet(folder, COMM)
+    good = FOLDER / "good.parquet"
+    if COMM.rank == 0:
+        pl.DataFrame({"row": range(90_000)}).write_parquet(folder / "0.parquet", row_group_size=9_000)
+        good.write_bytes((folder / "0.parquet").read_bytes())
+    COMM.barrier()
+    whole = good.read_bytes()
+    overwritten = whole[:2000] + bytes(len(whole) - 6000) + whole[-4000:]
+    half = whole[: len(whole) // 2]  # as of a file that is still being written
+    for content, kind, said in (
+        (b"no parquet", InputError, "1.parquet: cannot read this file"),
+        (b"", InputError, "1.parquet: cannot read this file"),
+        (half, InputError, "1.parquet: cannot read this file"),
+        (overwritten, DeepRCError, "orrupt"),  # its footer is right, what it tells of is not
+    ):
+        if COMM.rank == 0:
+            (folder / "1.parquet").write_bytes(content)
+        COMM.barrier()
+        with fails(kind, "rank", said):
+            scan_parquet(folder, COMM).collect()
 
 
 def a_failing_rank_leaves_the_old_folder() -> None:
