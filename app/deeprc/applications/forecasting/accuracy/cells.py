@@ -159,7 +159,13 @@ def errors(series, origins: np.ndarray, yhat: np.ndarray) -> dict[str, float]:
 
 
 def _of(source: EttFile, cell: Cell, threads: int) -> str:
-    return _key(source.sha256, cell.data.model_dump_json(), cell.name, cell.train.model_dump_json(), str(threads))
+    return _key(
+        source.sha256,
+        cell.data.model_dump_json(),
+        cell.name,
+        cell.train.model_dump_json(exclude_none=True),
+        str(threads),
+    )
 
 
 def _key(*parts: str) -> str:
