@@ -90,7 +90,9 @@ def test_one_that_waits_is_cancelled_and_so_is_the_pilot_of_a_machine_that_went_
     folder, snakemake, deeprc = run
     monkeypatch.setenv("SLURM_CONF", str(cluster.conf))
     (folder / "go").unlink(missing_ok=True)
-    held = cluster.call("sbatch", "--parsable", "--exclusive", "--nodes=2", "--wrap", "sleep 1000").strip()
+    held = cluster.call(
+        "sbatch", "--parsable", "--exclusive", "--output=/dev/null", "--nodes=2", "--wrap", "sleep 1000"
+    ).strip()
     try:
         code, told = finish(snakemake("failed.txt", detach=True), BEGIN)
         assert code == 0, told

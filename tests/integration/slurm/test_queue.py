@@ -58,7 +58,7 @@ def test_an_account_and_a_queue_are_given_to_slurm_and_reserved_cores_left_alone
         wait_for(lambda: outcomes.extend(pilot.outcomes()) or len(outcomes) == 2 or pilot.allocation.ended, BEGIN)
         before = pilot.allocation.why
         cluster.call("scontrol", "update", f"nodename={node}", "state=resume")
-        cluster.call("sbatch", "--partition=urgent", "--nodes=2", "--exclusive", "--wrap", "true")
+        cluster.call("sbatch", "--partition=urgent", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap", "true")
         wait_for(lambda: pilot.allocation.look_after() or pilot.allocation.ended, 60)
         assert pilot.allocation.why == "Slurm has ended its job for another one (preemption)"
     finally:
