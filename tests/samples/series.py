@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from deeprc.applications.forecasting.config import DataConfig
 from deeprc.applications.forecasting.series import Series
+from deeprc.learning.mapped import Mapped
 
 CONFIG = DataConfig(dataset="csv", time="ds", target="y", horizon=6, input_size=12, split=(0.6, 0.2), max_gap=2)
 SERIES = {"ç": (62, datetime(1990, 5, 1)), "a": (90, datetime(1995, 1, 31)), "B": (151, datetime(1991, 12, 1))}
@@ -39,21 +41,18 @@ def made_up(horizon: int, input_size: int, covariates: int) -> Series:
     """Noise in two series of 60 rows, with so many covariates of the past, and of the future."""
     chance, rows = np.random.default_rng(1), 120
     names = [f"x:{index}" for index in range(covariates)]
+    ahead = [f"f:{index}" for index in range(covariates)]
+    numbers = {name: chance.normal(size=rows).astype(np.float32) for name in ("y", *names, *ahead)}
+    times = (np.arange(rows) % 60).astype("datetime64[us]")
     return Series(
-        y=chance.normal(size=rows).astype(np.float32),
-        usable=np.ones(rows, bool),
-        observed=np.ones(rows, bool),
-        y_raw=chance.normal(size=rows),
-        history=chance.normal(size=(rows, covariates)).astype(np.float32),
-        future=chance.normal(size=(rows, covariates)).astype(np.float32),
-        ds=(np.arange(rows) % 60).astype("datetime64[us]"),
+        rows=Mapped(pa.table({**numbers, "usable": np.ones(rows, bool), "ds": times})),
         bounds=np.array([[0, 58, 59, 60], [60, 118, 119, 120]]),
         scale=np.array([[0.0, 1.0], [5.0, 2.0]]),
         meta={
             "horizon": horizon,
             "input_size": input_size,
             "history": names,
-            "future": names,
+            "future": ahead,
             "series": [{"id": "a"}, {"id": "b"}],
         },
     )

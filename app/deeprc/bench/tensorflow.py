@@ -102,10 +102,12 @@ class _Years:
         self.model = _network()
         self.rows = np.arange(1 << 20)
         self.signature = [tf.TensorSpec((None, DAYS, COLUMNS), tf.float32), tf.TensorSpec((None,), tf.float32)]
-        self._data = _data(batch)
+        self._data = [tf.constant(one) for one in _data(batch)]
 
-    def inputs(self, samples: np.ndarray) -> tuple[np.ndarray, ...]:
-        return tuple(one[: len(samples)] for one in self._data)
+    def inputs(self, samples):
+        from deeprc.learning.tensorflow.backend import tf
+
+        return tuple(one[: tf.size(samples)] for one in self._data)
 
     def loss(self, windows, wanted):
         from deeprc.learning.tensorflow.backend import tf

@@ -191,6 +191,22 @@ def kept(figures: dict, output: Path | None) -> dict:
     return figures
 
 
+@app.command("step")
+def bench_step(
+    batch: Annotated[int, typer.Option(min=1, help="windows of a step")] = 64,
+    steps: Annotated[int, typer.Option(min=2, max=600, help="steps of a turn; both loops take turns")] = 40,
+    turns: Annotated[int, typer.Option(min=1)] = 5,
+    as_json: Json = False,
+) -> None:
+    """A step of our training on windows of mapped Arrow files, beside a plain loop on tensors in memory.
+
+    Example: `deeprc bench step --json`
+    """
+    from deeprc.bench import step
+
+    show(step.run(batch, steps, turns), as_json)
+
+
 def show(figures: dict, as_json: bool) -> None:
     """Print figures as JSON, or as lines of `name value`, nested names joined by dots."""
     if as_json:

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from deeprc.core.errors import InputError
-from deeprc.frames import io
+from deeprc.frames import io, tensors
 from deeprc.frames import join as joining
 from deeprc.frames.agreement import ARGUMENTS, COLUMNS, describe
 from deeprc.frames.communicator import Communicator
@@ -242,6 +242,17 @@ class Frame:
     def to_arrow(self) -> pa.Table:
         """This rank's rows."""
         return to_table(self.local)
+
+    def to_torch(self, columns: Sequence[str] | None = None) -> dict:
+        """This rank's rows of columns of numbers (all, when left out) as tensors [rows], in the memory of the frame.
+
+        Clone a tensor before you change it in place: its memory may be that of a file, which cannot be written to.
+        """
+        return tensors.to_torch(self.local, columns, self.comm)
+
+    def to_tensorflow(self, columns: Sequence[str] | None = None) -> dict:
+        """The same for TensorFlow, which takes memory that begins at a multiple of 64 bytes: the rest is copied."""
+        return tensors.to_tensorflow(self.local, columns, self.comm)
 
     def write_parquet(self, folder: str | Path) -> None:
         """Write a folder of Parquet files, one per rank (`part-00000.parquet`, …).

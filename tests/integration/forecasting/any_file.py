@@ -141,7 +141,8 @@ def stages_do_it(file: File, folder: Path) -> None:
 def look_at(folder: Path) -> None:
     """The prepared series are finite; where there is one rank, every fifth goes through a model, too."""
     series = load(folder / "prepared")
-    for inputs in (series.y, series.history, series.future):
+    for name in ("y", *series.meta["history"], *series.meta["future"]):
+        inputs = series.rows.column(name)
         assert inputs.dtype == np.float32
         assert np.isfinite(inputs).all()
         assert np.abs(inputs).max(initial=0) < 1e12

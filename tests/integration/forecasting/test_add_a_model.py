@@ -7,7 +7,7 @@ import torch
 
 from deeprc.applications.forecasting import zoo
 from deeprc.applications.forecasting.config import ForecastingConfig
-from deeprc.applications.forecasting.network import Forecaster, windows
+from deeprc.applications.forecasting.network import Forecaster, Windows
 from deeprc.applications.forecasting.series import load
 from deeprc.learning.torch.loop import make_deterministic
 
@@ -24,7 +24,7 @@ def test_the_entry_of_the_page_works(prepared, monkeypatch):
     series = load(prepared)
     make_deterministic(1, 1)
     network = Forecaster("TiDE", added["TiDE"].options, series.meta)
-    batch = windows(series, series.origins("train")[:64])
+    batch = Windows(series, series.origins("train")[:64])
     before = network.loss(batch).item()
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
     for _ in range(15):

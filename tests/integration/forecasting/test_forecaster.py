@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from deeprc.applications.forecasting.network import Forecaster, forecast, windows
+from deeprc.applications.forecasting.network import Forecaster, Windows, forecast
 from deeprc.applications.forecasting.series import load
 from deeprc.applications.forecasting.timesnet import Inception
 from deeprc.applications.forecasting.zoo import ZOO
@@ -65,7 +65,7 @@ def test_levels_shift_forecasts_with_their_windows(series, level):
     """A model that knows the level sees none of a shift of all; one that is told nothing does."""
     make_deterministic(1, 1)
     network = Forecaster("DLinear", {}, series.meta, level=level)
-    batch = windows(series, series.origins("train")[:4])
+    batch = Windows(series, series.origins("train")[:4])
     with torch.inference_mode():
         change = network({**batch, "past": batch["past"] + 5}) - network(batch)
     assert torch.allclose(change, torch.full_like(change, 5.0), atol=1e-4) == (level != "none")
@@ -74,7 +74,7 @@ def test_levels_shift_forecasts_with_their_windows(series, level):
 def test_who_is_not_told_the_calendar_does_not_see_it(series):
     make_deterministic(1, 1)
     told, untold = (Forecaster("NHITS", {}, series.meta, calendar=calendar) for calendar in (True, False))
-    batch = windows(series, series.origins("train")[:4])
+    batch = Windows(series, series.origins("train")[:4])
     other = {**batch, "future": batch["future"] + 1}
     with torch.inference_mode():
         assert torch.equal(untold(batch), untold(other)) and not torch.equal(told(batch), told(other))

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from deeprc.applications.forecasting.config import DataConfig, ForecastingConfig
-from deeprc.applications.forecasting.network import Forecaster, forecast, windows
+from deeprc.applications.forecasting.network import Forecaster, Windows, forecast
 from deeprc.applications.forecasting.series import load
 from deeprc.applications.forecasting.zoo import ZOO
 from deeprc.core.errors import ConfigError
@@ -41,7 +41,7 @@ def test_model_learns(series, name):
     """Twenty steps on one batch must lower its loss; the forecast has a value for each window and hour."""
     make_deterministic(1, 1)
     network = Forecaster(name, ZOO[name].options, series.meta)
-    batch = windows(series, series.origins("train")[:320:10])
+    batch = Windows(series, series.origins("train")[:320:10])
     optimizer = torch.optim.Adam(network.parameters(), 5e-3)
     network.eval()
     with torch.inference_mode():
@@ -66,10 +66,11 @@ def test_forecast_of_a_window_does_not_depend_on_the_others_nor_on_the_future(se
     origins = series.origins("train")[:8]
     together, alone = forecast(network, series, origins), forecast(network, series, origins[3:4])
     assert np.allclose(together[3], alone[0], atol=1e-4)
-    batch = windows(series, origins)
+    batch = Windows(series, origins)
     with torch.inference_mode():
-        blind = network({**batch, "y": torch.full_like(batch["y"], 1e6)})
-        assert torch.equal(network(batch), blind)
+        blind = Windows(series, origins)
+        blind["y"] = torch.full_like(batch["y"], 1e6)
+        assert torch.equal(network(batch), network(blind))
 
 
 @pytest.mark.parametrize("ranks", [2, 3])
@@ -103,7 +104,7 @@ def test_the_smallest_windows_work_or_are_refused_by_name(name):
             first = series.together(origins) if ZOO[name].joint else origins
             optimizer = torch.optim.Adam(network.parameters(), 1e-3)
             network.train()
-            loss = network.loss(windows(series, first))
+            loss = network.loss(Windows(series, first))
             loss.backward()
             optimizer.step()
             yhat = forecast(network, series, origins)
@@ -113,12 +114,13 @@ def test_the_smallest_windows_work_or_are_refused_by_name(name):
 
 def test_windows_are_cut_as_promised(series):
     origin = int(series.origins("train")[5])
-    batch = windows(series, np.array([origin]))
+    batch = Windows(series, np.array([origin]))
     assert np.array_equal(batch["past"][0], series.y[origin - 36 : origin])
     assert np.array_equal(batch["y"][0], series.y[origin : origin + 12])
     assert np.array_equal(batch["mask"][0], series.usable[origin : origin + 12])
-    assert np.array_equal(batch["history"][0], series.history[origin - 36 : origin])
-    assert np.array_equal(batch["future"][0], series.future[origin - 36 : origin + 12])
+    for name, end in (("history", origin), ("future", origin + 12)):
+        columns = [series.rows.column(column)[origin - 36 : end] for column in series.meta[name]]
+        assert np.array_equal(batch[name][0], np.stack(columns, axis=1))
 
 
 def test_parts_do_not_overlap_and_training_sees_no_later_part(series):

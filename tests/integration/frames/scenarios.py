@@ -18,6 +18,7 @@ import file_scenarios
 import lazy_scenarios
 import numpy as np
 import polars as pl
+import tensor_scenarios
 from agreeing import COMM, fails, gathered, mine, scenarios_of
 
 from deeprc.core.errors import InputError
@@ -214,7 +215,7 @@ def dictionaries_in_lists_and_structs_meet() -> None:
 
 
 SCENARIOS = scenarios_of(globals(), but=())
-PARTS = failing_scenarios, file_scenarios, lazy_scenarios
+PARTS = failing_scenarios, file_scenarios, lazy_scenarios, tensor_scenarios
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ from deeprc.applications.hydrology.config import TrainConfig
 from deeprc.applications.hydrology.prepared import Prepared
 from deeprc.applications.hydrology.samples import make_samples
 from deeprc.learning.config import How
+from deeprc.learning.ledger import Ledger
 from deeprc.learning.peers import Alone, Peers
 
 WINDOW = 8
@@ -47,7 +49,7 @@ def trained(
 ):  # fmt: skip
     """Train on some of the basins; samples, network, what happened, simulation, training.
 
-    `before` is called before each reading of samples, with its number.
+    `before` is called before each note in the ledger, with its number.
     """
     from deeprc.applications.hydrology.fit import DischargeProblem, simulate, train
     from deeprc.applications.hydrology.network import build
@@ -59,15 +61,15 @@ def trained(
     problem = DischargeProblem(
         build(config, samples.window, samples.width, samples.static.shape[1]), samples, config.loss
     )
-    inputs, read = problem.inputs, []
+    note, noted = Ledger.note, []
 
-    def watched(numbers: np.ndarray):
-        before(len(read))
-        read.append(numbers)
-        return inputs(numbers)
+    def watched(*told: object) -> None:
+        before(len(noted))
+        noted.append(None)
+        note(*told)
 
-    problem.inputs = watched
-    training, told = train(
-        problem, config, peers, name=config.variant, how=How(checkpoint_steps=3), facts={}, checkpoints=checkpoints
-    )
+    with patch.object(Ledger, "note", watched):
+        training, told = train(
+            problem, config, peers, name=config.variant, how=How(checkpoint_steps=3), facts={}, checkpoints=checkpoints
+        )
     return samples, problem.model, told, simulate(problem.model, samples, problem.target, peers), training

@@ -1,17 +1,23 @@
 """The networks and the training loop, in TensorFlow, at tiny sizes."""
 
+import itertools
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+import torch
 
 from deeprc.applications.hydrology.config import VARIANTS, TrainConfig
 from deeprc.applications.hydrology.metrics import nse
 from deeprc.applications.hydrology.samples import make_samples
 from deeprc.core.errors import ConfigError
 from deeprc.learning.finite import NotFiniteError
+from deeprc.learning.mapped import mapped
+from samples.mappings import mapped_file
 
 sys.path.append(str(Path(__file__).parent))  # last: it must not hide our conftest
 from reservoirs import reservoirs as two_reservoirs
@@ -146,3 +152,57 @@ def test_two_ranks_learn_as_one_and_one_goes_on_where_two_were_asked_to_end(mpir
     done = mpirun(2, [Path(__file__).with_name("on_ranks.py"), tmp_path], timeout=550)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "all is equal" in done.stdout
+
+
+@pytest.mark.parametrize("cuts", [(), (100, 101, 700)])
+def test_what_a_network_learns_of_is_cut_out_of_the_mapped_files(reservoirs, tmp_path, cuts):
+    """By a graph, which sees what is written to the mapped memory: it has no copy."""
+    from deeprc.applications.hydrology.fit import DischargeProblem
+    from deeprc.applications.hydrology.network import build
+    from deeprc.learning.sampler import Sampler
+    from deeprc.learning.tensorflow.ahead import Ahead
+    from deeprc.learning.tensorflow.backend import tf
+    from deeprc.learning.tensorflow.mapped import WindowCut
+
+    table = reservoirs.frame.to_arrow()
+    for part, (begin, end) in enumerate(itertools.pairwise((0, *cuts, len(table)))):
+        with pa.ipc.new_file(tmp_path / f"part-{part:05d}.arrow", table.schema) as file:
+            file.write_table(table[begin:end].combine_chunks())
+    rows = mapped(tmp_path, gaps=True)
+    files = [mapped_file(piece.values) for piece in rows.pieces("prcp")]
+    assert files == sorted(tmp_path.glob("part-*.arrow")) and len(files) == len(cuts) + 1
+    samples, _ = make_samples(replace(reservoirs, mapped=rows), ["brook", "river"])
+    network = build(TrainConfig(units=2), samples.window, samples.width, samples.static.shape[1])
+    problem = DischargeProblem(network, samples, "nse")
+
+    def read() -> np.ndarray:
+        _, parts = Ahead(problem.inputs, Sampler(len(problem.ends), seed=1), 200, 2, range(2)).take()
+        return np.concatenate([windows for _, (windows, *_) in parts])
+
+    ends = problem.ends[Sampler(len(problem.ends), seed=1).take(200).samples]
+    windows = read()
+    np.testing.assert_array_equal(windows, samples.windows(ends))
+    (lent,) = WindowCut(rows, ["prcp"], samples.window).columns
+    memory = [torch.from_dlpack(tf.experimental.dlpack.to_dlpack(tensor))[skipped:] for tensor, skipped in lent]
+    assert [one.data_ptr() for one in memory] == [piece.values.ctypes.data for piece in rows.pieces("prcp")]
+    memory[0].mul_(2)
+    changed = read()
+    assert not np.array_equal(changed, windows)
+    np.testing.assert_array_equal(changed, samples.windows(ends))
+
+
+def test_a_frame_lends_tensorflow_what_begins_at_64_bytes_and_copies_the_rest():
+    """TensorFlow computes with nothing else: it would end the process."""
+    from deeprc.frames import Communicator, Frame
+    from deeprc.learning.tensorflow.backend import tf
+
+    memory = np.zeros(2000)
+    first = -memory.ctypes.data % 64 // 8
+    for skipped in (0, 1):
+        values = memory[first + skipped :][:1000]
+        values[:] = np.arange(1000)
+        table = pa.table([pa.Array.from_buffers(pa.float64(), 1000, [None, pa.py_buffer(values)])], names=["x"])
+        tensor = Frame.from_arrow(table, Communicator.world()).to_tensorflow(["x"])["x"]
+        assert float(tf.reduce_sum(tf.tanh(tensor) * 0 + tensor)) == 499_500
+        lent = torch.from_dlpack(tf.experimental.dlpack.to_dlpack(tensor)).data_ptr() == values.ctypes.data
+        assert lent is (skipped == 0)

@@ -5,6 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from deeprc.bench import step
 from deeprc.bench.synchronisation import NETWORKS
 from deeprc.learning.synchronisation import KEYS
 
@@ -63,3 +66,12 @@ def test_it_tells_what_each_way_of_synchronisation_costs(tmp_path):
         slow = [figures["modelled_step_ms"][name] for name in NETWORKS]
         assert slow == sorted(slow) and slow[0] > figures["step_ms"], kind
     assert told["kinds"]["fp16"]["across"] < 0.6 * told["kinds"]["allreduce"]["across"]
+
+
+def test_it_tells_what_our_loop_adds_to_a_step():
+    told = step.run(batch=4, steps=3, turns=1)
+    assert {*told["networks"]} == {*step.NETWORKS}
+    for figures in told["networks"].values():
+        for key, ratio in (("step_ms", "ratio"), ("cpu_ms", "cpu_ratio")):
+            assert figures[key].keys() == {"ours", "plain"} and min(figures[key].values()) > 0
+            assert figures[ratio] == pytest.approx(figures[key]["ours"] / figures[key]["plain"], rel=0.05)

@@ -54,6 +54,7 @@ hours = [f"{start + timedelta(hours=i)},{r * 9},{q}" for i, (r, q) in enumerate(
 stage("hydrology.prepare", "--config", "{}", "--out", folder / "h", folder / "river.csv")
 stage("forecasting.prepare", "--data", folder / "load.csv", "--config", '{"dataset": "ett"}', "--out", folder / "f")
 data, series = read_prepared(folder / "h"), load(folder / "f")
+inputs = ["y", *series.meta["history"], *series.meta["future"]]
 samples, scaler = make_samples(data, ["river"])
 frame = data.frame
 seasons = climatology(
@@ -64,8 +65,8 @@ print(json.dumps({
     "forecasting metrics": scores(obs, sim, seasonal_scale(obs, 24)),
     "hydrology prepared": files(folder / "h"),
     "forecasting prepared": files(folder / "f"),
-    "series": digest(series.y, series.history, series.future, series.y_raw),
+    "series": digest(*(series.rows.column(name) for name in inputs), series.y_raw),
     "climatology": digest(seasons),
-    "windows": [digest(samples.weather), vars(scaler)],
+    "windows": [digest(samples.windows(samples.ends)), vars(scaler)],
 }))  # fmt: skip
 assert Communicator.world().size == 1

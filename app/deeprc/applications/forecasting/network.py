@@ -15,6 +15,7 @@ from deeprc.applications.forecasting.config import Level, Loss
 from deeprc.applications.forecasting.series import Series
 from deeprc.applications.forecasting.zoo import entry
 from deeprc.core.errors import ConfigError
+from deeprc.learning.mapped import MappedWindows
 from deeprc.learning.peers import Peers
 
 BATCH = 512  # windows that are forecast at once
@@ -66,7 +67,7 @@ class Forecaster(torch.nn.Module):
         self.core = _build(name, arguments, self.entry.probabilistic)
 
     def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Forecasts [windows, horizon] of `batch` (see `windows`)."""
+        """Forecasts [windows, horizon] of `batch` (see `Windows`)."""
         shift, spread = self._level(batch)
         z = (batch["past"] - shift) / spread
         out = self._unroll(z, batch) if self.entry.probabilistic else self._core(z, batch)[..., 0]
@@ -182,7 +183,7 @@ def forecast(network: Forecaster, series: Series, origins: np.ndarray, peers: Pe
         size = 1 if network.entry.mixes else BATCH
         if network.entry.joint:
             return _jointly(network, series, origins, max(1, size // network.series), peers)
-        return in_batches(lambda batch: network(windows(series, batch)).numpy(), origins, size, peers)
+        return in_batches(lambda batch: network(Windows(series, batch)).numpy(), origins, size, peers)
 
 
 def _jointly(network: Forecaster, series: Series, origins: np.ndarray, size: int, peers: Peers | None) -> np.ndarray:
@@ -192,27 +193,32 @@ def _jointly(network: Forecaster, series: Series, origins: np.ndarray, size: int
     times, place = np.unique(origins - begins[number], return_inverse=True)
 
     def compute(batch: np.ndarray) -> np.ndarray:
-        return network(windows(series, series.together(batch))).numpy().reshape(len(batch), network.series, -1)
+        return network(Windows(series, series.together(batch))).numpy().reshape(len(batch), network.series, -1)
 
     return in_batches(compute, times + begins[0], size, peers)[place, number]
 
 
-def windows(series: Series, origins: np.ndarray) -> dict[str, torch.Tensor]:
-    """The windows whose forecasts start at the rows `origins`.
+class Windows(dict):
+    """The windows whose forecasts start at the rows `origins`; what is asked for of them is cut from the mapped files.
 
-    Returns
-    -------
-    dict
-        `past` [windows, input_size], `y` and `mask` [windows, horizon] (mask 1 where the row counts in the loss),
-        `history` [windows, input_size, covariates], `future` [windows, input_size + horizon, calendar].
+    `past` [windows, input_size], `y` and `mask` [windows, horizon] (mask 1 where the row counts in the loss),
+    `history` [windows, input_size, covariates], `future` [windows, input_size + horizon, calendar].
     """
-    length, horizon = series.meta["input_size"], series.meta["horizon"]
-    rows = origins[:, None] + np.arange(-length, horizon)
-    past, ahead = rows[:, :length], rows[:, length:]
-    return {
-        "past": torch.from_numpy(series.y[past]),
-        "y": torch.from_numpy(series.y[ahead]),
-        "mask": torch.from_numpy(series.usable[ahead].astype(np.float32)),
-        "history": torch.from_numpy(series.history[past]),
-        "future": torch.from_numpy(series.future[rows]),
-    }
+
+    def __init__(self, series: Series, origins: np.ndarray) -> None:
+        super().__init__()
+        self.meta, length = series.meta, series.meta["input_size"]
+        self.cut = MappedWindows(series.rows, origins - length, length + series.meta["horizon"])
+
+    def __missing__(self, name: str) -> torch.Tensor:
+        cut, length = self.cut.windows, self.meta["input_size"]
+        values = {
+            "past": lambda: cut("y", 0, length),
+            "y": lambda: cut("y", length),
+            "mask": lambda: cut("usable", length).astype(np.float32),
+            "history": lambda: cut(self.meta["history"], 0, length),
+            "future": lambda: cut(self.meta["future"]),
+        }[name]()
+        with torch.inference_mode(False):  # whoever asks first: a training may ask later
+            self[name] = torch.from_numpy(values)
+        return self[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from deeprc.applications.forecasting.network import Forecaster, windows
+from deeprc.applications.forecasting.network import Forecaster, Windows
 from deeprc.applications.forecasting.series import Series
 
 VALIDATION_WINDOWS = 256
@@ -29,10 +29,10 @@ class ForecastProblem:
         self.rows = self._samples("train")
         self._usable_before = np.concatenate([[0], np.cumsum(series.usable)])
         held_out, at_once = self._samples("val"), VALIDATION_WINDOWS // len(self._windows(self.rows[:1]))
-        self.validation = windows(series, self._windows(held_out[:: max(1, len(held_out) // max(1, at_once))]))
+        self.validation = Windows(series, self._windows(held_out[:: max(1, len(held_out) // max(1, at_once))]))
         if not self.validation["mask"].any():  # few rows are known: take the windows that contain some
             count = self._count(self._windows(held_out)).reshape(len(held_out), -1)
-            self.validation = windows(series, self._windows(held_out[count.any(1)][: max(1, at_once)]))
+            self.validation = Windows(series, self._windows(held_out[count.any(1)][: max(1, at_once)]))
 
     def _samples(self, part: str) -> np.ndarray:
         """The rows that the samples of a part are known by."""
@@ -45,7 +45,7 @@ class ForecastProblem:
 
     def loss(self, samples: np.ndarray) -> torch.Tensor:
         """The mean loss of windows over the rows that count."""
-        return self.module.loss(windows(self.series, self._windows(self.rows[samples])))
+        return self.module.loss(Windows(self.series, self._windows(self.rows[samples])))
 
     def weight(self, samples: np.ndarray) -> int:
         """The rows that count in the windows' horizons."""

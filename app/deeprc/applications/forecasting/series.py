@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from deeprc.applications.base.prepared import check_parts, read_facts, read_frame
+from deeprc.applications.base.prepared import check_parts, read_facts
 from deeprc.applications.base.split import PARTS
 from deeprc.applications.forecasting.apart import apart
+from deeprc.learning.mapped import Mapped, mapped
 
 
 @dataclass(frozen=True)
@@ -18,34 +20,44 @@ class Series:
 
     Attributes
     ----------
-    y
-        Scaled target, float32 [rows], gaps filled.
-    usable
-        Whether a row is observed or lies in a short gap: what counts in the loss, bool [rows].
-    observed
-        Whether a row was observed: what counts in metrics, bool [rows].
-    y_raw
-        The target in its unit, NaN where it was not observed, float64 [rows].
-    history, future
-        Scaled covariates of the past and the calendar, float32 [rows, columns].
-    ds
-        Times, datetime64[us] [rows].
+    rows
+        `y`, the covariates of the past and the calendar, scaled, float32; `usable`, whether a row is observed or lies
+        in a short gap: what counts in the loss. They stay in the files: windows are cut from there.
     bounds
         The rows at which each series' training, validation and test part begin and it ends, int64 [series, 4].
     scale
         Mean and standard deviation that each series' target was scaled by, float64 [series, 2].
     """
 
-    y: np.ndarray
-    usable: np.ndarray
-    observed: np.ndarray
-    y_raw: np.ndarray
-    history: np.ndarray
-    future: np.ndarray
-    ds: np.ndarray
+    rows: Mapped
     bounds: np.ndarray
     scale: np.ndarray
     meta: dict
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """Scaled target, float32 [rows], gaps filled."""
+        return self.rows.column("y")
+
+    @cached_property
+    def usable(self) -> np.ndarray:
+        """What counts in the loss, bool [rows]."""
+        return self.rows.column("usable")
+
+    @cached_property
+    def observed(self) -> np.ndarray:
+        """Whether a row was observed: what counts in metrics, bool [rows]."""
+        return self.rows.column("observed")
+
+    @cached_property
+    def y_raw(self) -> np.ndarray:
+        """The target in its unit, NaN where it was not observed, float64 [rows]."""
+        return self.rows.table["y_raw"].to_numpy().astype(np.float64)
+
+    @cached_property
+    def ds(self) -> np.ndarray:
+        """Times, datetime64[us] [rows]."""
+        return self.rows.table["ds"].to_numpy()
 
     @property
     def ids(self) -> list[str]:
@@ -93,19 +105,8 @@ def load(prepared: Path) -> Series:
     """Map a prepared folder into memory; an InputError where a part of it is missing or was changed."""
     check_parts(prepared)
     meta = read_facts(prepared / "meta.json")
-    table = read_frame(prepared, "series.arrow")
-
-    def matrix(names: list[str]) -> np.ndarray:
-        return np.stack([table[name].to_numpy() for name in names], axis=1) if names else np.empty((len(table), 0))
-
     return Series(
-        y=table["y"].to_numpy().astype(np.float32),
-        usable=table["usable"].to_numpy(),
-        observed=table["observed"].to_numpy(),
-        y_raw=table["y_raw"].to_numpy().astype(np.float64),
-        history=matrix(meta["history"]).astype(np.float32),
-        future=matrix(meta["future"]).astype(np.float32),
-        ds=table["ds"].to_numpy(),
+        rows=mapped(prepared / "series.arrow"),
         bounds=np.array([about["bounds"] for about in meta["series"]]),
         scale=np.array([about["scaler"]["y"] for about in meta["series"]]),
         meta=meta,

@@ -16,6 +16,7 @@ from deeprc.learning.config import How
 from deeprc.learning.peers import Peers
 from deeprc.learning.tensorflow.backend import keras, tf
 from deeprc.learning.tensorflow.loop import Epochs
+from deeprc.learning.tensorflow.mapped import WindowCut
 from deeprc.learning.tensorflow.train import KerasTraining
 
 NOISE_FLOOR = 0.1  # epsilon of the NSE loss: keeps basins that hardly vary from ruling it
@@ -64,12 +65,12 @@ class DischargeProblem:
         self.scaled = self.target.scale(samples.obs[:, None])[:, 0].astype(np.float32)
         self.weight = weights(samples, self.scaled, self.ends, loss)
         row = tf.TensorSpec((None,), tf.float32)
+        self._graph = _graph(samples, self.ends, self.scaled, self.weight)
         self.signature = [tf.TensorSpec((None, samples.window, samples.width), tf.float32), row, row]
 
-    def inputs(self, samples: np.ndarray) -> tuple[np.ndarray, ...]:
+    def inputs(self, samples: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Windows, discharge and weights of samples of the training part."""
-        ends = self.ends[samples]
-        return self.samples.windows(ends), self.scaled[ends], self.weight[ends]
+        return self._graph(samples)
 
     def loss(self, windows: tf.Tensor, wanted: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         """The sum of their weighed squared errors."""
@@ -79,6 +80,34 @@ class DischargeProblem:
         """A function that computes the mean weighed squared error of the validation part."""
         val, outputs = self.samples.of("val"), forward(self.model, self.samples, peers)
         return lambda: float(np.mean(self.weight[val] * (outputs(val) - self.scaled[val]) ** 2))
+
+
+def _graph(
+    samples: Samples, ends: np.ndarray, scaled: np.ndarray, weight: np.ndarray
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
+    """A function from numbers of `ends`, as a graph: the bits that `Samples.windows` gives, and `scaled` and `weight`.
+
+    The inputs stay in the mapped files; what is computed of them (season, discharge in standard deviations, weights)
+    are tensors of a value a row.
+    """
+    cut = WindowCut(samples.mapped, samples.inputs, samples.window)
+    # Tensors, and no constants of the graph: x / c would be made x * (1 / c) there, which rounds otherwise.
+    mean, spread = (tf.constant(values, tf.float64) for values in (samples.weather.mean, samples.weather.std))
+    last, rows, code = (tf.constant(values, tf.int64) for values in (ends, samples.rows[ends], samples.code[ends]))
+    season, static = tf.constant(samples.season), tf.constant(samples.static)
+    wanted, weighed = tf.constant(scaled[ends]), tf.constant(weight[ends])
+    window = samples.window
+
+    def inputs(numbers: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        raw = cut(tf.gather(rows, numbers) + (1 - window))
+        weather = tf.cast((raw - mean) / spread, tf.float32)
+        days = tf.gather(season, tf.gather(last, numbers)[:, None] + tf.range(1 - window, 1, dtype=tf.int64))
+        basin = tf.gather(static, tf.gather(code, numbers))[:, None]
+        shape = [tf.size(numbers), window, samples.static.shape[1]]
+        windows = tf.concat([weather, days, tf.broadcast_to(basin, shape)], 2)
+        return windows, tf.gather(wanted, numbers), tf.gather(weighed, numbers)
+
+    return inputs
 
 
 def train(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from deeprc.applications.base.prepared import check_parts, read_facts, read_frame
+from deeprc.applications.base.prepared import check_parts, read_facts
+from deeprc.learning.mapped import Mapped, mapped
 
 FRAME, META = "frame.arrow", "meta.json"
 
@@ -23,10 +24,13 @@ class Prepared:
         `quality` str and every input of any basin (float64, null where missing); sorted by basin and date.
     meta
         The data set's name, `window` (days) and the basins by name: see `prepare`.
+    mapped
+        The rows of the frame where they lie in the files.
     """
 
     frame: pl.DataFrame
     meta: dict
+    mapped: Mapped | None = None
 
     @property
     def basins(self) -> dict[str, dict]:
@@ -48,4 +52,5 @@ def read_prepared(folder: Path) -> Prepared:
         Where a part of it is missing or was changed (see `deeprc.applications.base.prepared`).
     """
     check_parts(folder)
-    return Prepared(pl.from_arrow(read_frame(folder, FRAME)), read_facts(folder / META))
+    rows = mapped(folder / FRAME, gaps=True)
+    return Prepared(pl.from_arrow(rows.table, rechunk=False), read_facts(folder / META), rows)

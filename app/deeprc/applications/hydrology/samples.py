@@ -1,4 +1,4 @@
-"""Windows of scaled weather for one network, cut out by index when a batch is made: none is ever stored."""
+"""Windows of scaled weather for one network, cut out of the mapped files when a batch is made: none is ever stored."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import polars as pl
 from deeprc.applications.base.scaler import Scaler
 from deeprc.applications.hydrology.prepared import Prepared
 from deeprc.applications.hydrology.splits import complete
+from deeprc.learning.mapped import Mapped
 
 
 def groups(prepared: Prepared) -> dict[str, list[str]]:
@@ -37,8 +38,12 @@ class Samples:
     ----------
     frame, rows
         Rows of `Prepared.frame`, and their numbers in it, int64.
+    mapped, inputs
+        All rows of the prepared data in the mapped files, and the columns that are the network's inputs, float64.
     weather
-        Scaled inputs and the season; shape (rows, columns), float32, NaN where missing.
+        Their scaler.
+    season
+        Sine and cosine of the day of the year; shape (rows, 2), float32.
     static
         Scaled attributes, or which basin it is; shape (basins, columns), float32; no columns for a single basin.
     code
@@ -49,7 +54,10 @@ class Samples:
 
     frame: pl.DataFrame
     rows: np.ndarray
-    weather: np.ndarray
+    mapped: Mapped
+    inputs: list[str]
+    weather: Scaler
+    season: np.ndarray
     static: np.ndarray
     code: np.ndarray
     ends: np.ndarray
@@ -58,7 +66,7 @@ class Samples:
     @property
     def width(self) -> int:
         """Columns of a window."""
-        return self.weather.shape[1] + self.static.shape[1]
+        return len(self.inputs) + self.season.shape[1] + self.static.shape[1]
 
     @cached_property
     def obs(self) -> np.ndarray:
@@ -72,9 +80,10 @@ class Samples:
 
     def windows(self, ends: np.ndarray) -> np.ndarray:
         """The windows that end at the rows `ends`; shape (len(ends), window, width), float32."""
-        weather = self.weather[ends[:, None] + np.arange(1 - self.window, 1)]
-        static = np.broadcast_to(self.static[self.code[ends], None], (*weather.shape[:2], self.static.shape[1]))
-        return np.concatenate([weather, static], axis=2)
+        raw = self.mapped.windows(self.inputs, self.rows[ends] + (1 - self.window), self.window)
+        season = self.season[ends[:, None] + np.arange(1 - self.window, 1)]
+        static = np.broadcast_to(self.static[self.code[ends], None], (*season.shape[:2], self.static.shape[1]))
+        return np.concatenate([self.weather.scale(raw).astype(np.float32), season, static], axis=2)
 
 
 def make_samples(prepared: Prepared, basins: list[str], weather: Scaler | None = None) -> tuple[Samples, Scaler]:
@@ -93,11 +102,13 @@ def make_samples(prepared: Prepared, basins: list[str], weather: Scaler | None =
     scaler = weather or Scaler.fit(values[(frame["split"] == "train").to_numpy()])
     days = frame["date"].to_numpy().astype("datetime64[D]")
     year = 2 * np.pi * (days - days.astype("datetime64[Y]")).astype(int) / 365.25
-    columns = np.column_stack([scaler.scale(values), np.sin(year), np.cos(year)]).astype(np.float32)
+    season = np.column_stack([np.sin(year), np.cos(year)]).astype(np.float32)
     code = frame["basin"].replace_strict(basins, range(len(basins)), return_dtype=pl.Int64).to_numpy()
     known = np.isfinite(values).all(axis=1)
     ends = np.flatnonzero(complete(code, days, known, prepared.window))
-    return Samples(frame, rows, columns, _static(abouts), code, ends, prepared.window), scaler
+    everything = prepared.mapped or Mapped(prepared.frame.select(inputs).to_arrow(), gaps=True)
+    parts = (everything, inputs, scaler, season, _static(abouts), code, ends)
+    return Samples(frame, rows, *parts, prepared.window), scaler
 
 
 def _static(abouts: list[dict]) -> np.ndarray:

@@ -16,7 +16,8 @@ from deeprc.learning import chance, tree
 from deeprc.learning.ledger import Ledger
 from deeprc.learning.notice import Notice
 from deeprc.learning.peers import Peers
-from deeprc.learning.sampler import Batch, Sampler
+from deeprc.learning.sampler import Sampler
+from deeprc.learning.tensorflow.ahead import Ahead
 from deeprc.learning.tensorflow.backend import keras, tf
 
 
@@ -37,8 +38,8 @@ class KerasProblem(Protocol):
     rows: np.ndarray
     signature: list[tf.TensorSpec]
 
-    def inputs(self, samples: np.ndarray) -> tuple[np.ndarray, ...]:
-        """What the loss of these samples (numbers into `rows`) is computed from."""
+    def inputs(self, samples: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """What the loss of these samples (numbers into `rows`, int64) is computed from; a graph of tf.data."""
 
     def loss(self, *inputs: tf.Tensor) -> tf.Tensor:
         """The sum of the samples' losses, while the network is trained."""
@@ -79,11 +80,11 @@ class KerasGradient:
                 expected="one that keeps nothing of what it was trained on",
             )
         self._compute = _compiled(problem)
+        self._ahead = Ahead(problem.inputs, sampler, batch, self.parts, self.mine)
 
     def __call__(self, step: int) -> tuple[np.ndarray, float]:
         """For step `step` (from 0) the gradient, of all trainable variables one after the other, and the loss."""
-        batch = self.sampler.take(self.batch)
-        total = tree.fold(self._leaves(step, batch))
+        total = tree.fold(self._leaves(step))
         if self.is_elastic:
             total = tree.over_ranks(total, self.peers)
         else:
@@ -91,14 +92,13 @@ class KerasGradient:
         self.ending = bool(total[-1] > 0)
         return total[:-2], float(total[-2])
 
-    def _leaves(self, step: int, batch: Batch) -> Iterator[np.ndarray]:
+    def _leaves(self, step: int) -> Iterator[np.ndarray]:
         """For each part of this rank its gradient, its part of the mean loss, and whether the job is to end."""
-        places = np.arange(len(batch.samples))
-        for shard in self.mine:
-            here = tree.part(places, shard, self.parts)
+        batch, parts = self._ahead.take()
+        for shard, (here, inputs) in zip(self.mine, parts, strict=True):
             seed = chance.shard_seed(self.seed, step, shard)
             about = (np.float32(1 / self.batch), np.array([seed >> 31, seed], np.int64) % SEEDS, self._is_over())
-            yield self._compute(*about, *self.problem.inputs(batch.samples[here])).numpy()
+            yield self._compute(*about, *inputs).numpy()
             self.ledger.note(batch.epoch[here], step + 1, shard, self.problem.rows[batch.samples[here]])
 
     def _is_over(self) -> np.float32:
