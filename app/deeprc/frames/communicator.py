@@ -98,6 +98,10 @@ class Communicator:
         """The values of all ranks, in rank order, on the first rank."""
         return self.comm.gather(_pickled_safely(value), root=0)
 
+    def scatter(self, values: list | None) -> Any:
+        """Of the values that the first rank has, one for each rank, this rank's."""
+        return self.comm.scatter(_pickled_safely(values), root=0)
+
     def allreduce(self, value: Any, op: str = "sum") -> Any:
         """The `sum`, `min` or `max` of a number over all ranks; an array can be summed, element by element."""
         return self.comm.allreduce(value, op=self._operation(op))

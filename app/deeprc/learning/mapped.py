@@ -21,7 +21,7 @@ NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_date, pa.types
 
 
 @dataclass(frozen=True)
-class Stretch:
+class MappedPiece:
     """A column's values that lie next to each other in a file.
 
     Attributes
@@ -68,7 +68,7 @@ class Mapped:
     def __init__(self, table: pa.Table, where: object = None, *, gaps: bool = False) -> None:
         self.table, self.where, self.gaps = table, where, gaps
         self._batches = [batch for batch in table.to_batches() if batch.num_rows]
-        self._pieces: dict[str, list[Stretch]] = {}
+        self._pieces: dict[str, list[MappedPiece]] = {}
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -78,7 +78,7 @@ class Mapped:
         """The row that each piece begins with, and, last, how many rows there are."""
         return np.cumsum([0, *(batch.num_rows for batch in self._batches)])
 
-    def pieces(self, name: str) -> list[Stretch]:
+    def pieces(self, name: str) -> list[MappedPiece]:
         """A column as it lies in the files, a piece for each.
 
         Raises
@@ -114,38 +114,8 @@ class Mapped:
         return found
 
     def windows(self, names: str | Sequence[str], starts: np.ndarray, length: int) -> np.ndarray:
-        """The windows of `length` rows that begin at `starts`.
-
-        Returns
-        -------
-        numpy.ndarray
-            [windows, length] of one column; of several, [windows, length, columns], of the type of the first.
-
-        Raises
-        ------
-        IndexError
-            For a window that reaches over an end of the rows.
-        """
-        if len(starts) and not 0 <= starts.min() <= starts.max() <= len(self) - length:
-            raise IndexError(f"windows of {length} rows from {starts.min()} to {starts.max()}, of {len(self)} rows")
-        single, names = isinstance(names, str), [names] if isinstance(names, str) else names
-        shape = (len(starts), length, len(names))
-        if not names or not len(starts):
-            return np.empty(shape[:2] if single else shape, self.dtype(names[0]) if names else np.float32)
-        if single and len(self._batches) == 1:
-            return self.pieces(names[0])[0].windows(starts, length)
-        ends = starts + (length - 1)
-        across = np.searchsorted(self.starts, starts, "right") != np.searchsorted(self.starts, ends, "right")
-        found, whole = np.empty(shape, self.dtype(names[0])), np.flatnonzero(~across)
-        for piece, places, local in self._by_piece(starts[whole]):
-            block = np.empty((len(local), *shape[1:]), found.dtype)
-            for index, name in enumerate(names):
-                block[:, :, index] = self.pieces(name)[piece].windows(local, length)
-            found[whole[places]] = block
-        if across.any():
-            rows = starts[across, None] + np.arange(length)
-            found[across] = np.stack([self.take(name, rows) for name in names], axis=2)
-        return found[:, :, 0] if single else found
+        """The windows of `length` rows that begin at `starts`; see `MappedWindows.windows`."""
+        return MappedWindows(self, starts, length).windows(names)
 
     def _by_piece(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray | slice, np.ndarray]]:
         """Of each piece in which some of `rows` lie its number, their places in `rows`, and where in it they lie."""
@@ -157,7 +127,7 @@ class Mapped:
             places = numbers == piece
             yield int(piece), places if rows.ndim > 1 else np.flatnonzero(places), rows[places] - self.starts[piece]
 
-    def _piece(self, name: str, array: pa.Array) -> Stretch:
+    def _piece(self, name: str, array: pa.Array) -> MappedPiece:
         kind = array.type
         if array.null_count and not self.gaps:
             raise InputError(
@@ -165,7 +135,7 @@ class Mapped:
                 expected="a number in each row", fix="fill them before the frame is written",
             )  # fmt: skip
         if pa.types.is_boolean(kind):
-            return Stretch(np.frombuffer(array.buffers()[1], np.uint8), array.offset)
+            return MappedPiece(np.frombuffer(array.buffers()[1], np.uint8), array.offset)
         if not any(is_kind(kind) for is_kind in NUMBERS):
             raise InputError(
                 f"the column {name!r} holds no numbers", where=self.where, found=kind,
@@ -173,7 +143,55 @@ class Mapped:
                 fix="give another column, or cast it before the frame is written",
             )  # fmt: skip
         values = np.frombuffer(array.buffers()[1], self.dtype(name))
-        return Stretch(values[array.offset : array.offset + len(array)])
+        return MappedPiece(values[array.offset : array.offset + len(array)])
+
+
+class MappedWindows:
+    """Windows of `length` rows that begin at the rows `starts`: where they lie is found once for all columns.
+
+    Raises
+    ------
+    IndexError
+        For a window that reaches over an end of the rows.
+    """
+
+    def __init__(self, rows: Mapped, starts: np.ndarray, length: int) -> None:
+        if len(starts) and not 0 <= starts.min() <= starts.max() <= len(rows) - length:
+            raise IndexError(f"windows of {length} rows from {starts.min()} to {starts.max()}, of {len(rows)} rows")
+        self.rows, self.starts, self.length = rows, starts, length
+        numbers = np.searchsorted(rows.starts, starts, "right") - 1
+        across = rows.starts[numbers + 1] < starts + length if len(rows.starts) > 2 else np.zeros(len(starts), bool)
+        self.across, self.dealt = np.flatnonzero(across), []
+        for number in range(len(rows.starts) - 1):
+            places = np.flatnonzero((numbers == number) & ~across)
+            if len(places):
+                self.dealt.append((number, places, starts[places] - rows.starts[number]))
+
+    def windows(self, names: str | Sequence[str], first: int = 0, length: int | None = None) -> np.ndarray:
+        """Columns within the windows, or from their row `first` on, `length` of them.
+
+        Returns
+        -------
+        numpy.ndarray
+            [windows, length] of one column; of several, [windows, length, columns], of the type of the first.
+        """
+        single, names = isinstance(names, str), [names] if isinstance(names, str) else names
+        length = self.length - first if length is None else length
+        rows, shape = self.rows, (len(self.starts), length, len(names))
+        if not names or not len(self.starts):
+            return np.empty(shape[:2] if single else shape, rows.dtype(names[0]) if names else np.float32)
+        if single and len(self.dealt) == 1 and not len(self.across):
+            number, _, local = self.dealt[0]
+            return rows.pieces(names[0])[number].windows(local + first, length)
+        found = np.empty(shape, rows.dtype(names[0]))
+        over = self.starts[self.across, None] + np.arange(first, first + length)
+        for index, name in enumerate(names):
+            pieces = rows.pieces(name)
+            for number, places, local in self.dealt:
+                found[places, :, index] = pieces[number].windows(local + first, length)
+            if len(over):
+                found[self.across, :, index] = rows.take(name, over)
+        return found[:, :, 0] if single else found
 
 
 def mapped(path: Path, *, gaps: bool = False) -> Mapped:

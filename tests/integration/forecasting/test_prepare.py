@@ -11,19 +11,35 @@ from polars.testing import assert_frame_equal
 from deeprc.applications.base.prepared import read_frame
 from deeprc.applications.forecasting.config import DataConfig
 from deeprc.applications.forecasting.data import read
+from deeprc.applications.forecasting.network import Windows
 from deeprc.applications.forecasting.series import load
 from deeprc.core.errors import InputError
 from deeprc.core.files import read_json
+from samples.mappings import mapped_file
+from samples.prepared import content, spoil
 from samples.series import CONFIG, write_series
 
+# What `prepare` made of the slice before it read columns on all ranks; the same since.
+CONTENT = {"monthly.arrow": "9293232efe3ed8e5", "series.arrow": "28a6edaf4b0936e6", "meta.json": "0c4057418911139a"}
 
-@pytest.mark.parametrize("ranks", [1, 3])
+
+@pytest.mark.parametrize("ranks", [1, 4])
 def test_the_number_of_ranks_does_not_show(prepare, prepared, slice_of_beijing, ranks):
     other = prepare(slice_of_beijing, ranks=ranks)
     for name in ("series.arrow", "monthly.arrow"):
         assert read_frame(other, name).combine_chunks() == read_frame(prepared, name).combine_chunks()
     assert read_json(other / "meta.json") == read_json(prepared / "meta.json")
     assert len(list((other / "series.arrow").glob("part-*.arrow"))) == ranks
+    assert content(other) == content(prepared) == CONTENT
+
+
+def test_of_a_wide_parquet_file_each_rank_reads_its_columns_and_nobody_the_rest(prepare, slice_of_beijing, tmp_path):
+    """The rest may as well be broken; what comes of it is what comes of the text."""
+    path = tmp_path / "wide.parquet"
+    table = pl.read_csv(slice_of_beijing, null_values="NA", infer_schema_length=None)
+    table.with_columns(pl.lit(0.5).alias("rest")).write_parquet(path, compression="uncompressed")
+    spoil(path, "rest")
+    assert content(prepare(path)) == CONTENT
 
 
 def test_a_part_that_is_missing_or_damaged_is_named(prepared, tmp_path):
@@ -51,9 +67,28 @@ def test_content_is_that_of_the_file(prepared, slice_of_beijing):
     back = series.y[series.observed] * deviation + mean
     assert np.allclose(back, raw["y"].drop_nulls().to_numpy(), atol=1e-3)
     assert np.isfinite(series.y).all()
-    assert np.isfinite(series.history).all()
+    for name in series.meta["history"]:
+        assert np.isfinite(series.rows.column(name)).all()
     assert (series.observed <= series.usable).all()
     assert series.usable.sum() > series.observed.sum()  # short gaps were interpolated
+
+
+def test_what_models_learn_of_lies_in_the_mapped_files(prepared):
+    """No copy is made of it, and windows over the border of two parts are those of the whole table."""
+    series = load(prepared)
+    files = sorted((prepared / "series.arrow").glob("part-*.arrow"))
+    origins, table = series.origins("train"), read_frame(prepared, "series.arrow")
+    windows = Windows(series, origins)
+    for name in ("y", "usable", *series.meta["history"], *series.meta["future"]):
+        pieces = series.rows.pieces(name)
+        assert [mapped_file(piece.values) for piece in pieces] == files
+    assert len(files) == 2
+    for part, columns in (("past", ["y"]), ("history", series.meta["history"])):
+        whole = np.stack([table[name].to_numpy() for name in columns], axis=1)
+        expected = np.stack([whole[origin - 36 : origin] for origin in origins])
+        assert np.array_equal(windows[part].numpy().reshape(expected.shape), expected)
+    mask = np.stack([table["usable"].to_numpy()[origin : origin + 12] for origin in origins])
+    assert np.array_equal(windows["mask"], mask)
 
 
 def test_scale_is_of_the_training_part_only(prepared):
@@ -100,12 +135,13 @@ def test_several_series_of_their_own_starts_and_lengths(prepare, tmp_path):
         own = series_file.with_name(f"{number}.csv")
         mine.write_csv(own, datetime_format="%Y-%m-%d %H:%M:%S")
         alone = load(prepare(own, CONFIG, 1))
-        for field in ("y", "usable", "observed", "future", "ds"):
+        for field in ("y", "usable", "observed", "ds"):
             assert np.array_equal(getattr(alone, field), getattr(together, field)[begin:end])
-        unknown = 2 - len(alone.meta["history"])  # "ç" has no value of "row", which is 0 there
-        assert np.array_equal(alone.history, together.history[begin:end, unknown:])
-        assert unknown == (name == "ç")
-        assert not together.history[begin:end, :unknown].any()
+        for column in (*alone.meta["history"], *alone.meta["future"]):
+            assert np.array_equal(alone.rows.column(column), together.rows.column(column)[begin:end])
+        unknown = set(together.meta["history"]) - set(alone.meta["history"])
+        assert unknown == ({"x:row"} if name == "ç" else set())  # it has no value of "row", which is 0 there
+        assert not any(together.rows.column(column)[begin:end].any() for column in unknown)
         for part in ("train", "val", "test"):
             ours = together.origins(part, stride=6)
             assert np.array_equal(alone.origins(part, stride=6), ours[together.number(ours) == number] - begin)
@@ -115,7 +151,7 @@ def test_etth1(prepare, shared_data):
     config = DataConfig(dataset="ett")
     series = load(prepare(shared_data / "ett" / "ETTh1.csv", config))
     assert series.meta["rows"] == 17_420
-    assert series.history.shape == (17_420, 6)
+    assert series.rows.windows(series.meta["history"], np.array([0]), 17_420).shape == (1, 17_420, 6)
     assert series.observed.all()
 
 

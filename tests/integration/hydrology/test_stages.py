@@ -14,6 +14,7 @@ import pytest
 from deeprc.applications.hydrology.prepared import read_prepared
 from deeprc.learning import ledger
 from deeprc.learning.audit import audit
+from samples.prepared import content
 
 SMALL = json.dumps({"window": 10})
 CAMELS = json.dumps({"dataset": "camels-us", "window": 30})
@@ -55,11 +56,16 @@ def test_check_and_prepare_agree_on_what_is_there(stage, basins, prepared, tmp_p
     assert data.frame.filter(pl.col("basin") == "fulda")["pet"].null_count() == 420  # the Fulda file has none
 
 
-@pytest.mark.parametrize("ranks", [1, 3])
+# What `prepare` made of the basins before it read columns one by one; the same since.
+CONTENT = {"frame.arrow": "1bdd0d02e302b4b1", "meta.json": "c3fdce7b1c8d8bb7"}
+
+
+@pytest.mark.parametrize("ranks", [1, 4])
 def test_any_number_of_ranks_prepares_the_same(mpirun, basins, prepared, tmp_path, ranks):
     data, expected = prepare(mpirun, ranks, SMALL, tmp_path / "prepared", *basins), read_prepared(prepared)
     assert data.frame.equals(expected.frame)
     assert data.meta == expected.meta
+    assert content(tmp_path / "prepared") == content(prepared) == CONTENT
 
 
 def test_train_predict_and_evaluate_give_the_same_on_one_rank_and_on_two(stage, mpirun, prepared, tmp_path):

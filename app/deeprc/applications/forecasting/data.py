@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import polars as pl
 
@@ -49,8 +51,43 @@ class Observations:
     season: int | None
 
 
-def read(path: Path, config: DataConfig) -> Observations:
+Converted = tuple[pl.Series, list[str]]  # the numbers of a column, and what the user is to read of them
+
+
+def options_of(config: DataConfig) -> TableOptions:
+    """What the configuration says of the table."""
+    missing = config.missing or ()
+    return TableOptions(config.separator, config.decimal, missing, config.encoding, time_key="'time'")
+
+
+def open_file(path: Path, config: DataConfig) -> tuple[Table, Roles]:
+    """The table in a file, and which of its columns is what; errors as of `read`."""
+    table = read_table(path, options_of(config))
+    return table, assign(table, config)
+
+
+def convert(table: Table, names: list[str], config: DataConfig) -> dict[str, Converted]:
+    """The numbers of some columns, by name; without those that are no numbers, or whose meaning is not certain."""
+    found = {}
+    for name in names:
+        part = replace(table, notices=[])
+        try:
+            found[name] = _values(part, name, config).rechunk(), part.notices
+        except InputError:
+            continue  # whoever has the whole table tells what is wrong
+    return found
+
+
+def read(
+    path: Path, config: DataConfig, opened: tuple[Table, Roles] | None = None,
+    converted: Mapping[str, Converted] = MappingProxyType({}),
+) -> Observations:  # fmt: skip
     """The series of a file.
+
+    Parameters
+    ----------
+    opened, converted
+        What `open_file` and `convert` have given of it already.
 
     Raises
     ------
@@ -58,17 +95,15 @@ def read(path: Path, config: DataConfig) -> Observations:
         For a file without a table, a column that is missing, a date or number that cannot be read (with its line), a
         date out of line, a time that stands twice with different values, or a target without any value.
     """
-    missing = config.missing or ()
-    options = TableOptions(config.separator, config.decimal, missing, config.encoding, time_key="'time'")
-    table = read_table(path, options)
-    layout, roles = LAYOUTS.get(config.dataset), assign(table, config)
+    table, roles = opened or open_file(path, config)
+    layout = LAYOUTS.get(config.dataset)
     ids = _ids(table, roles)
     time = table.times(roles.time, config.time_format, config.time_zone, ids)
     refuse_stray(table, ids, time, roles.time)
     y = _values(table, roles.target, config).alias("y")
     if y.null_count() == len(y):
         raise InputError("the series has no value at all", where=table.where(name=roles.target))
-    columns = _covariates(table, roles, config)
+    columns = _covariates(table, roles, config, converted)
     if layout:
         for name, values in layout.categories.items():
             words = table.words(name)
@@ -125,10 +160,11 @@ def _values(table: Table, name: str, config: DataConfig) -> pl.Series:
     return values
 
 
-def _covariates(table: Table, roles: Roles, config: DataConfig) -> list[pl.Series]:
+def _covariates(table: Table, roles: Roles, config: DataConfig, converted: Mapping[str, Converted]) -> list[pl.Series]:
     columns = []
     for name in roles.covariates:
-        values = _values(table, name, config)
+        values, notices = converted.get(name) or (_values(table, name, config), [])
+        table.notices.extend(notices)
         if values.null_count() < len(values):
             columns.append(values.alias(f"x:{name}"))
         elif roles.chosen:

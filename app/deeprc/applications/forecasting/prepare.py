@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,6 @@ from deeprc.applications.base.prepared import sealed
 from deeprc.applications.forecasting.config import DataConfig
 from deeprc.core import fingerprint
 from deeprc.core.contents import named
-from deeprc.core.errors import DeepRCError
 from deeprc.core.files import write_json
 from deeprc.core.stage import run
 
@@ -33,12 +31,13 @@ def main(
     from deeprc.frames import Communicator, Frame  # isort: skip
     import polars as pl
 
+    from deeprc.applications.forecasting.dealt import read_dealt
     from deeprc.applications.forecasting.features import calendar, edges, fill, scale
 
     comm = Communicator.world()
     options = commandline.options(DataConfig, config)
     made_from = fingerprint.prepared(named([data]), options.model_dump(mode="json")) if comm.rank == 0 else None
-    found, grid = _read(data, options, comm)
+    found, grid = read_dealt(data, options, comm)
     covariates = found.covariates
     columns = ["y", *covariates]
 
@@ -92,32 +91,6 @@ def main(
     if comm.rank == 0:
         several = f" of {len(grid.series):,} series" if len(grid.series) > 1 else ""
         print(f"{found.title}: {grid.rows:,} times{several}, a step of {grid.step}, in {comm.size} parts")
-
-
-def _read(data: Path, options: DataConfig, comm):
-    """What the file says, and its grid: read by one rank, whose rows they are; the others hear of the rest.
-
-    A failure of the first rank is the same one of all.
-    """
-    from deeprc.applications.forecasting.data import read
-    from deeprc.applications.forecasting.grid import lay_out
-
-    failure, told = None, None
-    if comm.rank == 0:
-        try:
-            found = read(data, options)
-            grid = lay_out(found, options, data)
-            told = replace(found, frame=found.frame.clear()), grid
-        except Exception as error:
-            failure = error
-            told = type(error) if isinstance(error, DeepRCError) else DeepRCError, str(error) or repr(error)
-    heard = comm.bcast((failure is not None, told))
-    if failure is not None:
-        raise failure
-    if heard[0]:
-        kind, text = heard[1]
-        raise kind(text)
-    return (found, grid) if comm.rank == 0 else heard[1]
 
 
 def _fit_scaler(local, columns: list[str], comm):

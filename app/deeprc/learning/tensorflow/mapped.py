@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from deeprc.core.errors import InputError
-from deeprc.learning.mapped import Mapped, Stretch
+from deeprc.learning.mapped import Mapped, MappedPiece
 from deeprc.learning.tensorflow.backend import tf
 
 ALIGNED = 64  # bytes: EIGEN_MAX_ALIGN_BYTES, which tensorflow/core/framework/tensor.cc checks
@@ -62,7 +62,7 @@ class WindowCut:
         return tf.stack(taken, axis=2)
 
 
-def _lent(piece: Stretch, name: str, where: object) -> tuple[tf.Tensor, int]:
+def _lent(piece: MappedPiece, name: str, where: object) -> tuple[tf.Tensor, int]:
     """A piece as a tensor that lies where it does, and how many values in it come before the first."""
     values = piece.values
     if piece.first is not None or values.dtype.kind not in "iuf":

@@ -1,8 +1,8 @@
-"""Parquet files: their columns have types already."""
+"""Parquet files: their columns have types already, and are read one by one, when they are asked for."""
 
 from __future__ import annotations
 
-import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -12,25 +12,65 @@ from deeprc.core.errors import InputError
 MAGIC = b"PAR1"
 
 
-def read_parquet(data: bytes, path: Path) -> tuple[list[str], list[pl.Series]]:
-    """Names and columns of a Parquet file; words of a category become strings.
+class ParquetColumns(Sequence[pl.Series]):
+    """The columns of a Parquet file; words of a category become strings.
+
+    What nobody asks for is not read: a wide file costs what is used of it.
 
     Raises
     ------
     InputError
-        For a file that is broken, or has no rows, or a name that holds a zero byte.
+        For a file that is broken (also when a column is read), or has no rows, or a name that holds a zero byte.
     """
-    try:
-        frame = pl.read_parquet(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        problem = "this Parquet file cannot be read"
-        cause = str(error).splitlines()[0]
-        raise InputError(problem, where=path, found=cause, fix="is it whole? copy or write it anew") from None
-    if not frame.height:
-        raise InputError("the file has no rows", where=path)
-    for name in frame.columns:
-        if "\0" in name:
-            raise InputError("the name of a column holds a zero byte", where=path, found=repr(name), fix="rename it")
-    words = [pl.Categorical, pl.Enum]
-    columns = [column.cast(pl.String) if column.dtype in words else column for column in frame]
-    return frame.columns, columns
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # Not what else a path can mean to Polars: a pattern, or a folder that stands for a column.
+        self._scan = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        self._schema = self._read(self._scan.collect_schema)
+        self.names = self._schema.names()
+        self.height = self._read(lambda: self._scan.select(pl.len()).collect().item())
+        if not self.height:
+            raise InputError("the file has no rows", where=path)
+        if zero := [name for name in self.names if "\0" in name]:
+            raise InputError("the name of a column holds a zero byte", where=path, found=repr(zero[0]), fix="rename it")
+        self._known: dict[int, pl.Series] = {}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, place: int) -> pl.Series:
+        place = range(len(self))[place]
+        if place not in self._known:
+            column = self._read(lambda: self._scan.select(pl.nth(place)).collect().to_series())
+            self._known[place] = column.cast(pl.String) if column.dtype in (pl.Categorical, pl.Enum) else column
+        return self._known[place]
+
+    def is_text(self, place: int) -> bool:
+        """Whether a column holds strings, without reading it."""
+        return self._schema.dtypes()[place] in (pl.String, pl.Categorical, pl.Enum)
+
+    def where(self, mine: pl.Series) -> ParquetColumns:
+        """The same columns of the rows where `mine` is true."""
+        return SomeRows(self, mine)
+
+    def _read(self, read):
+        try:
+            return read()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            problem = "this Parquet file cannot be read"
+            cause = str(error).splitlines()[0]
+            raise InputError(problem, where=self.path, found=cause, fix="is it whole? copy or write it anew") from None
+
+
+class SomeRows(ParquetColumns):
+    """Some of the rows of a file's columns, which are read once for all who ask for some."""
+
+    def __init__(self, whole: ParquetColumns, mine: pl.Series) -> None:
+        self.whole, self.mine, self.names, self.height = whole, mine, whole.names, int(mine.sum())
+
+    def __getitem__(self, place: int) -> pl.Series:
+        return self.whole[place].filter(self.mine)
+
+    def is_text(self, place: int) -> bool:
+        return self.whole.is_text(place)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import codecs
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
+from deeprc.applications.base.tabular.parquet import MAGIC
 from deeprc.core.errors import InputError
 
 # The first bytes of other kinds of file -> what the file is, and what the user can do.
@@ -47,6 +51,12 @@ _MARKS = (
 )
 
 
+def begins_as_parquet(path: Path) -> bool:
+    """Whether a plain file begins as those of Parquet do; errors as of `read_bytes`."""
+    with _opened(path) as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
 def read_bytes(path: Path) -> bytes:
     """The bytes of a plain file that is not empty.
 
@@ -55,20 +65,27 @@ def read_bytes(path: Path) -> bytes:
     InputError
         For a file that is missing, empty, unreadable or not a plain file.
     """
+    with _opened(path) as file:
+        data = file.read()
+    if not data.strip():
+        raise InputError("the file is empty", where=path, expected="a line of column names, and rows")
+    return data
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise InputError("is a folder, where a file should be", where=path, fix="name a file inside it")
         if not stat.S_ISREG(mode):
             raise InputError("is no plain file (a pipe or a device)", where=path, fix="write the data to a file")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            yield file
     except FileNotFoundError:
         raise InputError("no such file", where=path, fix="check the path") from None
     except OSError as error:
         raise InputError(f"cannot read this file: {error.strerror}", where=path, fix="check the path") from error
-    if not data.strip():
-        raise InputError("the file is empty", where=path, expected="a line of column names, and rows")
-    return data
 
 
 def text_of(data: bytes, path: Path, encoding: str | None = None) -> tuple[str, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,8 +12,8 @@ import polars as pl
 from deeprc.applications.base.tabular.dialect import SEPARATORS, find_separator, split
 from deeprc.applications.base.tabular.header import name_all, name_columns, shortened, tidy
 from deeprc.applications.base.tabular.numbers import is_missing, proven_decimal, to_numbers
-from deeprc.applications.base.tabular.parquet import MAGIC, read_parquet
-from deeprc.applications.base.tabular.source import read_bytes, text_of
+from deeprc.applications.base.tabular.parquet import ParquetColumns
+from deeprc.applications.base.tabular.source import begins_as_parquet, read_bytes, text_of
 from deeprc.applications.base.tabular.times import Clock, to_times
 from deeprc.core.errors import InputError, nearest
 
@@ -61,7 +61,7 @@ class Table:
         Names of the columns, blanks around them and ends of lines in them taken out; a column without a name is called
         `column N`, N counted from 1.
     fields
-        The columns: strings, or the types of a Parquet file.
+        The columns: strings; or the types of a Parquet file, each read when it is asked for.
     lines
         The 1-based line of each row; None for Parquet.
     unnamed
@@ -72,14 +72,14 @@ class Table:
 
     path: Path
     columns: list[str]
-    fields: list[pl.Series]
+    fields: list[pl.Series] | ParquetColumns
     lines: pl.Series | None
     options: TableOptions = TableOptions()
     unnamed: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.fields[0])
+        return self.fields.height if isinstance(self.fields, ParquetColumns) else len(self.fields[0])
 
     def line(self, row: int) -> int:
         """The 1-based line of a row (in Parquet: the row's number, counted from 1)."""
@@ -120,6 +120,10 @@ class Table:
             expected=name,
             fix=f"did you mean {guess!r}?" if guess else "name a column that the file has",
         )
+
+    def raw(self, name: str) -> pl.Series:
+        """A column as the file has it: strings, or the type of a Parquet file."""
+        return self._column(name)
 
     def words(self, name: str) -> pl.Series:
         """A column as strings without blanks around them, as they stand there ("NA" may be a name)."""
@@ -174,8 +178,17 @@ class Table:
     @cached_property
     def decimals(self) -> dict[str, str]:
         """Column -> the decimal sign that its values prove; columns that prove none are not in it."""
-        proofs = {name: proven_decimal(column) for name, column in zip(self.columns, self.fields, strict=True)}
+        # Of a Parquet file columns of numbers are not read for it: they prove none.
+        text = self.fields.is_text if isinstance(self.fields, ParquetColumns) else lambda place: True
+        proofs = {name: proven_decimal(self.fields[at]) for at, name in enumerate(self.columns) if text(at)}
         return {name: sign for name, sign in proofs.items() if sign}
+
+    def of_rows(self, mine: pl.Series) -> Table:
+        """The rows where `mine` is true, each with its line (in Parquet: its number, counted from 1)."""
+        lines = self.lines if self.lines is not None else pl.Series(range(1, len(self) + 1))
+        fields = self.fields
+        some = fields.where(mine) if isinstance(fields, ParquetColumns) else [one.filter(mine) for one in fields]
+        return replace(self, fields=some, lines=lines.filter(mine), notices=list(self.notices))
 
     @cached_property
     def _places(self) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
@@ -192,18 +205,18 @@ class Table:
 
 
 def read_table(path: Path, options: TableOptions = TableOptions()) -> Table:
-    """Read a file whole.
+    """Read a file of text whole, and of a Parquet file what it says of its columns.
 
     Raises
     ------
     InputError
         For a file that is not a table, has no rows, or has a line with too few or too many fields.
     """
-    data = read_bytes(path)
-    if data.startswith(MAGIC):
-        names, fields = read_parquet(data, path)
-        columns, unnamed = name_all([tidy(name) for name in names])
+    if begins_as_parquet(path):
+        fields = ParquetColumns(path)
+        columns, unnamed = name_all([tidy(name) for name in fields.names])
         return Table(path, columns, fields, None, options, unnamed)
+    data = read_bytes(path)
     text, notices = text_of(data, path, options.encoding)
     separator = options.separator
     if text.startswith("sep=") and text[5:6] == "\n":  # a line that Excel writes for itself

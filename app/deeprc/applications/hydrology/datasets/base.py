@@ -113,6 +113,7 @@ class TableDataset(Dataset):
     def __init__(self) -> None:
         self.notices, self.said = {}, {}
         self._last: tuple[str, pl.DataFrame] | None = None
+        self._several: Table | None = None
 
     @abstractmethod
     def layout(self, basin: str) -> TableLayout:
@@ -129,9 +130,12 @@ class TableDataset(Dataset):
 
     def table(self, basin: str) -> Table:
         """The rows of `basin`."""
-        layout = self.layout(basin)
-        table = read_table(self.tables[basin], layout.options)
-        return values.rows_of(table, layout.basin, basin) if layout.basin else table
+        layout, path = self.layout(basin), self.tables[basin]
+        if not layout.basin:
+            return read_table(path, layout.options)
+        if self._several is None or self._several.path != path:  # of a file of many basins: read once, not for each
+            self._several = read_table(path, layout.options)
+        return values.rows_of(self._several, layout.basin, basin)
 
     def _read(self, basin: str) -> pl.DataFrame:
         """All columns of a basin; of the last one that was asked for they are kept, not read again."""

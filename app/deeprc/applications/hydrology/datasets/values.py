@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 import polars as pl
 
@@ -243,9 +242,7 @@ def refuse_another_gauge(table: Table, basin: str, basins: Collection[str]) -> N
 
 def rows_of(table: Table, column: str, basin: str) -> Table:
     """The rows whose `column` names `basin`."""
-    mine = table.words(column) == basin
-    lines = table.lines if table.lines is not None else pl.Series(range(1, len(table) + 1))
-    return replace(table, fields=[field.filter(mine) for field in table.fields], lines=lines.filter(mine))
+    return table.of_rows(table.words(column) == basin)
 
 
 def _without_codes(table: Table, name: str, codes: Sequence[float]) -> pl.Series:

@@ -1,6 +1,7 @@
 """Files: encodings, separators, the line of every row, and the true cause where there is no table."""
 
 import os
+import random
 import zipfile
 from datetime import date, datetime
 
@@ -9,6 +10,7 @@ import pytest
 
 from deeprc.applications.base.tabular import TableOptions, read_table
 from deeprc.core.errors import InputError
+from samples.prepared import spoil
 
 PLAIN = "date,Größe,b\n2020-01-01,1.5,3\n2020-01-02,NA,4\n"
 
@@ -157,6 +159,23 @@ def test_names_and_the_line_of_the_names_can_be_given(table):
     assert content(table("2020-01-01,1\n2020-01-02,2\n", names=["date", "a"])) == {"a": [1, 2]}
     read = table("Station X\nLat;5\ndate;a\n2020-01-01;1\n", header=3)
     assert (content(read), read.lines.to_list()) == ({"a": [1]}, [4])
+
+
+def test_of_a_wide_parquet_file_only_what_is_used_is_read(tmp_path):
+    """A column that nobody asks for may as well be broken."""
+    path, chance = tmp_path / "wide.parquet", random.Random(1)
+    columns = {f"x{place}": [chance.random() for _ in range(500)] for place in range(3)}
+    frame = pl.DataFrame({"date": ["2020-01-01"] * 500, **columns, "word": ["a", "1,5"] * 250})
+    frame.write_parquet(path, compression="uncompressed")
+    spoil(path, "x1")
+    table = read_table(path)
+    assert len(table) == 500 and table.columns == frame.columns
+    assert table.numbers("x2").to_list() == columns["x2"]
+    assert table.decimals == {"word": ","}
+    assert table.of_rows(table.words("word") == "a").numbers("x0").to_list() == columns["x0"][::2]
+    assert table.of_rows(table.words("word") == "a").line(1) == 3
+    with pytest.raises(InputError, match="this Parquet file cannot be read"):
+        table.numbers("x1")
 
 
 def test_parquet(tmp_path):
