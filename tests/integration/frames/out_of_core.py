@@ -90,9 +90,6 @@ def check(name: str, rows: pl.DataFrame) -> None:
 
 
 def main() -> None:
-    if COMM.rank == 0:
-        make()
-    COMM.barrier()
     for name, plan in plans().items():
         with Peak() as peak:
             found = plan.collect(memory=BUDGET)
@@ -116,4 +113,7 @@ def full() -> None:
 
 
 if __name__ == "__main__":
+    if COMM.rank == 0 and not (FOLDER / "other.parquet").exists():
+        make()
+    COMM.barrier()
     full() if sys.argv[2:] else main()
