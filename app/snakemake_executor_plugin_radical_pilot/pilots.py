@@ -15,10 +15,15 @@ from deeprc.pilot.environment import users
 from snakemake_executor_plugin_radical_pilot import internals
 from snakemake_executor_plugin_radical_pilot.asking import Asking
 from snakemake_executor_plugin_radical_pilot.events import PACKAGES, Events
+from snakemake_executor_plugin_radical_pilot.records import Submitted
 from snakemake_executor_plugin_radical_pilot.state import State
 from snakemake_executor_plugin_radical_pilot.submitting import Submitting
 
 FULL = 5  # MB of free space below which a pilot's folder counts as full
+AGAIN = 75  # EX_TEMPFAIL: the exit code of a job that has saved what it did, and goes on with it (deeprc.learning)
+TOO_LONG = "what is left to do takes longer than it lives"
+# Seconds beside the grace of jobs: a batch system's clock began to run before the pilot was active.
+BEFORE, BEFORE_IN_BATCH = 5.0, 60.0
 
 
 class Pilots:
@@ -27,7 +32,7 @@ class Pilots:
     Attributes
     ----------
     held
-        Tasks for the next pilot, since this one does not live long enough.
+        Names of jobs for the next pilot: this one does not live long enough, or they have saved themselves for it.
     lost
         What ran these has ended, and when; the pilot, too?
     replacing
@@ -38,7 +43,9 @@ class Pilots:
         self._state, self._asking, self._submitting = state, asking, submitting
         self._taken, self._made = 0, False
         self._planned = self._plan()
-        self.held: list[Task] = []
+        self.held: set[str] = set()
+        self._asked: set[str] = set()  # to end, since the pilot's time is nearly over
+        self._why = TOO_LONG
         self.lost: dict[str, tuple[Outcome, float]] = {}
         self.replacing = False
         self._broken: set[str] = set()  # nodes that no other pilot is to lie on
@@ -90,8 +97,45 @@ class Pilots:
         """Hand tasks to the pilot, less those that it would not live to see the end of."""
         pilot = self._state.pilot
         late = [task for task in tasks if task.timeout and task.timeout > pilot.allocation.remaining]
-        self.held += late
+        late = tasks if self._asked else late
+        self.held |= {task.uid for task in late}
         pilot.submit([task for task in tasks if task not in late])
+
+    @property
+    def why_held(self) -> str:
+        """Why all that is left waits for another pilot."""
+        return self._why
+
+    @property
+    def nearly_over(self) -> bool:
+        """Whether jobs have to be asked to end now, to have saved what they did when the pilot's time is over."""
+        there = self._state.pilot.allocation
+        before = self._state.pilot.grace + (BEFORE_IN_BATCH if there.batch else BEFORE)
+        return there.active and not self._asked and there.remaining < min(before, there.runtime * 60 / 4)
+
+    def ask(self) -> None:
+        """Ask all jobs to end, but for those whose runtime is over in time; they go on in the next pilot."""
+        state, there = self._state, self._state.pilot.allocation
+        over = time.time() + there.remaining
+        begun = {uid: state.pilot.running.get(uid, over) for uid in state.jobs.keys() - self.held}
+        self._asked = {uid for uid, since in begun.items() if since + _seconds(state.jobs[uid][1]) > over}
+        if self._asked:
+            self._why = f"its time of {there.runtime} min is over"
+            state.progress.say(f"the pilot's time is nearly over: {len(self._asked)} jobs are asked to save and end")
+            state.pilot.cancel([*self._asked])
+
+    def keep(self, outcome: Outcome) -> bool:
+        """Whether a job that has ended goes on in the next pilot: it was asked to end, or has saved what it did."""
+        if outcome.uid not in self._state.jobs:
+            return False
+        submitted = self._state.jobs[outcome.uid][1]
+        if outcome.uid in self._asked and outcome.state in ("CANCELED", "LOST"):
+            self.held.add(outcome.uid)
+        elif outcome.state == "FAILED" and self.may_replace and submitted.ended(outcome).code == AGAIN:
+            self.held.add(outcome.uid)
+            self._why = "what is left to do was asked to end, and has saved what it did"
+            self._state.progress.say(f"{submitted.stage.label} has saved what it did: it goes on in the next pilot")
+        return outcome.uid in self.held
 
     def replace(self, reason: str) -> None:
         """Take another pilot, and hand it what the last one did not finish.
@@ -161,5 +205,11 @@ class Pilots:
         self.submit(self._submitting.tasks([info.job for info, _ in again], again=True))
 
     def _forget(self) -> None:
-        for waiting in (self._state.jobs, self.held, self.lost):
+        for waiting in (self._state.jobs, self.held, self.lost, self._asked):
             waiting.clear()
+        self._why = TOO_LONG
+
+
+def _seconds(submitted: Submitted) -> float:
+    """What a job may take at most."""
+    return submitted.asked.minutes * 60 if submitted.asked.minutes else float("inf")

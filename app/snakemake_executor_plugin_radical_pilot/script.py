@@ -51,6 +51,7 @@ def job_text(
         *setup,
         exports,
         *(f"umask {variables[name]}" for name in ("DEEPRC_UMASK",) if name in variables),
+        "trap : USR1 USR2",  # a scheduler's, to all processes of a step: for the program, which this shell waits for
         "[[ -z ${DEEPRC_WARM_PATH-} ]] || PATH=$DEEPRC_WARM_PATH:$PATH",
         f"builtin cd {shlex.quote(str(workdir))} || exit 1",
         "DEEPRC_BACK=(/usr/bin/env -u OLDPWD -u PWD -u SHLVL -u _)",

@@ -8,7 +8,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from deeprc.pilot import Outcome
 from snakemake_executor_plugin_radical_pilot import direct, internals
-from snakemake_executor_plugin_radical_pilot.pilots import Pilots
+from snakemake_executor_plugin_radical_pilot.pilots import TOO_LONG, Pilots
 from snakemake_executor_plugin_radical_pilot.records import Submitted
 from snakemake_executor_plugin_radical_pilot.state import State
 
@@ -43,7 +43,11 @@ class Watch:
     def _take(self) -> None:
         """Take note of what ended."""
         state, pilots, there, now = self._state, self._pilots, self._state.pilot.allocation, time.monotonic()
+        if state.jobs and pilots.nearly_over:
+            pilots.ask()
         for outcome in state.pilot.outcomes():
+            if pilots.keep(outcome):
+                continue
             if outcome.state == "LOST":
                 pilots.lost[outcome.uid] = outcome, now
             else:
@@ -57,11 +61,12 @@ class Watch:
             there.fail(f"the run was asked to end, and none of its jobs has run for {HUNG:.0f} s")
         only_held = pilots.held and len(pilots.held) == len(state.jobs)
         if only_held and not pilots.may_replace:
-            there.fail(f"it lives for {there.remaining / 60:.0f} min more, less than the runtime of its jobs")
+            too_short = f"it lives for {there.remaining / 60:.0f} min more, less than the runtime of its jobs"
+            there.fail(too_short if pilots.why_held == TOO_LONG else pilots.why_held)
         if state.jobs and (there.ended or only_held):
             reason = there.why
             if pilots.may_replace:
-                pilots.replace("what is left to do takes longer than it lives" if only_held else reason)
+                pilots.replace(pilots.why_held if only_held else reason)
                 return
             pilots.lose(reason)
         for uid, (outcome, since) in list(pilots.lost.items()):

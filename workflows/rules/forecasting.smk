@@ -26,7 +26,7 @@ rule forecasting_train:
     message:
         "train {params.called}"
     shell:
-        "python -P -m deeprc.applications.forecasting.train --prepared {input:q} --model {wildcards.model:q}"
+        "exec python -P -m deeprc.applications.forecasting.train --prepared {input:q} --model {wildcards.model:q}"
         " --config {params.config:q} --how {params.how:q} --checkpoints {params.checkpoints:q} --threads {threads}"
         " --out {output:q} {params.study} {params.to}"
 

@@ -23,7 +23,7 @@ rule hydrology_train:
     message:
         "train the rainfall-runoff LSTM"
     shell:
-        "python -P -m deeprc.applications.hydrology.train --prepared {input:q} --config {params.config:q}"
+        "exec python -P -m deeprc.applications.hydrology.train --prepared {input:q} --config {params.config:q}"
         " --how {params.how:q} --checkpoints {params.checkpoints:q} --threads {threads} --out {output:q} {params.to}"
 
 

@@ -1,17 +1,20 @@
 """On MPI ranks: a small LSTM with dropout learns sums, saved every eight steps.
 
-`toy.py FOLDER STEPS [RANK STEP]`: that rank kills itself before that step.
+`toy.py FOLDER STEPS [RANK STEP]`: that rank kills itself before that step. Each step is begun after $TOY_PAUSE seconds;
+what a training says that was asked to end is in the file `FOLDER.saved`.
 """
 
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from deeprc.learning.config import How
+from deeprc.learning.notice import AskedToEnd
 from deeprc.learning.peers import join
 from deeprc.learning.torch import state
 from deeprc.learning.torch.loop import make_deterministic
@@ -74,8 +77,15 @@ if __name__ == "__main__":
     rank, last = [int(text) for text in sys.argv[3:5]] or (-1, -1)
 
     def kill(step: int) -> None:
+        time.sleep(float(os.environ.get("TOY_PAUSE", 0)))
         if (ranks.rank, step) == (rank, last):
             print(f"rank {rank} is killed before step {step}", flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    print(train(Path(sys.argv[1]), int(sys.argv[2]), ranks, kill), ranks.world, flush=True)
+    place = Path(sys.argv[1])
+    try:
+        print(train(place, int(sys.argv[2]), ranks, kill), ranks.world, flush=True)
+    except AskedToEnd as asked:
+        if ranks.rank == 0:
+            place.with_suffix(".saved").write_text(asked.problem)
+        sys.exit(asked.exit_code)

@@ -73,6 +73,18 @@ rule outlives_its_pilot:
         "touch {output}; [ -e again ] || sleep {config[seconds]}; echo whole > {output}"
 
 
+rule trains:
+    """Slowly, the first time."""
+    output:
+        touch("trained.txt"),
+    log:
+        "trained.log",
+    resources:
+        tasks=2,
+    shell:
+        "[ -e training ] || export TOY_PAUSE=4; exec python -P {config[toy]} training 24"
+
+
 rule appears_late:
     """As on a slow file system: somebody else sees to it that the file is there, after the job has ended."""
     output:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
+from deeprc.learning.audit import audit
+from deeprc.learning.peers import Alone
 from pilots import QUIET, events, finish, run, start, survivors, wait_for
 
+TOY = Path(__file__).parents[1] / "learning" / "toy.py"
 TARGETS = ("killed.txt", "children.txt", "world.txt", "measured.txt", "warm.a.txt", "warm.b.txt")
 TARGETS += ("flaky.txt", "gathered.txt", "held.txt", "asked.1.txt", "asked.2.txt")
 TARGETS += ("unknown.txt", 'odd."a".txt', "odd.b,c.txt", "odd.d\\e.txt", "odd.it's.txt")
@@ -20,6 +25,7 @@ def minutes(tmp_path_factory):
     cases = {
         "minute": ("--radical-pilot-pilots", "2", *QUIET, "minute.txt"),
         "late": ("--config", "seconds=300", *QUIET, "late.txt"),
+        "trained": ("--radical-pilot-pilots", "4", "--config", f"toy={TOY}", *QUIET, "trained.txt"),
     }
     folders = {name: tmp_path_factory.mktemp(name) for name in cases}
     started = {
@@ -212,3 +218,26 @@ def test_what_runs_when_the_pilots_time_is_over_is_incomplete(minutes):
     assert output.count("FAILED: the pilot (its time of 1 min is over)") == 1, output
     assert not (folder / "late.txt").exists()  # as after every failure: half a file is none
     assert survivors(folder) == {}
+
+
+def test_a_training_that_outlives_its_pilot_goes_on_in_the_next_to_the_same_weights(minutes, tmp_path):
+    """Two ranks, asked to save before the pilot's time is over. The first start is slow, those after it are not."""
+    sys.path.append(str(TOY.parent))  # last: it must not hide our conftest
+    from toy import train
+
+    folder, process = minutes["trained"]
+    code, output = finish(process, 240)
+    log = (folder / "trained.log").read_text()
+    assert code == 0, output + log
+    assert "the pilot's time is nearly over: 1 jobs are asked to save and end" in output
+    assert "the pilot has ended (its time of 1 min is over): taking another one for 1 jobs" in output
+    assert "FAILED" not in output
+    assert "goes on after step " in log
+    assert (
+        (folder / "training.saved")
+        .read_text()
+        .startswith("the job was asked to end: the training is saved after step ")
+    )
+    assert log.count(train(tmp_path, 24, Alone(), say=lambda line: None)) == 2
+    verdict = audit(folder / "training")
+    assert verdict.faults == [] and verdict.epochs == 8

@@ -89,7 +89,11 @@ def test_run_json_has_each_stages_own_command_and_the_configuration_as_it_was_us
     for label in ("train the rainfall-runoff LSTM", "simulate the discharge"):
         assert stages[label]["ranks"] == 2
     for task in about["tasks"]:
-        assert task["command"].startswith(f"python -P -m deeprc.applications.{task['rule'].replace('_', '.')} ")
+        assert (
+            task["command"]
+            .removeprefix("exec ")
+            .startswith(f"python -P -m deeprc.applications.{task['rule'].replace('_', '.')} ")
+        )
     used = about["config"]["forecasting"]
     assert used["target"] == "pm2.5" and set(used["models"]) == MODELS
     for name, options in used["models"].items():

@@ -49,6 +49,7 @@ DEEPRC_HERE='/run/a job'
 export RP_RANK=0
 exec < /dev/null > "$DEEPRC_HERE/out.$RP_RANK" 2>&1
 export A='b c'
+trap : USR1 USR2
 [[ -z ${DEEPRC_WARM_PATH-} ]] || PATH=$DEEPRC_WARM_PATH:$PATH
 builtin cd '/work dir' || exit 1
 DEEPRC_BACK=(/usr/bin/env -u OLDPWD -u PWD -u SHLVL -u _)

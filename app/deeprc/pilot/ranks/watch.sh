@@ -18,6 +18,7 @@ below() { # the processes below $1, but for this one and those that it starts
   done
 }
 
+trap : USR1 USR2 # a scheduler's word to the rank's programs
 exec 9<> <(:) # a pipe that nothing comes from: to wait there takes no process
 while [[ -d /proc/$parent ]]; do
   read -r -t "$pause" -u 9

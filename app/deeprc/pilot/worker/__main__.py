@@ -131,7 +131,8 @@ class WorkerProcess:
         self._environments: dict[tuple, dict[bytes, bytes]] = {}  # by their files, what is chosen, and for a shell?
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):  # a scheduler's: for the job, which has it, too
+            signal.signal(number, lambda *_: None)
         self._selector = selectors.DefaultSelector()
         self._selector.register(client, selectors.EVENT_READ, self._obey)
         self._selector.register(reader, selectors.EVENT_READ, lambda: os.read(reader, 4096))

@@ -248,7 +248,8 @@ def _become(request: dict, files: list[int]) -> None:
     code = 1
     try:
         signal.set_wakeup_fd(-1)
-        for number in {*SIGNALS, signal.SIGTERM} - {signal.SIGPIPE, signal.SIGXFSZ}:  # those Python ignores
+        own = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
+        for number in {*SIGNALS, *own} - {signal.SIGPIPE, signal.SIGXFSZ}:  # those Python ignores
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for target, file in enumerate(files):
