@@ -13,6 +13,7 @@ from deeprc.applications.forecasting.series import load
 from deeprc.applications.forecasting.zoo import ZOO
 from deeprc.learning.config import How
 from deeprc.learning.peers import join
+from deeprc.learning.synchronisation import Synchronisation
 from deeprc.learning.torch import state
 from deeprc.learning.torch.loop import make_deterministic
 from deeprc.learning.torch.train import Trainer
@@ -25,13 +26,14 @@ def train(prepared: Path, mode: str, steps: int, names: list[str]) -> dict[str, 
         make_deterministic(1, 1)
         problem = ForecastProblem(Forecaster(name, ZOO[name].options, series.meta), series)
         trainer = Trainer(
-            problem, peers, steps=steps, batch=16, seed=1, reproducible=mode, shards=4, how=How(), facts={},
-            checkpoints=None,
+            problem, peers, steps=steps, batch=16, seed=1, shards=4, how=How(), facts={}, checkpoints=None,
+            reproducible="elastic" if mode == "elastic" else "fixed",
+            synchronisation=Synchronisation(kind="fsdp" if mode == "fsdp" else "allreduce"),
         )  # fmt: skip
         trainer.say = lambda line: None
         history = trainer.run(problem.validate, learning_rate=1e-3, checks=1, name=name)
         losses = {"training": history.train[-1][1], "validation": history.validation[-1][1]}
-        found[name] = {"weights": state.digest(problem.module), **losses} if peers.rank == 0 else {}
+        found[name] = {"weights": state.digest_of(trainer.weights), **losses} if peers.rank == 0 else {}
     return found
 
 

@@ -200,6 +200,16 @@ class ForecastingConfig(DataConfig):
         return self
 
     @model_validator(mode="after")
+    def _fsdp_can_train_them(self) -> Self:
+        whole = [name for name in self.models if entry(name).undivided]
+        if self.training.synchronisation.kind == "fsdp" and whole:
+            raise ValueError(
+                f"synchronisation fsdp cannot train {', '.join(whole)}: torch cannot deal out their weights; name "
+                "other models by the key models, or another kind"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _windows_are_wide_enough(self) -> Self:
         needs = {name: entry(name).smallest_input for name in self.models}
         narrow = [f"{name} ({least})" for name, least in needs.items() if self.input_size < least]

@@ -30,6 +30,9 @@ class Entry:
         spectrum): such windows are forecast one by one, so that none knows of a later one.
     asked
         Whether it is trained only where the configuration names it.
+    undivided
+        Whether `fsdp` cannot deal out its weights: FEDformer's are complex numbers, and torch deals out one kind alone;
+        JointTimesNet's convolutions meet whole and dealt out weights.
     smallest_input
         The smallest input size that the class works with.
     single
@@ -53,6 +56,7 @@ class Entry:
     joint: bool = False
     mixes: bool = False
     asked: bool = False
+    undivided: bool = False
     smallest_input: int = 1
     single: dict[str, Any] = field(default_factory=dict)
     steps: int = 300
@@ -148,6 +152,7 @@ ZOO: dict[str, Entry] = {
     "FEDformer": Entry(
         {**_TRANSFORMER, "n_head": 8, "modes": 8, "MovingAvg_window": 25},
         "Zhou et al. 2022, arXiv:2201.12740",
+        undivided=True,
         future=True,
         smallest_input=2,
         milliseconds=22.0,
@@ -189,6 +194,7 @@ ZOO: dict[str, Entry] = {
         },
         "Wu et al. 2023, arXiv:2210.02186",
         future=True,
+        undivided=True,
         joint=True,
         mixes=True,
         asked=True,

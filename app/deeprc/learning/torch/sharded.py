@@ -15,6 +15,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
+from deeprc.core.errors import ConfigError
 from deeprc.learning.checkpoints import Checkpoint
 from deeprc.learning.synchronisation import Synchronisation, Traffic
 from deeprc.learning.torch.rank import RankGradient
@@ -33,10 +34,10 @@ class Sharded(RankGradient):
         module = self.problem.module
         mesh = init_device_mesh(next(module.parameters()).device.type, (self.peers.size,))
         self.sizes = [_bytes(block) for block in blocks(module)]
-        whole = _bytes(module)
+        whole, scalars = _bytes(module), constants(module)
         for block in blocks(module):
-            fully_shard(block, mesh=mesh)
-        self.root = fully_shard(_Called(module), mesh=mesh)
+            fully_shard(block, mesh=mesh, ignored_params=scalars)
+        self.root = fully_shard(_Called(module), mesh=mesh, ignored_params=scalars)
         self.sizes.append(whole - sum(self.sizes))
         self.loss = lambda samples: self.root(self.problem.loss, samples)
 
@@ -76,11 +77,37 @@ class Sharded(RankGradient):
         self.traffic.load(state["traffic"])
 
 
-def blocks(module: torch.nn.Module) -> Iterator[torch.nn.Module]:
-    """The parts of a network that are gathered one at a time: what its lists hold, else its children."""
+def blocks(module: torch.nn.Module) -> list[torch.nn.Module]:
+    """The parts of a network that are gathered one at a time: what its lists hold, else its children.
+
+    Each once: a network may have one under several names (a convolution of TCN also stands in a list).
+    """
+    return list(dict.fromkeys(_blocks(module)))
+
+
+def constants(module: torch.nn.Module) -> set[torch.nn.Parameter]:
+    """Its parameters that are one number and are not learned (of PatchTST's attention): every rank keeps them whole.
+
+    Raises
+    ------
+    ConfigError
+        Where one is learned: torch deals out no single number, and its gradients would stay apart.
+    """
+    scalars = {name: one for name, one in module.named_parameters() if one.ndim == 0}
+    if learned := [name for name, one in scalars.items() if one.requires_grad]:
+        raise ConfigError(
+            "synchronisation fsdp cannot train this network: a weight of it is a single number",
+            found=", ".join(learned),
+            expected="weights of one dimension at least",
+            fix="leave out `kind: fsdp`",
+        )
+    return {*scalars.values()}
+
+
+def _blocks(module: torch.nn.Module) -> Iterator[torch.nn.Module]:
     for child in module.children():
         if any(isinstance(one, CONTAINERS) for one in child.modules()):
-            yield from blocks(child)
+            yield from _blocks(child)
         elif any(True for _ in child.parameters()):
             yield child
 

@@ -86,6 +86,13 @@ def test_data_options_do_not_hold_what_only_training_needs():
         ),
         ({"training": {"reproducible": "elastic", "optimisation": {"compile": True}}}, "compile: what is compiled"),
         ({"training": {"optimisation": {"schedule": "cosin"}}}, "did you mean 'cosine'?"),
+        (
+            {
+                "training": {"ranks": 2, "synchronisation": {"kind": "fsdp"}},
+                "models": ["GRU", "FEDformer", "JointTimesNet"],
+            },
+            "synchronisation fsdp cannot train FEDformer, JointTimesNet: torch cannot deal out their weights",
+        ),
         ({"training": {"backend": "ncl"}}, "my.yaml: key 'training.backend'"),
         ({"horizon": 0}, "my.yaml: key 'horizon'"),
         ({"step": "1M"}, "my.yaml: key 'step': '1M' is no step: write it as 15m, 1h"),
