@@ -9,12 +9,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import yaml
 
 import pilots
+from deeprc.cluster.standing import DEFAULT
 from deeprc.core.files import read_json
 from deeprc.images.store import Store
 from slurm_cluster import private_cluster
@@ -35,7 +37,8 @@ AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 def options(folder: Path, site: str, *arguments: str, ranks: int = 1) -> list[str]:
     folder.mkdir(exist_ok=True)
     training = {"ranks": ranks, "reproducible": "elastic"}
-    settings = {**SMALL, "forecasting": {**SMALL["forecasting"], "training": training}}
+    forecasting = {**SMALL["forecasting"], "training": training} | ({"ranks": ranks} if ranks > 2 else {})
+    settings = {**SMALL, "forecasting": forecasting}
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
     begin = ["--profile", f"site/{site}", "--directory", str(folder), "--configfile", str(folder / "small.yaml")]
     return [*begin, *arguments]
@@ -152,6 +155,34 @@ def test_both_pipelines_give_the_same_under_any_launcher(pulled, folder, openmpi
         assert others == [first, first]
     check_lines(folder / "openmpi", held, (*PREPARE, *LEARN), "mpiexec", "-np", "2", "--map-by")
     check_lines(folder / "srun", held, PREPARE, "srun", "--ntasks=2", "--mpi=pmix")
+
+
+@pytest.mark.requires("slurm")
+def test_forecasting_on_two_nodes_goes_on_where_one_dies(pulled, folder):
+    """Two ranks on each, of three nodes; the training has begun when a slurmd is killed. The figures are localhost's,
+    where one rank has trained, and nothing is left of the cluster.
+    """
+    environment, held = pulled
+    run = folder / "cluster"
+    with private_cluster(**asdict(DEFAULT)) as cluster:
+        there = {**environment, **cluster.environment, "DEEPRC_ADDRESS": "127.0.0.1", "DEEPRC_SITE": "cluster-local"}
+        chosen = ["--radical-pilot-image", "cpu", "--", METRICS[0]]
+        process = begin(run, "cluster-local", *chosen, ranks=4, **there)
+        try:
+            pilots.wait_for(lambda: [*run.glob(".deeprc/runs/*/jobs/forecasting_train.*/started")], 600)
+            cluster.kill("slurmd-node2")
+            told = end(process)
+        finally:
+            process.kill()
+    assert not cluster.folder.exists() and pilots.survivors(cluster.folder) == {}
+    assert "a node failed; node2 is down (Not responding)): taking another one for " in told, told
+    assert "without node2\n" in told, told
+    assert (run / METRICS[0]).read_bytes() == (folder / "outside" / METRICS[0]).read_bytes()
+    two = ["--nodes=2", "--ntasks=4", "--ntasks-per-node=2"]
+    check_lines(run, held, (PREPARE[0], *LEARN), "srun", *two, "--mpi=pmi2")
+    ended = [each for each in pilots.events(run) if each["event"] == "job" and each["state"] == "finished"]
+    nodes = {each["rule"]: {*each["nodes"]} for each in ended}
+    assert nodes[PREPARE[0]] == {"node1", "node2"} and nodes[LEARN[1]] == {"node1", "node3"}
 
 
 def test_another_digest_has_all_made_anew(pulled, folder, tmp_path):
