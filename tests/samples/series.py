@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -56,3 +57,10 @@ def made_up(horizon: int, input_size: int, covariates: int) -> Series:
             "series": [{"id": "a"}, {"id": "b"}],
         },
     )
+
+
+def altered(series: Series, **columns: np.ndarray) -> Series:
+    """The series with other values in some columns."""
+    table = series.rows.table
+    named = {name: table[name] for name in table.column_names} | columns
+    return replace(series, rows=Mapped(pa.table(named)))

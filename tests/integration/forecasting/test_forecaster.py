@@ -12,7 +12,7 @@ from deeprc.applications.forecasting.timesnet import Inception
 from deeprc.applications.forecasting.zoo import ZOO
 from deeprc.core.errors import InputError
 from deeprc.learning.torch.loop import make_deterministic
-from samples.series import made_up
+from samples.series import altered, made_up
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_a_joint_model_sees_all_series_of_a_time_and_none_of_another(name):
     asked = np.array([95, 30, 31, 90])  # the second series at 30 and 35, the first at 30 and 31
     found = forecast(network, series, asked)
     assert np.allclose(found[[1]], forecast(network, series, asked[[1]]), atol=1e-5)
-    changed = {row: replace(series, y=series.y + (np.arange(120) == row) * np.float32(3)) for row in (85, 22)}
+    changed = {row: altered(series, y=series.y + (np.arange(120) == row) * np.float32(3)) for row in (85, 22)}
     moved = {row: np.abs(forecast(network, other, asked) - found).max(1) > 1e-4 for row, other in changed.items()}
     assert moved[85].tolist() == [False, True, True, True]  # 25 rows into series b, in the past of 30 and 31, not of 35
     assert moved[22].tolist() == [False, True, True, True]  # 22 rows into a

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from deeprc.applications.forecasting import zero_shot
@@ -10,7 +11,8 @@ from deeprc.applications.forecasting.evaluate import Judge, References
 from deeprc.applications.forecasting.references import linear_forecast
 from deeprc.applications.forecasting.series import Series
 from deeprc.core.errors import InputError
-from samples.series import made_up
+from deeprc.learning.mapped import Mapped
+from samples.series import altered, made_up
 
 
 def waves(rows: int = 700) -> Series:
@@ -22,10 +24,9 @@ def waves(rows: int = 700) -> Series:
     raw = y * np.repeat(scale[:, 1], half) + np.repeat(scale[:, 0], half)
     bounds = np.array([[0, 400, 500, rows], [rows, rows + 400, rows + 500, 2 * rows]])
     every = np.ones(2 * rows, bool)
-    return replace(
-        one, y=y.astype(np.float32), y_raw=raw, usable=every, observed=every, bounds=bounds, scale=scale,
-        ds=np.arange(2 * rows).astype("datetime64[us]"), meta=one.meta | {"season": 7},
-    )  # fmt: skip
+    columns = {"y": y.astype(np.float32), "y_raw": raw, "usable": every, "observed": every}
+    table = pa.table(columns | {"ds": np.arange(2 * rows).astype("datetime64[us]")})
+    return replace(one, rows=Mapped(table), bounds=bounds, scale=scale, meta=one.meta | {"season": 7})
 
 
 def truth(series: Series) -> np.ndarray:
@@ -46,14 +47,14 @@ def test_the_linear_model_learns_from_the_training_part_and_from_known_rows_alon
     later, odd = series.y.copy(), np.arange(len(series.y))
     later[:400][350:380] = 1e4
     unusable = series.usable & ~((odd >= 350) & (odd < 380))
-    hidden = linear_forecast(replace(series, y=later, usable=unusable))
-    seen = linear_forecast(replace(series, y=later))
+    hidden = linear_forecast(altered(series, y=later, usable=unusable))
+    seen = linear_forecast(altered(series, y=later))
     assert np.abs(seen - expected).max() > 0.5
     assert np.isfinite(hidden).all()
     validation = series.y.copy()
     validation[400:430] = 1e4  # 70 rows before the first window of the test part, which sees 60
-    assert np.array_equal(linear_forecast(replace(series, y=validation)), expected)
-    assert linear_forecast(replace(series, usable=np.zeros_like(series.usable))) is None
+    assert np.array_equal(linear_forecast(altered(series, y=validation)), expected)
+    assert linear_forecast(altered(series, usable=np.zeros_like(series.usable))) is None
 
 
 def test_every_model_is_told_what_it_is_not_better_than(monkeypatch):
@@ -87,7 +88,7 @@ def test_windows_are_chosen_evenly_and_each_has_a_past():
     assert zero_shot.chosen(series).tolist() == list(range(32))
     blind = series.observed.copy()
     blind[:700][: 500 + 3 * 12] = False  # the first series is not known before its fifth window, but for one
-    numbers = zero_shot.chosen(replace(series, observed=blind))
+    numbers = zero_shot.chosen(altered(series, observed=blind))
     assert numbers.tolist() == list(range(4, 32))
 
 
