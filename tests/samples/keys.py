@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from deeprc.applications.config import config_model
 from deeprc.applications.forecasting.config import DataConfig as ForecastingData
+from deeprc.applications.forecasting.config import ModelConfig
 from deeprc.applications.hydrology.config import DataConfig as HydrologyData
 from deeprc.applications.hydrology.config import TrainConfig as HydrologyTraining
 
@@ -68,7 +69,7 @@ DEPENDS = {
     "hydrology.variant": HYDROLOGY,  # which gives the window, too
     "hydrology.ranks": {},
     "hydrology.threads": {},
-    **{f"forecasting.models.GRU.{key}": ONE_MODEL for key in ("steps", "learning_rate", "batch_size", "options")},
+    **{f"forecasting.models.GRU.{key}": ONE_MODEL for key in ModelConfig.model_fields},
 }
 
 
@@ -97,6 +98,7 @@ def other(about: dict) -> object:
     if "enum" in about:
         return next(value for value in about["enum"] if value != about["default"])
     return {
+        "boolean": lambda: not about["default"],
         "integer": lambda: (about["default"] or 7) + 1,
         "number": lambda: (about["default"] or 0.25) / 2,
         "string": lambda: "x",

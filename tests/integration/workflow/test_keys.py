@@ -141,16 +141,16 @@ def test_models_in_another_order_are_the_same_and_one_less_is_no_training(folder
 
 def test_a_product_of_another_model_or_report_is_seen_though_its_options_and_times_are_the_same(folder, tmp_path):
     def model(place: Path) -> None:
-        shutil.rmtree(place / "models" / "NBEATS")
-        shutil.copytree(place / "models" / "NHITS", place / "models" / "NBEATS")
+        shutil.rmtree(place / "models" / "LSTM")
+        shutil.copytree(place / "models" / "GRU", place / "models" / "LSTM")
 
     def predictions(place: Path) -> None:
-        shutil.copy2(place / "predictions" / "NHITS.arrow", place / "predictions" / "NBEATS.arrow")
+        shutil.copy2(place / "predictions" / "GRU.arrow", place / "predictions" / "LSTM.arrow")
 
     def report(place: Path) -> None:
         (place.parent / "report.html").write_text("<!doctype html>")
 
-    same = {name: {"learning_rate": 0.1} for name in ("NBEATS", "NHITS")}  # equal in all but their names
+    same = {name: {"learning_rate": 0.1} for name in ("LSTM", "GRU")}  # equal in all but their names
     values = {**BASE, "forecasting": BASE["forecasting"] | {"models": same}}
     cases = {}
     for kind in (model, predictions, report):
@@ -164,7 +164,8 @@ def test_a_product_of_another_model_or_report_is_seen_though_its_options_and_tim
     wanted = {model: {"forecasting_train": 1, **one}, predictions: one, report: REPORT}
     said = dict(zip(cases, start(*((place, values) for place in cases.values())), strict=True))
     assert {kind: listed(one) for kind, one in said.items()} == wanted
-    assert all("model NHITS → NBEATS: NBEATS" in said[kind].output for kind in (model, predictions))
+    for kind in (model, predictions):
+        assert "model GRU → LSTM: LSTM" in said[kind].output, said[kind].output
 
 
 def test_a_mistake_in_a_key_that_has_a_default_is_told_in_the_file_that_it_stands_in(folder):

@@ -11,7 +11,7 @@ from deeprc.core.errors import DeepRCError
 
 
 def stage(name: str, *arguments: object, threads: int, say: Callable[[str], None]) -> None:
-    """Run `python -m name`; `say` hears each line that it prints.
+    """Run the module `name`; `say` hears each line that it prints.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from deeprc.applications.forecasting.zoo import ZOO
 from deeprc.core.errors import ConfigError
 from deeprc.learning.torch.sharded import blocks, constants
 
-META = {"horizon": 12, "input_size": 24, "future": ["a", "b"], "history": ["x"]}
+META = {"horizon": 12, "input_size": 24, "future": ["a", "b"], "history": ["x"], "series": ["one"]}
 
 
 @pytest.mark.parametrize("name", ZOO)
