@@ -112,8 +112,9 @@ class ModelConfig(Settings, BaseModel):
     windows stay as they are."""
     calendar: bool = True
     """Whether the model is told the calendar (hour, weekday, month), where it takes one."""
-    validations: Positive = 6
-    """How often the weights are judged; those of the smallest validation loss are kept."""
+    validations: Positive | None = None
+    """How often the weights are judged, instead of as `training.optimisation` says; those of the smallest validation
+    loss are kept."""
     options: dict[str, Any] = {}
     """Arguments of the model's class that the zoo (`deeprc.applications.forecasting.zoo`) names, as `hidden_size`."""
 
@@ -129,7 +130,7 @@ class TrainConfig(Settings, BaseModel):
     loss: Loss = "mae"
     level: Level = "last"
     calendar: bool = True
-    validations: Positive = 6
+    validations: Positive | None = None
     seed: Annotated[int, Field(ge=0)] = 1
     reproducible: Reproducible = "fixed"
     shards: Positive | None = None
@@ -234,7 +235,7 @@ class ForecastingConfig(DataConfig):
             loss=own.loss,
             level=own.level,
             calendar=own.calendar,
-            validations=own.validations,
+            validations=own.validations or self.training.optimisation.validations,
             seed=self.seed,
             reproducible=self.training.reproducible,
             shards=self.training.shards if self.training.reproducible == "elastic" else None,

@@ -86,7 +86,8 @@ def main(
     trainer.say(f"{model}: {size:,} parameters, {options.steps} steps of {options.batch_size} windows{on}")
     started = time.monotonic()
     rates = {"learning_rate": options.learning_rate, "usual": entry(model).learning_rate}
-    history = trainer.run(problem.validate, name=model, checks=options.validations, **rates)
+    checks = options.validations or options.optimisation.validations
+    history = trainer.run(problem.validate, name=model, checks=checks, **rates)
     trainer.say(f"trained in {time.monotonic() - started:.1f} s; best validation loss at step {history.best_step}")
     if peers.rank:
         return

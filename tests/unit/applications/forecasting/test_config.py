@@ -27,6 +27,12 @@ def test_models_as_a_name_a_list_and_a_mapping():
     assert lstm["options"] == ZOO["LSTM"].options
 
 
+def test_validations_are_those_of_the_optimisation_unless_a_model_has_its_own():
+    found = config(models={"GRU": {"validations": 3}, "LSTM": {}}, training={"optimisation": {"validations": 12}})
+    assert [json.loads(found.train_json(name))["validations"] for name in ("GRU", "LSTM")] == [3, 12]
+    assert json.loads(config().train_json("GRU"))["validations"] == 6
+
+
 def test_ranks_and_checkpoints_are_no_reason_to_train_anew_but_what_changes_the_weights_is():
     one, two = (config(training={"ranks": ranks, "checkpoint_steps": ranks}) for ranks in (1, 2))
     elastic = config(training={"reproducible": "elastic"})
