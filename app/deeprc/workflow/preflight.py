@@ -83,7 +83,7 @@ def run(config: Config, say: Callable[[str], None]) -> None:
         with ThreadPoolExecutor(len(together)) as threads:
             failures = [said for said in threads.map(lambda step: _do(step, say), together) if said]
         _refuse(failures)
-    _refuse([said for application in config.applications() if (said := _refused(config, application))])
+    _refuse([said for application in config.applications() for said in _refused(config, application)])
 
 
 def _refuse(failures: list[str]) -> None:
@@ -91,17 +91,18 @@ def _refuse(failures: list[str]) -> None:
         raise PreflightError("\n".join(["nothing was started, and earlier results are as they were", *failures]))
 
 
-def _refused(config: Config, application: Application) -> str | None:
-    """What later stages would refuse of the data that were checked, now or before."""
-    checked, options = Path(config.results) / application.name / CHECK, config.options(application)
-    if "check" not in application.stages or not checked.is_file():
-        return None
-    try:
-        application.refuse(options, read_json(checked))
-    except DeepRCError as error:
-        lines = (f"  | {line}" for line in str(error).splitlines())
-        return "\n".join([f"REFUSED: the {application.subject(options)}", *lines])
-    return None
+def _refused(config: Config, application: Application) -> list[str]:
+    """What later stages would refuse of the data that were checked, now or before; each thing once."""
+    found: dict[str, None] = {}
+    for case in config.cases(application) if "check" in application.stages else ():
+        if not (checked := case.prepared / CHECK).is_file():
+            continue
+        try:
+            application.refuse(case.options, read_json(checked))
+        except DeepRCError as error:
+            lines = (f"  | {line}" for line in str(error).splitlines())
+            found["\n".join([f"REFUSED: the {application.subject(case.options)}", *lines])] = None
+    return [*found]
 
 
 def _do(step: Preparation, say: Callable[[str], None]) -> str | None:

@@ -12,7 +12,7 @@ from deeprc.applications.hydrology.alone import alone
 from deeprc.core.files import write_json
 from deeprc.core.fingerprint import KEY, part_of
 from deeprc.workflow import preflight
-from deeprc.workflow.expected import expected
+from deeprc.workflow.expected import expected, record
 
 
 def started(tmp_path, options: dict, **checked) -> None:
@@ -55,6 +55,32 @@ def test_series_of_other_times_are_refused_to_a_joint_model_alone(tmp_path):
     assert "  |   found: a and b" in str(error.value)
     started(tmp_path, {"forecasting": {**own, "models": ["NHITS"]}}, apart=["a", "b"])
     started(tmp_path, {"forecasting": {**own, "models": ["iTransformer"]}}, apart=None)
+
+
+def test_trials_of_a_sweep_are_held_against_their_own_data_and_not_against_those_of_a_run_before(tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("date,y\n")
+    options = {"path": str(data), "dataset": "csv", "time": "date", "target": "y", "models": ["NHITS", "iTransformer"]}
+    sweep = {"forecasting": {"over": {"seed": [1, 2]}}}
+    config = load_config(
+        {"pipelines": ["forecasting"], "results": str(tmp_path), "forecasting": options, "sweep": sweep}
+    )
+    (application,) = config.applications()
+    common = expected(config)["forecasting"]
+
+    def checked(apart: list[str] | None) -> None:
+        for case in config.cases(application):
+            case.prepared.mkdir(parents=True, exist_ok=True)
+            write_json(case.prepared / "check.json", {"apart": apart, KEY: part_of(record(case, common))})
+
+    (tmp_path / "forecasting").mkdir()
+    write_json(tmp_path / "forecasting" / "check.json", {"apart": ["x", "y"]})
+    checked(None)
+    preflight.run(config, lambda line: None)
+    checked(["a", "b"])
+    with pytest.raises(preflight.PreflightError) as error:
+        preflight.run(config, lambda line: None)
+    assert str(error.value).count("REFUSED: ") == str(error.value).count("  |   found: a and b") == 1
 
 
 def test_lone_basins_are_those_of_whose_kind_there_is_no_other():
