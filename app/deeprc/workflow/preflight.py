@@ -22,6 +22,8 @@ from deeprc.core.files import read_json, tail
 from deeprc.core.fingerprint import differences, part_of, read
 from deeprc.workflow.expected import data_of, expected, record
 
+AT_ONCE = 4  # checks, each with the data in memory: a sweep may have many, on a login node
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -80,7 +82,7 @@ def run(config: Config, say: Callable[[str], None]) -> None:
         if not together:
             continue
         config.check_storage()
-        with ThreadPoolExecutor(len(together)) as threads:
+        with ThreadPoolExecutor(min(len(together), AT_ONCE)) as threads:
             failures = [said for said in threads.map(lambda step: _do(step, say), together) if said]
         _refuse(failures)
     _refuse([said for application in config.applications() for said in _refused(config, application)])

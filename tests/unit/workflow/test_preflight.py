@@ -1,5 +1,6 @@
 """What the checks have found is held against the options of later stages, at every start, before anything queues."""
 
+import time
 from datetime import datetime
 
 import polars as pl
@@ -81,6 +82,23 @@ def test_trials_of_a_sweep_are_held_against_their_own_data_and_not_against_those
     with pytest.raises(preflight.PreflightError) as error:
         preflight.run(config, lambda line: None)
     assert str(error.value).count("REFUSED: ") == str(error.value).count("  |   found: a and b") == 1
+
+
+def test_many_checks_take_turns(tmp_path, monkeypatch):
+    """A sweep has one for each of its tasks; each holds the data in memory, on the node where people log in."""
+    running, most = [], []
+
+    def check(step, say):
+        running.append(step)
+        most.append(len(running))
+        time.sleep(0.02)
+        running.pop()
+
+    config = load_config({"pipelines": ["forecasting"], "results": str(tmp_path)})
+    monkeypatch.setattr(preflight, "steps", lambda config: ([], [*range(12)]))
+    monkeypatch.setattr(preflight, "_do", check)
+    preflight.run(config, lambda line: None)
+    assert len(most) == 12 and max(most) <= preflight.AT_ONCE
 
 
 def test_lone_basins_are_those_of_whose_kind_there_is_no_other():
