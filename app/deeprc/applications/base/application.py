@@ -149,6 +149,10 @@ class Application:
         """What a training with these options costs, beside others."""
         return 1.0
 
+    def measure(self, options: BaseModel) -> str:
+        """What the figure of `goal` is measured by: trials of a sweep that differ in it cannot be ranked."""
+        return ""
+
     def figures(self, folder: Path) -> dict[str, float | None]:
         """The figures of what a trial has left in `folder`, that of `goal` among them; None where one is not known."""
         raise NotImplementedError

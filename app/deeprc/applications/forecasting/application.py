@@ -68,6 +68,10 @@ class Forecasting(Application):
         windows = used["steps"] * used["batch_size"] / usual.batch_size
         return usual.milliseconds * windows * (options.input_size + options.horizon)
 
+    def measure(self, options: ForecastingConfig) -> str:
+        (model,) = options.models.values()
+        return model.loss
+
     def figures(self, folder: Path) -> dict[str, float | None]:
         (model,) = (folder / "models").iterdir()
         losses = read_json(model / "model.json")["validation_loss"]

@@ -82,6 +82,7 @@ def trials(
     for key in axes:
         if not any(key in case.values for case in cases):
             raise _error(f"{key}: no trial has it", ("over", key), name, where, fix="leave it out of `over`")
+    _refuse_measures(cases, where)
     return _called(cases if sweep.ranks is None else _on_ranks(cases, sweep.ranks, given, where))
 
 
@@ -238,6 +239,23 @@ def _refuse_idle(key: str, values: list, cases: list[Trial], given: dict, where:
         expected="a key that a result depends on, other than the data",
         fix="leave it out of `over`",
     )
+
+
+def _refuse_measures(cases: list[Trial], where: object) -> None:
+    """Refuse trials of one task whose figures are of different kinds: the smaller one would not be the better one."""
+    application, found = cases[0].application, {}
+    for case in cases:
+        found.setdefault(case.prepared, {}).setdefault(application.measure(case.options), case)
+    if several := next((of for of in found.values() if len(of) > 1), None):
+        goal, _ = application.goal
+        raise _error(
+            f"the {goal} of these trials is measured in different ways, and cannot be compared",
+            ("over",),
+            application.name,
+            where,
+            found="; ".join(f"{_label(case.values)}: {measure}" for measure, case in several.items()),
+            fix="try what is measured in one way alone, each in a sweep of its own",
+        )
 
 
 def _too_many(count: int, sweep: Sweep, name: str, where: object) -> ConfigError:

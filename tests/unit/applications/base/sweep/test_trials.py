@@ -102,6 +102,21 @@ def test_what_cannot_be_is_refused_by_name(sweep, problem):
     assert problem in refused(sweep)
 
 
+@pytest.mark.parametrize(
+    ("over", "models"),
+    [
+        ({"models.GRU.loss": ["mae", "mse"]}, ["GRU"]),
+        ({"seed": [1, 2]}, {"GRU": {"loss": "mse"}, "NHITS": {}}),
+    ],
+)
+def test_trials_that_are_measured_in_different_ways_are_refused(over, models):
+    """The smaller of a squared and of an absolute error says nothing."""
+    found = refused({"over": over}, models=models)
+    assert "the validation loss of these trials is measured in different ways, and cannot be compared" in found
+    assert ": mae" in found and ": mse" in found
+    assert len(cases({"over": {"models.GRU.loss": ["mse"], "seed": [1, 2]}}, models=["GRU"])) == 2
+
+
 def test_halving_is_an_option_of_the_trials_which_whole_trainings_are_not_taken_for():
     over = {"models": ["GRU"], "learning_rate": [0.1, 0.2]}
     whole, halved = cases({"over": over}), cases({"over": over, "halving": {"factor": 3}})
