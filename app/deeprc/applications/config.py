@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model, fi
 
 from deeprc.applications.base.application import METRICS, Application
 from deeprc.applications.base.sweep.config import Sweep
-from deeprc.applications.base.sweep.trials import HALVING, SWEEP, trials
+from deeprc.applications.base.sweep.trials import HALVING, SWEEP, halving_of, trials
 from deeprc.applications.base.trial import Trial
 from deeprc.applications.registry import TAKEN, absent, applications, broken
 from deeprc.core.errors import ConfigError
@@ -167,7 +167,7 @@ def load_config(values: dict, *, where: object = "configuration") -> Config:
         raise broken()[name]  # its options can be read by itself alone
     made = validate(model, values, where=where)
     for name in made.pipelines:
-        if _halving(getattr(made, name)):
+        if halving_of(getattr(made, name)):
             raise ConfigError(
                 f"key '{name}.{HALVING}': it is for the trials of a sweep",
                 where=where((name, *HALVING.split("."))) if callable(where) else where,
@@ -180,12 +180,6 @@ def load_config(values: dict, *, where: object = "configuration") -> Config:
         folder = Path(made.results) / name
         made._cases[name] = trials(applications()[name], made._given[name], sweep, folder, where)
     return made
-
-
-def _halving(options: object) -> object:
-    for key in HALVING.split("."):
-        options = getattr(options, key, None)
-    return options
 
 
 def _of_no_pipeline(name: str, config: Config, where: object) -> ConfigError:

@@ -72,6 +72,9 @@ def trials(
             values = combination | ({} if seed is None else {application.repeats: seed})
             case = _case(application, given, values, folder, where)
             application.cost(case.options)  # refuses what is no trial
+            if bool(halving_of(case.options)) != bool(sweep.halving):
+                raise _error(f"{HALVING} is what the sweep's key `halving` gives", ("over",), name, where,
+                             found=f"trial {_label(values)}", fix="leave it out of `over`")  # fmt: skip
             found.setdefault(case.folder.name, case)
     for key, values in {**axes, application.repeats: repeats}.items():
         _refuse_idle(key, [values.least, values.most] if isinstance(values, Between) else values, [*found.values()],
@@ -197,6 +200,13 @@ def _keys(model: type[BaseModel], above: str = "") -> dict[str, bool]:
         else:
             found[f"{above}{name}"] = dict in (get_origin(kind), *map(get_origin, get_args(kind)))
     return found
+
+
+def halving_of(options: object) -> object:
+    """The successive halving in options; None where there is none."""
+    for key in HALVING.split("."):
+        options = getattr(options, key, None)
+    return options
 
 
 def _refuse_halving(application: Application, repeats: list, where: object) -> None:

@@ -95,6 +95,8 @@ def test_hydrology_has_the_defaults_of_the_variant_that_is_tried():
         ({"over": {"seed": [*range(10**5)]}}, "this sweep would start 1,100,000 trainings"),
         ({"over": {"steps": {"least": 1, "most": 2}}}, "steps: a range is for a random search\n  fix: give `draw`"),
         ({"over": {"steps": {"least": 3, "most": 2}}, "draw": 1}, "least 3: it must be below most (2)"),
+        ({"over": {"training.optimisation.halving": [{}, {"first": 2}]}}, "is what the sweep's key `halving`"),
+        ({"over": {"training.optimisation": [{"clip": 1}, {"clip": 2}]}, "halving": {}}, "the sweep's key `halving`"),
         ({"ovr": {"seed": [1]}}, "unknown key 'sweep.forecasting.ovr'"),
     ],
 )  # fmt: skip
