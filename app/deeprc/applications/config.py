@@ -117,6 +117,24 @@ class Config(Settings):
                         fix="rename the file or folder, or name a link to it",
                     )
 
+            if self.swept(application):
+                self._refuse_other_files(application)
+
+    def _refuse_other_files(self, application: Application) -> None:
+        """Raise a ConfigError for trials that read other files than the pipeline's: one record tells of all."""
+        usual, pipeline = self.options(application), application.name
+        own = application.own(usual)
+        files, beside = application.files(usual, own), application.beside(usual)
+        for case in {case.prepared: case for case in self.cases(application)}.values():
+            if application.beside(case.options) == beside and application.files(case.options, own) == files:
+                continue
+            raise ConfigError(
+                f"key 'sweep.{pipeline}.over': a trial reads other files than '{pipeline}' by itself",
+                found=case.label,
+                expected="trials on the same files",
+                fix="give what chooses files outside of `over`: a run for each, with `results` of its own",
+            )
+
     def check_storage(self) -> None:
         """Raise a StorageError where the results folder cannot be written or has too little space."""
         folder, existing = Path(self.results).absolute(), self.existing_folder()

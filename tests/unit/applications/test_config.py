@@ -135,3 +135,28 @@ def test_numbers_are_numbers_and_switches_switches():
     """`learning_rate: 1e-3` is a text for YAML 1.1, and is meant as a number."""
     made = load_config({"forecasting": {"models": {"NHITS": {"learning_rate": "1e-3"}}}, "min_free_mb": 5})
     assert (made.forecasting.models["NHITS"].learning_rate, made.min_free_mb) == (0.001, 5)
+
+
+@pytest.mark.parametrize(
+    ("over", "found"),
+    [
+        ({"forcing": ["daymet", "maurer"]}, "maurer"),
+        ({"basins": [["01"], ["01", "02"]]}, 'basins ["01"]'),
+        ({"window": [30, 60], "held_out": [[], ["01"]]}, None),
+    ],
+)
+def test_trials_that_read_other_files_are_refused_before_anything_queues(tmp_path, over, found):
+    """They share one record of their data: else each start makes all anew, and the table is refused in the end."""
+    for folder in ("usgs_streamflow", "basin_mean_forcing/daymet", "basin_mean_forcing/maurer"):
+        for basin in ("01", "02"):
+            path = tmp_path / folder / f"{basin}_days.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("")
+    hydrology = {"dataset": "camels-us", "path": str(tmp_path)}
+    config = load_config({"pipelines": "hydrology", "hydrology": hydrology, "sweep": {"hydrology": {"over": over}}})
+    if found is None:
+        config.check_data()
+        return
+    with pytest.raises(ConfigError, match="a trial reads other files than 'hydrology' by itself") as error:
+        config.check_data()
+    assert error.value.found == found
