@@ -11,7 +11,7 @@ rule:
         f"{RESULTS}/logs/{APPLICATION.name}_sweep.log",
     params:
         name=APPLICATION.name,
-        given=fixed(json.dumps(CONFIG.given(APPLICATION), ensure_ascii=False)),
+        given=fixed(as_json(CONFIG.given(APPLICATION))),
         sweep=fixed(CONFIG.swept(APPLICATION).model_dump_json()),
         folder=f"{RESULTS}/{APPLICATION.name}",
     message:

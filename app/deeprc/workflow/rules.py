@@ -16,6 +16,11 @@ from deeprc.applications.config import Config
 TRIAL, GROUP = "sweep_trial", "sweep_group"  # wildcards: folders of trials, and of the data that they share
 
 
+def as_json(given: object) -> str:
+    """Options as they were given: a day, which YAML makes of 2001-10-01, as a text."""
+    return json.dumps(given, ensure_ascii=False, default=str)
+
+
 def fixed(value: object) -> Callable:
     """The parameter `value`: with another one, what was made is made anew."""
     return lambda wildcards: value

@@ -165,7 +165,8 @@ def _label(values: Values, *, whole: bool = False) -> str:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # A day, which YAML makes of 2001-10-01, as the text that `collect` is given.
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _name(told: object) -> str:

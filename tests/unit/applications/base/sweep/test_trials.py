@@ -1,5 +1,7 @@
 """What a sweep's key becomes: its trials, and what is refused before anything queues."""
 
+import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from deeprc.applications.base.sweep.config import Sweep
 from deeprc.applications.base.sweep.trials import trials
 from deeprc.applications.config import load_config
 from deeprc.core.errors import ConfigError
+from deeprc.workflow.rules import as_json
 
 
 def cases(sweep: dict, application: str = "forecasting", **options) -> list:
@@ -157,6 +160,24 @@ def test_what_is_tried_already_as_configured_is_no_mistake():
     assert labels({"over": {"horizon": [24], "seed": [1, 2]}}, models=["GRU"]) == [
         "GRU, horizon 24, seed 1", "GRU, horizon 24, seed 2"
     ]  # fmt: skip
+
+
+def test_days_as_yaml_gives_them_are_the_same_trials_to_the_stage_that_makes_the_table():
+    """It is given options and sweep as JSON."""
+    parts = [[date(2000, 1, 1), date(2001, 1, 1)], [date(2000, 2, 1), date(2001, 1, 1)]]
+    values = {
+        "pipelines": ["hydrology"],
+        "hydrology": {"split_dates": parts[0]},
+        "sweep": {"hydrology": {"over": {"split_dates": parts, "seed": [1, 2]}}},
+    }
+    config = load_config(values)
+    (application,) = config.applications()
+    given, sweep = json.loads(as_json(config.given(application))), config.swept(application).model_dump_json()
+    there = trials(application, given, Sweep.model_validate_json(sweep), Path("results/hydrology"), "--sweep")
+    assert [(case.label, case.folder) for case in there] == [
+        (case.label, case.folder) for case in config.cases(application)
+    ]
+    assert there[0].label == 'split_dates ["2000-01-01", "2001-01-01"], seed 1'
 
 
 def test_an_application_without_a_figure_to_rank_by_is_not_swept():
