@@ -173,17 +173,18 @@ class MappedWindows:
         Returns
         -------
         numpy.ndarray
-            [windows, length] of one column; of several, [windows, length, columns], of the type of the first.
+            [windows, length] of one column; of several, [windows, length, columns], of the type that holds them all.
         """
         single, names = isinstance(names, str), [names] if isinstance(names, str) else names
         length = self.length - first if length is None else length
         rows, shape = self.rows, (len(self.starts), length, len(names))
+        kind = np.result_type(*map(rows.dtype, names)) if names else np.float32
         if not names or not len(self.starts):
-            return np.empty(shape[:2] if single else shape, rows.dtype(names[0]) if names else np.float32)
+            return np.empty(shape[:2] if single else shape, kind)
         if single and len(self.dealt) == 1 and not len(self.across):
             number, _, local = self.dealt[0]
             return rows.pieces(names[0])[number].windows(local + first, length)
-        found = np.empty(shape, rows.dtype(names[0]))
+        found = np.empty(shape, kind)
         over = self.starts[self.across, None] + np.arange(first, first + length)
         for index, name in enumerate(names):
             pieces = rows.pieces(name)

@@ -67,6 +67,12 @@ def test_windows_are_those_of_the_whole_table(cuts, length, data):
     assert np.array_equal(rows.column("day"), np.arange(20))
 
 
+def test_columns_of_unlike_types_lose_nothing_beside_each_other():
+    rows = Mapped(pa.table({"count": [1, 2, 3], "pm25": [0.5, 1.5, 2.5]}))
+    for table in (rows, Mapped(pa.concat_tables([rows.table[:1], rows.table[1:]]))):
+        assert table.windows(["count", "pm25"], np.array([0]), 3).tolist() == [[[1, 0.5], [2, 1.5], [3, 2.5]]]
+
+
 def test_a_window_over_an_end_is_refused():
     for starts in ([-1], [16]):
         with pytest.raises(IndexError, match="of 20 rows"):
