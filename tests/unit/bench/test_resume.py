@@ -1,6 +1,13 @@
 """What `deeprc bench resume` makes of the notes of ranks that were killed."""
 
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from deeprc.bench.resume import run
 from deeprc.bench.resume.history import Fate, fate, read
+from deeprc.core.errors import DeepRCError
 
 
 def written(folder, **files: str):
@@ -29,3 +36,13 @@ def test_samples_that_an_epoch_lacks_or_has_twice(tmp_path):
 def test_a_start_that_was_killed_before_its_first_step_undoes_nothing(tmp_path):
     ranks = written(tmp_path, of_001_0="1 0 0\n", of_002_0="", of_003_0="2 0 1\n")
     assert fate(ranks, 2, 1) == Fate(lost=0, replayed=0, undone=0)
+
+
+def test_an_engine_that_hangs_is_an_error_and_no_kill(tmp_path, monkeypatch):
+    """Else one that never ends would have been killed as planned, and have the weights of the undisturbed run: none."""
+    monkeypatch.setattr(run, "LIMIT", 0.5)
+    line = [sys.executable, "-c", "import time; print('waits', flush=True); time.sleep(600)"]
+    engine = SimpleNamespace(name="slow", packages=("slow",), command=lambda *about: line)
+    for step in (None, 3):
+        with pytest.raises(DeepRCError, match=r"slow did not end within 0.5 s"):
+            run._KilledTraining(engine, sys.executable, tmp_path / "one").start(step)

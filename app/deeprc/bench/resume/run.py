@@ -137,7 +137,7 @@ class _KilledTraining:
         self.folder.mkdir(exist_ok=True)
         command = self.engine.command(self.python, self.folder, self.runs)
         environment = {**os.environ, "DEEPRC_RANKS": "2", "OMP_NUM_THREADS": "1"} if not self.engine.packages else None
-        began, first = time.monotonic(), None
+        began, first, over = time.monotonic(), None, False
         with tempfile.TemporaryFile() as words:
             process = psutil.Popen(command, stdout=words, stderr=words, env=environment, stdin=subprocess.DEVNULL)
             try:
@@ -148,13 +148,18 @@ class _KilledTraining:
                         time.sleep(delay)
                         break
                     time.sleep(LOOK)
+                else:
+                    over = process.poll() is None
                 code = process.poll()
             finally:
                 kill(process)
             self.seconds += time.monotonic() - began
             self.starts += [first] if first else []
             words.seek(0)
-            return code, words.read().decode(errors="replace")
+            said = words.read().decode(errors="replace")
+            if over:  # no kill of ours: it hangs, or the machine is too slow
+                raise DeepRCError(f"{self.engine.name} did not end within {LIMIT} s:\n{said[-4000:]}")
+            return code, said
 
     def _last(self) -> int | None:
         """The last step that its first rank has begun in this start."""
