@@ -47,7 +47,8 @@ class Rivals:
         file.parent.mkdir(parents=True, exist_ok=True)
         self.study = optuna.create_study(
             study_name=among,
-            storage=optuna.storages.JournalStorage(JournalFileBackend(str(file))),
+            # Absolute: Optuna's lock is a link to it beside it, and one that leads nowhere is waited for without end.
+            storage=optuna.storages.JournalStorage(JournalFileBackend(str(file.absolute()))),
             pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=halving.first, reduction_factor=halving.factor),
             load_if_exists=True,
         )

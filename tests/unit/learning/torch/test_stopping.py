@@ -1,5 +1,8 @@
 """Trainings that end before their last step."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -82,3 +85,17 @@ def test_of_several_trials_those_that_others_are_ahead_of_end(tmp_path):
     assert trial("e", 9.0, 9.0, among="other data") is None
     assert trial("c", 2.0, 2.5) == f"2: {worse}"  # killed after it was told, it is told so again
     assert len(Rivals(tmp_path / "j", Halving(), among="data", name="c").study.get_trials()) == 4
+
+
+def test_the_lock_that_a_killed_trial_leaves_leads_to_the_journal(tmp_path, monkeypatch):
+    """Only then Optuna sees its age, and takes it away after half a minute; trials are given a relative path."""
+    made, link = [], os.symlink
+
+    def noted(target: str, place: str) -> None:
+        link(target, place)
+        made.append(Path(place).exists())
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "symlink", noted)
+    Rivals(Path("group/j"), Halving(), among="data", name="a")([(1, 1.0)])
+    assert made and all(made)
