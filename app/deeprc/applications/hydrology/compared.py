@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deeprc.applications.base.stages import stage
 from deeprc.applications.hydrology.config import HydrologyConfig
+from deeprc.core.errors import ConfigError
 from deeprc.core.files import read_json
 from deeprc.core.shipped import installed
 from deeprc.core.validation import validate
@@ -32,7 +33,17 @@ def run(data: Path, options: dict, seed: int, threads: int) -> dict:
     dict
         `basins`: by basin the `regional` and the `own` network's NSE and KGE, the references' and the days; what was
         used and what it was measured on.
+
+    Raises
+    ------
+    ConfigError
+        For an entity-aware network: no basin can have one of its own.
     """
+    if options.get("variant") == "entity-aware":
+        raise ConfigError(
+            "each basin gets a network of its own here, too, which an entity-aware one cannot be",
+            found="--variant entity-aware", expected="small or paper",
+        )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         every = _metrics(data, options | {"seed": seed}, None, Path(folder, "all"), threads)
         basins = list(every["basins"])

@@ -1,6 +1,9 @@
 """One network for all basins beside one for each: what `deeprc bench basins` makes of the metrics of both."""
 
-from deeprc.applications.hydrology.compared import compared, table
+import pytest
+
+from deeprc.applications.hydrology.compared import compared, run, table
+from deeprc.core.errors import ConfigError
 
 
 def figures(nse: float | None, kge: float, **more) -> dict:
@@ -28,3 +31,8 @@ def test_the_table():
         "|---|---|---|---|---|---|",
         "| `01022500` | 274 | 0.712 / 0.600 | – / 0.400 | 0.200 / 0.100 | 0.900 / 0.950 |",
     ]
+
+
+def test_an_entity_aware_network_is_refused_before_anything_is_trained(tmp_path):
+    with pytest.raises(ConfigError, match="which an entity-aware one cannot be"):
+        run(tmp_path, {"variant": "entity-aware"}, 1, 1)
