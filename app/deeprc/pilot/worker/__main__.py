@@ -192,7 +192,8 @@ class WorkerProcess:
             raise EOFError
         else:
             self._leaving = True
-            self._job.end("cancel", self._warm.programs)
+            if self._job.ended_by is None:  # else it was asked to end already, and has its time to save
+                self._job.end("cancel", self._warm.programs)
 
     def _environment(self, job: dict) -> dict[bytes, bytes]:
         """The variables of a job: the user's, the job's own, and where its `python` finds this worker."""
