@@ -22,10 +22,11 @@ from pathlib import Path
 from deeprc import schedulers
 from deeprc.core.files import write_json, write_text
 from deeprc.core.holder import Holder
+from deeprc.pilot.at_hand import ANEW
 from deeprc.pilot.worker import surroundings
 
 WAITS = 60.0  # seconds that the process which has detached may take to end
-RUN = "DEEPRC_RUN"  # the variable with the run's name, for the Snakemake in it
+RUN = "DEEPRC_DETACHED"  # the variable with the run's name, for the Snakemake in it, and for none in its jobs
 NOT_OURS = ("SLURM_EXPORT_ENV",)  # what a job's script was submitted with
 
 
@@ -40,6 +41,7 @@ def environment(folder: Path, facts: dict) -> dict[bytes, bytes]:
             for name, value in saved.items()
             if name in stay or not (surroundings.LAUNCHERS.match(name) or name == b"HOSTNAME")
         }
+        saved.pop(ANEW.encode(), None)  # it was for the job that the run was begun in; its own is its nodes
         if not saved.get(b"DEEPRC_ADDRESS", b"127.").startswith(b"127."):
             del saved[b"DEEPRC_ADDRESS"]  # it was another machine's
         own = {name: value for name, value in os.environb.items() if surroundings.LAUNCHERS.match(name)}

@@ -26,7 +26,7 @@ LAUNCHERS = re.compile(
 # What they may set for MPI and the network, where the user has not.
 MACHINES = re.compile(rb"(MPICH|I_MPI|MV2|FI|UCX|NCCL|RCCL|CCL|HSA)_|HOSTNAME$")
 # Those of an outer workflow, and what RADICAL-Pilot's own processes are told.
-OURS = re.compile(rb"DEEPRC_(WARM|TOWARDS|CURVE|KEPT_)")
+OURS = re.compile(rb"DEEPRC_(WARM|TOWARDS|CURVE|KEPT_|DETACHED)")
 # What a shell takes as its own, or sets: put aside as DEEPRC_KEPT_<name> while it is not the job's.
 SHELLS = (
     "BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "POSIXLY_CORRECT", "BASH_XTRACEFD", "BASH_COMPAT", "CDPATH",

@@ -1,0 +1,42 @@
+"""What a run without a terminal keeps of where it began, when it begins anew, and what is left of those that ended."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from deeprc.core.files import write_json
+from deeprc.pilot import keeper
+from deeprc.pilot.worker import surroundings
+
+BEGUN = {
+    b"HOME": b"/home/me", b"SLURM_JOB_ID": b"7", b"SLURM_CONF": b"/etc/slurm.conf", b"DEEPRC_ADDRESS": b"10.0.0.1",
+    b"DEEPRC_ALLOCATION": b"new", b"DEEPRC_RUN": b"/mine/runs/outer",
+}  # fmt: skip
+
+
+def left(folder: Path, **facts: object) -> Path:
+    """The folder of a run that has begun."""
+    folder.mkdir(parents=True)
+    write_json(folder / "run.json", {"scheduler": None, "host": "h", "since": time.time(), "site": "s"} | facts)
+    (folder / "environment").write_bytes(surroundings.dump(BEGUN))
+    return folder
+
+
+def test_the_job_of_a_run_takes_its_own_nodes_whatever_was_said_where_it_began(tmp_path, monkeypatch):
+    """`new` was for the job in which it was begun: within its own it would wait for a second one's nodes."""
+    for name in [name for name in keeper.os.environ if surroundings.LAUNCHERS.match(name.encode())]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SLURM_JOB_ID", "8")
+    folder = left(tmp_path / "run-1")
+    assert keeper.environment(folder, {"scheduler": "slurm", "site": "here"}) == {
+        b"HOME": b"/home/me", b"SLURM_JOB_ID": b"8", b"SLURM_CONF": b"/etc/slurm.conf", b"DEEPRC_SITE": b"here",
+        b"DEEPRC_RUN": b"/mine/runs/outer", b"DEEPRC_DETACHED": b"run-1",
+    }  # fmt: skip
+
+
+def test_a_workflow_within_a_job_is_not_taken_for_the_run_that_its_job_is_of():
+    """Each job knows its run's folder as DEEPRC_RUN: a Snakemake in it may detach, and finds other runs."""
+    assert keeper.RUN != "DEEPRC_RUN"
+    theirs = BEGUN | {keeper.RUN.encode(): b"run-1"}
+    assert surroundings.of_job(theirs, {}, shell=False) == BEGUN
