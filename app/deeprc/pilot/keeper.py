@@ -50,6 +50,11 @@ def environment(folder: Path, facts: dict) -> dict[bytes, bytes]:
     return saved | {RUN.encode(): folder.name.encode()}
 
 
+def goes_on(heard: list[int], starts: int, pilots: int) -> bool:
+    """Whether a run that was ended begins anew: its time was over, nobody has cancelled it, and it may."""
+    return signal.SIGUSR1 in heard and signal.SIGINT not in heard and starts < pilots
+
+
 def main() -> int:
     """Run it; the exit code is the command's."""
     folder = Path(sys.argv[1])
@@ -83,12 +88,12 @@ def main() -> int:
         if not heard:
             child.append(subprocess.Popen([*program, *words], stdout=log, stderr=log, **given))
             code = child[0].wait()
-        code = 130 if signal.SIGINT in heard else code
+        code = 130 if signal.SIGINT in heard and code else code  # it may have been done by then
     if heard and facts["scheduler"]:
         batch, starts = schedulers.scheduler(facts["scheduler"]), int((folder / "starts").read_text() or 1)
         if signal.SIGTERM in heard:
             return code
-        if signal.SIGUSR1 in heard and code and starts < facts["pilots"]:
+        if code and goes_on(heard, starts, facts["pilots"]):
             write_text(folder / "starts", str(starts + 1))
             if batch.begin_anew():
                 return code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -40,3 +41,13 @@ def test_a_workflow_within_a_job_is_not_taken_for_the_run_that_its_job_is_of():
     assert keeper.RUN != "DEEPRC_RUN"
     theirs = BEGUN | {keeper.RUN.encode(): b"run-1"}
     assert surroundings.of_job(theirs, {}, shell=False) == BEGUN
+
+
+def test_what_was_cancelled_does_not_begin_anew():
+    """Also where its time is over meanwhile."""
+    over, cancelled = signal.SIGUSR1, signal.SIGINT
+    assert keeper.goes_on([over], 1, 2)
+    assert not keeper.goes_on([over], 2, 2)
+    assert not keeper.goes_on([cancelled], 1, 2)
+    assert not keeper.goes_on([over, cancelled], 1, 2)
+    assert not keeper.goes_on([cancelled, over], 1, 2)
