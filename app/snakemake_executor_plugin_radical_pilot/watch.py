@@ -6,7 +6,7 @@ import time
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-from deeprc.pilot import Outcome
+from deeprc.pilot import Outcome, detached
 from snakemake_executor_plugin_radical_pilot import direct, internals
 from snakemake_executor_plugin_radical_pilot.pilots import TOO_LONG, Pilots
 from snakemake_executor_plugin_radical_pilot.records import Submitted
@@ -63,6 +63,7 @@ class Watch:
         if only_held and not pilots.may_replace:
             too_short = f"it lives for {there.remaining / 60:.0f} min more, less than the runtime of its jobs"
             there.fail(too_short if pilots.why_held == TOO_LONG else pilots.why_held)
+            detached.over(state.folder.path.parent.parent)
         if state.jobs and (there.ended or only_held):
             reason = there.why
             if pilots.may_replace:

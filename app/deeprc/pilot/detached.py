@@ -25,7 +25,7 @@ from deeprc.core.holder import Holder
 from deeprc.core.ownership import private
 from deeprc.pilot.allocation import Allocation
 from deeprc.pilot.environment import refusal
-from deeprc.pilot.keeper import RUN
+from deeprc.pilot.keeper import OVER, RUN
 from deeprc.pilot.worker import surroundings
 
 FOLDER = "detached"  # in the private folder
@@ -238,6 +238,15 @@ def follow(run: Detached, output: BinaryIO, say: Callable[[str], None]) -> int:
 def kept() -> str | None:
     """The name of the detached run that this process is of; None where it is of none."""
     return os.environ.get(RUN)
+
+
+def over(folder: Path) -> None:
+    """Nothing more fits into the time of this process's job: have the run of the private folder that it is of, if it is
+    of one, begin anew.
+    """
+    if name := kept():
+        with contextlib.suppress(OSError):  # it then ends as it does
+            (folder / FOLDER / name / OVER).touch()
 
 
 def last_words(run: Detached) -> str:

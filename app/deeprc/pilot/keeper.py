@@ -27,6 +27,7 @@ from deeprc.pilot.worker import surroundings
 
 WAITS = 60.0  # seconds that the process which has detached may take to end
 RUN = "DEEPRC_DETACHED"  # the variable with the run's name, for the Snakemake in it, and for none in its jobs
+OVER = "over"  # the file by which the Snakemake says that nothing more fits into the job's time
 NOT_OURS = ("SLURM_EXPORT_ENV",)  # what a job's script was submitted with
 
 
@@ -50,9 +51,11 @@ def environment(folder: Path, facts: dict) -> dict[bytes, bytes]:
     return saved | {RUN.encode(): folder.name.encode()}
 
 
-def goes_on(heard: list[int], starts: int, pilots: int) -> bool:
-    """Whether a run that was ended begins anew: its time was over, nobody has cancelled it, and it may."""
-    return signal.SIGUSR1 in heard and signal.SIGINT not in heard and starts < pilots
+def goes_on(heard: list[int], starts: int, pilots: int, *, said: bool = False) -> bool:
+    """Whether a run that was ended begins anew: its time was over, as the signal or the run itself has said, nobody has
+    cancelled it, and it may.
+    """
+    return (said or signal.SIGUSR1 in heard) and signal.SIGINT not in heard and starts < pilots
 
 
 def main() -> int:
@@ -71,6 +74,7 @@ def main() -> int:
         signal.signal(number, hear)
     again = (folder / "holder.json").exists()
     write_json(folder / "holder.json", asdict(Holder.me()))
+    (over := folder / OVER).unlink(missing_ok=True)  # it was said of the time before
     deadline = time.monotonic() + WAITS
     while (folder / "waiting").exists() and time.monotonic() < deadline and not heard:
         time.sleep(0.1)
@@ -89,11 +93,11 @@ def main() -> int:
             child.append(subprocess.Popen([*program, *words], stdout=log, stderr=log, **given))
             code = child[0].wait()
         code = 130 if signal.SIGINT in heard and code else code  # it may have been done by then
-    if heard and facts["scheduler"]:
+    if (heard or over.exists()) and facts["scheduler"]:
         batch, starts = schedulers.scheduler(facts["scheduler"]), int((folder / "starts").read_text() or 1)
         if signal.SIGTERM in heard:
             return code
-        if code and goes_on(heard, starts, facts["pilots"]):
+        if code and goes_on(heard, starts, facts["pilots"], said=over.exists()):
             write_text(folder / "starts", str(starts + 1))
             if batch.begin_anew():
                 return code

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 from deeprc.core.files import write_json
-from deeprc.pilot import keeper
+from deeprc.pilot import detached, keeper
 from deeprc.pilot.worker import surroundings
 
 BEGUN = {
@@ -47,7 +49,29 @@ def test_what_was_cancelled_does_not_begin_anew():
     """Also where its time is over meanwhile."""
     over, cancelled = signal.SIGUSR1, signal.SIGINT
     assert keeper.goes_on([over], 1, 2)
+    assert keeper.goes_on([], 1, 2, said=True)
     assert not keeper.goes_on([over], 2, 2)
-    assert not keeper.goes_on([cancelled], 1, 2)
+    assert not keeper.goes_on([cancelled], 1, 2, said=True)
     assert not keeper.goes_on([over, cancelled], 1, 2)
     assert not keeper.goes_on([cancelled, over], 1, 2)
+
+
+def test_a_run_whose_time_is_over_waits_anew_before_slurm_has_said_so(tmp_path, monkeypatch):
+    """Its pilot, which no other follows within the job, is given up as soon as nothing fits into its time."""
+    command = ["/bin/sh", "-c", "touch detached/run-1/over; exit 1"]
+    facts = {"scheduler": "slurm", "pilots": 2, "command": command, "program": 3, "cwd": str(tmp_path)}
+    folder = left(tmp_path / detached.FOLDER / "run-1", **facts)
+    (folder / "starts").write_text("1")
+    (tmp_path / "scontrol").write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/asked\n')  # in Slurm's place
+    (tmp_path / "scontrol").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_ID": "8"}
+    done = subprocess.run([sys.executable, "-m", "deeprc.pilot.keeper", folder], env=environment, timeout=120)
+    assert done.returncode == 1, (folder / "log").read_text()
+    assert (tmp_path / "asked").read_text() == "requeue 8\n"
+    assert (folder / "starts").read_text() == "2" and not (folder / "exit").exists()
+    (folder / "over").unlink()
+    detached.over(tmp_path)
+    assert not (folder / "over").exists()
+    monkeypatch.setenv(keeper.RUN, "run-1")
+    detached.over(tmp_path)
+    assert (folder / "over").exists()
