@@ -106,7 +106,10 @@ class Detached:
         if facts["scheduler"]:
             schedulers.scheduler(facts["scheduler"]).interrupt(facts["job"])
             return
-        keeper = Holder(**json.loads((self.folder / "holder.json").read_text()))
+        try:
+            keeper = Holder(**json.loads((self.folder / "holder.json").read_text()))
+        except FileNotFoundError:
+            raise DeepRCError("it is just beginning", fix=f"deeprc run cancel {self.id} in a moment") from None
         if not keeper.here:
             raise DeepRCError("it runs on another machine", found=keeper.host, fix=f"deeprc run cancel {self.id} there")
         if keeper.lives:
@@ -122,6 +125,17 @@ def runs(folder: Path) -> list[Detached]:
 def living(folder: Path) -> list[Detached]:
     """Those that go on, or may."""
     return [run for run in runs(folder) if run.code is None and run.lives is not False]
+
+
+def clear(folder: Path) -> None:
+    """Remove the oldest of those that have ended, and the environments of those that were killed."""
+    ended = [run for run in runs(folder) if run.lives is False]
+    for run in ended:
+        (run.folder / "environment").unlink(missing_ok=True)
+    for old in ended[: max(0, len(ended) - KEPT)]:
+        for path in sorted(old.folder.iterdir()):
+            path.unlink()
+        old.folder.rmdir()
 
 
 def begin(
@@ -145,11 +159,7 @@ def begin(
     """
     for each in (folder, folder / FOLDER):
         private(each, fix="name another folder by --radical-pilot-folder")
-    ended = [run for run in runs(folder) if run.code is not None]
-    for old in ended[: max(0, len(ended) - KEPT)]:
-        for path in sorted(old.folder.iterdir()):
-            path.unlink()
-        old.folder.rmdir()
+    clear(folder)
     batch = allocation.site.scheduler.system
     kept = batch.keeps and allocation.queued
     run = Detached(folder / FOLDER / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}")

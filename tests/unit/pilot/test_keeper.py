@@ -8,6 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from deeprc.core.errors import DeepRCError
 from deeprc.core.files import write_json
 from deeprc.pilot import detached, keeper
 from deeprc.pilot.worker import surroundings
@@ -75,3 +78,21 @@ def test_a_run_whose_time_is_over_waits_anew_before_slurm_has_said_so(tmp_path, 
     monkeypatch.setenv(keeper.RUN, "run-1")
     detached.over(tmp_path)
     assert (folder / "over").exists()
+
+
+def test_a_run_that_has_not_begun_yet_is_not_cancelled_by_a_traceback(tmp_path):
+    run = detached.Detached(left(tmp_path / "run-1"))
+    assert run.lives
+    with pytest.raises(DeepRCError, match="it is just beginning"):
+        run.cancel()
+
+
+def test_no_environment_of_a_run_that_was_killed_stays_and_the_oldest_go(tmp_path):
+    """It may hold secrets."""
+    for number in range(detached.KEPT + 2):
+        left(tmp_path / detached.FOLDER / f"run-{number:02}", since=0.0)
+    living = left(tmp_path / detached.FOLDER / "run-90")
+    detached.clear(tmp_path)
+    folders = sorted(path.name for path in (tmp_path / detached.FOLDER).iterdir())
+    assert folders == [*(f"run-{number:02}" for number in range(2, detached.KEPT + 2)), "run-90"]
+    assert [path.parent for path in tmp_path.rglob("environment")] == [living]
