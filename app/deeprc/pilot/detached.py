@@ -24,6 +24,7 @@ from deeprc.core.files import tail, write_json, write_text
 from deeprc.core.holder import Holder
 from deeprc.core.ownership import private
 from deeprc.pilot.allocation import Allocation
+from deeprc.pilot.at_hand import ANEW
 from deeprc.pilot.environment import refusal
 from deeprc.pilot.keeper import OVER, RUN
 from deeprc.pilot.worker import surroundings
@@ -155,8 +156,14 @@ def begin(
     Raises
     ------
     ConfigError
-        Where the batch system refuses it.
+        Where the batch system refuses it, and within a job.
     """
+    if allocation.held:
+        raise ConfigError(
+            "no run goes on without its terminal within a job: it would end with it",
+            found=f"job {allocation.held.job}",
+            fix=f"leave out --radical-pilot-detach; or begin it outside of jobs; or with {ANEW}=new, as one of its own",
+        )
     for each in (folder, folder / FOLDER):
         private(each, fix="name another folder by --radical-pilot-folder")
     clear(folder)

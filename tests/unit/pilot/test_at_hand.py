@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deeprc.core.errors import ConfigError
-from deeprc.pilot import Allocation
+from deeprc.pilot import Allocation, detached
 from deeprc.pilot.at_hand import at_hand, partition_at_hand
 from deeprc.schedulers.jobs import OwnJob
 from deeprc.schedulers.slurm import Slurm
@@ -60,3 +60,14 @@ def test_a_job_of_another_queue_or_one_that_nobody_knows_is_refused():
         at_hand(site, {"DEEPRC_ALLOCATION": "old"})
     assert at_hand(load_site("localhost"), {"SLURM_JOB_ID": "1"}) is None
     assert at_hand(site, {}) is None
+
+
+def test_no_run_is_left_behind_within_a_job(monkeypatch, tmp_path):
+    """It would end with the job, at once where its script has nothing else to do."""
+    monkeypatch.setenv("SLURM_JOB_ID", "46")
+    monkeypatch.delenv("DEEPRC_ALLOCATION", raising=False)
+    monkeypatch.setattr(Slurm, "held", lambda self, environment: OwnJob("46", "debug", 3, 30.9))
+    there = Allocation(load_site("cluster-local"), "hydra")
+    with pytest.raises(ConfigError, match="no run goes on without its terminal within a job"):
+        detached.begin(tmp_path / "p", ["true"], 1, cwd=tmp_path, allocation=there, pilots=1, grace=30)
+    assert not (tmp_path / "p").exists()
