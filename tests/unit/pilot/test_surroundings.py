@@ -109,3 +109,12 @@ def test_a_rank_of_several_ends_what_it_leaves_behind_and_ignores_no_signal(tmp_
     assert [number for number in range(1, 65) if ignored >> number - 1 & 1 and number not in (32, 33)] == []
     assert len(left := (tmp_path / "left").read_text().split()) == 2
     assert [pid for pid in left if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_a_program_that_seeds_leaves_the_next_one_of_its_process_its_own_numbers():
+    """Ranks that had all seeded alike would draw the same numbers from then on."""
+    draw = "import random; print(random.random()); random.seed(0)"
+    both = f"from program import run; run(['-c', {draw!r}]); run(['-c', {draw!r}]); run(['-c', {draw!r}])"
+    folder = Path(surroundings.__file__).parent
+    done = subprocess.run([sys.executable, "-c", both], cwd=folder, capture_output=True, text=True, check=True)
+    assert len({*done.stdout.split()}) == 3

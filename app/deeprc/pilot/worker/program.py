@@ -12,8 +12,8 @@ def run(arguments: list[str]) -> int:
     """Run what `python ARGUMENTS` would."""
     import runpy  # a worker that is not warm starts without
 
-    if "numpy.random" in sys.modules:
-        sys.modules["numpy.random"].seed()  # else every program would draw the same numbers
+    for name in {"random", "numpy.random"} & sys.modules.keys():
+        sys.modules[name].seed()  # else every program would draw the same numbers
     sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     safe = arguments[0] == "-P"
     kind, *rest = arguments[safe:]
