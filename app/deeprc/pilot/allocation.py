@@ -56,6 +56,7 @@ class Allocation:
         if self.queued and (unqueued := self.partition.unqueued(nodes)):
             raise ConfigError(unqueued, where=f"site {self.site.name}", fix="ask for as many as one of them takes")
         if cores is not None:
+            cores = min(cores, self.partition.usable_cores) if self.held else cores
             self.partition = self.partition.model_copy(update={"cores": cores, "reserved_cores": []})
         self.nodes, self.runtime, self.queueing = nodes, runtime, queueing
         self.mark = uuid.uuid4().hex

@@ -37,6 +37,7 @@ def test_a_pilot_takes_what_the_job_holds_of_the_partition_of_its_queue(monkeypa
     part = there.partition
     assert (there.nodes, there.runtime, part.name, part.cores, part.gpus) == (3, 30, "hydra", 1, 1)
     assert (part.memory_mb, there.queued, there.batch, there.submission()) == (900, False, True, None)
+    assert Allocation(load_site("cluster-local"), "hydra", cores=2).cores == 3  # one of each node is the job's
     with pytest.raises(ConfigError, match="a task needs an allocation with --network=x, and the job at hand was begun"):
         there.want([("--network=x",)])
     monkeypatch.setenv("SLURM_NETWORK", "x")
