@@ -11,7 +11,7 @@ from pathlib import Path
 from snakemake_interface_common.exceptions import WorkflowError
 
 from deeprc.core.errors import ConfigError, DeepRCError
-from deeprc.pilot import Allocation, Pilot, Task, inside
+from deeprc.pilot import Allocation, Pilot, Task, detached, inside
 from deeprc.sites import load_site
 from deeprc.sites.identity import require
 from snakemake_executor_plugin_radical_pilot import direct, internals
@@ -70,7 +70,8 @@ class Asking:
             # A worker in an image is for runtimes whose containers are told what they see.
             asked = replace(asked, warm=())
         memory = there.nodes * (there.partition.memory_mb or sys.maxsize)  # where nobody has told, anything goes
-        check(rule, asked, cores=there.cores, gpus=there.gpus, memory_mb=memory, minutes=there.runtime)
+        minutes = detached.minutes(there, detach=self._state.settings.detach)
+        check(rule, asked, cores=there.cores, gpus=there.gpus, memory_mb=memory, minutes=minutes)
         accelerator = there.partition.accelerator
         check_models(rule, asked, accelerator.model if accelerator else None)
         try:

@@ -36,6 +36,7 @@ LOOK, ASK, SAY = (
     5.0,
     30.0,
 )  # seconds between two looks at the log, questions to the batch system, words to the user
+LATER = 2  # minutes of its job in which the pilot of a run may not have begun, or that are no whole ones
 YOUNG = 20.0  # seconds in which a batch system may not know a job yet, or a process its number
 ENDS = 5.0  # seconds beyond those of its jobs that a run may take to end where its job's time is over
 
@@ -128,6 +129,16 @@ def living(folder: Path) -> list[Detached]:
     return [run for run in runs(folder) if run.code is None and run.lives is not False]
 
 
+def is_job(allocation: Allocation) -> bool:
+    """Whether a run that begins here and now becomes a job of the batch system."""
+    return allocation.queued and allocation.site.scheduler.system.keeps
+
+
+def minutes(allocation: Allocation, *, detach: bool) -> int:
+    """How long a job of a run may take at most, which is to `detach`, or not."""
+    return allocation.runtime - (LATER if detach and is_job(allocation) else 0)
+
+
 def clear(folder: Path) -> None:
     """Remove the oldest of those that have ended, and the environments of those that were killed."""
     ended = [run for run in runs(folder) if run.lives is False]
@@ -168,7 +179,7 @@ def begin(
         private(each, fix="name another folder by --radical-pilot-folder")
     clear(folder)
     batch = allocation.site.scheduler.system
-    kept = batch.keeps and allocation.queued
+    kept = is_job(allocation)
     run = Detached(folder / FOLDER / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}")
     run.folder.mkdir(mode=0o700)
     facts = {

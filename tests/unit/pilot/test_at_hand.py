@@ -72,3 +72,11 @@ def test_no_run_is_left_behind_within_a_job(monkeypatch, tmp_path):
     with pytest.raises(ConfigError, match="no run goes on without its terminal within a job"):
         detached.begin(tmp_path / "p", ["true"], 1, cwd=tmp_path, allocation=there, pilots=1, grace=30)
     assert not (tmp_path / "p").exists()
+
+
+def test_jobs_that_the_pilot_within_the_runs_own_job_would_not_live_to_see_are_refused_before_it_queues(monkeypatch):
+    """It begins later than its job, and has whole minutes."""
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    queued, here = (Allocation(load_site(name), runtime=60) for name in ("cluster-local", "localhost"))
+    assert detached.minutes(queued, detach=True) == 58
+    assert detached.minutes(queued, detach=False) == detached.minutes(here, detach=True) == 60
