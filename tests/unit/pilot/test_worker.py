@@ -6,6 +6,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from deeprc.pilot.gate import Gate
@@ -32,6 +33,7 @@ def test_a_job_that_was_asked_to_end_has_its_time_to_save_when_its_worker_is_to_
             line.send({"run": job})
             while not (tmp_path / "began").exists():
                 assert process.poll() is None
+                time.sleep(0.02)
             line.send({"cancel": "a"})
             line.send({"leave": "gently"})
             told = line.receive()
