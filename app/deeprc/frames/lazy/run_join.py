@@ -32,9 +32,9 @@ PLAIN_KEYS = (*RANGED, pl.UInt64, pl.String)
 def join(run: PlanRun, node: Join) -> Piece:
     """Join two pieces, with as few rows on their way as can be told."""
     left, right, side = _placed(run, node, run.piece(node.left), run.piece(node.right))
-    deal = _named(node, left.deal if side == "left" else right.deal, side)
     step = Step(node.title, [left.step, right.step], _size(node, left.size, right.size))
     left, right = run.ranks.in_parts(node, *_matching(node, left, right))
+    deal = _named(node, left.deal if side == "left" else right.deal, side)
     rows, pairs = node.made(left.rows, right.rows), []
     if left.parts or right.parts:
         pairs = zip(
@@ -106,7 +106,7 @@ def _placed(run: PlanRun, node: Join, left: Piece, right: Piece) -> tuple[Piece,
     """Both sides where they can be joined rank by rank, and beside which of them the result's rows then are."""
     ranks = run.ranks
     if left.deal.how == right.deal.how and left.deal.how in (EVERYWHERE, ONE):
-        return left, right, "left"
+        return left, right, _kept(node)
     if right.deal.how == EVERYWHERE and node.how in RIGHT_EVERYWHERE:
         return left, right, "left"
     if left.deal.how == EVERYWHERE and node.how in LEFT_EVERYWHERE:

@@ -13,7 +13,7 @@ import polars as pl
 
 from deeprc.core.errors import InputError
 from deeprc.frames.communicator import Communicator
-from deeprc.frames.lazy.deal import EVERYWHERE, Deal, Size, hashed
+from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, Deal, Size, hashed
 from deeprc.frames.lazy.piece import Parted, Piece
 from deeprc.frames.lazy.ranks import STREAMING, Ranks, collected
 from deeprc.frames.lazy.several import Join
@@ -117,9 +117,15 @@ class Spilling(Ranks):
         if not (left.parts or right.parts or self.spills(left.size) or self.spills(right.size)):
             return left, right
         at = left.deal.places(node.left_on)
-        if left.parts and right.parts and at is not None and at == right.deal.places(node.right_on):
+        if at != right.deal.places(node.right_on) or (at is None and self.size > 1):
+            return replace(left, parted=None), replace(right, parted=None)
+        if at is not None and left.parts and right.parts:
             return left, right
-        return self._parted(left, node.left_on), self._parted(right, node.right_on)
+        # By the keys that they are dealt by: rows that are equal in these are in one part, as they are on one rank.
+        sides = zip((left, right), (node.left_on, node.right_on), strict=True)
+        return tuple(
+            self._parted(piece, list(on) if at is None else [on[place] for place in at]) for piece, on in sides
+        )
 
     def ordered(self, piece: Piece, by: Sequence[str], falling: Sequence[bool]) -> pl.DataFrame | None:
         """The rows of all ranks in order, by way of buckets that are ranges; None where they have room."""
@@ -159,7 +165,7 @@ class Spilling(Ranks):
             ordered=False,
             here=True,
         )
-        return replace(found, deal=piece.deal)
+        return replace(found, deal=piece.deal if piece.deal.how == HASHED else hashed(keys))
 
     def _bucket(self, rows: pl.DataFrame, keys: Sequence[str]) -> np.ndarray:
         return (row_hash(rows, keys) & np.uint64(self.buckets - 1)).astype(np.int64)

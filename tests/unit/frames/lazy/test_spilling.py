@@ -1,0 +1,50 @@
+"""Rows that memory has no room for, on one rank: they come in parts, and nobody may see that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from deeprc.frames import Communicator, LazyFrame, scan_parquet
+from deeprc.frames.lazy.store import LEAST
+
+ROWS = 100_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    made, random = tmp_path_factory.mktemp("tables"), np.random.default_rng(0)
+    key = 2 * random.permutation(ROWS)  # half of them are in the other table
+    pl.DataFrame({"key": key, "group": key % 100, "a": np.arange(ROWS)}).write_parquet(made / "many.parquet")
+    pl.DataFrame({"key": random.permutation(ROWS), "b": np.arange(ROWS)}).write_parquet(made / "other.parquet")
+    return made
+
+
+def tables(folder: Path) -> tuple[LazyFrame, LazyFrame]:
+    many, other = (scan_parquet(folder / f"{name}.parquet", Communicator.world()) for name in ("many", "other"))
+    return many, other
+
+
+SUM = pl.col("a").sum().alias("sum")
+AFTER_A_JOIN = {
+    "sums": lambda rows: rows.select(SUM, pl.len()),
+    "groups": lambda rows: rows.group_by("group").agg(SUM, pl.len()),
+    "medians": lambda rows: rows.group_by("group").agg(pl.col("a").median()),
+    "windows": lambda rows: rows.select("key", pl.col("a").max().over("group")),
+    "a join by another key": lambda rows: rows.join(rows.select("a", c="b"), on="a").select(pl.len()),
+}
+
+
+@pytest.mark.parametrize("how", ["inner", "right"])
+@pytest.mark.parametrize("after", AFTER_A_JOIN)
+def test_what_is_made_of_joined_rows_sees_all_of_them(folder: Path, how: str, after: str) -> None:
+    """Not those of each part alone, as a join leaves them: 16 sums instead of one."""
+    many, other = tables(folder)
+    found, expected = (
+        AFTER_A_JOIN[after](many.join(other, on="key", how=how)).collect(memory=memory) for memory in (LEAST, None)
+    )
+    columns = found.to_polars().columns
+    assert found.to_polars().sort(columns).equals(expected.to_polars().sort(columns))
