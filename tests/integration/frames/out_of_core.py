@@ -14,7 +14,7 @@ import polars as pl
 from agreeing import COMM, fails
 
 from deeprc.core.files import StorageError
-from deeprc.frames import scan_parquet
+from deeprc.frames import Frame, scan_parquet
 from deeprc.frames.lazy.store import place
 
 FOLDER = Path(sys.argv[1])
@@ -89,7 +89,16 @@ def check(name: str, rows: pl.DataFrame) -> None:
         assert mine.is_sorted() and all(a[1] <= b[0] for a, b in pairwise(ends))
 
 
+def check_a_rank_without_rows() -> None:
+    """It has no batch to sort while the other one has some; columns that tell where nulls are travel, too."""
+    rows = pl.DataFrame({"a": [None, *range(200_000)], "b": [None, *range(200_000)][::-1]})
+    frame = Frame(rows if COMM.rank == 0 else rows.clear(), COMM)
+    found = frame.lazy().sort("b", nulls_last=True).collect(memory=BUDGET).gather()
+    assert COMM.rank > 0 or pl.from_arrow(found).equals(rows.sort("b", nulls_last=True))
+
+
 def main() -> None:
+    check_a_rank_without_rows()
     for name, plan in plans().items():
         with Peak() as peak:
             found = plan.collect(memory=BUDGET)

@@ -35,7 +35,8 @@ def sort(run: PlanRun, node: Sort) -> Piece:
     nulls = [_free(piece.schema.names(), f"null {name}") for name in node.by]
     marked = [pl.col(name).is_null().alias(null) for name, null in zip(node.by, nulls, strict=True)]
     last = [mark for mark, last in zip(marked, node.nulls_last, strict=True) if last]
-    held = replace(piece, held=piece.held.with_columns(last)) if last else piece
+    rows = piece.held.with_columns(last)
+    held = replace(piece, rows=rows.lazy(), held=rows)
     by, falling = [], []
     for name, null, falls, is_last in zip(node.by, nulls, node.descending, node.nulls_last, strict=True):
         by += [null, name] if is_last else [name]
