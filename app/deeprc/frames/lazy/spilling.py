@@ -98,6 +98,8 @@ class Spilling(Ranks):
 
     def one(self, piece: Piece, why: str, *, small: bool = False) -> Piece:
         if not small and piece.size.bytes > self.budget * ON_ONE:
+            piece = self.hold(piece)  # it may be less than was thought
+        if not small and piece.size.bytes > self.budget * ON_ONE:
             raise InputError(
                 f"{why}: all rows would have to be on one rank",
                 found=f"{amount(piece.size.bytes)} needed, {amount(self.budget * ON_ONE)} available",

@@ -48,3 +48,11 @@ def test_what_is_made_of_joined_rows_sees_all_of_them(folder: Path, how: str, af
     )
     columns = found.to_polars().columns
     assert found.to_polars().sort(columns).equals(expected.to_polars().sort(columns))
+
+
+def test_few_rows_come_to_one_rank_though_many_were_expected(folder: Path) -> None:
+    many, _ = tables(folder)
+    none = many.join(many.select(pl.col("key") + 1), on="key").with_columns(
+        pl.col("a").alias(f"a{n}") for n in range(9)
+    )
+    assert none.shift(1).collect(memory=LEAST).to_polars().is_empty()
