@@ -17,7 +17,7 @@ from deeprc.core.files import atomic, storage_error
 from deeprc.frames.agreement import ARGUMENTS, describe
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.names import known, names, unique
-from deeprc.frames.wire import from_table, to_table
+from deeprc.frames.wire import from_table, spelled, to_table
 
 GROUP = 2**20  # rows that are written at a time: a row group of Parquet, a batch of Arrow
 Piece = tuple[int, int, int]  # file, row group or record batch in it, rows
@@ -62,6 +62,8 @@ def write(df: pl.DataFrame, folder: str | Path, kind: str, comm: Communicator) -
         same[ARGUMENTS] = f"write_{kind}({str(folder)!r})"
         local_path(folder)
         empty = to_table(df.clear())
+    # Of dictionaries an Arrow file has one for each column: of several batches each would bring its own.
+    one = kind == "arrow" and any(spelled(dtype) != dtype for dtype in df.dtypes)
     with _whole_folder(Path(folder), comm) as temporary:
         file = temporary / f"part-{comm.rank:05d}.{kind}"
         try:
@@ -72,7 +74,7 @@ def write(df: pl.DataFrame, folder: str | Path, kind: str, comm: Communicator) -
                     writer = pq.ParquetWriter(handle, empty.schema, compression="zstd")
                 with writer:
                     # Some rows at a time: they may be more than memory has room for.
-                    for rows in df.iter_slices(GROUP) if df.height else (df,):
+                    for rows in df.iter_slices(GROUP) if df.height and not one else (df,):
                         writer.write_table(to_table(rows.rechunk()))
                 handle.flush()
                 os.fsync(handle.fileno())  # a full disk may only show here

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from deeprc.core.errors import InputError
-from deeprc.frames import join, reduce
+from deeprc.frames import Communicator, Frame, io, join, reduce
 from deeprc.frames.groupby import plan
 from deeprc.frames.io import share_of
 from deeprc.frames.join import HOW, local_join, result_columns
@@ -149,3 +150,12 @@ def test_work_grows_with_the_columns_not_with_their_square() -> None:
     reduce_groups(planned.rows, planned.keys, planned.reductions)
     assert len(result_columns(many, many, ["c0"], "inner", "_right")) == 7999
     assert time.process_time() - start < 20  # it was minutes
+
+
+@pytest.mark.parametrize("kind", ["arrow", "parquet"])
+def test_dictionaries_are_written_a_part_at_a_time(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(io, "GROUP", 2)
+    words = pl.DataFrame({"word": pl.Series(["a", "b", "c", None, "a"], dtype=pl.Categorical)})
+    getattr(Frame(words, Communicator.world()), f"write_{kind}")(tmp_path / "words")
+    read = getattr(Frame, f"read_{kind}")(tmp_path / "words", Communicator.world())
+    assert_frame_equal(read.to_polars(), words)
