@@ -13,9 +13,14 @@ import numpy as np
 import polars as pl
 from agreeing import COMM, fails
 
+from deeprc.core.errors import DeepRCError
 from deeprc.core.files import StorageError
 from deeprc.frames import Frame, scan_parquet
-from deeprc.frames.lazy.store import place
+from deeprc.frames.lazy.deal import Deal, Size
+from deeprc.frames.lazy.piece import Piece
+from deeprc.frames.lazy.spilling import Spilling
+from deeprc.frames.lazy.step import Step
+from deeprc.frames.lazy.store import opened, place
 
 FOLDER = Path(sys.argv[1])
 ROWS, BUDGET = 2_000_000, 8 * 2**20
@@ -97,7 +102,23 @@ def check_a_rank_without_rows() -> None:
     assert COMM.rank > 0 or pl.from_arrow(found).equals(rows.sort("b", nulls_last=True))
 
 
+def check_a_failure_of_one_rank() -> None:
+    """Rows that stay on their rank are put into buckets there: a step of it alone."""
+
+    def placed(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        if COMM.rank == 1:
+            raise MemoryError("none for buckets")
+        return (np.zeros(rows.height, np.int64),) * 2
+
+    rows = pl.DataFrame({"a": [1]})
+    piece = Piece(rows.lazy(), Deal(), Size(1, 8), Step("rows"))
+    with opened(place()) as store, fails(DeepRCError, "rank 1 of 2 failed", "none for buckets"):
+        Spilling(COMM, BUDGET, store, 1)._dealt(piece, placed, ordered=False, here=True)
+    COMM.barrier()
+
+
 def main() -> None:
+    check_a_failure_of_one_rank()
     check_a_rank_without_rows()
     for name, plan in plans().items():
         with Peak() as peak:

@@ -30,7 +30,7 @@ LEAST_BATCH = 1000  # rows
 BUCKET = 1 / 16  # of the budget, at most, has a bucket
 MOST_BUCKETS = 1024
 SAMPLED = 64  # rows for each bucket, by which a sort is cut
-NUMBER = "row number of these rows"
+NUMBER, OF_BUCKET = "row number of these rows", "bucket of these rows"
 
 Placed = Callable[[pl.DataFrame], tuple[np.ndarray, np.ndarray]]  # the rank, and the bucket there, of each row
 
@@ -207,12 +207,10 @@ class Spilling(Ranks):
                     numbered += rows.height
             if not counts.any():
                 break
-            arrived = (
-                rows.with_columns(pl.Series("bucket of these rows", placed(rows)[1], pl.Int64))
-                if here
-                else (shuffle(lambda rows=rows: self._arranged(rows, placed), self.comm))
-            )
+            if not here:
+                rows = shuffle(lambda rows=rows: self._arranged(rows, placed), self.comm)
             with self.comm.together():
+                arrived = rows.with_columns(pl.Series(OF_BUCKET, placed(rows)[1], pl.Int64)) if here else rows
                 waiting.append(arrived)
                 size += arrived.estimated_size()
                 total += arrived.height, arrived.estimated_size()
@@ -240,15 +238,15 @@ class Spilling(Ranks):
 
     def _arranged(self, rows: pl.DataFrame, placed: Placed) -> tuple[pl.DataFrame, np.ndarray]:
         to, bucket = placed(rows)
-        rows = rows.with_columns(pl.Series("bucket of these rows", bucket, pl.Int64))
+        rows = rows.with_columns(pl.Series(OF_BUCKET, bucket, pl.Int64))
         to = to.astype(np.uint16 if self.size <= 2**16 else np.uint32)
         return reorder(rows, to), np.bincount(to, minlength=self.size)
 
     def _bucketed(self, frames: Sequence[pl.DataFrame]) -> tuple[pl.DataFrame, np.ndarray]:
         """The rows by their buckets, on the disk, and where each bucket begins."""
         rows = pl.concat(frames)
-        bucket = rows["bucket of these rows"].to_numpy().astype(np.uint16)
-        rows = self.store.keep(reorder(rows.drop("bucket of these rows"), bucket))
+        bucket = rows[OF_BUCKET].to_numpy().astype(np.uint16)
+        rows = self.store.keep(reorder(rows.drop(OF_BUCKET), bucket))
         return rows, np.append(0, np.cumsum(np.bincount(bucket, minlength=self.buckets))).astype(int)
 
     def _batches(self, piece: Piece, engine: str) -> Iterator[pl.DataFrame]:
