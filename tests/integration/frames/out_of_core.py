@@ -117,9 +117,25 @@ def check_a_failure_of_one_rank() -> None:
     COMM.barrier()
 
 
+def check_groups_by_fewer_keys_than_those_of_a_join() -> None:
+    """The left side lies by ranges of `a` where it is read: the parts of the join hold whole groups of it."""
+    if COMM.rank == 0:
+        row = pl.int_range(300_000, eager=True)
+        rows = pl.select(a=row // 6, b=row % 6)
+        rows.write_parquet(FOLDER / "ordered.parquet", row_group_size=20_000)
+        rows.reverse().write_parquet(FOLDER / "reversed.parquet", row_group_size=20_000)
+    COMM.barrier()
+    left, right = (scan_parquet(FOLDER / f"{name}.parquet", COMM) for name in ("ordered", "reversed"))
+    groups = left.join(right, on=["a", "b"]).group_by("a").agg(pl.len())
+    assert "by ranges of a" in groups.explain()
+    found = groups.collect(memory=BUDGET)
+    assert found.rows() == 50_000 and (found.to_polars()["len"] == 6).all()
+
+
 def main() -> None:
     check_a_failure_of_one_rank()
     check_a_rank_without_rows()
+    check_groups_by_fewer_keys_than_those_of_a_join()
     for name, plan in plans().items():
         with Peak() as peak:
             found = plan.collect(memory=BUDGET)
