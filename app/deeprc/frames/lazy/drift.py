@@ -22,10 +22,15 @@ def united(schemas: Sequence[Mapping[str, pl.DataType]], files: Sequence[object]
         When there is no such type: text here and numbers there.
     """
     found: dict[str, pl.DataType] = {}
+    kinds: dict[str, list[pl.DataType]] = {}
     first: dict[str, object] = {}
     for schema, file in zip(schemas, files, strict=True):
         for name, kind in schema.items():
-            wide = wider(found.setdefault(name, kind), kind)
+            known = kinds.setdefault(name, [])
+            if kind in known:
+                continue
+            known.append(kind)
+            wide = _widest(known)
             if wide is None:
                 raise InputError(
                     f"column {name!r} has another type than in the files before, and none holds the values of both",
@@ -37,6 +42,17 @@ def united(schemas: Sequence[Mapping[str, pl.DataType]], files: Sequence[object]
             found[name] = wide
             first.setdefault(name, file)
     return pl.Schema(found)
+
+
+def _widest(kinds: Sequence[pl.DataType]) -> pl.DataType | None:
+    """The narrowest type that holds all values of all, whatever their order.
+
+    Floats come first: two kinds of whole numbers may be widened to more digits than a float has, which holds each.
+    """
+    wide, *others = sorted(kinds, key=lambda kind: not kind.is_float())
+    for kind in others:
+        wide = None if wide is None else wider(wide, kind)
+    return wide
 
 
 def wider(one: pl.DataType, other: pl.DataType) -> pl.DataType | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,7 @@ import pytest
 
 from deeprc.core.errors import InputError
 from deeprc.frames import Communicator, scan_parquet
-from deeprc.frames.lazy.drift import wider
+from deeprc.frames.lazy.drift import united, wider
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,14 @@ from deeprc.frames.lazy.drift import wider
 def test_the_type_that_holds_both(one, other, both) -> None:
     expected = None if both is None else both()
     assert wider(one(), other()) == expected and wider(other(), one()) == expected
+
+
+def test_the_order_of_the_files_makes_no_difference() -> None:
+    for kinds in permutations([pl.Int8(), pl.UInt32(), pl.Float32(), pl.Null()]):
+        assert united([{"a": kind} for kind in kinds], kinds) == {"a": pl.Float64()}
+    for kinds in permutations([pl.Int8(), pl.UInt32(), pl.Int64(), pl.Float64()]):
+        with pytest.raises(InputError, match="none holds the values of both"):
+            united([{"a": kind} for kind in kinds], kinds)
 
 
 def test_columns_are_united_by_name(tmp_path: Path) -> None:
