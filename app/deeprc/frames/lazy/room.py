@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from deeprc.core.files import StorageError, free_megabytes
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy.budget import budget, ranks_here
+from deeprc.frames.lazy.held import HeldRows
 from deeprc.frames.lazy.nodes import Node, Source, bottom_up
 from deeprc.frames.lazy.ranks import Ranks
 from deeprc.frames.lazy.spilling import IN_MEMORY_PART, Spilling
@@ -26,6 +27,8 @@ def carried_out(comm: Communicator, plan: Node, memory: int | str | None) -> Ite
     """
     allowed = budget(memory, comm)
     total = _read(plan)
+    if memory is not None:
+        total += comm.allreduce(_held(plan))
     if allowed is None or (memory is None and total / comm.size <= allowed * IN_MEMORY_PART):
         yield Ranks(comm)
         return
@@ -40,6 +43,12 @@ def _read(root: Node) -> float:
     """Bytes of all rows that a plan reads, about."""
     sources = [node for node in bottom_up(root) if isinstance(node, Source) and hasattr(node.rows, "size")]
     return sum(node.rows.size(node.columns).bytes for node in sources)
+
+
+def _held(root: Node) -> float:
+    """Bytes of the rows of frames on this rank."""
+    frames = [node for node in bottom_up(root) if isinstance(node, Source) and isinstance(node.rows, HeldRows)]
+    return sum(node.rows.frame.local.select(node.columns).estimated_size() for node in frames)
 
 
 def _check_room(total: float, budget: int, comm: Communicator, store: RowStore) -> None:

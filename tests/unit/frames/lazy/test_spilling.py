@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from deeprc.frames import Communicator, LazyFrame, scan_parquet
+from deeprc.frames import Communicator, Frame, LazyFrame, scan_parquet
 from deeprc.frames.lazy.store import LEAST
 
 ROWS = 100_000
@@ -56,3 +56,10 @@ def test_few_rows_come_to_one_rank_though_many_were_expected(folder: Path) -> No
         pl.col("a").alias(f"a{n}") for n in range(9)
     )
     assert none.shift(1).collect(memory=LEAST).to_polars().is_empty()
+
+
+def test_rows_of_a_frame_go_into_as_many_files_as_their_size_demands() -> None:
+    rows = pl.DataFrame({"key": range(ROWS), "a": range(ROWS)})
+    groups = Frame(rows, Communicator.world()).lazy().group_by("key").agg(SUM)
+    assert groups.collect(memory=LEAST).rows() == ROWS
+    assert "EXCHANGE by key, 4 files" in groups.explain(measured=True)  # of at most half a MiB
