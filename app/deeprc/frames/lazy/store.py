@@ -40,12 +40,18 @@ class RowStore:
         """The same rows, on the disk and mapped: their pages are the system's to drop.
 
         The file has no name any more: its room is free again as soon as nobody uses the rows, however a process ends.
+        Integers of 128 bits, which Arrow does not have, stay in memory.
 
         Raises
         ------
         StorageError
             When the disk is full.
         """
+        wide = [name for name, kind in rows.schema.items() if kind in (pl.Int128, pl.UInt128)]
+        if len(wide) == rows.width:
+            return rows
+        if wide:
+            return self.keep(rows.drop(wide)).with_columns(rows.select(wide).get_columns()).select(rows.columns)
         self._number += 1
         file = self.folder / f"{self._number}.arrow"
         try:

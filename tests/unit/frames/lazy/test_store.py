@@ -20,7 +20,9 @@ from deeprc.frames.lazy.store import LEAST, opened, size_of
 def test_rows_read_as_they_were_and_leave_no_file(tmp_path: Path) -> None:
     rows = pl.DataFrame(
         {"n": [1, None, 3], "text": ["a", None, "a text that is longer than twelve"], "list": [[1], [], None]}
-    ).with_columns(word=pl.col("text").cast(pl.Categorical), day=pl.lit(0).cast(pl.Date))
+    ).with_columns(
+        word=pl.col("text").cast(pl.Categorical), day=pl.lit(0).cast(pl.Date), wide=pl.lit(2**100, pl.Int128)
+    )
     with opened(tmp_path / "base") as store:
         kept = store.keep(rows)
         assert not list(store.folder.iterdir()) and store.written > 0
