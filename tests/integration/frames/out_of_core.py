@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from agreeing import COMM, fails
 
-from deeprc.core.errors import DeepRCError
+from deeprc.core.errors import DeepRCError, InputError
 from deeprc.core.files import StorageError
 from deeprc.frames import Frame, scan_parquet
 from deeprc.frames.lazy.deal import Deal, Size
@@ -126,6 +126,8 @@ def check_groups_by_fewer_keys_than_those_of_a_join() -> None:
         rows.reverse().write_parquet(FOLDER / "reversed.parquet", row_group_size=20_000)
     COMM.barrier()
     left, right = (scan_parquet(FOLDER / f"{name}.parquet", COMM) for name in ("ordered", "reversed"))
+    with fails(InputError, "rank 1 does not do what rank 0 does", f"memory={BUDGET}"):
+        left.collect(memory=BUDGET if COMM.rank else None)
     groups = left.join(right, on=["a", "b"]).group_by("a").agg(pl.len())
     assert "by ranges of a" in groups.explain()
     found = groups.collect(memory=BUDGET)

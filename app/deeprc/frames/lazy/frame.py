@@ -245,7 +245,7 @@ class LazyFrame(Forms):
         from deeprc.frames.frame import Frame
 
         with self.comm.together("collect") as same:
-            same[ARGUMENTS] = described(self._node)
+            same[ARGUMENTS] = described(self._node) + ("" if memory is None else f", memory={memory!r}")
             plan = pruned(pushed(self._node))
         with carried_out(self.comm, plan, memory) as ranks:
             piece = ranks.hold(ranks.spread(PlanRun(plan, ranks).result()))
