@@ -193,7 +193,9 @@ def test_a_study_ends_with_a_report(place):
     with (study / "results" / "summary.csv").open() as file:
         assert dict(csv.reader(file))["forecasting.models.GRU.mae"] == f"{mae:.2g}"
     run = json.loads((study / "results" / "run.json").read_text())
-    modules = {task["command"].split()[3] for task in run["tasks"] if " -P -m " in task["command"]}
+    modules = {
+        task["command"].partition(" -P -m ")[2].split()[0] for task in run["tasks"] if " -P -m " in task["command"]
+    }
     assert {"prepare", "train", "predict", "evaluate"} <= {module.rpartition(".")[2] for module in modules}
     with (study / "workflow" / "scripts" / "summary.py").open("a") as file:
         file.write("# edited\n")
