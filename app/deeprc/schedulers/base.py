@@ -166,7 +166,7 @@ class Scheduler(ABC):
         """The options of a job that is not to lie on these nodes, as far as it has any."""
         return []
 
-    # A job that keeps a detached run.
+    # A job that keeps a detached run: asked only of those whose `keeps` is true.
 
     def keep(
         self, script: Path, options: Sequence[str], *, queue: str | None, minutes: int, log: Path, again: bool,

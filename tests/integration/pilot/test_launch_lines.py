@@ -42,7 +42,6 @@ def site_of(name: str):
     return cluster(**JSRUN) if name == "jsrun" else load_site(name)
 
 
-@pytest.mark.skipif(not HYDRA.exists(), reason="no mpiexec beside Python")
 @pytest.mark.parametrize(("ranks", "nodes"), [(2, 1), (4, 2)])
 @pytest.mark.parametrize("name", SITES)
 def test_the_launch_script_starts_each_rank_once(name, ranks, nodes, tmp_path):

@@ -155,7 +155,7 @@ class Application:
 
     def figures(self, folder: Path) -> dict[str, float | None]:
         """The figures of what a trial has left in `folder`, that of `goal` among them; None where one is not known."""
-        raise NotImplementedError
+        raise NotImplementedError  # asked only of those that give `goal`: no others are swept
 
     def halved(self, folder: Path) -> int | None:
         """The step after which a halving ended the trial in `folder`; None where it was trained to its end."""

@@ -116,9 +116,7 @@ class Member:
             os.chdir(request["cwd"])
             code = program.run(request["arguments"])
         except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else int(end.code is not None)
-            if code == 1 and not isinstance(end.code, int):
-                print(end.code, file=sys.stderr)
+            code = program.code_of(end)
         except KeyboardInterrupt:
             code = 130
         except BaseException:

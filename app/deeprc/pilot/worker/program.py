@@ -32,3 +32,11 @@ def run(arguments: list[str]) -> int:
         sys.argv = arguments
         runpy.run_path(kind, run_name="__main__")
     return 0
+
+
+def code_of(end: SystemExit) -> int:
+    """The exit code of a program that ends by it; what it says instead of a number is printed, as Python does."""
+    if end.code is None or isinstance(end.code, int):
+        return end.code or 0
+    print(end.code, file=sys.stderr)
+    return 1
