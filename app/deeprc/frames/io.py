@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import polars as pl
 import pyarrow as pa
@@ -17,6 +17,7 @@ from deeprc.core.files import atomic, storage_error
 from deeprc.frames.agreement import ARGUMENTS, describe
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.names import known, names, unique
+from deeprc.frames.remote.address import Address, address
 from deeprc.frames.wire import from_table, spelled, to_table
 
 GROUP = 2**20  # rows that are written at a time: a row group of Parquet, a batch of Arrow
@@ -134,6 +135,15 @@ def _read(
         return pl.concat(frames, rechunk=True)
 
 
+def place(path: str | Path) -> Path | Address:
+    """A path of a file system that is mounted here, or an address of what is elsewhere."""
+    if isinstance(path, str) and (found := address(path)):
+        return found
+    if isinstance(path, Path) and re.match(r"(s3|https?):/", str(path)):  # Path makes one slash of two
+        raise InputError("an address is given as text, not as a path", found=path, expected='"s3://…" or "https://…"')
+    return local_path(path)
+
+
 def local_path(path: str | Path) -> Path:
     """The path, if it is one of a file system that is mounted here."""
     if not isinstance(path, str | os.PathLike):
@@ -161,7 +171,7 @@ def share_of(pieces: list[Piece], rank: int, ranks: int) -> list[Piece]:
     return mine
 
 
-def _files(path: Path, pattern: str) -> list[Path]:
+def _files(path: Path | Address, pattern: str) -> list[Path | Address]:
     """The files that a path means: itself, those in a folder, or those that match it; never hidden ones."""
     if path.is_file():
         return [path]
@@ -169,7 +179,7 @@ def _files(path: Path, pattern: str) -> list[Path]:
         fixed, found = path, sorted(path.glob(pattern))
         _refuse_hive(path, [entry.name for entry in path.iterdir() if entry.is_dir()], pattern)
     else:
-        fixed = next((parent for parent in path.parents if not set("*?[") & set(str(parent))), Path())
+        fixed = next((parent for parent in path.parents if not set("*?[") & set(_plain(parent))), Path())
         found = sorted(fixed.glob(str(path.relative_to(fixed))))
         _refuse_hive(fixed, [part for file in found for part in file.relative_to(fixed).parts[:-1]], pattern)
     found = [file for file in found if not _is_hidden(file.relative_to(fixed), pattern)]
@@ -187,13 +197,13 @@ def _files(path: Path, pattern: str) -> list[Path]:
     return found
 
 
-def _is_hidden(file: Path, pattern: str) -> bool:
+def _is_hidden(file: PurePath, pattern: str) -> bool:
     """Whether others left a file beside the data: `._x` of macOS, `.x.crc` and `_SUCCESS` of Spark."""
     marker = file.name.startswith("_") and not file.match(pattern)
     return marker or any(part.startswith(".") for part in file.parts)
 
 
-def _refuse_hive(folder: Path, inner: Sequence[str], pattern: str) -> None:
+def _refuse_hive(folder: Path | Address, inner: Sequence[str], pattern: str) -> None:
     partitions = sorted({name for name in inner if HIVE.fullmatch(name)})
     if partitions:
         column = partitions[0].split("=")[0]
@@ -207,14 +217,20 @@ def _refuse_hive(folder: Path, inner: Sequence[str], pattern: str) -> None:
         )
 
 
-def _what_is_there(folder: Path) -> str:
+def _plain(path: Path | Address) -> str:
+    return str(path.path if isinstance(path, Address) else path)
+
+
+def _what_is_there(folder: Path | Address) -> str:
+    if isinstance(folder, Address):  # a server may show less than it gives
+        return "nothing there"
     if not folder.is_dir():
         return f"no folder {folder}"
     inside = sorted(entry.name for entry in folder.iterdir())
     return f"{', '.join(inside[:5])}{', …' if len(inside) > 5 else ''} in {folder}" if inside else f"{folder} is empty"
 
 
-def _read_file(read: Callable, file: Path, *arguments: object) -> object:
+def _read_file(read: Callable, file: Path | Address, *arguments: object) -> object:
     try:
         return read(file, *arguments)
     except (pa.ArrowException, pl.exceptions.PolarsError, LookupError, ValueError, OSError) as error:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from deeprc.frames.lazy.deal import DEALT, ONE, Deal, Size
 from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.listing import listed
 from deeprc.frames.lazy.ranks import Ranks
+from deeprc.frames.remote.address import Address, scan
 
 OPTIONS = ("separator", "quote_char", "null_values", "has_header", "schema_overrides", "infer_schema_length")
 LINE = 2**20  # bytes among which a line's end is looked for at a time
@@ -41,7 +44,7 @@ class Text:
 
     path: str
     schema: pl.Schema
-    files: tuple[Path, ...]
+    files: tuple[Path | Address, ...]
     starts: tuple[int, ...]
     ends: tuple[int, ...]
     options: Mapping[str, Any]
@@ -125,10 +128,10 @@ def text(path: str | Path, options: Mapping[str, Any], comm: Communicator) -> Te
 
 def _looked_at(path: str | Path, options: Mapping[str, Any]) -> Text:
     files, header = listed(path, "*.csv").files, options.get("has_header", True)
-    schema = _read_file(lambda file: pl.scan_csv(file, glob=False, **options).collect_schema(), files[0])
+    schema = _read_file(lambda file: scan(partial(pl.scan_csv, **options), [file]).collect_schema(), files[0])
     starts, ends, heads = [], [], []
     for file in files:
-        size = file.stat().st_size
+        size = _read_file(_size, file)
         start = _line_end(file, 1, 0, size) if header and size else 0
         heads.append(_text(file, 0, start).decode(errors="replace").strip("\ufeff\r\n"))
         if heads[-1] != heads[0]:
@@ -148,13 +151,18 @@ def _looked_at(path: str | Path, options: Mapping[str, Any]) -> Text:
     return Text(str(path), schema, files, tuple(starts), tuple(ends), dict(options), line)
 
 
-def _text(file: Path, start: int, end: int) -> bytes:
+def _size(file: Path | Address) -> int:
+    with file.open("rb") as handle:
+        return handle.seek(0, os.SEEK_END)
+
+
+def _text(file: Path | Address, start: int, end: int) -> bytes:
     with file.open("rb") as handle:
         handle.seek(start)
         return handle.read(end - start)
 
 
-def _line_end(file: Path, at: int, start: int, end: int) -> int:
+def _line_end(file: Path | Address, at: int, start: int, end: int) -> int:
     """Where the line begins that is the first one at or after a byte."""
     if at <= start or at >= end:
         return min(max(at, start), end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deeprc.frames.lazy.deal import width
+from deeprc.frames.remote.address import Address, scan
 
 Range = tuple[int, int]
 RANGED = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.Date)
@@ -43,12 +45,16 @@ class Footer:
 
 @dataclass(frozen=True)
 class Kind:
-    footer: Callable[[Path], Footer]
-    scan: Callable[[list[Path]], pl.LazyFrame]
+    footer: Callable[[Path | Address], Footer]
+    scan: Callable[[list[Path | Address]], pl.LazyFrame]
 
 
-def _parquet(file: Path) -> Footer:
-    meta = pq.read_metadata(file)
+def _parquet(file: Path | Address) -> Footer:
+    if isinstance(file, Address):
+        with file.open() as opened:
+            meta = pq.read_metadata(opened)
+    else:
+        meta = pq.read_metadata(file)
     groups = [meta.row_group(index) for index in range(meta.num_row_groups)]
     sizes: dict[str, int] = {}
     for group in groups:
@@ -56,7 +62,11 @@ def _parquet(file: Path) -> Footer:
             chunk = group.column(index)
             name = chunk.path_in_schema.split(".")[0]
             sizes[name] = sizes.get(name, 0) + chunk.total_uncompressed_size
-    schema = pl.Schema(pl.read_parquet_schema(file))
+    schema = (
+        pl.Schema(pl.read_parquet_schema(file))
+        if isinstance(file, Path)
+        else KINDS["parquet"].scan([file]).collect_schema()
+    )
     return Footer(tuple(group.num_rows for group in groups), sizes, schema, _ranges(groups, schema))
 
 
@@ -89,14 +99,26 @@ def _range(group: pq.RowGroupMetaData, column: int) -> Range | None:
     return (ends[0], ends[1]) if all(isinstance(value, int) for value in ends) and ends[0] <= ends[1] else None
 
 
-def _arrow(file: Path) -> Footer:
-    reader = pa.ipc.open_file(pa.memory_map(str(file)))
-    groups = tuple(reader.get_batch(index).num_rows for index in range(reader.num_record_batches))
-    schema = pl.Schema(pl.read_ipc_schema(file))
+def _arrow(file: Path | Address) -> Footer:
+    with file.open() if isinstance(file, Address) else pa.memory_map(str(file)) as opened:
+        reader = pa.ipc.open_file(opened)
+        if isinstance(file, Address) and len(
+            reader.schema
+        ):  # a batch's rows are told at its beginning: with one column
+            reader = pa.ipc.open_file(
+                opened, options=pa.ipc.IpcReadOptions(included_fields=[_narrowest(reader.schema)])
+            )
+        groups = tuple(reader.get_batch(index).num_rows for index in range(reader.num_record_batches))
+    schema = KINDS["arrow"].scan([file]).collect_schema()
     return Footer(groups, {name: int(width({name: kind}) * sum(groups)) for name, kind in schema.items()}, schema)
 
 
+def _narrowest(schema: pa.Schema) -> int:
+    widths = [getattr(kind, "bit_width", 2**20) if pa.types.is_primitive(kind) else 2**20 for kind in schema.types]
+    return widths.index(min(widths))
+
+
 KINDS = {
-    "parquet": Kind(_parquet, lambda files: pl.scan_parquet(files, glob=False, hive_partitioning=False)),
-    "arrow": Kind(_arrow, lambda files: pl.scan_ipc(files, glob=False, hive_partitioning=False)),
+    "parquet": Kind(_parquet, partial(scan, partial(pl.scan_parquet, hive_partitioning=False))),
+    "arrow": Kind(_arrow, partial(scan, partial(pl.scan_ipc, hive_partitioning=False))),
 }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from urllib.parse import unquote
 
 import polars as pl
 
 from deeprc.core.errors import InputError
 from deeprc.frames import io
+from deeprc.frames.remote.address import Address
 
 PART = re.compile(r"([^=]+)=(.*)")  # a folder `name=value`, which stands for a column
 NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -28,7 +29,7 @@ class Listing:
         A row per file: the columns that stand in the names of its folders (`month=3/…`); none where there are none.
     """
 
-    files: tuple[Path, ...]
+    files: tuple[Path | Address, ...]
     values: pl.DataFrame
 
 
@@ -40,7 +41,7 @@ def listed(path: str | Path, pattern: str) -> Listing:
     InputError
         When there is none, or folders are parted by a column here and not there.
     """
-    root = io.local_path(path)
+    root = io.place(path)
     parted = root.is_dir() and any(entry.is_dir() and PART.fullmatch(entry.name) for entry in root.iterdir())
     if not parted:
         return Listing(tuple(io._files(root, pattern)), pl.DataFrame())
@@ -64,7 +65,7 @@ def listed(path: str | Path, pattern: str) -> Listing:
     )
 
 
-def _hidden(file: Path) -> bool:
+def _hidden(file: PurePath) -> bool:
     return any(part.startswith(".") for part in file.parts) or file.name.startswith("_")
 
 

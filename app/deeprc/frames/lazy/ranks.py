@@ -21,6 +21,7 @@ from deeprc.frames.lazy.step import Step, amount
 from deeprc.frames.partition import hashed as hashed_rows
 from deeprc.frames.partition import homes, range_homes
 from deeprc.frames.partition import ranged as ranged_rows
+from deeprc.frames.remote.address import sentence
 from deeprc.frames.shuffle import shuffle
 
 GATHER_BYTES = 4 * 2**30  # more rows than these are not brought to one rank
@@ -222,7 +223,10 @@ class Outline(Ranks):
 
 def collected(rows: pl.LazyFrame, engine: str = STREAMING) -> pl.DataFrame:
     """What Polars makes of the rows; a step of one rank."""
-    return rows.collect(engine=engine)
+    try:
+        return rows.collect(engine=engine)
+    except (OSError, pl.exceptions.ComputeError) as error:
+        raise sentence(error) from error
 
 
 def _packed(held: pl.DataFrame) -> bytes:

@@ -22,12 +22,14 @@ from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.footers import KINDS, Footer, Range, in_order
 from deeprc.frames.lazy.listing import Listing, listed
 from deeprc.frames.lazy.ranks import Ranks
+from deeprc.frames.remote.address import Address
+from deeprc.frames.remote.state import FILE, State
 
 SMALL_BYTES = 4 * 2**20  # files of fewer bytes are read by every rank: cheaper than to send what one has read
 MOST = 64  # scans are remembered
 FEW_RANKS = 128  # beyond it so many readers of one file are too many
 
-Sign = tuple[int, int, int]  # a file's number, size and time: by these it is seen to be the same
+Sign = tuple[int, int, int] | State  # a file's number, size and time: by these it is seen to be the same
 _KNOWN: WeakKeyDictionary[Communicator, dict] = WeakKeyDictionary()
 
 
@@ -50,7 +52,7 @@ class Files:
     path: str
     kind: str
     schema: pl.Schema
-    files: tuple[Path, ...]
+    files: tuple[Path | Address, ...]
     footers: tuple[Footer, ...]
     values: pl.DataFrame
 
@@ -112,13 +114,16 @@ class Files:
             deal = Deal(DEALT)
         if not ranks.real:
             return empty({name: self.schema[name] for name in columns}), deal, size
+        if not any(isinstance(file, Address) for file in self.files):
+            return self._share(deal, ranks, cut).select(columns), deal, size
+        with ranks.comm.together():  # a server that gives no parts is asked for whole files here
+            rows = self._share(deal, ranks, cut).select(columns)
+        return rows, deal, size
+
+    def _share(self, deal: Deal, ranks: Ranks, cut: Cut | None) -> pl.LazyFrame:
         if deal.how in (EVERYWHERE, ONE):
-            rows = self._all()
-        elif cut is not None:
-            rows = self._between(cut, ranks)
-        else:
-            rows = self._dealt(ranks)
-        return rows.select(columns), deal, size
+            return self._all()
+        return self._dealt(ranks) if cut is None else self._between(cut, ranks)
 
     def _all(self) -> pl.LazyFrame:
         if self.files and not self.values.width and all(each.schema == self.schema for each in self.footers):
@@ -205,8 +210,19 @@ def files(path: str | Path, kind: str, comm: Communicator) -> Files:
 
 def _looked_at(path: str | Path, kind: str) -> tuple[Listing, tuple[Sign, ...]]:
     listing = listed(path, f"*.{kind}")
-    stats = [_read_file(Path.stat, file) for file in listing.files]
-    return listing, tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats)
+    looked_at = [_read_file(_sign, file) for file in listing.files]
+    files = (
+        replace(file, known=sign) if isinstance(file, Address) else file
+        for file, sign in zip(listing.files, looked_at, strict=True)
+    )
+    return replace(listing, files=tuple(files)), tuple(looked_at)
+
+
+def _sign(file: Path | Address) -> Sign:
+    if isinstance(file, Address):
+        return file.state() or State(FILE)
+    stat = file.stat()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def _read(path: str, kind: str, listing: Listing, comm: Communicator) -> Files:

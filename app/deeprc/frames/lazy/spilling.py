@@ -20,6 +20,7 @@ from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.step import Step, amount
 from deeprc.frames.lazy.store import RowStore
 from deeprc.frames.partition import homes, range_homes, reorder, row_hash
+from deeprc.frames.remote.address import sentence
 from deeprc.frames.shuffle import shuffle
 from deeprc.frames.sort import cut
 
@@ -256,7 +257,10 @@ class Spilling(Ranks):
             return
         for rows in piece.parts or (piece.rows,):
             if engine == STREAMING:
-                yield from rows.collect_batches(chunk_size=most, engine=STREAMING, lazy=True)
+                try:
+                    yield from rows.collect_batches(chunk_size=most, engine=STREAMING, lazy=True)
+                except (OSError, pl.exceptions.ComputeError) as error:
+                    raise sentence(error) from error
             else:
                 yield collected(rows, engine)
 

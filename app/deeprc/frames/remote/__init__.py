@@ -1,0 +1,1 @@
+"""Files beyond the file systems that are mounted here: `s3://…` and `https://…`."""
