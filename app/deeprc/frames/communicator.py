@@ -16,6 +16,7 @@ import numpy as np
 from deeprc.core.errors import DeepRCError
 from deeprc.frames import topology
 from deeprc.frames.agreement import CALL, Account, verdict
+from deeprc.frames.alone import OneRank
 from deeprc.frames.ending import watch
 from deeprc.frames.topology import Topology
 
@@ -82,6 +83,12 @@ class Communicator:
             watch(world)
         return world
 
+    @classmethod
+    @functools.cache
+    def alone(cls) -> Communicator:
+        """This process alone, whatever others there are: MPI is not even started."""
+        return cls(OneRank())
+
     def barrier(self) -> None:
         """Wait until every rank is here."""
         self.comm.Barrier()
@@ -104,7 +111,7 @@ class Communicator:
 
     def allreduce(self, value: Any, op: str = "sum") -> Any:
         """The `sum`, `min` or `max` of a number over all ranks; an array can be summed, element by element."""
-        return self.comm.allreduce(value, op=self._operation(op))
+        return value if self.size == 1 else self.comm.allreduce(value, op=self._operation(op))
 
     def exscan(self, value: Any) -> Any:
         """The sum of the values of the ranks before this one; 0 on the first."""

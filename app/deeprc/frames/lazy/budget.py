@@ -41,6 +41,8 @@ def _share(comm: Communicator) -> int:
 
 def ranks_here(comm: Communicator) -> int:
     """The number of ranks on this node."""
+    if comm.size == 1:
+        return 1
     from mpi4py import MPI
 
     node = comm.comm.Split_type(MPI.COMM_TYPE_SHARED)

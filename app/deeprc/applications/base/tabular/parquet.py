@@ -24,12 +24,15 @@ class ParquetColumns(Sequence[pl.Series]):
     """
 
     def __init__(self, path: Path) -> None:
+        # Frames set the threads of Polars for all processes that this one starts: not before a table is read.
+        from deeprc.frames import Communicator, scan_parquet
+
         self.path = path
-        # Not what else a path can mean to Polars: a pattern, or a folder that stands for a column.
-        self._scan = pl.scan_parquet(path, glob=False, hive_partitioning=False)
-        self._schema = self._read(self._scan.collect_schema)
+        # A column is read whole by the rank that makes numbers of it: what a field means, all others tell.
+        self._scan = self._read(lambda: scan_parquet(path, Communicator.alone()))
+        self._schema = self._scan.schema
         self.names = self._schema.names()
-        self.height = self._read(lambda: self._scan.select(pl.len()).collect().item())
+        self.height = self._read(lambda: self._scan.select(pl.len()).collect().to_polars().item())
         if not self.height:
             raise InputError("the file has no rows", where=path)
         if zero := [name for name in self.names if "\0" in name]:
@@ -42,7 +45,8 @@ class ParquetColumns(Sequence[pl.Series]):
     def __getitem__(self, place: int) -> pl.Series:
         place = range(len(self))[place]
         if place not in self._known:
-            column = self._read(lambda: self._scan.select(pl.nth(place)).collect().to_series())
+            rows = self._read(lambda: self._scan.select(self.names[place]).collect().to_polars())
+            column = rows.to_series()
             self._known[place] = column.cast(pl.String) if column.dtype in (pl.Categorical, pl.Enum) else column
         return self._known[place]
 
@@ -57,9 +61,9 @@ class ParquetColumns(Sequence[pl.Series]):
     def _read(self, read):
         try:
             return read()
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except (pl.exceptions.PolarsError, OSError, InputError) as error:
             problem = "this Parquet file cannot be read"
-            cause = str(error).splitlines()[0]
+            cause = str(error.__cause__ or error).splitlines()[0]
             raise InputError(problem, where=self.path, found=cause, fix="is it whole? copy or write it anew") from None
 
 

@@ -2,6 +2,8 @@
 
 import os
 import random
+import subprocess
+import sys
 import zipfile
 from datetime import date, datetime
 
@@ -176,6 +178,21 @@ def test_of_a_wide_parquet_file_only_what_is_used_is_read(tmp_path):
     assert table.of_rows(table.words("word") == "a").line(1) == 3
     with pytest.raises(InputError, match="this Parquet file cannot be read"):
         table.numbers("x1")
+
+
+def test_parquet_is_read_by_the_scans_of_frames_without_mpi(tmp_path):
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"a": [1.5, 2.5]}).write_parquet(path)
+    program = """
+import sys
+from pathlib import Path
+from deeprc.applications.base.tabular import read_table
+print(read_table(Path(sys.argv[1])).numbers("a").to_list())
+from deeprc.frames.lazy import scan
+assert "mpi4py" not in sys.modules and len(scan._KNOWN) == 1
+"""
+    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True)
+    assert done.stdout == "[1.5, 2.5]\n", done.stderr
 
 
 def test_parquet(tmp_path):
