@@ -17,7 +17,7 @@ from deeprc.core.files import atomic, storage_error
 from deeprc.frames.agreement import ARGUMENTS, describe
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.names import known, names, unique
-from deeprc.frames.remote.address import Address, address
+from deeprc.frames.remote.location import Remote, address
 from deeprc.frames.wire import from_table, spelled, to_table
 
 GROUP = 2**20  # rows that are written at a time: a row group of Parquet, a batch of Arrow
@@ -135,7 +135,7 @@ def _read(
         return pl.concat(frames, rechunk=True)
 
 
-def place(path: str | Path) -> Path | Address:
+def place(path: str | Path) -> Path | Remote:
     """A path of a file system that is mounted here, or an address of what is elsewhere."""
     if isinstance(path, str) and (found := address(path)):
         return found
@@ -171,7 +171,7 @@ def share_of(pieces: list[Piece], rank: int, ranks: int) -> list[Piece]:
     return mine
 
 
-def _files(path: Path | Address, pattern: str) -> list[Path | Address]:
+def _files(path: Path | Remote, pattern: str) -> list[Path | Remote]:
     """The files that a path means: itself, those in a folder, or those that match it; never hidden ones."""
     if path.is_file():
         return [path]
@@ -203,7 +203,7 @@ def _is_hidden(file: PurePath, pattern: str) -> bool:
     return marker or any(part.startswith(".") for part in file.parts)
 
 
-def _refuse_hive(folder: Path | Address, inner: Sequence[str], pattern: str) -> None:
+def _refuse_hive(folder: Path | Remote, inner: Sequence[str], pattern: str) -> None:
     partitions = sorted({name for name in inner if HIVE.fullmatch(name)})
     if partitions:
         column = partitions[0].split("=")[0]
@@ -217,12 +217,12 @@ def _refuse_hive(folder: Path | Address, inner: Sequence[str], pattern: str) -> 
         )
 
 
-def _plain(path: Path | Address) -> str:
-    return str(path.path if isinstance(path, Address) else path)
+def _plain(path: Path | Remote) -> str:
+    return str(path.path if isinstance(path, Remote) else path)
 
 
-def _what_is_there(folder: Path | Address) -> str:
-    if isinstance(folder, Address):  # a server may show less than it gives
+def _what_is_there(folder: Path | Remote) -> str:
+    if isinstance(folder, Remote):  # a server may show less than it gives
         return "nothing there"
     if not folder.is_dir():
         return f"no folder {folder}"
@@ -230,7 +230,7 @@ def _what_is_there(folder: Path | Address) -> str:
     return f"{', '.join(inside[:5])}{', …' if len(inside) > 5 else ''} in {folder}" if inside else f"{folder} is empty"
 
 
-def _read_file(read: Callable, file: Path | Address, *arguments: object) -> object:
+def _read_file(read: Callable, file: Path | Remote, *arguments: object) -> object:
     try:
         return read(file, *arguments)
     except (pa.ArrowException, pl.exceptions.PolarsError, LookupError, ValueError, OSError) as error:

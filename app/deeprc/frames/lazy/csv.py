@@ -21,7 +21,7 @@ from deeprc.frames.lazy.deal import DEALT, ONE, Deal, Size
 from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.listing import listed
 from deeprc.frames.lazy.ranks import Ranks
-from deeprc.frames.remote.address import Address, scan
+from deeprc.frames.remote.location import Remote, scan
 
 OPTIONS = ("separator", "quote_char", "null_values", "has_header", "schema_overrides", "infer_schema_length")
 LINE = 2**20  # bytes among which a line's end is looked for at a time
@@ -44,7 +44,7 @@ class Text:
 
     path: str
     schema: pl.Schema
-    files: tuple[Path | Address, ...]
+    files: tuple[Path | Remote, ...]
     starts: tuple[int, ...]
     ends: tuple[int, ...]
     options: Mapping[str, Any]
@@ -151,18 +151,18 @@ def _looked_at(path: str | Path, options: Mapping[str, Any]) -> Text:
     return Text(str(path), schema, files, tuple(starts), tuple(ends), dict(options), line)
 
 
-def _size(file: Path | Address) -> int:
+def _size(file: Path | Remote) -> int:
     with file.open("rb") as handle:
         return handle.seek(0, os.SEEK_END)
 
 
-def _text(file: Path | Address, start: int, end: int) -> bytes:
+def _text(file: Path | Remote, start: int, end: int) -> bytes:
     with file.open("rb") as handle:
         handle.seek(start)
         return handle.read(end - start)
 
 
-def _line_end(file: Path | Address, at: int, start: int, end: int) -> int:
+def _line_end(file: Path | Remote, at: int, start: int, end: int) -> int:
     """Where the line begins that is the first one at or after a byte."""
     if at <= start or at >= end:
         return min(max(at, start), end)

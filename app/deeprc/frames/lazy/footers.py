@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deeprc.frames.lazy.deal import width
-from deeprc.frames.remote.address import Address, scan
+from deeprc.frames.remote.location import Remote, scan
 
 Range = tuple[int, int]
 RANGED = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.Date)
@@ -45,12 +45,12 @@ class Footer:
 
 @dataclass(frozen=True)
 class Kind:
-    footer: Callable[[Path | Address], Footer]
-    scan: Callable[[list[Path | Address]], pl.LazyFrame]
+    footer: Callable[[Path | Remote], Footer]
+    scan: Callable[[list[Path | Remote]], pl.LazyFrame]
 
 
-def _parquet(file: Path | Address) -> Footer:
-    if isinstance(file, Address):
+def _parquet(file: Path | Remote) -> Footer:
+    if isinstance(file, Remote):
         with file.open() as opened:
             meta = pq.read_metadata(opened)
     else:
@@ -99,12 +99,10 @@ def _range(group: pq.RowGroupMetaData, column: int) -> Range | None:
     return (ends[0], ends[1]) if all(isinstance(value, int) for value in ends) and ends[0] <= ends[1] else None
 
 
-def _arrow(file: Path | Address) -> Footer:
-    with file.open() if isinstance(file, Address) else pa.memory_map(str(file)) as opened:
+def _arrow(file: Path | Remote) -> Footer:
+    with file.open() if isinstance(file, Remote) else pa.memory_map(str(file)) as opened:
         reader = pa.ipc.open_file(opened)
-        if isinstance(file, Address) and len(
-            reader.schema
-        ):  # a batch's rows are told at its beginning: with one column
+        if isinstance(file, Remote) and len(reader.schema):  # a batch's rows are told at its beginning: with one column
             reader = pa.ipc.open_file(
                 opened, options=pa.ipc.IpcReadOptions(included_fields=[_narrowest(reader.schema)])
             )

@@ -12,7 +12,7 @@ import polars as pl
 
 from deeprc.core.errors import InputError
 from deeprc.frames import io
-from deeprc.frames.remote.address import Address
+from deeprc.frames.remote.location import Remote
 
 PART = re.compile(r"([^=]+)=(.*)")  # a folder `name=value`, which stands for a column
 NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -29,7 +29,7 @@ class Listing:
         A row per file: the columns that stand in the names of its folders (`month=3/…`); none where there are none.
     """
 
-    files: tuple[Path | Address, ...]
+    files: tuple[Path | Remote, ...]
     values: pl.DataFrame
 
 

@@ -21,7 +21,7 @@ from deeprc.frames.lazy.step import Step, amount
 from deeprc.frames.partition import hashed as hashed_rows
 from deeprc.frames.partition import homes, range_homes
 from deeprc.frames.partition import ranged as ranged_rows
-from deeprc.frames.remote.address import sentence
+from deeprc.frames.remote.location import sentence
 from deeprc.frames.shuffle import shuffle
 
 GATHER_BYTES = 4 * 2**30  # more rows than these are not brought to one rank

@@ -22,14 +22,14 @@ from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.footers import KINDS, Footer, Range, in_order
 from deeprc.frames.lazy.listing import Listing, listed
 from deeprc.frames.lazy.ranks import Ranks
-from deeprc.frames.remote.address import Address
-from deeprc.frames.remote.state import FILE, State
+from deeprc.frames.remote.found import FILE, Found
+from deeprc.frames.remote.location import Remote
 
 SMALL_BYTES = 4 * 2**20  # files of fewer bytes are read by every rank: cheaper than to send what one has read
 MOST = 64  # scans are remembered
 FEW_RANKS = 128  # beyond it so many readers of one file are too many
 
-Sign = tuple[int, int, int] | State  # a file's number, size and time: by these it is seen to be the same
+Sign = tuple[int, int, int] | Found  # a file's number, size and time: by these it is seen to be the same
 _KNOWN: WeakKeyDictionary[Communicator, dict] = WeakKeyDictionary()
 
 
@@ -52,7 +52,7 @@ class Files:
     path: str
     kind: str
     schema: pl.Schema
-    files: tuple[Path | Address, ...]
+    files: tuple[Path | Remote, ...]
     footers: tuple[Footer, ...]
     values: pl.DataFrame
 
@@ -114,7 +114,7 @@ class Files:
             deal = Deal(DEALT)
         if not ranks.real:
             return empty({name: self.schema[name] for name in columns}), deal, size
-        if not any(isinstance(file, Address) for file in self.files):
+        if not any(isinstance(file, Remote) for file in self.files):
             return self._share(deal, ranks, cut).select(columns), deal, size
         with ranks.comm.together():  # a server that gives no parts is asked for whole files here
             rows = self._share(deal, ranks, cut).select(columns)
@@ -212,15 +212,15 @@ def _looked_at(path: str | Path, kind: str) -> tuple[Listing, tuple[Sign, ...]]:
     listing = listed(path, f"*.{kind}")
     looked_at = [_read_file(_sign, file) for file in listing.files]
     files = (
-        replace(file, known=sign) if isinstance(file, Address) else file
+        replace(file, known=sign) if isinstance(file, Remote) else file
         for file, sign in zip(listing.files, looked_at, strict=True)
     )
     return replace(listing, files=tuple(files)), tuple(looked_at)
 
 
-def _sign(file: Path | Address) -> Sign:
-    if isinstance(file, Address):
-        return file.state() or State(FILE)
+def _sign(file: Path | Remote) -> Sign:
+    if isinstance(file, Remote):
+        return file.state() or Found(FILE)
     stat = file.stat()
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
 

@@ -20,7 +20,7 @@ from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.step import Step, amount
 from deeprc.frames.lazy.store import RowStore
 from deeprc.frames.partition import homes, range_homes, reorder, row_hash
-from deeprc.frames.remote.address import sentence
+from deeprc.frames.remote.location import sentence
 from deeprc.frames.shuffle import shuffle
 from deeprc.frames.sort import cut
 

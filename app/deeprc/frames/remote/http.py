@@ -18,10 +18,10 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from deeprc.core.errors import InputError
 from deeprc.core.files import storage_error
-from deeprc.frames.remote.state import FILE, FOLDER, State
+from deeprc.frames.remote.found import FILE, FOLDER, Found
 
 if TYPE_CHECKING:
-    from deeprc.frames.remote.address import Address
+    from deeprc.frames.remote.location import Remote
 
 ANSWER = 60  # seconds
 PAGE = 16 * 2**20  # bytes of a page of links, at most
@@ -45,24 +45,24 @@ class Links(HTMLParser):
         self.found += [value for name, value in attrs if tag == "a" and name == "href" and value]
 
 
-def state(address: Address) -> State | None:
+def state(address: Remote) -> Found | None:
     """A file's size and mark, by asking for its first byte; a folder is what has a slash at the end in the end."""
     try:
         with _answer(str(address), address, "bytes=0-0") as answer:
             if urlsplit(answer.url).path.endswith("/"):
-                return State(FOLDER)
+                return Found(FOLDER)
             headers, parts = answer.headers, answer.status == 206
             size = re.fullmatch(r"bytes \d+-\d+/(\d+)", headers.get("Content-Range", "")) if parts else None
             length = size[1] if size else headers.get("Content-Length", "0")
             sign = f"{headers.get('ETag', '')} {headers.get('Last-Modified', '')}"
-            return State(FILE, int(length), sign, parts=size is not None)
+            return Found(FILE, int(length), sign, parts=size is not None)
     except FileNotFoundError:
         return None
     except Beyond:
-        return State(FILE)
+        return Found(FILE)
 
 
-def listed(address: Address) -> Iterator[tuple[str, State | None]]:
+def listed(address: Remote) -> Iterator[tuple[str, Found | None]]:
     """What the page of a folder leads to, directly in it."""
     try:
         with _answer(f"{address}/", address) as answer:
@@ -78,17 +78,19 @@ def listed(address: Address) -> Iterator[tuple[str, State | None]]:
         inside = to.netloc == home.netloc and to.path.startswith(home.path) and not to.query
         if inside and name.rstrip("/") and "/" not in name.rstrip("/") and name not in seen:
             seen.add(name)
-            yield name.rstrip("/"), State(FOLDER) if name.endswith("/") else None
+            yield name.rstrip("/"), Found(FOLDER) if name.endswith("/") else None
 
 
-def opened(address: Address) -> BinaryIO:
+def opened(address: Remote) -> BinaryIO:
     found = state(address)
     if found is None:
         raise FileNotFoundError(2, "no such file", str(address))
-    return io.BufferedReader(Parts(address, found.size), NEAR) if found.parts else copied(address, found).open("rb")
+    return (
+        io.BufferedReader(PartsOfFile(address, found.size), NEAR) if found.parts else copied(address, found).open("rb")
+    )
 
 
-def scanned(address: Address) -> tuple[Any, dict[str, Any]]:
+def scanned(address: Remote) -> tuple[Any, dict[str, Any]]:
     found = state(address)
     if found is not None and not found.parts:
         return copied(address, found), {}
@@ -96,10 +98,10 @@ def scanned(address: Address) -> tuple[Any, dict[str, Any]]:
     return str(address), {"storage_options": options, "credential_provider": None}
 
 
-class Parts(io.RawIOBase):
+class PartsOfFile(io.RawIOBase):
     """A file that is read from a server part by part."""
 
-    def __init__(self, address: Address, size: int) -> None:
+    def __init__(self, address: Remote, size: int) -> None:
         self.address, self.size, self.at = address, size, 0
 
     def readable(self) -> bool:
@@ -128,7 +130,7 @@ class Parts(io.RawIOBase):
         return count
 
 
-def copied(address: Address, found: State) -> Path:
+def copied(address: Remote, found: Found) -> Path:
     """The whole file, in TMPDIR, without a name there: it goes with this process."""
     key = str(address), found.sign
     if key not in _COPIES or not found.sign.strip():
@@ -145,7 +147,7 @@ def copied(address: Address, found: State) -> Path:
 
 
 @contextmanager
-def _answer(url: str, address: Address, part: str | None = None) -> Iterator[Any]:
+def _answer(url: str, address: Remote, part: str | None = None) -> Iterator[Any]:
     """What a server answers.
 
     Raises

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from deeprc.core.errors import InputError
-from deeprc.frames.remote.state import FILE, FOLDER, State
+from deeprc.frames.remote.found import FILE, FOLDER, Found
 
 if TYPE_CHECKING:
-    from deeprc.frames.remote.address import Address
+    from deeprc.frames.remote.location import Remote
 
 CONNECT, ANSWER, TRIES = 10, 60, 3  # seconds, seconds, tries
 REFUSED = re.compile(
@@ -65,25 +65,25 @@ def _made(told: tuple[tuple[str, str], ...]) -> Any:
     )
 
 
-def state(address: Address) -> State | None:
+def state(address: Remote) -> Found | None:
     from pyarrow import fs
 
     found = _asked(address, lambda: _system().get_file_info(_key(address)))
     return None if found.type == fs.FileType.NotFound else _state(found)
 
 
-def listed(address: Address) -> Iterator[tuple[str, State]]:
+def listed(address: Remote) -> Iterator[tuple[str, Found]]:
     from pyarrow import fs
 
     entries = _asked(address, lambda: _system().get_file_info(fs.FileSelector(_key(address))))
     return ((entry.base_name, _state(entry)) for entry in entries)
 
 
-def opened(address: Address) -> BinaryIO:
+def opened(address: Remote) -> BinaryIO:
     return _asked(address, lambda: _system().open_input_file(_key(address)))
 
 
-def scanned(address: Address) -> tuple[str, dict[str, Any]]:
+def scanned(address: Remote) -> tuple[str, dict[str, Any]]:
     said = _told()
     options: dict[str, Any] = {"aws_region": said["region"], "max_retries": TRIES}
     if said["key"]:
@@ -97,17 +97,17 @@ def scanned(address: Address) -> tuple[str, dict[str, Any]]:
     return str(address), {"storage_options": options, "credential_provider": None}
 
 
-def _key(address: Address) -> str:
+def _key(address: Remote) -> str:
     return f"{address.host}/{address.path}".removesuffix("/.")
 
 
-def _state(info: Any) -> State:
+def _state(info: Any) -> Found:
     from pyarrow import fs
 
-    return State(FILE, info.size, str(info.mtime_ns)) if info.type == fs.FileType.File else State(FOLDER)
+    return Found(FILE, info.size, str(info.mtime_ns)) if info.type == fs.FileType.File else Found(FOLDER)
 
 
-def _asked(address: Address, question: Any) -> Any:
+def _asked(address: Remote, question: Any) -> Any:
     """What the server answers.
 
     Raises

@@ -15,14 +15,14 @@ import polars as pl
 
 from deeprc.core.errors import InputError
 from deeprc.frames.remote import http, s3
-from deeprc.frames.remote.state import FILE, FOLDER, State
+from deeprc.frames.remote.found import FILE, FOLDER, Found
 
 KINDS = {"s3": s3, "https": http, "http": http}
 MAGIC = set("*?[")
 
 
 @dataclass(frozen=True, order=True)
-class Address:
+class Remote:
     """A file or a folder of a server.
 
     Parameters
@@ -38,31 +38,31 @@ class Address:
     scheme: str
     host: str
     path: PurePosixPath
-    known: State | None = field(default=None, compare=False, repr=False)
+    known: Found | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         below = "" if self.path == PurePosixPath() else str(self.path)
         return f"{self.scheme}://{self.host}{'/' if below else ''}{below if self.scheme == 's3' else quote(below)}"
 
-    def __truediv__(self, name: str) -> Address:
-        return Address(self.scheme, self.host, self.path / name)
+    def __truediv__(self, name: str) -> Remote:
+        return Remote(self.scheme, self.host, self.path / name)
 
     @property
     def name(self) -> str:
         return self.path.name or self.host
 
     @property
-    def parent(self) -> Address:
-        return Address(self.scheme, self.host, self.path.parent)
+    def parent(self) -> Remote:
+        return Remote(self.scheme, self.host, self.path.parent)
 
     @property
-    def parents(self) -> tuple[Address, ...]:
-        return tuple(Address(self.scheme, self.host, parent) for parent in self.path.parents)
+    def parents(self) -> tuple[Remote, ...]:
+        return tuple(Remote(self.scheme, self.host, parent) for parent in self.path.parents)
 
-    def relative_to(self, other: Address) -> PurePosixPath:
+    def relative_to(self, other: Remote) -> PurePosixPath:
         return self.path.relative_to(other.path)
 
-    def state(self) -> State | None:
+    def state(self) -> Found | None:
         """What it is, and by what it is seen to be the same; None where there is nothing."""
         return self.known or KINDS[self.scheme].state(self)
 
@@ -77,12 +77,12 @@ class Address:
         state = self.state()
         return state is not None and state.kind == FOLDER
 
-    def iterdir(self) -> Iterator[Address]:
+    def iterdir(self) -> Iterator[Remote]:
         """What is in the folder."""
         for name, state in KINDS[self.scheme].listed(self):
-            yield Address(self.scheme, self.host, self.path / name, state)
+            yield Remote(self.scheme, self.host, self.path / name, state)
 
-    def glob(self, pattern: str) -> Iterator[Address]:
+    def glob(self, pattern: str) -> Iterator[Remote]:
         """What matches, as of a path of this machine; `**` stands for folders, any number of them."""
         first, *rest = PurePosixPath(pattern).parts
         if first == "**":
@@ -98,7 +98,7 @@ class Address:
                 if fnmatchcase(entry.name, first) and (not rest or entry.is_dir()):
                     yield from entry.glob("/".join(rest)) if rest else [entry]
 
-    def rglob(self, pattern: str) -> Iterator[Address]:
+    def rglob(self, pattern: str) -> Iterator[Remote]:
         return self.glob(f"**/{pattern}")
 
     def open(self, mode: str = "rb") -> BinaryIO:
@@ -110,7 +110,7 @@ class Address:
         return KINDS[self.scheme].scanned(self)
 
 
-def address(text: str) -> Address | None:
+def address(text: str) -> Remote | None:
     """The address that a text is; None for a path.
 
     Raises
@@ -143,7 +143,7 @@ def address(text: str) -> Address | None:
         )
     if not host:
         raise InputError("an address without a server or a bucket", found=text)
-    return Address(split.scheme, host, PurePosixPath(below if is_s3 else unquote(below)))
+    return Remote(split.scheme, host, PurePosixPath(below if is_s3 else unquote(below)))
 
 
 @functools.singledispatch
@@ -153,7 +153,7 @@ def source(file: Any) -> tuple[Any, dict[str, Any]]:
 
 
 @source.register
-def _(file: Address) -> tuple[Any, dict[str, Any]]:
+def _(file: Remote) -> tuple[Any, dict[str, Any]]:
     return file.scanned()
 
 

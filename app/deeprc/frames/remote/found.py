@@ -8,7 +8,7 @@ FILE, FOLDER = "file", "folder"
 
 
 @dataclass(frozen=True)
-class State:
+class Found:
     """What there is.
 
     Parameters
