@@ -1,14 +1,24 @@
-"""Which worker runs what next, and on which node new ones start: pure logic."""
+"""Which worker runs what next, and on which node new ones start: pure logic.
+
+What has changed is told as it changes, and each decision looks at that alone: it costs no more with a million waiting
+tasks than with ten. Waiting tasks of one shape are alike, so of each shape the next one alone is looked at.
+"""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import itertools
+from bisect import bisect_left, insort
+from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
+from deeprc.pilot.deciding import Deciding, Decision
+from deeprc.pilot.rooms import Rooms, add, less
 from deeprc.pilot.tasks import Room, Shape, Task
 
 STARTING, IDLE, BUSY, LEAVING = "starting", "idle", "busy", "leaving"
+_number = attrgetter("number")
 
 
 @dataclass(eq=False)
@@ -19,166 +29,222 @@ class ScheduledWorker:
     shape: Shape
     state: str = STARTING
     node: int = 0
+    schedule: Schedule | None = field(default=None, repr=False)
+    number: int = 0
+
+    def turn(self, state: str) -> None:
+        """Change its state."""
+        if self.schedule is not None:
+            self.schedule.leave(self)
+        self.state = state
+        if self.schedule is not None:
+            self.schedule.enter(self)
 
 
-@dataclass
-class Decision:
-    """What is to be done now; each shape to start has the node that has room for it."""
+class Alike:
+    """Waiting tasks of one shape, by their number: those that a starting worker will take, and the others."""
 
-    assign: list[tuple[ScheduledWorker, Task]] = field(default_factory=list)
-    start: list[tuple[Shape, int]] = field(default_factory=list)
-    dismiss: list[ScheduledWorker] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.covered: OrderedDict[str, tuple[int, Task]] = OrderedDict()
+        self.open: OrderedDict[str, tuple[int, Task]] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self.covered) + len(self.open)
 
-class NodeRoom:
-    """What of a node is free, and what soon will be, since workers are leaving."""
+    def drop(self, uid: str) -> None:
+        """One waits no longer."""
+        if self.covered.pop(uid, None) is None:
+            del self.open[uid]
 
-    def __init__(self, free: Room) -> None:
-        self.free, self.soon = free, (0, 0, 0)
+    def first(self) -> tuple[int, Task]:
+        """The oldest one."""
+        return next(iter((self.covered or self.open).values()))
 
-    def blocks(self, need: Room) -> int:
-        """How often that would fit into what is free."""
-        return min(f // n for f, n in zip(self.free, need, strict=True) if n)
-
-    def take(self, need: Room, times: int = 1) -> None:
-        """Give that to a task."""
-        self.free = tuple(f - times * n for f, n in zip(self.free, need, strict=True))
-
-    def will_do(self, need: Room) -> bool:
-        """Whether that will be free without anybody else leaving."""
-        return all(n <= f + s for n, f, s in zip(need, self.free, self.soon, strict=True))
-
-    def leaves(self, room: Room) -> None:
-        """Somebody with that much is on the way out."""
-        self.soon = _sum(self.soon, room)
-
-    def keep(self, need: Room) -> None:
-        """Keep what is free, and what soon will be, for a task that needs that much: no other one gets it."""
-        left = (f + s - n for n, f, s in zip(need, self.free, self.soon, strict=True))
-        self.free, self.soon = (0, 0, 0), tuple(max(0, rest) for rest in left)
+    def cover(self, starting: int) -> None:
+        """So many workers are starting."""
+        while self.open and len(self.covered) < starting:
+            uid, task = self.open.popitem(last=False)
+            self.covered[uid] = task
+        while len(self.covered) > starting:
+            uid, task = self.covered.popitem()
+            self.open[uid] = task
+            self.open.move_to_end(uid, last=False)
 
 
-def decide(
-    waiting: Collection[Task], workers: Iterable[ScheduledWorker], free: Sequence[Room], stuck: Collection[str] = ()
-) -> Decision:
-    """Go through the waiting tasks in the order that they came.
-
-    A task of one rank gets an idle worker of its shape, else the next that is starting, else a new one on the first
-    node that has room. Where none has, it waits for a busy worker of its shape. If there is none, room is kept for it
-    on the node that has the most of what it needs, and idle workers of other shapes leave there until there is enough:
-    no younger task can overtake it for ever. (Idle workers that nobody waits for leave in any case.) A task of several
-    ranks is with RADICAL-Pilot already, which starts it when it fits; until it does, no younger task gets anything, and
-    where there are several nodes, not before it has: RADICAL-Pilot chooses them.
+class Schedule:
+    """The waiting tasks, the workers and the room of a pilot.
 
     Parameters
     ----------
+    nodes
+        What each node has.
+
+    Attributes
+    ----------
     waiting
-        Those of several ranks have the number of `nodes` that they take.
-    free
-        What of each node neither a worker nor a running task of several ranks holds.
-    stuck
-        Tasks of several ranks that have waited for long though they fit: the launcher wants neighbouring nodes. No
-        younger task gets anything, and idle workers leave.
+        By their names, in the order that they came. Those of several ranks have the number of `nodes` that they take.
     """
-    decision, ready, starting, busy = Decision(), defaultdict(list), Counter(), set()
-    nodes = [NodeRoom(room) for room in free]
-    for worker in workers:
-        if worker.state == IDLE:
-            ready[worker.shape].append(worker)
-        elif worker.state == STARTING:
-            starting[worker.shape] += 1
+
+    def __init__(self, nodes: Sequence[Room]) -> None:
+        # Ordered: the first of a plain dict is behind all that was deleted before it.
+        self.waiting: OrderedDict[str, Task] = OrderedDict()
+        self.nodes = len(nodes)
+        self.alike: dict[Shape, Alike] = {}
+        self.several: OrderedDict[str, tuple[int, Task]] = OrderedDict()
+        self._running: dict[str, tuple[Task, Sequence[int]]] = {}  # of several ranks, with each rank's node
+        self.rooms = Rooms(nodes, self.alike.__contains__)
+        self.ready: dict[Shape, list[ScheduledWorker]] = {}  # idle ones, the oldest first
+        self.starting, self.busy = Counter(), Counter()
+        self._numbers, self._uncovered = itertools.count(), set()
+
+    # What happens: tasks come and go.
+
+    def add(self, tasks: Iterable[Task]) -> None:
+        """Tasks wait."""
+        for task in tasks:
+            self.waiting[task.uid], numbered = task, (next(self._numbers), task)
+            if task.ranks > 1:
+                self.several[task.uid] = numbered
+                continue
+            if task.shape not in self.alike:
+                self.alike[task.shape] = Alike()
+                self._wanted(task.shape)
+            self.alike[task.shape].open[task.uid] = numbered
+            self._uncovered.add(task.shape)
+
+    def drop(self, uid: str) -> Task | None:
+        """A task waits no longer."""
+        task = self.waiting.pop(uid, None)
+        if task is not None and self.several.pop(uid, None) is None:
+            self.alike[task.shape].drop(uid)
+            self._gone(task.shape)
+        return task
+
+    def _gone(self, shape: Shape) -> None:
+        self._uncovered.add(shape)
+        if shape in self.alike and not self.alike[shape]:
+            del self.alike[shape]
+            self._wanted(shape)
+
+    def of(self, shape: Shape) -> list[Task]:
+        """The waiting tasks of one rank that have that shape."""
+        alike = self.alike.get(shape, Alike())
+        return [task for _, task in (*alike.covered.values(), *alike.open.values())]
+
+    @property
+    def first_of_several(self) -> str | None:
+        """The name of the oldest waiting task of several ranks."""
+        return next(iter(self.several), None)
+
+    def begin(self, uid: str, nodes: Sequence[int]) -> None:
+        """A waiting task of several ranks runs, with its ranks on these nodes."""
+        if (task := self.drop(uid)) is not None:
+            self._running[uid] = task, nodes
+            for node, count in Counter(nodes).items():
+                self.rooms.take(node, task.shape.room, count)
+
+    def end(self, uid: str) -> None:
+        """A task of several ranks has ended, or waits no longer."""
+        self.drop(uid)
+        task, nodes = self._running.pop(uid, (None, ()))
+        for node, count in Counter(nodes).items():
+            self.rooms.take(node, task.shape.room, -count)
+
+    # What happens: workers come, change, and go.
+
+    def hire(self, worker: ScheduledWorker) -> None:
+        """There is a worker more."""
+        worker.number, worker.schedule = next(self._numbers), self
+        self.rooms.take(worker.node, worker.shape.room)
+        self.enter(worker)
+
+    def move(self, worker: ScheduledWorker, node: int) -> None:
+        """A worker is on another node than was thought."""
+        if node != worker.node:
+            self.lose(worker)
+            worker.node, worker.schedule = node, self
+            self.rooms.take(node, worker.shape.room)
+            self.enter(worker)
+
+    def lose(self, worker: ScheduledWorker) -> None:
+        """A worker has ended."""
+        self.leave(worker)
+        self.rooms.take(worker.node, worker.shape.room, -1)
+        worker.schedule = None
+
+    def leave(self, worker: ScheduledWorker) -> None:
+        """A worker is no longer in its state."""
+        shape, node, rooms = worker.shape, worker.node, self.rooms
+        if worker.state == STARTING:
+            self.starting[shape] -= 1
+            self._uncovered.add(shape)
+        elif worker.state == IDLE:
+            self.rouse(worker)
         elif worker.state == BUSY:
-            busy.add(worker.shape)
+            self.busy[shape] -= 1
         elif worker.state == LEAVING:
-            nodes[worker.node].leaves(worker.shape.room)
-    roomy = [node for node in nodes if node.free[0] > 0]
-    unkept = [*nodes]  # those that no task waits for
-    patient, wanted = set(), None  # shapes whose tasks wait for a busy worker; those that any task waits for
+            rooms.put(node, rooms.free[node], less(rooms.soon[node], shape.room))
 
-    def idle(node: NodeRoom | None = None) -> list[ScheduledWorker]:
-        found = (worker for group in ready.values() for worker in reversed(group))
-        return [worker for worker in found if node in (None, nodes[worker.node])]
+    def enter(self, worker: ScheduledWorker) -> None:
+        """A worker is in its state now."""
+        shape, node, rooms = worker.shape, worker.node, self.rooms
+        if worker.state == STARTING:
+            self.starting[shape] += 1
+            self._uncovered.add(shape)
+        elif worker.state == IDLE:
+            insort(self.ready.setdefault(shape, []), worker, key=_number)
+            rooms.rests(worker)
+        elif worker.state == BUSY:
+            self.busy[shape] += 1
+        elif worker.state == LEAVING:
+            rooms.put(node, rooms.free[node], add(rooms.soon[node], shape.room))
 
-    def dismiss(worker: ScheduledWorker) -> None:
-        ready[worker.shape].remove(worker)
-        decision.dismiss.append(worker)
-        nodes[worker.node].leaves(worker.shape.room)
+    def rouse(self, worker: ScheduledWorker) -> None:
+        """A worker is idle no longer."""
+        ready = self.ready[worker.shape]
+        del ready[bisect_left(ready, worker.number, key=_number)]
+        if not ready:
+            del self.ready[worker.shape]
+        self.rooms.rises(worker)
 
-    for task in waiting:
-        if not roomy and not any(ready.values()) and not starting.total():
-            break  # with 10,000 waiting tasks, most looks end here
-        shape = task.shape
-        if task.ranks > 1:
-            fits = task.uid not in stuck and _place(task, roomy)
-            for worker in [] if fits else idle():
-                if task.uid in stuck or not _will_do(task, nodes):
-                    dismiss(worker)
-            if not fits or len(nodes) > 1:
-                break
-        elif ready[shape]:
-            decision.assign.append((ready[shape].pop(), task))
-            continue
-        elif starting[shape]:
-            starting[shape] -= 1
-            continue
-        elif shape in patient:
-            continue
-        elif node := next((node for node in roomy if node.blocks(shape.room)), None):
-            decision.start.append((shape, nodes.index(node)))
-            node.take(shape.room)
-        elif shape in busy:
-            patient.add(shape)
-            if useless := idle():
-                wanted = wanted or {other.shape for other in waiting if other.ranks == 1}
-                useless = [worker for worker in useless if worker.shape not in wanted]
-                node = _best(nodes, nodes, shape.room, useless)
-                for worker in useless:
-                    if nodes[worker.node] is node and not node.will_do(shape.room):
-                        dismiss(worker)
-            continue
-        elif unkept:
-            node = _best(unkept, nodes, shape.room, idle())
-            for worker in idle(node):
-                if not node.will_do(shape.room):
-                    dismiss(worker)
-            node.keep(shape.room)
-            unkept.remove(node)
-        roomy = [node for node in roomy if node.free[0] > 0]
-    return decision
+    def _wanted(self, shape: Shape) -> None:
+        """Tasks have begun or ceased to wait for workers of that shape."""
+        for worker in self.ready.get(shape, ()):
+            self.rooms.changed(worker.node)
 
+    # What is to be done.
 
-def _best(choice: list[NodeRoom], nodes: list[NodeRoom], need: Room, leaving: list[ScheduledWorker]) -> NodeRoom:
-    """The node that will have the most of what is needed, if these workers leave."""
-    rooms = {node: [node.free, node.soon] for node in choice}
-    for worker in leaving:
-        rooms.get(nodes[worker.node], []).append(worker.shape.room)
+    def decide(self, stuck: Collection[str] = ()) -> Decision:
+        """Go through the waiting tasks in the order that they came.
 
-    def share(node: NodeRoom) -> float:
-        return min(min(1.0, total / n) for total, n in zip(_sum(*rooms[node]), need, strict=True) if n)
+        The tasks that it gives to workers wait no longer, these are busy, and those that it dismisses are leaving; the
+        new ones are to be started, and told by `hire`.
 
-    return max(choice, key=share)
+        A task of one rank gets an idle worker of its shape, else the next that is starting, else a new one on the first
+        node that has room. Where none has, it waits for a busy worker of its shape. If there is none, room is kept for
+        it on the node that has the most of what it needs, and idle workers of other shapes leave there until there is
+        enough: no younger task can overtake it for ever. (Idle workers that nobody waits for leave in any case.) A task
+        of several ranks is with RADICAL-Pilot already, which starts it when it fits; until it does, no younger task
+        gets anything, and where there are several nodes, not before it has: RADICAL-Pilot chooses them.
 
-
-def _place(task: Task, nodes: list[NodeRoom]) -> bool:
-    """Take the room of a task of several ranks, if there is enough for whole blocks of them."""
-    count, need = max(1, task.nodes), task.shape.room
-    block = -(-task.ranks // count)
-    last = task.ranks - block * (count - 1)
-    full = [node for node in nodes if node.blocks(need) >= block]
-    chosen = full[:count]
-    if len(full) == count - 1:
-        chosen += [node for node in nodes if node not in full and node.blocks(need) >= last][:1]
-    if len(chosen) < count:
-        return False
-    for node in chosen:
-        node.take(need, block if node is not chosen[-1] else last)
-    return True
-
-
-def _will_do(task: Task, nodes: list[NodeRoom]) -> bool:
-    """Whether there will be room without anybody else leaving."""
-    return _place(task, [NodeRoom(_sum(node.free, node.soon)) for node in nodes])
-
-
-def _sum(*rooms: Room) -> Room:
-    return tuple(map(sum, zip(*rooms, strict=True)))
+        Parameters
+        ----------
+        stuck
+            Tasks of several ranks that have waited for long though they fit: the launcher wants neighbouring nodes. No
+            younger task gets anything, and idle workers leave.
+        """
+        for shape in self._uncovered & self.alike.keys():
+            self.alike[shape].cover(self.starting[shape])
+        self._uncovered.clear()
+        if not self.ready and not self.rooms.roomy:
+            return Decision()
+        decision = Deciding(self, stuck).decision
+        for worker, task in decision.assign:
+            worker.state = BUSY
+            self.enter(worker)
+            del self.waiting[task.uid]
+            self._gone(task.shape)
+        for worker in decision.dismiss:
+            worker.state = LEAVING
+            self.enter(worker)
+        return decision

@@ -18,7 +18,7 @@ from pathlib import Path
 from deeprc.core.threads import variables
 from deeprc.pilot import ended, schedule
 from deeprc.pilot.gate import Gate
-from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING
+from deeprc.pilot.schedule import IDLE, LEAVING, STARTING
 from deeprc.pilot.tasks import Outcome, Room, Shape, Task
 from deeprc.pilot.worker.line import Line
 
@@ -44,7 +44,8 @@ class Worker(schedule.ScheduledWorker):
     def rest(self) -> None:
         """Wait for a job."""
         if self.state != LEAVING and self.line is not None and self.cores is not None:
-            self.state, self.since = IDLE, time.monotonic()
+            self.turn(IDLE)
+            self.since = time.monotonic()
 
     def tell(self, **command: object) -> None:
         """Send a command; that the worker is gone is noticed by the thread that listens to it."""
@@ -53,7 +54,7 @@ class Worker(schedule.ScheduledWorker):
 
     def leave(self, *, gently: bool = False) -> None:
         """End as soon as possible; `gently`: once its job has ended, which is asked to."""
-        self.state = LEAVING
+        self.turn(LEAVING)
         self.tell(leave="gently" if gently else "now")
 
 
@@ -90,11 +91,9 @@ class Workers:
         contain: Callable[[Shape, list[str]], list[str]] = lambda shape, command: command,
         welcome: Callable[[str, Line], bool] = lambda name, line: False,
     ) -> None:  # fmt: skip
-        self._nodes, self._grace, self._alive = nodes, grace, False
+        self._schedule, self._grace, self._alive = schedule.Schedule(nodes), grace, False
         self._launch, self._report, self._began, self._contain = launch, report, began, contain
         self._welcome, self.lock = welcome, threading.RLock()
-        self._waiting: dict[str, Task] = {}  # in the order that they came
-        self._several: dict[str, tuple[Task, list[int]]] = {}  # the running ones of several ranks, and each rank's node
         self._since: dict[str, float] = {}  # since when those of several ranks wait
         self._workers: dict[str, Worker] = {}
         self._started, self._failed = 0, defaultdict(int)
@@ -106,7 +105,7 @@ class Workers:
     def submit(self, tasks: list[Task]) -> None:
         """Queue tasks; those of several ranks are the engine's, and only reckoned with here."""
         with self.lock:
-            self._waiting |= {task.uid: task for task in tasks}
+            self._schedule.add(tasks)
             self._since |= {task.uid: time.monotonic() for task in tasks if task.ranks > 1}
             self._go_on()
 
@@ -114,12 +113,13 @@ class Workers:
         """End jobs that wait or run; return the names of those that are not here."""
         others = []
         with self.lock:
+            waiting = self._schedule.waiting
             at_work = {worker.task.uid: worker for worker in self._workers.values() if worker.task}
             for uid in uids:
                 if uid in at_work:
                     at_work[uid].tell(cancel=uid)
-                elif uid in self._waiting and self._waiting[uid].ranks == 1:
-                    del self._waiting[uid]
+                elif uid in waiting and waiting[uid].ranks == 1:
+                    self._schedule.drop(uid)
                     self._report(Outcome(uid, "CANCELED", None, [], None))
                 else:
                     others.append(uid)
@@ -137,24 +137,25 @@ class Workers:
             if uid in self._workers:
                 worker = self._workers[uid]
                 if runs:
-                    worker.cores, worker.node = cores, nodes[0]
+                    worker.cores = cores
+                    self._schedule.move(worker, nodes[0])
                     worker.rest()
                 else:
                     del self._workers[uid]
+                    self._schedule.lose(worker)
                     if worker.state == STARTING:
                         self._never_came(worker.shape, reason or f"the pilot says: {state.lower()}")
+            elif runs:
+                self._schedule.begin(uid, nodes)
             else:
-                task = self._waiting.pop(uid, None)
-                self._several.pop(uid, None)
-                if runs and task is not None:
-                    self._several[uid] = task, nodes
+                self._schedule.end(uid)
             self._go_on()
 
     @property
     def first(self) -> str | None:
         """The name of the oldest task that waits."""
         with self.lock:
-            return next(iter(self._waiting), None)
+            return next(iter(self._schedule.waiting), None)
 
     @property
     def at_work(self) -> bool:
@@ -182,18 +183,13 @@ class Workers:
     def _go_on(self) -> None:
         if self._closed:
             return
-        free = [[*room] for room in self._nodes]
-        held = [(worker.node, worker.shape) for worker in self._workers.values()]
-        held += [(node, task.shape) for task, nodes in self._several.values() for node in nodes]
-        for node, shape in held:
-            room, (cores, gpus, memory) = free[node], shape.room
-            room[0], room[1], room[2] = room[0] - cores, room[1] - gpus, room[2] - memory
-        long_ago = time.monotonic() - STUCK
-        stuck = {uid for uid, since in self._since.items() if since < long_ago} if len(free) > 1 else ()
-        decision = schedule.decide(self._waiting.values(), self._workers.values(), list(map(tuple, free)), stuck)
+        # The oldest alone: no younger task gets anything before it.
+        oldest, stuck = self._schedule.first_of_several, ()
+        if oldest and self._schedule.nodes > 1 and self._since.get(oldest, sys.maxsize) < time.monotonic() - STUCK:
+            stuck = (oldest,)
+        decision = self._schedule.decide(stuck)
         for worker, task in decision.assign:
-            del self._waiting[task.uid]
-            worker.task, worker.state = task, BUSY
+            worker.task = task
             self._began(task.uid)
             worker.tell(run={name: getattr(task, name) for name in TOLD} | {"grace": self._grace})
         for worker in decision.dismiss:
@@ -205,6 +201,7 @@ class Workers:
         self._started += 1
         name = f"{PREFIX}{self._started}"
         self._workers[name] = Worker(name, shape, node=node)
+        self._schedule.hire(self._workers[name])
         # They are read when modules are imported.
         threads = [f"{variable}={count}" for variable, count in variables(shape.cores).items()]
         clean = ["/usr/bin/env", "-u", "PYTHONPATH", "-u", "DEEPRC_TOWARDS", *threads]
@@ -245,7 +242,7 @@ class Workers:
             with self.lock:
                 line.close()
                 if worker is not None:
-                    worker.state = LEAVING
+                    worker.turn(LEAVING)
                     if worker.task is not None:
                         self._ended(worker, None, "its worker has ended")
 
@@ -258,8 +255,8 @@ class Workers:
         """A worker has failed to start: try again, but not for ever."""
         self._failed[shape] += 1
         if self._failed[shape] >= TRIES:
-            for task in [t for t in self._waiting.values() if t.ranks == 1 and t.shape == shape]:
-                del self._waiting[task.uid]
+            for task in self._schedule.of(shape):
+                self._schedule.drop(task.uid)
                 self._report(Outcome(task.uid, "FAILED", None, [], reason))
 
     def _retire(self) -> None:

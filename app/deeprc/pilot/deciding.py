@@ -1,0 +1,156 @@
+"""One decision of the schedule: a walk through the waiting tasks that leaves out those for which nothing can change."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deeprc.pilot.rooms import add, share
+from deeprc.pilot.tasks import Room, Shape, Task
+
+if TYPE_CHECKING:
+    from deeprc.pilot.schedule import Schedule, ScheduledWorker
+
+
+@dataclass
+class Decision:
+    """What is to be done now; each shape to start has the node that has room for it."""
+
+    assign: list[tuple[ScheduledWorker, Task]] = field(default_factory=list)
+    start: list[tuple[Shape, int]] = field(default_factory=list)
+    dismiss: list[ScheduledWorker] = field(default_factory=list)
+
+
+class Deciding:
+    """It takes the workers and tasks that it decides upon away from what the schedule knows; the rooms are changed on
+    the way, and put back as they were.
+    """
+
+    def __init__(self, schedule: Schedule, stuck: Collection[str]) -> None:
+        self._schedule, self._rooms, self._stuck = schedule, schedule.rooms, stuck
+        self.decision = Decision()
+        self._before: dict[int, tuple[Room, Room]] = {}  # of nodes that were changed
+        self._uncovered: dict[Shape, Iterator[tuple[int, Task]]] = {}
+        self._orders: dict[Room, tuple[int, Iterator[int]]] = {}
+        # Of idle workers, those of the shape whose oldest is the oldest go first; of each shape, the youngest.
+        oldest = sorted(schedule.ready, key=lambda shape: schedule.ready[shape][0].number)
+        self._order = {shape: place for place, shape in enumerate(oldest)}
+        self._walk()
+        self._rooms.kept.clear()
+        for number, before in self._before.items():
+            self._rooms.put(number, *before)
+
+    def _walk(self) -> None:
+        schedule, several = self._schedule, iter(self._schedule.several.values())
+        heads = [head for shape in schedule.alike if (head := self._next(shape))]
+        heads += [head for head in [next(several, None)] if head]
+        heapq.heapify(heads)
+        while heads and (schedule.ready or self._rooms.roomy):
+            _, task = heads[0]
+            if task.ranks > 1:
+                if not self._together(task):
+                    return
+                following = next(several, None)
+            elif task.shape not in schedule.ready and task.shape not in self._uncovered:
+                following = self._next(task.shape)  # the worker that it was to have has been dismissed
+            else:
+                following = self._next(task.shape) if self._alone(task) else None
+            if following:
+                heapq.heapreplace(heads, following)
+            else:
+                heapq.heappop(heads)
+
+    def _next(self, shape: Shape) -> tuple[int, Task] | None:
+        """The oldest task of that shape that was not looked at and that no starting worker will take."""
+        alike = self._schedule.alike[shape]
+        if shape in self._schedule.ready:
+            return alike.first() if alike else None
+        if shape not in self._uncovered:
+            alike.cover(self._schedule.starting[shape])
+            self._uncovered[shape] = iter(alike.open.values())
+        return next(self._uncovered[shape], None)
+
+    def _alone(self, task: Task) -> bool:
+        """Find a place for a task of one rank; whether there may be one for others of its shape."""
+        schedule, rooms, shape = self._schedule, self._rooms, task.shape
+        if shape in schedule.ready:
+            worker = schedule.ready[shape][-1]
+            schedule.rouse(worker)
+            schedule.alike[shape].drop(task.uid)
+            self.decision.assign.append((worker, task))
+            return True
+        if (node := next(rooms.now.having(shape.room), None)) is not None:
+            self.decision.start.append((shape, node))
+            self._remember(node)
+            rooms.take(node, shape.room)
+            return True
+        if schedule.busy[shape]:
+            if any(other not in schedule.alike for other in schedule.ready):
+                node = self._sparing(shape.room)
+                self._clear(node, shape.room, (w for w in self._idle(node) if w.shape not in schedule.alike))
+            return False
+        if len(rooms.kept) < schedule.nodes:
+            version, node = rooms.version, self._best(shape.room)
+            self._clear(node, shape.room, self._idle(node))
+            self._remember(node)
+            rooms.keep(node, shape.room)
+            rooms.version = version  # of the other nodes nothing has changed
+        return len(rooms.kept) < schedule.nodes
+
+    def _together(self, task: Task) -> bool:
+        """Find places for a task of several ranks; whether younger tasks may have what is left."""
+        rooms, stuck = self._rooms, task.uid in self._stuck
+        if places := [] if stuck else rooms.now.place(task):
+            for node, count in places:
+                self._remember(node)
+                rooms.take(node, task.shape.room, count)
+            return self._schedule.nodes == 1
+        for worker in self._sorted(worker for ready in self._schedule.ready.values() for worker in ready):
+            if not stuck and rooms.later.place(task):
+                break
+            self._dismiss(worker)
+        return False
+
+    def _best(self, need: Room) -> int:
+        """The node that will have the most of what is needed if all its idle workers leave, of those not kept."""
+        rooms = self._rooms
+        if (node := next(rooms.at_most.having(need), None)) is not None:
+            return node
+        version, order = self._orders.get(need, (-1, iter(())))
+        if version != rooms.version:
+            shares = {number: -share(need, rooms.possible(number)) for number in range(self._schedule.nodes)}
+            order = iter(sorted(shares, key=shares.__getitem__))
+            self._orders[need] = rooms.version, order
+        return next(number for number in order if number not in rooms.kept)
+
+    def _sparing(self, need: Room) -> int:
+        """The node that will have the most of what is needed if those idle workers leave that nobody waits for."""
+        rooms = self._rooms
+        if (node := next(rooms.spare.having(need), None)) is not None:
+            return node
+        return max(range(self._schedule.nodes), key=lambda number: share(need, rooms.possible(number, spare=True)))
+
+    def _idle(self, node: int) -> list[ScheduledWorker]:
+        return self._sorted(worker for there in self._rooms.idle[node].values() for worker in there)
+
+    def _sorted(self, idle: Iterable[ScheduledWorker]) -> list[ScheduledWorker]:
+        return sorted(idle, key=lambda worker: (self._order[worker.shape], -worker.number))
+
+    def _clear(self, node: int, need: Room, idle: Iterable[ScheduledWorker]) -> None:
+        """Dismiss workers until there will be enough."""
+        for worker in idle:
+            if self._rooms.will_do(node, need):
+                return
+            self._dismiss(worker)
+
+    def _dismiss(self, worker: ScheduledWorker) -> None:
+        self._schedule.rouse(worker)
+        self._remember(worker.node)
+        rooms, node = self._rooms, worker.node
+        rooms.put(node, rooms.free[node], add(rooms.soon[node], worker.shape.room))
+        self.decision.dismiss.append(worker)
+
+    def _remember(self, node: int) -> None:
+        self._before.setdefault(node, (self._rooms.free[node], self._rooms.soon[node]))

@@ -1,0 +1,164 @@
+"""The schedule said plainly: each decision looks at all that waits. What `deeprc.pilot.schedule` is compared with."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+
+from deeprc.pilot.deciding import Decision
+from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING, ScheduledWorker
+from deeprc.pilot.tasks import Room, Task
+
+
+class NodeRoom:
+    """What of a node is free, and what soon will be, since workers are leaving."""
+
+    def __init__(self, free: Room) -> None:
+        self.free, self.soon = free, (0, 0, 0)
+
+    def blocks(self, need: Room) -> int:
+        """How often that would fit into what is free."""
+        return min(f // n for f, n in zip(self.free, need, strict=True) if n)
+
+    def take(self, need: Room, times: int = 1) -> None:
+        """Give that to a task."""
+        self.free = tuple(f - times * n for f, n in zip(self.free, need, strict=True))
+
+    def will_do(self, need: Room) -> bool:
+        """Whether that will be free without anybody else leaving."""
+        return all(n <= f + s for n, f, s in zip(need, self.free, self.soon, strict=True))
+
+    def leaves(self, room: Room) -> None:
+        """Somebody with that much is on the way out."""
+        self.soon = _sum(self.soon, room)
+
+    def keep(self, need: Room) -> None:
+        """Keep what is free, and what soon will be, for a task that needs that much: no other one gets it."""
+        left = (f + s - n for n, f, s in zip(need, self.free, self.soon, strict=True))
+        self.free, self.soon = (0, 0, 0), tuple(max(0, rest) for rest in left)
+
+
+def decide(
+    waiting: Collection[Task], workers: Iterable[ScheduledWorker], free: Sequence[Room], stuck: Collection[str] = ()
+) -> Decision:
+    """Go through the waiting tasks in the order that they came.
+
+    A task of one rank gets an idle worker of its shape, else the next that is starting, else a new one on the first
+    node that has room. Where none has, it waits for a busy worker of its shape. If there is none, room is kept for it
+    on the node that has the most of what it needs, and idle workers of other shapes leave there until there is enough:
+    no younger task can overtake it for ever. (Idle workers that nobody waits for leave in any case.) A task of several
+    ranks is with RADICAL-Pilot already, which starts it when it fits; until it does, no younger task gets anything, and
+    where there are several nodes, not before it has: RADICAL-Pilot chooses them.
+
+    Parameters
+    ----------
+    waiting
+        Those of several ranks have the number of `nodes` that they take.
+    free
+        What of each node neither a worker nor a running task of several ranks holds.
+    stuck
+        Tasks of several ranks that have waited for long though they fit: the launcher wants neighbouring nodes. No
+        younger task gets anything, and idle workers leave.
+    """
+    decision, ready, starting, busy = Decision(), defaultdict(list), Counter(), set()
+    nodes = [NodeRoom(room) for room in free]
+    for worker in workers:
+        if worker.state == IDLE:
+            ready[worker.shape].append(worker)
+        elif worker.state == STARTING:
+            starting[worker.shape] += 1
+        elif worker.state == BUSY:
+            busy.add(worker.shape)
+        elif worker.state == LEAVING:
+            nodes[worker.node].leaves(worker.shape.room)
+    roomy = [node for node in nodes if node.free[0] > 0]
+    unkept = [*nodes]  # those that no task waits for
+    patient, wanted = set(), None  # shapes whose tasks wait for a busy worker; those that any task waits for
+
+    def idle(node: NodeRoom | None = None) -> list[ScheduledWorker]:
+        found = (worker for group in ready.values() for worker in reversed(group))
+        return [worker for worker in found if node in (None, nodes[worker.node])]
+
+    def dismiss(worker: ScheduledWorker) -> None:
+        ready[worker.shape].remove(worker)
+        decision.dismiss.append(worker)
+        nodes[worker.node].leaves(worker.shape.room)
+
+    for task in waiting:
+        if not roomy and not any(ready.values()) and not starting.total():
+            break  # with 10,000 waiting tasks, most looks end here
+        shape = task.shape
+        if task.ranks > 1:
+            fits = task.uid not in stuck and _place(task, roomy)
+            for worker in [] if fits else idle():
+                if task.uid in stuck or not _will_do(task, nodes):
+                    dismiss(worker)
+            if not fits or len(nodes) > 1:
+                break
+        elif ready[shape]:
+            decision.assign.append((ready[shape].pop(), task))
+            continue
+        elif starting[shape]:
+            starting[shape] -= 1
+            continue
+        elif shape in patient:
+            continue
+        elif node := next((node for node in roomy if node.blocks(shape.room)), None):
+            decision.start.append((shape, nodes.index(node)))
+            node.take(shape.room)
+        elif shape in busy:
+            patient.add(shape)
+            if useless := idle():
+                wanted = wanted or {other.shape for other in waiting if other.ranks == 1}
+                useless = [worker for worker in useless if worker.shape not in wanted]
+                node = _best(nodes, nodes, shape.room, useless)
+                for worker in useless:
+                    if nodes[worker.node] is node and not node.will_do(shape.room):
+                        dismiss(worker)
+            continue
+        elif unkept:
+            node = _best(unkept, nodes, shape.room, idle())
+            for worker in idle(node):
+                if not node.will_do(shape.room):
+                    dismiss(worker)
+            node.keep(shape.room)
+            unkept.remove(node)
+        roomy = [node for node in roomy if node.free[0] > 0]
+    return decision
+
+
+def _best(choice: list[NodeRoom], nodes: list[NodeRoom], need: Room, leaving: list[ScheduledWorker]) -> NodeRoom:
+    """The node that will have the most of what is needed, if these workers leave."""
+    rooms = {node: [node.free, node.soon] for node in choice}
+    for worker in leaving:
+        rooms.get(nodes[worker.node], []).append(worker.shape.room)
+
+    def share(node: NodeRoom) -> float:
+        return min(min(1.0, total / n) for total, n in zip(_sum(*rooms[node]), need, strict=True) if n)
+
+    return max(choice, key=share)
+
+
+def _place(task: Task, nodes: list[NodeRoom]) -> bool:
+    """Take the room of a task of several ranks, if there is enough for whole blocks of them."""
+    count, need = max(1, task.nodes), task.shape.room
+    block = -(-task.ranks // count)
+    last = task.ranks - block * (count - 1)
+    full = [node for node in nodes if node.blocks(need) >= block]
+    chosen = full[:count]
+    if len(full) == count - 1:
+        chosen += [node for node in nodes if node not in full and node.blocks(need) >= last][:1]
+    if len(chosen) < count:
+        return False
+    for node in chosen:
+        node.take(need, block if node is not chosen[-1] else last)
+    return True
+
+
+def _will_do(task: Task, nodes: list[NodeRoom]) -> bool:
+    """Whether there will be room without anybody else leaving."""
+    return _place(task, [NodeRoom(_sum(node.free, node.soon)) for node in nodes])
+
+
+def _sum(*rooms: Room) -> Room:
+    return tuple(map(sum, zip(*rooms, strict=True)))
