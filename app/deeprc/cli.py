@@ -30,6 +30,7 @@ COMMANDS = {
     "run": "deeprc.commands.run:app",
     "cluster": "deeprc.commands.cluster:app",
     "bench": "deeprc.commands.bench:app",
+    "simulate": "deeprc.commands.simulate:simulate",
     "applications": "deeprc.commands.applications:applications",
     "audit": "deeprc.commands.audit:audit",
     "init": "deeprc.commands.init:init",

@@ -53,18 +53,22 @@ def fitted(published: dict[int, float]) -> tuple[float, float]:
     return float(a), float(b)
 
 
-def modelled(ranks: int, message: float) -> dict[str, float]:
+def modelled(ranks: int, message: float, rows: int = ROWS, per_node: int = PER_NODE) -> dict[str, float]:
     """Seconds of our sort, by what they go to: rows, parts (one from each rank to each), memory, network, messages.
 
     Parameters
     ----------
     message
         Seconds that a message of the exchange adds to the whole: Cylon's, from `fitted`.
+    rows
+        Of the table, over all ranks.
+    per_node
+        Ranks of a node.
     """
-    nodes, size = -(-ranks // PER_NODE), ROWS * COLUMNS * WIDTH
+    nodes, size = -(-ranks // per_node), rows * COLUMNS * WIDTH
     count = two_levels(nodes, size)
     return {
-        "rows": ROWS * SORT_ROW / ranks,
+        "rows": rows * SORT_ROW / ranks,
         "parts": PART * ranks,
         "memory": 2 * size / ranks / MEMORY,
         "network": count.sent / nodes / NETWORK,

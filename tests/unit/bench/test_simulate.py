@@ -1,0 +1,157 @@
+"""The simulated machine: exact times of small loads, and bounds that no schedule breaks."""
+
+import json
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from deeprc.bench.simulate import load, run
+from deeprc.bench.simulate.machine import Costs, SimulatedPilot
+from deeprc.cli import command_line
+from deeprc.core.errors import ConfigError
+from deeprc.pilot.tasks import Task
+from deeprc.sites import load_site
+
+AT_ONCE = Costs(launches=0, worker=0, job=0, world=0, leave=0)
+
+
+def simulated(nodes, jobs, costs=AT_ONCE, after=None) -> SimulatedPilot:
+    """Of jobs (name, seconds, ranks, cores, nodes); `after`: those that are submitted when the first has ended."""
+    seconds = {name: took for name, took, *_ in [*jobs, *(after or [])]}
+
+    def tasks(given):
+        return [Task(name, [], ranks, cores, nodes=count) for name, _, ranks, cores, count in given]
+
+    ended = {"a": tasks(after or [])}
+    machine = SimulatedPilot(nodes, costs, seconds=seconds.__getitem__, ended=lambda uid: ended.get(uid, []), width=1)
+    machine.submit(tasks(jobs))
+    machine.run()
+    assert machine.done == len(seconds)
+    return machine
+
+
+def test_jobs_run_one_after_the_other_on_their_cores():
+    machine = simulated([(2, 0, 0)], [(name, 10, 1, 1, 0) for name in "abcd"])
+    assert (machine.last_end, machine.busy, machine.workers) == (20, [2.0] * 20, 2)
+
+
+def test_each_step_costs_what_is_said():
+    """Two workers, the second of which is launched a second later; the third job waits for the end of the first."""
+    costs = Costs(launches=1, worker=0.5, job=0.25, world=4, leave=1)
+    machine = simulated([(2, 0, 0)], [(name, 10, 1, 1, 0) for name in "abc"], costs)
+    assert machine.last_end == 1 + 0.5 + 2 * 10.25
+    assert simulated([(2, 0, 0)] * 2, [("m", 10, 4, 1, 2)], costs).last_end == 1 + 4 + 10
+
+
+def test_several_ranks_wait_for_whole_blocks_and_younger_jobs_for_them():
+    jobs = [("a", 4, 1, 1, 0), ("m", 5, 4, 1, 2), ("b", 3, 1, 1, 0)]
+    machine = simulated([(2, 0, 0)] * 2, jobs)
+    assert machine.last_end == 4 + 5 + 3
+    assert machine.busy == [1.0] * 4 + [4.0] * 5 + [1.0] * 3
+
+
+def test_what_comes_after_waits():
+    assert simulated([(4, 0, 0)], [("a", 7, 1, 1, 0)], after=[("b", 5, 1, 1, 0)]).last_end == 12
+
+
+job = st.tuples(st.integers(1, 9), st.integers(1, 3), st.integers(1, 2))
+
+
+@given(st.lists(job, min_size=1, max_size=20), st.integers(1, 3), st.booleans())
+def test_no_makespan_is_below_the_bound_and_no_core_is_counted_twice(wanted, nodes, free):
+    jobs = [(str(i), s, ranks, cores, -(-ranks // (4 // cores))) for i, (s, ranks, cores) in enumerate(wanted)]
+    jobs = [job for job in jobs if job[4] <= nodes]
+    machine = simulated([(4, 0, 0)] * nodes, jobs, AT_ONCE if free else Costs())
+    work = sum(s * ranks * cores for _, s, ranks, cores, _ in jobs)
+    assert machine.last_end >= max([work / (4 * nodes), *(s for _, s, *_ in jobs)], default=0) - 1e-6
+    assert sum(machine.busy) == pytest.approx(work)
+    assert all(busy <= 4 * nodes + 1e-6 for busy in machine.busy)
+    assert [machine.schedule.rooms.free, machine.schedule.rooms.soon] == [[(4, 0, 0)] * nodes, [(0, 0, 0)] * nodes]
+
+
+def test_ten_thousand_jobs_on_a_thousand_nodes(tmp_path):
+    """The load of docs/scale.md, in a few seconds; the seed gives the same each time."""
+    made = tmp_path / "made.json"
+    line = ["simulate", "--site", "frontier", "--nodes", "1024", "--jobs", "10000", "--launches", "0"]
+    told = CliRunner().invoke(
+        command_line(line), [*line, "--output", str(made), "--picture", str(tmp_path / "made.svg")]
+    )
+    assert told.exit_code == 0
+    assert told.output.splitlines()[-100:][0] and "SIMULATED, nothing of this was measured: frontier" in told.output
+    figures = json.loads(made.read_text())
+    assert figures["utilisation_while_waiting"] > 0.99
+    assert figures["bound_s"] <= figures["makespan_s"] < 1.2 * figures["bound_s"]
+    assert [stage["jobs"] for stage in figures["stages"]] == [7000, 2000, 800, 200]
+    wide = figures["stages"][-1]
+    assert wide["launch"][0] == "srun" and wide["nodes"] == 4
+    # A container for each node and job, 11 calls each; 8 files for each job.
+    assert (wide["files"]["image_starts"], wide["files"]["metadata_in_image"]) == (800, 800 * 11 + 200 * 8)
+    words = "".join(ET.parse(tmp_path / "made.svg").getroot().itertext())
+    assert "Simulated, not measured: frontier, 1,024 nodes, 10,000 jobs" in words
+
+
+def test_the_seed_decides(tmp_path):
+    ends = {
+        seed: run.run("frontera", None, 8, "mixed", 200, seed, Costs(), tmp_path)["makespan_s"] for seed in (1, 1, 2)
+    }
+    again = run.run("frontera", None, 8, "mixed", 200, 1, Costs(), tmp_path)
+    assert again["makespan_s"] == ends[1] != ends[2]
+    assert again["simulated"] is True and again["gpu_utilisation"] is None
+
+
+PART = load_site("frontier").partition(None)
+
+
+def test_a_file_of_stages(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "stages: [{name: sort, jobs: 1, ranks: 16, rows: 1000000}, {name: b, jobs: 30, median: 5, after: [sort]}]"
+    )
+    sort, after = load.load(str(path), None, PART)
+    assert (sort.rows, after.after, after.jobs) == (1_000_000, ("sort",), 30)
+    assert [*after.seconds(1, 8)] == [5.0] * 30
+    (alone,) = sort.seconds(1, 8)
+    assert [*load.load(str(path), 62, PART)[0].seconds(1, 8)] == [alone] * 2
+    assert 0 < alone < 1
+    assert [stage.jobs for stage in load.load(str(path), 62, PART)] == [2, 60]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("stages: [{name: a, jobs: 1, rank: 2}]", "unknown key of a stage.*found: rank.*did you mean 'ranks'"),
+        ("stages: [{name: a, jobs: 0}]", "stage a: jobs.*found: 0.*a whole number from 1"),
+        ("stages: [{name: a, jobs: 1, after: [b]}, {name: b, jobs: 1}]", "comes after a stage that is not before it"),
+        ("stages: [{name: a}]", "a stage lacks a key"),
+        ("stages: [{name: a, jobs: 1}, {name: a, jobs: 1}]", "two stages have one name"),
+        ("jobs: 3", "no stages"),
+    ],
+)
+def test_a_file_that_says_nothing_is_refused(tmp_path, text, told):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        load.load(str(path), None, PART)
+    assert re.search(told, str(refused.value), re.DOTALL)
+
+
+def test_a_run_that_was_gives_its_times(tmp_path):
+    path = tmp_path / "events.jsonl"
+    finished = {"state": "finished", "rule": "train", "ranks": 2, "cores_per_rank": 3, "start": 10.0, "stop": 14.5}
+    path.write_text("".join(json.dumps(each) + "\n" for each in ({"state": "active"}, finished)))
+    (stage,) = load.load(str(path), 3, PART)
+    assert (stage.name, stage.jobs, stage.ranks, stage.cores, [*stage.seconds(1, 8)]) == ("train", 3, 2, 3, [4.5] * 3)
+    with pytest.raises(ConfigError, match="cannot be simulated"):
+        load.load("Snakefile", None, PART)
+
+
+def test_what_has_no_room_is_refused(tmp_path):
+    path = tmp_path / "study.yaml"
+    for stage in ("cores: 57", "gpus: 9", "ranks: 9, cores: 56"):
+        path.write_text(f"stages: [{{name: a, jobs: 1, {stage}}}]")
+        with pytest.raises(ConfigError, match="do not fit"):
+            run.run("frontier", None, 8, str(path), None, 1, Costs(), tmp_path)
