@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,10 @@ class AuditResult:
         if not self.faults:
             return f"{seen}: every sample once per epoch"
         return "\n".join([f"{seen}: NOT every sample once per epoch", *(f"  {fault}" for fault in self.faults)])
+
+    def record(self) -> dict:
+        """The same as plain values."""
+        return asdict(self) | {"folder": str(self.folder)}
 
 
 def find(run: Path) -> list[Path]:

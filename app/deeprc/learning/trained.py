@@ -15,6 +15,7 @@ from deeprc.learning.checkpoints import CheckpointStore
 from deeprc.learning.config import How
 from deeprc.learning.ledger import NAME, Ledger
 from deeprc.learning.notice import Notice
+from deeprc.learning.origin import Origin
 from deeprc.learning.peers import Peers
 from deeprc.learning.sampler import Sampler
 from deeprc.learning.saving import Saving
@@ -62,14 +63,16 @@ class SavedTraining:
         if self.peers.rank == 0:
             print(line, flush=True)
 
-    def write_ledger(self, folder: Path) -> None:
-        """Put the ledger into the folder of the model, for `deeprc audit`."""
+    def write_ledger(self, folder: Path, origin: Origin | None = None) -> None:
+        """Put the ledger into the folder of the model, for `deeprc audit`; and where its rows come from, if known."""
         if self.folder is None:
             return
         self.ledger.join(folder / NAME)
         facts = {"samples": audit.spans(self.rows), "steps": self.steps, "batch": self.batch}
         shards = {"shards": self.shards} if self.shards else {}  # else each rank's part, of however many it had
         write_json(folder / audit.FACTS, facts | shards)
+        if origin:
+            origin.write(folder)
 
     def clear(self) -> None:
         """Remove the checkpoints: the model that they protected is written."""

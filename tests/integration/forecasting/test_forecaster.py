@@ -33,6 +33,7 @@ def test_a_joint_model_sees_all_series_of_a_time_and_none_of_another(name):
     moved = {row: np.abs(forecast(network, other, asked) - found).max(1) > 1e-4 for row, other in changed.items()}
     assert moved[85].tolist() == [False, True, True, True]  # 25 rows into series b, in the past of 30 and 31, not of 35
     assert moved[22].tolist() == [False, True, True, True]  # 22 rows into a
+    assert series.of_first(np.array([85, 22, 0, 60])).tolist() == [25, 22, 0, 0]  # rows as their samples are known
     with pytest.raises(InputError, match="do not begin and end at the same times"):
         forecast(network, replace(series, bounds=np.array([[0, 58, 59, 60], [60, 117, 119, 120]])), asked)
 

@@ -15,12 +15,19 @@ from deeprc.applications.forecasting.network import Windows
 from deeprc.applications.forecasting.series import load
 from deeprc.core.errors import InputError
 from deeprc.core.files import read_json
+from deeprc.learning import origin
+from deeprc.learning.origin import Origin
 from samples.mappings import mapped_file
 from samples.prepared import content, spoil
 from samples.series import CONFIG, write_series
 
 # What `prepare` made of the slice before it read columns on all ranks; the same since.
 CONTENT = {"monthly.arrow": "9293232efe3ed8e5", "series.arrow": "28a6edaf4b0936e6", "meta.json": "0c4057418911139a"}
+
+
+def without_lines(folder: Path) -> dict[str, str]:
+    """The content, but for the lines of the file that it was read from."""
+    return {name: told for name, told in content(folder).items() if name != origin.LINES}
 
 
 @pytest.mark.parametrize("ranks", [1, 4])
@@ -30,7 +37,8 @@ def test_the_number_of_ranks_does_not_show(prepare, prepared, slice_of_beijing, 
         assert read_frame(other, name).combine_chunks() == read_frame(prepared, name).combine_chunks()
     assert read_json(other / "meta.json") == read_json(prepared / "meta.json")
     assert len(list((other / "series.arrow").glob("part-*.arrow"))) == ranks
-    assert content(other) == content(prepared) == CONTENT
+    assert content(other) == content(prepared)
+    assert without_lines(prepared) == CONTENT
 
 
 def test_of_a_wide_parquet_file_each_rank_reads_its_columns_and_nobody_the_rest(prepare, slice_of_beijing, tmp_path):
@@ -39,7 +47,9 @@ def test_of_a_wide_parquet_file_each_rank_reads_its_columns_and_nobody_the_rest(
     table = pl.read_csv(slice_of_beijing, null_values="NA", infer_schema_length=None)
     table.with_columns(pl.lit(0.5).alias("rest")).write_parquet(path, compression="uncompressed")
     spoil(path, "rest")
-    assert content(prepare(path)) == CONTENT
+    folder = prepare(path)
+    assert without_lines(folder) == CONTENT
+    assert Origin.read(folder).line.tolist() == list(range(1, 2881))  # rows, without a header
 
 
 def test_a_part_that_is_missing_or_damaged_is_named(prepared, tmp_path):
@@ -60,6 +70,8 @@ def test_a_part_that_is_missing_or_damaged_is_named(prepared, tmp_path):
 
 def test_content_is_that_of_the_file(prepared, slice_of_beijing):
     raw, series = read(slice_of_beijing, DataConfig()).frame, load(prepared)
+    lines = Origin.read(prepared)
+    assert (lines.row + 2).tolist() == lines.line.tolist() == list(range(2, 2882))  # below the header
     assert np.array_equal(series.ds, raw["time"].to_numpy())
     assert np.array_equal(series.observed, raw["y"].is_not_null().to_numpy())
     assert np.array_equal(series.y_raw[series.observed], raw["y"].drop_nulls().to_numpy())
@@ -113,8 +125,10 @@ def test_statistics_of_each_month(prepared, slice_of_beijing):
 
 
 def test_several_series_of_their_own_starts_and_lengths(prepare, tmp_path):
-    """Each is prepared as if it were the only one, on any number of ranks."""
+    """Each is prepared as if it were the only one, on any number of ranks; of each row it is known where it stood."""
     series_file = write_series(tmp_path / "several.csv")
+    lines = series_file.read_text().splitlines(keepends=True)
+    series_file.write_text("".join([*lines, lines[5], lines[1]]))  # two rows stand twice
     folders = [prepare(series_file, CONFIG, ranks) for ranks in (1, 2, 3)]
     one, *others = [read_frame(folder, "series.arrow").combine_chunks() for folder in folders]
     assert all(one == other for other in others)
@@ -124,7 +138,13 @@ def test_several_series_of_their_own_starts_and_lengths(prepare, tmp_path):
     assert together.meta["step"] == "1 month"
     assert together.meta["history"] == ["x:row", "x:usable"]  # users' columns, whatever they are called
     assert together.meta["future"] == ["month_sin", "month_cos"]
-    raw = pl.read_csv(series_file, try_parse_dates=True)
+    for folder in folders:
+        known = Origin.read(folder)
+        for row, line in zip(known.row, known.line, strict=True):
+            name, time = lines[line - 1].split(",")[:2]
+            assert (name, np.datetime64(time)) == (together.ids[together.number(row)], together.ds[row])
+        assert sorted(known.line) == list(range(2, len(lines) + 1))  # neither of gaps nor of repeated rows
+    raw = pl.read_csv(series_file, try_parse_dates=True).unique(maintain_order=True)
     for number, name in enumerate(together.ids):
         begin, val, _, end = together.bounds[number]
         mine = raw.filter(unique_id=name)
@@ -149,7 +169,9 @@ def test_several_series_of_their_own_starts_and_lengths(prepare, tmp_path):
 
 def test_etth1(prepare, shared_data):
     config = DataConfig(dataset="ett")
-    series = load(prepare(shared_data / "ett" / "ETTh1.csv", config))
+    folder = prepare(shared_data / "ett" / "ETTh1.csv", config)
+    series = load(folder)
+    assert np.array_equal(Origin.read(folder).line, np.arange(2, 17_422))
     assert series.meta["rows"] == 17_420
     assert series.rows.windows(series.meta["history"], np.array([0]), 17_420).shape == (1, 17_420, 6)
     assert series.observed.all()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from deeprc.applications.hydrology.prepared import read_prepared
-from deeprc.learning import ledger
+from deeprc.learning import ledger, origin
 from deeprc.learning.audit import audit
+from deeprc.learning.origin import uses
 from samples.prepared import content
 
 SMALL = json.dumps({"window": 10})
@@ -65,7 +68,9 @@ def test_any_number_of_ranks_prepares_the_same(mpirun, basins, prepared, tmp_pat
     data, expected = prepare(mpirun, ranks, SMALL, tmp_path / "prepared", *basins), read_prepared(prepared)
     assert data.frame.equals(expected.frame)
     assert data.meta == expected.meta
-    assert content(tmp_path / "prepared") == content(prepared) == CONTENT
+    found = content(tmp_path / "prepared")
+    assert found == content(prepared)
+    assert found.pop(origin.LINES) and found == CONTENT
 
 
 def test_train_predict_and_evaluate_give_the_same_on_one_rank_and_on_two(stage, mpirun, prepared, tmp_path):
@@ -98,6 +103,14 @@ def test_train_predict_and_evaluate_give_the_same_on_one_rank_and_on_two(stage, 
             and found.samples == json.loads(model)["networks"][network == "leaf-river"]["windows"]["train"]
         )
     assert not any((folder / "checkpoints").iterdir())
+    # Line 100 is day 98, behind the 420 rows of the Fulda. A sample has ten days and is known by the last; there is
+    # none of day 100, whose discharge is not known.
+    notes = ledger.read(folder / "model" / "leaf-river" / ledger.NAME)
+    (told,) = uses([folder / "model" / name for name in ("fulda", "leaf-river")], 100, "leaf-river.csv")
+    assert told.row == 518 and told.samples.tolist() == [518, 519, *range(521, 528)]
+    mine = np.isin(notes["row"].to_numpy(), told.samples)
+    assert told.steps.tolist() == np.unique(notes["step"].to_numpy()[mine]).tolist()
+    assert (told.epochs[0], told.epochs[1]) == (9, 9)
 
     assert days.columns == ["basin", "date", "split", "obs", "sim", "quality"]
     assert days["sim"].is_finite().all()
@@ -146,6 +159,16 @@ def test_real_camels_basins_one_of_them_held_out(stage, mpirun, shared_data, tmp
     stage("train", "--prepared", prepared, "--config", AWARE, "--out", model, "--checkpoints", tmp_path / "checkpoints")
     stage("predict", "--prepared", prepared, "--model", model, "--out", predictions)
     stage("evaluate", "--prepared", prepared, "--model", model, "--predictions", predictions, "--out", metrics)
+    # Every row is known by its lines in both files, whose first columns are the day, and gauge and day.
+    known, marks = origin.Origin.read(prepared), Counter()
+    texts = {path.name: path.read_text().splitlines() for path in (shared_data / "camels_us").rglob("*.txt")}
+    for row, file, line in zip(known.row.tolist(), known.file, known.line, strict=True):
+        name, (basin, day) = Path(known.files[file].name).name, data.frame.row(row)[:2]
+        words, is_flow = texts[name][line - 1].split(), "streamflow" in name
+        assert name.startswith(basin) and [int(word) for word in words[is_flow : 3 + is_flow]] == [*day.timetuple()[:3]]
+        marks[is_flow] += 1
+    assert marks == {False: data.frame.height, True: data.frame["obs"].is_not_null().sum()}
+    assert [(file.before, file.after) for file in known.files] == [(29, 1), (0, 1)] * 4
     # No row of the basin that is held out went into any step; it is judged all the same, beside the others' season.
     used = data.frame[ledger.read(model / "regional" / ledger.NAME)["row"].to_numpy()]
     assert set(used["split"]) == {"train"}

@@ -27,8 +27,9 @@ class Observations:
     ----------
     frame
         `id` (the series; one constant value where the file has one), `time` (µs, without a zone, as in the file: not
-        sorted), `y` (the target, float64, null where missing), then the covariates of the past (float64), each called
-        `x:<column>`, or `x:<column>=<value>` for a value of a category.
+        sorted), `y` (the target, float64, null where missing), `line` (of the file; of Parquet the row; from 1), then
+        the covariates of the past (float64), each called `x:<column>`, or `x:<column>=<value>` for a value of a
+        category.
     title, target, unit
         The data's name, the column that is forecast, and its unit ("" where it is not known).
     covariates
@@ -108,7 +109,8 @@ def read(
         for name, values in layout.categories.items():
             words = table.words(name)
             columns += [(words == value).cast(pl.Float64).alias(f"x:{name}={value}") for value in values]
-    frame = once(table, pl.DataFrame([ids.alias("id"), time.alias("time"), y, *columns]), config, roles.time)
+    own = [ids.alias("id"), time.alias("time"), y, table.numbered()]
+    frame = once(table, pl.DataFrame([*own, *columns]), config, roles.time)
     # The name and the unit of a public data set hold for its own files and target only.
     known = layout if layout and all(name in table.columns for name in layout.columns) else None
     unit = known.unit if known and roles.target == known.target else ""

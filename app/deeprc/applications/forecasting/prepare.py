@@ -15,6 +15,7 @@ from deeprc.core import fingerprint
 from deeprc.core.contents import named
 from deeprc.core.files import write_json
 from deeprc.core.stage import run
+from deeprc.learning import origin
 
 
 def main(
@@ -53,6 +54,7 @@ def main(
     future = _changing(calendar(local["ds"], grid.step), local["part"] == 0, comm)
     local = local.with_columns(future)
     names = [column.name for column in future]
+    lines = local.filter(pl.col("line").is_not_null()).select("row", pl.lit(0, pl.Int64).alias("file"), "line")
     local = local.select("series", "ds", "part", "y", "y_raw", "observed", "usable", *covariates, *names)
     rows = Frame.from_arrow(local.to_arrow(), comm)
     months = rows.with_columns(pl.col("ds").dt.truncate("1mo").alias("month")).groupby(["series", "month"])
@@ -61,6 +63,7 @@ def main(
     with sealed(out, comm) as temporary:
         rows.write_arrow(temporary / "series.arrow")
         monthly.write_arrow(temporary / "monthly.arrow")
+        Frame(lines, comm).write_arrow(temporary / origin.LINES)
         if comm.rank == 0:
             step, season = grid.step, grid.season
             meta = {
@@ -88,6 +91,8 @@ def main(
                 fingerprint.KEY: made_from,
             }
             write_json(temporary / "meta.json", meta)
+            reach = {"before": options.input_size, "after": options.horizon}
+            write_json(temporary / origin.FILES, [{"name": data.name, **reach}])
     if comm.rank == 0:
         several = f" of {len(grid.series):,} series" if len(grid.series) > 1 else ""
         print(f"{found.title}: {grid.rows:,} times{several}, a step of {grid.step}, in {comm.size} parts")

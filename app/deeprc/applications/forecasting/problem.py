@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from deeprc.applications.forecasting.network import Forecaster, Windows
 from deeprc.applications.forecasting.series import Series
+from deeprc.learning.origin import Origin
 
 VALIDATION_WINDOWS = 256
 
@@ -54,6 +57,11 @@ class ForecastProblem:
     def _count(self, first: np.ndarray) -> np.ndarray:
         """The rows that count in each of the horizons that start at `first`."""
         return self._usable_before[first + self.series.meta["horizon"]] - self._usable_before[first]
+
+    def origin(self, origin: Origin | None) -> Origin | None:
+        """The origin of the series' rows, as the samples of this problem count rows."""
+        joint = origin is not None and self.module.entry.joint
+        return replace(origin, sample=self.series.of_first(origin.row)) if joint else origin
 
     def validate(self) -> float:
         """The mean absolute error (or what the loss is made of) over the windows held out, scaled."""

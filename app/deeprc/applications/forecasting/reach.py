@@ -30,7 +30,7 @@ def refuse_far(grid: Grid, placed: pl.DataFrame, path: Path) -> list[str]:
     """
     series = grid.series.select("id", "begin", "val")
     known = placed.sort("row").join_asof(series, left_on="row", right_on="begin", coalesce=False)
-    columns = [name for name in placed.columns if name != "row"]
+    columns = [name for name in placed.columns if name not in ("row", "line")]
     # No name of a covariate begins as these of ours do.
     training = known.filter(pl.col("row") < pl.col("val")).group_by("id", maintain_order=True)
     scale = training.agg(

@@ -87,6 +87,10 @@ class Series:
         """The rows of all series at the times of `origins`, rows of the first one: time after time [times * series]."""
         return (origins[:, None] + (self.bounds[:, 0] - self.bounds[0, 0])).ravel()
 
+    def of_first(self, rows: np.ndarray) -> np.ndarray:
+        """The rows of the first series at the times of `rows`, each of any series."""
+        return rows - self.bounds[self.number(rows), 0] + self.bounds[0, 0]
+
     def refuse_apart(self, model: str) -> None:
         """Refuse series that do not all begin and end at the same times: `model` forecasts them together."""
         lengths = self.bounds - self.bounds[:, :1]

@@ -47,6 +47,7 @@ def main(
     from deeprc.applications.forecasting.problem import ForecastProblem
     from deeprc.applications.forecasting.series import load
     from deeprc.learning.checkpoints import tensors
+    from deeprc.learning.origin import Origin
     from deeprc.learning.peers import join
     from deeprc.learning.torch import state
     from deeprc.learning.torch.compiled import compiled
@@ -93,7 +94,7 @@ def main(
         return
     with sealed(out) as temporary:
         tensors.write(temporary / "weights.safetensors", trainer.weights)
-        trainer.write_ledger(temporary)
+        trainer.write_ledger(temporary, problem.origin(Origin.read(prepared)))
         write_json(
             temporary / MODEL,
             {

@@ -54,7 +54,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 # What frames call their own columns: an input of these names would be one of them.
-RESERVED = {"basin", "date", "obs", "quality", "sim", "split"}
+RESERVED = {"basin", "date", "line", "obs", "obs_line", "quality", "sim", "split"}
 
 
 class DataConfig(Settings, BaseModel):

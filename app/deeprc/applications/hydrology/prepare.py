@@ -15,6 +15,7 @@ from deeprc.applications.base.prepared import sealed
 from deeprc.applications.hydrology.config import DataConfig
 from deeprc.applications.hydrology.datasets import open_dataset
 from deeprc.applications.hydrology.datasets.base import Dataset
+from deeprc.applications.hydrology.lines import OBSERVED, WEATHER, apart, by_file
 from deeprc.applications.hydrology.prepared import FRAME, META
 from deeprc.applications.hydrology.sources import sources
 from deeprc.applications.hydrology.splits import boundaries, part, refuse_held_out
@@ -22,6 +23,7 @@ from deeprc.core import fingerprint
 from deeprc.core.files import write_json
 from deeprc.core.stage import run
 from deeprc.frames import Communicator, Frame
+from deeprc.learning import origin
 
 KEYS = {"basin": pl.String, "date": pl.Date}
 
@@ -39,11 +41,11 @@ def read_shares(dataset: Dataset, inputs: list[str], comm: Communicator) -> tupl
     forcing = [dataset.forcing(basin) for basin in dataset.basins[comm.rank :: comm.size]]
     discharge = [dataset.discharge(basin) for basin in dataset.basins[(comm.rank + 1) % comm.size :: comm.size]]
     # A rank without files takes part with no rows, but with the same columns.
-    weather = pl.DataFrame(schema=KEYS | dict.fromkeys(inputs, pl.Float64))
-    observed = pl.DataFrame(schema=KEYS | {"obs": pl.Float64, "quality": pl.String})
+    weather = pl.DataFrame(schema=KEYS | dict.fromkeys(inputs, pl.Float64) | {WEATHER: pl.Int64})
+    observed = pl.DataFrame(schema=KEYS | {"obs": pl.Float64, "quality": pl.String, "line": pl.Int64})
     return (
         Frame(pl.concat([weather, *forcing], how="diagonal"), comm),
-        Frame(pl.concat([observed, *discharge]), comm),
+        Frame(pl.concat([observed, *discharge]).rename({"line": OBSERVED}), comm),
     )
 
 
@@ -54,10 +56,10 @@ def limits(discharge: Frame, config: DataConfig) -> dict[str, tuple[date, date]]
 
 
 def prepare(dataset: Dataset, config: DataConfig, comm: Communicator) -> tuple[Frame, dict]:
-    """The frame, sorted by basin and date, and its description (`meta.json`); every rank calls it.
+    """The frame, sorted by basin and date, with the lines of its rows, and its description; every rank calls it.
 
-    The description holds the data set's name, `window`, and per basin what `Basin` holds, the first day of its
-    validation part (`val_from`) and of its test part (`test_from`), and whether it is `held_out`.
+    The description (`meta.json`) holds the data set's name, `window`, and per basin what `Basin` holds, the first day
+    of its validation part (`val_from`) and of its test part (`test_from`), and whether it is `held_out`.
     """
     abouts = [dataset.describe(basin) for basin in dataset.basins]
     refuse_held_out(abouts, config.held_out)
@@ -88,7 +90,7 @@ def prepare(dataset: Dataset, config: DataConfig, comm: Communicator) -> tuple[F
 def main(
     data: Annotated[list[Path], typer.Argument(help="the tables, or the data set's folder")],
     config: Annotated[str, typer.Option(help="the data's options as JSON (DataConfig)")],
-    out: Annotated[Path, typer.Option(help="the folder to write: frame.arrow/part-*.arrow and meta.json")],
+    out: Annotated[Path, typer.Option(help="the folder to write: frame.arrow, lines.arrow, meta.json, lines.json")],
 ) -> None:
     """Prepare the data of every basin on MPI ranks.
 
@@ -98,10 +100,15 @@ def main(
     options = commandline.options(DataConfig, config)
     comm = Communicator.world()
     made_from = fingerprint.prepared(sources(options, data), options.model_dump(mode="json")) if comm.rank == 0 else {}
-    frame, meta = prepare(open_dataset(options, data), options, comm)
+    dataset = open_dataset(options, data)
+    frame, meta = prepare(dataset, options, comm)
+    frame, lines = apart(frame)
+    lines, files = by_file(lines, dataset, options.window)
     with sealed(out, comm) as folder:
         frame.write_arrow(folder / FRAME)
+        Frame(lines, comm).write_arrow(folder / origin.LINES)
         if comm.rank == 0:
+            write_json(folder / origin.FILES, files)
             write_json(folder / META, meta | {fingerprint.KEY: made_from})
     if comm.rank == 0:
         print(f"{len(meta['basins'])} basins on {comm.size} ranks")

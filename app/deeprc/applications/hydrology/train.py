@@ -40,6 +40,7 @@ def main(
     from deeprc.applications.hydrology.fit import DischargeProblem, train
     from deeprc.applications.hydrology.network import build
     from deeprc.learning.checkpoints import tensors
+    from deeprc.learning.origin import Origin
     from deeprc.learning.peers import join
     from deeprc.learning.tensorflow import state
     from deeprc.learning.tensorflow.backend import keras, start
@@ -71,18 +72,19 @@ def main(
                 "weights_sha256": state.digest(model),
             }
         )
-        done.append((name, training, state.arrays("", model.get_weights())))
+        done.append((name, training, state.arrays("", model.get_weights()), samples.rows))
         training.say(f"{name}: kept epoch {told.best + 1}, {time.monotonic() - began:.1f} s")
     if peers.rank:
         return
     with sealed(out) as temporary:
-        for name, training, weights in done:
+        origin = Origin.read(prepared)
+        for name, training, weights, rows in done:
             (temporary / name).mkdir()
             tensors.write(temporary / name / WEIGHTS, weights)
-            training.write_ledger(temporary / name)
+            training.write_ledger(temporary / name, origin and origin.only(rows))
         about = {"options": options.model_dump(), "window": data.window, "networks": networks}
         write_json(temporary / MODEL, about | {fingerprint.KEY: made_from})
-    for _, training, _ in done:
+    for _, training, *_ in done:
         training.clear()
 
 

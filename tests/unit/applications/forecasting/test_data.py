@@ -52,8 +52,9 @@ def test_another_target_takes_the_place_of_the_default_one(tmp_path):
 
 def test_etth1(shared_data):
     found = read(shared_data / "ett" / "ETTh1.csv", DataConfig(dataset="ett"))
-    assert found.frame.shape == (17_420, 9)
+    assert found.frame.shape == (17_420, 10)
     assert found.frame["time"][0] == datetime(2016, 7, 1)
+    assert found.frame["line"].to_list() == list(range(2, 17_422))
     assert found.frame["y"][0] == pytest.approx(30.531, abs=1e-3)
     assert found.covariates == ["x:HUFL", "x:HULL", "x:MUFL", "x:MULL", "x:LUFL", "x:LULL"]
 

@@ -41,7 +41,7 @@ def test_no_name_of_a_column_meets_one_of_ours(tmp_path):
     text = ",".join(["date", *names, "load"]) + "\n"
     text += "".join(f"2020-01-01 0{i}:00,{','.join(str(i * j) for j in range(2, 15))}\n" for i in range(3))
     found = own(tmp_path, text, time="date")
-    assert found.frame.columns == ["id", "time", "y", *(f"x:{name}" for name in names)]
+    assert found.frame.columns == ["id", "time", "y", "line", *(f"x:{name}" for name in names)]
     assert found.frame["y"].to_list() == [0, 14, 28]
 
 
@@ -66,7 +66,7 @@ def test_no_name_of_a_column_meets_one_of_ours(tmp_path):
 )
 def test_the_column_of_the_times_is_found(tmp_path, head, row, time):
     found = own(tmp_path, f"{head}\n{row.format(5)}\n{row.format(5)}\n")
-    assert found.frame.rows() == [("load", datetime(2020, 1, 1), 5.0)]
+    assert found.frame.rows() == [("load", datetime(2020, 1, 1), 5.0, 2)]
     assert found.notices == [*filter(None, [time]), "rows that repeat another in every field, left out: 3"]
 
 

@@ -25,10 +25,10 @@ def test_flat_and_by_region(camels_folder, regions):
     data = CamelsUS(CONFIG, [camels_folder(regions=regions)])
     assert data.basins == [BASIN, "01547700"]
     forcing = data.forcing(BASIN)
-    assert forcing.columns == ["basin", "date", "prcp", "srad", "tmax", "tmin", "vp"]
-    assert forcing.row(1) == (BASIN, date(2000, 1, 2), 1.0, 189.56, 1.0, -1.0, 200.0)
+    assert forcing.columns == ["basin", "date", "prcp", "srad", "tmax", "tmin", "vp", "line"]
+    assert forcing.row(1) == (BASIN, date(2000, 1, 2), 1.0, 189.56, 1.0, -1.0, 200.0, 6)
     # 101 ft3/s over 587.675987 km2: 101 * 0.028316846592 * 86400 / 587675.987 mm a day
-    assert data.discharge(BASIN).row(1) == (BASIN, date(2000, 1, 2), pytest.approx(0.42047, abs=1e-5), "approved")
+    assert data.discharge(BASIN).row(1) == (BASIN, date(2000, 1, 2), pytest.approx(0.42047, abs=1e-5), "approved", 2)
     assert data.describe(BASIN).area == pytest.approx(587.675987)
 
 
@@ -183,4 +183,4 @@ def test_real_basins(shared_data):
     counts = dict(data.discharge("01022500")["quality"].value_counts().iter_rows())
     assert counts == {"approved": 871, "estimated": 225}
     nldas = CamelsUS(CONFIG.model_copy(update={"forcing": "nldas"}), [shared_data / "camels_us"])
-    assert nldas.forcing("01022500").row(1)[2:] == (1.22, 186.32, -0.60, -0.60, 508.26)
+    assert nldas.forcing("01022500").row(1)[2:] == (1.22, 186.32, -0.60, -0.60, 508.26, 6)

@@ -13,10 +13,11 @@ def test_the_fulda_layout(fulda_file):
     data = FuldaLeaf(CONFIG, [fulda_file()])
     assert data.basins == ["fulda"]
     forcing = data.forcing("fulda")
-    assert forcing.columns == ["basin", "date", "prcp", "tmax", "tmin", "tmean"]
-    assert forcing.row(1) == ("fulda", date(2000, 1, 2), 1.0, 1.5, -1.0, 1.0)
+    assert forcing.columns == ["basin", "date", "prcp", "tmax", "tmin", "tmean", "line"]
+    assert forcing.row(1) == ("fulda", date(2000, 1, 2), 1.0, 1.5, -1.0, 1.0, 4)
     # 21 m3/s over 2976.41 km2: 21 * 86400 / 2976.41e6 m = 0.60959 mm a day
-    assert data.discharge("fulda").row(1) == ("fulda", date(2000, 1, 2), pytest.approx(0.609593, abs=1e-6), "unflagged")
+    depth = pytest.approx(0.609593, abs=1e-6)
+    assert data.discharge("fulda").row(1) == ("fulda", date(2000, 1, 2), depth, "unflagged", 4)
     about = data.describe("fulda")
     assert (about.unit, about.area, about.inputs["prcp"]) == ("mm/day", 2976.41, "mm/day")
 
@@ -26,13 +27,13 @@ def test_the_hymod_layout(tmp_path):
     path.write_text("Date;rainfall[mm];TURC [mm d-1];Discharge[ls-1]\n02.01.2012;0;0.3;nan\n01.01.2012;2;0.4;20.6366\n")
     data = FuldaLeaf(CONFIG, [path])
     assert data.forcing("leaf-river").rows() == [
-        ("leaf-river", date(2012, 1, 1), 2.0, 0.4),
-        ("leaf-river", date(2012, 1, 2), 0.0, 0.3),
+        ("leaf-river", date(2012, 1, 1), 2.0, 0.4, 3),
+        ("leaf-river", date(2012, 1, 2), 0.0, 0.3, 2),
     ]
     # 20.6366 l/s * 86400 s over 1.783e6 m2 = 1 mm
     first, second = data.discharge("leaf-river").rows()
-    assert first[2:] == (pytest.approx(1.0, abs=1e-5), "unflagged")
-    assert second[2:] == (None, "missing")
+    assert first[2:] == (pytest.approx(1.0, abs=1e-5), "unflagged", 3)
+    assert second[2:] == (None, "missing", 2)
 
 
 def test_without_an_area_the_unit_is_the_file_s(fulda_file):
@@ -51,7 +52,7 @@ def test_a_negative_discharge_is_a_missing_one(fulda_file):
     def edit(lines):
         lines[2] = lines[2].rsplit(",", 1)[0] + ",-999"
 
-    assert FuldaLeaf(CONFIG, [fulda_file(edit=edit)]).discharge("fulda").row(0)[2:] == (None, "missing")
+    assert FuldaLeaf(CONFIG, [fulda_file(edit=edit)]).discharge("fulda").row(0)[2:] == (None, "missing", 3)
 
 
 def test_a_river_without_discharge_is_refused(fulda_file):

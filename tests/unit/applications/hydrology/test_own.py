@@ -14,9 +14,9 @@ from samples.river_tables import COLUMNS, checked, config, edited, rows, write
 
 def test_own_names_and_iso_dates(tmp_path):
     data = open_dataset(config(), [write(tmp_path / "weser.csv", rows())])
-    assert data.forcing("weser").columns == ["basin", "date", "rain", "tmean"]
-    assert data.forcing("weser").row(1) == ("weser", date(2001, 1, 2), 3.0, 1.5)
-    assert data.discharge("weser").row(1) == ("weser", date(2001, 1, 2), pytest.approx(1.1), "unflagged")
+    assert data.forcing("weser").columns == ["basin", "date", "rain", "tmean", "line"]
+    assert data.forcing("weser").row(1) == ("weser", date(2001, 1, 2), 3.0, 1.5, 3)
+    assert data.discharge("weser").row(1) == ("weser", date(2001, 1, 2), pytest.approx(1.1), "unflagged", 3)
     about = data.describe("weser")
     assert (about.unit, about.area, about.inputs) == ("mm/day", 86.4, {"rain": "mm", "tmean": ""})
 
@@ -37,6 +37,7 @@ def test_several_basins_in_one_table_and_their_attributes(tmp_path):
     assert data.describe("weser").name == "Weser at Minden"
     assert data.discharge("eder")["obs"][0] == pytest.approx(2.0)
     assert data.forcing("eder").height == 60
+    assert data.discharge("weser")["line"].to_list() == list(range(3, 122, 2))  # of the file, not of the basin
 
 
 def test_every_row_of_a_table_of_several_basins_is_of_one_of_them(tmp_path):

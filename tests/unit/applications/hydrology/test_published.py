@@ -107,9 +107,9 @@ def test_the_published_layout(folder, word):
     for basin in basins:
         about = data.describe(basin)
         assert (about.unit, list(about.inputs), len(about.attributes)) == ("mm/day", inputs, attributes)
-        assert data.forcing(basin).columns == ["basin", "date", *inputs]
-        assert data.discharge(basin).row(3) == (basin, date(2001, 1, 4), None, "missing")
-        assert data.discharge(basin).row(5)[2:] == (2.5, "unflagged")
+        assert data.forcing(basin).columns == ["basin", "date", *inputs, "line"]
+        assert data.discharge(basin).row(3) == (basin, date(2001, 1, 4), None, "missing", 5)
+        assert data.discharge(basin).row(5)[2:] == (2.5, "unflagged", 7)
         assert check_basin(data, basin, options)["windows"] == {"train": 26, "val": 15, "test": 15}
     assert data.describe(basins[0]).name == name
     assert data.describe(basins[0]).attributes.keys() == data.describe(basins[1]).attributes.keys()

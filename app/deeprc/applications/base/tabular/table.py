@@ -85,6 +85,11 @@ class Table:
         """The 1-based line of a row (in Parquet: the row's number, counted from 1)."""
         return row + 1 if self.lines is None else int(self.lines[row])
 
+    def numbered(self) -> pl.Series:
+        """`line`, int64: the line of each row (see `line`)."""
+        lines = pl.int_range(1, len(self) + 1, eager=True) if self.lines is None else self.lines.cast(pl.Int64)
+        return lines.alias("line")
+
     def where(self, row: int | None = None, name: str | None = None) -> str:
         """How an error says where it is: the file, the line of a row, the column."""
         place = str(self.path)

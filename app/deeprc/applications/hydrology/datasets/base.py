@@ -60,15 +60,21 @@ class Dataset(ABC):
 
     @abstractmethod
     def forcing(self, basin: str) -> pl.DataFrame:
-        """Daily weather: `basin` str, `date` and one float64 column per input, null where missing; sorted by date."""
+        """Daily weather, sorted by date: `basin` str, `date`, a float64 column per input (null: missing) and `line`.
+
+        `line`, int64, is where it stands in the first of `files`, counted from 1 (of Parquet the row).
+        """
 
     @abstractmethod
     def discharge(self, basin: str) -> pl.DataFrame:
-        """Daily discharge: `basin` str, `date`, `obs` float64 (the basin's unit; null: missing), `quality` str."""
+        """Daily discharge: `basin` str, `date`, `obs` float64 (the basin's unit; null: missing), `quality` str, `line`.
+
+        `line`, int64, is where it stands in the last of `files`, counted from 1 (of Parquet the row).
+        """
 
     @abstractmethod
     def files(self, basin: str) -> list[Path]:
-        """The files that `basin` is read from."""
+        """The files that `basin` is read from: that of its weather first, that of its discharge last."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +126,10 @@ class TableDataset(Dataset):
         """How the table of `basin` is laid out."""
 
     def forcing(self, basin: str) -> pl.DataFrame:
-        return self._read(basin).select("basin", "date", *self.layout(basin).inputs)
+        return self._read(basin).select("basin", "date", *self.layout(basin).inputs, "line")
 
     def discharge(self, basin: str) -> pl.DataFrame:
-        return self._read(basin).select("basin", "date", "obs", "quality")
+        return self._read(basin).select("basin", "date", "obs", "quality", "line")
 
     def files(self, basin: str) -> list[Path]:
         return [self.tables[basin]]

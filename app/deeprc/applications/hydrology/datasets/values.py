@@ -85,15 +85,15 @@ def days(table: Table, names: str | Sequence[str], form: str | None = None) -> p
 
 
 def in_order(table: Table, basin: str, day: pl.Series, columns: Sequence[pl.Series]) -> pl.DataFrame:
-    """`basin`, `date` and the columns, sorted by day.
+    """`basin`, `date`, the columns and `line` (of the table; of Parquet the row; from 1), sorted by day.
 
     Raises
     ------
     InputError
         Where a day stands twice, or most days are further apart than one.
     """
-    lines = pl.Series("line", [table.line(row) for row in range(len(day))]) if table.lines is None else table.lines
-    repeated = pl.DataFrame([day, lines.alias("line")]).filter(day.is_duplicated()).sort("date", "line")
+    lines = table.numbered()
+    repeated = pl.DataFrame([day, lines]).filter(day.is_duplicated()).sort("date", "line")
     if repeated.height:
         first = repeated["date"][0]
         named = [str(line) for line in repeated.filter(pl.col("date") == first)["line"]]
@@ -104,7 +104,7 @@ def in_order(table: Table, basin: str, day: pl.Series, columns: Sequence[pl.Seri
             expected="each date once",
             fix="mend the dates; rows of several basins need their column (dataset csv, key 'columns': basin)",
         )
-    frame = pl.DataFrame([day, *columns]).select(pl.lit(basin).alias("basin"), pl.all()).sort("date")
+    frame = pl.DataFrame([day, *columns, lines]).select(pl.lit(basin).alias("basin"), pl.all()).sort("date")
     if frame.height > 2 and (step := frame["date"].diff().median()).days > 1:
         raise InputError(
             "the rows are not daily", where=table.path, found=f"mostly {step.days} days from one to the next",
