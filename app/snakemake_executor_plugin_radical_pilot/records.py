@@ -169,7 +169,10 @@ class Ended:
         by_signal = {int(each): f", {each.name}" for each in signal.Signals}.get(number, "")
         code = f"exit code {self.code}{by_signal}"
         if self.of.asked.ranks > 1:
-            code = ended.of_launcher(code, self.outcome.reason) if self.rank is None else f"{code} of rank {self.rank}"
+            if self.rank is None:
+                return ended.of_launcher(code, self.outcome.reason) + again
+            host = self.of.files.host(self.rank)
+            code += f" of rank {self.rank}" + (f" on {host}" if host else "")
         return f"{code}{again}"
 
     def last_lines(self) -> list[str]:

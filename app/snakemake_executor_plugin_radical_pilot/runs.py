@@ -68,9 +68,16 @@ class JobFiles:
     def exit_code(self, rank: int) -> int:
         """The exit code of the command in a rank that failed."""
         try:
-            return int((self.folder / f"code.{rank}").read_text())
-        except (OSError, ValueError):
+            return int((self.folder / f"code.{rank}").read_text().split()[0])
+        except (OSError, ValueError, IndexError):
             return 1
+
+    def host(self, rank: int) -> str | None:
+        """The node where a signal has ended the command in a rank."""
+        try:
+            return (self.folder / f"code.{rank}").read_text().split()[1]
+        except (OSError, ValueError, IndexError):
+            return None
 
     def memory(self, rank: int) -> str | None:
         """What is known about a rank that was killed for its memory: the MB that it had, or `kernel`."""

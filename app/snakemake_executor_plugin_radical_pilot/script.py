@@ -67,7 +67,9 @@ def job_text(
         "  DEEPRC_CODE=$?",
         "  [[ $RP_RANK == 0 ]] &&",
         '    builtin echo "$DEEPRC_START ${EPOCHREALTIME/,/.}" >> "$DEEPRC_HERE/times"',
-        '  [[ $DEEPRC_CODE == 0 ]] || { builtin echo "$DEEPRC_CODE" > "$DEEPRC_HERE/code.$RP_RANK"; break; }',
+        # Of what a signal has ended one wants to know where: of this node's memory, say.
+        '  DEEPRC_SAID=$DEEPRC_CODE; ((DEEPRC_CODE <= 128)) || DEEPRC_SAID+=" $HOSTNAME"',
+        '  [[ $DEEPRC_CODE == 0 ]] || { builtin echo "$DEEPRC_SAID" > "$DEEPRC_HERE/code.$RP_RANK"; break; }',
         "done",
     ]
     if ranks > 1:

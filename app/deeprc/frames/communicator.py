@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from deeprc.core.ending import abort
 from deeprc.core.errors import DeepRCError
 from deeprc.frames import topology
 from deeprc.frames.agreement import CALL, Account, verdict
@@ -238,7 +239,7 @@ class Communicator:
                     file=sys.stderr,
                     flush=True,
                 )
-                self.comm.Abort(1)
+                abort(1)
             raise
 
     @staticmethod

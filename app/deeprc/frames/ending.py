@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import atexit
 import os
+import subprocess
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from deeprc.core.ending import abort
+from deeprc.core.ending import BEFORE, abort
 from deeprc.core.errors import DeepRCError
+from deeprc.frames import watcher
+from deeprc.frames.place import place
 
 if TYPE_CHECKING:
     from deeprc.frames.communicator import Communicator
@@ -22,6 +26,8 @@ def watch(world: Communicator) -> None:
     together. A session at a prompt goes on, and so do processes that a rank started.
     """
     process, shown = os.getpid(), sys.excepthook
+    say = _watched(world)
+    BEFORE.append(lambda: say(watcher.ALL))
 
     def ours() -> bool:
         return os.getpid() == process and not (sys.flags.interactive or hasattr(sys, "ps1"))
@@ -37,9 +43,54 @@ def watch(world: Communicator) -> None:
             try:
                 with world.together("the end of its program"):
                     pass
+                say(world.rank)
             except DeepRCError as error:
                 print(f"error: {error}", file=sys.stderr)
                 abort(1)
 
+        elif os.getpid() == process:
+            say(world.rank)
+
     sys.excepthook = uncaught
     atexit.register(leave)
+
+
+def _watched(world: Communicator) -> Callable[[int], None]:
+    """Have a process of this node look at its ranks (see `watcher`): a rank that is killed can say nothing itself.
+
+    Returns
+    -------
+    What tells it that a rank ends by itself, or `watcher.ALL`; it never fails.
+    """
+    topology = world.topology
+    local, pipe = topology.local, -1
+    if local.rank == 0:
+        try:
+            ear, pipe = os.pipe()
+            ranks = zip(topology.processes, topology.nodes[topology.here], strict=True)
+            told = [ear, world.size, len(topology.nodes), place(), *(f"{pid}:{rank}" for pid, rank in ranks)]
+            subprocess.Popen(
+                [sys.executable, "-IS", watcher.__file__, *map(str, told)],
+                pass_fds=(ear,),
+                start_new_session=True,  # a launcher that ends this rank lets it be
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+            os.close(ear)
+        except OSError:  # no room for a process: then nobody looks
+            pipe = -1
+    mine, pipe = pipe, local.bcast(pipe)
+    if local.rank and pipe >= 0:
+        try:
+            mine = os.open(topology.path(0, pipe), os.O_WRONLY)
+        except OSError:  # a container cannot see another one's processes
+            mine = -1
+
+    def say(word: int) -> None:
+        try:
+            if mine >= 0:
+                os.write(mine, watcher.RANK.pack(word))
+        except OSError:  # nobody looks any more
+            pass
+
+    return say

@@ -20,7 +20,8 @@ from deeprc.frames.lazy.deal import Deal, Size
 from deeprc.frames.lazy.piece import Piece
 from deeprc.frames.lazy.spilling import Spilling
 from deeprc.frames.lazy.step import Step
-from deeprc.frames.lazy.store import opened, place
+from deeprc.frames.lazy.store import opened
+from deeprc.frames.place import place
 
 FOLDER = Path(sys.argv[1])
 ROWS, BUDGET = 2_000_000, 8 * 2**20

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import re
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -92,6 +96,22 @@ with _whole_folder(__import__("pathlib").Path(sys.argv[1]), comm) as folder:
     done = mpirun(2, ["-c", program, tmp_path / "table.arrow"], timeout=60)
     assert done.returncode != 0
     assert not (tmp_path / "table.arrow").exists()
+
+
+@pytest.mark.parametrize("operation", ["join", "sort", "groupby", "spilling"])
+def test_a_rank_that_is_killed_is_named_and_ends_all(mpirun, tmp_path: Path, operation: str) -> None:
+    done = mpirun(3, [HERE / "killed.py", operation], timeout=60, env={**ENVIRONMENT, "TMPDIR": str(tmp_path)})
+    ended = time.monotonic()
+    process, since, *shared = re.search(r"killed (.*)", done.stdout)[1].split()
+    assert ended - float(since) < 10
+    assert done.returncode == 9, done.stderr
+    said = f"error: rank 1 of 3 was killed (SIGKILL, process {process} on {socket.gethostname()}): all ranks end\n"
+    assert done.stderr.count("all ranks end") == done.stderr.count(said) == 1, done.stderr
+    # Whoever has seen that goes on, for a moment, to remove what the ranks cannot any more.
+    deadline = time.monotonic() + 30
+    while [*tmp_path.glob("deeprc-rows-*/*"), *filter(os.path.exists, shared)] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [*tmp_path.glob("deeprc-rows-*/*"), *filter(os.path.exists, shared)] == []
 
 
 def test_results_do_not_depend_on_the_number_of_ranks() -> None:

@@ -24,6 +24,15 @@ rule wrong_world:
         "env -u PMI_FD -u PMI_RANK -u PMI_SIZE -u PMI_PORT python -c 'from mpi4py import MPI; print(MPI.COMM_WORLD.size)'"
 
 
+rule killed_in_a_join:
+    output:
+        touch("joined.txt"),
+    resources:
+        tasks=2,
+    shell:
+        "exec python -P {config[killed]} join"
+
+
 rule measured:
     output:
         touch("measured.txt"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from pathlib import Path
@@ -13,8 +14,9 @@ from deeprc.learning.audit import audit
 from deeprc.learning.peers import Alone
 from pilots import QUIET, events, finish, run, start, survivors, wait_for
 
+KILLED = Path(__file__).parents[1] / "frames" / "killed.py"
 TOY = Path(__file__).parents[1] / "learning" / "toy.py"
-TARGETS = ("killed.txt", "children.txt", "world.txt", "measured.txt", "warm.a.txt", "warm.b.txt")
+TARGETS = ("killed.txt", "joined.txt", "children.txt", "world.txt", "measured.txt", "warm.a.txt", "warm.b.txt")
 TARGETS += ("flaky.txt", "gathered.txt", "held.txt", "asked.1.txt", "asked.2.txt")
 TARGETS += ("unknown.txt", 'odd."a".txt', "odd.b,c.txt", "odd.d\\e.txt", "odd.it's.txt")
 
@@ -41,13 +43,25 @@ def minutes(tmp_path_factory):
 @pytest.fixture(scope="module")
 def faults(minutes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults")
-    return folder, *run(folder, "faults.smk", "--keep-going", "--resources", "room=1", *QUIET, *TARGETS)
+    return folder, *run(
+        folder, "faults.smk", "--keep-going", "--resources", "room=1", "--config", f"killed={KILLED}", *QUIET, *TARGETS
+    )
 
 
 def test_a_job_that_is_killed_by_a_signal(faults):
     _, code, output = faults
     assert code == 1
     assert "FAILED: killed (exit code 137, SIGKILL)" in output
+
+
+def test_a_rank_that_is_killed_in_a_join_is_named(faults):
+    """By the executor, with its node; and by the process beside the ranks."""
+    folder, _, output = faults
+    host = socket.gethostname()
+    assert f"FAILED: killed_in_a_join (exit code 137, SIGKILL of rank 1 on {host})" in output
+    said = [path.read_text() for path in folder.glob("**/jobs/*/out.?")]
+    (words,) = [text for text in said if "rank 1 of 2 was killed (SIGKILL, process " in text]
+    assert f" on {host}): all ranks end\n" in words
 
 
 def test_what_a_job_leaves_behind_ends_with_it(faults):

@@ -92,6 +92,8 @@ def test_record_of_a_rank_that_failed(tmp_path):
         "log": str(tmp_path / "job" / "out.1"),
     }
     assert ended.why() == "exit code 7 of rank 1"
+    (tmp_path / "job" / "code.1").write_text("139 node07\n")
+    assert stage.ended(outcome("FAILED", 143)).why() == "exit code 139, SIGSEGV of rank 1 on node07"
 
 
 def test_ranks_that_never_ran_are_a_failure_though_the_launcher_says_that_all_is_well(tmp_path):

@@ -64,7 +64,8 @@ for ((DEEPRC_I = 0; DEEPRC_I < 1; DEEPRC_I++)); do
   DEEPRC_CODE=$?
   [[ $RP_RANK == 0 ]] &&
     builtin echo "$DEEPRC_START ${EPOCHREALTIME/,/.}" >> "$DEEPRC_HERE/times"
-  [[ $DEEPRC_CODE == 0 ]] || { builtin echo "$DEEPRC_CODE" > "$DEEPRC_HERE/code.$RP_RANK"; break; }
+  DEEPRC_SAID=$DEEPRC_CODE; ((DEEPRC_CODE <= 128)) || DEEPRC_SAID+=" $HOSTNAME"
+  [[ $DEEPRC_CODE == 0 ]] || { builtin echo "$DEEPRC_SAID" > "$DEEPRC_HERE/code.$RP_RANK"; break; }
 done
 exit $DEEPRC_CODE
 """

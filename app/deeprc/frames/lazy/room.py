@@ -13,7 +13,8 @@ from deeprc.frames.lazy.nodes import Node, Source, bottom_up
 from deeprc.frames.lazy.ranks import Ranks
 from deeprc.frames.lazy.spilling import IN_MEMORY_PART, Spilling
 from deeprc.frames.lazy.step import amount
-from deeprc.frames.lazy.store import RowStore, opened, place
+from deeprc.frames.lazy.store import RowStore, opened
+from deeprc.frames.place import place
 
 
 @contextmanager

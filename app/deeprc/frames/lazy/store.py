@@ -7,9 +7,8 @@ import os
 import re
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -17,10 +16,10 @@ import pyarrow as pa
 
 from deeprc.core.errors import InputError
 from deeprc.core.files import StorageError, free_megabytes, storage_error
+from deeprc.frames.watcher import remove_abandoned
 
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 LEAST = 8 * 2**20  # bytes; with fewer the pieces become so small that a run takes for ever
-OURS = re.compile(r"[0-9a-f]{16}")
 
 
 class RowStore:
@@ -76,11 +75,6 @@ class RowStore:
         return storage_error(error, self.folder) if isinstance(error, OSError) else error
 
 
-def place() -> Path:
-    """Where such folders are made: in TMPDIR, of one's own."""
-    return Path(tempfile.gettempdir()) / f"deeprc-rows-{os.geteuid()}"
-
-
 @contextmanager
 def opened(base: Path) -> Iterator[RowStore]:
     """A store, which goes with the end of the body; what killed processes have left goes at its beginning.
@@ -94,7 +88,7 @@ def opened(base: Path) -> Iterator[RowStore]:
         base.mkdir(mode=0o700, parents=True, exist_ok=True)
         if base.is_symlink() or base.stat().st_uid != os.geteuid():
             raise StorageError("the folder for rows is not yours", where=base, fix="set TMPDIR to another folder")
-        _remove_abandoned(base)
+        remove_abandoned(base)
         folder = base / secrets.token_hex(8)
         lock = os.open(folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
@@ -107,18 +101,6 @@ def opened(base: Path) -> Iterator[RowStore]:
         shutil.rmtree(folder, ignore_errors=True)
         folder.with_suffix(".lock").unlink(missing_ok=True)
         os.close(lock)
-
-
-def _remove_abandoned(base: Path) -> None:
-    """The folders whose locks nobody holds. A lock without its folder may be one that is being taken: it stays."""
-    for folder in base.iterdir():
-        if not OURS.fullmatch(folder.name) or not folder.is_dir():
-            continue
-        lock = folder.with_suffix(".lock")
-        with suppress(OSError), lock.open("r+b") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-            lock.unlink(missing_ok=True)
 
 
 def size_of(memory: int | str) -> int:
