@@ -1,4 +1,4 @@
-"""Snakemake executor that runs a workflow's jobs as tasks of one RADICAL-Pilot pilot: `--executor radical-pilot`."""
+"""Snakemake executor that runs a workflow's jobs as tasks of RADICAL-Pilot's pilots: `--executor radical-pilot`."""
 
 import os
 import sys
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
-from deeprc.core.errors import DeepRCError
+from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.core.masking import Masker, masked_words
 from deeprc.core.ownership import require_closed
 from deeprc.core.umask import require_umask
 from deeprc.pilot.queueing import Queueing
-from snakemake_executor_plugin_radical_pilot import commandline, detach, internals
+from snakemake_executor_plugin_radical_pilot import commandline, detach, foretelling, internals, shapes
 from snakemake_executor_plugin_radical_pilot.executor import Executor
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
@@ -43,10 +43,19 @@ class ExecutorSettings(ExecutorSettingsBase):
     nodes: int = _setting(1, "Nodes of the pilot.", int)
     cores: int | None = _setting(None, "Cores of a node to use, instead of all that the site file gives.", int)
     runtime: int = _setting(240, "How long the pilot may live, minutes.", int)
-    pilots: int = _setting(
-        1,
-        "Pilots that may be taken one after the other, where one is lost or its time is over before all is done.",
-        int,
+    gpus = None  # a pilot's shape may say how many accelerators of a node it takes; without it, it takes all
+
+    pilots: list[str] = field(
+        default_factory=lambda: ["1"],
+        metadata={
+            "help": "Pilots that may be taken one after the other, where one is lost or its time is over before all is"
+            " done; or several at once, of the shapes given (`partition=NAME,nodes=2,max=3 …`), or `auto`: chosen by"
+            " what jobs ask for.",
+            "nargs": "+",
+        },
+    )
+    idle: int = _setting(
+        60, "Seconds without a job after which a pilot ends, where `pilots` gives shapes or `auto`.", int
     )
     grace: int = _setting(
         30, "Seconds from the signal that asks a job to end (its runtime is over, or Ctrl-C) to the one that makes it.",
@@ -77,6 +86,14 @@ class ExecutorSettings(ExecutorSettingsBase):
         internals.mask_messages(lambda text: mask(text.replace(line, shown)))  # Snakemake shows its command
         _plainly(lambda argv: (require_umask(), require_closed(Path.cwd()), commandline.check(argv)))
         _plainly(lambda argv: detach.attach(Path(self.folder), argv))
+        _plainly(lambda argv: self._look())
+        internals.foretell(lambda workflow, dag: foretelling.tell(self, workflow, dag))
+
+    def _look(self) -> None:
+        """What is wrong with the settings themselves is told before anything else is done."""
+        self.wish = shapes.read(self.pilots)
+        if self.idle < 0:
+            raise ConfigError("no such time", where="--radical-pilot-idle", found=self.idle, expected="0 s or more")
 
     @property
     def queueing(self) -> Queueing:

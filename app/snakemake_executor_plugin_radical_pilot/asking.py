@@ -1,4 +1,4 @@
-"""What jobs ask of a pilot, and the pilot that has all that any of them asks for."""
+"""What jobs ask of a pilot, and the pilot that has what they ask for."""
 
 from __future__ import annotations
 
@@ -27,35 +27,45 @@ class Asking:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def pilot(self, folder: Path) -> Pilot:
-        """The pilot that will be started, if a job needs it; errors in the site or a request are reported here."""
+    def pilot(self, folder: Path, *, whole: bool = True, dry: bool = False) -> Pilot:
+        """The pilot that will be started, if a job needs it; errors in the site or a request are reported here.
+
+        Parameters
+        ----------
+        whole
+            Whether all jobs of the run are for it.
+        dry
+            Whether nothing is to be started: any machine will do.
+        """
         state, settings = self._state, self._state.settings
         site = load_site(settings.site)
         if site.status.state == "retired":
             successor = f"take its successor, {site.status.successor}" if site.status.successor else None
             raise ConfigError(f"{site.name} was retired on {site.status.retired}", fix=successor)
-        require(site)
+        if not dry:
+            require(site)
         allocation = Allocation(
             site,
             settings.partition,
             nodes=settings.nodes,
             cores=settings.cores,
+            gpus=settings.gpus,
             runtime=settings.runtime,
             queueing=settings.queueing,
         )
-        jobs = internals.jobs_to_run(state.dag)
-        places = [state.workflow.workdir_init, Path.cwd(), state.folder.path, tempfile.gettempdir()]
+        jobs = internals.jobs_to_run(state.run.dag)
+        places = [state.run.workflow.workdir_init, Path.cwd(), state.run.folder.path, tempfile.gettempdir()]
         pilot = Pilot(
             allocation,
             folder,
             image=settings.image,
             grace=settings.grace,
             sees=inside.folders([*places, *(path for job in jobs for path in (*job.input, *job.output, *job.log))]),
-            private=state.folder.private.paths,
-            say=state.progress.say,
+            private=state.run.folder.private.paths,
+            say=state.run.progress.say,
         )
-        pilot.pulls.environment = state.folder.private.environment
-        for job in jobs:
+        pilot.pulls.environment = state.run.folder.private.environment
+        for job in jobs if whole else ():
             # A resource that is computed from a file which is not there yet is checked when the job's turn comes.
             with contextlib.suppress(WorkflowError):
                 self.request(job, pilot)
@@ -63,9 +73,7 @@ class Asking:
 
     def request(self, job, pilot: Pilot) -> Request:
         """What a job asks for; an error where that is more than the pilot has."""
-        rule, there = direct.rule_name(job), pilot.allocation
-        raw = direct.fractions(job) | ({} if internals.asks_for_memory(job) else {"mem_mb": 0})
-        asked = request(rule, job.resources, job.threads, raw)
+        rule, there, asked = direct.rule_name(job), pilot.allocation, asks(job)
         if pilot.planner.contains and not inside.knows(there.site):
             # A worker in an image is for runtimes whose containers are told what they see.
             asked = replace(asked, warm=())
@@ -84,9 +92,9 @@ class Asking:
             raise DeepRCError(f"rule {rule}: {plan.reason}", fix=plan.fix)
         own = "the pilot has its own for the whole workflow"
         for told in [*(f"{name} has no effect, {own}" for name in without_effect(job.resources)), *plan.warnings]:
-            self._state.tell_once(rule, told, f"rule {rule}: {told}")
+            self._state.run.tell_once(rule, told, f"rule {rule}: {told}")
         if asked.memory_mb and there.site.launcher_on(there.partition).name != "srun":
-            self._state.tell_once("", SAMPLED, SAMPLED)
+            self._state.run.tell_once("", SAMPLED, SAMPLED)
         return asked
 
     def task(self, job, asked: Request, pilot: Pilot) -> Task:
@@ -102,5 +110,11 @@ class Asking:
             timeout=asked.minutes * 60 or None,
             nodes=asked.nodes,
             comm=asked.comm,
-            contained=pilot.planner.contains and direct.is_direct(job, self._state.workflow),
+            contained=pilot.planner.contains and direct.is_direct(job, self._state.run.workflow),
         )
+
+
+def asks(job) -> Request:
+    """What a job asks for, whichever pilot has it."""
+    raw = direct.fractions(job) | ({} if internals.asks_for_memory(job) else {"mem_mb": 0})
+    return request(direct.rule_name(job), job.resources, job.threads, raw)

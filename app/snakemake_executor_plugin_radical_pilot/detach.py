@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from snakemake_interface_common.exceptions import WorkflowError
 
+from deeprc.core.errors import ConfigError
 from deeprc.pilot import Allocation, detached
 
 OPTION = "--radical-pilot-detach"
@@ -44,9 +45,16 @@ def refuse_two(folder: Path) -> None:
 
 def begin(folder: Path, settings: Any, allocation: Allocation) -> NoReturn:
     """Begin it, in a process that starts when this one has ended."""
+    if settings.wish.listed and detached.is_job(allocation):
+        raise ConfigError(
+            "a detached run is one job of the batch system, with the nodes of one pilot",
+            found=f"--radical-pilot-pilots {' '.join(settings.pilots)}",
+            expected="how many pilots may follow each other: a number",
+            fix="leave out --radical-pilot-detach, or give the nodes by --radical-pilot-nodes …",
+        )
     run = detached.begin(
         folder.absolute(), [*SNAKEMAKE, *sys.argv[1:]], len(SNAKEMAKE), cwd=settings.began_in, allocation=allocation,
-        pilots=settings.pilots, grace=settings.grace,
+        pilots=settings.wish.in_turn, grace=settings.grace,
     )  # fmt: skip
     _left.append(run.folder / "waiting")
     _say(f"run {run.id} goes on without this terminal, {run.where}")

@@ -1,11 +1,9 @@
-"""The executor: Snakemake's jobs become tasks of one pilot."""
+"""The executor: Snakemake's jobs become tasks of pilots."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -17,16 +15,14 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from deeprc.core.errors import DeepRCError
 from deeprc.core.files import tail
 from deeprc.core.masking import Masker, given
-from deeprc.pilot import Outcome, detached
+from deeprc.pilot import detached
 from snakemake_executor_plugin_radical_pilot import detach, internals, nested
-from snakemake_executor_plugin_radical_pilot.asking import Asking
-from snakemake_executor_plugin_radical_pilot.pilots import Pilots
+from snakemake_executor_plugin_radical_pilot.counting import JobCount
+from snakemake_executor_plugin_radical_pilot.fleet import Fleet
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 from snakemake_executor_plugin_radical_pilot.records import Ended
 from snakemake_executor_plugin_radical_pilot.runs import RunFolder
-from snakemake_executor_plugin_radical_pilot.state import State
-from snakemake_executor_plugin_radical_pilot.submitting import Submitting
-from snakemake_executor_plugin_radical_pilot.watch import Watch
+from snakemake_executor_plugin_radical_pilot.state import WorkflowRun
 from snakemake_executor_plugin_radical_pilot.writer import Writer
 
 ON_COMMAND_LINE = (
@@ -36,9 +32,10 @@ ON_COMMAND_LINE = (
 
 
 class Executor(RemoteExecutor):
-    """Runs jobs in one pilot, which starts with the first job that needs it."""
+    """Runs jobs in pilots, each of which starts with the first job that needs it."""
 
-    _state: State | None = None  # here, since the polling thread starts before __post_init__
+    _fleet: Fleet | None = None  # here, since the polling thread starts before __post_init__
+    _closed = False
 
     def __post_init__(self) -> None:
         folder = RunFolder(Path(self.workflow.executor_settings.folder))
@@ -48,11 +45,9 @@ class Executor(RemoteExecutor):
             raise WorkflowError(f"--envvars names {error}, which this environment has not") from None
         os.environ.update(declared)  # options of storage are among them
         mask = Masker.of(os.environ, self.workflow.config, argv=sys.argv)
-        progress = Progress(internals.JobCount(self.dag), mask)
-        state = State(self.workflow, self.dag, folder, mask, progress, self)
-        asking = Asking(state)
+        progress = Progress(JobCount(self.dag), mask)
+        run = WorkflowRun(self.workflow, self.dag, folder, mask, progress, self, self.workflow.executor_settings)
         writer = Writer(self.workflow, folder, tuple(declared), self.format_job_exec, mask)
-        self._submitting = Submitting(state, asking, writer)
         internals.hold_limits(self.workflow)
         internals.keep_out()
         internals.mask_messages(mask)
@@ -61,17 +56,17 @@ class Executor(RemoteExecutor):
         try:
             folder.check()
             detach.refuse_two(folder.path.parent.parent)
-            self._pilots = Pilots(state, asking, self._submitting)
-            if self.workflow.executor_settings.detach and not detached.kept():
+            fleet = Fleet(run, writer)
+            if run.settings.detach and not detached.kept():
                 RemoteExecutor.shutdown(self)  # its polling thread
-                detach.begin(folder.path.parent.parent, self.workflow.executor_settings, self._pilots.allocation)
+                detach.begin(folder.path.parent.parent, run.settings, fleet.allocation)
             hidden = internals.hide(self.workflow, folder.private.configuration)
             if hidden:
-                self._pilots.make_folder()
+                fleet.make_folder()
                 folder.private.write(folder.private.configuration, hidden)
         except DeepRCError as error:
             raise WorkflowError(str(error)) from None
-        self._watch, self._state = Watch(state, self._pilots), state
+        self._run, self._fleet = run, fleet
         if shown := dict.fromkeys(secret.where for secret in given(sys.argv) if not secret.is_plain):
             progress.say(ON_COMMAND_LINE.format(", ".join(shown)))
 
@@ -92,15 +87,11 @@ class Executor(RemoteExecutor):
 
     def run_jobs(self, jobs: list) -> None:
         """Submit the jobs that are ready, all in one message to the pilot."""
-        with self._state.lock:
+        with self._run.lock:
             try:
-                if self._state.pilot is None:
-                    self._pilots.begin()
-                elif self._state.pilot.allocation.ended and not self._pilots.may_replace:
-                    raise WorkflowError("the pilot has ended: no more jobs can run")
+                self._fleet.submit(jobs)
             except DeepRCError as error:
                 raise WorkflowError(str(error)) from None
-            self._pilots.submit(self._submitting.tasks(jobs))
 
     def submitted(self, info: SubmittedJobInfo) -> None:
         """Tell Snakemake that the pilot has a job."""
@@ -113,9 +104,9 @@ class Executor(RemoteExecutor):
 
     async def check_active_jobs(self, active_jobs: list) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Report the jobs that ended since the last look; the waiting ones are kept here, so nothing is yielded."""
-        if self._state is None or self._state.pilot is None:
+        if self._fleet is None or not self._fleet.begun:
             return
-        self._watch.look()
+        self._fleet.look()
         for info in active_jobs:
             yield info
 
@@ -124,45 +115,35 @@ class Executor(RemoteExecutor):
     ) -> None:
         """The failed stage's name, the end of its log and where the whole log is; once, and nothing else."""
         if ended is not None:
-            self._state.progress.failed(ended.of.stage.label, ended.why(), ended.last_lines(), ended.log())
+            self._run.progress.failed(ended.of.stage.label, ended.why(), ended.last_lines(), ended.log())
 
     def _local_failed(self, rule: str, logs: list[str]) -> None:
         own = next((name for name in logs if tail(Path(name))), "")
         words = tail(Path(own)) if own else []
-        self._state.progress.failed(rule, "it ran beside the pilot", words, own or "none")
+        self._run.progress.failed(rule, "it ran beside the pilot", words, own or "none")
 
     def cancel(self) -> None:
-        """End all jobs and the pilot (Ctrl-C)."""
-        state, pilot = self._state, self._state.pilot
-        state.failed = True
-        with state.lock:
-            for uid in [uid for uid in list(pilot.running) if uid in state.jobs] if pilot else []:
-                outcome = Outcome(uid, "CANCELED", None, [], "the workflow was interrupted")
-                state.events.write(state.jobs[uid][1].ended(outcome).event(time.time()))
-            state.jobs.clear()  # nobody wants to hear of each of 10,000
-        if pilot and pilot.running:
-            state.progress.say(f"the running jobs get {pilot.grace:g} s to end; Ctrl-C again ends them at once")
-        if pilot:
-            with contextlib.suppress(KeyboardInterrupt):
-                pilot.settle()
+        """End all jobs and the pilots (Ctrl-C)."""
+        self._fleet.cancel()
         self.shutdown()
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """End these jobs."""
-        if self._state.pilot is not None and active_jobs:
-            self._state.pilot.cancel([info.external_jobid for info in active_jobs])
+        for lane in self._fleet.lanes if active_jobs else ():
+            lane.state.pilot.cancel([info.external_jobid for info in active_jobs])
 
     def shutdown(self) -> None:
-        """Close the pilot; its files go, unless something failed or `--radical-pilot-keep` was given."""
+        """Close the pilots; their files go, unless something failed or `--radical-pilot-keep` was given."""
         super().shutdown()
-        state = self._state
-        if state.pilot is None or state.pilot.allocation.state == "CLOSED":
-            state.folder.private.remove()
+        run = self._run
+        if not self._fleet.begun or self._closed:
+            run.folder.private.remove()
             return
-        keep = state.failed or state.settings.keep
-        self._pilots.close(keep=keep)
-        state.folder.private.remove()
+        self._closed = True
+        keep = run.failed or run.settings.keep
+        self._fleet.close(keep=keep)
+        run.folder.private.remove()
         if not keep:
-            state.folder.tidy()
+            run.folder.tidy()
         else:
-            state.progress.say(f"the files of the pilot and its jobs were kept: {state.folder.path}")
+            run.progress.say(f"the files of the pilot and its jobs were kept: {run.folder.path}")

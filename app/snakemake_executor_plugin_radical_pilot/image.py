@@ -14,12 +14,14 @@ Snakemake tells a Snakefile nothing of the executor's settings, hence the look a
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from deeprc.core.errors import DeepRCError
 from deeprc.core.events import RunImage
 from deeprc.images import sbom
 from deeprc.images.catalog import Image, load_catalog
@@ -29,7 +31,7 @@ from deeprc.images.store import Store
 from deeprc.launch import Plan
 from deeprc.launch.choose import choose_image
 from deeprc.sites import Partition, Site, load_site
-from snakemake_executor_plugin_radical_pilot import internals
+from snakemake_executor_plugin_radical_pilot import internals, shapes
 
 
 def digest(argv: list[str], root: str | Path = ".") -> str | None:
@@ -89,6 +91,12 @@ def _chosen(arguments: object) -> tuple[Site, Image, Partition] | None:
 
 
 def _digest(arguments: object) -> str | None:
+    """Of pilots of several shapes, all of theirs: any of them may have made what a job is to make."""
+    found = [one for each in _shaped(arguments) if (one := _digest_of(each)) is not None]
+    return ", ".join(dict.fromkeys(found)) or None
+
+
+def _digest_of(arguments: object) -> str | None:
     if (found := _chosen(arguments)) is None:
         return None
     site, image, partition = found
@@ -96,6 +104,32 @@ def _digest(arguments: object) -> str | None:
         return pinned
     held = store_of(site).find(image, partition.architecture)
     return held.digest if held else f"{image.name}, not here"
+
+
+def _shaped(arguments: object) -> list[object]:
+    """The arguments as those of each shape of pilots would be; of partitions that are yet to be chosen, of all that
+    have an image.
+    """
+    words = getattr(arguments, "radical_pilot_pilots", None)
+    wish = shapes.read(words) if isinstance(words, list) else None
+    if wish is None or not wish.listed:
+        return [arguments]
+    pairs = [(shape, shape.partition) for shape in wish.shapes]
+    if wish.auto and (site := _text(arguments, "radical_pilot_site")):
+        pairs = [(wish.shapes[0], part.name) for part in load_site(site).partitions]
+    made = []
+    for shape, partition in pairs:
+        each = copy.copy(arguments)
+        each.radical_pilot_partition = partition or _text(arguments, "radical_pilot_partition")
+        each.radical_pilot_image = shape.image or _text(arguments, "radical_pilot_image")
+        made.append(each)
+    return [each for each in made if _has_image(each)] if wish.auto else made
+
+
+def _has_image(arguments: object) -> bool:
+    with contextlib.suppress(DeepRCError):
+        return _chosen(arguments) is not None
+    return False
 
 
 def _holds(arguments: object) -> set[str] | None:

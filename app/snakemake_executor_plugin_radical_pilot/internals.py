@@ -6,11 +6,12 @@ promise. Attributes of its jobs, rules and workflow are used in `direct` as well
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shlex
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -38,6 +39,7 @@ def _unfit(found: str) -> UnfitError:
 try:
     from snakemake.benchmark import BenchmarkRecord, write_benchmark_records
     from snakemake.common.configfile import load_configfile
+    from snakemake.executors.dryrun import Executor as DryrunExecutor
     from snakemake.executors.local import Executor as LocalExecutor
     from snakemake.logging import logger
     from snakemake.resources import Resource, Resources
@@ -61,6 +63,7 @@ USED = {
     "snakemake.benchmark:BenchmarkRecord": "cpu_usage cpu_time data_collected process_gone jobid rule_name wildcards"
     " params resources input threads",
     "snakemake.dag:DAG": "needrun_jobs _running",
+    "snakemake.executors.dryrun:Executor": "__init__",
     "snakemake.executors.local:Executor": "get_python_executable",
     "snakemake.jobs:Job": "rule dag is_shell shellcmd prepare postprocess format_wildcards get_target_spec"
     " wildcards_dict is_local shadow_dir benchmark benchmark_repeats attempt restart_times conda_env_spec"
@@ -69,10 +72,11 @@ USED = {
     "snakemake.resources:Resource": "raw _evaluator",
     "snakemake.resources:Resources": "DEFAULTS",
     "snakemake.rules:Rule": "ruleinfo run_func shellcmd expand_resources script notebook wrapper cwl benchmark"
-    " workflow",
+    " workflow norun is_template_engine group",
     "snakemake.scheduling.job_scheduler:JobScheduler": "_user_kill",
     "snakemake.shell:shell": "_check_executable _get_process_prefix _process_suffix get_executable",
-    "snakemake.workflow:Workflow": "scheduler persistence global_resources resource_scopes async_run workdir_init",
+    "snakemake.workflow:Workflow": "scheduler persistence global_resources resource_scopes async_run workdir_init"
+    " dryrun _localrules",
 }
 
 
@@ -158,6 +162,46 @@ def asked_to_end(workflow: Any) -> bool:
     return workflow.scheduler is not None and workflow.scheduler._user_kill is not None
 
 
+def foretell(told: Callable[[Any, Any], None]) -> None:
+    """Have `told` called with the workflow and its jobs before Snakemake says what `-n` would run."""
+    first = DryrunExecutor.__init__
+
+    def begin(self: Any, workflow: Any, *given: Any, **named: Any) -> None:
+        first(self, workflow, *given, **named)
+        told(workflow, workflow.dag)
+
+    DryrunExecutor.__init__ = begin
+
+
+@contextlib.contextmanager
+def unbounded(workflow: Any, jobs: list, argv: list[str]) -> Iterator[None]:
+    """Meanwhile the jobs of `-n` have the threads that a run would give them: `-n` bounds them by this machine's cores,
+    where `--cores` is not given.
+    """
+    said = None
+    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+        said = parsed(argv[1:]).cores
+    if said is not None:
+        yield
+        return
+    bound = workflow.global_resources["_cores"]
+    workflow.global_resources["_cores"] = None
+    kept = [job._resources for job in jobs]
+    for job in jobs:
+        job._resources = None
+    try:
+        yield
+    finally:
+        workflow.global_resources["_cores"] = bound
+        for job, resources in zip(jobs, kept, strict=True):
+            job._resources = resources
+
+
+def tell(text: str) -> None:
+    """Say it in Snakemake's own words' place."""
+    logger.info(text)
+
+
 def give_up(job: Any) -> None:
     """Let the others go on after a job that could not be run.
 
@@ -231,22 +275,14 @@ def prepare(job: Any, workflow: Any) -> None:
     workflow.async_run(job.prepare())
 
 
-class JobCount:
-    """How many jobs the workflow has for the executor, as far as known; calling it costs nothing most of the time.
-
-    The jobs that once were to be run are remembered: after a checkpoint Snakemake forgets those that are done.
-    """
-
-    def __init__(self, dag: Any) -> None:
-        self._dag, self._known, self._counted = dag, set(), 0.0
-
-    def __call__(self) -> int:
-        if time.monotonic() - self._counted > 1:  # with 10,000 jobs a look takes milliseconds
-            self._known |= {(job.rule.name, *map(str, job.output)) for job in jobs_to_run(self._dag)}
-            self._counted = time.monotonic()
-        return len(self._known)
-
-
 def jobs_to_run(dag: Any) -> list:
     """The jobs that the executor has to run in all, finished ones too, as far as known."""
-    return [job for job in dag.needrun_jobs(exclude_finished=False) if not job.is_local]
+    return [job for job in dag.needrun_jobs(exclude_finished=False) if not _is_local(job)]
+
+
+def _is_local(job: Any) -> bool:
+    """Whether Snakemake runs it beside the executor; of `-n`, for which all are local, whether it would."""
+    workflow, rule = job.dag.workflow, job.rule
+    if not workflow.dryrun:
+        return job.is_local
+    return rule.group is None and (rule.name in workflow._localrules or rule.norun or rule.is_template_engine)

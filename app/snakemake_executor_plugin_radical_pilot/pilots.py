@@ -1,20 +1,16 @@
-"""The pilots of a run, one after the other: taken, handed jobs, replaced where one is lost or too short, given up."""
+"""Pilots that follow each other: taken, handed jobs, replaced where one is lost or its time is over, given up."""
 
 from __future__ import annotations
 
-import os
-import sys
+import math
 import threading
 import time
+from collections.abc import Callable
 
-from deeprc.core.events import PilotEvent, RunEvent
 from deeprc.core.files import free_megabytes
-from deeprc.core.shipped import installed
 from deeprc.pilot import Allocation, Outcome, Pilot, Task
-from deeprc.pilot.environment import users
 from snakemake_executor_plugin_radical_pilot import internals
 from snakemake_executor_plugin_radical_pilot.asking import Asking
-from snakemake_executor_plugin_radical_pilot.events import PACKAGES, Events
 from snakemake_executor_plugin_radical_pilot.records import Submitted
 from snakemake_executor_plugin_radical_pilot.state import State
 from snakemake_executor_plugin_radical_pilot.submitting import Submitting
@@ -24,10 +20,21 @@ AGAIN = 75  # EX_TEMPFAIL: the exit code of a job that has saved what it did, an
 TOO_LONG = "what is left to do takes longer than it lives"
 # Seconds beside the grace of jobs: a batch system's clock began to run before the pilot was active.
 BEFORE, BEFORE_IN_BATCH = 5.0, 60.0
+DRAIN = 1.0  # seconds between two looks for jobs that begin too late
+Plan = Callable[[], Pilot]
 
 
 class Pilots:
     """Takes them.
+
+    Parameters
+    ----------
+    planned
+        The first one.
+    in_turn
+        How many there may be.
+    again
+        Makes another one.
 
     Attributes
     ----------
@@ -37,61 +44,50 @@ class Pilots:
         What ran these has ended, and when; the pilot, too?
     replacing
         Whether another one is being taken.
+    given_up
+        Whether the last one was lost, with its jobs.
     """
 
-    def __init__(self, state: State, asking: Asking, submitting: Submitting) -> None:
+    def __init__(
+        self, state: State, asking: Asking, submitting: Submitting, planned: Pilot, *, in_turn: int, again: Plan
+    ) -> None:
         self._state, self._asking, self._submitting = state, asking, submitting
-        self._taken, self._made = 0, False
-        self._planned = self._plan()
+        self._taken, self._in_turn = 0, in_turn
+        self._planned, self._plan = planned, again
         self.held: set[str] = set()
         self._asked: set[str] = set()  # to end, since the pilot's time is nearly over
+        self._drained: set[str] = set()  # told to wait for the next one, since its time is over before theirs
+        self._looked = 0.0  # when it was looked for such
         self._why = TOO_LONG
         self.lost: dict[str, tuple[Outcome, float]] = {}
-        self.replacing = False
+        self.replacing = self.given_up = False
         self._broken: set[str] = set()  # nodes that no other pilot is to lie on
 
     @property
     def allocation(self) -> Allocation:
-        """What the first pilot will have."""
-        return self._planned.allocation
+        """What the pilot has, or will have."""
+        return (self._state.pilot or self._planned).allocation
 
     @property
     def may_replace(self) -> bool:
         """Whether another one may be taken; a job at hand has the nodes and the time that it has."""
-        if self.allocation.held or internals.asked_to_end(self._state.workflow):
+        if self.allocation.held or self.allocation.refused or internals.asked_to_end(self._state.run.workflow):
             return False
-        return self._taken < self._state.settings.pilots
+        return self._taken < self._in_turn
 
-    def _plan(self) -> Pilot:
-        return self._asking.pilot(self._state.folder.path / f"pilot-{self._taken + 1}")
+    @property
+    def gone(self) -> bool:
+        """Whether the pilot has ended, and none follows."""
+        return self.allocation.ended and not self.replacing and not self.may_replace
 
-    def make_folder(self) -> None:
-        """Make the run's, once."""
-        if self._made:
-            return
-        self._made = True
-        if left := self._state.folder.create():
-            self._state.progress.say(f"a run of this folder was killed; ended: {', '.join(left)}")
+    @property
+    def draining(self) -> bool:
+        """Whether jobs were asked to end, as the pilot's time is nearly over: no other ones begin."""
+        return bool(self._asked)
 
     def begin(self) -> None:
-        """Write down the run and start the first pilot."""
-        pilot, folder = self._planned, self._state.folder
-        pilot.planner.check_modules()
-        self.make_folder()
-        folder.private.write(folder.private.environment, users(os.environb, elsewhere=pilot.allocation.batch))
-        self._state.events = Events(folder.path / "events.jsonl", self._state.mask)
-        self._state.events.write(
-            RunEvent(
-                time=time.time(),
-                run=folder.id,
-                site=pilot.allocation.site.name,
-                host=folder.host,
-                cores=pilot.allocation.cores,
-                versions=installed(PACKAGES),
-                command=sys.argv,
-            )
-        )
-        self._start(pilot)
+        """Start the first pilot."""
+        self._start(self._planned)
 
     def submit(self, tasks: list[Task]) -> None:
         """Hand tasks to the pilot, less those that it would not live to see the end of."""
@@ -121,20 +117,33 @@ class Pilots:
         self._asked = {uid for uid, since in begun.items() if since + _seconds(state.jobs[uid][1]) > over}
         if self._asked:
             self._why = f"its time of {there.runtime} min is over"
-            state.progress.say(f"the pilot's time is nearly over: {len(self._asked)} jobs are asked to save and end")
+            whose = f"the time of {state.called}" if state.name else "the pilot's time"
+            state.run.progress.say(f"{whose} is nearly over: {len(self._asked)} jobs are asked to save and end")
             state.pilot.cancel([*self._asked])
+
+    def drain(self) -> None:
+        """Take back what has not begun and would not end in the pilot's time, for the next pilot."""
+        there, now = self._state.pilot.allocation, time.monotonic()
+        if now - self._looked < DRAIN or not there.active or not self.may_replace:
+            return
+        self._looked = now
+        waits = self._state.jobs.keys() - self.held - self._asked - self._drained - self._state.pilot.running.keys()
+        late = {uid for uid in waits if there.remaining < _seconds(self._state.jobs[uid][1]) < math.inf}
+        if late:
+            self._drained |= late
+            self._state.pilot.cancel([*late])
 
     def keep(self, outcome: Outcome) -> bool:
         """Whether a job that has ended goes on in the next pilot: it was asked to end, or has saved what it did."""
         if outcome.uid not in self._state.jobs:
             return False
         submitted = self._state.jobs[outcome.uid][1]
-        if outcome.uid in self._asked and outcome.state in ("CANCELED", "LOST"):
+        if outcome.uid in self._asked | self._drained and outcome.state in ("CANCELED", "LOST"):
             self.held.add(outcome.uid)
         elif outcome.state == "FAILED" and self.may_replace and submitted.ended(outcome).code == AGAIN:
             self.held.add(outcome.uid)
             self._why = "what is left to do was asked to end, and has saved what it did"
-            self._state.progress.say(f"{submitted.stage.label} has saved what it did: it goes on in the next pilot")
+            self._state.run.progress.say(f"{submitted.stage.label} has saved what it did: it goes on in the next pilot")
         return outcome.uid in self.held
 
     def replace(self, reason: str) -> None:
@@ -148,40 +157,37 @@ class Pilots:
     def lose(self, reason: str) -> None:
         """The pilot ended before its jobs: say so once, and give them up."""
         state, pilot = self._state, self._state.pilot
-        state.failed = True
+        state.run.failed = self.given_up = True
         words, log = pilot.last_words()
         if free_megabytes(pilot.folder) < FULL:
             reason = f"{reason}; no space is left in {pilot.folder}"
-        state.progress.failed("the pilot", reason, words, str(log))
+        state.run.progress.failed(state.called, reason, words, str(log))
         lost = list(state.jobs.values())
         self._forget()
         for info, submitted in lost:
             outcome = Outcome(info.external_jobid, "FAILED", None, [], reason)
-            state.events.write(submitted.ended(outcome).event(time.time()))
-            state.reports.report_job_error(info)
+            state.run.events.write(submitted.ended(outcome).event(time.time()))
+            state.run.reports.report_job_error(info)
 
     def close(self, *, keep: bool) -> None:
         """End the pilot; its files go, unless they are to be kept."""
-        self.tell("closing")
+        self._state.tell("closing")
         self._state.pilot.close(keep=keep)
-        self.tell("closed")
-
-    def tell(self, state: str, why: str | None = None) -> None:
-        """Write down a state of the pilot, and the batch system's reason for it."""
-        cores = self._state.pilot.allocation.cores
-        self._state.events.write(PilotEvent(time=time.time(), state=state, cores=cores, why=why))
+        self._state.tell("closed")
 
     def _start(self, pilot: Pilot) -> None:
         there, state = pilot.allocation, self._state
         state.pilot, state.began, state.announced = pilot, time.time(), False
         self._taken += 1
         where = f", within job {there.held.job}" if there.held else ""
-        state.progress.say(f"starting a pilot on {there.site.name}{where}: {there.cores} cores")
-        self.tell("starting")
+        what = f"a pilot on {there.site.name}" if not state.name else f"the pilot {state.name} on {there.site.name}"
+        gpus = f", {there.gpus} accelerators" if state.name and there.gpus else ""
+        state.run.progress.say(f"starting {what}{where}: {there.cores} cores{gpus}")
+        self._state.tell("starting")
         pilot.start()
 
     def _replace(self, reason: str) -> None:
-        with self._state.lock:
+        with self._state.run.lock:
             try:
                 self._hand_over(reason)
             except Exception as error:
@@ -193,10 +199,11 @@ class Pilots:
         again = [*state.jobs.values()]
         self._broken.update(state.pilot.allocation.broken)
         without = f", without {', '.join(sorted(self._broken))}" if self._broken else ""
-        state.progress.say(f"the pilot has ended ({reason}): taking another one for {len(again)} jobs{without}")
+        going_on = f"taking another one for {len(again)} jobs{without}"
+        state.run.progress.say(f"{state.called} has ended ({reason}): {going_on}")
         for info, submitted in again:
             outcome = Outcome(info.external_jobid, "LOST", None, [], reason)
-            state.events.write(submitted.ended(outcome).event(time.time()))
+            state.run.events.write(submitted.ended(outcome).event(time.time()))
         self.close(keep=True)
         self._forget()
         pilot = self._plan()
@@ -205,11 +212,11 @@ class Pilots:
         self.submit(self._submitting.tasks([info.job for info, _ in again], again=True))
 
     def _forget(self) -> None:
-        for waiting in (self._state.jobs, self.held, self.lost, self._asked):
+        for waiting in (self._state.jobs, self.held, self.lost, self._asked, self._drained):
             waiting.clear()
         self._why = TOO_LONG
 
 
 def _seconds(submitted: Submitted) -> float:
     """What a job may take at most."""
-    return submitted.asked.minutes * 60 if submitted.asked.minutes else float("inf")
+    return submitted.asked.minutes * 60 if submitted.asked.minutes else math.inf

@@ -52,7 +52,7 @@ class Submitted:
     """A stage that was handed to the pilot at `time` (seconds since the epoch).
 
     `command` is what its rule runs, `argv` the launch line, `image` what it runs in; `nested` tells that a Snakemake of
-    its own runs it.
+    its own runs it, `pilot` the name of the pilot's folder.
     """
 
     stage: Stage
@@ -64,6 +64,7 @@ class Submitted:
     command: str = ""
     image: RunImage | None = None
     nested: bool = False
+    pilot: str = ""
 
     def event(self) -> JobEvent:
         """The event of its submission."""
@@ -74,6 +75,10 @@ class Submitted:
             command=self.command,
             argv=self.argv,
             image=self.image,
+            pilot=self.pilot,
+            gpus_per_rank=self.asked.gpus_per_rank,
+            memory_mb=self.asked.memory_mb,
+            minutes=float(self.asked.minutes),
         )
 
     def record(self) -> dict:
@@ -146,6 +151,8 @@ class Ended:
             argv=filled(self.of.argv, self.of.files.folder, nodes),
             exit=self.code,
             log=self.log(),
+            cpu_seconds=self.outcome.cpu if self.of.asked.ranks == 1 else self.of.files.cpu(self.of.asked.ranks),
+            peak_mb=self.outcome.peak,
         )
 
     def record(self, now: float) -> dict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import time
@@ -83,6 +84,20 @@ class JobFiles:
         """What is known about a rank that was killed for its memory: the MB that it had, or `kernel`."""
         path = self.folder / f"memory.{rank}"
         return path.read_text().strip() if path.exists() else None
+
+    def cpu(self, ranks: int) -> float | None:
+        """The seconds of CPU time that all ranks took together, as their shells saw it; None where one has not said."""
+        total = 0.0
+        for rank in range(ranks):
+            try:
+                told = (self.folder / f"cpu.{rank}").read_text().split()[-2:]  # of what the shell has waited for
+            except OSError:
+                return None
+            found = [re.fullmatch(r"(\d+)m(\d+)[.,](\d+)s", text) for text in told]
+            if len(found) < 2 or not all(found):
+                return None
+            total += sum(int(each[1]) * 60 + float(f"{each[2]}.{each[3]}") for each in found)
+        return round(total, 3)
 
     def output(self, ranks: int) -> str:
         """What the ranks wrote; with several of them each line begins with its rank."""

@@ -33,10 +33,11 @@ def job_text(
     """The script that every rank of a job runs, outside of a container; `command`, shell words, may start one.
 
     `folder` receives `out.<rank>` and, from rank 0, `times` (a line with start and stop, seconds since the epoch, for
-    each of `repeats` runs). `rank` is the shell expression of a rank's number, `setup` are lines with the site's
-    modules and variables. The user's variables are there already, but for those that are a shell's own: they have been
-    put aside (see `deeprc.pilot.worker.surroundings`) and come back for the command. Hydra does not end a job when a
-    rank that is no MPI program fails: such a rank ends its own process group with a signal, which Hydra takes as the
+    each of `repeats` runs); of several ranks, `cpu.<rank>` (what the shell's `times` says). `rank` is the shell
+    expression of a rank's number, `setup` are lines with the site's modules and variables. The user's variables are
+    there already, but for those that are a shell's own: they have been put aside (see
+    `deeprc.pilot.worker.surroundings`) and come back for the command. Hydra does not end a job when a rank that is no
+    MPI program fails: such a rank ends its own process group with a signal, which Hydra takes as the
     end of the job. A rank that was asked to end does not: it would take the others the time to save.
     """
     exports = "\n".join(
@@ -83,6 +84,7 @@ def job_text(
         loop = next(number for number, line in enumerate(lines) if line.startswith("for (("))
         lines[loop:loop] = ["DEEPRC_KILLS=$(grep -s '^oom_kill ' /proc/vmstat)", watch]
         lines += [
+            'builtin times > "$DEEPRC_HERE/cpu.$RP_RANK"',
             "exec 2> /dev/null",  # what the shell says of programs that it kills is not the job's
             "builtin kill $!",
             'if [[ $DEEPRC_CODE == 137 && $(grep -s "^oom_kill " /proc/vmstat) != "$DEEPRC_KILLS" ]]; then',

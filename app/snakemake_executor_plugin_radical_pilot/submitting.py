@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
@@ -16,7 +16,7 @@ from snakemake_executor_plugin_radical_pilot import direct, internals
 from snakemake_executor_plugin_radical_pilot.asking import Asking
 from snakemake_executor_plugin_radical_pilot.image import used
 from snakemake_executor_plugin_radical_pilot.records import Submitted
-from snakemake_executor_plugin_radical_pilot.state import State
+from snakemake_executor_plugin_radical_pilot.state import State, WorkflowRun
 from snakemake_executor_plugin_radical_pilot.writer import Writer
 
 IN_COMMAND = (
@@ -27,9 +27,9 @@ IN_COMMAND = (
 class Submitting:
     """Makes the tasks of a run's jobs."""
 
-    def __init__(self, state: State, asking: Asking, writer: Writer) -> None:
+    def __init__(self, state: State, asking: Asking, writer: Writer, numbers: Iterator[int]) -> None:
         self._state, self._asking, self._writer = state, asking, writer
-        self._numbers = itertools.count(1)
+        self._numbers = numbers  # of jobs, in the names of their tasks
         self._images: dict[tuple, RunImage | None] = {}
 
     def tasks(self, jobs: list, *, again: bool = False) -> list[Task]:
@@ -42,28 +42,18 @@ class Submitting:
             try:
                 made.append(self._task(job, again=again))
             except Exception as error:
-                self._give_up(job, error)
+                self._state.jobs = {uid: each for uid, each in self._state.jobs.items() if each[0].job is not job}
+                give_up(self._state.run, job, error)
         return made
-
-    def _give_up(self, job, error: Exception) -> None:
-        state = self._state
-        state.failed = True
-        rows = str(error).splitlines() or [type(error).__name__]
-        state.progress.failed(direct.rule_name(job), "it cannot be run", rows, "none")
-        state.jobs = {uid: each for uid, each in state.jobs.items() if each[0].job is not job}
-        with contextlib.suppress(Exception):  # its message may be what cannot be made
-            state.events.write(direct.stage(job).event("failed", time.time()))
-        internals.give_up(job)
-        state.reports.report_job_error(SubmittedJobInfo(job))
 
     def _task(self, job, *, again: bool) -> Task:
         state, pilot = self._state, self._state.pilot
         if not again:
-            state.reports.run_job_pre(job)
+            state.run.reports.run_job_pre(job)
         stage = direct.stage(job)
         asked = self._asking.request(job, pilot)
         uid = f"{stage.rule.replace(' ', '-')}.{next(self._numbers)}"
-        files = state.folder.job(uid)
+        files = state.run.folder.job(uid)
         plan = pilot.planner.plan(self._asking.task(job, asked, pilot))
         if asked.warm and plan.runtime and not self._writer.seen(job, files, pilot):
             asked = replace(asked, warm=())  # a container of its own, then: the worker's does not see all of its files
@@ -78,15 +68,15 @@ class Submitting:
             **written.task,
         )
         plan = replace(plan, command=written.command)
-        told = direct.own_command(job), self._image(plan), not direct.is_direct(job, state.workflow)
-        if held := ", ".join(state.mask.found(told[0])):
-            state.tell_once(stage.rule, held, f"rule {stage.rule}: {IN_COMMAND.format(held)}")
-        submitted = Submitted(stage, asked, files, written.workdir, plan.argv, time.time(), *told)
+        told = direct.own_command(job), self._image(plan), not direct.is_direct(job, state.run.workflow)
+        if held := ", ".join(state.run.mask.found(told[0])):
+            state.run.tell_once(stage.rule, held, f"rule {stage.rule}: {IN_COMMAND.format(held)}")
+        submitted = Submitted(stage, asked, files, written.workdir, plan.argv, time.time(), *told, pilot.folder.name)
         info = SubmittedJobInfo(job, external_jobid=uid)
         state.jobs[uid] = info, submitted
-        state.events.write(submitted.event())
+        state.run.events.write(submitted.event())
         if not again:
-            state.reports.submitted(info)
+            state.run.reports.submitted(info)
         return task
 
     def _image(self, plan: Plan) -> RunImage | None:
@@ -95,3 +85,14 @@ class Submitting:
         if key not in self._images:
             self._images[key] = used(plan, pilot.pulls.store, pilot.allocation.partition.architecture)
         return self._images[key]
+
+
+def give_up(run: WorkflowRun, job, error: Exception) -> None:
+    """A job that cannot be run has failed."""
+    run.failed = True
+    rows = str(error).splitlines() or [type(error).__name__]
+    run.progress.failed(direct.rule_name(job), "it cannot be run", rows, "none")
+    with contextlib.suppress(Exception):  # its message may be what cannot be made
+        run.events.write(direct.stage(job).event("failed", time.time()))
+    internals.give_up(job)
+    run.reports.report_job_error(SubmittedJobInfo(job))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
@@ -30,21 +31,18 @@ class Watch:
     def look(self) -> None:
         """One look; it costs microseconds, however many jobs wait."""
         state = self._state
-        if not state.announced:
+        if not state.announced and not self._pilots.replacing and not state.pilot.allocation.ended:
             self._announce()
-        with state.lock:
+        with state.run.lock:
             if not self._pilots.replacing:
                 self._take()
-        if state.announced:
-            self._show_status()
-        if state.progress.silent and state.jobs and not self._pilots.replacing:
-            self._heartbeat()
 
     def _take(self) -> None:
         """Take note of what ended."""
         state, pilots, there, now = self._state, self._pilots, self._state.pilot.allocation, time.monotonic()
         if state.jobs and pilots.nearly_over:
             pilots.ask()
+        pilots.drain()
         for outcome in state.pilot.outcomes():
             if pilots.keep(outcome):
                 continue
@@ -55,7 +53,7 @@ class Watch:
         if there.batch and state.jobs and (pilots.lost or there.ended) and now - self._asked > ASK:
             self._asked = now
             there.look_after()
-        if state.pilot.running or not internals.asked_to_end(state.workflow):
+        if state.pilot.running or not internals.asked_to_end(state.run.workflow):
             self._ran = now
         elif state.jobs and now - self._ran > HUNG:
             there.fail(f"the run was asked to end, and none of its jobs has run for {HUNG:.0f} s")
@@ -63,7 +61,7 @@ class Watch:
         if only_held and not pilots.may_replace:
             too_short = f"it lives for {there.remaining / 60:.0f} min more, less than the runtime of its jobs"
             there.fail(too_short if pilots.why_held == TOO_LONG else pilots.why_held)
-            detached.over(state.folder.path.parent.parent)
+            detached.over(state.run.folder.path.parent.parent)
         if state.jobs and (there.ended or only_held):
             reason = there.why
             if pilots.may_replace:
@@ -81,29 +79,10 @@ class Watch:
         seconds = time.time() - state.began
         if there.active:
             state.announced = True
-            self._pilots.tell("active")
-            state.progress.say(f"the pilot is ready ({seconds:.0f} s)")
+            state.tell("active")
+            state.run.progress.say(f"{state.called} is ready ({seconds:.0f} s)")
         elif seconds > STARTUP_LIMIT and not there.queued:
             there.fail(f"it did not start within {STARTUP_LIMIT:.0f} s")
-
-    def _show_status(self) -> None:
-        state = self._state
-        running = [state.jobs[uid][1].asked for uid in list(state.pilot.running) if uid in state.jobs]
-        used = sum(asked.cores for asked in running)
-        cores = f"{used} of {state.pilot.allocation.cores} cores"
-        state.progress.status(len(running), len(state.jobs) - len(running), cores)
-
-    def _heartbeat(self) -> None:
-        state = self._state
-        if not state.announced:
-            if why := state.pilot.allocation.queue_state:
-                self._pilots.tell("waiting", why)
-            state.progress.say(f"the pilot is {why or 'still starting'} · {len(state.jobs)} waiting")
-            return
-        now, running = time.time(), state.pilot.running.copy()
-        known = {uid: now - since for uid, since in running.items() if uid in state.jobs}
-        names = [(state.jobs[uid][1].stage.label, seconds) for uid, seconds in known.items()]
-        state.progress.heartbeat(names, len(state.jobs) - len(names))
 
     def _end(self, outcome: Outcome) -> None:
         state = self._state
@@ -113,24 +92,53 @@ class Watch:
         try:
             self._conclude(info, submitted, outcome)
         except Exception as error:  # whatever a job leaves behind, the others go on
-            state.failed = True
+            state.run.failed = True
             why = f"its end could not be taken in: {type(error).__name__}: {error}"
-            state.progress.failed(submitted.stage.label, why, [], str(submitted.files.folder))
-            state.reports.report_job_error(info)
+            state.run.progress.failed(submitted.stage.label, why, [], str(submitted.files.folder))
+            state.run.reports.report_job_error(info)
 
     def _conclude(self, info: SubmittedJobInfo, submitted: Submitted, outcome: Outcome) -> None:
         state = self._state
         submitted.join_output()
         ended, stage = submitted.ended(outcome), submitted.stage
         event = ended.event(time.time())
-        state.events.write(event)
+        state.run.events.write(event)
         if ended.failed:
-            state.failed = True
-            state.reports.report_job_error(info, ended=ended)
+            state.run.failed = True
+            state.run.reports.report_job_error(info, ended=ended)
             return
-        if direct.has_benchmark(info.job) and direct.is_direct(info.job, state.workflow):
+        if direct.has_benchmark(info.job) and direct.is_direct(info.job, state.run.workflow):
             seconds = [stop - start for start, stop in submitted.files.times()]
-            direct.write_benchmark(info.job, state.workflow, seconds, submitted.files.samples())
+            direct.write_benchmark(info.job, state.run.workflow, seconds, submitted.files.samples())
         seconds = event.stop - event.start if event.start is not None else 0.0
-        state.progress.finished(stage.label, seconds, len(state.pilot.running), stage.jobs)
-        state.reports.report_job_success(info)
+        state.run.progress.finished(stage.label, seconds, len(state.pilot.running), stage.jobs)
+        state.run.reports.report_job_success(info)
+
+
+def status(states: Sequence[State], waiting: int) -> tuple[int, int, str]:
+    """How many jobs run and wait in all pilots (`waiting` ones beside), and what cores they take."""
+    live = [state for state in states if state.announced and not state.pilot.allocation.ended]
+    running = [state.jobs[uid][1].asked for state in live for uid in [*state.pilot.running] if uid in state.jobs]
+    used, there = sum(asked.cores for asked in running), sum(state.pilot.allocation.cores for state in live)
+    known = sum(len(state.jobs) for state in states)
+    return len(running), known + waiting - len(running), f"{used} of {there} cores"
+
+
+def heartbeat(states: Sequence[State], waiting: int) -> None:
+    """What the pilots do, in a line for those that are not ready and one for the others."""
+    for state in states:
+        if not state.announced and not state.pilot.allocation.ended:
+            if why := state.pilot.allocation.queue_state:
+                state.tell("waiting", why)
+            line = f"{state.called} is {why or 'still starting'} · {len(state.jobs)} waiting"
+            state.run.progress.say(line)
+    now, live = time.time(), [state for state in states if state.announced]
+    names = [
+        (state.jobs[uid][1].stage.label, now - since)
+        for state in live
+        for uid, since in state.pilot.running.copy().items()
+        if uid in state.jobs
+    ]
+    if live:
+        waits = sum(len(state.jobs) for state in live) + waiting - len(names)
+        live[0].run.progress.heartbeat(names, waits)

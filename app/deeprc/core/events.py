@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from deeprc.core.errors import InputError, nearest
 
+PilotState = Literal["starting", "waiting", "active", "closing", "closed"]
 _SURROGATE = re.compile("[\ud800-\udfff]")  # bytes that are not UTF-8, as Python keeps them in names and arguments
 _UNKNOWN = "unexpected_keyword_argument"  # in pydantic's words
 _SHOWN = 80  # characters of a line that an error shows
@@ -63,13 +64,18 @@ class RunEvent(_StrictRecord):
 @dataclass(frozen=True, kw_only=True)
 class PilotEvent(_StrictRecord):
     """A pilot was asked for, waits in a queue (`why` is what the batch system says of that), takes tasks, is being
-    closed, has ended; `cores` are all of its cores.
+    closed, has ended; `cores` and `gpus` are those of all its `nodes`. `pilot` is the name of its folder: several may
+    live at once.
     """
 
     event: Literal["pilot"] = "pilot"
     time: float
-    state: Literal["starting", "waiting", "active", "closing", "closed"]
+    state: PilotState
+    pilot: str = ""
+    partition: str = ""
+    nodes: int | None = None
     cores: int | None = None
+    gpus: int = 0
     why: str | None = None
 
 
@@ -95,6 +101,13 @@ class JobEvent(_StrictRecord):
         When it was handed to the pilot; when its command began and ended, as its node saw it.
     exit, log
         Its exit code, and the file with what it wrote.
+    pilot
+        The folder's name of the pilot that it was handed to.
+    gpus_per_rank, memory_mb, minutes
+        What it asked for: accelerators of a rank, memory and time of the job; 0 where nothing was said.
+    cpu_seconds, peak_mb
+        The CPU time of its processes; the most memory (10^6 bytes) that the largest of them had, or all together where
+        these were looked at, as `mem_mb` was given. None where these are not known.
     """
 
     event: Literal["job"] = "job"
@@ -118,6 +131,12 @@ class JobEvent(_StrictRecord):
     stop: float | None = None
     exit: int | None = None
     log: str | None = None
+    pilot: str = ""
+    gpus_per_rank: int = 0
+    memory_mb: int = 0
+    minutes: float = 0.0
+    cpu_seconds: float | None = None
+    peak_mb: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.nodes) not in (0, len(self.cores)):

@@ -13,7 +13,7 @@ from deeprc.pilot.batch import Submission, submission
 from deeprc.pilot.engine import PilotNews
 from deeprc.pilot.queueing import NOTHING, Queueing
 from deeprc.schedulers import schedulers
-from deeprc.sites import Site
+from deeprc.sites import Partition, Site
 
 LAST = 15  # an unexplained end in the last seconds of an allocation's time is taken for the time limit
 
@@ -27,6 +27,8 @@ class Allocation:
     ----------
     cores
         How many cores of a node to use, instead of all that the site file gives.
+    gpus
+        How many accelerators of a node to ask for, instead of all.
     runtime
         How long it may live, minutes.
     queueing
@@ -34,8 +36,8 @@ class Allocation:
     """
 
     def __init__(
-        self, site: Site, partition: str | None = None, *, nodes: int = 1, cores: int | None = None, runtime: int = 60,
-        queueing: Queueing = NOTHING,
+        self, site: Site, partition: str | None = None, *, nodes: int = 1, cores: int | None = None,
+        gpus: int | None = None, runtime: int = 60, queueing: Queueing = NOTHING,
     ) -> None:  # fmt: skip
         for name, count in (("nodes", nodes), ("cores", cores), ("runtime", runtime)):
             if count is not None and count < 1:
@@ -58,11 +60,14 @@ class Allocation:
         if cores is not None:
             cores = min(cores, self.partition.usable_cores) if self.held else cores
             self.partition = self.partition.model_copy(update={"cores": cores, "reserved_cores": []})
+        if gpus is not None and not self.held:
+            self.partition = _with_gpus(site, self.partition, gpus)
         self.nodes, self.runtime, self.queueing = nodes, runtime, queueing
         self.mark = uuid.uuid4().hex
         self.state = "NEW"
         self.reason: str | None = None
         self.explained = True  # whether `why` already says everything known about its end
+        self.refused = False  # by the batch system, which would refuse it again
         self.broken: tuple[str, ...] = ()  # nodes that the batch system holds for the cause of its end
         self._said = ""
         self._active_since: float | None = None
@@ -189,8 +194,20 @@ class Allocation:
         if self.active and self._active_since is None:
             self._active_since = time.monotonic()
         self.reason = news.reason or self.reason
-        self.explained = news.explained
+        self.explained, self.refused = news.explained, news.refused
 
     def fail(self, reason: str) -> None:
         """Give it up: no more task can succeed in it."""
         self.hear(PilotNews("FAILED", reason))
+
+
+def _with_gpus(site: Site, partition: Partition, gpus: int) -> Partition:
+    """The partition, of whose nodes that many accelerators are asked for."""
+    if gpus > partition.gpus:
+        raise ConfigError(
+            f"{gpus} accelerators of a node: more than there are",
+            where=f"site {site.name}, partition {partition.name}",
+            expected=f"at most {partition.gpus}",
+        )
+    there = partition.accelerator
+    return partition.model_copy(update={"accelerator": there.model_copy(update={"count": gpus}) if gpus else None})

@@ -85,13 +85,14 @@ class PilotNews:
     """What has become of the nodes: ACTIVE once tasks run there, FAILED when no more will, whatever the cause.
 
     `reason` is told where the engine knows it, `said` are its own words otherwise. `explained` is False where what it
-    has written says more (`Engine.last_words`).
+    has written says more (`Engine.last_words`). `refused`: by the batch system, which would refuse it again.
     """
 
     state: Literal["STARTING", "ACTIVE", "FAILED"]
     reason: str | None = None
     said: str = ""
     explained: bool = True
+    refused: bool = False
 
 
 @dataclass(frozen=True)

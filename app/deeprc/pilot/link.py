@@ -148,10 +148,11 @@ class Link:
         if "pilot" not in news:
             cores = list(map(tuple, news["cores"]))
             return TaskNews(news["task"], news["state"], news["code"], cores, news["nodes"], news["reason"])
-        state, reason, refused = news["pilot"], news.get("reason"), self.folder / "refusal"
-        if state == "FAILED" and refused.exists():
-            reason = refusal(self._wanted.site, refused.read_text())
-        return PilotNews(state, reason, news.get("said", ""), explained=reason is not None)
+        state, reason, words = news["pilot"], news.get("reason"), self.folder / "refusal"
+        refused = state == "FAILED" and words.exists()
+        if refused:
+            reason = refusal(self._wanted.site, words.read_text())
+        return PilotNews(state, reason, news.get("said", ""), explained=reason is not None, refused=refused)
 
     def _await_broker(self) -> None:
         # Its output says nothing about its end: processes that RADICAL-Pilot has forked hold that open, too.

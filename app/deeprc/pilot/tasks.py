@@ -94,7 +94,8 @@ class Task:
 class Outcome:
     """How a task ended: DONE, FAILED, CANCELED, or LOST: what ran it has ended, which says nothing of the task itself.
 
-    `cores` are the (node, core) pairs that it had.
+    `cores` are the (node, core) pairs that it had; `cpu` are the seconds of CPU time that it took, and `peak` the MB
+    (10^6 bytes) that it had at most (see `worker/usage.py`), where these are known.
     """
 
     uid: str
@@ -102,3 +103,5 @@ class Outcome:
     code: int | None
     cores: list[tuple[str, int]]
     reason: str | None
+    cpu: float | None = None
+    peak: float | None = None

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from deeprc.core.threads import variables
@@ -236,7 +237,7 @@ class Workers:
                 while True:
                     news = line.receive()
                     with self.lock:
-                        self._ended(worker, news["code"], news["why"], news["used"])
+                        self._ended(worker, news["code"], news["why"], news["used"], news.get("cpu"), news.get("peak"))
                         self._go_on()
         finally:  # whatever ends this, nobody waits for the worker's job for ever
             with self.lock:
@@ -246,10 +247,13 @@ class Workers:
                     if worker.task is not None:
                         self._ended(worker, None, "its worker has ended")
 
-    def _ended(self, worker: Worker, code: int | None, why: str | None, used: float = 0.0) -> None:
+    def _ended(
+        self, worker: Worker, code: int | None, why: str | None, used: float = 0.0, cpu: float | None = None,
+        peak: float | None = None,
+    ) -> None:  # fmt: skip
         task, worker.task = worker.task, None
         worker.rest()
-        self._report(ended.of_worker(task, worker.cores, code, why, used))
+        self._report(replace(ended.of_worker(task, worker.cores, code, why, used), cpu=cpu, peak=peak))
 
     def _never_came(self, shape: Shape, reason: str) -> None:
         """A worker has failed to start: try again, but not for ever."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from deeprc.reporting.breakdown import breakdown, waits
+from deeprc.reporting.breakdown import breakdown, node_hours, waits
+from deeprc.reporting.efficiency import by_rule
 from deeprc.reporting.events import Execution, Run
 from deeprc.reporting.figures.timeline import colour
 from deeprc.reporting.theme import BLUE, GOLD, ORANGE, PURPLE, SLATE
@@ -34,6 +35,8 @@ def activity(run: Run, tasks: list[Execution]) -> dict:
             for name, s in parts.phases.items()
         ],
         "utilisation": parts.utilisation,
+        "node_hours": node_hours(run),
+        "rules": by_rule(run),
         "mean": {name: s / parts.tasks for name, s in asdict(parts.waits).items()} if parts.tasks else None,
         "ran": len(run.tasks),
         "stages": [{"task": task, "colour": colour(task), "wait": of.get(id(task))} for task in tasks],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from deeprc.reporting.events import Execution, Run
 
@@ -60,20 +61,20 @@ class Breakdown:
 
 def breakdown(run: Run) -> Breakdown:
     """The breakdown of `run`."""
-    spans = [(task.start, task.stop) for task in run.tasks]
+    spans, found = [(task.start, task.stop) for task in run.tasks], pilots(run)
     phases = dict.fromkeys(PHASES, 0.0)
-    reached, worked, offered = run.begin, 0.0, 0.0
-    for number, (starting, active, closing, closed) in enumerate(pilots(run)):
-        busy = covered(spans, active, closing)
-        phases["between pilots" if number else "workflow start"] += starting - reached
-        phases["pilot start-up"] += active - starting
+    edges = sorted({run.begin, run.end, *(time for times in found for time in times)})
+    for begin, end in pairwise(edges):
+        name = _phase(begin, end, found)
+        busy = covered(spans, begin, end) if name == "no task running" else 0.0
         phases["tasks running"] += busy
-        phases["no task running"] += closing - active - busy
-        phases["pilot close"] += closed - closing
-        worked += sum(len(task.cores) * _overlap(task, active, closing) for task in run.tasks)
-        offered += run.cores * (closing - active)
-        reached = closed
-    phases["after the pilot" if run.pilots else "workflow start"] += run.end - reached
+        phases[name] += end - begin - busy
+    places = [place.cores for place in run.places] if run.told else [run.cores] * len(found)
+    offered = sum(
+        (cores or 0) * (closing - active) for cores, (_, active, closing, _) in zip(places, found, strict=True)
+    )
+    up = [(active, closing) for _, active, closing, _ in found]
+    worked = sum(len(task.cores) * covered(up, task.start, task.stop) for task in run.tasks)
     parts = waits(run)
     return Breakdown(
         total=run.end - run.begin,
@@ -85,11 +86,15 @@ def breakdown(run: Run) -> Breakdown:
 
 
 def pilots(run: Run) -> list[tuple[float, float, float, float]]:
-    """When each pilot was asked for, became active, was being closed and had ended; what was not told came last."""
+    """When each pilot was asked for, became active, was being closed and had ended; what was not told came last.
+
+    Of pilots without names, which follow each other, one has ended at the latest when the next one is asked for.
+    """
     found, reached = [], run.begin
     limits = [*(pilot.get("starting", run.end) for pilot in run.pilots[1:]), run.end]
-    for pilot, limit in zip(run.pilots, limits, strict=False):
+    for pilot, limit in zip(run.pilots, [run.end] * len(limits) if run.told else limits, strict=False):
         times = []
+        reached = run.begin if run.told else reached
         for state in STATES:  # a state that was never told: the next one that was, or the end, is where it would be
             later = [pilot[other] for other in STATES[STATES.index(state) :] if other in pilot]
             reached = max(reached, later[0] if later else limit)
@@ -98,13 +103,37 @@ def pilots(run: Run) -> list[tuple[float, float, float, float]]:
     return found
 
 
+def node_hours(run: Run) -> float | None:
+    """Node-hours of all pilots, from when each took tasks to its end; None where their nodes are not told."""
+    if not run.told or any(place.nodes is None for place in run.places):
+        return None
+    times = zip(run.places, pilots(run), run.pilots, strict=True)
+    return (
+        sum(place.nodes * (closed - active) for place, (_, active, _, closed), told in times if "active" in told) / 3600
+    )
+
+
+def _phase(begin: float, end: float, found: list[tuple[float, float, float, float]]) -> str:
+    """What a time is called in which no pilot changes its state; of several states at once, the most useful one."""
+    if any(active <= begin and end <= closing for _, active, closing, _ in found):
+        return "no task running"
+    if any(starting <= begin and end <= active for starting, active, _, _ in found):
+        return "pilot start-up"
+    if any(closing <= begin and end <= closed for _, _, closing, closed in found):
+        return "pilot close"
+    if all(end <= starting for starting, *_ in found):
+        return "workflow start"
+    return "after the pilot" if all(closed <= begin for *_, closed in found) else "between pilots"
+
+
 def waits(run: Run) -> list[Waits]:
-    """What each task of the run waited for, in the pilot that was up when it began."""
+    """What each task of the run waited for, in its pilot, or where that is not told, in the one that was up then."""
     ups = [active for _, active, _, _ in pilots(run)]
+    named = {place.name: active for place, active in zip(run.places, ups, strict=True)} if run.told else {}
     found = []
     for task in run.tasks:
         up = max((each for each in ups if each <= task.start), default=min(ups, default=run.begin))
-        found.append(wait(task, up, run.tasks))
+        found.append(wait(task, named.get(task.pilot, up), run.tasks))
     return found
 
 
@@ -126,7 +155,3 @@ def covered(spans: Iterable[tuple[float, float]], begin: float, end: float) -> f
             total += stop - start
             reached = stop
     return total
-
-
-def _overlap(task: Execution, begin: float, end: float) -> float:
-    return max(0.0, min(task.stop, end) - max(task.start, begin))

@@ -29,6 +29,12 @@ class Execution:
         What it ran in; None outside of containers.
     attempt
         1, or more where it failed before.
+    pilot
+        The name of the pilot that it ran in.
+    gpus, memory_mb, minutes
+        What it asked for, in all; 0 where nothing was said.
+    cpu_seconds, peak_mb
+        What it took; None where that is not known.
     """
 
     run: str
@@ -51,6 +57,12 @@ class Execution:
     image: RunImage | None = None
     attempt: int = 1
     nodes: tuple[str, ...] = ()
+    pilot: str = ""
+    gpus: int = 0
+    memory_mb: int = 0
+    minutes: float = 0.0
+    cpu_seconds: float | None = None
+    peak_mb: float | None = None
 
     @property
     def places(self) -> list[tuple[str, int]]:
@@ -78,12 +90,23 @@ class Execution:
         return (self.rule, *sorted(self.wildcards.items()))
 
 
+@dataclass(frozen=True)
+class PilotPlace:
+    """What a pilot has had: its name, the partition, its nodes, and the cores and accelerators of all of them."""
+
+    name: str = ""
+    partition: str = ""
+    nodes: int | None = None
+    cores: int | None = None
+    gpus: int = 0
+
+
 @dataclass
 class Run:
     """One start of the workflow: the pilots' states, the tasks that ended and the time of the last event.
 
-    `pilots` holds the times of each pilot's states by name; `unstarted` are jobs that failed before their command
-    began, with the time at which that was noticed.
+    `pilots` holds the times of each pilot's states by name, `places` what each had; `unstarted` are jobs that failed
+    before their command began, with the time at which that was noticed.
     """
 
     id: str
@@ -95,13 +118,21 @@ class Run:
     versions: dict[str, str] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
     pilots: list[dict[str, float]] = field(default_factory=list)
+    places: list[PilotPlace] = field(default_factory=list)
     tasks: list[Execution] = field(default_factory=list)
     unstarted: list[Execution] = field(default_factory=list)
 
     @property
     def over(self) -> bool:
-        """Whether its last pilot has ended."""
-        return bool(self.pilots) and "closed" in self.pilots[-1]
+        """Whether its last pilot has ended; of several at once, all."""
+        return bool(self.pilots) and all(
+            "closed" in pilot for pilot in (self.pilots if self.told else self.pilots[-1:])
+        )
+
+    @property
+    def told(self) -> bool:
+        """Whether it is told of each pilot which one it is, so that several may live at once."""
+        return len(self.places) == len(self.pilots) and all(place.name for place in self.places)
 
 
 def read_runs(path: Path, left_out: list[InputError] | None = None) -> list[Run]:
@@ -169,14 +200,27 @@ def _run(events: Iterable[Event]) -> Run | None:
 def _take(run: Run, event: PilotEvent | JobEvent) -> None:
     """Add to `run` what `event` tells."""
     if isinstance(event, PilotEvent):
+        which = next(
+            (number for number, place in enumerate(run.places) if event.pilot and place.name == event.pilot), -1
+        )
         if event.state == "starting" or not run.pilots:
             run.pilots.append({})
-        run.pilots[-1][event.state] = event.time
-        run.cores = event.cores or run.cores
+            run.places.append(PilotPlace(event.pilot, event.partition, event.nodes, event.cores, event.gpus))
+            which = -1
+        run.pilots[which][event.state] = event.time
+        run.cores = _at_once(run) or event.cores or run.cores
     elif event.state != "submitted" and event.start is not None:
         run.tasks.append(_task(run.id, event))
     elif event.state == "failed":
         run.unstarted.append(_task(run.id, event))
+
+
+def _at_once(run: Run) -> int:
+    """The cores of all pilots that have begun and not ended."""
+    if not run.told:
+        return 0
+    living = sum(place.cores or 0 for place, pilot in zip(run.places, run.pilots, strict=True) if "closed" not in pilot)
+    return max(living, run.cores if len(run.pilots) > 1 else 0)
 
 
 def _task(run: str, event: JobEvent) -> Execution:
@@ -201,4 +245,10 @@ def _task(run: str, event: JobEvent) -> Execution:
         image=event.image,
         attempt=event.attempt,
         nodes=tuple(event.nodes),
+        pilot=event.pilot,
+        gpus=event.ranks * event.gpus_per_rank,
+        memory_mb=event.memory_mb,
+        minutes=event.minutes,
+        cpu_seconds=event.cpu_seconds,
+        peak_mb=event.peak_mb,
     )

@@ -17,7 +17,8 @@ from deeprc.core.fingerprint import KEY
 from deeprc.core.masking import masked, masked_words
 from deeprc.core.shipped import installed
 from deeprc.images.held import named
-from deeprc.reporting.breakdown import breakdown
+from deeprc.reporting.breakdown import breakdown, node_hours
+from deeprc.reporting.efficiency import by_rule
 from deeprc.reporting.events import Execution, Run
 from deeprc.sites import detect, known_sites, site_file
 
@@ -131,8 +132,15 @@ def overhead(run: Run) -> dict:
         "tasks": parts.tasks,
         "waits": {name: round(seconds, PLACES) for name, seconds in asdict(parts.waits).items()},
         "cores": run.cores,
+        "pilots": [asdict(place) for place in run.places] if run.told else None,
+        "node_hours": None if (hours := node_hours(run)) is None else round(hours, 6),
+        "rules": [_rounded(asdict(use)) for use in by_rule(run)],
         "core_utilisation": None if parts.utilisation is None else round(parts.utilisation, 4),
     }
+
+
+def _rounded(row: dict) -> dict:
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()}
 
 
 def image(task: Execution) -> RunImage | None:

@@ -50,6 +50,15 @@ def test_an_image_that_is_named():
     assert of("--profile", "site/localhost-apptainer", "--radical-pilot-image", "none") is None
 
 
+def test_pilots_of_several_shapes_have_the_images_of_all_of_them():
+    """Whichever of them a job goes to: another image makes its product anew."""
+    site, cpu = ["--profile", "site/localhost-apptainer", "--radical-pilot-pilots"], f"sha256:{0:064x}"
+    assert of(*site, "nodes=1,max=2", "nodes=2") == cpu
+    assert of(*site, "nodes=1", "nodes=1,image=cuda12-mpich-ofi") == f"{cpu}, sha256:{1:064x}"
+    assert of(*site, "nodes=1,image=none", "nodes=1,image=none") is None
+    assert of(*site, "auto") == cpu
+
+
 @pytest.mark.parametrize("arguments", [["--profile", "site/localhost"], ["--cores", "1"], ["--executor", "local"]])
 def test_runs_without_images(arguments):
     assert of(*arguments) is None

@@ -59,11 +59,14 @@ def test_silence_is_measured_from_the_last_line(monkeypatch):
 
 def test_events_are_json_lines_that_are_there_at_once(tmp_path):
     events = Events(tmp_path / "run" / "events.jsonl")
-    events.write(PilotEvent(time=1.0, state="active", cores=2))
+    events.write(PilotEvent(time=1.0, state="active", pilot="pilot-1", cores=2))
     told = JobEvent(time=2.0, state="submitted", job=1, rule="r", label="µ", ranks=1, submit=2.0, argv=["a"])
     events.write(told)
     first, second = map(json.loads, (tmp_path / "run" / "events.jsonl").read_text().splitlines())
-    assert first == {"event": "pilot", "time": 1.0, "state": "active", "cores": 2, "why": None}
+    assert first == {
+        "event": "pilot", "time": 1.0, "state": "active", "pilot": "pilot-1", "partition": "", "nodes": None,
+        "cores": 2, "gpus": 0, "why": None,
+    }  # fmt: skip
     assert second == record(told)
 
 

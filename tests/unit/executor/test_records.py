@@ -33,6 +33,12 @@ SUBMITTED = {
     "stop": None,
     "exit": None,
     "log": None,
+    "pilot": "pilot-2",
+    "gpus_per_rank": 0,
+    "memory_mb": 800,
+    "minutes": 5.0,
+    "cpu_seconds": None,
+    "peak_mb": None,
 }
 
 
@@ -40,13 +46,14 @@ def submitted(folder: Path, *, ranks: int = 2, logs: tuple[str, ...] = ("logs/gr
     (folder / "job").mkdir()
     return Submitted(
         stage=Stage(7, "train", {"model": "GRU"}, "train GRU", ["gru.pt"], list(logs), 1, attempts),
-        asked=Request(ranks, 3),
+        asked=Request(ranks, 3, memory_mb=800, minutes=5),
         files=JobFiles(folder / "job"),
         workdir=folder / "work",
         argv=["mpiexec", "-np", "2", "job.sh"],
         time=100.0,
         command="python -m train GRU",
         image=RunImage(**IMAGE),
+        pilot="pilot-2",
     )
 
 
@@ -63,9 +70,12 @@ def test_record_of_a_stage_that_went_well(tmp_path):
     (tmp_path / "job" / "times").write_text("101.5 103.25\n104.0 105.5\n")  # two repeats of a benchmark
     for rank in (0, 1):
         (tmp_path / "job" / f"out.{rank}").touch()
+    (tmp_path / "job" / "cpu.0").write_text("0m0.010s 0m0.020s\n1m2.250s 0m0.500s\n")
+    (tmp_path / "job" / "cpu.1").write_text("0m0,010s 0m0,020s\n0m3,000s 0m0,250s\n")  # as other languages write it
     assert stage.ended(outcome()).record(106.0) == SUBMITTED | {
         "time": 106.0,
         "state": "finished",
+        "cpu_seconds": 66.0,
         "cores": [0, 1],
         "nodes": ["node", "node"],
         "start": 101.5,

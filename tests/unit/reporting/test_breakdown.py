@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeprc.core.events import JobEvent
-from deeprc.reporting.breakdown import STATES, Waits, breakdown, covered, wait, waits
-from deeprc.reporting.events import Run, _task, read_runs
+from deeprc.reporting.breakdown import STATES, Waits, breakdown, covered, node_hours, wait, waits
+from deeprc.reporting.events import PilotPlace, Run, _task, read_runs
 from samples.results import START, job, write_events
 
 
@@ -96,6 +96,27 @@ def test_the_parts_add_up(rows, each, data):
     for one, parts in zip(tasks, waits(run), strict=True):
         assert min(parts.pilot, parts.cores, parts.launch, parts.run) >= 0
         assert parts.pilot + parts.cores + parts.launch + parts.run == pytest.approx(one.stop - one.submit)
+
+
+def test_two_pilots_at_the_same_time():
+    """A time in which one of them runs a task is no wait for the other; each counts with its own cores and nodes."""
+    tasks = [replace(task(1, [0], 2, 12, 20), pilot="a"), replace(task(2, [0, 1], 13, 40, 50), pilot="b")]
+    first = {"starting": 1, "active": 11, "closing": 30, "closed": 32}
+    second = {"starting": 14, "active": 36, "closing": 56, "closed": 57}
+    run = run_of(tasks, first, second, end=60)
+    run.places = [PilotPlace("a", "cpu", 2, 4, 0), PilotPlace("b", "gpu", 1, 2, 2)]
+    found = breakdown(run)
+    assert found.phases == {
+        "workflow start": 1,
+        "pilot start-up": 10 + 6,  # of the second, what the first does not cover
+        "tasks running": 8 + 10,
+        "no task running": 1 + 10 + 4 + 6,
+        "after the pilot": 3,
+        "pilot close": 1,
+    }
+    assert found.utilisation == pytest.approx((8 + 2 * 10) / (4 * 19 + 2 * 20))
+    assert waits(run) == [Waits(pilot=9, cores=0, launch=1, run=8), Waits(pilot=23, cores=0, launch=4, run=10)]
+    assert node_hours(run) == pytest.approx((2 * 21 + 1 * 21) / 3600)
 
 
 def list_of_times(states: dict[str, float]) -> list[float]:

@@ -28,6 +28,7 @@ from memory import Memory
 from processes import KEPT, ask_to_end, children, end_leftovers
 from sampling import UsageSampler
 from surroundings import become_reaper
+from usage import Usage
 from warm import Warm
 
 RANKS = Path(__file__).parent.with_name("ranks")  # what Python reads first in each of several ranks
@@ -49,6 +50,7 @@ class RunningJob:
         self.ended_by: str | None = None  # "cancel", "timeout" or "memory"
         self.code: int | None = None
         self._killed = False
+        self.usage = Usage()
         self._start()
         self.sampler = (
             UsageSampler(self.pid, Path(wanted["sample"]), self._folder is None) if wanted["sample"] else None
@@ -219,15 +221,17 @@ class WorkerProcess:
         """Take note of children that ended."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
             code = os.waitstatus_to_exitcode(status)
             self._warm.ended(pid, code)
-            if self._job is not None and pid == self._job.pid:
-                self._job.ended(code)
+            if self._job is not None:
+                self._job.usage.reaped(used)
+                if pid == self._job.pid:
+                    self._job.ended(code)
 
     def _finish(self, job: RunningJob) -> None:
         """Tell of the job's end; what it leaves behind is ended with it."""
@@ -237,7 +241,9 @@ class WorkerProcess:
             with contextlib.suppress(OSError):  # its benchmark then has the time only
                 job.sampler.write()
         self._job = None
-        self._tell(ended=job.uid, code=job.code, why=job.why(), used=job.memory.used, left=self._warm.left)
+        # A gang's programs run in a process that goes on: nobody knows what each has used.
+        told = job.usage.told(job.memory.peak) if self._rank is None else {}
+        self._tell(ended=job.uid, code=job.code, why=job.why(), used=job.memory.used, left=self._warm.left, **told)
         if self._leaving:
             raise EOFError
 

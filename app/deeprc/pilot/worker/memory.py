@@ -31,6 +31,7 @@ class Memory:
         self._limit, self._next = limit, 0.0
         self._kills = _kernel_kills()
         self.used = 0.0  # MB at the last look that saw too much
+        self.peak = 0.0  # the most MB at any look, shared pages counting each time
 
     @property
     def limited(self) -> bool:
@@ -47,7 +48,9 @@ class Memory:
             return False
         self._next = time.monotonic() + INTERVAL
         family = descendants(*KEPT)
-        if sum(map(_resident, family)) <= self._limit:
+        held = sum(map(_resident, family))
+        self.peak = max(self.peak, held)
+        if held <= self._limit:
             return False
         self.used = sum(map(_share, family))
         return self.used > self._limit

@@ -1,0 +1,61 @@
+"""Of a pilot whose time is over: what has not begun and would not end in time waits for the next one."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from deeprc.pilot import Outcome
+from snakemake_executor_plugin_radical_pilot.pilots import Pilots
+from snakemake_executor_plugin_radical_pilot.resources import Request
+
+
+class FakePilot:
+    """It has 100 s left."""
+
+    def __init__(self, running: dict[str, float], **allocation: object) -> None:
+        given = {"active": True, "remaining": 100.0, "held": None, "refused": False, "ended": False}
+        self.allocation, self.running, self.taken_back = SimpleNamespace(**given | allocation), running, []
+
+    def cancel(self, uids: list[str]) -> None:
+        self.taken_back += sorted(uids)
+
+
+def of(minutes: dict[str, float], pilot: FakePilot, *, in_turn: int = 2) -> tuple[Pilots, SimpleNamespace]:
+    jobs = {uid: (None, SimpleNamespace(asked=Request(minutes=each))) for uid, each in minutes.items()}
+    workflow = SimpleNamespace(scheduler=None)
+    state = SimpleNamespace(pilot=pilot, jobs=jobs, run=SimpleNamespace(workflow=workflow))
+    return Pilots(state, None, None, pilot, in_turn=in_turn, again=lambda: pilot), state
+
+
+def test_what_would_not_end_in_time_is_taken_back_once():
+    pilot = FakePilot({"runs": 0.0})
+    pilots, _ = of({"runs": 5, "long": 2, "short": 1, "any": 0}, pilot)
+    pilots.drain()
+    pilots._looked = 0.0
+    pilots.drain()
+    assert pilot.taken_back == ["long"]
+    assert pilots.keep(Outcome("long", "CANCELED", None, [], None))
+    assert pilots.held == {"long"}
+
+
+def test_what_has_ended_meanwhile_has_ended():
+    pilots, _ = of({"long": 2}, FakePilot({}))
+    pilots.drain()
+    assert not pilots.keep(Outcome("long", "DONE", 0, [], None))
+
+
+@pytest.mark.parametrize(
+    ("in_turn", "allocation"), [(0, {}), (2, {"held": "4711"}), (2, {"active": False}), (2, {"refused": True})]
+)
+def test_nothing_is_taken_back_where_no_other_pilot_may_come(in_turn, allocation):
+    pilot = FakePilot({}, **allocation)
+    pilots, _ = of({"long": 2}, pilot, in_turn=in_turn)
+    pilots.drain()
+    assert pilot.taken_back == []
+
+
+def test_what_a_batch_system_has_refused_is_not_asked_for_again():
+    assert of({}, FakePilot({}))[0].may_replace
+    assert not of({}, FakePilot({}, refused=True))[0].may_replace
