@@ -1,11 +1,13 @@
 """What models are judged beside: a linear model and a zero-shot one."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from conftest import ZERO_SHOT
 from deeprc.applications.forecasting import zero_shot
 from deeprc.applications.forecasting.evaluate import Judge, References
 from deeprc.applications.forecasting.references import linear_forecast
@@ -92,17 +94,20 @@ def test_windows_are_chosen_evenly_and_each_has_a_past():
     assert numbers.tolist() == list(range(4, 32))
 
 
-needed = pytest.mark.skipif(zero_shot.absent() is not None, reason=str(zero_shot.absent()))
+@pytest.fixture
+def installed(monkeypatch):
+    """The zero-shot model, as if it were in the environment."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(ZERO_SHOT)])
+    assert zero_shot.absent() is None
 
 
-@needed
-def test_the_zero_shot_model_forecasts_a_season_and_sees_no_future():
-    pytest.importorskip("fracast")
+@pytest.mark.requires("zero-shot")
+def test_the_zero_shot_model_forecasts_a_season_and_sees_no_future(installed):
     season = waves()
     hours = np.arange(len(season.y)) % 700
     raw = 20 + 5 * np.sin(2 * np.pi * hours / 24)
     raw[30:33] = np.nan
-    season = replace(season, y_raw=raw, observed=~np.isnan(raw))
+    season = altered(season, y_raw=raw, observed=~np.isnan(raw))
     numbers, said = zero_shot.chosen(season)[[3, 20]], []
     found = zero_shot.zero_shot_forecast(season, numbers, said.append)
     assert np.abs(found - truth(season)[numbers]).mean() < 1.0  # a last value would be off by more than 3
@@ -111,12 +116,12 @@ def test_the_zero_shot_model_forecasts_a_season_and_sees_no_future():
     later = raw.copy()
     later[origin:700] = 1e3
     assert np.array_equal(
-        zero_shot.zero_shot_forecast(replace(season, y_raw=later), numbers[:1], said.append), found[:1]
+        zero_shot.zero_shot_forecast(altered(season, y_raw=later), numbers[:1], said.append), found[:1]
     )
 
 
-@needed
-def test_other_weights_are_refused(monkeypatch):
+@pytest.mark.requires("zero-shot")
+def test_other_weights_are_refused(installed, monkeypatch):
     monkeypatch.setattr(zero_shot, "WEIGHTS", "0" * 64)
     with pytest.raises(InputError, match="the zero-shot model is not the one that is known here"):
         zero_shot.zero_shot_forecast(waves(), np.array([0]), print)
