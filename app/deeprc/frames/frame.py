@@ -16,6 +16,7 @@ from deeprc.frames import join as joining
 from deeprc.frames.agreement import ARGUMENTS, COLUMNS, describe
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.groupby import Spec, groupby
+from deeprc.frames.lazy.budget import crowded
 from deeprc.frames.lazy.frame import LazyFrame
 from deeprc.frames.names import Names, known, names, unique
 from deeprc.frames.shuffle import shuffle
@@ -122,6 +123,8 @@ class Frame:
             on = names(on, "join, on")
             same[ARGUMENTS] = f"join(on={on}, how={how!r}, suffix={suffix!r})"
             joining.check(self.local, other.local, on, how, suffix)
+        if allowed := crowded(self.comm, self.local, other.local):
+            return self.lazy().join(other.lazy(), on=on, how=how, suffix=suffix).collect(memory=allowed)
         local, together = joining.join(self.local, other.local, on, how, suffix, self.comm)
         return self._new(local, on if together else None)
 
@@ -150,6 +153,8 @@ class Frame:
                     expected="one truth value for all columns, or one for each",
                 )
             same[ARGUMENTS] = f"sort({by}, descending={falling})"
+        if allowed := crowded(self.comm, self.local):
+            return self.lazy().sort(by, descending=falling).collect(memory=allowed)
         return self._new(sort(self.local, by, falling, self.comm))
 
     def groupby(self, by: Names) -> Groups:

@@ -11,6 +11,8 @@ import polars as pl
 from deeprc.core.errors import InputError, unknown
 from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
+from deeprc.frames.lazy.budget import crowded
+from deeprc.frames.lazy.step import amount
 from deeprc.frames.names import Names, known, names, renamed, unique
 from deeprc.frames.partition import hashed
 from deeprc.frames.reduce import Reduction, expression, reduce_groups, wide
@@ -186,6 +188,14 @@ def groupby(
     with comm.together("agg") as same:
         planned = plan(df, names(by, "groupby"), spec)
         same[ARGUMENTS] = f"groupby({list(planned.by)}).agg: {', '.join(a.name for a in planned.wanted)}"
+    if planned.whole and (allowed := crowded(comm, df)):
+        raise InputError(
+            "groupby: all rows of a group are needed at once, and other rows have no room beside those here",
+            found=f"{amount(comm.allreduce(df.estimated_size(), 'max'))} held by a rank",
+            expected=f"at most {amount(allowed)}",
+            fix="lazy().group_by(…).agg(…).collect(memory=…) goes by way of the disk; or give the ranks more memory",
+        )
+    with comm.together() as same:
         rows = planned.rows if planned.whole else _reduced(planned, planned.rows, planned.reductions)
         stays = comm.size == 1 or (together is not None and together <= set(planned.by))
         load = None if stays else pack(*hashed(rows, planned.keys, comm), same, comm)

@@ -7,6 +7,17 @@ import tempfile
 from pathlib import Path
 
 
+def in_memory(folder: Path) -> bool:
+    """Whether a folder is of a file system that is in memory itself (tmpfs): what is put there takes it."""
+    device = folder.stat().st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        about, _, kind = line.partition(" - ")
+        if about.split()[2] == wanted:
+            return kind.split()[0] in ("tmpfs", "ramfs")
+    return False
+
+
 def place() -> Path:
     """Where such folders are made: in TMPDIR, of one's own."""
     return Path(tempfile.gettempdir()) / f"deeprc-rows-{os.geteuid()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import threading
@@ -15,12 +16,13 @@ from agreeing import COMM, fails
 
 from deeprc.core.errors import DeepRCError, InputError
 from deeprc.core.files import StorageError
-from deeprc.frames import Frame, scan_parquet
+from deeprc.frames import Frame, scan_csv, scan_parquet
+from deeprc.frames.lazy import budget
 from deeprc.frames.lazy.deal import Deal, Size
 from deeprc.frames.lazy.piece import Piece
 from deeprc.frames.lazy.spilling import Spilling
 from deeprc.frames.lazy.step import Step
-from deeprc.frames.lazy.store import opened
+from deeprc.frames.lazy.store import RowStore, opened
 from deeprc.frames.place import place
 
 FOLDER = Path(sys.argv[1])
@@ -135,7 +137,54 @@ def check_groups_by_fewer_keys_than_those_of_a_join() -> None:
     assert found.rows() == 50_000 and (found.to_polars()["len"] == 6).all()
 
 
+def check_a_text_is_read_piece_by_piece() -> None:
+    """Nothing is lost where pieces meet, nor where a plan wants the first rows alone."""
+    if COMM.rank == 0:
+        many = pl.scan_parquet(FOLDER / "many.parquet").head(700_000)
+        many.sink_csv(FOLDER / "many.csv", line_terminator="\r\n")
+        many.head(300_000).with_columns(text=pl.lit('a "quoted", b')).sink_csv(FOLDER / "quoted.csv")
+    COMM.barrier()
+    plan, same = scan_csv(FOLDER / "many.csv", COMM), scan_parquet(FOLDER / "many.parquet", COMM).head(700_000)
+    for made in (
+        lambda rows: rows.sort("b"),
+        lambda rows: rows.filter(pl.col("a") == 7).select("key").sort("key"),
+        lambda rows: rows.head(9000).select("group", "a"),
+    ):
+        with Peak() as peak:
+            found = made(plan).collect(memory=BUDGET)
+        assert peak.mb < 48, peak.mb
+        assert pl.from_arrow(found.gather()).equals(pl.from_arrow(made(same).collect().gather()))
+    quoted = scan_csv(FOLDER / "quoted.csv", COMM).select(pl.len(), pl.col("text").min()).collect(memory=BUDGET)
+    assert pl.from_arrow(quoted.gather()).rows() == [(300_000, 'a "quoted", b')]
+
+
+def check_methods_of_a_frame_have_the_job_s_memory() -> None:
+    """Rows beside which no others have room: what is made of them goes by way of the disk, or is refused."""
+    rows = pl.select(key=pl.int_range(600_000), group=pl.int_range(600_000) % 100)
+    frame = Frame(rows[:: -1 if COMM.rank else 1], COMM)
+    sorted_, joined = frame.sort("key").gather(), frame.select("key").join(frame, on="key").rows()
+    before = budget._KNOWN.pop(COMM)
+    os.environ["DEEPRC_MEM_MB"] = "16"
+    try:
+        kept, written = RowStore.keep, []
+        RowStore.keep = lambda store, rows: written.append(rows.height) or kept(store, rows)
+        assert frame.sort("key").gather().equals(sorted_) and written
+        written.clear()
+        assert frame.select("key").join(frame, on="key").rows() == joined == 4 * 600_000 and written
+        assert frame.groupby("group").agg({"key": "sum"}).rows() == 100
+        with fails(
+            InputError, "groupby: all rows of a group are needed", "MiB held by a rank", "at most 8.0 MiB", "memory="
+        ):
+            frame.groupby("group").agg({"key": "median"})
+    finally:
+        RowStore.keep = kept
+        os.environ.pop("DEEPRC_MEM_MB")
+        budget._KNOWN[COMM] = before
+
+
 def main() -> None:
+    check_a_text_is_read_piece_by_piece()
+    check_methods_of_a_frame_have_the_job_s_memory()
     check_a_failure_of_one_rank()
     check_a_rank_without_rows()
     check_groups_by_fewer_keys_than_those_of_a_join()

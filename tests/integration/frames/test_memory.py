@@ -30,3 +30,4 @@ def test_a_disk_without_room_is_one_error_on_every_rank(mpirun, folder: Path, tm
     environment = ENVIRONMENT | {"TMPDIR": str(tmpfs("8m"))}
     done = mpirun(2, [HERE / "out_of_core.py", folder, "full"], timeout=120, env=environment)
     assert done.returncode == 0, done.stderr
+    assert done.stderr.count("is in memory itself (tmpfs)") == 1, done.stderr

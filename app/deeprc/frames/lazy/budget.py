@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
+import polars as pl
+
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy.store import LEAST, size_of
 
@@ -28,6 +30,14 @@ def budget(memory: int | str | None, comm: Communicator) -> int | None:
     if comm not in _KNOWN:
         _KNOWN[comm] = comm.allreduce(_share(comm), "min")
     return None if _KNOWN[comm] >= NO_LIMIT else max(_KNOWN[comm], LEAST)
+
+
+def crowded(comm: Communicator, *held: pl.DataFrame) -> int | None:
+    """The budget, where rows in memory are more than it on some rank, so that no others have room beside them."""
+    allowed = budget(None, comm)
+    if allowed is None:
+        return None
+    return allowed if comm.allreduce(sum(rows.estimated_size() for rows in held), "max") > allowed else None
 
 
 def _share(comm: Communicator) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from deeprc.core.errors import InputError, nearest
 from deeprc.frames.agreement import ARGUMENTS
@@ -24,6 +25,7 @@ from deeprc.frames.lazy.ranks import Ranks
 from deeprc.frames.remote.location import Remote, scan
 
 OPTIONS = ("separator", "quote_char", "null_values", "has_header", "schema_overrides", "infer_schema_length")
+AT_A_TIME = 2**20  # bytes of a text that has no room in memory
 LINE = 2**20  # bytes among which a line's end is looked for at a time
 Part = tuple[int, int, int]  # file, first byte, byte after the last one
 
@@ -56,23 +58,31 @@ class Text:
     def title(self) -> str:
         return f"SCAN {self.path}"
 
+    def size(self, columns: Sequence[str]) -> Size:
+        """Of the text."""
+        return Size(sum(np.subtract(self.ends, self.starts).tolist()) / self.line, self.line)
+
     def share(self, columns: Sequence[str], ranks: Ranks) -> tuple[pl.LazyFrame, Deal, Size]:
-        """This rank's rows, as text until they are asked for; where all of them are, and their size."""
-        size = Size(sum(np.subtract(self.ends, self.starts).tolist()) / self.line, self.line)
+        """This rank's rows, as text until they are asked for; where all of them are, and their size.
+
+        Where they have no room in memory, neither has the text: it is read piece by piece then, each time.
+        """
+        size = self.size(columns)
         deal = Deal(ONE if ranks.size == 1 else DEALT)
         if not ranks.real:
             return empty({name: self.schema[name] for name in columns}), deal, size
         with ranks.comm.together():
             mine = self._parts(ranks.comm.rank, ranks.size)
-            texts = {part: _read_file(_text, self.files[part[0]], part[1], part[2]) for part in mine}
+            read = self._pieces if ranks.spills(size) else self._whole
+            texts = {part: read(part) for part in mine}
             quote = str(self.options.get("quote_char", '"') or "").encode()
-            quoted = {part[0] for part, text in texts.items() if quote and quote in text}
+            quoted = {part[0] for part, text in texts.items() if quote and any(quote in piece for piece in text)}
         if ranks.size > 1:
             # A line's end between quotes ends no row: a file with quotes is read by one rank, from its beginning.
             unsure = set().union(*ranks.comm.allgather(quoted))
             with ranks.comm.together():
                 texts = self._without(texts, unsure, ranks)
-        scans = [self._scan(text) for _, text in sorted(texts.items()) if text]
+        scans = [self._scan(part, text) for part, text in sorted(texts.items())]
         return (pl.concat(scans) if scans else empty(self.schema)).select(columns), deal, size
 
     def _parts(self, rank: int, ranks: int) -> list[Part]:
@@ -87,21 +97,63 @@ class Text:
                 mine.append((file, low, high))
         return [part for part in mine if part[1] < part[2]]
 
-    def _without(self, texts: dict[Part, bytes], unsure: set[int], ranks: Ranks) -> dict[Part, bytes]:
+    def _whole(self, part: Part) -> list[bytes]:
+        return [_read_file(_text, self.files[part[0]], *part[1:])]
+
+    def _pieces(self, part: Part) -> LinesOfFile:
+        return LinesOfFile(self.files[part[0]], *part[1:])
+
+    def _without(self, texts: dict[Part, Read], unsure: set[int], ranks: Ranks) -> dict[Part, Read]:
         kept = {part: text for part, text in texts.items() if part[0] not in unsure}
         for file in unsure:
             # The first rank that has a part of it, so that rows keep their order.
             owner = next(rank for rank in range(ranks.size) if any(p[0] == file for p in self._parts(rank, ranks.size)))
             if owner == ranks.comm.rank:
                 part = (file, self.starts[file], self.ends[file])
-                kept[part] = _read_file(_text, self.files[file], *part[1:])
+                kept[part] = self._whole(part)  # where a piece of it may be cut, nobody knows
         return kept
 
-    def _scan(self, text: bytes) -> pl.LazyFrame:
+    def _scan(self, part: Part, text: Read) -> pl.LazyFrame:
         plain = {
             name: value for name, value in self.options.items() if name in ("separator", "quote_char", "null_values")
         }
-        return pl.scan_csv(io.BytesIO(text), has_header=False, schema=self.schema, **plain)
+        read = partial(pl.scan_csv, has_header=False, schema=self.schema, **plain)
+        if isinstance(text, list):
+            return read(io.BytesIO(text[0]))
+
+        def batches(
+            columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, _: int | None
+        ) -> Iterator[pl.DataFrame]:
+            left, wanted = rows, columns or self.schema.names()
+            needed = [] if predicate is None else predicate.meta.root_names()
+            for piece in text:
+                found = read(io.BytesIO(piece)).head(len(piece) if left is None else left)
+                rows_of = found.select(list(dict.fromkeys([*wanted, *needed]))).collect()
+                yield (rows_of if predicate is None else rows_of.filter(predicate)).select(wanted)
+                left = None if left is None else left - rows_of.height
+                if left is not None and left <= 0:
+                    return
+
+        return register_io_source(batches, schema=self.schema)
+
+
+@dataclass(frozen=True)
+class LinesOfFile:
+    """Lines from one byte of a file to another, read some at a time whenever they are asked for."""
+
+    file: Path | Remote
+    start: int
+    end: int
+
+    def __iter__(self) -> Iterator[bytes]:
+        at = self.start
+        while at < self.end:
+            stop = _line_end(self.file, min(at + AT_A_TIME, self.end), at, self.end)
+            yield _read_file(_text, self.file, at, stop)
+            at = stop
+
+
+Read = list[bytes] | LinesOfFile
 
 
 def text(path: str | Path, options: Mapping[str, Any], comm: Communicator) -> Text:

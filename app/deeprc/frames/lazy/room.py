@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from weakref import WeakSet
 
 from deeprc.core.files import StorageError, free_megabytes
 from deeprc.frames.communicator import Communicator
@@ -14,7 +16,9 @@ from deeprc.frames.lazy.ranks import Ranks
 from deeprc.frames.lazy.spilling import IN_MEMORY_PART, Spilling
 from deeprc.frames.lazy.step import amount
 from deeprc.frames.lazy.store import RowStore, opened
-from deeprc.frames.place import place
+from deeprc.frames.place import in_memory, place
+
+_SAID: WeakSet[Communicator] = WeakSet()
 
 
 @contextmanager
@@ -37,7 +41,20 @@ def carried_out(comm: Communicator, plan: Node, memory: int | str | None) -> Ite
         with comm.together():
             store = stack.enter_context(opened(place()))
         _check_room(total, allowed, comm, store)
+        _say_where(comm, store)
         yield Spilling(comm, allowed, store, total)
+
+
+def _say_where(comm: Communicator, store: RowStore) -> None:
+    """Say once that the place for rows is none, where it is in memory itself."""
+    if comm.allreduce(in_memory(store.folder), "max") and comm not in _SAID:
+        _SAID.add(comm)
+        if comm.rank == 0:
+            print(
+                f"warning: {store.folder.parent} is in memory itself (tmpfs): what rows take there, they take of the "
+                "memory that they have no room in; set TMPDIR to a disk of the node",
+                file=sys.stderr,
+            )
 
 
 def _read(root: Node) -> float:

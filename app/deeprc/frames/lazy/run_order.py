@@ -24,19 +24,21 @@ REPEATED = 0.5  # of the rows are left without repetitions, when nothing better 
 
 def sort(run: PlanRun, node: Sort) -> Piece:
     piece = run.piece(node.input)
-    if piece.deal.how not in (EVERYWHERE, ONE):
+    twice = run.ranks.spills(piece.size) and piece.held is None and piece.step.reads_files
+    if piece.deal.how not in (EVERYWHERE, ONE) and not twice:
         piece = run.ranks.hold(piece)
         if is_little(piece.size):
             piece = run.ranks.one(piece, "few rows to sort")
     if piece.deal.how == EVERYWHERE or (piece.deal.how == ONE and not run.ranks.spills(piece.size)):
         rows = node.made(piece.rows)
         return Piece(rows, piece.deal, piece.size, Step(node.title, [piece.step], piece.size))
-    piece = run.ranks.hold(piece)
+    if not twice:  # where the rows have no room, to read their keys twice is cheaper than to put the rows aside
+        piece = run.ranks.hold(piece)
     nulls = [_free(piece.schema.names(), f"null {name}") for name in node.by]
     marked = [pl.col(name).is_null().alias(null) for name, null in zip(node.by, nulls, strict=True)]
     last = [mark for mark, last in zip(marked, node.nulls_last, strict=True) if last]
-    rows = piece.held.with_columns(last)
-    held = replace(piece, rows=rows.lazy(), held=rows)
+    held = None if twice else piece.held.with_columns(last)
+    held = replace(piece, rows=piece.rows.with_columns(last) if held is None else held.lazy(), held=held)
     by, falling = [], []
     for name, null, falls, is_last in zip(node.by, nulls, node.descending, node.nulls_last, strict=True):
         by += [null, name] if is_last else [name]
@@ -45,6 +47,8 @@ def sort(run: PlanRun, node: Sort) -> Piece:
     if frame is None:
         frame = run.ranks.moved(held, lambda: sort_rows(held.held, by, falling, run.ranks.comm))
     frame = frame.select(node.columns)
+    if twice:
+        held = replace(held, size=run.ranks.measured(frame))
     step = Step(f"EXCHANGE in the order of {', '.join(node.by)}", [piece.step], held.size, run.ranks.sent(held, 1))
     return Piece(frame.lazy(), Deal(), held.size, Step(node.title, [step], held.size), True, frame)
 

@@ -14,6 +14,7 @@ import polars as pl
 from deeprc.core.errors import InputError
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, Deal, Size, hashed
+from deeprc.frames.lazy.ordering import NUMBER, numbers, order_by
 from deeprc.frames.lazy.piece import Parted, Piece
 from deeprc.frames.lazy.ranks import STREAMING, Ranks, collected
 from deeprc.frames.lazy.several import Join
@@ -22,16 +23,15 @@ from deeprc.frames.lazy.store import RowStore
 from deeprc.frames.partition import homes, range_homes, reorder, row_hash
 from deeprc.frames.remote.location import sentence
 from deeprc.frames.shuffle import shuffle
-from deeprc.frames.sort import cut
 
 IN_MEMORY_PART = 1 / 8  # of the budget: pieces up to here are held as they are
 ON_ONE = 1 / 2  # of the budget: so much may come to one rank
-BATCH = 1 / 32  # of the budget is computed, sent and received at a time
+BATCH = 1 / 8  # of the budget is computed, sent and received at a time
 LEAST_BATCH = 1000  # rows
-BUCKET = 1 / 16  # of the budget, at most, has a bucket
+BUCKET = 1 / 8  # of the budget, at most, has a bucket
 MOST_BUCKETS = 1024
 SAMPLED = 64  # rows for each bucket, by which a sort is cut
-NUMBER, OF_BUCKET = "row number of these rows", "bucket of these rows"
+OF_BUCKET = "bucket of these rows"
 
 Placed = Callable[[pl.DataFrame], tuple[np.ndarray, np.ndarray]]  # the rank, and the bucket there, of each row
 
@@ -134,32 +134,19 @@ class Spilling(Ranks):
         """The rows of all ranks in order, by way of buckets that are ranges; None where they have room."""
         if not self.spills(piece.size):
             return None
-        keys, falls = [*by, NUMBER], [*falling, False]
-        count = self.size * self.buckets
-        with self.comm.together():
-            height = piece.held.height
-            chosen = np.unique(
-                np.random.default_rng(height).integers(0, max(height, 1), min(height, SAMPLED * self.buckets))
-            )
-            sample = piece.held.select(by)[chosen.astype(np.uint32)].with_columns(
-                pl.Series(NUMBER, self._numbers(0, height)[chosen])
-            )
-        samples = self.comm.allgather(sample)
-        with self.comm.together():
-            every = pl.concat(samples).sort(keys, descending=falls)
-            at = (np.arange(1, count) * every.height // count).astype(np.uint32)
-            borders = every[at]
+        keys = replace(piece, rows=piece.rows.select(by), held=None if piece.held is None else piece.held.select(by))
+        batches = self._batches(keys, STREAMING)
+        rows = piece.size.rows / self.size if piece.held is None else piece.held.height
+        rate = min(SAMPLED * self.buckets / max(rows, 1), 1)
+        order = order_by(by, falling, batches, piece.schema, rate, self.size * self.buckets, self.comm)
 
         def placed(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-            order = rows.select(keys).with_row_index("at").sort(keys, descending=falls)
-            place = np.empty(rows.height, np.int64)
-            place[order["at"].to_numpy()] = cut(order.drop("at"), borders, keys, falls, count)
+            place = order.place(rows)
             return place // self.buckets, place % self.buckets
 
         found = self._dealt(piece, placed, ordered=True, restore=False)
-        sorted_ = [part.sort(keys, descending=falls).drop(NUMBER) for part in found.parts]
         with self.comm.together():
-            return self._kept((collected(part, "in-memory") for part in sorted_), piece.schema)
+            return self._kept((order.sorted(collected(part, "in-memory")) for part in found.parts), piece.schema)
 
     def _parted(self, piece: Piece, keys: Sequence[str]) -> Piece:
         found = self._dealt(
@@ -204,7 +191,9 @@ class Spilling(Ranks):
                 counts[self.comm.rank] = batch is not None
                 rows = empty if batch is None else batch if before is None else collected(before(batch.lazy()))
                 if ordered:
-                    rows = rows.with_columns(pl.Series(NUMBER, self._numbers(numbered, rows.height), pl.Int64))
+                    rows = rows.with_columns(
+                        pl.Series(NUMBER, numbers(numbered, rows.height, self.comm.rank), pl.Int64)
+                    )
                     numbered += rows.height
             if not counts.any():
                 break
@@ -233,25 +222,21 @@ class Spilling(Ranks):
             piece, rows=made, held=None, size=size_, ordered=False, parted=Parted(made, tuple(parts)), deal=Deal()
         )
 
-    def _numbers(self, first: int, count: int) -> np.ndarray:
-        """Numbers of rows of this rank: above those of the ranks before it."""
-        return np.arange(first, first + count, dtype=np.int64) + (self.comm.rank << 44)
-
     def _arranged(self, rows: pl.DataFrame, placed: Placed) -> tuple[pl.DataFrame, np.ndarray]:
         to, bucket = placed(rows)
         rows = rows.with_columns(pl.Series(OF_BUCKET, bucket, pl.Int64))
         to = to.astype(np.uint16 if self.size <= 2**16 else np.uint32)
-        return reorder(rows, to), np.bincount(to, minlength=self.size)
+        return reorder(rows.rechunk(), to), np.bincount(to, minlength=self.size)
 
     def _bucketed(self, frames: Sequence[pl.DataFrame]) -> tuple[pl.DataFrame, np.ndarray]:
         """The rows by their buckets, on the disk, and where each bucket begins."""
-        rows = pl.concat(frames)
+        rows = pl.concat(frames, rechunk=True)  # a gather from many chunks takes much longer
         bucket = rows[OF_BUCKET].to_numpy().astype(np.uint16)
         rows = self.store.keep(reorder(rows.drop(OF_BUCKET), bucket))
         return rows, np.append(0, np.cumsum(np.bincount(bucket, minlength=self.buckets))).astype(int)
 
     def _batches(self, piece: Piece, engine: str) -> Iterator[pl.DataFrame]:
-        most = max(int(self.budget * BATCH / max(piece.size.width, 1)), LEAST_BATCH)
+        most = self._most(piece.size)
         if piece.held is not None:
             yield from piece.held.iter_slices(most)
             return
@@ -263,6 +248,10 @@ class Spilling(Ranks):
                     raise sentence(error) from error
             else:
                 yield collected(rows, engine)
+
+    def _most(self, size: Size) -> int:
+        """Rows of a batch."""
+        return max(int(self.budget * BATCH / max(size.width, 1)), LEAST_BATCH)
 
     def _kept(self, batches: Iterable[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
         """All rows, on the disk where they are many."""

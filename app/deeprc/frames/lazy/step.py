@@ -33,6 +33,13 @@ class Step:
     sent: float | None = None
     number: int | None = field(default=None, repr=False)
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether the rows come from a scan, with nothing but steps of each rank alone: they can be read again."""
+        if self.sent is not None or len(self.inputs) > 1:
+            return False
+        return self.inputs[0].reads_files if self.inputs else self.title.startswith("SCAN ")
+
 
 def text(root: Step) -> str:
     """The steps, one a line, each above those whose results it takes; what is taken twice is listed once."""

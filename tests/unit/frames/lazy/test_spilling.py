@@ -59,7 +59,7 @@ def test_few_rows_come_to_one_rank_though_many_were_expected(folder: Path) -> No
 
 
 def test_rows_of_a_frame_go_into_as_many_files_as_their_size_demands() -> None:
-    rows = pl.DataFrame({"key": range(ROWS), "a": range(ROWS)})
+    rows = pl.DataFrame({"key": range(4 * ROWS), "a": range(4 * ROWS)})
     groups = Frame(rows, Communicator.world()).lazy().group_by("key").agg(SUM)
-    assert groups.collect(memory=LEAST).rows() == ROWS
-    assert "EXCHANGE by key, 4 files" in groups.explain(measured=True)  # of at most half a MiB
+    assert groups.collect(memory=LEAST).rows() == 4 * ROWS
+    assert "EXCHANGE by key, 8 files" in groups.explain(measured=True)  # of at most a MiB
