@@ -5,32 +5,70 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
+from pydantic import BaseModel, Field, ValidationError
 
 from deeprc.core.errors import InputError
-from deeprc.core.files import read_json
 from deeprc.learning import ledger
 
 FACTS = "ledger.json"
 SHOWN = 5  # samples that are named
 
 
+class LedgerFacts(BaseModel):
+    """What a ledger is held against: the samples as runs [begin, end) of rows, the steps, and what a step takes.
+
+    Attributes
+    ----------
+    shards
+        Where a batch is dealt evenly to them.
+    """
+
+    samples: Annotated[list[tuple[int, int]], Field(min_length=1)]
+    steps: Annotated[int, Field(ge=0)]
+    batch: Annotated[int, Field(gt=0)]
+    shards: Annotated[int, Field(gt=0)] | None = None
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The rows that are samples."""
+        return np.concatenate([np.arange(begin, end) for begin, end in self.samples])
+
+
 @dataclass(frozen=True)
 class AuditResult:
-    """What an audit found of one training: what is wrong in it, if anything is."""
+    """What an audit found of one training: what is wrong in it, if anything is.
+
+    Attributes
+    ----------
+    epochs, rest
+        The epochs that its steps went through to their end, and how many samples they took of the next one.
+    samples
+        Of an epoch.
+    """
 
     folder: Path
     steps: int
     epochs: int
+    rest: int
     samples: int
     faults: list[str]
 
     def __str__(self) -> str:
-        seen = f"{self.folder}: {self.steps:,} steps, {self.samples:,} samples, {self.epochs} epochs"
+        whole = f"{self.samples:,} samples, {self.epochs} epoch" + "s" * (self.epochs > 1)
+        if not self.epochs:
+            seen = f"{self.rest:,} of {self.samples:,} samples, no whole epoch and a part of one"
+            right = "none twice"
+        elif self.rest:
+            seen, right = f"{whole} and {self.rest:,} samples of the next", "every sample once per epoch, none twice"
+        else:
+            seen, right = whole, "every sample once per epoch"
+        seen = f"{self.folder}: {self.steps:,} steps, {seen}"
         if not self.faults:
-            return f"{seen}: every sample once per epoch"
+            return f"{seen}: {right}"
         return "\n".join([f"{seen}: NOT every sample once per epoch", *(f"  {fault}" for fault in self.faults)])
 
     def record(self) -> dict:
@@ -46,7 +84,7 @@ def find(run: Path) -> list[Path]:
     InputError
         Where there is none.
     """
-    folders = sorted(path.parent for path in run.rglob(ledger.NAME))
+    folders = sorted({path.parent for name in (ledger.NAME, FACTS) for path in run.rglob(name)})
     if not folders:
         raise InputError(
             "no training with a ledger",
@@ -61,40 +99,55 @@ def find(run: Path) -> list[Path]:
 def audit(folder: Path) -> AuditResult:
     """Look at the ledger of one training.
 
-    Beside it, `ledger.json` holds the facts that it is held against: `rows` (file with the rows that are samples),
-    `steps`, `batch` and, where a batch is dealt evenly to shards, `shards`.
+    Beside it, `ledger.json` holds what it is held against (`LedgerFacts`).
+
+    Raises
+    ------
+    InputError
+        Where one of the two files is missing or damaged.
     """
-    facts, table = read_json(folder / FACTS), ledger.read(folder / ledger.NAME)
-    samples = facts["samples"]
-    faults = [*_steps(table, facts), *_epochs(table, samples, facts)]
-    epochs = len(table["epoch"].unique())
-    return AuditResult(folder, facts["steps"], epochs, sum(end - begin for begin, end in samples), faults)
+    facts, table = _facts(folder / FACTS), ledger.read(folder / ledger.NAME)
+    known = facts.rows
+    faults = [*_steps(table, facts), *_epochs(table, known, facts)]
+    whole, rest = divmod(facts.steps * facts.batch, len(known))
+    return AuditResult(folder, facts.steps, whole, rest, len(known), faults)
 
 
-def _steps(table: pa.Table, facts: dict) -> Iterator[str]:
+def _facts(path: Path) -> LedgerFacts:
+    try:
+        facts = LedgerFacts.model_validate_json(path.read_bytes())
+        if not len(facts.rows):
+            raise ValueError("no samples")
+    except (OSError, ValueError) as error:  # pydantic's is a ValueError
+        first = error.errors()[0] if isinstance(error, ValidationError) else None
+        said = f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ") if first else error
+        raise ledger.damaged(path, said, expected="samples, steps and batch of the training") from error
+    return facts
+
+
+def _steps(table: pa.Table, facts: LedgerFacts) -> Iterator[str]:
     """Every step once, with a whole batch, dealt evenly to all shards."""
     steps, count = np.unique(table["step"].to_numpy(), return_counts=True)
-    expected = np.arange(1, facts["steps"] + 1)
+    expected = np.arange(1, facts.steps + 1)
     if missing := _few(np.setdiff1d(expected, steps)):
         yield f"steps without a sample: {missing}"
     if more := _few(np.setdiff1d(steps, expected)):
         yield f"steps that the training does not have: {more}"
-    if odd := _few(steps[count != facts["batch"]]):
-        yield f"steps whose batch is not of {facts['batch']} samples: {odd}"
-    if "shards" not in facts:
+    if odd := _few(steps[count != facts.batch]):
+        yield f"steps whose batch is not of {facts.batch} samples: {odd}"
+    if facts.shards is None:
         return
-    pairs = table["step"].to_numpy().astype(np.int64) * facts["shards"] + table["shard"].to_numpy()
+    pairs = table["step"].to_numpy().astype(np.int64) * facts.shards + table["shard"].to_numpy()
     sizes = np.unique(pairs, return_counts=True)[1]
-    least, most = facts["batch"] // facts["shards"], -(-facts["batch"] // facts["shards"])
-    if least and (len(sizes) != facts["steps"] * facts["shards"] or sizes.min() < least or sizes.max() > most):
+    least, most = facts.batch // facts.shards, -(-facts.batch // facts.shards)
+    if least and (len(sizes) != facts.steps * facts.shards or sizes.min() < least or sizes.max() > most):
         yield f"shards that did not get {least} or {most} samples of each step"
 
 
-def _epochs(table: pa.Table, spans: list[list[int]], facts: dict) -> Iterator[str]:
+def _epochs(table: pa.Table, known: np.ndarray, facts: LedgerFacts) -> Iterator[str]:
     """Every sample once in every epoch that ended, and none twice in the one that did not."""
-    known = np.concatenate([np.arange(begin, end) for begin, end in spans])
     epochs, rows = table["epoch"].to_numpy(), table["row"].to_numpy()
-    total = facts["steps"] * facts["batch"]
+    total = facts.steps * facts.batch
     for epoch in range(-(-total // len(known))):
         mine, used = np.unique(rows[epochs == epoch], return_counts=True)
         if twice := _few(mine[used > 1]):

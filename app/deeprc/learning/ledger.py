@@ -7,15 +7,18 @@ weights that they describe, in one commit, and a training that goes on from a ch
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from deeprc.core.errors import InputError
 from deeprc.core.files import atomic
 from deeprc.learning.peers import Peers
 
 NAME = "ledger.parquet"
+MAKE_ANEW = "take it from a copy; or remove the model's folder and start the workflow again, which trains it anew"
 SCHEMA = pa.schema([("epoch", pa.int32()), ("step", pa.int32()), ("shard", pa.int16()), ("row", pa.int64())])
 
 
@@ -70,5 +73,31 @@ class Ledger:
 
 
 def read(path: Path) -> pa.Table:
-    """The table of a ledger, whose columns are those of SCHEMA."""
-    return pq.read_table(path, schema=SCHEMA)
+    """The table of a ledger, whose columns are those of SCHEMA; see `read_columns`."""
+    return read_columns(path, SCHEMA)
+
+
+def read_columns(path: Path, schema: pa.Schema, **options: Any) -> pa.Table:
+    """The table in a Parquet file that a training has written, without a value that is missing.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing, damaged, or has other columns.
+    """
+    try:
+        table = pq.read_table(path, schema=schema, **options)
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(path, error) from error
+    empty = [name for name, column in zip(schema.names, table.columns, strict=True) if column.null_count]
+    if empty:  # so is a column that the file has not got
+        raise damaged(path, f"no value in some or all rows of {', '.join(empty)}")
+    return table
+
+
+def damaged(path: Path, said: object, *, expected: str | None = None) -> InputError:
+    """The error for a file beside a model that cannot be read."""
+    if not path.exists():
+        return InputError("this file is missing", where=path, expected=expected, fix=MAKE_ANEW)
+    found = f"{path.stat().st_size:,} bytes; {str(said).splitlines()[0]}"
+    return InputError("cannot read this file: it is damaged", where=path, found=found, expected=expected, fix=MAKE_ANEW)

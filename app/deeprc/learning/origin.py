@@ -153,7 +153,7 @@ def uses(folders: Iterable[Path], line: int, name: str | None = None) -> list[Us
         For a file that is none of the trainings', or where it is not said which of several is meant.
     """
     folders = list(folders)
-    read = {folder: [about["name"] for about in read_json(folder / FILES)] for folder in folders if known(folder)}
+    read = {folder: [file.name for file in _files(folder)] for folder in folders if known(folder)}
     if not read:
         raise InputError(
             "no ledger here leads to the lines of a file", where=folders[0], found=f"no {NAME} beside it",
@@ -175,10 +175,17 @@ def known(folder: Path) -> bool:
     return (folder / NAME).is_file() and (folder / FILES).is_file()
 
 
+def _files(folder: Path) -> list[SourceFile]:
+    try:
+        return [SourceFile(**about) for about in read_json(folder / FILES)]
+    except (OSError, ValueError, TypeError) as error:
+        raise ledger.damaged(folder / FILES, error, expected="the files that the data were read from") from error
+
+
 def _uses(folder: Path, line: int, name: str) -> Uses:
-    files = [SourceFile(**about) for about in read_json(folder / FILES)]
+    files = _files(folder)
     number = [file.name for file in files].index(name)
-    lines = pq.read_table(folder / NAME, schema=SCHEMA, filters=[("file", "=", number)])
+    lines = ledger.read_columns(folder / NAME, SCHEMA, filters=[("file", "=", number)])
     every = lines["line"].to_numpy()
     found = lines.filter(pa.array(every == line))
     notes = ledger.read(folder / ledger.NAME)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from deeprc.commands.audit import audit as command
 from deeprc.core.errors import InputError
-from deeprc.core.files import write_json
+from deeprc.core.files import read_json, write_json
 from deeprc.learning import tree
 from deeprc.learning.audit import FACTS, audit, find, spans
 from deeprc.learning.ledger import NAME, SCHEMA, Ledger, read
@@ -66,7 +66,65 @@ def test_every_sample_once_per_epoch(run):
     (folder,) = find(root)
     verdict = audit(folder)
     assert verdict.faults == []
-    assert str(verdict) == f"{folder}: 7 steps, 13 samples, 3 epochs: every sample once per epoch"
+    rest = "2 epochs and 2 samples of the next: every sample once per epoch, none twice"
+    assert str(verdict) == f"{folder}: 7 steps, 13 samples, {rest}"
+    assert verdict.record() == {
+        "folder": str(folder), "steps": 7, "epochs": 2, "rest": 2, "samples": 13, "faults": []
+    }  # fmt: skip
+
+
+def until(root, step) -> str:
+    """What the audit says where the training had ended with this step."""
+    (folder,) = find(root)
+    table = read(folder / NAME)
+    pq.write_table(table.filter(table["step"].to_numpy() <= step), folder / NAME)
+    write_json(folder / FACTS, read_json(folder / FACTS) | {"steps": step})
+    return str(audit(folder)).partition(": ")[2]
+
+
+def test_no_more_is_claimed_than_was_done(run):
+    """An epoch that is not finished has samples that were never used."""
+    assert until(run(), 3) == "3 steps, 12 of 13 samples, no whole epoch and a part of one: none twice"
+    rest = "1 epoch and 3 samples of the next: every sample once per epoch, none twice"
+    assert until(run(), 4) == f"4 steps, 13 samples, {rest}"
+
+
+def test_whole_epochs_alone(tmp_path):
+    sampler, ledger = Sampler(len(ROWS), 1), Ledger(tmp_path / "parts", Alone())
+    for step in (1, 2):
+        batch = sampler.take(len(ROWS))
+        ledger.note(batch.epoch, step, 0, ROWS[batch.samples])
+    ledger.close_part(), ledger.join(tmp_path / NAME)
+    write_json(tmp_path / FACTS, {"samples": spans(ROWS), "steps": 2, "batch": len(ROWS)})
+    assert str(audit(tmp_path)) == f"{tmp_path}: 2 steps, 13 samples, 2 epochs: every sample once per epoch"
+
+
+@pytest.mark.parametrize(
+    "name, damage, found",
+    [
+        (NAME, lambda path: path.write_bytes(path.read_bytes()[:100]), "100 bytes; "),
+        (NAME, lambda path: path.write_bytes(b""), "0 bytes; "),
+        (
+            NAME,
+            lambda path: pq.write_table(pa.table({"row": [1]}), path),
+            "no value in some or all rows of epoch, step",
+        ),
+        (NAME, lambda path: path.unlink(), "this file is missing"),
+        (FACTS, lambda path: path.write_text("{}"), "2 bytes; samples: Field required"),
+        (FACTS, lambda path: path.write_text('{"samples": [[1'), "Invalid JSON"),
+        (FACTS, lambda path: path.write_text("[]"), "2 bytes; "),
+        (FACTS, lambda path: path.write_text('{"samples": [[3, 3]], "steps": 1, "batch": 1}'), "no samples"),
+        (FACTS, lambda path: path.unlink(), "this file is missing"),
+    ],
+)
+def test_a_damaged_ledger_is_one_error_and_no_verdict(run, name, damage, found):
+    """Exit 1 would say that samples were not used, which nobody knows."""
+    (folder,) = find(run())
+    damage(folder / name)
+    with pytest.raises(InputError) as error:
+        audit(*find(folder))
+    assert error.value.where == folder / name and error.value.exit_code == 2
+    assert found in str(error.value) and "trains it anew" in str(error.value)
 
 
 def test_the_command_tells_by_its_exit_code(run):
