@@ -76,12 +76,14 @@ class Frame:
     def read_parquet(cls, path: str | Path, comm: Communicator, columns: Sequence[str] | None = None) -> Frame:
         """Read a Parquet file, the `*.parquet` of a folder, or the files that match a pattern.
 
-        Row groups are dealt to the ranks, in order. Each rank opens only its files, and reads only `columns`.
+        Row groups are dealt to the ranks, in order. Each rank opens only its files, and reads only `columns`. Columns of
+        several files are united by name, as those of a scan.
 
         Raises
         ------
         InputError
-            On every rank, when there is no such file, or one cannot be read or has other columns than the first.
+            On every rank, when there is no such file, or one cannot be read or has a column of a type that goes with no
+            other file's.
         """
         return cls(io.read_parquet(path, columns, comm), comm)
 

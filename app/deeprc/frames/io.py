@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 
 from deeprc.core.errors import InputError
 from deeprc.core.files import atomic, storage_error
-from deeprc.frames.agreement import ARGUMENTS, describe
+from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
+from deeprc.frames.lazy.drift import like, united
 from deeprc.frames.names import known, names, unique
 from deeprc.frames.remote.location import Remote, address
 from deeprc.frames.wire import from_table, spelled, to_table
@@ -29,32 +30,31 @@ HIVE = re.compile(r"[^=]+=.*")  # a folder `name=value`, which stands for a colu
 def read_parquet(path: str | Path, columns: Sequence[str] | None, comm: Communicator) -> pl.DataFrame:
     """This rank's share of Parquet files: whole row groups, in the order of the files' names."""
 
-    def pieces(file: Path) -> list[int]:
+    def look(file: Path) -> tuple[list[int], pa.Schema]:
         meta = pq.read_metadata(file)
-        return [meta.row_group(index).num_rows for index in range(meta.num_row_groups)]
+        counts = [meta.row_group(index).num_rows for index in range(meta.num_row_groups)]
+        return counts, meta.schema.to_arrow_schema()
 
-    def read(file: Path, groups: list[int]) -> pa.Table:
-        opened = pq.ParquetFile(file)
-        wanted = _columns(opened.schema_arrow, columns, file)
+    def read(file: Path, groups: list[int], wanted: list[str]) -> pa.Table:
         threads = pl.thread_pool_size() > 1
-        return opened.read_row_groups(groups, columns=wanted, use_threads=threads).select(wanted)
+        return pq.ParquetFile(file).read_row_groups(groups, columns=wanted, use_threads=threads).select(wanted)
 
-    return _read(path, columns, "*.parquet", pieces, read, comm)
+    return _read(path, columns, "*.parquet", look, read, comm)
 
 
 def read_arrow(path: str | Path, columns: Sequence[str] | None, comm: Communicator) -> pl.DataFrame:
     """This rank's share of Arrow IPC files: whole record batches, memory-mapped, in the order of the files' names."""
 
-    def pieces(file: Path) -> list[int]:
+    def look(file: Path) -> tuple[list[int], pa.Schema]:
         reader = pa.ipc.open_file(pa.memory_map(str(file)))
-        return [reader.get_batch(index).num_rows for index in range(reader.num_record_batches)]
+        return [reader.get_batch(index).num_rows for index in range(reader.num_record_batches)], reader.schema
 
-    def read(file: Path, batches: list[int]) -> pa.Table:
+    def read(file: Path, batches: list[int], wanted: list[str]) -> pa.Table:
         reader = pa.ipc.open_file(pa.memory_map(str(file)))
         table = pa.Table.from_batches([reader.get_batch(index) for index in batches], schema=reader.schema)
-        return table.select(_columns(reader.schema, columns, file))
+        return table.select(wanted)
 
-    return _read(path, columns, "*.arrow", pieces, read, comm)
+    return _read(path, columns, "*.arrow", look, read, comm)
 
 
 def write(df: pl.DataFrame, folder: str | Path, kind: str, comm: Communicator) -> None:
@@ -103,10 +103,19 @@ def _read(
     path: str | Path,
     columns: Sequence[str] | None,
     pattern: str,
-    pieces: Callable[[Path], list[int]],
-    read: Callable[[Path, list[int]], pa.Table],
+    look: Callable[[Path], tuple[list[int], pa.Schema]],
+    read: Callable[[Path, list[int], list[str]], pa.Table],
     comm: Communicator,
 ) -> pl.DataFrame:
+    """This rank's share of files; their columns are united as those of a scan (see `lazy.drift`)."""
+
+    def looked_at(file: Path) -> tuple[list[int], list[str], pl.Schema]:
+        counts, schema = look(file)
+        unique(schema.names, f"{file}")
+        # Of columns that nobody asks for the types may be such that Polars has not got them.
+        some = [name for name in schema.names if wanted is None or name in wanted]
+        return counts, schema.names, from_table(schema.empty_table().select(some)).schema
+
     call = f"read_{pattern.removeprefix('*.')}"
     with comm.together(call) as same:
         wanted = None if columns is None else names(columns, "columns")
@@ -114,23 +123,24 @@ def _read(
         files = _files(local_path(path), pattern) if comm.rank == 0 else []
     files = comm.bcast(files)
     with comm.together():
-        mine = {index: _read_file(pieces, files[index]) for index in range(comm.rank, len(files), comm.size)}
-    rows = {index: counts for share in comm.allgather(mine) for index, counts in share.items()}
-    dealt = [(file, group, count) for file in range(len(files)) for group, count in enumerate(rows[file])]
+        mine = {index: _read_file(looked_at, files[index]) for index in range(comm.rank, len(files), comm.size)}
+    heard = {index: told for share in comm.allgather(mine) for index, told in share.items()}
+    dealt = [(file, group, count) for file in range(len(files)) for group, count in enumerate(heard[file][0])]
     deal = share_of(dealt, comm.rank, comm.size)
     with comm.together():
-        frames = [from_table(_read_file(read, files[0], []))]  # the columns, also for a rank without rows
+        there = [heard[file][2] for file in range(len(files))]
+        known(wanted or (), dict.fromkeys(name for file in range(len(files)) for name in heard[file][1]), f"{path}")
+        schema = united(there, files)
+        schema = pl.Schema({name: schema[name] for name in wanted or schema})
+        frames = [pl.DataFrame(schema=schema)]
         for file in dict.fromkeys(file for file, _, _ in deal):
-            table = _read_file(read, files[file], [group for owner, group, _ in deal if owner == file])
-            frame = from_table(table)  # whether fields may be null makes no difference any more
-            if frame.schema != frames[0].schema:
-                raise InputError(
-                    "the columns differ from those of the first file",
-                    where=files[file],
-                    found=describe(frame.schema),
-                    expected=f"{describe(frames[0].schema)} ({files[0]})",
-                    fix="write the files alike, or read only the columns that they share, with columns=[…]",
-                )
+            has = [name for name in schema if name in there[file]]
+            groups = [group for owner, group, _ in deal if owner == file]
+            frame = from_table(_read_file(read, files[file], groups, has))
+            if frame.schema != schema:
+                rows = sum(count for owner, _, count in deal if owner == file)
+                frame = frame if has else pl.DataFrame({name: pl.repeat(None, rows, eager=True) for name in schema})
+                frame = like(frame.lazy(), frame.schema, schema).collect()
             frames.append(frame)
         return pl.concat(frames, rechunk=True)
 
@@ -235,10 +245,3 @@ def _read_file(read: Callable, file: Path | Remote, *arguments: object) -> objec
         return read(file, *arguments)
     except (pa.ArrowException, pl.exceptions.PolarsError, LookupError, ValueError, OSError) as error:
         raise InputError(f"cannot read this file: {error}", where=file) from error
-
-
-def _columns(schema: pa.Schema, columns: Sequence[str] | None, file: Path) -> list[str]:
-    """The columns to read from a file: those asked for, or all."""
-    unique(schema.names, f"{file}")
-    known(columns or (), schema.names, f"{file}")
-    return schema.names if columns is None else list(columns)

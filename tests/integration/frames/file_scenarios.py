@@ -13,7 +13,7 @@ from agreeing import COMM, fails, gathered, mine, scenarios_of
 
 from deeprc.core.errors import DeepRCError, InputError
 from deeprc.core.files import StorageError
-from deeprc.frames import Frame, scan_parquet
+from deeprc.frames import Frame, scan_arrow, scan_parquet
 
 FOLDER = Path(sys.argv[1])
 
@@ -111,6 +111,42 @@ def unreadable_files_fail_on_every_rank() -> None:
     COMM.barrier()
     with fails(DeepRCError, "1.parquet", "cannot read"):
         Frame.read_parquet(folder, COMM)
+
+
+def files_of_other_columns_are_united_as_by_a_scan() -> None:
+    folder = FOLDER / "drift"
+    tables = [
+        pl.DataFrame({"a": [1, 2], "b": [0.5, 1.5]}, {"a": pl.Int8, "b": pl.Float32}),
+        pl.DataFrame({"c": ["x"], "a": [70_000]}, {"c": pl.String, "a": pl.Int32}),
+        pl.DataFrame({"b": [2.5]}),
+    ]
+    if COMM.rank == 0:
+        folder.mkdir()
+        for number, table in enumerate(tables):
+            table.write_parquet(folder / f"{number}.parquet")
+            table.write_ipc(folder / f"{number}.arrow", compression="uncompressed")
+    COMM.barrier()
+    for eager, lazy in ((Frame.read_parquet, scan_parquet), (Frame.read_arrow, scan_arrow)):
+        expected = gathered(lazy(folder, COMM).collect())
+        assert expected.schema == pl.Schema({"a": pl.Int32, "b": pl.Float64, "c": pl.String})
+        assert gathered(eager(folder, COMM)).equals(expected) and expected["a"].to_list() == [1, 2, 70_000, None]
+        assert gathered(eager(folder, COMM, columns=["c", "a"])).equals(expected.select("c", "a"))
+    with fails(InputError, "'d'", "a, b, c"):
+        Frame.read_parquet(folder, COMM, columns=["d"])
+    if COMM.rank == 0:
+        pl.DataFrame({"a": ["text"]}).write_parquet(folder / "3.parquet")
+    COMM.barrier()
+    said = []
+    for read in (Frame.read_parquet, scan_parquet):
+        try:
+            read(folder, COMM)
+        except InputError as error:
+            said.append(str(error))
+    assert len(said) == 2 and said[0] == said[1], said
+    assert (
+        "3.parquet: column 'a' has another type than in the files before, and none holds the values of both" in said[0]
+    )
+    assert gathered(Frame.read_parquet(folder, COMM, columns=["c"])).height == 5
 
 
 def damaged_files_among_good_ones_fail_a_scan_on_every_rank() -> None:
