@@ -76,8 +76,8 @@ class Frame:
     def read_parquet(cls, path: str | Path, comm: Communicator, columns: Sequence[str] | None = None) -> Frame:
         """Read a Parquet file, the `*.parquet` of a folder, or the files that match a pattern.
 
-        Row groups are dealt to the ranks, in order. Each rank opens only its files, and reads only `columns`. Columns of
-        several files are united by name, as those of a scan.
+        Row groups are dealt to the ranks, in order. Each rank opens only its files, and reads only `columns`; those of
+        several files are united by name, as by a scan.
 
         Raises
         ------
