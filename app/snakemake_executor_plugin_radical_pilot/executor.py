@@ -16,7 +16,7 @@ from deeprc.core.errors import DeepRCError
 from deeprc.core.files import tail
 from deeprc.core.masking import Masker, given
 from deeprc.pilot import detached
-from snakemake_executor_plugin_radical_pilot import detach, internals, nested
+from snakemake_executor_plugin_radical_pilot import detach, internals, nested, picking
 from snakemake_executor_plugin_radical_pilot.counting import JobCount
 from snakemake_executor_plugin_radical_pilot.fleet import Fleet
 from snakemake_executor_plugin_radical_pilot.progress import Progress
@@ -50,6 +50,7 @@ class Executor(RemoteExecutor):
         writer = Writer(self.workflow, folder, tuple(declared), self.format_job_exec, mask)
         internals.hold_limits(self.workflow)
         internals.keep_out()
+        picking.pick_quickly()
         internals.mask_messages(mask)
         internals.hush(self.workflow, self._local_failed)
         # What is wrong with the site or a request is reported here, before any job runs, even a local one.
@@ -87,6 +88,7 @@ class Executor(RemoteExecutor):
 
     def run_jobs(self, jobs: list) -> None:
         """Submit the jobs that are ready, all in one message to the pilot."""
+        picking.lift_rate(self.workflow)
         with self._run.lock:
             try:
                 self._fleet.submit(jobs)

@@ -44,6 +44,8 @@ try:
     from snakemake.logging import logger
     from snakemake.resources import Resource, Resources
     from snakemake.ruleinfo import RuleInfo
+    from snakemake.scheduling.greedy import Scheduler as GreedyScheduler
+    from snakemake.scheduling.milp import Scheduler as IlpScheduler
     from snakemake.settings.enums import Quietness
     from snakemake.settings.types import DeploymentMethod
     from snakemake.shell import MAX_ARG_LEN, shell
@@ -54,8 +56,8 @@ except ImportError as error:
     raise SystemExit(f"error: {_unfit(str(error))}") from None
 
 __all__ = [
-    "MAX_ARG_LEN", "BenchmarkRecord", "DeploymentMethod", "RuleInfo", "load_configfile", "parse_target_jobs_cli_args",
-    "shell", "write_benchmark_records",
+    "MAX_ARG_LEN", "BenchmarkRecord", "DeploymentMethod", "GreedyScheduler", "IlpScheduler", "RuleInfo",
+    "load_configfile", "parse_target_jobs_cli_args", "shell", "write_benchmark_records",
 ]  # fmt: skip
 
 # What is used of each class or object, here and in `direct`.
@@ -73,7 +75,10 @@ USED = {
     "snakemake.resources:Resources": "DEFAULTS",
     "snakemake.rules:Rule": "ruleinfo run_func shellcmd expand_resources script notebook wrapper cwl benchmark"
     " workflow norun is_template_engine group",
-    "snakemake.scheduling.job_scheduler:JobScheduler": "_user_kill",
+    "snakemake.scheduling.greedy:Scheduler": "select_jobs job_reward",
+    "snakemake.scheduling.job_scheduler:JobRateLimiter": "max_jobs timespan",
+    "snakemake.scheduling.job_scheduler:JobScheduler": "_user_kill job_rate_limiter resources _open_jobs",
+    "snakemake.scheduling.milp:Scheduler": "select_jobs",
     "snakemake.shell:shell": "_check_executable _get_process_prefix _process_suffix get_executable",
     "snakemake.workflow:Workflow": "scheduler persistence global_resources resource_scopes async_run workdir_init"
     " dryrun _localrules",

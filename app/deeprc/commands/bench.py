@@ -84,6 +84,27 @@ def bench_pilot(
     show(pilot.run(tasks), as_json)
 
 
+@app.command("many")
+def bench_many(
+    jobs: Annotated[list[int] | None, typer.Option(min=1, help="in a workflow; may be given again")] = None,
+    option: Annotated[list[str] | None, typer.Option(help="a word more for Snakemake; may be given again")] = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """Short jobs per second of workflows that have many, and what Snakemake's own process takes for each.
+
+    16,000 jobs take two minutes on two idle cores.
+
+    Example: `deeprc bench many --jobs 1000 --jobs 4000 --json`
+
+    Example: `deeprc bench many --jobs 4000 --option=--scheduler --option=greedy`
+    """
+    from deeprc.bench import many
+
+    figures = kept(many.run(jobs or [1000], option or [], progress), output)
+    show(figures if as_json else {**figures, "runs": {str(row["jobs"]): row for row in figures["runs"]}}, as_json)
+
+
 @app.command("gangs")
 def bench_gangs(
     jobs: Annotated[int, typer.Option(min=1, help="jobs by gangs")] = 500,
