@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import sys
 from collections import Counter
@@ -77,26 +78,45 @@ def table(rows: Sequence[PilotRow], unknown: int = 0) -> str:
 
 
 def tell(settings: Any, workflow: Any, dag: Any) -> None:
-    """Say it, where a batch system would be asked for nodes and there is anything to do."""
+    """Say it, where a batch system would be asked for nodes and there is anything to do.
+
+    What a run from here would be refused for is said instead; where that is only an image (which is kept on the
+    cluster, and not where `-n` is given), the pilots are shown all the same.
+    """
     try:
         if not load_site(settings.site).batch:
             return
-        jobs = internals.jobs_to_run(dag)
-        if not jobs:
-            return
-        run = WorkflowRun(workflow, dag, RunFolder(Path(settings.folder)), str, _Silent(len), None, settings=settings)
-        with internals.unbounded(workflow, jobs, sys.argv):
-            there = kinds(run, None, itertools.count(1), dry=True)
-            routes, where, unknown = Routes(there), {id(kind): Counter() for kind in there}, 0
-            for job in jobs:
-                try:
-                    where[id(routes.kind(job))][direct.rule_name(job)] += 1
-                except WorkflowError:
-                    unknown += 1
-    except DeepRCError as error:
-        internals.tell(f"note: a run would be refused: {error}")
+    except DeepRCError:  # a run says so
         return
-    internals.tell(table([_row(kind, where[id(kind)]) for kind in there if where[id(kind)]], unknown))
+    jobs = internals.jobs_to_run(dag)
+    if not jobs:
+        return
+    without = copy.copy(settings)
+    without.image = "none"
+    with internals.unbounded(workflow, jobs, sys.argv):
+        try:
+            internals.tell(_foretold(settings, workflow, dag, jobs))
+            return
+        except DeepRCError as error:
+            refused = error
+        try:
+            shown = _foretold(without, workflow, dag, jobs)
+        except DeepRCError:
+            internals.tell(f"note: a run would be refused: {refused}")
+        else:
+            internals.tell(f"note: pilots as without images, since {refused.problem}\n{shown}")
+
+
+def _foretold(settings: Any, workflow: Any, dag: Any, jobs: list) -> str:
+    run = WorkflowRun(workflow, dag, RunFolder(Path(settings.folder)), str, _Silent(len), None, settings=settings)
+    there = kinds(run, None, itertools.count(1), dry=True)
+    routes, where, unknown = Routes(there), {id(kind): Counter() for kind in there}, 0
+    for job in jobs:
+        try:
+            where[id(routes.kind(job))][direct.rule_name(job)] += 1
+        except WorkflowError:
+            unknown += 1
+    return table([_row(kind, where[id(kind)]) for kind in there if where[id(kind)]], unknown)
 
 
 class _Silent(Progress):
