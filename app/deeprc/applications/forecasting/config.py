@@ -12,6 +12,7 @@ from deeprc.applications.forecasting.step import TimeStep
 from deeprc.applications.forecasting.zoo import USUAL, ZOO, check_options, entry
 from deeprc.core.errors import ConfigError
 from deeprc.core.settings import Settings
+from deeprc.learning.backends import DEVICE
 from deeprc.learning.config import Optimisation, Reproducible, TorchTraining
 from deeprc.learning.synchronisation import Synchronisation
 
@@ -171,6 +172,16 @@ class ForecastingConfig(DataConfig):
     """Threads of `train` and `predict`."""
     training: TorchTraining = TorchTraining()
     """How the models are trained: ranks, reproducibility, synchronisation, checkpoints."""
+
+    @field_validator("training")
+    @classmethod
+    def _ranks_compute_on_processors(cls, value: TorchTraining) -> TorchTraining:
+        if value.backend in DEVICE:
+            raise ValueError(
+                f"backend {value.backend}: it is for accelerators, and models are trained on processors here: auto, "
+                "gloo, mpi or mpi4py"
+            )
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -99,6 +99,8 @@ def test_data_options_do_not_hold_what_only_training_needs():
             },
             "synchronisation fsdp cannot train FEDformer, JointTimesNet: torch cannot deal out their weights",
         ),
+        ({"training": {"ranks": 2, "backend": "nccl"}}, "backend nccl: it is for accelerators, and models are trained"),
+        ({"training": {"ranks": 2, "backend": "xccl"}}, "processors here: auto, gloo, mpi or mpi4py"),
         ({"training": {"backend": "ncl"}}, "my.yaml: key 'training.backend'"),
         ({"horizon": 0}, "my.yaml: key 'horizon'"),
         ({"step": "1M"}, "my.yaml: key 'step': '1M' is no step: write it as 15m, 1h"),
