@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from deeprc.core.errors import InputError, unknown
+from deeprc.frames import cylon
 from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy.budget import crowded
@@ -188,6 +189,11 @@ def groupby(
     with comm.together("agg") as same:
         planned = plan(df, names(by, "groupby"), spec)
         same[ARGUMENTS] = f"groupby({list(planned.by)}).agg: {', '.join(a.name for a in planned.wanted)}"
+    done = cylon.groupby(planned.rows, planned.keys, [(a.column, a.function) for a in planned.wanted], comm)
+    if done is not None:
+        kinds = [*planned.types, *(a.dtype for a in planned.wanted)]
+        cast = [series.cast(kind).alias(f"{n}") for n, (series, kind) in enumerate(zip(done, kinds, strict=True))]
+        return renamed(pl.DataFrame(cast), [*planned.by, *(a.name for a in planned.wanted)])
     if planned.whole and (allowed := crowded(comm, df)):
         raise InputError(
             "groupby: all rows of a group are needed at once, and other rows have no room beside those here",

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from deeprc.core.errors import InputError, unknown
+from deeprc.frames import cylon
 from deeprc.frames.codes import Range, bits, encodable, encode, ranges, union
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.names import known, renamed, unique
@@ -34,6 +35,8 @@ def join(
     This rank's rows, and whether all rows of a key are on the same rank.
     """
     columns = result_columns(left, right, on, how, suffix)
+    if (done := cylon.join(left, right, on, how, columns, comm)) is not None:
+        return done, False
     keys = {name: f"k{index}" for index, name in enumerate(on)}
     left = renamed(left, [keys.get(name, f"l{index}") for index, name in enumerate(left.columns)])
     right = renamed(right, [keys.get(name, f"r{index}") for index, name in enumerate(right.columns)])

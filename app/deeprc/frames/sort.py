@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from deeprc.frames import cylon
 from deeprc.frames.codes import Range, argsort, bits, decode, encodable, encode, ranges, union
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.names import renamed
@@ -22,6 +23,8 @@ def sort(df: pl.DataFrame, by: Sequence[str], descending: Sequence[bool], comm: 
     Numbers, times and truth values take the fast way by codes (see `codes`), when those of all columns fit into
     64 bits; other keys are sorted and compared by Polars.
     """
+    if (done := cylon.sort(df, by, descending, comm)) is not None:
+        return done
     columns = df.columns
     df = renamed(df, [str(number) for number in range(df.width)])
     keys = [(str(columns.index(name)), falling) for name, falling in zip(by, descending, strict=True)]
