@@ -5,18 +5,13 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import traceback
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from deeprc.core.ending import abort
 from deeprc.core.errors import DeepRCError
 from deeprc.frames import topology
-from deeprc.frames.agreement import CALL, Account, verdict
+from deeprc.frames.agreeing import Agreeing
 from deeprc.frames.alone import OneRank
 from deeprc.frames.ending import watch
 from deeprc.frames.topology import Topology
@@ -36,7 +31,7 @@ def _pickled_safely(value: Any) -> Any:
     return value.rechunk() if whole else value
 
 
-class Communicator:
+class Communicator(Agreeing):
     """A group of MPI ranks.
 
     Parameters
@@ -51,6 +46,7 @@ class Communicator:
         self.rank: int = comm.Get_rank()
         self.size: int = comm.Get_size()
         self.topology: Topology | None = topology.find(comm) if self.size > 1 else None
+        super().__init__()
 
     @classmethod
     @functools.cache
@@ -171,76 +167,6 @@ class Communicator:
             ]
             for request in requests:
                 request.Wait()
-
-    @contextmanager
-    def together(self, call: str | None = None, counts: np.ndarray | None = None) -> Iterator[dict[str, str]]:
-        """Make a failure of the body on one rank the same failure of every rank, instead of an endless wait for it.
-
-        The body itself must not communicate. It costs one reduction of three numbers where nothing is wrong.
-
-        Parameters
-        ----------
-        call
-            The method that all ranks must be in.
-        counts
-            Whole numbers (ranks × n); the body fills in its rank's row. Afterwards those of all ranks stand there.
-
-        Yields
-        ------
-        A dictionary to which the body may add what else has to be the same, by its name in `agreement`.
-
-        Raises
-        ------
-        DeepRCError
-            When a rank failed (the class is that of its own error, if that is one of ours), or does something else. An
-            error that is the same on all ranks is passed on as it is.
-        """
-        same = {} if call is None else {CALL: call}
-        failure: BaseException | None = None
-        try:
-            yield same
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:
-            failure = error
-            if not isinstance(error, Exception | SystemExit):  # a panic of Polars, which no program expects
-                failure = DeepRCError(str(error) or repr(error))
-                failure.__cause__ = error
-        if self.size == 1:
-            if failure is not None:
-                raise failure
-            return
-        check = zlib.crc32("\n".join(f"{what} {text}" for what, text in same.items()).encode(errors="replace"))
-        if counts is None:
-            mine, most = np.array([failure is not None, check, -check], np.int64), np.empty(3, np.int64)
-            self.comm.Allreduce(mine, most, op=self._operation("max"))
-            fine = not most[0] and most[1] == -most[2]
-        else:
-            told = np.empty((self.size, 2 + counts.shape[1]), np.int64)
-            self.comm.Allgather(np.array([failure is not None, check, *counts[self.rank]], np.int64), told)
-            counts[:] = told[:, 2:]
-            fine = not told[:, 0].any() and (told[:, 1] == check).all()
-        if fine:
-            return
-        accounts = self.allgather(Account.of(failure, same))
-        if failure is not None and all(account == accounts[0] for account in accounts):
-            raise failure
-        raise verdict(accounts) from failure
-
-    @contextmanager
-    def all_or_none(self) -> Iterator[None]:
-        """End all ranks when this one fails in the body: amid an exchange the others can no longer be told."""
-        try:
-            yield
-        except BaseException:
-            if self.size > 1:
-                print(
-                    f"rank {self.rank} of {self.size} failed amid an exchange:\n{traceback.format_exc()}",
-                    file=sys.stderr,
-                    flush=True,
-                )
-                abort(1)
-            raise
 
     @staticmethod
     def _operation(name: str) -> Any:

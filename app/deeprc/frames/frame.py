@@ -18,10 +18,12 @@ from deeprc.frames.communicator import Communicator
 from deeprc.frames.groupby import Spec, groupby
 from deeprc.frames.lazy.budget import crowded
 from deeprc.frames.lazy.frame import LazyFrame
-from deeprc.frames.names import Names, known, names, unique
+from deeprc.frames.names import Names, flags, known, names, unique
 from deeprc.frames.shuffle import shuffle
 from deeprc.frames.sort import sort
 from deeprc.frames.wire import from_table, to_table
+
+Everything = Callable[[], pl.DataFrame]
 
 
 class Frame:
@@ -51,15 +53,26 @@ class Frame:
             same[COLUMNS] = describe(local.schema)
         self.local, self.comm = local, comm
         self._together: frozenset[str] | None = None
+        self._everything: Everything | None = None
 
     def _new(self, local: pl.DataFrame, together: Iterable[str] | None = None) -> Frame:
         """A frame of rows that are known to be alike on all ranks: no need to compare their columns again.
 
         Rows that are equal in all columns of `together` are known to be on the same rank: see `groupby`.
         """
-        frame = object.__new__(Frame)
-        frame.local, frame.comm = local, self.comm
-        frame._together = None if together is None else frozenset(together)
+        return Frame._alike(local, self.comm, None if together is None else frozenset(together))
+
+    @classmethod
+    def _alike(
+        cls,
+        local: pl.DataFrame,
+        comm: Communicator,
+        together: frozenset[str] | None = None,
+        everything: Everything | None = None,
+    ) -> Frame:
+        """The same of any ranks; `everything` makes a frame of all ranks' rows, where these are few and in reach."""
+        frame = object.__new__(cls)
+        frame.local, frame.comm, frame._together, frame._everything = local, comm, together, everything
         return frame
 
     @classmethod
@@ -139,21 +152,7 @@ class Frame:
         with self.comm.together("sort") as same:
             by = names(by, "sort")
             known(by, self.columns)
-            truth = (bool, np.bool_)
-            falling = [descending] * len(by) if isinstance(descending, truth) else descending
-            if not isinstance(falling, Sequence | np.ndarray) or not all(isinstance(fall, truth) for fall in falling):
-                raise InputError(
-                    "sort: descending is no truth value, nor a list of them",
-                    found=repr(descending),
-                    expected="one truth value for all columns, or one for each",
-                )
-            falling = [bool(fall) for fall in falling]
-            if len(falling) != len(by):
-                raise InputError(
-                    "sort: descending has another length than by",
-                    found=f"{len(falling)} for {len(by)} columns",
-                    expected="one truth value for all columns, or one for each",
-                )
+            falling = flags(descending, len(by), "sort: descending")
             same[ARGUMENTS] = f"sort({by}, descending={falling})"
         if allowed := crowded(self.comm, self.local):
             return self.lazy().sort(by, descending=falling).collect(memory=allowed)
@@ -201,8 +200,7 @@ class Frame:
         with self.comm.together("repartition"):
             mine = self.local.height
         start, total = self.comm.exscan(mine), self.comm.allreduce(mine)
-        # Rank r holds the rows from total * r / ranks on.
-        borders = np.arange(self.comm.size + 1) * total // self.comm.size
+        borders = np.arange(self.comm.size + 1) * total // self.comm.size  # rank r has the rows from total r / ranks on
         counts = np.diff(np.clip(borders - start, 0, mine))
         return self._new(shuffle(lambda: (self.local, counts), self.comm))
 
@@ -224,16 +222,18 @@ class Frame:
                     raise InputError("halo: a number of rows is wanted", found=repr(count), expected="0 or more")
             before, after = min(before, 2**62), min(after, 2**62)  # Polars counts in 64 bits
             mine = self.local.tail(before), self.local.head(after)
-        borders = self.comm.allgather(mine)
-        earlier = [tail for tail, _ in borders[: self.comm.rank]]
-        later = [head for _, head in borders[self.comm.rank + 1 :]]
-        empty = self.local.clear()
-        return pl.concat([empty, *earlier]).tail(before), pl.concat([empty, *later]).head(after)
+        borders, empty = self.comm.allgather(mine), self.local.clear()
+        earlier = pl.concat([empty, *(tail for tail, _ in borders[: self.comm.rank])])
+        later = pl.concat([empty, *(head for _, head in borders[self.comm.rank + 1 :])])
+        return earlier.tail(before), later.head(after)
 
     def gather(self) -> pa.Table:
         """All rows, on every rank: for small frames."""
+        near = self._everything
         with self.comm.together("gather"):
-            table = self.to_arrow()
+            table = to_table(self.local if near is None else near())
+        if near is not None:
+            return table
         tables = self.comm.allgather(table)
         with self.comm.together():
             return pa.concat_tables(tables, promote_options="permissive")

@@ -17,7 +17,7 @@ from deeprc.frames.lazy.step import amount
 from deeprc.frames.names import Names, known, names, renamed, unique
 from deeprc.frames.partition import hashed
 from deeprc.frames.reduce import Reduction, expression, reduce_groups, wide
-from deeprc.frames.shuffle import exchange, pack
+from deeprc.frames.shuffle import exchange, pack, places
 from deeprc.frames.variance import partial_sums, variances
 from deeprc.frames.wire import spelled
 
@@ -201,10 +201,11 @@ def groupby(
             expected=f"at most {amount(allowed)}",
             fix="lazy().group_by(…).agg(…).collect(memory=…) goes by way of the disk; or give the ranks more memory",
         )
-    with comm.together() as same:
+    stays = comm.size == 1 or (together is not None and together <= set(planned.by))
+    told = None if stays else places(comm)
+    with comm.together(counts=told) as same:
         rows = planned.rows if planned.whole else _reduced(planned, planned.rows, planned.reductions)
-        stays = comm.size == 1 or (together is not None and together <= set(planned.by))
-        load = None if stays else pack(*hashed(rows, planned.keys, comm), same, comm)
+        load = None if stays else pack(*hashed(rows, planned.keys, comm), same, comm, told)
     arrived = (lambda: rows) if load is None else exchange(load, comm)
     spread = list(dict.fromkeys(a.column for a in planned.wanted if a.spread))
     with comm.together():
@@ -235,9 +236,10 @@ def _whole_groups(plan: GroupPlan, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _with_variance(plan: GroupPlan, result: pl.DataFrame, column: str, comm: Communicator, stays: bool) -> pl.DataFrame:
     keys = list(plan.keys)
-    with comm.together() as same:
+    told = None if stays else places(comm)
+    with comm.together(counts=told) as same:
         partial = partial_sums(plan.rows.select(*keys, column), keys, column)
-        load = None if stays else pack(*hashed(partial, keys, comm), same, comm)
+        load = None if stays else pack(*hashed(partial, keys, comm), same, comm, told)
     arrived = (lambda: partial) if load is None else exchange(load, comm)
     with comm.together():
         return result.join(variances(arrived(), keys, f"{column}_variance"), on=keys, how="left", nulls_equal=True)

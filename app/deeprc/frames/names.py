@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import polars as pl
 
 from deeprc.core.errors import InputError, nearest
@@ -69,3 +70,21 @@ def renamed(df: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     df = df.clone()
     df.columns = list(columns)
     return df
+
+
+def flags(given: bool | Sequence[bool], count: int, what: str) -> list[bool]:
+    """A truth value for each of so many columns, of one for all or of a list of them.
+
+    Raises
+    ------
+    InputError
+        For anything else.
+    """
+    truth, expected = (bool, np.bool_), "one truth value for all columns, or one for each"
+    each = [given] * count if isinstance(given, truth) else given
+    if not isinstance(each, Sequence | np.ndarray) or not all(isinstance(one, truth) for one in each):
+        raise InputError(f"{what} is no truth value, nor a list of them", found=repr(given), expected=expected)
+    if len(each) != count:
+        found = f"{len(each)} for {count} columns"
+        raise InputError(f"{what} has another length than by", found=found, expected=expected)
+    return [bool(one) for one in each]

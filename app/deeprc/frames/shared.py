@@ -7,7 +7,7 @@ sends all that goes to another node in one message, and puts what comes from the
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -16,10 +16,13 @@ import polars as pl
 import pyarrow as pa
 
 from deeprc.frames import communicator
+from deeprc.frames.communicator import Communicator
 from deeprc.frames.topology import SHARED, Topology, mapped, segment
 from deeprc.frames.wire import from_arrays, to_arrays
 
 SIZES, ROWS = 1, 2  # tags of messages
+
+Arrival = Callable[[], pl.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class Parts:
     own: pl.DataFrame
     schema: pa.Schema
 
+    @property
+    def place(self) -> np.ndarray:
+        """Where others find it: the segment among this process's open files, and `ends`."""
+        return np.append(self.file.fileno(), self.ends)
+
 
 def order(topology: Topology) -> list[int]:
     """All ranks, node by node: what goes to a node lies side by side."""
@@ -52,19 +60,33 @@ def order(topology: Topology) -> list[int]:
 def write(df: pl.DataFrame, counts: np.ndarray, rank: int, topology: Topology) -> Parts:
     """Write rows, ordered by their destinations, into a segment; a local step."""
     starts = np.cumsum(counts) - counts
+    away = [None if to == rank or not counts[to] else df.slice(starts[to], counts[to]) for to in order(topology)]
+    parts = _written(df, away, df.slice(starts[rank], counts[rank]))
+    topology.traffic.shared += int(parts.ends[-1] - parts.ends[0])
+    return parts
+
+
+def put(df: pl.DataFrame) -> Parts:
+    """Write all rows into a segment, as one part for whoever wants it; a local step."""
+    return _written(df, [df if df.height else None], df)
+
+
+def _written(df: pl.DataFrame, parts: Iterable[pl.DataFrame | None], own: pl.DataFrame) -> Parts:
     file, ends = segment(), []
     none = to_arrays(df.clear())
-    schema = pa.schema([(str(number), array.type) for number, array in enumerate(none)])
+    schema = schema_of(none)
     with pa.OSFile(f"/proc/self/fd/{file.fileno()}", "wb") as sink, pa.ipc.new_stream(sink, schema) as stream:
         stream.write_batch(pa.record_batch(none, schema=schema))  # the schema goes with the first batch
         ends.append(sink.tell())
-        for to in order(topology):
-            if to != rank and counts[to]:
-                part = df.slice(starts[to], counts[to])
+        for part in parts:
+            if part is not None:
                 stream.write_batch(pa.record_batch(to_arrays(part), schema=schema))
             ends.append(sink.tell())
-    topology.traffic.shared += ends[-1] - ends[0]
-    return Parts(file, np.array(ends, np.int64), df.slice(starts[rank], counts[rank]), schema)
+    return Parts(file, np.array(ends, np.int64), own, schema)
+
+
+def schema_of(arrays: Sequence[pa.Array]) -> pa.Schema:
+    return pa.schema([(str(number), array.type) for number, array in enumerate(arrays)])
 
 
 @dataclass(frozen=True)
@@ -80,31 +102,42 @@ class Stretch:
         return from_arrays(pa.ipc.read_record_batch(message, schema).columns, columns)
 
 
-def exchange(parts: Parts, columns: pl.Schema, comm: Any, topology: Topology) -> Callable[[], pl.DataFrame]:
+def exchange(parts: Parts, told: np.ndarray | None, columns: pl.Schema, comm: Communicator) -> Arrival:
     """Let the others have what all ranks have written.
+
+    Parameters
+    ----------
+    told
+        What `Parts.place` gives on each rank, where all know it already: they are on one node then.
 
     Returns
     -------
-    What makes a frame of the rows for this rank, in the order of the ranks that they came from: a local step.
+    What makes a frame of the rows for this rank, in the order of the ranks that they came from: a local step, to be
+    done before the next agreement.
     """
-    local = topology.local
-    told = np.empty((local.size, 1 + len(parts.ends)), np.int64)
-    local.Allgather(np.append(parts.file.fileno(), parts.ends), told)
-    views = [mapped(topology.path(rank, int(fd))) for rank, fd in enumerate(told[:, 0])]
-    ends = told[:, 1:]
-    at = order(topology).index(comm.rank)
-    places = {
-        rank: Stretch(views[i], *ends[i, at : at + 2].tolist()) for i, rank in enumerate(topology.nodes[topology.here])
-    }
+    topology = comm.topology
+    comm.keep_open(parts.file)
+    if told is None:
+        told = np.empty((topology.local.size, 1 + len(parts.ends)), np.int64)
+        topology.local.Allgather(parts.place, told)
+    at, ends = order(topology).index(comm.rank), told[:, 1:]
+
+    def here(views: Sequence[pa.Buffer]) -> dict[int, Stretch]:
+        ranks = topology.nodes[topology.here]
+        return {rank: Stretch(views[i], *ends[i, at : at + 2].tolist()) for i, rank in enumerate(ranks)}
+
+    def views() -> list[pa.Buffer]:
+        return [mapped(topology.path(rank, int(fd))) for rank, fd in enumerate(told[:, 0])]
+
+    places: dict[int, Stretch] = {}
     if topology.way != SHARED:
-        places |= _across(views, ends, comm, topology)
-    local.Barrier()  # until all have it mapped: then the segment needs no place among the open files
-    parts.file.close()
+        seen = views()
+        places = here(seen) | _across(seen, ends, comm, topology)
 
     def arrived() -> pl.DataFrame:
         pieces = [
             parts.own if rank == comm.rank else place.read(parts.schema, columns)
-            for rank, place in sorted(places.items())
+            for rank, place in sorted((places or here(views())).items())
             if rank == comm.rank or place.stop > place.start
         ]
         return pl.concat(pieces)
@@ -112,8 +145,41 @@ def exchange(parts: Parts, columns: pl.Schema, comm: Any, topology: Topology) ->
     return arrived
 
 
-def _across(views: Sequence[pa.Buffer], ends: np.ndarray, comm: Any, topology: Topology) -> dict[int, Stretch]:
+def all_of(parts: Parts | None, told: np.ndarray, columns: pl.Schema, comm: Communicator) -> Arrival:
+    """What makes a frame of all rows that ranks of this node have `put`, in the order of the ranks: a local step, which
+    may fail on one rank.
+
+    Parameters
+    ----------
+    told
+        What `Parts.place` gives on each rank; zeros for one that has put nothing.
+    """
+    own = {} if parts is None else {comm.rank: parts.own}
+    places: dict[int, Stretch] = {}
+    failure: Exception | None = None
+    try:
+        for rank, (fd, start, stop) in enumerate(told.tolist()):
+            if stop > start and rank != comm.rank:
+                places[rank] = Stretch(mapped(comm.topology.path(rank, fd)), start, stop)
+    except Exception as error:
+        failure = error  # for whoever asks for the rows
+
+    def arrived() -> pl.DataFrame:
+        if failure is not None:
+            raise failure
+        none = pl.DataFrame(schema=columns)
+        schema = schema_of(to_arrays(none))
+        read = {rank: place.read(schema, columns) for rank, place in places.items()} | own
+        return pl.concat([rows for _, rows in sorted(read.items())]) if read else none
+
+    return arrived
+
+
+def _across(
+    views: Sequence[pa.Buffer], ends: np.ndarray, world: Communicator, topology: Topology
+) -> dict[int, Stretch]:
     """Where the rows lie that came from other nodes, by the rank that they came from."""
+    comm = world.comm
     here, nodes, local = topology.here, topology.nodes, topology.local
     mine = [node for node in range(len(nodes)) if node != here and topology.partner(here, node) == comm.rank]
     begins = np.cumsum([0, *map(len, nodes)])
@@ -148,8 +214,7 @@ def _across(views: Sequence[pa.Buffer], ends: np.ndarray, comm: Any, topology: T
             for index, source in enumerate(nodes[node]):
                 stop = int(stops[index * local.size + me])
                 places[source] = Stretch(view, stop - int(sizes[node][index, me]), stop)
-    local.Barrier()
-    file.close()
+    world.keep_open(file)
     return places
 
 

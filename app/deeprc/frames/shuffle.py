@@ -34,6 +34,8 @@ class Load:
         Their columns, and these as they travel by MPI; none in a world of one.
     parts
         What has been written to the node's memory, where ranks can read it there.
+    told
+        Of each rank (a row) where its parts are, as `shared.Parts.place` gives it, where all ranks are on one node.
     """
 
     df: pl.DataFrame
@@ -41,9 +43,15 @@ class Load:
     arrays: Sequence[pa.Array] = ()
     parcels: Sequence[Parcel] = ()
     parts: shared.Parts | None = None
+    told: np.ndarray | None = None
 
 
-def shuffle(arrange: Callable[[], tuple[pl.DataFrame, np.ndarray]], comm: Communicator) -> pl.DataFrame:
+def shuffle(
+    arrange: Callable[[], tuple[pl.DataFrame, np.ndarray]],
+    comm: Communicator,
+    counted: np.ndarray | None = None,
+    otherwise: Callable[[], pl.DataFrame] | None = None,
+) -> pl.DataFrame:
     """Send rows to the ranks: the first `counts[0]` rows to rank 0, the next `counts[1]` to rank 1, …
 
     Parameters
@@ -51,6 +59,12 @@ def shuffle(arrange: Callable[[], tuple[pl.DataFrame, np.ndarray]], comm: Commun
     arrange
         Gives this rank's rows, ordered by destination, and `counts`: the rows per destination (length: the number of
         ranks). A failure of it on one rank is one of every rank.
+    counted
+        Whole numbers (ranks × n) of which `arrange` fills in this rank's row; afterwards those of all ranks
+        stand there.
+    otherwise
+        Makes a frame without rows: a failure in reading what came is told in the next agreement then (see
+        `Communicator.later`), which saves one here.
 
     Returns
     -------
@@ -61,20 +75,40 @@ def shuffle(arrange: Callable[[], tuple[pl.DataFrame, np.ndarray]], comm: Commun
     SchemaError
         On every rank, when the ranks' columns differ.
     """
-    with comm.together() as same:
-        load = pack(*arrange(), same, comm)
+    told = places(comm)
+    both = counted if told is None else told if counted is None else np.hstack([told, counted])
+    with comm.together(counts=both) as same:
+        load = pack(*arrange(), same, comm, told)
+        if both is not None and both is not counted:
+            both[comm.rank] = [*told[comm.rank], *(() if counted is None else counted[comm.rank])]
+    if both is not None and both is not counted:
+        told[:] = both[:, : told.shape[1]]
+        if counted is not None:
+            counted[:] = both[:, told.shape[1] :]
     arrived = exchange(load, comm)
+    if otherwise is not None:
+        return comm.later(arrived, otherwise)
     with comm.together():
         return arrived()
 
 
-def pack(df: pl.DataFrame, counts: np.ndarray, same: dict[str, str], comm: Communicator) -> Load:
-    """Make rows ready to travel; a local step, within `Communicator.together`, which gave `same`."""
+def places(comm: Communicator) -> np.ndarray | None:
+    """Where ranks of one node tell each other what they have written (see `Load.told`); None on several nodes."""
+    return np.zeros((comm.size, 2 + comm.size), np.int64) if comm.shared else None
+
+
+def pack(
+    df: pl.DataFrame, counts: np.ndarray, same: dict[str, str], comm: Communicator, told: np.ndarray | None
+) -> Load:
+    """Make rows ready to travel; a local step, within `Communicator.together`, which gave `same` and has `told`."""
     if comm.topology is None:
         return Load(df, counts)
     same[COLUMNS] = describe(df.schema)
     if comm.topology.way != DIRECT:
-        return Load(df, counts, parts=shared.write(df, counts, comm.rank, comm.topology))
+        parts = shared.write(df, counts, comm.rank, comm.topology)
+        if told is not None:
+            told[comm.rank] = parts.place
+        return Load(df, counts, parts=parts, told=told)
     arrays = to_arrays(df)
     return Load(df, counts, arrays, [a if travels_plain(a.type) else _messages(a, counts) for a in arrays])
 
@@ -84,13 +118,13 @@ def exchange(load: Load, comm: Communicator) -> Callable[[], pl.DataFrame]:
 
     Returns
     -------
-    What makes a frame of the rows that came: another local step, which may fail on one rank.
+    What makes a frame of the rows that came: another local step, which may fail on one rank; before the next agreement.
     """
     if comm.topology is None:
         return lambda: load.df
     if load.parts is not None:
         with comm.all_or_none():
-            return shared.exchange(load.parts, load.df.schema, comm.comm, comm.topology)
+            return shared.exchange(load.parts, load.told, load.df.schema, comm)
     with comm.all_or_none():
         incoming, with_nulls = _announce(load.arrays, load.counts, comm)
         largest = WIDEST * max(load.df.height, int(incoming.sum()))

@@ -127,6 +127,30 @@ def a_local_step_that_fails_on_one_rank_fails_on_every_rank() -> None:
     assert frame.rows() == 90  # all ranks are still at the same point
 
 
+def a_step_of_a_plan_that_fails_on_one_rank_fails_on_every_rank() -> None:
+    """Also where a rank cannot read what came, which it tells in the next agreement: no result comes before that."""
+    table = pl.DataFrame({"key": range(90), "part": [1, 2, 3] * 30, "value": 1.5})
+    plan = mine(table).lazy()
+    total, median = pl.col("value").sum(), pl.col("value").median()
+    few = plan.filter(pl.col("key") < 9).join(plan, on="key")
+    by_key, of_all, sort = plan.group_by("part").agg(total), plan.select(total), plan.sort("value", "key")
+    whole_groups, scaled = plan.group_by("part").agg(median), plan.with_columns(pl.col("value") / total)
+    steps = {
+        ("lazy.ranks", "collected"): [by_key, of_all, sort, few, whole_groups, scaled],
+        ("shared", "mapped"): [whole_groups, of_all, few, scaled],
+        ("shared", "from_arrays"): [whole_groups, of_all, few, scaled],
+        ("shared", "to_arrays"): [by_key, of_all, few, whole_groups, scaled],
+        ("partition", "row_hash"): [whole_groups],
+    }
+    for (module, function), plans in steps.items():
+        for number, each in enumerate(plans):
+            with broken(module, function), fails(DeepRCError, "rank 1 of 3 failed", function):
+                each.collect()
+            assert each.collect().rows() > 0, (function, number)
+    with broken("frame", "to_table"), fails(DeepRCError, "rank 1 of 3 failed"):
+        of_all.collect().gather()
+
+
 def different_arguments_are_refused_on_every_rank() -> None:
     frame = mine(pl.DataFrame({"a": range(9), "b": range(9)}))
     odd = COMM.rank == 1

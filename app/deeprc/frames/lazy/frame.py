@@ -18,10 +18,10 @@ from deeprc.frames.lazy.groups import LazyGroupBy
 from deeprc.frames.lazy.held import HeldRows
 from deeprc.frames.lazy.joins import joined
 from deeprc.frames.lazy.nodes import Local, Node, Project, Slice, Source, Unique, Whole
+from deeprc.frames.lazy.outline import Outline
 from deeprc.frames.lazy.parted import write_parted
 from deeprc.frames.lazy.prune import pruned
 from deeprc.frames.lazy.push import pushed
-from deeprc.frames.lazy.ranks import Outline
 from deeprc.frames.lazy.room import carried_out
 from deeprc.frames.lazy.run import PlanRun
 from deeprc.frames.lazy.sorts import Flags, ordered
@@ -250,8 +250,7 @@ class LazyFrame(Forms):
         with carried_out(self.comm, plan, memory) as ranks:
             piece = ranks.hold(ranks.spread(PlanRun(plan, ranks).result()))
         self._last = piece.step
-        local = piece.held
-        return Frame(local if local.columns == self.columns else local.select(self.columns), self.comm)
+        return Frame._alike(piece.held.select(self.columns), self.comm, None, piece.only(self.columns))
 
     def sink_parquet(
         self,

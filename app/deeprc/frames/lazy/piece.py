@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -28,6 +28,22 @@ class Parted:
 
 
 @dataclass(frozen=True)
+class InReach:
+    """Few rows, which every rank of the node can read where each of them has written its own.
+
+    Parameters
+    ----------
+    held
+        This rank's: what was made of these since is not in reach.
+    everything
+        Makes a frame of those of all ranks, in the order of the ranks.
+    """
+
+    held: pl.DataFrame
+    everything: Callable[[], pl.DataFrame]
+
+
+@dataclass(frozen=True)
 class Piece:
     """A rank's share of a step's result.
 
@@ -47,6 +63,10 @@ class Piece:
         The rows, once they are computed.
     parted
         The rows in parts that have room in memory one after the other, where all have not (see `spilling`).
+    counted
+        Whether all ranks know of the rows that are held; else each has computed its own, and no other knows yet.
+    in_reach
+        The rows of all ranks, where they are few.
     """
 
     rows: pl.LazyFrame
@@ -56,6 +76,18 @@ class Piece:
     ordered: bool = True
     held: pl.DataFrame | None = None
     parted: Parted | None = None
+    counted: bool = True
+    in_reach: InReach | None = None
+
+    @property
+    def everything(self) -> Callable[[], pl.DataFrame] | None:
+        """Makes a frame of the rows of all ranks; None where they are not in reach."""
+        return self.in_reach.everything if self.in_reach is not None and self.in_reach.held is self.held else None
+
+    def only(self, columns: Sequence[str]) -> Callable[[], pl.DataFrame] | None:
+        """The same with some columns."""
+        everything = self.everything
+        return None if everything is None else lambda: everything().select(columns)
 
     @property
     def parts(self) -> tuple[pl.LazyFrame, ...]:

@@ -1,4 +1,4 @@
-"""Rows on their way: what a plan's step does on all ranks together; and the same without any rows, to be told of it."""
+"""Rows on their way: what a plan's step does on all ranks together; `outline` does the same without any rows."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 import polars as pl
 
 from deeprc.core.errors import InputError
-from deeprc.frames import skew
+from deeprc.frames import shared, skew
+from deeprc.frames.agreement import COLUMNS, describe
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, ONE, Deal, Size, hashed, is_little
 from deeprc.frames.lazy.empty import empty
-from deeprc.frames.lazy.piece import Piece
+from deeprc.frames.lazy.piece import InReach, Piece
 from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.step import Step, amount
 from deeprc.frames.partition import hashed as hashed_rows
@@ -23,6 +24,8 @@ from deeprc.frames.partition import homes, range_homes
 from deeprc.frames.partition import ranged as ranged_rows
 from deeprc.frames.remote.location import sentence
 from deeprc.frames.shuffle import shuffle
+
+Arranged = tuple[pl.DataFrame, np.ndarray]
 
 GATHER_BYTES = 4 * 2**30  # more rows than these are not brought to one rank
 STREAMING, IN_MEMORY = "streaming", "in-memory"
@@ -53,17 +56,48 @@ class Ranks:
         return None
 
     def hold(self, piece: Piece, engine: str = STREAMING) -> Piece:
-        """The rows, computed; from now on their size is known."""
-        if piece.held is not None:
-            return piece
-        counts = np.zeros((self.size, 2), np.int64)
-        with self.comm.together(counts=counts):
-            held = collected(piece.rows, engine)
-            counts[self.comm.rank] = held.height, held.estimated_size()
-        rows, total = (counts[self.comm.rank] if piece.deal.how == EVERYWHERE else counts.sum(axis=0)).tolist()
+        """The rows, computed; from now on their size is known, and where they are few all of them are in reach."""
+        return self.hold_all([piece], engine)[0]
+
+    def hold_all(self, pieces: Sequence[Piece], engine: str = STREAMING) -> list[Piece]:
+        """The same of several, in one agreement."""
+        open_ = [piece for piece in pieces if piece.held is None or not piece.counted]
+        counts, put = np.zeros((self.size, len(open_), 5), np.int64), {}
+        held: list[pl.DataFrame] = []
+        if open_:
+            with self.comm.together(counts=(flat := counts.reshape(self.size, -1))) as same:
+                for number, piece in enumerate(open_):
+                    held.append(collected(piece.rows, engine) if piece.held is None else piece.held)
+                    mine = counts[self.comm.rank, number]
+                    mine[:2] = held[-1].height, held[-1].estimated_size()
+                    if self.comm.shared and mine[0] and piece.deal.how != EVERYWHERE and is_little(Size(1, mine[1])):
+                        put[number] = shared.put(held[-1])
+                        self.comm.keep_open(put[number].file)
+                        mine[2:] = put[number].place
+                same[COLUMNS] = "; ".join(describe(each.schema) for each in held)
+            counts = flat.reshape(counts.shape)
+        known = {
+            id(piece): self._counted(piece, held[number], counts[:, number], put.get(number))
+            for number, piece in enumerate(open_)
+        }
+        return [known.get(id(piece), piece) for piece in pieces]
+
+    def _counted(self, piece: Piece, held: pl.DataFrame, counts: np.ndarray, put: shared.Parts | None) -> Piece:
+        everywhere = piece.deal.how == EVERYWHERE
+        rows, total = (counts[self.comm.rank] if everywhere else counts.sum(axis=0))[:2].tolist()
         size = piece.size.counted(rows, total)
         piece.step.size = size
-        return replace(piece, rows=held.lazy(), held=held, size=size)
+        reach = None
+        if self.comm.shared and not everywhere and is_little(size):
+            reach = InReach(held, shared.all_of(put, counts[:, 2:], held.schema, self.comm))
+        return replace(piece, rows=held.lazy(), held=held, size=size, counted=True, in_reach=reach)
+
+    def computed(self, piece: Piece, schema: pl.Schema, engine: str = STREAMING) -> Piece:
+        """The rows, computed without a word to the others: a failure is told in the next agreement."""
+        if piece.held is not None:
+            return piece
+        held = self.comm.later(lambda: collected(piece.rows, engine), lambda: pl.DataFrame(schema=schema))
+        return replace(piece, rows=held.lazy(), held=held, counted=self.size == 1)
 
     def measured(self, held: pl.DataFrame) -> Size:
         """Of the rows of all ranks."""
@@ -89,9 +123,8 @@ class Ranks:
         ordered
             Whether it matters to what comes next in which order the rows of a key are.
         """
-        piece = self.hold(piece)
         to = hashed_rows if borders is None else partial(ranged_rows, borders=borders)
-        frame = self.moved(piece, lambda: shuffle(lambda: to(piece.held, keys, self.comm), self.comm))
+        piece, frame = self._dealt_out(piece, lambda held: to(held, keys, self.comm))
         ranges = "" if borders is None else "the range of "
         step = Step(f"EXCHANGE by {ranges}{', '.join(keys)} ({why})", [piece.step], piece.size, self.sent(piece, 1))
         return Piece(frame.lazy(), hashed(keys, borders), piece.size, step, False, frame)
@@ -108,7 +141,7 @@ class Ranks:
         """
         if self.size == 1:
             return None
-        left, right = self.hold(left), self.hold(right)
+        left, right = self.hold_all([left, right])
         if left.size.rows + right.size.rows < skew.MANY:
             return None
         stays = at_right is None or (at_left is not None and left.size.bytes >= right.size.bytes)
@@ -140,7 +173,7 @@ class Ranks:
         if piece.deal.how == EVERYWHERE:
             return piece
         piece = self.hold(piece)
-        frame = self.moved(piece, lambda: self._copied(piece.held))
+        frame = self.moved(piece, lambda: self._copied(piece))
         step = Step(f"EXCHANGE to every rank ({why})", [piece.step], piece.size, self.sent(piece, self.size))
         return Piece(frame.lazy(), Deal(EVERYWHERE), piece.size, step, piece.ordered, frame)
 
@@ -153,11 +186,10 @@ class Ranks:
         piece = self.hold(piece)
         if piece.size.bytes > GATHER_BYTES and not small and self.real:
             raise too_large(piece, why)
-        counts = np.zeros(self.size, np.int64)
         if is_little(piece.size):
-            frame = self.moved(piece, lambda: self._gathered(piece.held))
+            frame = self.moved(piece, lambda: self._gathered(piece))
         else:
-            frame = self.moved(piece, lambda: shuffle(lambda: (piece.held, _at(counts, piece.held.height)), self.comm))
+            _, frame = self._dealt_out(piece, lambda held: (held, _at(np.zeros(self.size, np.int64), held.height)))
         step = Step(f"EXCHANGE to rank 0 ({why})", [piece.step], piece.size, self.sent(piece, 1))
         return Piece(frame.lazy(), Deal(ONE), piece.size, step, piece.ordered, frame)
 
@@ -185,40 +217,43 @@ class Ranks:
     def total(self, count: int) -> int:
         return int(self.comm.allreduce(count))
 
-    def _copied(self, held: pl.DataFrame) -> pl.DataFrame:
+    def _dealt_out(self, piece: Piece, arranged: Callable[[pl.DataFrame], Arranged]) -> tuple[Piece, pl.DataFrame]:
+        """The rows, and those that come to this rank when all ranks send theirs; one agreement for both."""
+        if self.size == 1 or not self.real or (piece.held is not None and piece.counted):
+            piece = self.hold(piece)
+            none = piece.held.clear
+            return piece, self.moved(piece, lambda: shuffle(lambda: arranged(piece.held), self.comm, None, none))
+        counts, known = np.zeros((self.size, 2), np.int64), []
+
+        def arrange() -> Arranged:
+            held = collected(piece.rows) if piece.held is None else piece.held
+            known.append(held)
+            counts[self.comm.rank] = held.height, held.estimated_size()
+            return arranged(held)
+
+        frame = shuffle(arrange, self.comm, counts, lambda: known[0].clear())
+        size = piece.size.counted(*counts.sum(axis=0).tolist())
+        piece.step.size = size
+        return replace(piece, rows=known[0].lazy(), held=known[0], size=size, counted=True), frame
+
+    def _copied(self, piece: Piece) -> pl.DataFrame:
+        held = piece.held
+        if piece.everything is not None:
+            return self.comm.later(piece.everything, held.clear)
         with self.comm.together():
             packed = _packed(held)
         everything = self.comm.allgather(packed)
-        with self.comm.together():
-            return _unpacked(everything)
+        return self.comm.later(lambda: _unpacked(everything), held.clear)
 
-    def _gathered(self, held: pl.DataFrame) -> pl.DataFrame:
-        with self.comm.together():
-            packed = _packed(held)
-        everything = self.comm.gather(packed)
-        with self.comm.together():
-            return held.clear() if everything is None else _unpacked(everything)
-
-
-class Outline(Ranks):
-    """The same steps without any rows: only their sizes, estimated."""
-
-    real = False
-
-    def hold(self, piece: Piece, engine: str = STREAMING) -> Piece:
-        return piece if piece.held is not None else replace(piece, held=pl.DataFrame(schema=piece.schema))
-
-    def moved(self, piece: Piece, exchange: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-        return piece.held
-
-    def split(self, left: Piece, right: Piece, node: Join, *at: list[int] | None) -> tuple[Piece, Piece] | None:
-        return None
-
-    def before(self, count: int) -> int:
-        return 0
-
-    def total(self, count: int) -> int:
-        return count
+    def _gathered(self, piece: Piece) -> pl.DataFrame:
+        """All rows on rank 0; every rank takes part in the next agreement, which tells whether it could read them."""
+        held, everything = piece.held, piece.everything
+        if everything is None:
+            with self.comm.together():
+                packed = _packed(held)
+            streams = self.comm.gather(packed)
+            everything = partial(_unpacked, streams)
+        return self.comm.later(held.clear if self.comm.rank else everything, held.clear)
 
 
 def collected(rows: pl.LazyFrame, engine: str = STREAMING) -> pl.DataFrame:

@@ -30,6 +30,17 @@ def carried_out(comm: Communicator, plan: Node, memory: int | str | None) -> Ite
     StorageError
         On every rank, before anything is read, when a node has no room for the rows.
     """
+    try:
+        with _with_room(comm, plan, memory) as ranks:
+            yield ranks
+            comm.settle()
+    except BaseException:
+        comm.forget()
+        raise
+
+
+@contextmanager
+def _with_room(comm: Communicator, plan: Node, memory: int | str | None) -> Iterator[Ranks]:
     allowed = budget(memory, comm)
     total = _read(plan)
     if memory is not None:

@@ -183,7 +183,9 @@ class PlanRun:
         def of_groups(rows: pl.LazyFrame) -> pl.LazyFrame:
             return node.made(rows.drop(keys) if made else rows)
 
-        result = self._stepped(node.title, together, of_groups, Deal(), size, engine)
+        result = self._stepped(node.title, together, of_groups, Deal(), size)
+        if engine is not None:
+            result = self.ranks.computed(result, node.schema, engine)
         names = [key.name for key in node.keys]
         return replace(result, deal=hashed(names))
 
@@ -201,7 +203,7 @@ class PlanRun:
         return run_order.restored(self, made, node.columns) if restore else made
 
     def _values(self, node: Values) -> Piece:
-        row = self.ranks.hold(self.ranks.everywhere(self.piece(node.row), "values for all"))
+        row = self.ranks.computed(self.ranks.everywhere(self.piece(node.row), "values for all"), node.row.schema)
         piece = self.piece(node.input)
         # As literals they keep the order of the rows, and can become part of what is read.
         values = [pl.lit(row.held[name]).first().alias(name) for name in row.held.columns]
@@ -224,7 +226,8 @@ class PlanRun:
             alone = deal.how == ONE and self.ranks.comm.rank and not isinstance(node, Filter | Project)
             return rows.clear() if alone else rows
 
-        return self._stepped(node.title, piece, made, deal, size, engine)
+        stepped = self._stepped(node.title, piece, made, deal, size)
+        return stepped if engine is None else self.ranks.computed(stepped, node.schema, engine)
 
     def _stepped(
         self,

@@ -11,7 +11,7 @@ import polars as pl
 from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, ONE, Deal, Size, is_little, spreads
 from deeprc.frames.lazy.footers import RANGED
 from deeprc.frames.lazy.nodes import Node, is_cheap
-from deeprc.frames.lazy.piece import Parted, Piece
+from deeprc.frames.lazy.piece import InReach, Parted, Piece
 from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.step import Step
 
@@ -68,12 +68,18 @@ def _asked(run: PlanRun, node: Join, left: Piece, right: Piece) -> tuple[Piece, 
     left = ranks.hold(left)
     if left.size.rows > min(ASKED * right.size.rows, FEW_KEYS):
         return left, right
-    rows = left.held.lazy().select(node.left_on).unique()
-    keys = Piece(rows, Deal(), left.size, Step("different keys", [left.step], left.size))
-    keys = ranks.everywhere(keys, "keys that the right side is asked for")
+    keys = ranks.everywhere(_different(left, node.left_on), "keys that the right side is asked for")
     there = right.rows.join(keys.rows, left_on=node.right_on, right_on=node.left_on, how="semi")
     step = Step("SEMI JOIN with these keys", [right.step, keys.step], right.size)
     return left, replace(right, rows=there, size=replace(right.size, rows=keys.size.rows, measured=False), step=step)
+
+
+def _different(side: Piece, keys: Sequence[str]) -> Piece:
+    """The different keys of a side that is held; as much in reach as its rows are."""
+    rows, step = side.held.select(keys).unique(), Step("different keys", [side.step], side.size)
+    every = side.only(keys)
+    reach = None if every is None else InReach(rows, lambda: every().unique())
+    return Piece(rows.lazy(), Deal(), side.size, step, held=rows, counted=reach is not None, in_reach=reach)
 
 
 def _matching(node: Join, left: Piece, right: Piece) -> tuple[Piece, Piece]:

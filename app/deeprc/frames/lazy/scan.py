@@ -194,10 +194,12 @@ def files(path: str | Path, kind: str, comm: Communicator) -> Files:
         On every rank, when there is no such file, one cannot be read or has other columns than the first, or a column
         stands both in the files and in the names of folders.
     """
-    with comm.together(f"scan_{kind}") as same:
+
+    def looked_at(same: dict[str, str]) -> tuple[Listing, tuple[Sign, ...]] | None:
         same[ARGUMENTS] = f"scan_{kind}({str(path)!r})"
-        told = _looked_at(path, kind) if comm.rank == 0 else None
-    listing, signs = comm.bcast(told)
+        return _looked_at(path, kind) if comm.rank == 0 else None
+
+    listing, signs = comm.told(f"scan_{kind}", looked_at)
     # What is there is looked at every time; files that have not changed are not read again.
     known, key = _KNOWN.setdefault(comm, {}), (str(path), kind, listing.files, signs)
     if key not in known:

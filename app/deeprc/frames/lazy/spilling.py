@@ -61,11 +61,17 @@ class Spilling(Ranks):
     def fits(self, size: Size) -> bool:
         return size.bytes <= self.budget * IN_MEMORY_PART
 
-    def hold(self, piece: Piece, engine: str = STREAMING) -> Piece:
+    def hold_all(self, pieces: Sequence[Piece], engine: str = STREAMING) -> list[Piece]:
+        return [self._hold(piece, engine) for piece in pieces]
+
+    def computed(self, piece: Piece, schema: pl.Schema, engine: str = STREAMING) -> Piece:
+        return self.hold(piece, engine)
+
+    def _hold(self, piece: Piece, engine: str) -> Piece:
         if piece.held is not None or (not piece.parts and not self.spills(piece.size)):
-            return super().hold(piece, engine)
+            return super().hold_all([piece], engine)[0]
         if piece.deal.how == EVERYWHERE:
-            return super().hold(piece, engine)
+            return super().hold_all([piece], engine)[0]
         counts = np.zeros((self.size, 2), np.int64)
         with self.comm.together(counts=counts):
             held = self._kept(self._batches(piece, engine), piece.schema)
