@@ -87,12 +87,14 @@ def _splitters(codes: np.ndarray, comm: Communicator) -> np.ndarray:
 
 def _destinations(codes: np.ndarray, splitters: np.ndarray, comm: Communicator) -> np.ndarray:
     if comm.size <= FEW_RANKS:
-        to = np.zeros(len(codes), dtype=np.uint8)
+        to, equal = np.zeros(len(codes), dtype=np.uint8), np.zeros(len(codes), dtype=bool)
         for splitter in splitters:
             to += codes > splitter
+            equal |= codes == splitter
+        tied = np.flatnonzero(equal)
     else:
         to = np.searchsorted(splitters, codes, side="left").astype(np.int64)
-    tied = np.flatnonzero(codes == splitters[np.minimum(to, comm.size - 2)])
+        tied = np.flatnonzero(codes == splitters[np.minimum(to, comm.size - 2)])
     return spread_ties(to, tied, np.searchsorted(splitters, splitters, side="right"), comm)
 
 
