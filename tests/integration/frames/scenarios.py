@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 import tensor_scenarios
 from agreeing import COMM, fails, gathered, mine, scenarios_of
+from polars.testing import assert_frame_equal
 
 from deeprc.core.errors import InputError
 from deeprc.frames import Frame, communicator, topology
@@ -212,6 +213,49 @@ def dictionaries_in_lists_and_structs_meet() -> None:
         assert gathered(groups)["key_len"].to_list() == [COMM.size] * 2
         assert frame.join(frame, on="key").rows() == 2 * COMM.size**2
         assert Frame(table.head(2 * (COMM.rank == 1)), COMM).groupby("key").agg({"key": "len"}).rows() == 2
+
+
+def deviations_of_a_plan_are_made_of_those_of_parts() -> None:
+    random = np.random.default_rng(5)
+    table = pl.DataFrame(
+        {
+            "key": random.integers(0, 300, 3000),
+            "far": random.normal(1e6, 1, 3000),
+            "small": random.integers(-5, 5, 3000, np.int8),
+            "odd": np.where(random.random(3000) < 0.1, np.nan, 1.5).astype(np.float32),
+        }
+    ).with_columns(
+        far=pl.when(pl.col("key") % 7 > 0).then("far"), none=pl.lit(None, pl.Float64), truth=pl.col("small") > 0
+    )
+    far, small = pl.col("far"), pl.col("small")
+    columns = [far, small, pl.col("odd"), pl.col("none"), pl.col("truth")]
+    made = [each.std(ddof=ddof).name.suffix(f" {ddof}") for each in columns for ddof in (0, 1, 2)]
+    made += [far.var().alias("var"), far.filter(small > 2).std().alias("some"), (far.std() / far.mean()).alias("ratio")]
+    plan = mine(table).lazy()
+    assert "PARTIAL AGGREGATE" in plan.group_by("key").agg(made).explain()
+    by_key = gathered(plan.group_by("key").agg(made).sort("key").collect())
+    assert_frame_equal(by_key, table.group_by("key").agg(made).sort("key"), rel_tol=1e-6)
+    assert_frame_equal(gathered(plan.select(made).collect()), table.select(made), rel_tol=1e-9)
+    scaled = (small - small.mean()) / small.std()
+    assert_frame_equal(gathered(plan.select("key", scaled).collect()), table.select("key", scaled), rel_tol=1e-9)
+
+
+def windows_of_time_of_a_plan_are_polars() -> None:
+    hours = pl.datetime_range(pl.datetime(2026, 1, 1), pl.datetime(2026, 1, 20), "1h", eager=True)
+    table = pl.DataFrame({"time": hours, "site": np.arange(len(hours)) % 4, "value": np.arange(len(hours)) ** 2 % 97})
+    plan, value = mine(table).lazy(), pl.col("value")
+    for method, options in (
+        ("group_by_dynamic", {"every": "1d", "closed": "left"}),
+        ("group_by_dynamic", {"every": "12h", "period": "2d", "include_boundaries": True}),
+        ("rolling", {"period": "3d"}),
+    ):
+        for by in (None, "site"):
+            alike = [
+                getattr(rows, method)("time", group_by=by, **options).agg(value.sum(), value.median().alias("median"))
+                for rows in (plan, table.lazy())
+            ]
+            order = ["site", "time"] if by else ["time"]
+            assert_frame_equal(gathered(alike[0].sort(order).collect()), alike[1].sort(order).collect())
 
 
 SCENARIOS = scenarios_of(globals(), but=())

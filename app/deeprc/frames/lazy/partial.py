@@ -62,10 +62,12 @@ def partials(columns: Sequence[Column], schema: Mapping[str, pl.DataType], taken
                 return None
             made, final = two
             called = {name: next(names) for name in made}
+            parts = {name: pl.col(new) for name, new in called.items()}
             for name, (expression, how) in made.items():
                 first[called[name]] = expression.alias(called[name])
-                merge[called[name]] = how(pl.col(called[name])).alias(called[name])
-            finals[key(aggregate)] = final({name: pl.col(new) for name, new in called.items()})
+                merged = _pooled(parts) if how is _pooled else how(parts[name])
+                merge[called[name]] = merged.alias(called[name])
+            finals[key(aggregate)] = final(parts)
     last = []
     for column in columns:
         slots: dict[str, pl.Expr] = {}
@@ -113,8 +115,34 @@ def _steps(aggregate: Tree, schema: Mapping[str, pl.DataType], dtype: pl.DataTyp
         case {"Agg": {"Mean": _}} if source.is_numeric() or source == pl.Boolean:
             made = {"sum": (inner.cast(pl.Float64).sum(), pl.Expr.sum), "n": (inner.count().cast(WIDE), pl.Expr.sum)}
             return made, lambda made: pl.when(made["n"] > 0).then(made["sum"] / made["n"]).cast(dtype)
+        case {"Agg": {"Var": [_, ddof]} | {"Std": [_, ddof]}} if source.is_numeric() or source == pl.Boolean:
+            value, n = inner.cast(pl.Float64), inner.count()
+            made = {
+                "n": (n.cast(WIDE), pl.Expr.sum),
+                "mean": (value.mean(), pl.Expr.first),
+                "squares": (value.var(ddof=0) * n, _pooled),
+            }
+            root = "Std" in aggregate["Agg"]
+            return made, lambda made: _spread(made["squares"], made["n"], ddof, root).cast(dtype)
         case {"Function": {"function": {"Boolean": {"Any": {"ignore_nulls": ignore}}}}}:
             return {"any": (whole, lambda one: one.any(ignore_nulls=ignore))}, lambda made: made["any"]
         case {"Function": {"function": {"Boolean": {"All": {"ignore_nulls": ignore}}}}}:
             return {"all": (whole, lambda one: one.all(ignore_nulls=ignore))}, lambda made: made["all"]
     return None
+
+
+def _pooled(made: Mapping[str, pl.Expr]) -> pl.Expr:
+    """The squared distances from the mean of all, summed: of those from the means of parts, and these means.
+
+    Chan, Golub, LeVeque, Algorithms for computing the sample variance (1983): unlike sums of squares it does not lose
+    the digits that the mean takes.
+    """
+    n, mean, squares = made["n"].cast(pl.Float64), made["mean"], made["squares"]
+    whole = (n * mean).sum() / n.sum()
+    return squares.sum() + (n * (mean - whole) ** 2).sum()
+
+
+def _spread(squares: pl.Expr, n: pl.Expr, ddof: int, root: bool) -> pl.Expr:
+    """The variance, or its root; null where there are no more values than `ddof`."""
+    variance = pl.when(n > ddof).then(squares / (n.cast(pl.Float64) - ddof))
+    return variance.sqrt() if root else variance

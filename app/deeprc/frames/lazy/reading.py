@@ -11,7 +11,7 @@ from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.rowwise import HORIZONTAL, OPERATORS, function_name, is_rowwise
 from deeprc.frames.lazy.trees import Tree, expression_of, key, parts, replaced, tree_of
 
-AGGREGATES = ("Sum", "Min", "Max", "Count", "Mean")  # made of partial results; see `partial`
+AGGREGATES = ("Sum", "Min", "Max", "Count", "Mean", "Var", "Std")  # made of partial results; see `partial`
 TRUTHS = ("Boolean.Any", "Boolean.All")
 
 
@@ -112,6 +112,8 @@ def aggregated(tree: Tree) -> Tree | None:
     """What an aggregate is taken of; None if the tree is not one that is made of partial results."""
     match tree:
         case {"Agg": {"Sum": inner}} | {"Agg": {"Mean": inner}}:
+            return inner
+        case {"Agg": {"Var": [inner, int()]}} | {"Agg": {"Std": [inner, int()]}}:
             return inner
         case {"Agg": {"Min": {"input": inner, "propagate_nans": False}}}:
             return inner
