@@ -48,6 +48,11 @@ def write_results(root: Path, *, hostile: bool = False, days: int = 120, several
             "mase": mae / 45,
             "beats_naive": mae < 70,
             "parameters": 10**4 * (i + 1),
+            "crps": mae / 1.4,
+            "wql": mae / 140,
+            "crossed": 0.001,
+            "coverage": {"80": 0.9 - i / 50},
+            "width": {"80": mae * 3},
         }
         for i, (name, mae) in enumerate(zip(names, [*np.linspace(40.0, 58.0, 9).tolist(), 64.0, 82.0], strict=True))
     }
@@ -68,7 +73,10 @@ def write_results(root: Path, *, hostile: bool = False, days: int = 120, several
         metrics |= {"step": "1 month", "ahead": "24 months", "season": 12, "season_length": "12 months"}
         metrics["series"] = {
             name: {
-                "models": {model: row | {"mae": row["mae"] / (index or several)} for model, row in models.items()},
+                "models": {
+                    model: {key: row[key] for key in NAIVE["last value"]} | {"mae": row["mae"] / (index or several)}
+                    for model, row in models.items()
+                },
                 "naive": NAIVE,
             }
             for index, name in enumerate(ids)
@@ -106,8 +114,9 @@ def forecasts(days: int, mae: float, *, seed: int = 0, skip: int = 5) -> pl.Data
     y = 90 + 60 * np.sin(hours / 31) + 40 * np.sin(hours / 170) + 15 * np.cos(hours * 2 * np.pi / 24)
     noise = np.random.default_rng(seed).normal(0, 1, len(y)) * mae * (0.6 + step / 30)
     frame = pl.DataFrame({"origin": origin, "step": step.astype(np.int16), "y": y, "yhat": np.maximum(0, y + noise)})
+    frame = frame.with_columns((pl.col("yhat") + side * mae).alias(name) for name, side in (("q0.1", -1), ("q0.9", 1)))
     return frame.with_columns(ds=pl.col("origin") + pl.duration(hours=pl.col("step"))).with_columns(
-        pl.col("y", "yhat").cast(pl.Float32)
+        pl.col("y", "yhat", "q0.1", "q0.9").cast(pl.Float32)
     )
 
 
@@ -115,7 +124,7 @@ def monthly(frame: pl.DataFrame, name: str, number: int) -> pl.DataFrame:
     """The first forecast of `forecasts` as one of months: of the series `name`, `number` times as large."""
     one, first = frame.head(24), datetime(2015, 1 + number % 12, 1)
     months = pl.lit(first).dt.offset_by(pl.format("{}mo", pl.col("step") - 1))
-    values = (pl.col(column) * (number + 1) for column in ("y", "yhat"))
+    values = (pl.col(column) * (number + 1) for column in ("y", "yhat", "q0.1", "q0.9"))
     return one.with_columns(*values, id=pl.lit(name), ds=months, origin=pl.lit(first)).with_columns(
         pl.col("ds", "origin").cast(pl.Datetime("us"))
     )

@@ -1,6 +1,6 @@
 """On MPI ranks: train models of the zoo for some steps; the first rank prints what came of them.
 
-`zoo.py PREPARED MODE STEPS MODEL…`
+`on_ranks.py PREPARED MODE STEPS MODEL…`; a model of the form `NAME:80` learns that interval.
 """
 
 import json
@@ -22,9 +22,11 @@ from deeprc.learning.torch.train import Trainer
 def train(prepared: Path, mode: str, steps: int, names: list[str]) -> dict[str, dict]:
     """By model: the SHA-256 of its weights, and its losses."""
     series, peers, found = load(prepared), join(), {}
-    for name in names:
+    for named in names:
         make_deterministic(1, 1)
-        problem = ForecastProblem(Forecaster(name, ZOO[name].options, series.meta), series)
+        name, _, interval = named.partition(":")
+        intervals = [float(interval)] if interval else []
+        problem = ForecastProblem(Forecaster(name, ZOO[name].options, series.meta, intervals=intervals), series)
         trainer = Trainer(
             problem, peers, steps=steps, batch=16, seed=1, shards=4, how=How(), facts={}, checkpoints=None,
             reproducible="elastic" if mode == "elastic" else "fixed",
@@ -33,7 +35,7 @@ def train(prepared: Path, mode: str, steps: int, names: list[str]) -> dict[str, 
         trainer.say = lambda line: None
         history = trainer.run(problem.validate, learning_rate=1e-3, checks=1, name=name)
         losses = {"training": history.train[-1][1], "validation": history.validation[-1][1]}
-        found[name] = {"weights": state.digest_of(trainer.weights), **losses} if peers.rank == 0 else {}
+        found[named] = {"weights": state.digest_of(trainer.weights), **losses} if peers.rank == 0 else {}
     return found
 
 

@@ -1,5 +1,6 @@
 """Every model of the zoo learns from real windows; training and forecasts are the same at every run."""
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -38,9 +39,9 @@ def series(prepared):
 
 @pytest.mark.parametrize("name", ZOO)
 def test_model_learns(series, name):
-    """Twenty steps on one batch must lower its loss; the forecast has a value for each window and hour."""
+    """Twenty steps on one batch must lower its loss; the forecast has quantiles for each window and hour."""
     make_deterministic(1, 1)
-    network = Forecaster(name, ZOO[name].options, series.meta)
+    network = Forecaster(name, ZOO[name].options, series.meta, intervals=[80])
     batch = Windows(series, series.origins("train")[:320:10])
     optimizer = torch.optim.Adam(network.parameters(), 5e-3)
     network.eval()
@@ -55,14 +56,16 @@ def test_model_learns(series, name):
     with torch.inference_mode():
         assert network.loss(batch).item() < before
         forecast = network(batch)
-    assert forecast.shape == (32, 12)
+    assert forecast.shape == (32, 12, 3)
+    assert (forecast[..., 2] - forecast[..., 0]).mean() > 0.1
     assert torch.isfinite(forecast).all()
 
 
+@pytest.mark.parametrize("intervals", [(), (80,)])
 @pytest.mark.parametrize("name", ZOO)
-def test_forecast_of_a_window_does_not_depend_on_the_others_nor_on_the_future(series, name):
+def test_forecast_of_a_window_does_not_depend_on_the_others_nor_on_the_future(series, name, intervals):
     make_deterministic(1, 1)
-    network = Forecaster(name, ZOO[name].options, series.meta)
+    network = Forecaster(name, ZOO[name].options, series.meta, intervals=intervals)
     origins = series.origins("train")[:8]
     together, alone = forecast(network, series, origins), forecast(network, series, origins[3:4])
     assert np.allclose(together[3], alone[0], atol=1e-4)
@@ -74,10 +77,11 @@ def test_forecast_of_a_window_does_not_depend_on_the_others_nor_on_the_future(se
 
 
 @pytest.mark.parametrize("ranks", [2, 3])
-def test_forecasts_shared_over_ranks_are_the_same_bits(series, monkeypatch, ranks):
+@pytest.mark.parametrize(("name", "intervals"), [("GRU", ()), ("GRU", (80, 95)), ("DeepAR", (80,))])
+def test_forecasts_shared_over_ranks_are_the_same_bits(series, monkeypatch, name, intervals, ranks):
     monkeypatch.setattr("deeprc.applications.forecasting.network.BATCH", 7)
     make_deterministic(1, 1)
-    network = Forecaster("GRU", ZOO["GRU"].options, series.meta)
+    network = Forecaster(name, ZOO[name].options, series.meta, intervals=intervals)
     origins = series.origins("test")[:40]  # six batches, the last of five
     one = forecast(network, series, origins)
     shared = on_ranks(ranks, lambda peers: forecast(network, series, origins, peers))
@@ -99,7 +103,8 @@ def test_the_smallest_windows_work_or_are_refused_by_name(name):
         for covariates in (0, 1):
             make_deterministic(1, 1)
             series = made_up(horizon, input_size, covariates)
-            network = Forecaster(name, ZOO[name].options, series.meta)
+            intervals = [80] * (covariates == horizon % 2)
+            network = Forecaster(name, ZOO[name].options, series.meta, intervals=intervals)
             origins = series.origins("train")[:3]
             first = series.together(origins) if ZOO[name].joint else origins
             optimizer = torch.optim.Adam(network.parameters(), 1e-3)
@@ -108,7 +113,7 @@ def test_the_smallest_windows_work_or_are_refused_by_name(name):
             loss.backward()
             optimizer.step()
             yhat = forecast(network, series, origins)
-            assert yhat.shape == (3, horizon)
+            assert yhat.shape == (3, horizon, 3) if intervals else (3, horizon)
             assert np.isfinite(yhat).all(), (horizon, input_size, covariates)
 
 
@@ -135,7 +140,7 @@ def test_parts_do_not_overlap_and_training_sees_no_later_part(series):
 @pytest.fixture(scope="module")
 def trained(prepared, tmp_path_factory):
     """Two quick models, trained, used and judged by the stages, twice with the same seed, side by side."""
-    config = ForecastingConfig(models=["NHITS", "GRU"], steps=12)
+    config = ForecastingConfig(models=["NHITS", "GRU"], steps=12, intervals=[95, 50])
 
     def run(base):
         for name in config.models:
@@ -174,6 +179,37 @@ def test_metrics_count_observed_hours_only(trained, series):
     ((mean, deviation),) = series.scale
     last = np.repeat(series.y[series.origins("test", stride=12) - 1] * deviation + mean, 12)
     assert metrics["naive"]["last value"]["mae"] == pytest.approx(np.abs(y - last)[known].mean(), rel=1e-4)
+
+
+def test_intervals_are_columns_of_the_forecasts_and_are_judged(trained, prepared, tmp_path):
+    found = read_json(trained[0] / "metrics.json")["models"]["GRU"]
+    path = trained[0] / "predictions" / "GRU.arrow"
+    table = pl.read_ipc(path)
+    names = ["q0.025", "q0.25", "yhat", "q0.75", "q0.975"]
+    assert table.columns == ["id", "origin", "ds", "step", "y", *names]
+    for one, other in itertools.pairwise(names):
+        assert (table[one] <= table[other]).all()
+    known = table.filter(pl.col("y").is_not_null())
+    for percent, (lower, upper) in {"50": ("q0.25", "q0.75"), "95": ("q0.025", "q0.975")}.items():
+        within = known.select(pl.col("y").is_between(lower, upper).mean()).item()
+        assert found["coverage"][percent] == pytest.approx(within, rel=1e-5)
+        assert found["width"][percent] == pytest.approx((known[upper] - known[lower]).mean(), rel=1e-5)
+    losses = [
+        (known["y"] - known[name]).map_elements(lambda e, q=q: 2 * max(q * e, (q - 1) * e), pl.Float64).sum()
+        for name, q in zip(names, (0.025, 0.25, 0.5, 0.75, 0.975), strict=True)
+    ]
+    assert found["wql"] == pytest.approx(sum(losses) / 5 / known["y"].abs().sum(), rel=1e-5)
+    assert 0 <= found["crossed"] <= 1 and found["crps"] > 0
+    mixed = pa.ipc.open_file(str(path)).read_all()
+    names = ["q0.75" if name == "q0.25" else "q0.25" if name == "q0.75" else name for name in mixed.column_names]
+    for bad, words in (
+        (mixed.rename_columns(names), "larger than the next"),
+        (mixed.drop(["q0.25"]), "lack the quant"),
+    ):
+        with pa.ipc.new_file(str(tmp_path / "GRU.arrow"), bad.schema) as writer:
+            writer.write_table(bad)
+        done = stage("evaluate", "--prepared", prepared, "--out", tmp_path / "m.json", tmp_path / "GRU.arrow")
+        assert (done.returncode, words in done.stderr) == (2, True), done.stderr
 
 
 def test_several_series_are_trained_together_and_judged_one_by_one(prepare, tmp_path):

@@ -90,20 +90,29 @@ def test_the_step_is_read_off_the_predictions(minutes, horizon):
 def test_forecasts_draw_the_observations_and_each_model_and_show_the_chosen(tmp_path):
     found = read_forecasting(write_results(tmp_path, days=10) / "forecasting")
     figure, note = forecasts_figure(found.metrics, found.predictions, ["GRU"])
-    assert note == ""
+    assert note == "Shaded: intervals of 80 %."
     assert figure.data[0].uid == OBSERVED
-    assert [trace.meta for trace in figure.data[1:]] == MODELS  # by error
-    assert [trace.meta for trace in figure.data[1:] if trace.visible] == ["GRU"]
+    assert [trace.meta for trace in figure.data[1::3]] == MODELS  # by error
+    assert [trace.meta for trace in figure.data[1:] if trace.visible] == ["GRU"] * 3
     first = found.predictions["GRU"].sort("ds")
-    gru = next(trace for trace in figure.data if trace.meta == "GRU")
+    lower, upper, gru = (trace for trace in figure.data if trace.meta == "GRU")
     assert gru.x0 == first["ds"][0].isoformat()
-    assert gru.y[:24] == pytest.approx(first["yhat"][:24].to_list(), rel=1e-3)
+    assert (lower.fill, upper.fill, gru.fill) == (None, "tonexty", None)
+    for trace, column in ((lower, "q0.1"), (upper, "q0.9"), (gru, "yhat")):
+        assert trace.y[:24] == pytest.approx(first[column][:24].to_list(), rel=1e-3)
+
+
+def test_without_intervals_nothing_is_shaded(tmp_path):
+    found = read_forecasting(write_results(tmp_path, days=3) / "forecasting")
+    rows = {name: {"mae": row["mae"]} for name, row in found.metrics["models"].items()}
+    figure, note = forecasts_figure(found.metrics | {"models": rows}, found.predictions, ["GRU"])
+    assert ([trace.meta for trace in figure.data[1:]], note) == (MODELS, "")
 
 
 def test_a_very_long_test_part_is_cut_and_says_so(tmp_path):
     found = read_forecasting(write_results(tmp_path, days=2) / "forecasting")
     figure, note = forecasts_figure(found.metrics, {"GRU": forecasts(500, 1.0)}, [])
-    assert note == f"The last {LONGEST:,} of 12,000 steps of the test part are drawn."
+    assert note.startswith(f"The last {LONGEST:,} of 12,000 steps of the test part are drawn.")
     assert {len(trace.y) for trace in figure.data} == {LONGEST}
 
 
@@ -184,18 +193,18 @@ def test_labels_cannot_bring_markup_into_a_chart(tmp_path):
             trace.pop("meta", None)  # a key of the page's script, never drawn
             drawn = {key: value for key, value in trace.items() if key != "hovertemplate"}
             assert "<img" not in str(drawn)
-            assert "<img" not in trace["hovertemplate"]
+            assert "<img" not in trace.get("hovertemplate", "")
         assert "<img" not in str(figure.layout)
 
 
 def test_lines_of_several_series_are_chosen_by_name_and_months_have_their_own_times(tmp_path):
     found = read_forecasting(write_results(tmp_path, several=4) / "forecasting")
     figure, note = forecasts_figure(found.metrics, found.predictions, ["GRU"], ["s002", "s000"])
-    assert note == ""
-    assert [trace.legendgroup for trace in figure.data] == ["s002"] * 12 + ["s000"] * 12
+    assert note == "Shaded: intervals of 80 %."
+    assert [trace.legendgroup for trace in figure.data] == ["s002"] * 34 + ["s000"] * 34
     assert [(trace.meta, trace.legendgroup) for trace in figure.data if trace.visible] == [
         (None, "s002"),
-        ("GRU", "s002"),
+        *[("GRU", "s002")] * 3,
     ]
     assert figure.data[0].x[:3] == (
         "2015-03-01T00:00:00.000000",

@@ -42,6 +42,11 @@ def test_everything_is_there(tmp_path, report):
         "0.70 · −0.30",
         "2 min 18 s",
         "24 hours ahead",
+        "where 80 % are wanted",
+        "NBEATS 28.6 0.286 90 % 120 wide: 80 %",
+        "GRU 35.0 0.350 82 % 147 as wanted",
+        "VanillaTransformer 58.6 0.586 70 % 246 ✕ narrow: 80 %",
+        "Shaded: intervals of 80 %.",
         "30 tasks on 2 cores of node-1, site localhost",
         "All stages ( 30 )",
     ):

@@ -70,7 +70,9 @@ class Forecasting(Application):
 
     def measure(self, options: ForecastingConfig) -> str:
         (model,) = options.models.values()
-        return model.loss
+        return (
+            f"quantiles of {', '.join(f'{one:g} %' for one in options.intervals)}" if options.intervals else model.loss
+        )
 
     def figures(self, folder: Path) -> dict[str, float | None]:
         (model,) = (folder / "models").iterdir()

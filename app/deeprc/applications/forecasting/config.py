@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from deeprc.applications.base.split import Split
 from deeprc.applications.forecasting.step import TimeStep
@@ -20,6 +20,18 @@ Positive = Annotated[int, Field(gt=0)]
 Column = Annotated[str, Field(min_length=1)]
 Loss = Literal["mae", "mse", "huber"]
 Level = Literal["last", "mean", "none"]
+
+
+def _are_intervals(intervals: list[float]) -> list[float]:
+    for percent in intervals:
+        if not 0 < percent < 100 or round(percent, 3) != percent:
+            raise ValueError(f"interval {percent}: a percent between 0 and 100 with at most 3 decimals, such as 80")
+    if len(set(intervals)) < len(intervals):
+        raise ValueError("an interval stands twice")
+    return sorted(intervals)
+
+
+Intervals = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], AfterValidator(_are_intervals)]
 
 
 class DataConfig(Settings, BaseModel):
@@ -135,6 +147,7 @@ class TrainConfig(Settings, BaseModel):
     seed: Annotated[int, Field(ge=0)] = 1
     reproducible: Reproducible = "fixed"
     shards: Positive | None = None
+    intervals: Intervals = []
     synchronisation: Synchronisation = Synchronisation()
     optimisation: Optimisation = Optimisation()
     options: dict[str, Any] = {}
@@ -164,6 +177,9 @@ class ForecastingConfig(DataConfig):
     """Of every model, instead of the zoo's."""
     batch_size: Positive | None = None
     """Windows per training step of every model, instead of the zoo's."""
+    intervals: Intervals = []
+    """Central intervals to forecast, in percent, such as `[80, 95]`. Models then learn the quantiles that these end at
+    (DeepAR: a distribution, of which paths are drawn), and the forecast is the median."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Of the initial weights, the order of the windows and the dropout."""
     ranks: Positive = 2
@@ -222,6 +238,21 @@ class ForecastingConfig(DataConfig):
         return self
 
     @model_validator(mode="after")
+    def _they_can_forecast_intervals(self) -> Self:
+        if not self.intervals:
+            return self
+        if unable := [name for name in self.models if not entry(name).quantiles]:
+            raise ValueError(
+                f"{', '.join(unable)} cannot forecast intervals: leave out the key intervals, or name other models by "
+                "the key models"
+            )
+        if other := [f"{name} ({model.loss})" for name, model in self.models.items() if model.loss != "mae"]:
+            raise ValueError(
+                f"with intervals models learn quantiles alone: leave out the key loss of {', '.join(other)}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _windows_are_wide_enough(self) -> Self:
         needs = {name: entry(name).smallest_input for name in self.models}
         narrow = [f"{name} ({least})" for name, least in needs.items() if self.input_size < least]
@@ -247,6 +278,7 @@ class ForecastingConfig(DataConfig):
             level=own.level,
             calendar=own.calendar,
             validations=own.validations or self.training.optimisation.validations,
+            intervals=self.intervals,
             seed=self.seed,
             reproducible=self.training.reproducible,
             shards=self.training.shards if self.training.reproducible == "elastic" else None,

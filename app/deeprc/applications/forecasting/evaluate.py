@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -14,9 +14,10 @@ from deeprc.applications.base import commandline
 from deeprc.applications.base.prepared import read_arrow
 from deeprc.applications.base.reference import beats
 from deeprc.applications.forecasting import zero_shot
-from deeprc.applications.forecasting.metrics import scores, seasonal_scale
+from deeprc.applications.forecasting.metrics import interval_scores, scores, seasonal_scale
 from deeprc.applications.forecasting.references import linear_forecast, naive_forecasts
 from deeprc.applications.forecasting.series import Series, load
+from deeprc.applications.forecasting.spread import ForecastSpread
 from deeprc.core import exact, fingerprint
 from deeprc.core.errors import InputError
 from deeprc.core.files import write_json
@@ -62,6 +63,12 @@ class Judge:
         part = self.windows[number]
         counts = self.counts[part]
         return scores(self.y[part][counts], yhat[part][counts], self.scales[number])
+
+    def spread(self, found: ForecastSpread, number: int | None = None) -> dict[str, Any]:
+        """How good intervals are: on one series, or over all values of all."""
+        part = slice(None) if number is None else self.windows[number]
+        counts = self.counts[part]
+        return interval_scores(self.y[part][counts], found.quantiles[part][counts], found.intervals)
 
     def some(self, yhat: np.ndarray, numbers: np.ndarray) -> dict[str, float | None]:
         """The scores over all values of the windows `numbers`, without MASE."""
@@ -123,11 +130,16 @@ class References:
         return [name for name, row in self.rows.items() if beats(own[name], row["mae"], better="lower") is False]
 
 
-def of_series(judge: Judge, series: Series, forecasts: dict[str, np.ndarray], naive: dict[str, np.ndarray]) -> dict:
+def of_series(
+    judge: Judge, series: Series, forecasts: dict[str, np.ndarray], spreads: dict[str, ForecastSpread],
+    naive: dict[str, np.ndarray],
+) -> dict:  # fmt: skip
     """By id: what each series has in the test part, each model's and naive forecast's scores, and the best model."""
     found = {}
     for number, name in enumerate(series.ids):
         models = {model: judge.one(yhat, number) for model, yhat in forecasts.items()}
+        for model, spread in spreads.items():
+            models[model] |= judge.spread(spread, number)
         found[name] = {
             "windows": len(judge.counts[judge.windows[number]]),
             "values": int(judge.counts[judge.windows[number]].sum()),
@@ -145,6 +157,8 @@ def main(
 ) -> None:
     """Compare forecasts with what was observed: MAE, RMSE, sMAPE, MASE; of each series too, where there are several.
 
+    Of intervals: CRPS, weighted quantile loss, how many values lie within, and how wide they are.
+
     Example:
     `python -m deeprc.applications.forecasting.evaluate --prepared prepared --out metrics.json predictions/*.arrow`
     """
@@ -154,7 +168,7 @@ def main(
     references = References.of(series, judge)
     rows = series.origins("test", stride=series.meta["horizon"])[:, None] + np.arange(series.meta["horizon"])
     made_from = series.meta.get(fingerprint.KEY)
-    forecasts, models, trained = {}, {}, {}
+    forecasts, spreads, models, trained = {}, {}, {}, {}
     for path in sorted(predictions):
         table = read_arrow(path)
         record = fingerprint.from_arrow(table.schema.metadata)
@@ -175,6 +189,9 @@ def main(
         size = int(table.schema.metadata[b"parameters"])
         worse = [name for name, row in standard.items() if beats(result["mae"], row["mae"], better="lower") is False]
         worse += references.better_than(result, yhat)
+        if spread := ForecastSpread.read(table, rows.shape, path):
+            spreads[path.stem] = spread
+            result |= judge.spread(spread) | {"crossed": exact.rounded(spread.crossed)}
         models[path.stem] = {**result, "beats_naive": useful, "worse_than": worse, "parameters": size}
     count, times = int(judge.counts.sum()), series.ds[rows]
     write_json(
@@ -190,7 +207,7 @@ def main(
             "naive": standard,
             "references": references.rows,
             "not_judged": references.absent,
-            **({"series": of_series(judge, series, forecasts, naive)} if len(series.ids) > 1 else {}),
+            **({"series": of_series(judge, series, forecasts, spreads, naive)} if len(series.ids) > 1 else {}),
             fingerprint.KEY: fingerprint.trained(made_from, trained),
         },
     )
@@ -198,6 +215,8 @@ def main(
     for name, row in models.items():
         if row["worse_than"]:
             print(f"note: {name} is not better than: {', '.join(row['worse_than'])}")
+        for percent, part in row.get("coverage", {}).items():
+            print(f"{name}: {part or 0:.1%} of the observed values lie within the interval of {percent} %")
     print(f"best: {best} (MAE {models[best]['mae']:.4g} {series.meta['unit']})".replace(" )", ")"))
 
 

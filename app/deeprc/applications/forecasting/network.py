@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import torch
 
 from deeprc.applications.base.batches import in_batches
 from deeprc.applications.forecasting.config import Level, Loss
+from deeprc.applications.forecasting.intervals import quantiles
+from deeprc.applications.forecasting.quantiles import StudentPaths, empirical, pinball
 from deeprc.applications.forecasting.series import Series
 from deeprc.applications.forecasting.zoo import entry
 from deeprc.core.errors import ConfigError
@@ -39,6 +42,8 @@ class Forecaster(torch.nn.Module):
         Of the prepared series: horizon, input size, the covariates' names and the series.
     loss, level, calendar
         As of `config.ModelConfig`.
+    intervals
+        In percent; their quantiles are forecast, and learned (by a probabilistic model: sampled).
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Forecaster(torch.nn.Module):
         loss: Loss = "mae",
         level: Level = "last",
         calendar: bool = True,
+        intervals: Sequence[float] = (),
     ) -> None:
         super().__init__()
         self.name, self.kind, self.level = name, loss, level
@@ -64,14 +70,22 @@ class Forecaster(torch.nn.Module):
             arguments["futr_exog_list"] = list(meta["future"])
         if self.entry.history and meta["history"]:
             arguments["hist_exog_list"] = list(meta["history"])
-        self.core = _build(name, arguments, self.entry.probabilistic)
+        self.quantiles = quantiles(intervals)
+        self.core = _build(name, arguments, self.entry.probabilistic, self.quantiles)
 
     def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Forecasts [windows, horizon] of `batch` (see `Windows`)."""
+        """Forecasts [windows, horizon] of `batch` (see `Windows`); of intervals their quantiles, in a third dimension.
+
+        A quantile may be larger than the next one.
+        """
         shift, spread = self._level(batch)
         z = (batch["past"] - shift) / spread
-        out = self._unroll(z, batch) if self.entry.probabilistic else self._core(z, batch)[..., 0]
-        return out * spread + shift
+        if not self.entry.probabilistic:
+            out = self._core(z, batch)
+        else:
+            out = self._sample(z, batch) if self.quantiles else self._unroll(z, batch)[..., None]
+        out = out * spread[..., None] + shift[..., None]
+        return out if self.quantiles else out[..., 0]
 
     def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """The error over usable rows; for a probabilistic model its negative log-likelihood."""
@@ -86,15 +100,18 @@ class Forecaster(torch.nn.Module):
         return self.core.loss(y=y[..., None], distr_args=parameters, mask=batch["mask"][..., None])
 
     def error(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """The mean error of the forecasts of `batch` over usable rows, by the loss's kind."""
-        difference = (self(batch) - batch["y"]) * batch["mask"]
+        """The mean error of the forecasts of `batch` over usable rows: of quantiles theirs, else by the loss's kind."""
+        forecast, count = self(batch), batch["mask"].sum().clamp(min=1)
+        if self.quantiles:
+            return pinball(forecast, batch["y"], batch["mask"], self.quantiles) / count
+        difference = (forecast - batch["y"]) * batch["mask"]
         if self.kind == "mae":
             total = difference.abs().sum()
         elif self.kind == "mse":
             total = difference.square().sum()
         else:
             total = torch.nn.functional.huber_loss(difference, torch.zeros_like(difference), reduction="sum", delta=0.5)
-        return total / batch["mask"].sum().clamp(min=1)
+        return total / count
 
     def _level(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         past = batch["past"]
@@ -118,9 +135,13 @@ class Forecaster(torch.nn.Module):
                 "stat_exog": None,
             }
         )
-        return out.transpose(1, 2).reshape(len(z), self.horizon, 1) if self.entry.joint else out
+        if not self.entry.joint:
+            return out
+        apart = out.reshape(len(out), self.horizon, self.series, -1)  # of each series its quantiles side by side
+        return apart.transpose(1, 2).reshape(len(z), self.horizon, -1)
 
     def _recurrent(self, known: torch.Tensor, future: torch.Tensor) -> torch.Tensor:
+        """What is known of the values after those in `known`, before it is made the distribution's parameters."""
         return self.core(
             {
                 "insample_y": known[..., None],
@@ -131,7 +152,25 @@ class Forecaster(torch.nn.Module):
         )
 
     def _unroll(self, z: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Step by step, each step fed with the mean of the one before."""
+        """[windows, horizon], step by step, each step fed with the mean of the one before."""
+        distribution = self.core.loss.get_distribution
+        return torch.cat(self._steps(z, batch, lambda told: distribution(distr_args=told).mean[..., 0]), dim=1)
+
+    def _sample(self, z: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Quantiles [windows, horizon, levels] of paths, of which each step is fed with what was drawn before."""
+        paths = StudentPaths()
+
+        def draw(told: tuple[torch.Tensor, ...]) -> torch.Tensor:
+            freedom, loc, scale = (one.reshape(len(z), -1) for one in told)  # after the first step, of each path
+            return (loc + scale * paths.draw(freedom)).reshape(-1, 1)
+
+        drawn = torch.cat(self._steps(z, batch, draw), dim=1).reshape(len(z), paths.paths, self.horizon)
+        return empirical(drawn.transpose(1, 2), self.quantiles)
+
+    def _steps(
+        self, z: torch.Tensor, batch: dict[str, torch.Tensor], go_on: Callable[[tuple[torch.Tensor, ...]], torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """What `go_on` makes of each step's parameters, [rows, 1]: of each window one row, or always as many more."""
         future = batch["future"][:, 1:]
         self.core.maintain_state, self.core.rnn_state = True, None
         try:
@@ -140,23 +179,27 @@ class Forecaster(torch.nn.Module):
                 begin = 0 if step == 0 else self.input_size + step - 1
                 raw = self._recurrent(known, future[:, begin : self.input_size + step])[:, -1:]
                 parameters = self.core.loss.domain_map(raw)
-                parameters = self.core.loss.scale_decouple(output=parameters, loc=None, scale=None)
-                known = self.core.loss.get_distribution(distr_args=parameters).mean.reshape(-1, 1)
+                known = go_on(self.core.loss.scale_decouple(output=parameters, loc=None, scale=None))
                 steps.append(known)
+                if (each := len(known) // len(future)) > 1:
+                    future = future.repeat_interleave(each, 0)
+                    self.core.rnn_state = tuple(one.repeat_interleave(each, 1) for one in self.core.rnn_state)
         finally:
             self.core.maintain_state, self.core.rnn_state = False, None
-        return torch.cat(steps, dim=1)
+        return steps
 
 
-def _build(name: str, arguments: dict[str, Any], probabilistic: bool) -> torch.nn.Module:
+def _build(name: str, arguments: dict[str, Any], probabilistic: bool, levels: tuple[float, ...]) -> torch.nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's, about a trainer that is never used
         logging.getLogger("lightning_fabric.utilities.seed").setLevel(logging.ERROR)
         models = importlib.import_module(entry(name).module)
-        from neuralforecast.losses.pytorch import DistributionLoss
+        from neuralforecast.losses.pytorch import DistributionLoss, MQLoss
 
         if probabilistic:
             arguments["loss"] = DistributionLoss("StudentT", level=[], return_params=False)
+        elif levels:
+            arguments["loss"] = MQLoss(quantiles=levels)  # it tells the class how many values to end in
         # The class seeds the global generators with its own default: the caller's state is put back.
         state = torch.get_rng_state()
         arguments["random_seed"] = int(torch.randint(2**31 - 1, (1,)))
@@ -174,7 +217,9 @@ def _build(name: str, arguments: dict[str, Any], probabilistic: bool) -> torch.n
 
 
 def forecast(network: Forecaster, series: Series, origins: np.ndarray, peers: Peers | None = None) -> np.ndarray:
-    """Forecasts [origins, horizon], scaled, that start at the rows `origins`; each as if it were the only one.
+    """Forecasts [origins, horizon], or [origins, horizon, quantiles], that start at the rows `origins`, scaled.
+
+    Each is as if it were the only one.
 
     Every rank has all of them in the end, and the same numbers on any number of ranks.
     """
@@ -193,7 +238,8 @@ def _jointly(network: Forecaster, series: Series, origins: np.ndarray, size: int
     times, place = np.unique(origins - begins[number], return_inverse=True)
 
     def compute(batch: np.ndarray) -> np.ndarray:
-        return network(Windows(series, series.together(batch))).numpy().reshape(len(batch), network.series, -1)
+        found = network(Windows(series, series.together(batch))).numpy()
+        return found.reshape(len(batch), network.series, *found.shape[1:])
 
     return in_batches(compute, times + begins[0], size, peers)[place, number]
 

@@ -64,5 +64,5 @@ class ForecastProblem:
         return replace(origin, sample=self.series.of_first(origin.row)) if joint else origin
 
     def validate(self) -> float:
-        """The mean absolute error (or what the loss is made of) over the windows held out, scaled."""
+        """The mean absolute error (or what the loss is made of; of quantiles theirs) over windows held out, scaled."""
         return float(self.module.error(self.validation))

@@ -69,8 +69,8 @@ class Series:
         return np.searchsorted(self.bounds[:, 0], rows, side="right") - 1
 
     def unscaled(self, y: np.ndarray, origins: np.ndarray) -> np.ndarray:
-        """Scaled values [windows, horizon] of windows that start at `origins`, in the target's unit."""
-        mean, deviation = self.scale[self.number(origins)].T[:, :, None]
+        """Scaled values [windows, horizon, …] of windows that start at `origins`, in the target's unit."""
+        mean, deviation = self.scale[self.number(origins)].T.reshape(2, -1, *[1] * (y.ndim - 1))
         return y.astype(np.float64) * deviation + mean
 
     def origins(self, part: str, *, stride: int = 1) -> np.ndarray:

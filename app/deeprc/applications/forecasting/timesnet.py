@@ -27,12 +27,15 @@ class JointTimesNet(nn.Module):
         The periods that are looked at; fewer where the time is too short for so many.
     num_kernels
         Sizes of kernels: 1, 3, 5 and so on.
+    loss
+        Of NeuralForecast: how many values each series ends in (`outputsize_multiplier`); 1 without one.
     """
 
     def __init__(
         self, h: int, input_size: int, n_series: int, *, futr_exog_list: list[str] | None = None,
         hidden_size: int = 16, conv_hidden_size: int = 32, encoder_layers: int = 2, top_k: int = 5,
         num_kernels: int = 6, dropout: float = 0.1, max_steps: int = 1, random_seed: int = 1,
+        loss: nn.Module | None = None,
     ) -> None:  # fmt: skip
         from neuralforecast.common._modules import DataEmbedding
 
@@ -44,10 +47,10 @@ class JointTimesNet(nn.Module):
         self.ahead = nn.Linear(input_size, input_size + h)
         blocks = (Block(hidden_size, conv_hidden_size, top_k, num_kernels) for _ in range(encoder_layers))
         self.blocks, self.norm = nn.ModuleList(blocks), nn.LayerNorm(hidden_size)
-        self.projection = nn.Linear(hidden_size, n_series)
+        self.projection = nn.Linear(hidden_size, n_series * (loss.outputsize_multiplier if loss else 1))
 
     def forward(self, windows: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Forecasts [times, h, series] from `insample_y` [times, input_size, series] and the calendar `futr_exog`."""
+        """Forecasts [times, h, series * values] from `insample_y` [times, input_size, series] and `futr_exog`."""
         marks = windows["futr_exog"][:, : self.input_size] if self.futr_exog_size else None
         x = self.ahead(self.embedding(windows["insample_y"], marks).transpose(1, 2)).transpose(1, 2)
         for block in self.blocks:

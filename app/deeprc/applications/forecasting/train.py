@@ -59,8 +59,9 @@ def main(
     make_deterministic(options.seed, threads)
     series = load(prepared)
     network = Forecaster(
-        model, options.options, series.meta, loss=options.loss, level=options.level, calendar=options.calendar
-    )
+        model, options.options, series.meta, loss=options.loss, level=options.level, calendar=options.calendar,
+        intervals=options.intervals,
+    )  # fmt: skip
     made_from = fingerprint.trained(
         series.meta.get(fingerprint.KEY), {"model": model, **options.model_dump(mode="json")}
     )

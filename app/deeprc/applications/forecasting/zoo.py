@@ -28,6 +28,9 @@ class Entry:
     mixes
         Whether a forecast depends on the other windows of its batch (TimesNet takes its periods from their mean
         spectrum): such windows are forecast one by one, so that none knows of a later one.
+    quantiles
+        Whether it can forecast intervals: its class takes `loss` and ends in `loss.outputsize_multiplier` values
+        [windows, h, values], of a joint model [times, h, series * values]; or it predicts a distribution.
     asked
         Whether it is trained only where the configuration names it.
     undivided
@@ -55,6 +58,7 @@ class Entry:
     probabilistic: bool = False
     joint: bool = False
     mixes: bool = False
+    quantiles: bool = False
     asked: bool = False
     undivided: bool = False
     smallest_input: int = 1
@@ -74,6 +78,7 @@ ZOO: dict[str, Entry] = {
     "NBEATS": Entry(
         {"n_blocks": [1, 1, 1], "mlp_units": [[128, 128]] * 3},
         "Oreshkin et al. 2020, arXiv:1905.10437",
+        quantiles=True,
         single={"stack_types": ["identity"] * 3},  # no trend and no season within one step
         steps=600,
         milliseconds=6.5,
@@ -87,6 +92,7 @@ ZOO: dict[str, Entry] = {
             "dropout_prob_theta": 0.0,
         },
         "Challu et al. 2023, arXiv:2201.12886",
+        quantiles=True,
         future=True,
         history=True,
         steps=600,
@@ -95,6 +101,7 @@ ZOO: dict[str, Entry] = {
     "DeepAR": Entry(
         {"lstm_n_layers": 1, "lstm_hidden_size": 48, "lstm_dropout": 0.0},
         "Salinas et al. 2020, arXiv:1704.04110",
+        quantiles=True,
         future=True,
         probabilistic=True,
         milliseconds=16.2,
@@ -102,6 +109,7 @@ ZOO: dict[str, Entry] = {
     "LSTM": Entry(
         {"encoder_n_layers": 1, "encoder_hidden_size": 48, "decoder_layers": 2, "decoder_hidden_size": 48},
         "Hochreiter and Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735",
+        quantiles=True,
         future=True,
         history=True,
         milliseconds=13.4,
@@ -109,6 +117,7 @@ ZOO: dict[str, Entry] = {
     "GRU": Entry(
         {"encoder_n_layers": 1, "encoder_hidden_size": 48, "decoder_layers": 2, "decoder_hidden_size": 48},
         "Cho et al. 2014, arXiv:1406.1078",
+        quantiles=True,
         future=True,
         history=True,
         milliseconds=27.1,
@@ -122,6 +131,7 @@ ZOO: dict[str, Entry] = {
             "decoder_hidden_size": 48,
         },
         "Bai et al. 2018, arXiv:1803.01271",
+        quantiles=True,
         future=True,
         history=True,
         milliseconds=18.1,
@@ -139,11 +149,13 @@ ZOO: dict[str, Entry] = {
             "revin_subtract_last": True,
         },
         "Nie et al. 2023, arXiv:2211.14730",
+        quantiles=True,
         milliseconds=14.7,
     ),
     "Autoformer": Entry(
         {**_TRANSFORMER, "MovingAvg_window": 25},
         "Wu et al. 2021, arXiv:2106.13008",
+        quantiles=True,
         future=True,
         smallest_input=5,  # it looks for 3 log(length) delays
         milliseconds=28.3,
@@ -152,6 +164,7 @@ ZOO: dict[str, Entry] = {
     "FEDformer": Entry(
         {**_TRANSFORMER, "n_head": 8, "modes": 8, "MovingAvg_window": 25},
         "Zhou et al. 2022, arXiv:2201.12740",
+        quantiles=True,
         undivided=True,
         future=True,
         smallest_input=2,
@@ -161,6 +174,7 @@ ZOO: dict[str, Entry] = {
     "TimesNet": Entry(
         {"hidden_size": 16, "conv_hidden_size": 16, "encoder_layers": 1, "top_k": 2, "num_kernels": 2},
         "Wu et al. 2023, arXiv:2210.02186",
+        quantiles=True,
         future=True,
         mixes=True,
         smallest_input=3,  # and with the horizon twice as many as periods
@@ -170,15 +184,17 @@ ZOO: dict[str, Entry] = {
     "VanillaTransformer": Entry(
         dict(_TRANSFORMER),
         "Vaswani et al. 2017, arXiv:1706.03762",
+        quantiles=True,
         future=True,
         smallest_input=2,
         milliseconds=28.2,
         **_SMALL_STEPS,
     ),
-    "DLinear": Entry({"moving_avg_window": 25}, "Zeng et al. 2023, arXiv:2205.13504", asked=True),
+    "DLinear": Entry({"moving_avg_window": 25}, "Zeng et al. 2023, arXiv:2205.13504", quantiles=True, asked=True),
     "iTransformer": Entry(
         {"hidden_size": 32, "n_heads": 4, "e_layers": 2, "d_ff": 32, "dropout": 0.1, "use_norm": True},
         "Liu et al. 2024, arXiv:2310.06625",
+        quantiles=True,
         joint=True,
         asked=True,
         batch_size=32,
@@ -193,6 +209,7 @@ ZOO: dict[str, Entry] = {
             "dropout": 0.1,
         },
         "Wu et al. 2023, arXiv:2210.02186",
+        quantiles=True,
         future=True,
         undivided=True,
         joint=True,

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -47,9 +48,27 @@ def test_data_options_do_not_hold_what_only_training_needs():
     assert not set(DataConfig.model_fields) & {"path", "models", "steps", "seed", "ranks", "threads"}
 
 
+def test_intervals_are_those_of_every_model_and_in_order():
+    found = config(intervals=[95, 80], models=["GRU", "DeepAR"])
+    assert [json.loads(found.train_json(name))["intervals"] for name in ("GRU", "DeepAR")] == [[80.0, 95.0]] * 2
+
+
+def test_a_model_that_cannot_forecast_intervals_is_refused_by_name(monkeypatch):
+    assert all(model.quantiles for model in ZOO.values())
+    monkeypatch.setitem(ZOO, "GRU", replace(ZOO["GRU"], quantiles=False))
+    assert config(models=["GRU", "LSTM"]).intervals == []
+    with pytest.raises(ConfigError, match="GRU cannot forecast intervals: leave out the key intervals"):
+        config(models=["GRU", "LSTM"], intervals=[80])
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
+        ({"intervals": [80, 100]}, "interval 100.0: a percent between 0 and 100"),
+        ({"intervals": [99.99999]}, "interval 99.99999: a percent between 0 and 100 with at most 3 decimals"),
+        ({"intervals": [80, 80.0]}, "an interval stands twice"),
+        ({"interval": [80]}, "did you mean 'intervals'?"),
+        ({"intervals": [80], "models": {"GRU": {"loss": "mse"}}}, "leave out the key loss of GRU (mse)"),
         ({"models": ["NHITZ"]}, "unknown model 'NHITZ'"),
         ({"models": {"GRU": {"options": {"hidden": 3}}}}, "unknown option of GRU 'hidden'"),
         ({"models": {"GRU": {"step": 3}}}, "my.yaml: unknown key 'models.GRU.step'"),

@@ -27,7 +27,8 @@ def of_forecasts(predictions: dict[str, pl.DataFrame], target: str, unit: str | 
     frame = next(iter(predictions.values()))
     days = span(frame["ds"].min(), frame["ds"].max())
     models = words.count(len(predictions), "model")
-    return f"Lines of {target}{in_unit(unit)}, observed and forecast by {models}, {days}{extent(frame['y'])}."
+    within = ", with intervals" if any("q0" in "".join(one.columns) for one in predictions.values()) else ""
+    return f"Lines of {target}{in_unit(unit)}, observed and forecast by {models}{within}, {days}{extent(frame['y'])}."
 
 
 def of_leads(leads: dict, unit: str | None) -> str:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from deeprc.applications.forecasting.report.by_series import by_series, drawn, listed, winners
 from deeprc.applications.forecasting.report.forecasts import step_of
+from deeprc.applications.forecasting.report.intervals import intervals
 from deeprc.applications.forecasting.report.load import MEASURES, ForecastingResults
 from deeprc.applications.forecasting.report.ranking import LOOK, standing
 from deeprc.applications.forecasting.report.ranking import words as standings
@@ -65,6 +66,7 @@ def content(found: ForecastingResults, tasks: list[Execution]) -> dict:
         "season": _season(metrics),
         "spans": _spans(found),
         "series": {"rows": listed(series), "all": len(series), "drawn": drawn(series), "winners": winners(series)},
+        "intervals": intervals(metrics),
         "check": facts(found.check),
     }
 

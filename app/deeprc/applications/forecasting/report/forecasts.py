@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 import plotly.graph_objects as go
 import polars as pl
 
+from deeprc.applications.forecasting.report.intervals import drawn_interval
 from deeprc.reporting.theme import OBSERVED, figure, measured, series, text, value_axis
+from deeprc.reporting.words import listing
 
 LEADS = 12  # columns of the table of the error by lead time
 LONGEST = 10_000  # steps drawn at most: beyond that, the page grows slow; the end of the test part is kept
@@ -22,12 +24,13 @@ def step_of(frame: pl.DataFrame) -> timedelta:
 
 
 def on_grid(frame: pl.DataFrame, step: timedelta) -> pl.DataFrame:
-    """`ds`, `y`, `yhat` at every step from first to last, null where there is no forecast.
+    """`ds`, `y`, `yhat` and quantiles at every step from first to last, null where there is no forecast.
 
     Where origins are closer than the horizon, a time has several forecasts: the one from the latest origin is kept.
     Steps of months differ in length: there only the times that have a forecast are left.
     """
-    frame = frame.sort("ds", "origin").unique("ds", keep="last", maintain_order=True).select("ds", "y", "yhat")
+    frame = frame.sort("ds", "origin").unique("ds", keep="last", maintain_order=True)
+    frame = frame.select("ds", "y", "yhat", pl.selectors.matches(r"^q0\.[0-9]+$"))
     first, last = frame["ds"][0], frame["ds"][-1]
     if not _even(frame["ds"], step):
         return frame
@@ -45,7 +48,7 @@ def _even(times: pl.Series, step: timedelta) -> bool:
 def forecasts(
     metrics: dict, predictions: dict[str, pl.DataFrame], shown: list[str], drawn: list[str] | None = None
 ) -> tuple[go.Figure, str]:
-    """The observed series and a line for each model, and a note on what was left out (or nothing).
+    """The observed series, a line for each model within its widest interval, and a note (or nothing).
 
     Parameters
     ----------
@@ -56,7 +59,7 @@ def forecasts(
     """
     step = step_of(next(iter(predictions.values())))
     fig = figure(height=380, hovermode="x unified", dragmode="zoom")
-    look = series(_by_error(metrics, predictions))
+    look, shaded = series(_by_error(metrics, predictions)), set()
     most, longest = LONGEST // len(drawn or [""]), 0
     for number, one in enumerate(drawn or [None]):
         own = predictions if one is None else {name: frame.filter(id=one) for name, frame in predictions.items()}
@@ -77,19 +80,25 @@ def forecasts(
         for name, (colour, dash) in look.items():
             if name not in grids:
                 continue
+            common = {"meta": name, "legendgroup": one, "visible": number == 0 and name in shown}
+            if band := drawn_interval(metrics["models"][name], grids[name]):
+                percent, lower, upper = band
+                shaded.add(percent)
+                for end, filled in ((lower, {}), (upper, {"fill": "tonexty", "fillcolor": f"{colour}33"})):
+                    edge = {"line": {"width": 0, "color": colour}, "hoverinfo": "skip", **filled}
+                    fig.add_scatter(**common, **edge, **_line(grids[name], end, step))
             fig.add_scatter(
                 name=text(name),
-                meta=name,
-                legendgroup=one,
-                visible=number == 0 and name in shown,
+                **common,
                 line={"width": 1.6, "color": colour, "dash": dash},
                 hovertemplate=f"%{{y:.4g}}<extra>{text(name)}</extra>",
                 **_line(grids[name], "yhat", step),
             )
     fig.update_xaxes(type="date")
     value_axis(fig, measured(metrics.get("target") or "", metrics.get("unit")))
-    note = f"The last {most:,} of {longest:,} steps of the test part are drawn." if longest > most else ""
-    return fig, note
+    notes = [f"The last {most:,} of {longest:,} steps of the test part are drawn."] * (longest > most)
+    notes += [f"Shaded: intervals of {listing([f'{percent:g} %' for percent in sorted(shaded)])}."] * bool(shaded)
+    return fig, " ".join(notes)
 
 
 def _leads(metrics: dict, predictions: dict[str, pl.DataFrame]) -> tuple[float, str, str]:

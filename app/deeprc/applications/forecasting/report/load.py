@@ -9,9 +9,11 @@ import polars as pl
 
 from deeprc.applications.base.application import METRICS
 from deeprc.applications.base.results import check_kinds, read_frame, read_results
+from deeprc.core.errors import InputError
 from deeprc.reporting.section import Results
 
 MEASURES = ("mae", "rmse", "smape", "mase")
+OF_INTERVALS = ("crps", "wql", "crossed")
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,8 @@ class ForecastingResults(Results):
     Attributes
     ----------
     predictions
-        By model: `origin`, `ds`, `step`, `y`, `yhat` in original units, and of several series `id`. A model without
-        any is left out.
+        By model: `origin`, `ds`, `step`, `y`, `yhat` in original units, quantiles, and of several series `id`. A model
+        without any is left out.
     """
 
     predictions: dict[str, pl.DataFrame]
@@ -47,10 +49,17 @@ def read(folder: Path | None) -> ForecastingResults | None:
         },
         where=folder / METRICS,
     )
-    for kind, figures in (("models", (*MEASURES, "parameters")), ("naive", MEASURES), ("references", MEASURES)):
+    for kind, figures in (
+        ("models", (*MEASURES, *OF_INTERVALS, "parameters")),
+        ("naive", MEASURES),
+        ("references", MEASURES),
+    ):
         for name, row in (metrics.get(kind) or {}).items():
             kinds = dict.fromkeys(figures, float) | {"worse_than": list, "model": str, "windows": int}
+            kinds |= {"coverage": dict, "width": dict}
             check_kinds(row, kinds, where=folder / METRICS, key=f"{kind}.{name}")
+            for key in ("coverage", "width"):
+                _check_intervals(row.get(key) or {}, folder / METRICS, f"{kind}.{name}.{key}")
     for name, row in (metrics.get("series") or {}).items():
         check_kinds(row, {"models": dict, "naive": dict}, where=folder / METRICS, key=f"series.{name}")
         for kind in ("models", "naive"):
@@ -67,3 +76,15 @@ def read(folder: Path | None) -> ForecastingResults | None:
     }
     drawn = {name: frame for name, frame in predictions.items() if frame.height}
     return ForecastingResults(metrics, found.check, drawn)
+
+
+def _check_intervals(row: dict, where: Path, key: str) -> None:
+    """Refuse what is no number by percent."""
+    check_kinds(row, dict.fromkeys(row, float), where=where, key=key)
+    for name in row:
+        try:
+            known = 0 < float(name) < 100
+        except ValueError:
+            known = False
+        if not known:
+            raise InputError(f"the key {key!r} has an interval that is none", where=where, found=name[:80])

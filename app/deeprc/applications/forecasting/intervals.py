@@ -1,0 +1,34 @@
+"""Intervals of forecasts: which quantiles they ask for, and what these are called (nothing heavy is imported)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+MEDIAN = 0.5
+
+
+def quantiles(intervals: Sequence[float]) -> tuple[float, ...]:
+    """The levels of the quantiles that central intervals of so many percent end at, and the median, increasing.
+
+    An interval of 80 % is that between the quantiles 0.1 and 0.9. Without intervals there are none.
+    """
+    if not intervals:
+        return ()
+    ends = [level for percent in intervals for level in ends_of(percent)]
+    return tuple(sorted({*ends, MEDIAN}))
+
+
+def ends_of(percent: float) -> tuple[float, float]:
+    """The levels between which so many percent lie, as many below as above."""
+    below = round(0.5 - percent / 200, 6)
+    return below, round(1 - below, 6)
+
+
+def column(level: float) -> str:
+    """The column of predictions that holds a quantile; the median is `yhat`."""
+    return "yhat" if level == MEDIAN else f"q{level:g}"
+
+
+def called(percent: float) -> str:
+    """An interval's name in `metrics.json`: its percent."""
+    return f"{percent:g}"
