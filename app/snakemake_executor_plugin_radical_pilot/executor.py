@@ -16,7 +16,7 @@ from deeprc.core.errors import DeepRCError
 from deeprc.core.files import tail
 from deeprc.core.masking import Masker, given
 from deeprc.pilot import detached
-from snakemake_executor_plugin_radical_pilot import detach, internals, nested, picking
+from snakemake_executor_plugin_radical_pilot import detach, internals, nested, picking, terminating
 from snakemake_executor_plugin_radical_pilot.counting import JobCount
 from snakemake_executor_plugin_radical_pilot.fleet import Fleet
 from snakemake_executor_plugin_radical_pilot.progress import Progress
@@ -51,6 +51,7 @@ class Executor(RemoteExecutor):
         internals.hold_limits(self.workflow)
         internals.keep_out()
         picking.pick_quickly()
+        terminating.note_at_once()
         internals.mask_messages(mask)
         internals.hush(self.workflow, self._local_failed)
         # What is wrong with the site or a request is reported here, before any job runs, even a local one.

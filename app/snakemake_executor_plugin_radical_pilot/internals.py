@@ -77,7 +77,8 @@ USED = {
     " workflow norun is_template_engine group",
     "snakemake.scheduling.greedy:Scheduler": "select_jobs job_reward",
     "snakemake.scheduling.job_scheduler:JobRateLimiter": "max_jobs timespan",
-    "snakemake.scheduling.job_scheduler:JobScheduler": "_user_kill job_rate_limiter resources _open_jobs",
+    "snakemake.scheduling.job_scheduler:JobScheduler": "_user_kill job_rate_limiter resources _open_jobs"
+    " exit_gracefully",
     "snakemake.scheduling.milp:Scheduler": "select_jobs",
     "snakemake.shell:shell": "_check_executable _get_process_prefix _process_suffix get_executable",
     "snakemake.workflow:Workflow": "scheduler persistence global_resources resource_scopes async_run workdir_init"
@@ -99,6 +100,11 @@ def parsed(argv: list[str]) -> Any:
     from snakemake.cli import parse_args  # the whole of Snakemake: not for every import of this package
 
     return parse_args(argv)[1]
+
+
+def scheduler_class() -> type:
+    """Snakemake's JobScheduler, whose module imports executors: not to be had as this package is imported."""
+    return import_module("snakemake.scheduling.job_scheduler").JobScheduler
 
 
 def check_shell(program: str) -> None:

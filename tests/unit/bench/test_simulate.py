@@ -103,6 +103,22 @@ def test_the_seed_decides(tmp_path):
     assert again["simulated"] is True and again["gpu_utilisation"] is None
 
 
+def test_what_limits_is_told(tmp_path):
+    path, told = tmp_path / "study.yaml", {}
+    for name, text, launches in (
+        ("chain", "{name: a, jobs: 1, median: 50}, {name: b, jobs: 1, median: 50, after: [a]}", 0),
+        ("engine", "{name: a, jobs: 100, median: 50}", 2),
+        ("nothing", "{name: a, jobs: 5600, median: 50}", 0),
+    ):
+        path.write_text(f"stages: [{text}]")
+        told[name] = run.run("frontier", None, 1, str(path), None, 1, Costs(launches=launches), tmp_path)["limits"]
+    assert told["chain"] == ["one chain of jobs takes as long as all, whatever the machine"]
+    assert told["engine"][0].startswith(
+        "the pilot's engine starts 2 workers or jobs of several ranks a second: the 56 "
+    )
+    assert re.fullmatch(r"nothing by more than a hundredth: 0\.\d+% above the bound", told["nothing"][0])
+
+
 PART = load_site("frontier").partition(None)
 
 

@@ -20,6 +20,7 @@ from deeprc.pilot.planner import Planner
 from deeprc.pilot.pulls import Pulls
 from deeprc.sites import load_site
 
+CHAIN = "the longest chain of jobs"
 BINS = 400  # of the timeline, over the bound of the makespan
 
 
@@ -123,7 +124,7 @@ def run(
         },
         "workers": {"started": machine.workers, "at_once": machine.most_workers},
         "stages": [_stage(stage, allocation, layouts[stage.name], machine, stages) for stage in stages],
-        "limits": _limits(machine, costs, makespan, bound, until),
+        "limits": _limits(machine, costs, makespan, bound, bound_by, until),
         "assumed": asdict(costs),
         "timeline": [
             [round(number * machine.width, 2), round(busy / machine.width, 2), round(gpu / machine.width, 2)]
@@ -149,7 +150,7 @@ def _bound(
     for stage in stages:  # the longest job of each, after those of the stages before it
         own = max((seconds[task.uid] for task in tasks[stage.name]), default=0.0)
         longest[stage.name] = own + max((longest[name] for name in stage.after), default=0.0)
-    bounds = {"cores": core / allocation.cores, "the longest chain of jobs": max(longest.values())}
+    bounds = {"cores": core / allocation.cores, CHAIN: max(longest.values())}
     if allocation.gpus:
         bounds["accelerators"] = gpu / allocation.gpus
     name = max(bounds, key=bounds.__getitem__)
@@ -163,7 +164,9 @@ def _until(busy: Sequence[float], width: float, until: float) -> float:
     return sum(busy[:whole]) + rest
 
 
-def _limits(machine: SimulatedPilot, costs: Costs, makespan: float, bound: float, until: float) -> list[str]:
+def _limits(
+    machine: SimulatedPilot, costs: Costs, makespan: float, bound: float, bound_by: str, until: float
+) -> list[str]:
     """What keeps the makespan from the bound."""
     told = []
     if costs.launches:
@@ -173,7 +176,9 @@ def _limits(machine: SimulatedPilot, costs: Costs, makespan: float, bound: float
                 f"the pilot's engine starts {costs.launches:g} workers or jobs of several ranks a second: the"
                 f" {machine.most_workers:,} workers that are there at once take {ramp:,.0f} s to come"
             )
-    if makespan - until > 0.01 * makespan:
+    if makespan < 1.01 * bound and bound_by == CHAIN:
+        told.append("one chain of jobs takes as long as all, whatever the machine")
+    elif makespan - until > 0.01 * makespan:
         told.append(f"nothing waits for the last {makespan - until:,.0f} s: jobs that run long began late")
     if not told:
         told.append(f"nothing by more than a hundredth: {makespan / bound - 1:.2%} above the bound")
