@@ -87,6 +87,8 @@ def test_memory_and_cpu_of_a_benchmark_are_those_of_the_command(faults):
     assert 1.5 <= float(figures["s"]) < 60, output  # its 1.5 s of CPU take longer on a busy machine
     assert 190 < float(figures["max_rss"]) < 600  # MB; the block alone is 191
     assert 1.0 < float(figures["cpu_time"]) < 5  # the last look may be a quarter of a second before the end
+    (job,) = [e for e in events(folder) if e["event"] == "job" and e["rule"] == "measured" and e["state"] == "finished"]
+    assert 1.5 <= job["cpu_seconds"] < 5 and 200 < job["peak_mb"] < 600, job  # by the kernel, to the end
 
 
 @pytest.mark.parametrize("case", ["a", "b"])

@@ -103,6 +103,8 @@ def test_mpi_in_a_job_of_one_rank_is_a_world_of_one(done):
 def test_six_ranks_on_two_nodes_share_a_world(done):
     lines = (done[0] / "logs" / "world.log").read_text().splitlines()
     assert lines == [f"{rank}: rank {rank} of 6 on node{1 + rank // 3}" for rank in range(6)]
+    (job,) = jobs(done[0], "world")
+    assert 0.1 < job["cpu_seconds"] < 120 and job["memory_mb"] == 600, job  # six Pythons that import mpi4py
 
 
 def test_a_job_lies_on_as_many_nodes_as_it_asks_for(done):
