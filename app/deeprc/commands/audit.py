@@ -32,7 +32,7 @@ def audit(
 
     Example: `deeprc audit results`
 
-    Example: `deeprc audit results/forecasting/models/NHITS --row 1234`
+    Example: `deeprc audit results --row 1234`
     """
     if file is not None and row is None:
         raise ConfigError("--file goes with --row", found=file, fix="give the number of a line of it, too")

@@ -13,6 +13,7 @@ from deeprc.applications.base.split import PARTS
 from deeprc.applications.forecasting.config import DataConfig
 from deeprc.applications.forecasting.data import read
 from deeprc.applications.forecasting.grid import lay_out
+from deeprc.applications.forecasting.learned import learned
 from deeprc.applications.forecasting.reach import refuse_far, without_scale
 from deeprc.applications.forecasting.splits import refuse_unknown
 from deeprc.core import fingerprint
@@ -36,6 +37,7 @@ def main(
     found = read(data, options)
     made_from = fingerprint.prepared(named([data]), options.model_dump(mode="json"))
     grid = lay_out(found, options, data)
+    found = learned(found, grid, options, data)
     known = grid.place(found.frame)
     refuse_unknown(grid, known, options.horizon, options.input_size, data)
     absent = grid.rows - len(known)

@@ -84,7 +84,8 @@ class DataConfig(Settings, BaseModel):
     split: Split = (0.7, 0.1)
     """Fractions of the time that train and validate, of each series' own length; what is left tests."""
     max_gap: Annotated[int, Field(ge=0)] = 6
-    """Gaps of at most so many steps are interpolated; longer ones count in no loss and no metric."""
+    """Gaps of at most so many steps are interpolated, where both ends lie before a forecast; longer ones count in no
+    loss and no metric."""
 
     @field_validator("separator", mode="before")
     @classmethod

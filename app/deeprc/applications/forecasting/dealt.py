@@ -16,6 +16,7 @@ from deeprc.applications.base.tabular.parquet import ParquetColumns
 from deeprc.applications.forecasting.config import DataConfig
 from deeprc.applications.forecasting.data import Converted, Observations, convert, open_file, options_of, read
 from deeprc.applications.forecasting.grid import Grid, lay_out
+from deeprc.applications.forecasting.learned import learned
 from deeprc.core.errors import DeepRCError, InputError
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def read_dealt(path: Path, config: DataConfig, comm: Communicator) -> tuple[Obse
 
     def finish() -> tuple[Observations, Grid]:
         found = read(path, config, opened, converted)
-        return found, lay_out(found, config, path)
+        grid = lay_out(found, config, path)
+        return learned(found, grid, config, path), grid
 
     done = _of_first(comm, finish)
     told = comm.bcast(done and (replace(done[0], frame=done[0].frame.clear()), done[1]))

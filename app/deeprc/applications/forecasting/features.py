@@ -13,6 +13,7 @@ from deeprc.core import exact
 # Standard deviations of the training part, which itself holds none beyond the root of its length: a covariate farther
 # off is broken, and must not blow up a forecast. (Such a target is refused by `check`.)
 FAR = 1e4
+GAP = "gap:"  # before a column's name: that of its interpolated rows (no covariate is called so: they begin with x:)
 
 
 def calendar(ds: pl.Series, step: TimeStep) -> list[pl.Series]:
@@ -54,8 +55,13 @@ def fill(table: pl.DataFrame, others: list[pl.DataFrame], columns: list[str], ma
 
     A gap of at most `max_gap` rows between two known values of the same part is interpolated linearly; a value of a
     later part is never used, or the past would know the future. A longer gap repeats the last known value (of any
-    earlier part); before the first known value stands that value. Where a series knows none, null stays. No value goes
-    from one series to another. The column `usable` says where the target `y` is known or lies in a short gap.
+    earlier part). Before the first known value of the target stands that value (no forecast begins there), of a
+    covariate null. No value goes from one series to another. The column `usable` says where the target `y` is known or
+    lies in a short gap.
+
+    For each column `gap:<name>` counts, of an interpolated row, the rows since the last known value; elsewhere it is 0.
+    What is interpolated knows the value that ends the gap: where a forecast begins within the gap or at its end, the
+    value before the gap is the last one that it may see (`series.Series.known`).
     """
     own = pl.col("row").is_between(table["row"].first(), table["row"].last())
     both = pl.concat([table.with_columns(own=True), *(other.filter(~own).with_columns(own=False) for other in others)])
@@ -74,17 +80,18 @@ def fill(table: pl.DataFrame, others: list[pl.DataFrame], columns: list[str], ma
             .then(line)
             .when(before >= pl.col("series_begin"))
             .then(earlier)
-            .when(after < pl.col("series_end"))
-            .then(later)
         )
-        filled.append(value.alias(name))
+        if name == "y":
+            value = value.when(after < pl.col("series_end")).then(later)
+        bridged = pl.when(pl.col(name).is_null() & short).then(row - before).fill_null(0).cast(pl.Int32)
+        filled += [value.alias(name), bridged.alias(GAP + name)]
         if name == "y":
             filled.append((pl.col("y").is_not_null() | short.fill_null(False)).alias("usable"))
     return both.sort("row").with_columns(filled).filter("own").drop("own")
 
 
 def fit(values: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """Mean and standard deviation by which to scale: of each series and column, over its training rows.
+    """Mean and standard deviation by which to scale: of each series and column, over its training rows without NaN.
 
     In exact sums, so that neither the number of ranks nor the processor shows. A column that stands still, or has no
     value, has a deviation of 1.
@@ -105,18 +112,22 @@ def fit(values: np.ndarray, begins: np.ndarray) -> np.ndarray:
     for number, rows in enumerate(np.split(values, begins[1:])):
         for column in range(values.shape[1]):
             known = rows[:, column]
+            known = known[~np.isnan(known)]
+            if not len(known):
+                found[number, column] = 0.0, 1.0
+                continue
             mean = exact.mean(known)
             spread = math.sqrt(exact.mean((known - mean) ** 2)) if known.min() < known.max() else 0.0
             short = float(f"{mean:.10g}")  # ten digits read well, where they lose nothing that the values tell
             mean = short if abs(short - mean) <= 1e-6 * spread else mean
-            found[number, column] = (0.0, 1.0) if math.isnan(mean) else (mean, float(f"{spread:.10g}") or 1.0)
+            found[number, column] = mean, float(f"{spread:.10g}") or 1.0
     return found
 
 
 def scale(table: pl.DataFrame, columns: list[str], scaler: np.ndarray) -> pl.DataFrame:
     """Subtract the mean and divide by the standard deviation, each series and column by its own; as float32.
 
-    Without any value a covariate is its mean, 0. `scaler` as from `fit`.
+    Before its first value, or without any, a covariate is its mean, 0. `scaler` as from `fit`.
     """
     number = table["series"].to_numpy()
     scaled = []

@@ -253,18 +253,33 @@ class Windows(dict):
 
     def __init__(self, series: Series, origins: np.ndarray) -> None:
         super().__init__()
+        self.series, self.origins = series, origins
         self.meta, length = series.meta, series.meta["input_size"]
         self.cut = MappedWindows(series.rows, origins - length, length + series.meta["horizon"])
 
     def __missing__(self, name: str) -> torch.Tensor:
         cut, length = self.cut.windows, self.meta["input_size"]
         values = {
-            "past": lambda: cut("y", 0, length),
+            "past": lambda: self._known("y", cut("y", 0, length)),
             "y": lambda: cut("y", length),
             "mask": lambda: cut("usable", length).astype(np.float32),
-            "history": lambda: cut(self.meta["history"], 0, length),
+            "history": lambda: self._history(cut(self.meta["history"], 0, length)),
             "future": lambda: cut(self.meta["future"]),
         }[name]()
         with torch.inference_mode(False):  # whoever asks first: a training may ask later
             self[name] = torch.from_numpy(values)
         return self[name]
+
+    def _history(self, values: np.ndarray) -> np.ndarray:
+        for index, name in enumerate(self.meta["history"]):
+            self._known(name, values[:, :, index])
+        return values
+
+    def _known(self, name: str, values: np.ndarray) -> np.ndarray:
+        """`values` [windows, input_size] with what nobody knew at the origins replaced, in place (`Series.known`)."""
+        count = self.series.bridge(name, self.origins)
+        late = np.empty(0, int) if count is None else np.flatnonzero(count)
+        if len(late):
+            rows = self.origins[late, None] + np.arange(-values.shape[1], 0)
+            values[late] = self.series.known(name, rows, self.origins[late])
+        return values

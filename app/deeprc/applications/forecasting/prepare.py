@@ -30,10 +30,11 @@ def main(
     """
     # The frames set the threads of Polars, which must happen before it is imported.
     from deeprc.frames import Communicator, Frame  # isort: skip
+    import numpy as np
     import polars as pl
 
     from deeprc.applications.forecasting.dealt import read_dealt
-    from deeprc.applications.forecasting.features import calendar, edges, fill, scale
+    from deeprc.applications.forecasting.features import GAP, calendar, edges, fill, scale
 
     comm = Communicator.world()
     options = commandline.options(DataConfig, config)
@@ -49,13 +50,15 @@ def main(
 
     local = local.with_columns(pl.col("y").alias("y_raw"), pl.col("y").is_not_null().alias("observed"))
     local = fill(local, comm.allgather(edges(local, columns)), columns, options.max_gap)
+    counts = comm.allgather([int(local[GAP + name].max() or 0) for name in columns])
+    bridged = [GAP + name for name, most in zip(columns, np.max(counts, axis=0), strict=True) if most]
     scaler = _fit_scaler(local, columns, comm)
     local = scale(local, columns, scaler)
     future = _changing(calendar(local["ds"], grid.step), local["part"] == 0, comm)
     local = local.with_columns(future)
     names = [column.name for column in future]
     lines = local.filter(pl.col("line").is_not_null()).select("row", pl.lit(0, pl.Int64).alias("file"), "line")
-    local = local.select("series", "ds", "part", "y", "y_raw", "observed", "usable", *covariates, *names)
+    local = local.select("series", "ds", "part", "y", "y_raw", "observed", "usable", *covariates, *names, *bridged)
     rows = Frame.from_arrow(local.to_arrow(), comm)
     months = rows.with_columns(pl.col("ds").dt.truncate("1mo").alias("month")).groupby(["series", "month"])
     monthly = months.agg({"y_raw": ["count", "mean", "min", "max"], "ds": ["count"]}).sort(["series", "month"])

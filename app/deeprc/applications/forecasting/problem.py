@@ -40,7 +40,11 @@ class ForecastProblem:
     def _samples(self, part: str) -> np.ndarray:
         """The rows that the samples of a part are known by."""
         origins = self.series.origins(part)
-        return origins[self.series.number(origins) == 0] if self.module.entry.joint else origins
+        if not self.module.entry.joint:
+            return origins
+        rows = origins[self.series.number(origins) == 0]
+        begun = np.isin(self.series.together(rows), origins).reshape(len(rows), len(self.series.bounds))
+        return rows[begun.all(1)]
 
     def _windows(self, rows: np.ndarray) -> np.ndarray:
         """The rows that the windows of samples start at."""

@@ -26,7 +26,7 @@ def naive_forecasts(series: Series) -> dict[str, np.ndarray]:
     season = np.where(before >= series.meta["season"], series.meta["season"], 1)[series.number(origins)][:, None]
     rows = origins[:, None] - season + np.arange(horizon) % season
     # Gaps filled, as the models see them.
-    last, before = series.y[origins[:, None] - 1], series.y[rows]
+    last, before = (series.known("y", wanted, origins) for wanted in (origins[:, None] - 1, rows))
     return {
         "last value": np.repeat(series.unscaled(last, origins), horizon, axis=1),
         "seasonal naive": series.unscaled(before, origins),
@@ -53,7 +53,7 @@ def linear_forecast(series: Series) -> np.ndarray | None:
     origins = origins[:: -(-len(origins) // LEAST_SQUARES_WINDOWS)]
 
     def past(first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        z = series.y[first[:, None] + np.arange(-length, 0)].astype(np.float64)
+        z = series.known("y", first[:, None] + np.arange(-length, 0), first).astype(np.float64)
         return np.concatenate([z - z[:, -1:], np.ones((len(z), 1))], axis=1), z[:, -1:]
 
     squares, products = np.zeros((length + 1, length + 1)), np.zeros((length + 1, horizon))

@@ -11,6 +11,7 @@ import numpy as np
 from deeprc.applications.base.prepared import check_parts, read_facts
 from deeprc.applications.base.split import PARTS
 from deeprc.applications.forecasting.apart import apart
+from deeprc.applications.forecasting.features import GAP
 from deeprc.learning.mapped import Mapped, mapped
 
 
@@ -22,7 +23,8 @@ class Series:
     ----------
     rows
         `y`, the covariates of the past and the calendar, scaled, float32; `usable`, whether a row is observed or lies
-        in a short gap: what counts in the loss. They stay in the files: windows are cut from there.
+        in a short gap: what counts in the loss; of columns with gaps `gap:<column>` (`features.fill`). They stay in the
+        files: windows are cut from there.
     bounds
         The rows at which each series' training, validation and test part begin and it ends, int64 [series, 4].
     scale
@@ -68,6 +70,25 @@ class Series:
         """The series that each of `rows` belongs to."""
         return np.searchsorted(self.bounds[:, 0], rows, side="right") - 1
 
+    @cached_property
+    def begun(self) -> np.ndarray:
+        """The row of each series' first known value of the target [series]."""
+        return np.array([begin + int(self.usable[begin:end].argmax()) for begin, *_, end in self.bounds])
+
+    def bridge(self, name: str, origins: np.ndarray) -> np.ndarray | None:
+        """How many rows right before `origins` are interpolated in a column; None where it has no such gap."""
+        return self.rows.take(GAP + name, origins - 1) if GAP + name in self.rows.table.column_names else None
+
+    def known(self, name: str, rows: np.ndarray, origins: np.ndarray) -> np.ndarray:
+        """A column at `rows` [windows, n], which lie before `origins` [windows], as it was known there.
+
+        A short gap is interpolated towards the value that ends it. Where that lies at the origin or behind it, nobody
+        knew it there: the last value before the gap is carried on.
+        """
+        if (count := self.bridge(name, origins)) is not None:
+            rows = np.minimum(rows, (origins - 1 - count)[:, None])
+        return self.rows.take(name, rows)
+
     def unscaled(self, y: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """Scaled values [windows, horizon, …] of windows that start at `origins`, in the target's unit."""
         mean, deviation = self.scale[self.number(origins)].T.reshape(2, -1, *[1] * (y.ndim - 1))
@@ -76,10 +97,11 @@ class Series:
     def origins(self, part: str, *, stride: int = 1) -> np.ndarray:
         """Rows that a forecast of a part may start at, so that its whole horizon lies in the part of one series.
 
-        The rows that it starts from may lie in an earlier part; in training they all lie in the training part.
+        The rows that it starts from may lie in an earlier part; in training they all lie in the training part. Before
+        the first known value of a series' target none starts: there is nothing to start from.
         """
         index, (length, horizon) = PARTS.index(part), (self.meta["input_size"], self.meta["horizon"])
-        firsts = np.maximum(self.bounds[:, index], self.bounds[:, 0] + length)
+        firsts = np.maximum(np.maximum(self.bounds[:, index], self.bounds[:, 0] + length), self.begun + 1)
         ends = self.bounds[:, index + 1] - horizon + 1
         return np.concatenate([np.arange(first, end, stride) for first, end in zip(firsts, ends, strict=True)])
 

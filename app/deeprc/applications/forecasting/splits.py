@@ -35,7 +35,8 @@ def cut(series: pl.DataFrame, config: DataConfig, path: Path) -> pl.DataFrame:
     rows = pl.col("rows")
     # Rounded first: 0.7 + 0.1 is a little less than 0.8.
     fractions = {"train": config.split[0], "test": round(sum(config.split), 9)}
-    ends = [(rows * fraction).cast(pl.Int64).alias(name) for name, fraction in fractions.items()]
+    # 0.7 of 700 rows is a little less than 490, too.
+    ends = [(rows * fraction).round(6).cast(pl.Int64).alias(name) for name, fraction in fractions.items()]
     lengths = series.with_columns(ends).select(
         "id",
         "rows",
@@ -92,15 +93,16 @@ def refuse_unknown(grid: Grid, placed: pl.DataFrame, horizon: int, input_size: i
     """Refuse a target that is nowhere known where it must be; `placed` as from `Grid.place`.
 
     Each series needs a value in its training part, to be scaled by, and one among the forecasts of its test part, to be
-    judged by; all series together need some that training and validation aim at.
+    judged by; all series together need some that training and validation aim at, from a value before them.
     """
     series = grid.series.with_row_index("series")
     known = placed.drop_nulls("y").select("row").sort("row")
     known = known.join_asof(series, left_on="row", right_on="begin", coalesce=False)
     row, begin, val, test, end = (pl.col(name) for name in ("row", "begin", "val", "test", "end"))
+    start = pl.max_horizontal(begin + input_size, row.min().over("series") + 1)  # of the first forecast
     aims = {
         "scale": row < val,
-        "train": (row >= begin + input_size) & (row < val),
+        "train": (row >= start) & (row < val) & (start + horizon <= val),
         "val": (row >= val) & (row < test),
         "test": (row >= test) & (row < test + (end - test) // horizon * horizon),
     }

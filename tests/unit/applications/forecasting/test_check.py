@@ -97,3 +97,40 @@ def test_what_mase_measures_by_is_told_where_there_is_none(checked):
     assert checked(text, season=5)["notices"] == [told.format("5 hours")]
     assert checked(table(["" if i % 4 else i for i in range(48)]), season=6)["notices"] == [told.format("6 hours")]
     assert checked(text, season=6)["notices"] == []
+
+
+def test_a_covariate_without_a_value_in_the_training_part(checked):
+    """Whatever it is later would reach the models without a scale: 28 of 40 rows train."""
+    load, wind = [i % 5 for i in range(40)], ["NA"] * 28 + [1000 + i for i in range(12)]
+    notice = "the covariate 'wind' has no value in the training part: it is left out"
+    found = checked(table(load, wind))
+    assert found["notices"] == [notice] and found["missing"] == {"y": 0}
+    with pytest.raises(InputError, match="'wind' has no value in the training part: nothing can be") as error:
+        checked(table(load, wind), covariates=["wind"])
+    assert error.value.found == "its first value at 2020-01-02 04:00:00, the training part ends at 2020-01-02 03:00:00"
+
+
+def test_a_covariate_that_begins_late(checked):
+    load, wind = [i % 5 for i in range(40)], ["NA"] * 10 + [3 * i for i in range(30)]
+    told = "begins late (2020-01-01 10:00:00); before that it stands at its mean"
+    assert checked(table(load, wind))["notices"] == [f"the series: the covariate 'wind' {told}"]
+
+
+def test_a_covariate_that_one_of_two_series_has_too_late(checked):
+    rows = [f"{name};{line}" for name in "ab" for line in table([i % 5 for i in range(40)], range(40)).split()[1:]]
+    rows = [row.rpartition(";")[0] + ";NA" if row[0] == "b" and row < "b;2020-01-02T12" else row for row in rows]
+    found = checked("\n".join(["unique_id;date;load;wind", *rows]) + "\n")
+    who = "1 of 2 series (b): the covariate 'wind' has no value in the training part, and is taken as unknown"
+    assert found["notices"] == [who] and found["missing"] == {"y": 0, "wind": 40}
+
+
+def test_the_split_loses_no_row_by_rounding(checked):
+    """0.7 of 700 is 489.99999999999994 where it is computed."""
+    assert checked(table([i % 5 for i in range(700)]))["parts"] == {"train": 490, "val": 70, "test": 140}
+
+
+def test_training_needs_a_value_after_the_first_one(checked):
+    """A forecast that begins before any value is known would be made of what it is to tell."""
+    load = ["NA"] * 20 + [3] + ["NA"] * 9 + [i % 5 for i in range(10)]
+    with pytest.raises(InputError, match="the train part has no value of the target"):
+        checked(table(load))

@@ -121,6 +121,10 @@ def test_fit_takes_each_series_by_itself():
     assert found.tolist() == [[[2, 1], [7, 1]], [[10, 1], [0, 1]]]  # what stands still or is not known: by 1
 
 
+def test_fit_leaves_out_what_is_not_known():
+    assert fit(np.array([[np.nan], [1.0], [3.0]]), np.array([0])).tolist() == [[[2, 1]]]
+
+
 def test_numbers_far_off_zero_are_scaled_by_their_own_mean():
     """A mean that is rounded to ten digits would put them thousands of deviations away, with nothing left of them."""
     values = 1e15 + np.array([[0.0], [3.0], [6.0], [3.0]])
