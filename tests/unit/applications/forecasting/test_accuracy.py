@@ -89,8 +89,8 @@ def test_no_model_and_no_horizon_but_those_with_a_row(tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
-def test_what_was_measured_is_kept_by_all_that_it_depends_on(tmp_path):
-    """A kept file is taken; another seed, other data or options have another one."""
+def test_what_was_measured_is_kept_by_all_that_it_depends_on(tmp_path, monkeypatch):
+    """A kept file is taken; another seed, other data, options or libraries have another one."""
     source = cells.EttFile(tmp_path / "ETTh1.csv", "ETTh1", "0" * 64, tmp_path)
     one = cell("DLinear", 96, 1)
     path = cells.kept(source, one, 1)
@@ -99,3 +99,8 @@ def test_what_was_measured_is_kept_by_all_that_it_depends_on(tmp_path):
     other = cells.EttFile(source.path, "ETTh1", "1" * 64, tmp_path)
     others = {cells.kept(source, cell("DLinear", 96, 2), 1), cells.kept(source, cell("DLinear", 192, 1), 1)}
     assert len(others | {path, cells.kept(other, one, 1), cells.kept(source, one, 2)}) == 5
+    made_by = json.loads(cells.made_by())
+    assert {"torch", "neuralforecast", "numpy"} <= made_by["libraries"].keys() and made_by["below"]["deeprc.learning"]
+    made_by["libraries"]["torch"] = "3.0"
+    monkeypatch.setattr(cells, "made_by", lambda: json.dumps(made_by))
+    assert cells.kept(source, one, 1) != path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import time
@@ -14,6 +15,7 @@ import polars as pl
 
 from deeprc.applications.base.stages import stage
 from deeprc.applications.forecasting.accuracy.protocol import HELD_OUT, SERIES, TRAIN, Cell
+from deeprc.core import code
 from deeprc.core.errors import InputError
 from deeprc.core.files import atomic, read_json, sha256, write_json
 
@@ -168,5 +170,11 @@ def _of(source: EttFile, cell: Cell, threads: int) -> str:
     )
 
 
+@functools.cache
+def made_by() -> str:
+    """The code that measures, and the versions of the libraries that it computes with; what they were at first."""
+    return json.dumps(code.of(STAGES), sort_keys=True)
+
+
 def _key(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join([*parts, made_by()]).encode()).hexdigest()[:12]

@@ -29,7 +29,7 @@ def run(
     Parameters
     ----------
     folder
-        What was measured is kept there by a key of its data and options, and not measured again.
+        What was measured is kept there by a key of its data, options, code and libraries, and not measured again.
     minutes
         No training begins later; what has not run says so. What was kept is told all the same.
 
