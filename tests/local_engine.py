@@ -86,7 +86,7 @@ class Local:
             argv = ["/bin/bash", task.script]
         process = subprocess.Popen(
             argv, env={**os.environ, MARK: self._wanted.mark}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, text=True, start_new_session=True,
+            stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=self.log.parent,
         )  # fmt: skip
         self._running[task.uid] = process
         where = [("localhost", core) for core in cores]

@@ -21,6 +21,7 @@ from deeprc.pilot import ended, schedule
 from deeprc.pilot.gate import Gate
 from deeprc.pilot.schedule import IDLE, LEAVING, STARTING
 from deeprc.pilot.tasks import Outcome, Room, Shape, Task
+from deeprc.pilot.worker import surroundings
 from deeprc.pilot.worker.line import Line
 
 PROGRAM = Path(__file__).with_name("worker")
@@ -95,6 +96,7 @@ class Workers:
         self._schedule, self._grace, self._alive = schedule.Schedule(nodes), grace, False
         self._launch, self._report, self._began, self._contain = launch, report, began, contain
         self._welcome, self.lock = welcome, threading.RLock()
+        self._surroundings: dict[Shape, str] = {}  # the environment of the jobs of warm workers
         self._since: dict[str, float] = {}  # since when those of several ranks wait
         self._workers: dict[str, Worker] = {}
         self._started, self._failed = 0, defaultdict(int)
@@ -107,6 +109,8 @@ class Workers:
         """Queue tasks; those of several ranks are the engine's, and only reckoned with here."""
         with self.lock:
             self._schedule.add(tasks)
+            warm = [task for task in tasks if task.warm and task.environment and not task.contained]
+            self._surroundings |= {task.shape: task.environment for task in warm}
             self._since |= {task.uid: time.monotonic() for task in tasks if task.ranks > 1}
             self._go_on()
 
@@ -208,10 +212,10 @@ class Workers:
         clean = ["/usr/bin/env", "-u", "PYTHONPATH", "-u", "DEEPRC_TOWARDS", *threads]
         python = "python3" if shape.contained else sys.executable  # an image has its own
         program = [python, str(PROGRAM), self.gate.address, str(self.gate.keyfile), name, *shape.warm]
-        program = self._contain(shape, program) if shape.contained else program
-        return Task(
-            name, clean + program, cores_per_rank=shape.cores, gpus_per_rank=shape.gpus, memory_mb=shape.memory_mb
-        )
+        program = clean + (self._contain(shape, program) if shape.contained else program)
+        if shape in self._surroundings:  # what libraries read when they are imported is the user's, too
+            program = [sys.executable, "-IS", surroundings.__file__, self._surroundings[shape], *program]
+        return Task(name, program, cores_per_rank=shape.cores, gpus_per_rank=shape.gpus, memory_mb=shape.memory_mb)
 
     def _accept(self) -> None:
         for line in self.gate.workers():

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import member
+import startup
+from local import peer
 from plain import PlainCommand, plain
 from processes import KEPT, start
 from warm import NAMES, OWN, Caller, Warm
@@ -39,6 +41,7 @@ class WarmRank(Warm):
     def __init__(self, modules: list[str]) -> None:
         self.left: str | None = None
         self._pythons: dict[bytes, bool] = {}
+        self._held = startup.held()
         self._runs: str | None = None  # "job", "caller": whose program the member runs
         super().__init__(modules or ["mpi4py.MPI"])
 
@@ -129,6 +132,8 @@ class WarmRank(Warm):
     def _fork(self, caller: Caller, request: dict) -> None:
         if self._runs is not None:
             raise ValueError("the member runs another program")
+        if startup.read(request["environment"]) != self.started or startup.held(peer(caller.line)) != self._held:
+            raise ValueError("it is to start otherwise than this member")
         member.send(self._line, {"program": request}, caller.files)
         self._runs = "caller"
         self._takes(caller, self._member)
@@ -140,6 +145,8 @@ class WarmRank(Warm):
         if name not in NAMES or not arguments or not (known or not arguments[0].startswith("-")):
             return False
         if known and len(arguments) < (3 if arguments[0] == "-P" else 2):
+            return False
+        if startup.read({os.fsdecode(name): os.fsdecode(it) for name, it in environment.items()}) != self.started:
             return False
         path = environment.get(b"PATH", b"")
         if path not in self._pythons:

@@ -47,10 +47,19 @@ def connect(address: str) -> socket.socket:
     return caller
 
 
-def ours(peer: socket.socket) -> bool:
+def ours(line: socket.socket) -> bool:
     """Whether the other side is a process of our user: it was when it called, or began to listen."""
-    pid_uid_gid = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    return int.from_bytes(pid_uid_gid[4:8], sys.byteorder) == os.geteuid()
+    return _other(line, 1) == os.geteuid()
+
+
+def peer(line: socket.socket) -> int:
+    """The number of the process on the other side."""
+    return _other(line, 0)
+
+
+def _other(line: socket.socket, which: int) -> int:
+    pid_uid_gid = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return int.from_bytes(pid_uid_gid[4 * which : 4 * which + 4], sys.byteorder)
 
 
 def _at(path: Path, call) -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
-import io
-import json
+import marshal
 import os
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections import deque
 from pathlib import Path
@@ -33,7 +33,7 @@ FORKS = ("os.fork", "os.forkpty")
 
 def send(line: socket.socket, message: dict, files: list[int] | None = None) -> None:
     """Send a message, with files."""
-    text = json.dumps(message).encode()
+    text = marshal.dumps(message)  # json is a program's to change
     socket.send_fds(line, [len(text).to_bytes(HEAD, "big")], files or [])
     line.sendall(text)
 
@@ -49,7 +49,7 @@ def receive(line: socket.socket) -> tuple[dict, list[int]]:
         text += more
     if not head or len(text) < size:
         raise EOFError
-    return json.loads(text), files
+    return marshal.loads(text), files
 
 
 class Member:
@@ -72,11 +72,9 @@ class Member:
                 os._exit(errorcode & 0xFF or 1)
 
         self._kind, self._comms = World, deque([self._world.Dup() for _ in range(SPARED)])
-        null = os.open(os.devnull, os.O_RDWR)
-        for number in range(3):
-            os.dup2(null, number)
-        os.close(null)
-        self._streams()
+        self._streams = program.Streams()
+        _close_files()
+        self._streams.open()
         for name in own:
             sys.modules.pop(name, None)  # programs may have modules of these names
         sys.addaudithook(_forbid)
@@ -109,23 +107,21 @@ class Member:
         for number in (*SIGNALS, signal.SIGTERM):
             if number not in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
-        self._streams()
+        self._streams.open()
         importlib.invalidate_caches()
         code, why = 1, None
         try:
             os.chdir(request["cwd"])
-            code = program.run(request["arguments"])
-        except SystemExit as end:
-            code = program.code_of(end)
-        except KeyboardInterrupt:
-            code = 130
-        except BaseException:
-            _shown()
+        except OSError:  # it has been removed
+            traceback.print_exc()
+        else:
+            code = program.main(request["arguments"])
         try:
             why = self._state.restore()
         except BaseException as error:
             why = f"it could not be cleared away: {type(error).__name__}: {error}"
-        _flush()
+        code = program.flushed(code)
+        ctypes.CDLL(None).fflush(None)
         for name, value in self._given.items():
             setattr(mpi, name, value)
         why = why or self._state.changed()
@@ -133,10 +129,8 @@ class Member:
         os.umask(umask)
         os.environ.clear()
         os.environ.update(environment)
-        null = os.open(os.devnull, os.O_RDWR)
-        for number in range(3):
-            os.dup2(null, number)
-        os.close(null)
+        time.tzset()
+        _close_files()
         return code & 0xFF, why
 
     def finish(self) -> None:
@@ -145,38 +139,23 @@ class Member:
             self._given["Finalize"]()
         os._exit(0)
 
-    @staticmethod
-    def _streams() -> None:
-        """Standard files as Python makes them at its start; those of a program before may be closed."""
-        for number, name in enumerate(("stdin", "stdout", "stderr")):
-            mode, errors = ("r", "strict") if number == 0 else ("w", "backslashreplace" if number == 2 else "strict")
-            plain = os.environ.get("PYTHONUNBUFFERED", "") != "" and number
-            raw = io.FileIO(number, mode, closefd=False)
-            buffered = io.BufferedReader(raw) if number == 0 else io.BufferedWriter(raw)
-            text = io.TextIOWrapper(
-                buffered, errors=errors, line_buffering=number == 2 or os.isatty(number), write_through=bool(plain)
-            )
-            setattr(sys, name, text), setattr(sys, f"__{name}__", text)
-
 
 def _forbid(event: str, _: tuple) -> None:
     if event in FORKS:
         raise RuntimeError("a program in a gang cannot fork, since MPI has started: leave `warm` out of its rule")
 
 
-def _shown() -> None:
-    """The hook may be the program's own: it ends all ranks where one has failed."""
-    try:
-        sys.excepthook(*sys.exc_info())
-    except BaseException:
-        traceback.print_exc()
-
-
 def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(BaseException):
-            stream.flush()
+    program.flushed(0)
     ctypes.CDLL(None).fflush(None)
+
+
+def _close_files() -> None:
+    """Let go of a program's standard files."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(null, number)
+    os.close(null)
 
 
 def serve(line: socket.socket, modules: list[str], own: tuple[str, ...]) -> None:

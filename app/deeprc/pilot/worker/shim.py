@@ -11,12 +11,12 @@ SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.
 
 def real():
     """The next `python` on the PATH, by the name that this one was called by."""
-    own = os.environ["DEEPRC_WARM_PATH"]
+    own = os.environ.get("DEEPRC_WARM_PATH", os.path.dirname(os.path.abspath(sys.argv[0])))
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         path = os.path.join(folder, "python3")
         if folder and folder != own and os.access(path, os.X_OK):
             return path
-    return os.environ["DEEPRC_WARM_PYTHON"]
+    return os.environ.get("DEEPRC_WARM_PYTHON", sys.executable)
 
 
 def same(path, other):

@@ -18,6 +18,7 @@ import threading
 import types
 import warnings
 import weakref
+from collections.abc import Mapping
 from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 
@@ -25,6 +26,7 @@ STANDARD = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "plat
 GROWN = 256  # MB that a process may hold more than before its first program
 LIMITS = [value for name, value in vars(resource).items() if name.startswith("RLIMIT_")]
 HOOKS = ("excepthook", "displayhook", "unraisablehook", "breakpointhook", "dont_write_bytecode", "tracebacklimit")
+CHANGEABLE = 1 << 9  # of a type's flags: its names can be bound anew
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -39,10 +41,12 @@ class ProcessState:
             info.atexit = False
         weakref.finalize._registered_with_atexit = True  # they are run by `restore`
         self.modules = dict(sys.modules)
-        self._names, self._standard = {}, {}
+        self._names, self._standard, self._classes = {}, {}, {}
         for name, module in self.modules.items():
             if _is_standard(module):  # it changes much of its own, but no function or class
                 self._standard[name] = {each: it for each, it in vars(module).items() if callable(it)}
+                kinds = [it for it in vars(module).values() if isinstance(it, type) and it.__flags__ & CHANGEABLE]
+                self._classes |= {kind: dict(vars(kind)) for kind in kinds}
             else:
                 self._names[name] = dict(vars(module))
         self._lists = [(each, [*each]) for each in (sys.path, sys.meta_path, sys.path_hooks, warnings.filters)]
@@ -72,6 +76,9 @@ class ProcessState:
         self._drop_modules()
         for name, before in self._standard.items():
             vars(self.modules[name]).update(before)
+        for kind, before in self._classes.items():
+            if not _same(vars(kind), before) and not _put_back(kind, before):
+                return f"it has changed the class {kind.__module__}.{kind.__qualname__}"
         for each, before in self._lists:
             each[:] = before
         warnings._filters_mutated()
@@ -86,8 +93,6 @@ class ProcessState:
             if handler is not None and signal.getsignal(number) is not handler:
                 signal.signal(number, handler)
         self._calm_logging()
-        if "tempfile" in sys.modules:
-            sys.modules["tempfile"].tempdir = None  # it is found out once, by $TMPDIR
         gc.enable()
         gc.collect()
         return None
@@ -180,11 +185,28 @@ def _differs(now: dict, before: dict) -> bool:
         for name in now.keys() - before.keys():
             if not isinstance(now[name], types.ModuleType):
                 del now[name]
-    with contextlib.suppress(Exception):  # values that cannot be compared are looked at one by one
-        if now == before:
-            return False
     missing = object()
-    return any(now.get(name, missing) is not value for name, value in before.items())
+    return not _same(now, before) and any(now.get(name, missing) is not value for name, value in before.items())
+
+
+def _same(now: Mapping, before: Mapping) -> bool:
+    """Whether names and values are equal, where that can be said at once."""
+    with contextlib.suppress(Exception):  # values that cannot be compared are looked at one by one
+        return now == before
+    return False
+
+
+def _put_back(kind: type, before: Mapping) -> bool:
+    """Give a class the names that it had. Those that Python adds when asked (`__annotations__`) stay."""
+    try:
+        for name in [name for name in vars(kind) if name not in before and not name.startswith("__")]:
+            delattr(kind, name)
+        for name, value in before.items():
+            if vars(kind).get(name) is not value:
+                setattr(kind, name, value)
+    except (AttributeError, TypeError):
+        return False
+    return True
 
 
 def _files() -> dict[int, str]:

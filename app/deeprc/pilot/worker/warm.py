@@ -19,22 +19,22 @@ import stat
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import program
-from local import listen, ours
+import startup
+from local import listen, ours, peer
 from processes import start
 from surroundings import SIGNALS
 
 NAMES = ("python", "python3", f"python3.{sys.version_info[1]}")
 # The worker's modules.
 OWN = (
-    "calling", "gang", "line", "local", "member", "memory", "plain", "processes", "program", "sampling", "state",
-    "surroundings", "warm",
+    "calling", "gang", "line", "local", "member", "memory", "plain", "processes", "program", "sampling", "startup",
+    "state", "surroundings", "warm",
 )  # fmt: skip
 LIMIT = 16 * 1024 * 1024  # bytes of a request: arguments and environment
 HEAD = 8  # bytes that say how many follow
@@ -77,11 +77,12 @@ class Warm:
     """The imported modules, and the programs that run as forks of this process."""
 
     left: str | None = None  # of a job, what the next one must not meet
+    started = startup.read(os.environ)
 
     def __init__(self, modules: list[str]) -> None:
         self._asking: dict[socket.socket, Caller] = {}  # in the order that they called
         self._programs: dict[int, Caller] = {}
-        self._modules = modules
+        self._modules, self._streams = modules, program.Streams()
         if not modules:
             return
         self._load(modules)
@@ -191,15 +192,18 @@ class Warm:
             self._hang_up(caller)
 
     def _fork(self, caller: Caller, request: dict) -> None:
+        if startup.read(request["environment"]) != self.started:
+            raise ValueError("it is to start with other variables than this worker")
+        held = startup.held(peer(caller.line))
         pid = os.fork()
         if pid == 0:
             # The program's are its three files alone: another's pipe, held open here, would not end with that other.
-            held = [key.fd for key in self._selector.get_map().values()]
-            held += [file for other in self._asking.values() if other is not caller for file in other.files]
-            for file in held:
+            others = [key.fd for key in self._selector.get_map().values()]
+            others += [file for other in self._asking.values() if other is not caller for file in other.files]
+            for file in others:
                 os.close(file)
             self._selector.close()
-            _become(request, caller.files)
+            _become(request, caller.files, held, self._streams)
         self._takes(caller, pid)
 
     def _takes(self, caller: Caller, pid: int) -> None:
@@ -243,15 +247,16 @@ class Warm:
         caller.close()
 
 
-def _become(request: dict, files: list[int]) -> None:
+def _become(request: dict, files: list[int], held: startup.Held, streams: program.Streams) -> None:
     """Be the program; never returns."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)
         own = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
-        for number in {*SIGNALS, *own} - {signal.SIGPIPE, signal.SIGXFSZ}:  # those Python ignores
+        for number in {*SIGNALS, *own} - startup.ALWAYS:
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        startup.take(held)
         for target, file in enumerate(files):
             os.dup2(file, target)
             os.close(file)
@@ -261,13 +266,8 @@ def _become(request: dict, files: list[int]) -> None:
         os.umask(request["umask"])
         os.environ.clear()
         os.environ.update(request["environment"])
-        code = program.run(request["arguments"])
-    except SystemExit as end:
-        code = program.code_of(end)
-    except KeyboardInterrupt:
-        code = 130
-    except BaseException:
-        traceback.print_exc()
+        streams.open()
+        code = program.main(request["arguments"])
     finally:
         _finish(code)
 
@@ -280,7 +280,4 @@ def _finish(code: int) -> None:
     with contextlib.suppress(BaseException):
         threading._shutdown()
         atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(BaseException):
-            stream.flush()
-    os._exit(code & 0xFF)
+    os._exit(program.flushed(code) & 0xFF)
