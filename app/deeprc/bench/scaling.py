@@ -1,6 +1,6 @@
 """How a sort would scale to ranks that are not here: counted messages, and a cost model fitted to measured times.
 
-`python -m deeprc.bench.scaling` prints the table of docs/frames.md.
+`python -m deeprc.bench.scaling` prints the table of docs/frames-speed.md.
 """
 
 from __future__ import annotations
