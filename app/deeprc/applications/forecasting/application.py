@@ -24,7 +24,18 @@ class Forecasting(Application):
     name = "forecasting"
     configuration, preparation = ForecastingConfig, DataConfig
     # In `trained`: the models and what follows.
-    untold = ("path", "ranks", "threads", "models", "steps", "learning_rate", "batch_size", "seed", "training")
+    untold = (
+        "path",
+        "ranks",
+        "threads",
+        "models",
+        "steps",
+        "learning_rate",
+        "batch_size",
+        "intervals",
+        "seed",
+        "training",
+    )
     goal = ("validation loss", "lower")
     needs = (Need("torch", extra="forecasting", modules=("torch", "neuralforecast")),)
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from deeprc.applications.forecasting.application import Forecasting
 from deeprc.applications.forecasting.config import DataConfig, ForecastingConfig
 from deeprc.applications.forecasting.zoo import ZOO
 from deeprc.core.errors import ConfigError
@@ -138,3 +139,11 @@ def test_mistakes(values, expected):
 def test_an_unknown_model_names_the_nearest():
     with pytest.raises(ConfigError, match=r"did you mean 'PatchTST'\?"):
         config(models=["PathTST"])
+
+
+def test_every_key_is_told_by_the_record_of_the_data_or_of_a_training():
+    """Else the report refuses all results: no later stage has options of its own."""
+    told = {*DataConfig.model_fields, *Forecasting.untold}
+    assert {*ForecastingConfig.model_fields} == told
+    trained = json.loads(config(intervals=[80]).train_json("GRU"))
+    assert {"steps", "learning_rate", "batch_size", "seed", "intervals"} <= trained.keys()
