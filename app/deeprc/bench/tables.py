@@ -20,16 +20,19 @@ def queries(figures: dict) -> str:
 def operations(runs: Sequence[dict]) -> str:
     """What several runs of `bench frames` tell, in Markdown."""
     lines = [
-        "| | rows | time beside | median (quartiles) | CPU time | most memory of a process, MiB |",
-        "|---" * 6 + "|",
+        "| | rows | time of | beside | median (quartiles) | CPU time | most memory of a process, MiB |",
+        "|---" * 7 + "|",
     ]
     for run in runs:
-        them = run["against"]
-        name = f"{them['engine']}, {them['ranks']}" + ("" if them["keys"] == "int" else f", {them['keys']}")
+        them, cpu = run["against"], f"{run['cpu_ratio']['median']:.2f}"
         memory = f"{run['peak_mb']}, theirs {them['peak_mb']}"
-        cells = run["op"], f"{run['rows']:,}", name, _ratio(run["ratio"]), f"{run['cpu_ratio']['median']:.2f}", memory
+        cells = run["op"], f"{run['rows']:,}", _who(run), _who(them), _ratio(run["ratio"]), cpu, memory
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _who(entrant: dict) -> str:
+    return f"{entrant['engine']}, {entrant['ranks']}" + ("" if entrant["keys"] == "int" else f", {entrant['keys']}")
 
 
 def _ratio(ratio: dict) -> str:
