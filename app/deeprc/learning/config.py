@@ -52,6 +52,14 @@ class Training(How):
             raise ValueError(f"ranks {self.ranks}: at most as many as shards ({self.shards})")
         return self
 
+    def refuse_batch(self, batch: int, whose: str = "") -> None:
+        """Refuse a batch that does not give each rank a sample; `whose` ends what is said of it."""
+        if batch < self.ranks:
+            raise ValueError(
+                f"batch_size {batch}{whose}: less than a window for each of {self.ranks} ranks; give a larger one, or "
+                "fewer training.ranks"
+            )
+
     def how(self) -> str:
         """The `--how` of train."""
         return self.model_dump_json(include=set(How.model_fields))
@@ -107,6 +115,15 @@ class TorchTraining(Training):
         if self.reproducible == "elastic" and self.optimisation.compile:
             raise ValueError("compile: what is compiled is not promised to give the bits of `reproducible: elastic`")
         return self
+
+    def refuse_batch(self, batch: int, whose: str = "") -> None:
+        """Refuse a batch that gives a rank no sample, or fewer than the parts that its share is to be cut in."""
+        super().refuse_batch(batch, whose)
+        if (parts := self.optimisation.accumulate) > (share := batch // self.ranks):
+            raise ValueError(
+                f"accumulate {parts}: batch_size {batch}{whose} has no more than {share} windows for a rank; "
+                "give at most so many parts"
+            )
 
     @model_validator(mode="after")
     def _backend_carries_it(self) -> Self:

@@ -254,6 +254,17 @@ class ForecastingConfig(DataConfig):
         return self
 
     @model_validator(mode="after")
+    def _steps_have_what_is_asked_of_them(self) -> Self:
+        usual = self.training.optimisation
+        given = usual.validations if "validations" in usual.model_fields_set else None
+        for name, own in self.models.items():
+            self.training.refuse_batch(own.batch_size or self.batch_size or entry(name).batch_size, f" of {name}")
+            steps, wanted = own.steps or self.steps or entry(name).steps, own.validations or given
+            if wanted and wanted > steps:
+                raise ValueError(f"validations {wanted}: {name} is trained for {steps} steps: give at most so many")
+        return self
+
+    @model_validator(mode="after")
     def _windows_are_wide_enough(self) -> Self:
         needs = {name: entry(name).smallest_input for name in self.models}
         narrow = [f"{name} ({least})" for name, least in needs.items() if self.input_size < least]

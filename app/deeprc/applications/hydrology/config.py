@@ -206,6 +206,11 @@ class HydrologyConfig(DataConfig, NetworkConfig):
             raise ValueError(f"dataset {self.dataset} needs the key path: {DATASETS[self.dataset][2]}")
         return self
 
+    @model_validator(mode="after")
+    def _each_rank_has_a_window(self) -> Self:
+        self.training.refuse_batch(self.batch_size)
+        return self
+
     @field_validator("training")
     @classmethod
     def _gradients_travel_by_mpi(cls, value: Training) -> Training:

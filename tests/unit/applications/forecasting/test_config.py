@@ -29,6 +29,40 @@ def test_models_as_a_name_a_list_and_a_mapping():
     assert lstm["options"] == ZOO["LSTM"].options
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (
+            {"batch_size": 3, "training": {"ranks": 4}},
+            "batch_size 3 of GRU: less than a window for each of 4 ranks; give a larger one, or fewer training.ranks",
+        ),
+        (
+            {"models": {"GRU": {"batch_size": 1}}, "training": {"ranks": 2, "reproducible": "elastic"}},
+            "batch_size 1 of GRU: less than a window for each of 2 ranks",
+        ),
+        (
+            {"batch_size": 9, "training": {"ranks": 2, "optimisation": {"accumulate": 5}}},
+            "accumulate 5: batch_size 9 of GRU has no more than 4 windows for a rank; give at most so many parts",
+        ),
+        (
+            {"steps": 3, "training": {"optimisation": {"validations": 10}}},
+            "validations 10: GRU is trained for 3 steps: give at most so many",
+        ),
+        ({"models": {"GRU": {"steps": 3, "validations": 4}}}, "validations 4: GRU is trained for 3 steps"),
+    ],
+)
+def test_what_a_step_cannot_give_is_refused(values, expected):
+    with pytest.raises(ConfigError) as error:
+        config(**{"models": ["GRU"], **values})
+    assert expected in str(error.value)
+
+
+def test_as_much_as_a_step_can_give():
+    training = {"ranks": 2, "optimisation": {"accumulate": 4, "validations": 3}}
+    config(models=["GRU"], batch_size=9, steps=3, training=training)
+    config(models=["GRU"], steps=3)  # of the usual number of validations as many as there are steps
+
+
 def test_validations_are_those_of_the_optimisation_unless_a_model_has_its_own():
     found = config(models={"GRU": {"validations": 3}, "LSTM": {}}, training={"optimisation": {"validations": 12}})
     assert [json.loads(found.train_json(name))["validations"] for name in ("GRU", "LSTM")] == [3, 12]

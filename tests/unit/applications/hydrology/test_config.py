@@ -33,6 +33,11 @@ def test_gradients_of_tensorflow_travel_by_mpi_alone():
         validate(HydrologyConfig, {"training": {"backend": "gloo"}}, where="--config")
 
 
+def test_each_rank_has_a_window():
+    with pytest.raises(ConfigError, match="batch_size 1: less than a window for each of 2 ranks"):
+        validate(HydrologyConfig, {"batch_size": 1, "training": {"ranks": 2}}, where="my.yaml")
+
+
 def test_paths():
     assert HydrologyConfig().paths == []
     assert HydrologyConfig(path="a.csv").paths == ["a.csv"]
