@@ -88,8 +88,8 @@ def test_ten_thousand_jobs_on_a_thousand_nodes(tmp_path):
     assert [stage["jobs"] for stage in figures["stages"]] == [7000, 2000, 800, 200]
     wide = figures["stages"][-1]
     assert wide["launch"][0] == "srun" and wide["nodes"] == 4
-    # A container for each node and job, 11 calls each; 8 files for each job.
-    assert (wide["files"]["image_starts"], wide["files"]["metadata_in_image"]) == (800, 800 * 11 + 200 * 8)
+    # A container for each node and job, 11 calls each; 13 for each job.
+    assert (wide["files"]["image_starts"], wide["files"]["metadata_in_image"]) == (800, 800 * 11 + 200 * 13)
     words = "".join(ET.parse(tmp_path / "made.svg").getroot().itertext())
     assert "Simulated, not measured: frontier, 1,024 nodes, 10,000 jobs" in words
 

@@ -9,7 +9,7 @@ from deeprc.launch import Plan
 IMAGE = 11  # `apptainer exec image.sif true`: those that name the image; what is in it is read from the node's mount
 IMPORT = 1_525  # `python -c "import numpy, polars"` without an image: those below the environment
 TORCH = 13_420  # `python -c "import torch"`, the same
-JOB = 8  # files of a job in the run's folder: made, written, read at its end, removed
+JOB = 13  # in the run's folder: a folder and four files, each made and removed, and three looked at as the job ends
 
 
 def counted(stage: SimulatedStage, nodes: int, plan: Plan, workers: float) -> dict:
