@@ -7,13 +7,20 @@ import pytest
 
 from deeprc.bench.resume import run
 from deeprc.bench.resume.history import Fate, fate, read
-from deeprc.core.errors import DeepRCError
+from deeprc.core.errors import ConfigError, DeepRCError
 
 
 def written(folder, **files: str):
     for name, text in files.items():
         (folder / name.replace("_", "-").removeprefix("of-")).write_text(text)
     return read(folder)
+
+
+@pytest.mark.parametrize("program, found", [("/bin/ls", "ls: "), ("/bin/echo", "Expecting value"), ("/bin/true", "")])
+def test_what_is_no_python_is_refused_before_anything_trains(program, found):
+    with pytest.raises(ConfigError, match="this is no Python that starts") as error:
+        run.run(1, ["deeprc", "lightning"], program, print)
+    assert found in str(error.value.found)
 
 
 def test_steps_that_a_later_start_makes_again_are_undone_and_count_once(tmp_path):

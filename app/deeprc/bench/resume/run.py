@@ -50,6 +50,7 @@ def run(kills: int, names: Sequence[str] | None, python: str, say: Callable[[str
             raise unknown("engine", name, ENGINES)
     if shutil.which(python) is None:
         raise ConfigError("no such Python", found=python, expected="the path of a Python", fix="mend --python")
+    installed = {name: ENGINES[name].versions(python) for name in names}  # before the first of them trains
     chance = random.Random(1)
     schedule = sorted(chance.sample(range(1, task.STEPS), kills))
     delays = [chance.uniform(0, 2 * task.PAUSE) for _ in schedule]  # not at the same point of each step
@@ -57,7 +58,7 @@ def run(kills: int, names: Sequence[str] | None, python: str, say: Callable[[str
     figures = {"kills": kills, **about, "ranks": task.RANKS, "checkpoint_steps": task.EVERY, "killed_after": schedule}
     figures["machine"] = describe(("deeprc", "torch", "mpi4py", "mpich"))
     for engine in map(ENGINES.__getitem__, names):
-        versions = engine.versions(python)
+        versions = installed[engine.name]
         if absent := [name for name, version in versions.items() if version is None]:
             figures[engine.name] = {"skipped": f"not installed for {python}: {', '.join(absent)}"}
             say(f"{engine.name}: skipped, {figures[engine.name]['skipped']}")

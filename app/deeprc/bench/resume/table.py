@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deeprc.bench import start
 from deeprc.bench.resume.engines import task
+from deeprc.core.errors import ConfigError
 
 FOLDER = Path(__file__).parent / "engines"
 PROBE = """
@@ -44,9 +45,23 @@ class TrainingEngine:
     torchrun: bool = False
 
     def versions(self, python: str) -> dict[str, str | None]:
-        """Of what it needs, in the environment of that Python; None for what is not there."""
-        done = subprocess.run([python, "-c", PROBE, *self.packages], capture_output=True, text=True, check=True)
-        return json.loads(done.stdout)
+        """Of what it needs, in the environment of that Python; None for what is not there.
+
+        Raises
+        ------
+        ConfigError
+            Where it is none.
+        """
+        said = ""
+        try:
+            done = subprocess.run([python, "-c", PROBE, *self.packages], capture_output=True, text=True)
+            said = done.stderr.strip().rpartition("\n")[2]
+            return dict(json.loads(done.stdout))
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigError(
+                "this is no Python that starts", where=python, found=said or error, expected="the path of a Python",
+                fix="mend --python",
+            ) from error  # fmt: skip
 
     def command(self, python: str, folder: Path, run: int) -> Sequence[str]:
         """What starts its ranks."""
