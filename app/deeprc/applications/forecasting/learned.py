@@ -17,7 +17,7 @@ def learned(found: Observations, grid: Grid, config: DataConfig, path: Path) -> 
     """What was found, without values of covariates that have none in the training part: there is no scale for them.
 
     In a series whose training part has none the covariate is unknown; where that holds for all series it is left out.
-    The notices say which, and which covariates begin late.
+    The notices say which, which covariates begin late, and which are the target itself.
 
     Raises
     ------
@@ -35,6 +35,8 @@ def learned(found: Observations, grid: Grid, config: DataConfig, path: Path) -> 
     frame, left, notices = found.frame, [], []
     for name in found.covariates:
         said = repr(name.removeprefix("x:"))
+        if found.frame[name].equals(found.frame["y"]):
+            notices.append(f"the covariate {said} is the target once more: it tells nothing that the target does not")
         none = firsts.filter(pl.col(name) >= pl.col("val"))
         if none.is_empty():
             late = firsts.filter(pl.col(name) - pl.col("begin") > config.max_gap)

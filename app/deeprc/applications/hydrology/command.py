@@ -11,8 +11,8 @@ import typer
 
 def basins(
     data: Annotated[Path, typer.Option(help="the folder of CAMELS-US, or of some of its basins")],
-    forcing: Annotated[str, typer.Option(help="daymet, maurer or nldas")] = "daymet",
-    variant: Annotated[str, typer.Option(help="small, or paper")] = "small",
+    forcing: Annotated[str, typer.Option(help="daymet, maurer or nldas: one that the folder has")] = "daymet",
+    variant: Annotated[str, typer.Option(help="small, paper or entity-aware")] = "small",
     epochs: Annotated[int | None, typer.Option(min=1, help="instead of the variant's")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the networks")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="threads to compute with")] = 1,

@@ -74,6 +74,13 @@ def metrics(prepared: Prepared, predictions: pl.DataFrame) -> dict[str, dict]:
     return found
 
 
+def about_network(network: dict, basins: dict[str, dict]) -> dict:
+    """What the metrics say of a network: among its basins are those `held_out`, of which it has learned nothing."""
+    held_out = [basin for basin in network["basins"] if basins[basin].get("held_out")]
+    kept = {key: network[key] for key in ("basins", "parameters", "best_epoch")}
+    return kept | {"epochs": len(network["losses"])} | ({"held_out": held_out} if held_out else {})
+
+
 def _skill(rows: pl.DataFrame, column: str) -> dict:
     return skill(*(rows[name].fill_null(np.nan).to_numpy() for name in ("obs", column)))
 
@@ -96,11 +103,7 @@ def main(
     basins = metrics(data, pl.from_arrow(simulated))
     for basin, found in basins.items():
         print(f"{basin}: test NSE {found['nse']}, KGE {found['kge']} ({found['days']} days)")
-    networks = {
-        network["name"]: {key: network[key] for key in ("basins", "parameters", "best_epoch")}
-        | {"epochs": len(network["losses"])}
-        for network in trained["networks"]
-    }
+    networks = {network["name"]: about_network(network, data.basins) for network in trained["networks"]}
     about = {"variant": trained["options"]["variant"], "window": trained["window"], "networks": networks}
     write_json(out, {"dataset": data.meta["dataset"], "basins": basins, "model": about, fingerprint.KEY: made_from})
 

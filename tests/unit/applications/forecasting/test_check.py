@@ -110,6 +110,13 @@ def test_a_covariate_without_a_value_in_the_training_part(checked):
     assert error.value.found == "its first value at 2020-01-02 04:00:00, the training part ends at 2020-01-02 03:00:00"
 
 
+def test_a_covariate_that_is_the_target(checked):
+    load = [i % 5 for i in range(40)]
+    told = "the covariate 'wind' is the target once more: it tells nothing that the target does not"
+    assert checked(table(load, load))["notices"] == [told]
+    assert checked(table(load, load[::-1]))["notices"] == []
+
+
 def test_a_covariate_that_begins_late(checked):
     load, wind = [i % 5 for i in range(40)], ["NA"] * 10 + [3 * i for i in range(30)]
     told = "begins late (2020-01-01 10:00:00); before that it stands at its mean"

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deeprc.applications.hydrology.evaluate import about_network
 from deeprc.applications.hydrology.metrics import bias, kge, nse, rmse, skill
 
 OBS = np.array([1.0, 2.0, 3.0, 6.0])  # mean 3, squares about it 4 + 1 + 0 + 9 = 14, variance 3.5
@@ -78,3 +79,10 @@ def test_figures_are_always_json(obs, sim):
 
 def test_figures_have_nine_digits():
     assert skill(OBS, SIM) == {"nse": 0.571428571, "kge": 0.494076083, "rmse": 1.22474487, "bias": 0.0, "days": 4}
+
+
+def test_a_network_has_learned_nothing_of_who_is_held_out():
+    network = {"name": "regional", "basins": ["a", "b"], "parameters": 7, "best_epoch": 2, "losses": [1, 2, 3]}
+    learned = {"basins": ["a", "b"], "parameters": 7, "best_epoch": 2, "epochs": 3}
+    assert about_network(network, {"a": {}, "b": {"held_out": False}}) == learned
+    assert about_network(network, {"a": {}, "b": {"held_out": True}}) == learned | {"held_out": ["b"]}
