@@ -15,7 +15,7 @@ HEAD = "# Made by `make lock` from pyproject.toml; never edited by hand.\n"
 # PyTorch as the index has it, and what only that asks for: gigabytes that its CPU build (torch-cpu.txt) does without.
 CUDA = ("torch==", "nvidia-", "cuda-", "triton==")
 OURS = "workflow"  # asks for the executor's wheel, which is the checkout's own, with what Deep RC itself asks for
-APART = "zero-shot"  # in a lock of its own, written by hand: no part of the environment
+APART = ("zero-shot", "mlflow")  # no part of the environment: the first has a lock of its own, written by hand
 
 
 def compiled(name: str, known: str, *arguments: str) -> str:
@@ -54,7 +54,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 if __name__ == "__main__":
     locked = known("environment.txt", "torch-cuda.txt")
-    extras = [f"--extra={name}" for name in PROJECT["project"]["optional-dependencies"] if name not in (OURS, APART)]
+    extras = [f"--extra={name}" for name in PROJECT["project"]["optional-dependencies"] if name not in (OURS, *APART)]
     found = entries(compiled("environment.txt", locked, "pyproject.toml", *extras))
     write("torch-cuda.txt", [entry for entry in found if entry.startswith(CUDA)])
     write("environment.txt", [entry for entry in found if not entry.startswith(CUDA)])

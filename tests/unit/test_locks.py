@@ -28,6 +28,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ENVIRONMENT = [*PROJECT["project"]["dependencies"]]
 EXTRAS = dict(PROJECT["project"]["optional-dependencies"])
 ZERO_SHOT = EXTRAS.pop("zero-shot")  # no part of the environment
+EXTRAS.pop("mlflow")  # nor is this one
 ENVIRONMENT += [line for lines in EXTRAS.values() for line in lines]
 ENVIRONMENT.remove("snakemake-executor-plugin-radical-pilot")  # the checkout's own
 OLD = "pyproject.toml has changed: make lock"

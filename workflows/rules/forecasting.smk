@@ -20,6 +20,7 @@ rule forecasting_train:
         how=untold(FORECASTING.training.how()),
         # Not below the output, which Snakemake removes where a training was ended: it goes on from here.
         checkpoints=PLACES.filled(f"{PLACES.folder}/checkpoints/{{model}}"),
+        curves=PLACES.filled(f"{PLACES.folder}/curves/{{model}}"),
         called=PLACES.called,
         study=PLACES.study,
         to=PLACES.into(f"{PLACES.log}_train_{{model}}.log"),
@@ -27,7 +28,8 @@ rule forecasting_train:
         "train {params.called}"
     shell:
         "exec python -P -m deeprc.applications.forecasting.train --prepared {input:q} --model {wildcards.model:q}"
-        " --config {params.config:q} --how {params.how:q} --checkpoints {params.checkpoints:q} --threads {threads}"
+        " --config {params.config:q} --how {params.how:q} --checkpoints {params.checkpoints:q}"
+        " --curves {params.curves:q} --threads {threads}"
         " --out {output:q} {params.study} {params.to}"
 
 

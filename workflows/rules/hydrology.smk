@@ -19,12 +19,14 @@ rule hydrology_train:
         how=untold(HYDROLOGY.training.how()),
         # Not below the output, which Snakemake removes where a training was ended: it goes on from here.
         checkpoints=PLACES.filled(f"{PLACES.folder}/checkpoints"),
+        curves=PLACES.filled(f"{PLACES.folder}/curves"),
         to=PLACES.into(f"{PLACES.log}_train.log"),
     message:
         "train the rainfall-runoff LSTM"
     shell:
         "exec python -P -m deeprc.applications.hydrology.train --prepared {input:q} --config {params.config:q}"
-        " --how {params.how:q} --checkpoints {params.checkpoints:q} --threads {threads} --out {output:q} {params.to}"
+        " --how {params.how:q} --checkpoints {params.checkpoints:q} --curves {params.curves:q}"
+        " --threads {threads} --out {output:q} {params.to}"
 
 
 rule hydrology_predict:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from deeprc.core.settings import Settings
 from deeprc.learning.synchronisation import Synchronisation, refuse
+from deeprc.learning.tracking import refuse_absent, refuse_secret
 
 Positive = Annotated[int, Field(gt=0)]
 Reproducible = Literal["fixed", "elastic"]
@@ -28,6 +30,8 @@ class How(Settings):
     """How many of the last checkpoints are kept, beside the best."""
     staging: str | None = None
     """A folder of the node's own storage, where the copy waits that a checkpoint is written from; else in memory."""
+    mlflow: Annotated[str, Field(min_length=1)] | None = None
+    """The URI of an MLflow that is told of losses; MLFLOW_TRACKING_URI of the environment when left out; `none`."""
 
 
 class Training(How):
@@ -60,9 +64,24 @@ class Training(How):
                 "fewer training.ranks"
             )
 
+    @property
+    def told(self) -> str | None:
+        """The MLflow that is told of losses."""
+        uri = self.mlflow or os.environ.get("MLFLOW_TRACKING_URI") or None
+        return None if uri == "none" else uri
+
     def how(self) -> str:
-        """The `--how` of train."""
-        return self.model_dump_json(include=set(How.model_fields))
+        """The `--how` of train.
+
+        Raises
+        ------
+        ConfigError
+            Where an MLflow is to be told, and it is not installed, or its URI holds a password.
+        """
+        if self.told:
+            refuse_absent()
+            refuse_secret(self.told)
+        return How(**self.model_dump(include=set(How.model_fields)) | {"mlflow": self.told}).model_dump_json()
 
 
 class Halving(Settings):

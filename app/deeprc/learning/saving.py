@@ -91,7 +91,8 @@ class Saving:
         if found is None:
             return None
         for name, part in self.parts.items():
-            part.load(found.state["parts"][name])
+            if name in found.state["parts"]:
+                part.load(found.state["parts"][name])
         report(f"goes on after step {found.step:,}")
         was = found.state["here"]
         if changed := [f"{key} {was[key]} → {self.here.get(key)}" for key in was if was[key] != self.here.get(key)]:

@@ -13,12 +13,14 @@ from deeprc.core.files import write_json
 from deeprc.learning import audit
 from deeprc.learning.checkpoints import CheckpointStore
 from deeprc.learning.config import How
+from deeprc.learning.curve import Curve
 from deeprc.learning.ledger import NAME, Ledger
 from deeprc.learning.notice import Notice
 from deeprc.learning.origin import Origin
 from deeprc.learning.peers import Peers
 from deeprc.learning.sampler import Sampler
 from deeprc.learning.saving import Saving
+from deeprc.learning.tracking import Tracking, digest
 
 
 class SavedTraining:
@@ -40,23 +42,36 @@ class SavedTraining:
         What its result depends on: a checkpoint with other facts belongs to another training.
     folder
         Of its checkpoints; None writes none.
+    curves
+        The folder of its losses while it goes on; None writes none.
+    name
+        What MLflow calls it.
     """
 
     def __init__(
         self, rows: np.ndarray, peers: Peers, sampler: Sampler, *, steps: int, batch: int, shards: int | None,
-        how: How, here: dict[str, Any], facts: dict[str, Any], folder: Path | None,
+        how: How, here: dict[str, Any], facts: dict[str, Any], folder: Path | None, curves: Path | None = None,
+        name: str = "training",
     ) -> None:  # fmt: skip
         self.rows, self.peers, self.sampler = rows, peers, sampler
         self.steps, self.batch, self.shards, self.how = steps, batch, shards, how
         self.folder, self.notice = folder, Notice()
         self.ledger = Ledger(folder / "ledger" if folder else None, peers)
+        self.curve = self._curve(curves, name, facts) if curves else None
         self.saving = self._saving(facts, here) if folder else None
+
+    def _curve(self, folder: Path, name: str, facts: dict[str, Any]) -> Curve:
+        tracking = None
+        if self.how.mlflow:
+            tracking = Tracking(self.how.mlflow, folder, name=name, of=digest(facts), say=self.say)
+        return Curve(folder, self.steps, writes=self.peers.rank == 0, tracking=tracking, say=self.say)
 
     def _saving(self, facts: dict[str, Any], here: dict[str, Any]) -> Saving:
         staging = Path(self.how.staging) if self.how.staging else None
         store = CheckpointStore(self.folder, self.peers, keep=self.how.keep, staging=staging, report=self.say)
         here |= {"processor": platform.processor()} | ({} if self.shards else {"ranks": self.peers.size})
-        return Saving(store, self.ledger, facts, here, {"sampler": self.sampler}, self.how.checkpoint_steps)
+        parts = {"sampler": self.sampler} | ({"curve": self.curve} if self.curve else {})
+        return Saving(store, self.ledger, facts, here, parts, self.how.checkpoint_steps)
 
     def say(self, line: str) -> None:
         """Print a line, once for all ranks."""

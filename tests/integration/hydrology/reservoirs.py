@@ -45,7 +45,7 @@ def reservoirs() -> Prepared:
 
 def trained(
     prepared: Prepared, basins: list[str], peers: Peers | None = None, checkpoints: Path | None = None, *,
-    before=lambda number: None, **options,
+    before=lambda number: None, curves: Path | None = None, **options,
 ):  # fmt: skip
     """Train on some of the basins; samples, network, what happened, simulation, training.
 
@@ -70,6 +70,7 @@ def trained(
 
     with patch.object(Ledger, "note", watched):
         training, told = train(
-            problem, config, peers, name=config.variant, how=How(checkpoint_steps=3), facts={}, checkpoints=checkpoints
-        )
+            problem, config, peers, name=config.variant, how=How(checkpoint_steps=3), facts={}, checkpoints=checkpoints,
+            curves=curves,
+        )  # fmt: skip
     return samples, problem.model, told, simulate(problem.model, samples, problem.target, peers), training

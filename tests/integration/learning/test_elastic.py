@@ -1,5 +1,6 @@
 """Trainings that are killed and go on with other numbers of ranks: the same weights, every sample once per epoch."""
 
+import json
 import multiprocessing
 import os
 import random
@@ -25,9 +26,24 @@ STEPS = 24
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory) -> str:
-    """The weights of a training on one rank that nobody has disturbed."""
-    return train(tmp_path_factory.mktemp("alone"), STEPS, Alone(), say=lambda line: None)
+def undisturbed(tmp_path_factory) -> tuple[str, list[dict]]:
+    """The weights and the curve of a training on one rank that nobody has disturbed."""
+    folder = tmp_path_factory.mktemp("alone")
+    return train(folder, STEPS, Alone(), say=lambda line: None), curve(folder)
+
+
+@pytest.fixture(scope="module")
+def alone(undisturbed) -> str:
+    """The weights."""
+    return undisturbed[0]
+
+
+def curve(folder: Path) -> list[dict]:
+    """The points of a curve, less their times, which never go back."""
+    points = [json.loads(line) for line in (folder / "curve" / "curve.jsonl").read_text().splitlines()]
+    times = [point.pop("time") for point in points]
+    assert times == sorted(times)
+    return points
 
 
 def test_ranks_of_mpi_killed_and_resized(mpirun, tmp_path, alone):
@@ -133,7 +149,11 @@ def forked(
 
 
 @pytest.mark.timeout(300)
-def test_twenty_random_schedules_of_kills_on_other_numbers_of_ranks(tmp_path, alone):
+def test_twenty_random_schedules_of_kills_on_other_numbers_of_ranks(tmp_path, undisturbed):
+    """Weights and the points of the curve are those of one rank: none is lost, none stands there twice."""
+    alone, points = undisturbed
+    assert [point["step"] for point in points] == list(range(1, STEPS + 1))
+    assert [point["step"] for point in points if "validation_loss" in point] == list(range(4, STEPS + 1, 4))
     chance = random.Random(1)
     for schedule in range(20):
         folder = tmp_path / str(schedule)
@@ -142,6 +162,8 @@ def test_twenty_random_schedules_of_kills_on_other_numbers_of_ranks(tmp_path, al
         ranks = chance.choice((1, 2, 4))
         assert forked(folder, ranks, None) == [alone] * ranks
         assert audit(folder).faults == []
+        assert curve(folder) == points
+        assert len(list((folder / "curve").glob("events.out.tfevents.*"))) == 1
 
 
 @pytest.mark.parametrize("mode", ["elastic", "fixed"])
@@ -198,3 +220,4 @@ def test_the_fast_mode_goes_on_to_the_same_bits_on_the_same_number_of_ranks(tmp_
     assert "saved after step 13 of 24" in forked(tmp_path / "b", 2, None, ask, "fixed")[0]
     assert forked(tmp_path / "b", 2, None, mode="fixed") == undisturbed
     assert audit(tmp_path / "b").faults == []
+    assert curve(tmp_path / "b") == curve(tmp_path / "a")

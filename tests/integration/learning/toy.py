@@ -55,7 +55,7 @@ def trained(
     problem = Sums()
     trainer = Trainer(
         problem, peers, steps=steps, batch=32, seed=1, reproducible=mode, shards=4, how=How(checkpoint_steps=every),
-        facts={"of": "sums"}, checkpoints=folder / "checkpoints", **options,
+        facts={"of": "sums"}, checkpoints=folder / "checkpoints", curves=folder / "curve", **options,
     )  # fmt: skip
     trainer.say = trainer.saving.store.report = lambda line: say(line) if peers.rank == 0 else None
     take = trainer.sampler.take

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -88,6 +89,16 @@ class Killer:
         self.seconds.append(time.monotonic() - killed)
 
 
+def points(curves: Path) -> list[list[dict]]:
+    """Of each training what its curve has, less the times; each step once, and one event file beside it."""
+    found = []
+    for path in sorted(curves.glob("**/curve.jsonl")):
+        found.append([json.loads(line) | {"time": 0} for line in path.read_text().splitlines()])
+        steps = [point["step"] for point in found[-1]]
+        assert steps == sorted(set(steps)) and len(list(path.parent.glob("events.out.tfevents.*"))) == 1
+    return found
+
+
 def killed(folder: Path, run: Future) -> list[Killer]:
     """Kill both trainings of a run that is begun, until it ends."""
     killers = [Killer(folder, pipeline) for pipeline in FILES]
@@ -135,6 +146,8 @@ def test_trainings_killed_on_two_ranks_go_on_on_one_to_the_same_bits(snakemake, 
         for name in FILES[killer.pipeline]:
             assert (one / name).read_bytes() == (two / name).read_bytes(), name
         assert [audit(model).faults for model in find(one)] == [[]]
+        curves = [points(each / "curves") for each in (one, two)]
+        assert curves[0] == curves[1] and curves[0] and all(curves[0])
 
     # The ledger leads from a line of the file: the first one is the header.
     series, model = load(tmp_path / "results/forecasting/prepared"), tmp_path / "results/forecasting/models/NHITS"

@@ -32,6 +32,7 @@ def main(
     checkpoints: Annotated[
         Path | None, typer.Option(help="the folder to save the training in, and to go on from")
     ] = None,
+    curves: Annotated[Path | None, typer.Option(help="the folder of the losses while it goes on")] = None,
     study: Annotated[
         Path | None, typer.Option(help="the file in which a sweep's trials tell each other their losses")
     ] = None,
@@ -81,7 +82,7 @@ def main(
         reproducible=options.reproducible, shards=options.shards, how=means, checkpoints=checkpoints,
         facts={"model": model, **options.model_dump(mode="json"), fingerprint.KEY: made_from},
         synchronisation=options.synchronisation, optimisation=options.optimisation,
-        rivals=rivals if halving else None,
+        rivals=rivals if halving else None, curves=curves, name=model,
     )  # fmt: skip
     size = sum(parameter.numel() for parameter in network.parameters())
     on = f" on {peers.size} ranks" if peers.size > 1 else ""

@@ -112,7 +112,7 @@ def _graph(
 
 def train(
     problem: DischargeProblem, config: TrainConfig, peers: Peers, *, name: str, how: How, facts: dict[str, Any],
-    checkpoints: Path | None,
+    checkpoints: Path | None, curves: Path | None = None,
 ) -> tuple[KerasTraining, Epochs]:  # fmt: skip
     """Train a network, whose weights are then those of the epoch with the smallest validation loss.
 
@@ -120,7 +120,7 @@ def train(
     ----------
     name
         What the network is called.
-    how, facts, checkpoints
+    how, facts, checkpoints, curves
         See `KerasTraining`.
 
     Raises
@@ -131,6 +131,7 @@ def train(
     training = KerasTraining(
         problem, peers, epochs=config.epochs, batch=config.batch_size, seed=config.seed,
         reproducible=config.reproducible, shards=config.shards, how=how, facts=facts, checkpoints=checkpoints,
+        curves=curves, name=name,
     )  # fmt: skip
     rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, training.steps)
     optimizer = keras.optimizers.Adam(rate, clipnorm=1.0)

@@ -31,6 +31,7 @@ def main(
     checkpoints: Annotated[
         Path | None, typer.Option(help="the folder to save the training in, and to go on from")
     ] = None,
+    curves: Annotated[Path | None, typer.Option(help="the folder of the losses while it goes on")] = None,
 ) -> None:
     """Train the networks.
 
@@ -58,7 +59,10 @@ def main(
         problem = DischargeProblem(model, samples, options.loss)
         folder = checkpoints / name if checkpoints else None
         facts = {"network": name, **options.model_dump(mode="json"), fingerprint.KEY: made_from}
-        training, told = train(problem, options, peers, name=name, how=means, facts=facts, checkpoints=folder)
+        drawn = curves / name if curves else None
+        training, told = train(
+            problem, options, peers, name=name, how=means, facts=facts, checkpoints=folder, curves=drawn
+        )
         networks.append(
             {
                 "name": name,

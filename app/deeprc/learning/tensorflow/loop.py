@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deeprc.learning.curve import Curve
 from deeprc.learning.finite import refuse_not_finite
 from deeprc.learning.saving import Saving
 from deeprc.learning.tensorflow import state
@@ -50,6 +51,7 @@ def fit(
     usual: float | None = None,
     saving: Saving | None = None,
     report: Callable[[str], None] = print,
+    curve: Curve | None = None,
 ) -> Epochs:
     """Train `model`; it ends with the weights of the smallest validation loss.
 
@@ -67,6 +69,8 @@ def fit(
         What the network is called, its learning rate, and the one that it usually has: told where it diverges.
     saving
         Where it is saved; a training that was saved there goes on.
+    curve
+        Told of losses.
 
     Raises
     ------
@@ -88,12 +92,19 @@ def fit(
         refuse(loss, "training loss", f", step {len(run.pending) + 1} of {due[run.epoch] - run.began}")
         run.advance(flat, loss)
         is_due = run.step == due[run.epoch]
+        values = {}
+        if curve and (is_due or curve.due(run.step)):
+            since = run.step - curve.before(run.step, [(end, None) for end in due[: run.epoch]])
+            values = {"training_loss": float(np.mean(run.pending[-since:]))}
         if is_due:
             with np.errstate(over="ignore", invalid="ignore"):
                 value = validate()
             refuse(value, "validation loss")
             train = run.note(value)
             report(f"{name}: epoch {run.epoch}/{len(due)}: training loss {train:.4f}, validation {value:.4f}")
+            values |= {"validation_loss": value} if values else {}
+        if values:
+            curve.add(run.step, said=is_due, **values)
         if saving:
             if is_due or (saving.every and run.step % saving.every == 0):
                 run.save(saving)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class KerasTraining(SavedTraining):
         What the result of a training depends on: a checkpoint with other facts belongs to another training.
     checkpoints
         The folder that they are written to; None writes none.
+    curves, name
+        As of `SavedTraining`.
 
     Raises
     ------
@@ -39,7 +41,8 @@ class KerasTraining(SavedTraining):
 
     def __init__(
         self, problem: KerasProblem, peers: Peers, *, epochs: int, batch: int, seed: int, reproducible: Reproducible,
-        shards: int | None, how: How, facts: dict[str, Any], checkpoints: Path | None,
+        shards: int | None, how: How, facts: dict[str, Any], checkpoints: Path | None, curves: Path | None = None,
+        name: str = "training",
     ) -> None:  # fmt: skip
         self.problem, self.seed, batch = problem, seed, min(batch, len(problem.rows))
         shards = shards if reproducible == "elastic" else None
@@ -53,7 +56,7 @@ class KerasTraining(SavedTraining):
         here = {"tensorflow": tf.__version__, "threads": tf.config.threading.get_intra_op_parallelism_threads()}
         super().__init__(
             problem.rows, peers, Sampler(len(problem.rows), seed), steps=self.due[-1], batch=batch, shards=shards,
-            how=how, here=here, facts=facts, folder=checkpoints,
+            how=how, here=here, facts=facts, folder=checkpoints, curves=curves, name=name,
         )  # fmt: skip
 
     def run(self, validate: Callable[[], float], optimizer: keras.optimizers.Optimizer, **options: Any) -> Epochs:
@@ -70,9 +73,11 @@ class KerasTraining(SavedTraining):
         )  # fmt: skip
         if self.saving:
             self.saving.ending = lambda: gradient.ending
-        with self.notice if self.saving else nullcontext():
+        drawn = closing(self.curve) if self.curve else nullcontext()
+        with self.notice if self.saving else nullcontext(), drawn:
             done = fit(
                 self.problem.model, gradient, validate, optimizer, due=self.due, saving=self.saving, report=self.say,
+                curve=self.curve,
                 **options,
             )  # fmt: skip
         self.steps = done.steps

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from deeprc.learning.config import Schedule
+from deeprc.learning.curve import Curve
 from deeprc.learning.finite import refuse_not_finite
 from deeprc.learning.saving import Saving
 from deeprc.learning.torch import state
@@ -78,6 +79,7 @@ def fit(
     saving: Saving | None = None,
     report: Callable[[str], None] = print,
     stop: Stop = lambda validations: None,
+    curve: Curve | None = None,
 ) -> History:
     """Train `module` by AdamW.
 
@@ -96,6 +98,8 @@ def fit(
         Of the learning rate, whose largest is `learning_rate`.
     saving
         Where it is saved; a training that was saved there goes on.
+    curve
+        Told of losses and the learning rate.
     stop
         Asked after each validation, with all of them: why the training is to end now; on all ranks alike.
 
@@ -127,7 +131,11 @@ def fit(
         run.losses.append(gradient(step - 1))
         refuse(run.losses[-1], "training loss")
         refuse(float(state.whole(torch.nn.utils.clip_grad_norm_(module.parameters(), clip))), "gradient")
+        rate = run.optimizer.param_groups[0]["lr"]
         run.advance(step)
+        values = {}
+        if curve and (step in due or curve.due(step)):
+            values = {"training_loss": run.recent(step - curve.before(step, run.validation)), "learning_rate": rate}
         if step in due:
             module.eval()
             with ranks.looked_at():
@@ -136,6 +144,9 @@ def fit(
                 refuse(current, "validation loss")
                 mean = run.note(current)
             report(f"step {step:5d} of {steps}: training loss {mean:.4f}, validation loss {current:.4f}")
+            values |= {"validation_loss": current} if values else {}
+        if values:
+            curve.add(step, said=step in due, **values)
         if saving:
             if step in due or (saving.every and step % saving.every == 0):
                 run.save(saving)

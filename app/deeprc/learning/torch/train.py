@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class Trainer(SavedTraining):
         How ranks come to one set of weights, where it is not by adding gradients along one tree.
     optimisation
         How a step is made of its gradient, and that of its samples.
+    curves, name
+        As of `SavedTraining`.
     rivals
         Other trainings that decide with this one whether it goes on; made on the first rank alone.
 
@@ -58,7 +60,7 @@ class Trainer(SavedTraining):
         self, problem: Problem, peers: Peers, *, steps: int, batch: int, seed: int, reproducible: Reproducible,
         shards: int | None, how: How, facts: dict[str, Any], checkpoints: Path | None,
         synchronisation: Synchronisation | None = None, optimisation: Optimisation | None = None,
-        rivals: Callable[[], Stop] | None = None,
+        rivals: Callable[[], Stop] | None = None, curves: Path | None = None, name: str = "training",
     ) -> None:  # fmt: skip
         self.problem, self.seed, self.elastic = problem, seed, reproducible == "elastic"
         self.optimisation, self.weights = optimisation or Optimisation(), {}
@@ -69,7 +71,8 @@ class Trainer(SavedTraining):
         here |= {} if self.elastic else {"nodes": self.traffic.nodes}
         super().__init__(
             problem.rows, peers, Sampler(len(problem.rows), seed), steps=steps, batch=batch,
-            shards=shards if self.elastic else None, how=how, here=here, facts=facts, folder=checkpoints,
+            shards=shards if self.elastic else None, how=how, here=here, facts=facts, folder=checkpoints, curves=curves,
+            name=name,
         )  # fmt: skip
 
     def run(self, validate: Callable[[], float], **options: Any) -> History:
@@ -82,13 +85,14 @@ class Trainer(SavedTraining):
         """
         several = not self.elastic and self.peers.size > 1
         listening = self.notice if self.saving else nullcontext()
-        with group(self.peers, self.how.backend) if several else nullcontext(), listening:
+        drawn = closing(self.curve) if self.curve else nullcontext()
+        with group(self.peers, self.how.backend) if several else nullcontext(), listening, drawn:
             gradient = self.gradient()
             if self.saving:
                 self.saving.ending = lambda: gradient.ending
             history = fit(
                 self.problem.module, gradient, validate, steps=self.steps, saving=self.saving, report=self.say,
-                clip=self.optimisation.clip, schedule=self.optimisation.schedule, stop=self.stop,
+                clip=self.optimisation.clip, schedule=self.optimisation.schedule, stop=self.stop, curve=self.curve,
                 **{"checks": self.optimisation.validations, **options},
             )  # fmt: skip
             self.steps = history.steps

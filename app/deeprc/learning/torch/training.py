@@ -42,6 +42,10 @@ class TrainingState:
         self.step = step
         self.ranks.after(step)
 
+    def recent(self, steps: int) -> float:
+        """The mean training loss of the last steps, on all ranks."""
+        return self.ranks.mean(float(np.mean(self.losses[-steps:])))
+
     def note(self, validation: float) -> float:
         """Keep a validation loss, and the weights if it is the smallest; the mean training loss since the last one."""
         mean = self.ranks.mean(float(np.mean(self.losses)))
