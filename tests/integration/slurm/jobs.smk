@@ -99,6 +99,18 @@ rule one_rank_fails:
         "touch {output}; if [ $RP_RANK != 4 ]; then sleep 100; fi; sleep 1; echo the reason is this; exit 7"
 
 
+rule trained:
+    """The first start is slow."""
+    output:
+        touch("trained.txt"),
+    log:
+        "trained.log",
+    resources:
+        tasks=2,
+    shell:
+        "[ -e training ] || export TOY_PAUSE=3; exec python -P {config[toy]} training 24"
+
+
 rule sleeper:
     output:
         "slept.txt",
