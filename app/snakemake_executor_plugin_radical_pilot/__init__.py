@@ -92,8 +92,10 @@ class ExecutorSettings(ExecutorSettingsBase):
     def _look(self) -> None:
         """What is wrong with the settings themselves is told before anything else is done."""
         self.wish = shapes.read(self.pilots)
-        if self.idle < 0:
-            raise ConfigError("no such time", where="--radical-pilot-idle", found=self.idle, expected="0 s or more")
+        for name in ("idle", "grace"):
+            if getattr(self, name) < 0:
+                where = f"--radical-pilot-{name}"
+                raise ConfigError("no such time", where=where, found=getattr(self, name), expected="0 s or more")
 
     @property
     def queueing(self) -> Queueing:

@@ -130,6 +130,7 @@ def heartbeat(states: Sequence[State], waiting: int) -> None:
         if not state.announced and not state.pilot.allocation.ended:
             if why := state.pilot.allocation.queue_state:
                 state.tell("waiting", why)
+            state.pilot.allocation.give_up_for_ever()
             line = f"{state.called} is {why or 'still starting'} · {len(state.jobs)} waiting"
             state.run.progress.say(line)
     now, live = time.time(), [state for state in states if state.announced]

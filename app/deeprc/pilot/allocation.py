@@ -57,6 +57,12 @@ class Allocation:
             )
         if self.queued and (unqueued := self.partition.unqueued(nodes)):
             raise ConfigError(unqueued, where=f"site {self.site.name}", fix="ask for as many as one of them takes")
+        if cores is not None and site.batch and not self.held and cores > self.partition.usable_cores:
+            raise ConfigError(
+                f"{cores} cores of a node: more than there are",
+                where=f"site {site.name}, partition {self.partition.name}",
+                expected=f"at most {self.partition.usable_cores}",
+            )
         if cores is not None:
             cores = min(cores, self.partition.usable_cores) if self.held else cores
             self.partition = self.partition.model_copy(update={"cores": cores, "reserved_cores": []})
@@ -150,6 +156,13 @@ class Allocation:
     def queue_state(self) -> str | None:
         """Why the job waits in its queue, as far as the batch system can be asked; asking takes a moment."""
         return self.site.scheduler.system.waits(self.job) if self.queued else None
+
+    def give_up_for_ever(self) -> None:
+        """Give it up, where its job waits for what never comes; asking takes a moment."""
+        why = self.site.scheduler.system.never(self.job) if self.queued and not self.active else None
+        if why:
+            self.fail(why)
+            self.refused = True
 
     def look_after(self) -> None:
         """Give it up, with the batch system's reason, where that has ended its job; asking takes a moment."""

@@ -39,6 +39,7 @@ LOOK, ASK, SAY = (
 LATER = 2  # minutes of its job in which the pilot of a run may not have begun, or that are no whole ones
 YOUNG = 20.0  # seconds in which a batch system may not know a job yet, or a process its number
 ENDS = 5.0  # seconds beyond those of its jobs that a run may take to end where its job's time is over
+SEEN = 1.0  # seconds after which a batch system has looked at a new job
 
 
 @dataclass(frozen=True)
@@ -226,6 +227,10 @@ def _submit(run: Detached, allocation: Allocation, keeper: list[str], *, again: 
     )
     if done.returncode:
         raise ConfigError(refusal(allocation.site, done.stderr))
+    time.sleep(SEEN)
+    if why := batch.never(allocation.job):
+        batch.end(allocation.job)
+        raise ConfigError(why)
     return done.stdout.strip().partition(";")[0]
 
 

@@ -158,6 +158,10 @@ class Scheduler(ABC):
         """State and reason of a waiting job, `PENDING (PartitionTimeLimit)`; None where none waits or is known."""
         return None
 
+    def never(self, name: str) -> str | None:
+        """Why a waiting job can never begin as it was asked for, and what to ask for instead; None where it may."""
+        return None
+
     def lost(self, name: str) -> Lost | None:
         """Why the user's job of that name runs no more, where it has ended it; None where it runs, or nobody knows."""
         return None

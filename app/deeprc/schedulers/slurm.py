@@ -42,6 +42,24 @@ ENDED = {
     "DEADLINE": "its job's deadline is over",
     "OUT_OF_MEMORY": "Slurm has ended its job, since memory ran out",
 }
+# squeue.html, "JOB REASON CODES": those that waiting does not change, where the controller takes such a job at all
+# (slurm.conf.html, EnforcePartLimits=NO, its default), and what to ask for instead.
+NEVER = {
+    "PartitionTimeLimit": "a shorter time: --radical-pilot-runtime, or another partition",
+    "PartitionNodeLimit": "fewer nodes: --radical-pilot-nodes, or another partition",
+    **{
+        f"{whose}Max{what}PerJobLimit": f"{less}: {option}, or another account or QoS"
+        for whose in ("Assoc", "QOS")
+        for what, less, option in (
+            ("WallDuration", "a shorter time", "--radical-pilot-runtime"),
+            ("Node", "fewer nodes", "--radical-pilot-nodes"),
+            ("Cpu", "fewer nodes or cores", "--radical-pilot-nodes"),
+        )
+    },
+    "BadConstraints": "other features: --radical-pilot-constraint",
+    "InvalidAccount": "another account: --radical-pilot-account",
+    "InvalidQOS": "another QoS: --radical-pilot-qos",
+}
 
 
 @register("slurm")
@@ -154,6 +172,16 @@ class Slurm(Scheduler):
         place = _place(f"{priority}|{number}", (ask(others, patience=TALK) or "").split())
         words = [f"{state} ({reason})", place and f"{place} in {queue} come first"]
         return ", ".join(filter(None, [*words, start[:1].isdigit() and f"expected to start {start}"]))
+
+    def never(self, name: str) -> str | None:
+        """By the reason that `squeue` tells, one of NEVER."""
+        mine = ["squeue", "--noheader", "--me", "--states=PENDING", f"--name={name}", "--format=%r|%l|%P"]
+        first, *_ = (ask(mine, patience=TALK) or "").strip().splitlines() or [""]
+        reason, _, rest = first.partition("|")
+        if reason not in NEVER:
+            return None
+        limit, _, queue = rest.partition("|")
+        return f"it could never begin: Slurm says {reason} of a job of {limit} in {queue}; ask for {NEVER[reason]}"
 
     def lost(self, name: str) -> Lost | None:
         """By `squeue`, which knows a job for some minutes after its end, and `sinfo` for its nodes."""

@@ -235,6 +235,9 @@ def test_what_slurm_refuses_is_one_clear_error(launch, cluster, tmp_path):
     cases = {
         "invalid partition specified: nowhere": ["--radical-pilot-partition", "closed"],
         "3 nodes: more than there are": ["--radical-pilot-nodes", "3"],
+        "5 cores of a node: more than there are": ["--radical-pilot-cores", "5"],
+        "it could never begin: Slurm says PartitionTimeLimit of a job of 1:40:00 in debug; ask for a shorter time:"
+        " --radical-pilot-runtime, or another partition": ["--radical-pilot-runtime", "100"],
     }
     started = [
         launch(tmp_path / str(number), *arguments, *QUIET, "one/0.txt")

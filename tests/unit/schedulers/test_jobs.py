@@ -70,6 +70,23 @@ def test_why_and_how_long_a_job_of_slurm_waits(start, others, told, programs):
     assert scheduler("slurm").waits("deeprc-1") == told
 
 
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("Priority|4:00:00|debug", None),
+        ("", None),
+        (
+            "QOSMaxNodePerJobLimit|4:00:00|debug",
+            "it could never begin: Slurm says QOSMaxNodePerJobLimit of a job of 4:00:00 in debug; ask for fewer nodes:"
+            " --radical-pilot-nodes, or another account or QoS",
+        ),
+    ],
+)
+def test_a_job_of_slurm_that_waits_for_ever(reason, told, programs):
+    programs(squeue=reason)
+    assert scheduler("slurm").never("deeprc-1") == told
+
+
 def test_a_job_of_slurm_that_does_not_wait(programs):
     programs(squeue="")
     assert scheduler("slurm").waits("deeprc-1") is None
