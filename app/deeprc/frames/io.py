@@ -90,6 +90,13 @@ def _whole_folder(folder: Path, comm: Communicator) -> Iterator[Path]:
         temporary = None
         with comm.together():
             if comm.rank == 0:
+                if folder.exists() and not folder.is_dir():
+                    raise InputError(
+                        "rows are written to a folder, and this is a file", where=folder, fix="name another"
+                    )
+                beside = next(each for each in folder.absolute().parents if each.exists())
+                if not beside.is_dir():
+                    raise InputError("no folder can be made in a file", where=folder, found=f"{beside} is a file")
                 temporary = stack.enter_context(atomic(folder))
                 temporary.mkdir()
         temporary = comm.bcast(temporary)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deeprc.frames.lazy.deal import width
+from deeprc.frames.lazy.listing import said
 from deeprc.frames.remote.location import Remote, scan
 
 Range = tuple[int, int]
@@ -35,12 +36,15 @@ class Footer:
         The columns.
     ranges
         Of columns by whose values the row groups are in order: the least and the largest value of each group.
+    folders
+        What the file says of the types of columns in the names of its folders (see `listing.recorded`).
     """
 
     groups: tuple[int, ...]
     bytes: dict[str, int]
     schema: pl.Schema
     ranges: dict[str, tuple[Range, ...]] = field(default_factory=dict)
+    folders: dict[str, pl.DataType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ def _parquet(file: Path | Remote) -> Footer:
         if isinstance(file, Path)
         else KINDS["parquet"].scan([file]).collect_schema()
     )
-    return Footer(tuple(group.num_rows for group in groups), sizes, schema, _ranges(groups, schema))
+    rows = tuple(group.num_rows for group in groups)
+    return Footer(rows, sizes, schema, _ranges(groups, schema), said(meta.metadata))
 
 
 def _ranges(groups: Sequence[pq.RowGroupMetaData], schema: pl.Schema) -> dict[str, tuple[Range, ...]]:
@@ -92,10 +97,10 @@ def in_order(ranges: Sequence[Range]) -> bool:
 
 def _range(group: pq.RowGroupMetaData, column: int) -> Range | None:
     """The least and the largest value of a row group that has no null there, as numbers."""
-    said = group.column(column).statistics
-    if said is None or not said.has_min_max or not said.has_null_count or said.null_count:
+    known = group.column(column).statistics
+    if known is None or not known.has_min_max or not known.has_null_count or known.null_count:
         return None
-    ends = [(value - EPOCH).days if isinstance(value, date) else value for value in (said.min, said.max)]
+    ends = [(value - EPOCH).days if isinstance(value, date) else value for value in (known.min, known.max)]
     return (ends[0], ends[1]) if all(isinstance(value, int) for value in ends) and ends[0] <= ends[1] else None
 
 

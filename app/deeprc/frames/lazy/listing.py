@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path, PurePath
 from urllib.parse import unquote
 
@@ -16,7 +18,8 @@ from deeprc.frames.remote.location import Remote
 
 PART = re.compile(r"([^=]+)=(.*)")  # a folder `name=value`, which stands for a column
 NULL = "__HIVE_DEFAULT_PARTITION__"
-WHOLE, DAY = re.compile(r"[+-]?\d{1,18}"), re.compile(r"\d{4}-\d\d-\d\d")
+FOLDERS = b"deeprc.folders"  # in a Parquet file's footer: the types of what stands in the names of its folders
+TYPES = {str(kind): kind for kind in (*pl.datatypes.group.INTEGER_DTYPES, pl.String, pl.Date)}  # that can stand there
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Listing:
     Parameters
     ----------
     values
-        A row per file: the columns that stand in the names of its folders (`month=3/…`); none where there are none.
+        A row per file: the columns that stand in the names of its folders (`month=3/…`), as text (see `typed`); none
+        where there are none.
     """
 
     files: tuple[Path | Remote, ...]
@@ -70,12 +74,54 @@ def _hidden(file: PurePath) -> bool:
 
 
 def _column(name: str, texts: Sequence[str]) -> pl.Series:
-    """Whole numbers and days are such, where all values are; everything else is text."""
-    values = [None if text == NULL else unquote(text) for text in texts]
-    there = [value for value in values if value is not None]
-    series = pl.Series(name, values, dtype=pl.String)
-    if there and all(WHOLE.fullmatch(value) for value in there):
-        return series.cast(pl.Int64)
-    if there and all(DAY.fullmatch(value) for value in there):
-        return series.str.to_date("%Y-%m-%d")
-    return series
+    return pl.Series(name, [None if text == NULL else unquote(text) for text in texts], dtype=pl.String)
+
+
+def recorded(kinds: Mapping[str, pl.DataType]) -> dict[bytes, bytes]:
+    """What a Parquet file's footer says of the types of the columns in the names of its folders."""
+    return {FOLDERS: json.dumps({name: str(kind) for name, kind in kinds.items()}).encode()}
+
+
+def said(metadata: Mapping[bytes, bytes] | None) -> dict[str, pl.DataType]:
+    """What `recorded` has written; nothing where somebody else wrote the file."""
+    try:
+        return {name: TYPES[kind] for name, kind in json.loads((metadata or {}).get(FOLDERS, b"{}")).items()}
+    except (ValueError, LookupError, AttributeError, TypeError):
+        return {}
+
+
+def typed(texts: pl.Series, kinds: set[pl.DataType | None]) -> pl.Series:
+    """Values in the names of folders.
+
+    Parameters
+    ----------
+    kinds
+        What the files say of the column's type; None for a file that says nothing.
+
+    Returns
+    -------
+    Of the type that all files say. Else whole numbers (Int64) or days, where each is written back as the same text:
+    `01` and `1` are two values.
+    """
+    if len(kinds) == 1 and (kind := next(iter(kinds))) is not None:
+        read = texts.str.to_date("%Y-%m-%d", strict=False) if kind == pl.Date else texts.cast(kind, strict=False)
+        if texts.equals(read.cast(pl.String)):
+            return read
+    there = texts.drop_nulls().to_list() if pl.String not in kinds else []
+    if there and all(_is_whole(text) for text in there):
+        return texts.cast(pl.Int64)
+    if there and all(_is_day(text) for text in there):
+        return texts.str.to_date("%Y-%m-%d")
+    return texts
+
+
+def _is_whole(text: str) -> bool:
+    found = re.fullmatch(r"-?[0-9]{1,19}", text)
+    return found is not None and str(int(text)) == text and -(2**63) <= int(text) < 2**63
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) is not None and str(date.fromisoformat(text)) == text
+    except ValueError:
+        return False

@@ -20,7 +20,7 @@ from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, ONE, Deal, Size, hashed, 
 from deeprc.frames.lazy.drift import like, united
 from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.footers import KINDS, Footer, Range, in_order
-from deeprc.frames.lazy.listing import Listing, listed
+from deeprc.frames.lazy.listing import Listing, listed, typed
 from deeprc.frames.lazy.ranks import Ranks
 from deeprc.frames.remote.found import FILE, Found
 from deeprc.frames.remote.location import Remote
@@ -240,6 +240,9 @@ def _read(path: str, kind: str, listing: Listing, comm: Communicator) -> Files:
             replace(footer, ranges={name: each for name, each in footer.ranges.items() if name in alike})
             for footer in footers
         )
+        values = listing.values.with_columns(
+            typed(texts, {footer.folders.get(texts.name) for footer in footers}) for texts in listing.values
+        )
         both = sorted(set(schema) & set(listing.values.columns))
         if both:
             raise InputError(
@@ -247,5 +250,5 @@ def _read(path: str, kind: str, listing: Listing, comm: Communicator) -> Files:
                 where=found[0],
                 fix="rename the column, or read the files by a pattern without these folders",
             )
-    schema = pl.Schema({**schema, **listing.values.schema})
-    return Files(path, kind, schema, found, footers, listing.values)
+    schema = pl.Schema({**schema, **values.schema})
+    return Files(path, kind, schema, found, footers, values)
