@@ -26,6 +26,7 @@ from deeprc.frames.remote.location import Remote, scan
 
 OPTIONS = ("separator", "quote_char", "null_values", "has_header", "schema_overrides", "infer_schema_length")
 AT_A_TIME = 2**20  # bytes of a text that has no room in memory
+BOM = b"\xef\xbb\xbf"  # at the beginning of some files of UTF-8
 LINE = 2**20  # bytes among which a line's end is looked for at a time
 Part = tuple[int, int, int]  # file, first byte, byte after the last one
 
@@ -42,6 +43,8 @@ class Text:
         Polars' own, by which all files are read.
     line
         Bytes of a line, about.
+    head
+        The line of names: before each part of a file, so that none is read by its own first line.
     """
 
     path: str
@@ -51,6 +54,7 @@ class Text:
     ends: tuple[int, ...]
     options: Mapping[str, Any]
     line: float
+    head: bytes
 
     parted: tuple[str, ...] = ()
 
@@ -117,9 +121,12 @@ class Text:
         plain = {
             name: value for name, value in self.options.items() if name in ("separator", "quote_char", "null_values")
         }
-        read = partial(pl.scan_csv, has_header=False, schema=self.schema, **plain)
+
+        def read(piece: bytes) -> pl.LazyFrame:
+            return pl.scan_csv(io.BytesIO(self.head + piece), has_header=True, schema=self.schema, **plain)
+
         if isinstance(text, list):
-            return read(io.BytesIO(text[0]))
+            return read(text[0])
 
         def batches(
             columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, _: int | None
@@ -127,7 +134,7 @@ class Text:
             left, wanted = rows, columns or self.schema.names()
             needed = [] if predicate is None else predicate.meta.root_names()
             for piece in text:
-                found = read(io.BytesIO(piece)).head(len(piece) if left is None else left)
+                found = read(piece).head(len(piece) if left is None else left)
                 rows_of = found.select(list(dict.fromkeys([*wanted, *needed]))).collect()
                 yield (rows_of if predicate is None else rows_of.filter(predicate)).select(wanted)
                 left = None if left is None else left - rows_of.height
@@ -184,23 +191,39 @@ def _looked_at(path: str | Path, options: Mapping[str, Any]) -> Text:
     starts, ends, heads = [], [], []
     for file in files:
         size = _read_file(_size, file)
-        start = _line_end(file, 1, 0, size) if header and size else 0
-        heads.append(_text(file, 0, start).decode(errors="replace").strip("\ufeff\r\n"))
+        first = len(BOM) if _read_file(_text, file, 0, len(BOM)) == BOM else 0
+        start = _names_end(file, first, size) if header else first
+        heads.append(_text(file, first, start).strip(b"\r\n"))
         if heads[-1] != heads[0]:
+            found, expected = (head.decode(errors="replace") for head in (heads[-1], heads[0]))
             raise InputError(
                 "the names of the columns differ from those of the first file",
                 where=file,
-                found=heads[-1],
-                expected=f"{heads[0]} ({files[0]})",
+                found=found,
+                expected=f"{expected} ({files[0]})",
             )
         starts.append(start)
         ends.append(size)
     quote = options.get("quote_char", '"')
-    if quote and heads[0].count(quote) % 2:
-        raise InputError("a name of a column goes over several lines", where=files[0], found=heads[0])
+    if quote and heads[0].count(quote.encode()) % 2:
+        raise InputError(
+            "a name of a column goes over several lines", where=files[0], found=heads[0].decode(errors="replace")
+        )
+    head = heads[0] if header else options.get("separator", ",").join(schema.names()).encode()
     sample = _text(files[0], starts[0], min(ends[0], starts[0] + LINE))
     line = len(sample) / max(sample.count(b"\n"), 1) if sample else 1.0
-    return Text(str(path), schema, files, tuple(starts), tuple(ends), dict(options), line)
+    return Text(str(path), schema, files, tuple(starts), tuple(ends), dict(options), line, head + b"\n")
+
+
+def _names_end(file: Path | Remote, first: int, end: int) -> int:
+    """Where the line of names ends: the first one that is not empty."""
+    start = first
+    while start < end:
+        stop = _line_end(file, start + 1, start, end)
+        if _text(file, start, stop).strip(b"\r\n"):
+            return stop
+        start = stop
+    return end
 
 
 def _size(file: Path | Remote) -> int:
