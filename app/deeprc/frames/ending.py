@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from deeprc.core.ending import BEFORE, abort
 from deeprc.core.errors import DeepRCError
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def watch(world: Communicator) -> None:
-    """End all ranks at an error that nobody catches, and when one rank exits while the others go on.
+    """End all ranks at an error that nobody catches, and when one rank exits (`os._exit(0)`, too) while others go on.
 
     This is for the caller's own code, between two steps: within a step, `Communicator.together` keeps the ranks
     together. A session at a prompt goes on, and so do processes that a rank started.
     """
-    process, shown = os.getpid(), sys.excepthook
+    process, shown, at_once = os.getpid(), sys.excepthook, os._exit
     say = _watched(world)
     BEFORE.append(lambda: say(watcher.ALL))
 
@@ -39,6 +39,8 @@ def watch(world: Communicator) -> None:
             abort(130 if issubclass(kind, KeyboardInterrupt) else 1)
 
     def leave() -> None:
+        if os.getpid() == process and os._exit is leave_at_once:
+            os._exit = at_once  # the end that all agree upon: how each of them leaves after it is its own affair
         if ours() and not sys.modules["mpi4py.MPI"].Is_finalized():
             try:
                 with world.together("the end of its program"):
@@ -51,7 +53,19 @@ def watch(world: Communicator) -> None:
         elif os.getpid() == process:
             say(world.rank)
 
-    sys.excepthook = uncaught
+    def leave_at_once(status: int) -> NoReturn:
+        if os.getpid() == process and sys.modules["mpi4py.MPI"].Is_finalized():
+            say(world.rank)
+        elif os.getpid() == process and status == 0:  # which Hydra takes for a good end, and kills the others
+            print(
+                f"error: rank {world.rank} of {world.size} left by os._exit(0) amid the work: all ranks end\n"
+                "  fix: let the program end by itself, or call MPI.Finalize() on all ranks before",
+                file=sys.stderr,
+            )
+            abort(1)
+        at_once(status)
+
+    sys.excepthook, os._exit = uncaught, leave_at_once
     atexit.register(leave)
 
 

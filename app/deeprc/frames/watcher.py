@@ -72,7 +72,7 @@ def told(ended: list[Watched], alive: int, ranks: int, nodes: int) -> str | None
     one, status = ended[0], ended[0].status()
     if len(ended) > 1 or (nodes > 1 and not alive and status in (None, signal.SIGKILL, signal.SIGTERM)):
         return None  # a launcher has ended them all
-    if status == 0 or (status is None and not alive):
+    if status in (0, None) and not alive:
         return None
     where = f"process {one.pid} on {socket.gethostname()}"
     if status is None:
