@@ -56,8 +56,8 @@ def known(listed: Iterable[str], columns: Sequence[str], whose: str = "the frame
             guess = nearest(str(name), columns)
             raise InputError(
                 f"{whose} has no column {name!r}",
-                found=", ".join(columns) or "no columns",
-                expected=name,
+                found=repr(name),
+                expected=", ".join(columns) or "none: there are no columns",
                 fix=f"did you mean {guess!r}?" if guess else None,
             )
 

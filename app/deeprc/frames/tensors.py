@@ -38,7 +38,7 @@ def _arrays(df: pl.DataFrame, columns: Sequence[str] | None, what: str) -> dict[
             raise InputError(
                 f"{what}: column {name!r} holds no numbers that a tensor can have", found=dtype,
                 expected="integers up to 64 bits, or floating-point numbers",
-                fix=f"leave it out, or cast it: frame.with_columns(pl.col({name!r}).cast(pl.Int8))",
+                fix=_cure(name, dtype),
             )  # fmt: skip
         if nulls:
             raise InputError(
@@ -47,6 +47,21 @@ def _arrays(df: pl.DataFrame, columns: Sequence[str] | None, what: str) -> dict[
             )  # fmt: skip
     table = to_table(df.select(wanted).rechunk())
     return {name: table.column(name).chunk(0) if len(table) else table.column(name).combine_chunks() for name in wanted}
+
+
+def _cure(name: str, dtype: pl.DataType) -> str:
+    """What makes numbers of a column, where anything does."""
+    if dtype == pl.Boolean:
+        how = "cast(pl.Int8)"
+    elif dtype in (pl.Int128, pl.UInt128):
+        how = "cast(pl.Int64)"
+    elif dtype.is_decimal() or dtype == pl.String:
+        how = "cast(pl.Float64)"
+    elif dtype.is_temporal() or dtype in (pl.Categorical, pl.Enum):
+        how = "to_physical()"
+    else:
+        return "leave it out"
+    return f"leave it out, or make numbers of it: frame.with_columns(pl.col({name!r}).{how})"
 
 
 def to_torch(df: pl.DataFrame, columns: Sequence[str] | None, comm: Communicator) -> dict[str, torch.Tensor]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import polars as pl
 
+from deeprc.core.errors import InputError
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy.store import LEAST, size_of
 
 ROWS = 0.5  # of the memory that a rank has is for rows; the rest for what is computed with them, and for the program
+JOB = "DEEPRC_MEM_MB"
 NO_LIMIT = 2**60  # bytes: beyond it a cgroup says that there is none
 _KNOWN: WeakKeyDictionary[Communicator, int] = WeakKeyDictionary()
 
@@ -22,13 +25,26 @@ def budget(memory: int | str | None, comm: Communicator) -> int | None:
     Returns
     -------
     None where there is no limit.
+
+    Raises
+    ------
+    InputError
+        On every rank, when what a job is told of its memory is no number.
     """
     if memory is not None:
         with comm.together():
             size = size_of(memory)
         return comm.allreduce(size, "min")
     if comm not in _KNOWN:
-        _KNOWN[comm] = comm.allreduce(_share(comm), "min")
+        share = comm.allreduce(_share(comm), "min")
+        if share < 0:
+            raise InputError(
+                f"{JOB}: the memory of the job is no whole number of MB",
+                found=os.environ.get(JOB, ""),
+                expected="a number such as 4000, or nothing",
+                fix="leave it to the executor, which sets it by mem_mb",
+            )
+        _KNOWN[comm] = share
     return None if _KNOWN[comm] >= NO_LIMIT else max(_KNOWN[comm], LEAST)
 
 
@@ -45,6 +61,8 @@ def _share(comm: Communicator) -> int:
     if comm.allreduce(group, "min") < NO_LIMIT:
         here = ranks_here(comm)  # all ranks ask, also one without a limit
         group = group if group >= NO_LIMIT else group // here
+    if job < 0:
+        return job
     limit = min(job, group)
     return limit if limit >= NO_LIMIT else int(limit * ROWS)
 
@@ -62,9 +80,11 @@ def ranks_here(comm: Communicator) -> int:
 
 
 def _of_job() -> int:
-    """This rank's part of what the job asked for (its `mem_mb`), which the executor tells."""
-    said = os.environ.get("DEEPRC_MEM_MB", "")
-    return int(said) * 10**6 if said.isdigit() and int(said) else NO_LIMIT
+    """This rank's part of what the job asked for (its `mem_mb`), which the executor tells; below 0 for no number."""
+    said = os.environ.get(JOB, "").strip()
+    if said and not re.fullmatch("[0-9]+", said):
+        return -1
+    return int(said or 0) * 10**6 or NO_LIMIT
 
 
 def _of_cgroup(root: Path = Path("/")) -> int:

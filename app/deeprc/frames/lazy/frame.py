@@ -89,9 +89,10 @@ class LazyFrame(Forms):
         schema = checked("drop", self.schema, lambda rows: rows.drop(*columns, strict=strict))
         return self._with(only(self._node, schema.names()))
 
-    def rename(self, mapping: Mapping[str, str], *, strict: bool = True) -> LazyFrame:
-        """Columns under other names."""
-        schema = checked("rename", self.schema, lambda rows: rows.rename(dict(mapping), strict=strict))
+    def rename(self, mapping: Mapping[str, str] | Callable[[str], str], *, strict: bool = True) -> LazyFrame:
+        """Columns under other names, which a mapping tells or a function makes."""
+        given = {name: mapping(name) for name in self.columns} if callable(mapping) else mapping
+        schema = checked("rename", self.schema, lambda rows: rows.rename(dict(given), strict=strict))
         made = tuple(plain(old, new) for old, new in zip(self.columns, schema.names(), strict=True))
         return self._with(Project(schema=schema, input=self._node, made_columns=made, keep=False))
 
@@ -173,7 +174,7 @@ class LazyFrame(Forms):
         self, subset: str | Sequence[str] | None = None, *, keep: str = "any", maintain_order: bool = False
     ) -> LazyFrame:
         """One row of those that are equal in these columns, or in all."""
-        names = self.columns if subset is None else [subset] if isinstance(subset, str) else list(subset)
+        names = self.columns if subset is None else [subset] if isinstance(subset, str) else list(dict.fromkeys(subset))
         schema = checked("unique", self.schema, lambda rows: rows.unique(names, keep=keep))
         node = Unique(schema=schema, input=self._node, subset=tuple(names), keep=keep, maintain_order=maintain_order)
         return self._with(node)

@@ -16,7 +16,7 @@ from deeprc.frames.lazy.ranks import Ranks
 from deeprc.frames.lazy.spilling import IN_MEMORY_PART, Spilling
 from deeprc.frames.lazy.step import amount
 from deeprc.frames.lazy.store import RowStore, opened
-from deeprc.frames.place import in_memory, place
+from deeprc.frames.place import in_memory, told
 
 _SAID: WeakSet[Communicator] = WeakSet()
 
@@ -50,7 +50,7 @@ def _with_room(comm: Communicator, plan: Node, memory: int | str | None) -> Iter
         return
     with ExitStack() as stack:
         with comm.together():
-            store = stack.enter_context(opened(place()))
+            store = stack.enter_context(opened(told()))
         _check_room(total, allowed, comm, store)
         _say_where(comm, store)
         yield Spilling(comm, allowed, store, total)

@@ -1,0 +1,77 @@
+"""What a caller or a surrounding asks for amiss is refused by name, with a cure that works."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+
+import polars as pl
+import pytest
+
+from deeprc.core.errors import InputError
+from deeprc.frames import Communicator, Frame
+from deeprc.frames.alone import OneRank
+from deeprc.frames.names import known
+from deeprc.frames.tensors import _arrays
+
+ROWS = pl.DataFrame({"a": [1, 1, 2], "b": [3, 3, 3]})
+
+
+def frame(comm: Communicator | None = None) -> Frame:
+    return Frame.from_arrow(ROWS.to_arrow(), comm or Communicator.alone())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pl.Series(["1.5", "2"]),
+        pl.Series([decimal.Decimal("1.5")]),
+        pl.Series([datetime.date(2024, 1, 1)]),
+        pl.Series([datetime.datetime(2024, 1, 1)]),
+        pl.Series([datetime.timedelta(1)]),
+        pl.Series([datetime.time(1)]),
+        pl.Series([True, False]),
+        pl.Series([5], dtype=pl.Int128),
+        pl.Series(["x"], dtype=pl.Enum(["x", "y"])),
+        pl.Series([[1]]),
+    ],
+    ids=lambda values: str(values.dtype).split("(")[0],
+)
+def test_the_cure_for_a_column_of_no_numbers_makes_a_tensor(values: pl.Series):
+    rows = pl.DataFrame({"x": values})
+    with pytest.raises(InputError) as refused:
+        _arrays(rows, ["x"], "to_torch")
+    if values.dtype == pl.List:
+        assert refused.value.fix == "leave it out"
+    else:
+        cured = eval(refused.value.fix.split(": ", 1)[1], {"pl": pl, "frame": rows})
+        assert len(_arrays(cured, ["x"], "to_torch")["x"]) == len(values)
+
+
+def test_a_column_that_is_not_there_is_what_was_found():
+    with pytest.raises(InputError) as refused:
+        known(["a", "zz"], ["a", "b"], "the frame")
+    assert str(refused.value) == "the frame has no column 'zz'\n  found: 'zz'\n  expected: a, b"
+
+
+def test_columns_are_renamed_by_a_function():
+    assert frame().lazy().rename(str.upper).collect().to_polars().columns == ["A", "B"]
+
+
+def test_a_column_named_twice_is_one_of_a_subset():
+    plan = frame().lazy().unique(subset=["b", "b"])
+    assert plan._node.subset == ("b",)  # with two ranks the rows could not be dealt by it
+    assert plan.collect().to_polars()["b"].to_list() == [3]
+
+
+def test_a_tmpdir_that_is_none_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
+    with pytest.raises(InputError, match=f"TMPDIR is no folder.*\n  found: {tmp_path}/none\n"):
+        frame().lazy().sort("a").collect(memory="8 MiB")
+
+
+@pytest.mark.parametrize("said", ["abc", "-5", "4 GB", "1e3", "٤"])
+def test_a_memory_of_the_job_that_is_no_number_is_refused(monkeypatch, said: str):
+    monkeypatch.setenv("DEEPRC_MEM_MB", said)
+    with pytest.raises(InputError, match=f"DEEPRC_MEM_MB: .*\n  found: {said}\n"):
+        frame(Communicator(OneRank())).lazy().sort("a").collect()
