@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -87,6 +88,9 @@ class Text:
             with ranks.comm.together():
                 texts = self._without(texts, unsure, ranks)
         scans = [self._scan(part, text) for part, text in sorted(texts.items())]
+        # Not the texts themselves: they go when their rows are made.
+        reads = [(part, self._whole if isinstance(text, list) else self._pieces) for part, text in texts.items()]
+        ranks.suspects.append(lambda: self._look(reads, columns))
         return (pl.concat(scans) if scans else empty(self.schema)).select(columns), deal, size
 
     def _parts(self, rank: int, ranks: int) -> list[Part]:
@@ -116,6 +120,21 @@ class Text:
                 part = (file, self.starts[file], self.ends[file])
                 kept[part] = self._whole(part)  # where a piece of it may be cut, nobody knows
         return kept
+
+    def _look(self, reads: Sequence[tuple[Part, Callable[[Part], Read]]], columns: Sequence[str]) -> None:
+        """Find the file of these that cannot be read; it was read in pieces, whose errors name neither it nor its line.
+
+        Raises
+        ------
+        InputError
+            When there is one.
+        """
+        for part, read in sorted(reads, key=lambda one: one[0]):
+            for piece in read(part):
+                try:
+                    self._scan(part, [piece]).select(columns).collect()
+                except pl.exceptions.ComputeError as error:
+                    raise _trouble(str(error), self.files[part[0]], self.schema) from error
 
     def _scan(self, part: Part, text: Read) -> pl.LazyFrame:
         plain = {
@@ -213,6 +232,27 @@ def _looked_at(path: str | Path, options: Mapping[str, Any]) -> Text:
     sample = _text(files[0], starts[0], min(ends[0], starts[0] + LINE))
     line = len(sample) / max(sample.count(b"\n"), 1) if sample else 1.0
     return Text(str(path), schema, files, tuple(starts), tuple(ends), dict(options), line, head + b"\n")
+
+
+def _trouble(said: str, file: Path | Remote, schema: pl.Schema) -> InputError:
+    """Polars' words for a text that it cannot read, as one of ours: it names options that `scan_csv` has not."""
+    if value := re.search(r"could not parse `(.*)` as dtype `\w+` at column '(.*)' \(column", said, re.DOTALL):
+        return InputError(
+            f"scan_csv: a value of column {value[2]!r} is not of the type that its first lines have",
+            where=file,
+            found=value[1],
+            expected=schema.get(value[2]),
+            fix=f"schema_overrides={{{value[2]!r}: pl.String}}, null_values=[{value[1]!r}] where it means none, or a "
+            "larger infer_schema_length",
+        )
+    if "found more fields" in said:
+        return InputError(
+            "scan_csv: a line has more fields than there are columns",
+            where=file,
+            expected=f"at most {len(schema)}: {', '.join(schema)}",
+            fix="mend the line, or give the separator= and the quote_char= of the file",
+        )
+    return InputError(f"scan_csv: {said.splitlines()[0]}", where=file)
 
 
 def _names_end(file: Path | Remote, first: int, end: int) -> int:

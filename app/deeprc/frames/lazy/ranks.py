@@ -38,6 +38,7 @@ class Ranks:
 
     def __init__(self, comm: Communicator) -> None:
         self.comm, self.size = comm, comm.size
+        self.suspects: list[Callable[[], None]] = []  # each fails, by name, with a file that cannot be read
 
     def spills(self, size: Size) -> bool:
         """Whether so many rows have no room in memory."""
@@ -67,7 +68,7 @@ class Ranks:
         if open_:
             with self.comm.together(counts=(flat := counts.reshape(self.size, -1))) as same:
                 for number, piece in enumerate(open_):
-                    held.append(collected(piece.rows, engine) if piece.held is None else piece.held)
+                    held.append(self.collected(piece.rows, engine) if piece.held is None else piece.held)
                     mine = counts[self.comm.rank, number]
                     mine[:2] = held[-1].height, held[-1].estimated_size()
                     if self.comm.shared and mine[0] and piece.deal.how != EVERYWHERE and is_little(Size(1, mine[1])):
@@ -92,11 +93,27 @@ class Ranks:
             reach = InReach(held, shared.all_of(put, counts[:, 2:], held.schema, self.comm))
         return replace(piece, rows=held.lazy(), held=held, size=size, counted=True, in_reach=reach)
 
+    def collected(self, rows: pl.LazyFrame, engine: str = STREAMING) -> pl.DataFrame:
+        """What Polars makes of this rank's rows."""
+        try:
+            return rows.collect(engine=engine)
+        except (OSError, pl.exceptions.ComputeError) as error:
+            raise self.told(error) from error
+
+    def told(self, error: Exception) -> Exception:
+        """What Polars could not do, with the file where it is one."""
+        try:
+            for look in self.suspects:
+                look()
+        except InputError as found:
+            return found
+        return sentence(error)
+
     def computed(self, piece: Piece, schema: pl.Schema, engine: str = STREAMING) -> Piece:
         """The rows, computed without a word to the others: a failure is told in the next agreement."""
         if piece.held is not None:
             return piece
-        held = self.comm.later(lambda: collected(piece.rows, engine), lambda: pl.DataFrame(schema=schema))
+        held = self.comm.later(lambda: self.collected(piece.rows, engine), lambda: pl.DataFrame(schema=schema))
         return replace(piece, rows=held.lazy(), held=held, counted=self.size == 1)
 
     def measured(self, held: pl.DataFrame) -> Size:
@@ -226,7 +243,7 @@ class Ranks:
         counts, known = np.zeros((self.size, 2), np.int64), []
 
         def arrange() -> Arranged:
-            held = collected(piece.rows) if piece.held is None else piece.held
+            held = self.collected(piece.rows) if piece.held is None else piece.held
             known.append(held)
             counts[self.comm.rank] = held.height, held.estimated_size()
             return arranged(held)
@@ -254,14 +271,6 @@ class Ranks:
             streams = self.comm.gather(packed)
             everything = partial(_unpacked, streams)
         return self.comm.later(held.clear if self.comm.rank else everything, held.clear)
-
-
-def collected(rows: pl.LazyFrame, engine: str = STREAMING) -> pl.DataFrame:
-    """What Polars makes of the rows; a step of one rank."""
-    try:
-        return rows.collect(engine=engine)
-    except (OSError, pl.exceptions.ComputeError) as error:
-        raise sentence(error) from error
 
 
 def _packed(held: pl.DataFrame) -> bytes:

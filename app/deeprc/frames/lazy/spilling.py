@@ -16,12 +16,11 @@ from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, Deal, Size, hashed
 from deeprc.frames.lazy.ordering import NUMBER, numbers, order_by
 from deeprc.frames.lazy.piece import Parted, Piece
-from deeprc.frames.lazy.ranks import STREAMING, Ranks, collected
+from deeprc.frames.lazy.ranks import STREAMING, Ranks
 from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.step import Step, amount
 from deeprc.frames.lazy.store import RowStore
 from deeprc.frames.partition import homes, range_homes, reorder, row_hash
-from deeprc.frames.remote.location import sentence
 from deeprc.frames.shuffle import shuffle
 
 IN_MEMORY_PART = 1 / 8  # of the budget: pieces up to here are held as they are
@@ -152,7 +151,7 @@ class Spilling(Ranks):
 
         found = self._dealt(piece, placed, ordered=True, restore=False)
         with self.comm.together():
-            return self._kept((order.sorted(collected(part, "in-memory")) for part in found.parts), piece.schema)
+            return self._kept((order.sorted(self.collected(part, "in-memory")) for part in found.parts), piece.schema)
 
     def _parted(self, piece: Piece, keys: Sequence[str]) -> Piece:
         found = self._dealt(
@@ -195,7 +194,7 @@ class Spilling(Ranks):
             with self.comm.together(counts=counts):
                 batch = next(batches, None)
                 counts[self.comm.rank] = batch is not None
-                rows = empty if batch is None else batch if before is None else collected(before(batch.lazy()))
+                rows = empty if batch is None else batch if before is None else self.collected(before(batch.lazy()))
                 if ordered:
                     rows = rows.with_columns(
                         pl.Series(NUMBER, numbers(numbered, rows.height, self.comm.rank), pl.Int64)
@@ -251,9 +250,9 @@ class Spilling(Ranks):
                 try:
                     yield from rows.collect_batches(chunk_size=most, engine=STREAMING, lazy=True)
                 except (OSError, pl.exceptions.ComputeError) as error:
-                    raise sentence(error) from error
+                    raise self.told(error) from error
             else:
-                yield collected(rows, engine)
+                yield self.collected(rows, engine)
 
     def _most(self, size: Size) -> int:
         """Rows of a batch."""

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from deeprc.core.errors import InputError
 from deeprc.frames import Communicator, scan_csv
 from deeprc.frames.lazy.csv import Text, text
 
@@ -56,3 +57,34 @@ def test_lines_of_any_length_are_read_alike_by_any_number_of_ranks(
     file.write_text("a,b,c\n" + "".join(",".join(map(str, line)) + "\n" for line in lines))
     types = {"schema_overrides": dict.fromkeys("abc", pl.Int64)}
     assert_frame_equal(in_parts(text(file, types, ALONE), cuts), pl.read_csv(io.BytesIO(file.read_bytes()), **types))
+
+
+@pytest.mark.parametrize("memory", [None, "8 MiB"])
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "none,2",
+            "scan_csv: a value of column 'a' is not of the type that its first lines have\n  found: none\n"
+            "  expected: Int64\n  fix: schema_overrides={'a': pl.String}, null_values=['none'] where it means none, or "
+            "a larger infer_schema_length",
+        ),
+        (
+            "1,2,3",
+            "scan_csv: a line has more fields than there are columns\n  expected: at most 2: a, b\n"
+            "  fix: mend the line, or give the separator= and the quote_char= of the file",
+        ),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_told_with_its_file(tmp_path: Path, line: str, said: str, memory: str | None):
+    (tmp_path / "a.csv").write_text("a,b\n" + "1,2\n" * 2000)
+    (tmp_path / "b.csv").write_text("a,b\n" + "1,2\n" * 2000 + line + "\n")
+    with pytest.raises(InputError) as refused:
+        scan_csv(tmp_path, ALONE).sort("a").collect(memory=memory)
+    assert str(refused.value) == f"{tmp_path / 'b.csv'}: {said}"
+
+
+def test_what_polars_cannot_do_with_rows_that_are_read_is_said_as_before(tmp_path: Path):
+    (tmp_path / "a.csv").write_text("a,b\n1,x\n")
+    with pytest.raises(Exception, match="conversion from `str` to `i64` failed"):
+        scan_csv(tmp_path, ALONE).select(pl.col("b").cast(pl.Int64)).collect()
