@@ -95,18 +95,12 @@ class Ranks:
 
     def collected(self, rows: pl.LazyFrame, engine: str = STREAMING) -> pl.DataFrame:
         """What Polars makes of this rank's rows."""
-        try:
-            return rows.collect(engine=engine)
-        except (OSError, pl.exceptions.ComputeError) as error:
-            raise self.told(error) from error
+        return collected(rows, engine, self.told)
 
     def told(self, error: Exception) -> Exception:
-        """What Polars could not do, with the file where it is one."""
-        try:
-            for look in self.suspects:
-                look()
-        except InputError as found:
-            return found
+        """What Polars could not do; where it is a file that cannot be read, that is raised, with its name."""
+        for look in self.suspects:
+            look()
         return sentence(error)
 
     def computed(self, piece: Piece, schema: pl.Schema, engine: str = STREAMING) -> Piece:
@@ -271,6 +265,14 @@ class Ranks:
             streams = self.comm.gather(packed)
             everything = partial(_unpacked, streams)
         return self.comm.later(held.clear if self.comm.rank else everything, held.clear)
+
+
+def collected(rows: pl.LazyFrame, engine: str, told: Callable[[Exception], Exception]) -> pl.DataFrame:
+    """What Polars makes of the rows; a step of one rank."""
+    try:
+        return rows.collect(engine=engine)
+    except (OSError, pl.exceptions.ComputeError) as error:
+        raise told(error) from error
 
 
 def _packed(held: pl.DataFrame) -> bytes:
