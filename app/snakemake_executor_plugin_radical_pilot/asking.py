@@ -53,6 +53,8 @@ class Asking:
             runtime=settings.runtime,
             queueing=settings.queueing,
         )
+        if not dry and allocation.queued:
+            site.scheduler.system.require_up()
         jobs = internals.jobs_to_run(state.run.dag)
         places = [state.run.workflow.workdir_init, Path.cwd(), state.run.folder.path, tempfile.gettempdir()]
         pilot = Pilot(

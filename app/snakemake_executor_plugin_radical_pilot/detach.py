@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import shlex
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from snakemake_interface_common.exceptions import WorkflowError
-
-from deeprc.core.errors import ConfigError
-from deeprc.pilot import Allocation, detached
+from deeprc.core.errors import ConfigError, DeepRCError
+from deeprc.pilot import Allocation, detached, following
 
 OPTION = "--radical-pilot-detach"
 SNAKEMAKE = [sys.executable, "-P", "-m", "snakemake"]  # -P: modules come from where they are installed
@@ -35,9 +34,15 @@ def attach(folder: Path, argv: list[str]) -> None:
 
 
 def refuse_two(folder: Path) -> None:
-    """Raise a WorkflowError where another run of the folder goes on: there is never a second pilot."""
+    """Raise a DeepRCError where another run of the folder goes on: there is never a second pilot."""
     for run in detached.living(folder) if not detached.kept() else ():
-        raise WorkflowError(
+        if run.lives is None:
+            raise DeepRCError(
+                f"run {run.id} of this folder may go on, {run.where} ({run.state})\n"
+                f"  fix: look at it from there; if that is gone for good: deeprc run forget {run.id}"
+                f"{'' if folder == Path.cwd() / '.deeprc' else f' --folder {shlex.quote(str(folder))}'}"
+            )
+        raise DeepRCError(
             f"run {run.id} of this folder goes on, {run.where} ({run.state})\n"
             f"  fix: deeprc run attach {run.id}; deeprc run cancel {run.id} ends it"
         )
@@ -66,7 +71,7 @@ def begin(folder: Path, settings: Any, allocation: Allocation) -> NoReturn:
 
 def _leave(run: detached.Detached) -> NoReturn:
     try:
-        raise SystemExit(detached.follow(run, sys.stdout.buffer, _say))
+        raise SystemExit(following.follow(run, sys.stdout.buffer, _say))
     except KeyboardInterrupt:
         _say(f"run {run.id} goes on: deeprc run attach {run.id}")
         raise SystemExit(130) from None

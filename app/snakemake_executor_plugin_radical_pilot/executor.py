@@ -21,6 +21,7 @@ from snakemake_executor_plugin_radical_pilot.counting import JobCount
 from snakemake_executor_plugin_radical_pilot.fleet import Fleet
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 from snakemake_executor_plugin_radical_pilot.records import Ended
+from snakemake_executor_plugin_radical_pilot.refusing import RefusedError
 from snakemake_executor_plugin_radical_pilot.runs import RunFolder
 from snakemake_executor_plugin_radical_pilot.state import WorkflowRun
 from snakemake_executor_plugin_radical_pilot.writer import Writer
@@ -67,7 +68,8 @@ class Executor(RemoteExecutor):
                 fleet.make_folder()
                 folder.private.write(folder.private.configuration, hidden)
         except DeepRCError as error:
-            raise WorkflowError(str(error)) from None
+            RemoteExecutor.shutdown(self)  # its polling thread, which would complain of the end
+            raise RefusedError(str(error)) from None
         self._run, self._fleet = run, fleet
         if shown := dict.fromkeys(secret.where for secret in given(sys.argv) if not secret.is_plain):
             progress.say(ON_COMMAND_LINE.format(", ".join(shown)))
@@ -94,7 +96,7 @@ class Executor(RemoteExecutor):
             try:
                 self._fleet.submit(jobs)
             except DeepRCError as error:
-                raise WorkflowError(str(error)) from None
+                raise RefusedError(str(error)) from None
 
     def submitted(self, info: SubmittedJobInfo) -> None:
         """Tell Snakemake that the pilot has a job."""

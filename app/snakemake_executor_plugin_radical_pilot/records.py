@@ -9,7 +9,7 @@ from typing import Literal
 
 from deeprc.core import events
 from deeprc.core.events import JobEvent, RunImage
-from deeprc.core.files import tail
+from deeprc.core.files import telling
 from deeprc.pilot import Outcome, ended
 from deeprc.pilot.launch_scripts import filled
 from snakemake_executor_plugin_radical_pilot.resources import Request
@@ -187,8 +187,8 @@ class Ended:
         own = self.of.workdir / self.log()
         if self.of.asked.ranks > 1 and self.rank is not None:
             printed = self.of.files.folder / f"out.{self.rank}"
-            return tail(printed if _has_text(printed) else own)
-        return tail(own)
+            return telling(printed if _has_text(printed) else own)
+        return telling(own)
 
 
 def _has_text(path: Path) -> bool:

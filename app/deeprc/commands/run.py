@@ -59,7 +59,7 @@ def attach(run: Name = None, folder: Folder = PRIVATE) -> None:
     """
     chosen = _chosen(run, folder)
     try:
-        code = _detached().follow(chosen, sys.stdout.buffer, lambda line: typer.echo(line, err=True))
+        code = _following().follow(chosen, sys.stdout.buffer, lambda line: typer.echo(line, err=True))
     except KeyboardInterrupt:
         typer.echo(f"run {chosen.id} goes on: deeprc run attach {chosen.id}", err=True)
         code = 130
@@ -77,11 +77,28 @@ def cancel(run: Name = None, folder: Folder = PRIVATE) -> None:
     typer.echo(f"run {chosen.id} was asked to end", err=True)
 
 
+@app.command()
+def forget(run: Annotated[str, typer.Argument(help="the run")], folder: Folder = PRIVATE) -> None:
+    """Remove what is known of a run that has ended, or whose machine or batch system is gone for good; end nothing.
+
+    Example: `deeprc run forget 20261126T154402-9214`
+    """
+    chosen = _chosen(run, folder)
+    _detached().forget(chosen)
+    typer.echo(f"run {chosen.id} is forgotten", err=True)
+
+
 def _detached() -> ModuleType:
     """Not at import: images have this command line without what holds pilots."""
     from deeprc.pilot import detached
 
     return detached
+
+
+def _following() -> ModuleType:
+    from deeprc.pilot import following
+
+    return following
 
 
 def _chosen(name: str | None, folder: Path) -> detached.Detached:
@@ -102,5 +119,5 @@ def _about(run: detached.Detached) -> dict[str, object]:
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(facts["since"]))
     return {
         "run": run.id, "state": run.state, "code": run.code, "where": run.where, "since": since,
-        "last": _detached().last_words(run),
+        "last": _following().last_words(run),
     }  # fmt: skip

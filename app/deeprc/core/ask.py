@@ -12,10 +12,15 @@ PATIENCE = 10.0  # seconds; a batch system whose server is down lets its clients
 
 
 def ask(
-    argv: Sequence[str], *, patience: float = PATIENCE, env: dict[str, str] | None = None, both: bool = False
+    argv: Sequence[str],
+    *,
+    patience: float = PATIENCE,
+    env: dict[str, str] | None = None,
+    both: bool = False,
+    whatever: bool = False,
 ) -> str | None:
-    """What a program prints on standard output (`both`: or on standard error); None where it is missing, fails, or
-    takes too long.
+    """What a program prints on standard output (`both`: or on standard error); None where it is missing, takes too
+    long, or fails (but for `whatever`).
     """
     if not shutil.which(argv[0], path=(env or os.environ).get("PATH")):
         return None
@@ -26,7 +31,7 @@ def ask(
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout if done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 or whatever else None
 
 
 def read(path: Path) -> str | None:

@@ -44,6 +44,20 @@ def tail(path: Path, lines: int = TAIL) -> list[str]:
     return text.rstrip().splitlines()[-lines:]
 
 
+def telling(path: Path, after: int = 3) -> list[str]:
+    """As `tail`, with the end of the last traceback of Python where it comes before these lines, and `after` of them.
+
+    What a program prints is kept back where it goes to a file: it is written after the traceback that ended it.
+    """
+    whole = tail(path, TAIL_BYTES)
+    begins = [number for number, line in enumerate(whole) if line.startswith("Traceback (most recent call last)")]
+    ends = begins and next((at for at in range(begins[-1] + 1, len(whole)) if whole[at][:1].strip()), len(whole) - 1)
+    if not begins or ends >= len(whole) - TAIL:
+        return whole[-TAIL:]
+    room = TAIL - after - 1
+    return [*whole[begins[-1] : ends + 1][-room:], "…", *whole[-after:]]
+
+
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is renamed to `path`, on failure removed.

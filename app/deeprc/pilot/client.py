@@ -84,6 +84,7 @@ class Pilot:
             began=lambda uid: self.running.update({uid: time.time()}),
             contain=self._scripts.worker,
             welcome=lambda name, line: self._gangs.welcome(name, line),
+            cancel=self.engine.cancel,
         )
         self._gangs = Gangs(
             self._workers,

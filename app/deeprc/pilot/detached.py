@@ -13,14 +13,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from deeprc import schedulers
 from deeprc.core.errors import ConfigError, DeepRCError
-from deeprc.core.files import tail, write_json, write_text
+from deeprc.core.files import write_json, write_text
 from deeprc.core.holder import Holder
 from deeprc.core.ownership import private
 from deeprc.pilot.allocation import Allocation
@@ -31,11 +31,6 @@ from deeprc.pilot.worker import surroundings
 
 FOLDER = "detached"  # in the private folder
 KEPT = 20  # ended runs that are kept
-LOOK, ASK, SAY = (
-    0.3,
-    5.0,
-    30.0,
-)  # seconds between two looks at the log, questions to the batch system, words to the user
 LATER = 2  # minutes of its job in which the pilot of a run may not have begun, or that are no whole ones
 YOUNG = 20.0  # seconds in which a batch system may not know a job yet, or a process its number
 ENDS = 5.0  # seconds beyond those of its jobs that a run may take to end where its job's time is over
@@ -77,8 +72,10 @@ class Detached:
             return False
         facts = self.facts
         if facts["scheduler"]:
-            found = schedulers.scheduler(facts["scheduler"]).lives(facts["job"])
-            return True if found is False and time.time() - facts["since"] < YOUNG and self.code is None else found
+            batch = schedulers.scheduler(facts["scheduler"])
+            found = batch.lives(facts["job"])
+            young = found is False and time.time() - facts["since"] < YOUNG and self.code is None
+            return True if young and not batch.lost(facts["job"]) else found
         with contextlib.suppress(OSError, ValueError, TypeError):
             keeper = Holder(**json.loads((self.folder / "holder.json").read_text()))
             return keeper.lives if keeper.here else None
@@ -93,7 +90,10 @@ class Detached:
         if lives is None:
             return f"unknown: {facts['scheduler'] or facts['host']} does not answer from here"
         if not lives:
-            lost = schedulers.scheduler(facts["scheduler"]).lost(facts["job"]) if facts["scheduler"] else None
+            batch = schedulers.scheduler(facts["scheduler"]) if facts["scheduler"] else None
+            if batch and batch.ending(facts["job"]):
+                return f"ending: {batch.title} ends its job"
+            lost = batch.lost(facts["job"]) if batch else None
             return f"lost: {lost.why if lost else 'it was killed, or its machine has gone down'}"
         return (facts["scheduler"] and schedulers.scheduler(facts["scheduler"]).waits(facts["job"])) or "running"
 
@@ -107,7 +107,12 @@ class Detached:
         """Ask it to end: its jobs get their time to save."""
         facts = self.facts
         if facts["scheduler"]:
-            schedulers.scheduler(facts["scheduler"]).interrupt(facts["job"])
+            batch = schedulers.scheduler(facts["scheduler"])
+            batch.interrupt(facts["job"])
+            # One that had not begun has nobody else to write down how it ended; of one that had, its keeper does.
+            if self.code is None and batch.lives(facts["job"]) is False and batch.lost(facts["job"]):
+                write_text(self.folder / "exit", "130\n")
+                (self.folder / "environment").unlink(missing_ok=True)
             return
         try:
             keeper = Holder(**json.loads((self.folder / "holder.json").read_text()))
@@ -123,6 +128,23 @@ def runs(folder: Path) -> list[Detached]:
     """Those of a private folder, the oldest first."""
     found = sorted((folder / FOLDER).glob("*/run.json")) if (folder / FOLDER).is_dir() else []
     return [Detached(path.parent) for path in found]
+
+
+def forget(run: Detached) -> None:
+    """Remove what is known of a run, which ends nothing.
+
+    Raises
+    ------
+    ConfigError
+        Where it goes on.
+    """
+    if run.lives:
+        raise ConfigError(
+            f"run {run.id} goes on", where=run.where, found=run.state, fix=f"deeprc run cancel {run.id} ends it"
+        )
+    for path in sorted(run.folder.iterdir()):
+        path.unlink()
+    run.folder.rmdir()
 
 
 def living(folder: Path) -> list[Detached]:
@@ -146,9 +168,7 @@ def clear(folder: Path) -> None:
     for run in ended:
         (run.folder / "environment").unlink(missing_ok=True)
     for old in ended[: max(0, len(ended) - KEPT)]:
-        for path in sorted(old.folder.iterdir()):
-            path.unlink()
-        old.folder.rmdir()
+        forget(old)
 
 
 def begin(
@@ -234,40 +254,6 @@ def _submit(run: Detached, allocation: Allocation, keeper: list[str], *, again: 
     return done.stdout.strip().partition(";")[0]
 
 
-def follow(run: Detached, output: BinaryIO, say: Callable[[str], None]) -> int:
-    """Write what the run has said and says, until it has ended; its exit code.
-
-    Raises
-    ------
-    DeepRCError
-        Where it has ended and could not write down how.
-    """
-    at, asked, said, gone = 0, time.monotonic(), 0.0, 0
-    while True:
-        code = run.code
-        with contextlib.suppress(FileNotFoundError), run.log.open("rb") as log:
-            log.seek(at)
-            while text := log.read(1 << 16):
-                output.write(text)
-                at += len(text)
-            output.flush()
-        if code is not None:
-            return code
-        now = time.monotonic()
-        if now - asked > ASK:
-            asked = now
-            gone = gone + 1 if run.lives is False else 0
-            if gone > 1 and run.code is None:
-                raise DeepRCError(
-                    f"run {run.id} has ended without a word", where=run.where, found=run.state,
-                    fix="the same snakemake command goes on with what is done",
-                )  # fmt: skip
-            if not at and now - said > SAY:
-                said = now
-                say(f"run {run.id}, {run.where}: {run.state}")
-        time.sleep(LOOK)
-
-
 def kept() -> str | None:
     """The name of the detached run that this process is of; None where it is of none."""
     return os.environ.get(RUN)
@@ -280,8 +266,3 @@ def over(folder: Path) -> None:
     if name := kept():
         with contextlib.suppress(OSError):  # it then ends as it does
             (folder / FOLDER / name / OVER).touch()
-
-
-def last_words(run: Detached) -> str:
-    """The last line that it has said."""
-    return (tail(run.log) or [""])[-1] if run.log.exists() else ""

@@ -19,7 +19,7 @@ from deeprc.pilot import ended
 from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING
 from deeprc.pilot.tasks import Outcome, Task
 from deeprc.pilot.worker.line import Line
-from deeprc.pilot.workers import KEPT, TOLD, TRIES, Workers
+from deeprc.pilot.workers import COMES, KEPT, TOLD, TRIES, Workers
 
 PREFIX = "gang."  # of the names of gangs among the pilot's tasks
 PATIENCE = 5.0  # seconds that the oldest other task waits before a gang gives its cores up to it
@@ -148,7 +148,7 @@ class Gangs:
             if gang is None:
                 return
             if state == "RUNNING":
-                gang.cores = cores
+                gang.cores, gang.since = cores, time.monotonic()
                 gang.rest()
             else:
                 del self._gangs[uid]
@@ -194,8 +194,7 @@ class Gangs:
             gang.went_well.add(rank)
         elif gang.failed is None:
             gang.failed = news["code"], news["why"], news["used"]
-            # With a runtime's end or a cancellation, each rank ends its own part.
-            gang.went_well.add(rank)
+            gang.went_well.add(rank)  # with a runtime's end or a cancellation, each rank ends its own part
             if news["why"] in ("timeout", "cancel"):
                 gang.state, gang.since = LEAVING, time.monotonic() + self._grace
                 gang.tell(leave="gently")
@@ -254,20 +253,27 @@ class Gangs:
             if len(queue) > coming and queue:
                 task = next(iter(queue.values()))
                 for _ in range(min(len(queue) - coming, self._most(task) - len(there))):
-                    self._start(task)
+                    if not self._start(task):
+                        break
 
     def _assign(self, gang: Gang, task: Task) -> None:
         gang.task, gang.state, gang.left, gang.failed, gang.went_well = task, BUSY, None, None, set()
         self._began(task.uid)
         gang.tell(run={name: getattr(task, name) for name in TOLD} | {"grace": self._grace})
 
-    def _start(self, task: Task) -> None:
+    def _start(self, task: Task) -> bool:
         self._started += 1
         name = f"{PREFIX}{self._started}"
         self._gangs[name] = Gang(name, task)
-        made = self._make(task, name, self._workers.gate.address, self._workers.gate.keyfile)
-        self._workers.submit([made])
-        self._launch(made)
+        try:
+            made = self._make(task, name, self._workers.gate.address, self._workers.gate.keyfile)
+            self._workers.submit([made])
+            self._launch(made)
+        except OSError as error:  # its script cannot be written
+            self._workers.news(name, "FAILED", [], None)
+            self._never_came(self._gangs.pop(name), str(error))
+            return False
+        return True
 
     def _never_came(self, gang: Gang, reason: str) -> None:
         """A gang has failed to start: try again, but not for ever."""
@@ -282,6 +288,11 @@ class Gangs:
         while not self._closed:
             time.sleep(KEPT / 5)
             with self._lock:
+                for gang in self._gangs.values():
+                    if gang.state == STARTING and gang.cores is not None and time.monotonic() - gang.since > COMES:
+                        called = f"of its {gang.like.ranks} ranks {len(gang.lines)} came within {COMES:.0f} s"
+                        self._never_came(gang, f"{called}; one may hang as it imports {', '.join(gang.like.warm)}")
+                        gang.leave()
                 late = [gang.name for gang in self._gangs.values() if gang.state == LEAVING]
                 late = [name for name in late if time.monotonic() - self._gangs[name].since > LATE]
                 self._go_on()

@@ -32,6 +32,7 @@ TOLD = (  # of a task, to its worker
     "uid", "argv", "timeout", "memory_mb", "sample", "folder", "environment", "chosen", "variables", "workdir",
     "repeats",
 )  # fmt: skip
+COMES = 600.0  # seconds after its start in which a worker, or all ranks of a gang, must have called
 TRIES = 2  # workers of one shape that may fail to start in a row
 
 
@@ -72,8 +73,8 @@ class Workers:
     address
         Of this machine, as the workers' nodes see it. None where all workers run on this machine: they then call
         through a socket that no other machine can reach.
-    launch
-        Hands workers to the pilot's engine, each with the number of its node.
+    launch, cancel
+        Hands workers to the pilot's engine, each with the number of its node; has it end some.
     grace
         Seconds that jobs get to end by themselves, when they are to.
     report
@@ -92,10 +93,11 @@ class Workers:
         began: Callable[[str], None],
         contain: Callable[[Shape, list[str]], list[str]] = lambda shape, command: command,
         welcome: Callable[[str, Line], bool] = lambda name, line: False,
+        cancel: Callable[[list[str]], None] = lambda names: None,
     ) -> None:  # fmt: skip
         self._schedule, self._grace, self._alive = schedule.Schedule(nodes), grace, False
         self._launch, self._report, self._began, self._contain = launch, report, began, contain
-        self._welcome, self.lock = welcome, threading.RLock()
+        self._welcome, self._cancel, self.lock = welcome, cancel, threading.RLock()
         self._surroundings: dict[Shape, str] = {}  # the environment of the jobs of warm workers
         self._since: dict[str, float] = {}  # since when those of several ranks wait
         self._workers: dict[str, Worker] = {}
@@ -142,7 +144,7 @@ class Workers:
             if uid in self._workers:
                 worker = self._workers[uid]
                 if runs:
-                    worker.cores = cores
+                    worker.cores, worker.since = cores, time.monotonic()
                     self._schedule.move(worker, nodes[0])
                     worker.rest()
                 else:
@@ -200,7 +202,18 @@ class Workers:
         for worker in decision.dismiss:
             worker.leave()
         if decision.start:
-            self._launch([(self._start(shape, node), node) for shape, node in decision.start])
+            self._start_all(decision.start)
+
+    def _start_all(self, wanted: Sequence[tuple[Shape, int]]) -> None:
+        there = set(self._workers)
+        try:
+            self._launch([(self._start(shape, node), node) for shape, node in wanted])
+        except OSError as error:  # a script of theirs cannot be written: none has started
+            for name in set(self._workers) - there:
+                self._schedule.lose(self._workers.pop(name))
+            for shape in {shape for shape, _ in wanted}:
+                self._never_came(shape, f"its worker could not be started: {error}")
+            self._go_on()
 
     def _start(self, shape: Shape, node: int) -> Task:
         self._started += 1
@@ -274,5 +287,13 @@ class Workers:
                 for worker in self._workers.values():
                     if worker.state == IDLE and time.monotonic() - worker.since > KEPT:
                         worker.leave()
-                if self._since:
+                late = [each for each in self._workers.values() if each.state == STARTING and each.cores is not None
+                        and time.monotonic() - each.since > COMES]  # fmt: skip
+                for worker in late:
+                    what = f"; it may hang as it imports {', '.join(worker.shape.warm)}" if worker.shape.warm else ""
+                    self._never_came(worker.shape, f"its worker did not call within {COMES:.0f} s{what}")
+                    worker.leave()
+                if late:
+                    self._cancel([worker.name for worker in late])
+                if late or self._since:
                     self._go_on()

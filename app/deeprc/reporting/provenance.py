@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import socket
 import subprocess
@@ -87,7 +88,7 @@ def site_of(run: Run | None, file: Path | None) -> dict | None:
 
 
 def machine() -> dict:
-    """This machine: the processor's name, the cores and the memory (MB) that this process may use, the system."""
+    """This machine: the processor's name, its cores, the memory (MB) that this process may use, the system."""
     try:
         rows = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -95,7 +96,7 @@ def machine() -> dict:
     names = (row.partition(":")[2].strip() for row in rows if row.startswith("model name"))
     return {
         "cpu": next(names, platform.processor() or platform.machine()),
-        "cores": detect.cores(),
+        "cores": os.cpu_count(),  # not this process's, which may be a job of one core
         "memory_mb": detect.memory_mb(),
         "system": platform.platform(),
     }

@@ -162,6 +162,10 @@ class Scheduler(ABC):
         """Why a waiting job can never begin as it was asked for, and what to ask for instead; None where it may."""
         return None
 
+    def require_up(self, environment: Mapping[str, str] = os.environ) -> None:
+        """Raise a ConfigError where it is known to be down: what is submitted would wait for ever, or hang."""
+        return
+
     def lost(self, name: str) -> Lost | None:
         """Why the user's job of that name runs no more, where it has ended it; None where it runs, or nobody knows."""
         return None
@@ -186,6 +190,10 @@ class Scheduler(ABC):
     def lives(self, name: str) -> bool | None:
         """Whether the user's job of that name waits or runs; None where nobody answers."""
         raise NotImplementedError
+
+    def ending(self, name: str) -> bool:
+        """Whether the user's job of that name is just being ended."""
+        return False
 
     def interrupt(self, name: str) -> None:
         """End the user's job of that name where it waits; where it runs, send SIGINT to its script."""

@@ -98,7 +98,7 @@ def test_one_that_waits_is_cancelled_and_so_is_the_pilot_of_a_machine_that_went_
         assert code == 0, told
         wait_for(lambda: "PENDING" in finish(deeprc("status"), 60)[1], 60)
         assert finish(deeprc("cancel"), 60)[0] == 0
-        wait_for(lambda: "lost: its job was cancelled" in finish(deeprc("status"), 60)[1], 60)
+        wait_for(lambda: ": cancelled, job" in finish(deeprc("status"), 60)[1], 60)
         # Of a run that is not detached, all is killed at once that was on the machine where it began.
         process = snakemake("failed.txt")
         try:

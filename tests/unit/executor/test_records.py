@@ -210,3 +210,15 @@ def test_an_empty_log_gives_way_to_what_was_printed(tmp_path):
     ended = stage.ended(outcome("FAILED", 1))
     assert ended.last_lines() == ["printed"]
     assert ended.log() == str(tmp_path / "job" / "out.0")
+
+
+def test_a_traceback_is_shown_that_what_was_printed_before_it_has_pushed_out(tmp_path):
+    """Python keeps back what it prints into a file: it comes after the traceback."""
+    trace = ["Traceback (most recent call last):", '  File "a.py", line 1, in <module>', "ValueError: the reason"]
+    stage = submitted(tmp_path, ranks=1, logs=())
+    printed = tmp_path / "job" / "out.0"
+    printed.write_text("\n".join([*trace, *(f"epoch {number}" for number in range(40))]))
+    ended = stage.ended(outcome("FAILED", 1))
+    assert ended.last_lines() == [*trace, "…", "epoch 37", "epoch 38", "epoch 39"]
+    printed.write_text("\n".join([*(f"epoch {number}" for number in range(40)), *trace]))
+    assert ended.last_lines() == [*(f"epoch {number}" for number in range(28, 40)), *trace]

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.core.errors import DeepRCError
+from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.core.files import write_json
 from deeprc.pilot import detached, keeper
 from deeprc.pilot.worker import surroundings
+from snakemake_executor_plugin_radical_pilot.detach import refuse_two
 
 BEGUN = {
     b"HOME": b"/home/me", b"SLURM_JOB_ID": b"7", b"SLURM_CONF": b"/etc/slurm.conf", b"DEEPRC_ADDRESS": b"10.0.0.1",
@@ -96,3 +97,35 @@ def test_no_environment_of_a_run_that_was_killed_stays_and_the_oldest_go(tmp_pat
     folders = sorted(path.name for path in (tmp_path / detached.FOLDER).iterdir())
     assert folders == [*(f"run-{number:02}" for number in range(2, detached.KEPT + 2)), "run-90"]
     assert [path.parent for path in tmp_path.rglob("environment")] == [living]
+
+
+def test_one_that_waits_and_is_cancelled_is_cancelled_at_once(tmp_path, monkeypatch):
+    """Nobody else writes it down: its job never began. Slurm is a program in its place."""
+    folder = left(tmp_path / detached.FOLDER / "run-1", scheduler="slurm", job="deeprc-1", number="7")
+    squeue = """#!/bin/sh
+case "$*" in
+*=all*) [ -e {0}/gone ] && echo 'CANCELLED|None|' ;;
+*) [ -e {0}/gone ] || echo 1 ;;
+esac
+"""
+    for name, script in (("squeue", squeue), ("scancel", "#!/bin/sh\ntouch {0}/gone\n"), ("sinfo", "#!/bin/sh\n")):
+        (tmp_path / name).write_text(script.format(tmp_path))
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (run,) = detached.runs(tmp_path)
+    with pytest.raises(ConfigError, match="run-1 goes on"):
+        detached.forget(run)
+    run.cancel()
+    assert (run.state, run.code, (folder / "environment").exists()) == ("cancelled", 130, False)
+    (folder / "exit").unlink()  # as it is after somebody's scancel
+    assert run.state == "lost: its job was cancelled (scancel)"
+
+
+def test_one_whose_batch_system_is_gone_for_good_is_forgotten_by_a_word(tmp_path, monkeypatch):
+    folder = left(tmp_path / detached.FOLDER / "run-1", scheduler="slurm", job="deeprc-1", site="s", number="7")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DeepRCError, match=rf"(?s)may go on.*deeprc run forget run-1 --folder {tmp_path}$"):
+        refuse_two(tmp_path)
+    detached.forget(detached.runs(tmp_path)[0])
+    assert not folder.exists()
+    refuse_two(tmp_path)

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from deeprc.core.errors import ConfigError
 from deeprc.schedulers import detect, slurm
 from deeprc.schedulers.queues import Queue
 
@@ -108,3 +109,17 @@ def test_a_slurm_that_answers(programs):
     found = detect()
     assert (found.name, found.version, found.cluster, found.default_pmi) == ("slurm", "23.02.7", "gamma", "none")
     assert [(queue.name, queue.here) for queue in found.queues] == [("gg", False), ("gh", True)]
+
+
+def test_a_cluster_that_is_down_is_told_before_anything_is_submitted(programs, tmp_path):
+    batch, conf = slurm.Slurm(), tmp_path / "slurm.conf"
+    with pytest.raises(
+        ConfigError, match=r"^no cluster is up\n  found: SLURM_CONF=\S+, which is not there\n  fix: deeprc"
+    ):
+        batch.require_up({"SLURM_CONF": str(conf)})
+    conf.touch()
+    programs(scontrol="#!/bin/sh\necho 'Slurmctld(primary) at a is DOWN'\nexit 1\n")
+    with pytest.raises(ConfigError, match=r"(?s)no cluster is up.*Slurmctld\(primary\) at a is DOWN"):
+        batch.require_up({"SLURM_CONF": str(conf)})
+    programs(scontrol="Slurmctld(primary) at a is DOWN\nSlurmctld(backup) at b is UP")
+    batch.require_up({"SLURM_CONF": str(conf)})

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deeprc.core.ask import ask
-from deeprc.schedulers.slurm import SPOKEN
+from deeprc.schedulers.slurm_sinfo import SPOKEN
 
 # By the name of the program, where that is enough.
 PLAIN = {"ibrun": "ibrun", "jsrun": "jsrun"}

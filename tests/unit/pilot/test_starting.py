@@ -1,0 +1,93 @@
+"""Workers and gangs that never come: their jobs end by name, where they waited for ever."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deeprc.pilot import gangs, workers
+from deeprc.pilot.tasks import Outcome, Task
+
+Run = Callable[..., list[Outcome]]
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until it holds."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def pilot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Makes the near side of a pilot whose engine is given: the workers, the gangs, what was ended, what was told."""
+    monkeypatch.setattr(workers, "KEPT", 0.1)
+    monkeypatch.setattr(gangs, "KEPT", 0.1)
+    made = []
+
+    def make(launch: Callable[[list[Task]], None], write: Callable[[Task], Task]):
+        told: list[Outcome] = []
+        ended: list[str] = []
+        there = workers.Workers(
+            [(4, 0, 1000)], tmp_path, report=told.append, began=lambda uid: None, cancel=ended.extend,
+            launch=lambda tasks: launch([task for task, _ in tasks]),
+        )  # fmt: skip
+        worlds = gangs.Gangs(
+            there, grace=1.0, make=lambda task, name, address, keyfile: write(replace(task, uid=name)),
+            most=lambda task: 1, launch=lambda task: launch([task]), cancel=ended.extend, report=told.append,
+            began=lambda uid: None, say=lambda line: None,
+        )  # fmt: skip
+        made.extend([worlds, there])
+        return there, worlds, ended, told
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_one_whose_imports_hang_is_ended_and_the_second_time_its_jobs_fail(pilot, monkeypatch):
+    monkeypatch.setattr(workers, "COMES", 0.2)
+    monkeypatch.setattr(gangs, "COMES", 0.2)
+    started: list[str] = []
+    there, worlds, ended, told = pilot(lambda tasks: started.extend(task.uid for task in tasks), lambda task: task)
+    there.submit([Task("one", ["a"], warm=("torch",))])
+    worlds.submit([Task("two", ["a"], ranks=2, warm=("torch",), nodes=1)])
+    for turn in (1, 2):
+        until(lambda turn=turn: {f"worker.{turn}", f"gang.{turn}"} <= {*started})
+        for name in (f"worker.{turn}", f"gang.{turn}"):
+            for each in (there, worlds):
+                each.news(name, "RUNNING", [("here", 0)], None)
+        until(lambda turn=turn: f"worker.{turn}" in ended)
+        with worlds._lock:
+            gone = worlds._gangs.get(f"gang.{turn}")
+        until(lambda gone=gone: gone is None or gone.state == "leaving")
+        for name in (f"worker.{turn}", f"gang.{turn}"):
+            for each in (there, worlds):
+                each.news(name, "CANCELED", [], None)
+    until(lambda: len(told) == 2)
+    assert {(one.uid, one.state, one.reason) for one in told} == {
+        ("one", "FAILED", "its worker did not call within 0 s; it may hang as it imports torch"),
+        ("two", "FAILED", "its gang could not be started: of its 2 ranks 0 came within 0 s; one may hang as it imports"
+         " torch"),
+    }  # fmt: skip
+    assert sorted(started) == ["gang.1", "gang.2", "worker.1", "worker.2"]
+
+
+def test_one_whose_script_cannot_be_written_fails_by_that(pilot):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    there, worlds, _, told = pilot(full, full)
+    there.submit([Task("one", ["a"])])
+    worlds.submit([Task("two", ["a"], ranks=2, warm=("torch",), nodes=1)])
+    until(lambda: len(told) == 2)
+    assert {(one.uid, one.state, one.reason) for one in told} == {
+        ("one", "FAILED", "its worker could not be started: [Errno 28] No space left on device"),
+        ("two", "FAILED", "its gang could not be started: [Errno 28] No space left on device"),
+    }
+    assert there.first is None
