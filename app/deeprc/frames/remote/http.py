@@ -28,6 +28,7 @@ PAGE = 16 * 2**20  # bytes of a page of links, at most
 COPIED = 2**20  # bytes at a time
 NEAR = 2**16  # bytes that are read at least
 _COPIES: dict[tuple[str, str], BinaryIO] = {}
+_UNSIGNED: list[BinaryIO] = []  # copies without a mark: each may still be read by its number among the open files
 
 
 class Beyond(Exception):
@@ -54,8 +55,7 @@ def state(address: Remote) -> Found | None:
             headers, parts = answer.headers, answer.status == 206
             size = re.fullmatch(r"bytes \d+-\d+/(\d+)", headers.get("Content-Range", "")) if parts else None
             length = size[1] if size else headers.get("Content-Length", "0")
-            sign = f"{headers.get('ETag', '')} {headers.get('Last-Modified', '')}"
-            return Found(FILE, int(length), sign, parts=size is not None)
+            return Found(FILE, int(length), _sign(headers), parts=size is not None)
     except FileNotFoundError:
         return None
     except Beyond:
@@ -67,6 +67,11 @@ def listed(address: Remote) -> Iterator[tuple[str, Found | None]]:
     try:
         with _answer(f"{address}/", address) as answer:
             base, page = answer.url, answer.read(PAGE).decode(errors="replace")
+            if answer.read(1):
+                raise InputError(
+                    "a folder's page of links is too long", where=address, expected=f"at most {PAGE // 2**20} MiB"
+                )
+            _check_whole(answer, address)
     except FileNotFoundError:
         return
     links = Links()
@@ -85,9 +90,7 @@ def opened(address: Remote) -> BinaryIO:
     found = state(address)
     if found is None:
         raise FileNotFoundError(2, "no such file", str(address))
-    return (
-        io.BufferedReader(PartsOfFile(address, found.size), NEAR) if found.parts else copied(address, found).open("rb")
-    )
+    return io.BufferedReader(PartsOfFile(address, found), NEAR) if found.parts else copied(address, found).open("rb")
 
 
 def scanned(address: Remote) -> tuple[Any, dict[str, Any]]:
@@ -101,8 +104,8 @@ def scanned(address: Remote) -> tuple[Any, dict[str, Any]]:
 class PartsOfFile(io.RawIOBase):
     """A file that is read from a server part by part."""
 
-    def __init__(self, address: Remote, size: int) -> None:
-        self.address, self.size, self.at = address, size, 0
+    def __init__(self, address: Remote, found: Found) -> None:
+        self.address, self.size, self.sign, self.at = address, found.size, found.sign, 0
 
     def readable(self) -> bool:
         return True
@@ -121,9 +124,15 @@ class PartsOfFile(io.RawIOBase):
         count = min(len(into), max(self.size - self.at, 0))
         if not count:
             return 0
-        with _answer(str(self.address), self.address, f"bytes={self.at}-{self.at + count - 1}") as answer:
-            part = answer.read(count)
-        if answer.status != 206 or len(part) != count:
+        try:
+            with _answer(str(self.address), self.address, f"bytes={self.at}-{self.at + count - 1}") as answer:
+                part = answer.read(count)
+            same = answer.status == 206 and _is_same(self.sign, answer.headers)
+            if same:
+                _check_whole(answer, self.address)
+        except Beyond:
+            same = False
+        if not same or len(part) != count:
             raise InputError("the file has become another one while it was read", where=self.address)
         into[:count] = part
         self.at += count
@@ -136,14 +145,36 @@ def copied(address: Remote, found: Found) -> Path:
     if key not in _COPIES or not found.sign.strip():
         copy = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open for as long as it may be read
         with _answer(str(address), address) as answer:
-            try:
-                while piece := answer.read(COPIED):
+            while piece := answer.read(COPIED):
+                try:
                     copy.write(piece)
-                copy.flush()
-            except OSError as error:
-                raise storage_error(error, Path(tempfile.gettempdir())) from error
+                    copy.flush()
+                except OSError as error:
+                    raise storage_error(error, Path(tempfile.gettempdir())) from error
+            _check_whole(answer, address)
+        if key in _COPIES:
+            _UNSIGNED.append(_COPIES[key])
         _COPIES[key] = copy
     return Path(f"/proc/self/fd/{_COPIES[key].fileno()}")
+
+
+def _sign(headers: Any) -> str:
+    """By what a file is seen to be the same."""
+    return f"{headers.get('ETag', '')}\n{headers.get('Last-Modified', '')}"
+
+
+def _is_same(sign: str, headers: Any) -> bool:
+    """Whether an answer is of the file of this sign: by its time, as mirrors of a file may have other marks."""
+    etag, _, modified = sign.partition("\n")
+    return headers.get("Last-Modified", "") == modified if modified else headers.get("ETag", "") == etag
+
+
+def _check_whole(answer: Any, address: Remote) -> None:
+    """Raise an error when a connection ended before the answer did: reading some bytes at a time does not tell."""
+    if answer.length:
+        raise InputError(
+            "the server has ended the connection in the middle", where=address, found=f"{answer.length:,} bytes lack"
+        )
 
 
 @contextmanager
