@@ -183,6 +183,8 @@ def _equal_range(df: pl.DataFrame, row: pl.DataFrame, by: Sequence[str], descend
     """Where the rows equal to `row` begin and end in a sorted frame; both the same when there are none."""
     low, high = 0, df.height
     for name, falling in zip(by, descending, strict=True):
+        if df.schema[name] == pl.Null:  # nulls alone order nothing
+            continue
         column, value = (_comparable(frame[name]) for frame in (df, row))
         piece = column.slice(low, high - low)
         if piece.is_empty():

@@ -63,3 +63,11 @@ def test_rows_of_a_frame_go_into_as_many_files_as_their_size_demands() -> None:
     groups = Frame(rows, Communicator.world()).lazy().group_by("key").agg(SUM)
     assert groups.collect(memory=LEAST).rows() == 4 * ROWS
     assert "EXCHANGE by key, 8 files" in groups.explain(measured=True)  # of at most a MiB
+
+
+@pytest.mark.parametrize("by", [["nothing"], ["nothing", "group"]])
+def test_a_sort_by_a_column_of_nulls_alone(folder: Path, by: list[str]) -> None:
+    """Its type is that of nulls, in which Polars finds no place for a value."""
+    rows = tables(folder)[0].with_columns(pl.lit(None).alias("nothing"), text=pl.lit("x" * 60))
+    found, expected = (rows.sort(by, descending=True, maintain_order=True).collect(memory=m) for m in (LEAST, None))
+    assert found.to_polars().equals(expected.to_polars())
