@@ -11,10 +11,11 @@ rule:
     resources:
         tasks=getattr(OPTIONS, "ranks", 1),
     params:
+        engine=PLACES.engine,
         config=PLACES.preparing,
         data=untold(APPLICATION.given(DATA.paths)),
         stage=f"{APPLICATION.package}.prepare",
     message:
         f"prepare the {APPLICATION.subject(OPTIONS)}"
     shell:
-        "python -P -m {params.stage} {params.data:q} --config {params.config:q} --out {output:q}"
+        "{params.engine}python -P -m {params.stage} {params.data:q} --config {params.config:q} --out {output:q}"

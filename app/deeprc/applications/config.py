@@ -35,6 +35,8 @@ class Config(Settings):
     """Free space, MB, that the file system of `results` must have before a run starts."""
     pipelines: list[str]
     """The pipelines to run: one, or a list."""
+    engine: Literal["arrow", "cylon"] = "arrow"
+    """By what prepare joins, sorts and groups: ours, or Cylon where pycylon is installed (docs/frames.md)."""
     sweep: dict[str, Sweep] = Field({})
     """By pipeline: trainings with other options, to be ranked, instead of the one (docs/sweeps.md)."""
 

@@ -68,7 +68,7 @@ def chosen(comm: Communicator) -> Cylon | None:
                     "engine cylon: pycylon is not installed here",
                     where=ENGINE,
                     found=error,
-                    fix="leave the variable out, or run where it is",
+                    fix="leave out the key `engine`, or the variable; or run where it is",
                 ) from error
     return _ENVIRONMENTS[comm]
 

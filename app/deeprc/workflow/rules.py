@@ -50,10 +50,13 @@ class Places:
         The folder of products, and the one that the prepared data are in: patterns with the wildcards of trials.
     log, prepare_log
         How the names of logs begin.
+    engine
+        Goes before the command of prepare: what its frames are made by.
     """
 
     def __init__(self, config: Config, application: Application) -> None:
         self.application, self.sweep = application, config.swept(application)
+        self.engine = "" if config.engine == "arrow" else f"DEEPRC_FRAMES_ENGINE={config.engine} "
         self.prepared = self.folder = f"{config.results}/{application.name}"
         self.log = self.prepare_log = f"{config.results}/logs/{application.name}"
         cases = config.cases(application)
