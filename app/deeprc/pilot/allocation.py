@@ -33,16 +33,18 @@ class Allocation:
         How long it may live, minutes.
     queueing
         What else the batch system is asked for: whom it charges, the quality of service…
+    anew
+        Whether not to look at the job that this process runs in.
     """
 
     def __init__(
         self, site: Site, partition: str | None = None, *, nodes: int = 1, cores: int | None = None,
-        gpus: int | None = None, runtime: int = 60, queueing: Queueing = NOTHING,
+        gpus: int | None = None, runtime: int = 60, queueing: Queueing = NOTHING, anew: bool = False,
     ) -> None:  # fmt: skip
         for name, count in (("nodes", nodes), ("cores", cores), ("runtime", runtime)):
             if count is not None and count < 1:
                 raise ConfigError(f"a pilot without {name}", found=f"{name} = {count}", expected="1 or more")
-        self.site, self.held = site, at_hand(site)
+        self.site, self.held = site, None if anew else at_hand(site)
         if self.held:
             self.partition, nodes = partition_at_hand(site, partition, self.held), self.held.nodes
             runtime = runtime if self.held.minutes is None else max(1, min(runtime, int(self.held.minutes)))

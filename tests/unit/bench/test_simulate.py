@@ -3,6 +3,7 @@
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,9 +13,10 @@ from typer.testing import CliRunner
 from deeprc.bench.simulate import load, run
 from deeprc.bench.simulate.machine import Costs, SimulatedPilot
 from deeprc.cli import command_line
+from deeprc.core import events
 from deeprc.core.errors import ConfigError
 from deeprc.pilot.tasks import Task
-from deeprc.sites import load_site
+from deeprc.sites import load_site, site_file
 
 AT_ONCE = Costs(launches=0, worker=0, job=0, world=0, leave=0)
 
@@ -144,6 +146,8 @@ def test_a_file_of_stages(tmp_path):
         ("stages: [{name: a, jobs: 1, after: [b]}, {name: b, jobs: 1}]", "comes after a stage that is not before it"),
         ("stages: [{name: a}]", "a stage lacks a key"),
         ("stages: [{name: a, jobs: 1}, {name: a, jobs: 1}]", "two stages have one name"),
+        ("stages: [{name: a, jobs: 1}, {name: b, jobs: 1, after: a}]", "comes after a list of others.*found: a"),
+        ("stages: [{name: a, jobs: 1, median: .nan}]", "stage a: median.*found: nan"),
         ("jobs: 3", "no stages"),
     ],
 )
@@ -157,10 +161,17 @@ def test_a_file_that_says_nothing_is_refused(tmp_path, text, told):
 
 def test_a_run_that_was_gives_its_times(tmp_path):
     path = tmp_path / "events.jsonl"
-    finished = {"state": "finished", "rule": "train", "ranks": 2, "cores_per_rank": 3, "start": 10.0, "stop": 14.5}
-    path.write_text("".join(json.dumps(each) + "\n" for each in ({"state": "active"}, finished)))
-    (stage,) = load.load(str(path), 3, PART)
+    job = events.JobEvent(
+        time=15.0, state="finished", job=1, rule="train", label="train", ranks=2, submit=9.0, argv=[], cores_per_rank=3,
+        start=10.0, stop=14.5,
+    )  # fmt: skip
+    large = replace(job, gpus_per_rank=4, memory_mb=1001, stop=20.0)
+    active = events.PilotEvent(time=8.0, state="active")
+    path.write_text("".join(events.line(each) + "\n" for each in (active, job, large)) + '{"event": "jo')  # killed
+    stage, other = load.load(str(path), 6, PART)
     assert (stage.name, stage.jobs, stage.ranks, stage.cores, [*stage.seconds(1, 8)]) == ("train", 3, 2, 3, [4.5] * 3)
+    assert (other.name, other.ranks, other.gpus, other.memory_mb, other.times) == ("train 2", 2, 4, 501, (10.0,))
+    assert (stage.gpus, stage.memory_mb) == (0, 0)
     with pytest.raises(ConfigError, match="cannot be simulated"):
         load.load("Snakefile", None, PART)
 
@@ -171,3 +182,15 @@ def test_what_has_no_room_is_refused(tmp_path):
         path.write_text(f"stages: [{{name: a, jobs: 1, {stage}}}]")
         with pytest.raises(ConfigError, match="do not fit"):
             run.run("frontier", None, 8, str(path), None, 1, Costs(), tmp_path)
+
+
+def test_a_site_of_ones_own_within_a_job_of_it(tmp_path, monkeypatch):
+    """The launch line is of that file, and the nodes are those that were asked for, not the job's."""
+    own, study = tmp_path / "site.yaml", tmp_path / "study.yaml"
+    text = site_file("frontera").read_text()
+    own.write_text(text.replace("name: frontera\n", "name: mine\n"))
+    study.write_text("stages: [{name: a, jobs: 224, median: 50}]")
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    figures = run.run(str(own), None, 4, str(study), None, 1, AT_ONCE, tmp_path)
+    assert (figures["site"], figures["cores"], figures["makespan_s"]) == ("mine", 224, 50.0)
+    assert figures["stages"][0]["launch"][0] == "ibrun"

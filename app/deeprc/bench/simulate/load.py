@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import json
 import math
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import yaml
 
 from deeprc.bench import scaling
 from deeprc.core.errors import ConfigError
+from deeprc.core.events import JobEvent, read
 from deeprc.sites import Partition
 
 MIXED = "mixed"
@@ -115,7 +116,11 @@ def _written(path: Path) -> list[SimulatedStage]:
                 )  # fmt: skip
         if missing := {"name", "jobs"} - given.keys():
             raise ConfigError("a stage lacks a key", where=str(path), found=given, expected=", ".join(sorted(missing)))
-        stage = SimulatedStage(**{**given, "after": tuple(given.get("after", ()))})
+        if not isinstance(given.get("after", []), list):
+            raise ConfigError("a stage comes after a list of others", where=str(path), found=given["after"])
+        stage = SimulatedStage(
+            **{**given, "name": str(given["name"]), "after": tuple(map(str, given.get("after", ())))}
+        )
         for key in ("jobs", "ranks", "cores", "gpus", "memory_mb", "rows"):
             value, least = getattr(stage, key), int(key in ("jobs", "ranks", "cores"))
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -124,7 +129,7 @@ def _written(path: Path) -> list[SimulatedStage]:
                 )
         for key in ("median", "sigma"):
             value = getattr(stage, key)
-            if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
                 raise ConfigError(f"stage {stage.name}: {key}", where=str(path), found=value, expected="0 or more")
         if unknown := [name for name in stage.after if name not in [each.name for each in stages]]:
             raise ConfigError(
@@ -137,16 +142,21 @@ def _written(path: Path) -> list[SimulatedStage]:
 
 
 def _recorded(path: Path) -> list[SimulatedStage]:
-    """The rules of a run that was, with the times that their jobs took; what came after what is not written there."""
-    asked: dict[str, dict] = {}
-    for line in path.read_text().splitlines():
-        event = json.loads(line)
-        if event.get("state") == "finished" and event.get("start") is not None:
-            own = asked.setdefault(event["rule"], {"ranks": event["ranks"], "cores": event["cores_per_rank"], "t": []})
-            own["t"].append(event["stop"] - event["start"])
-    if not asked:
+    """The rules of a run that was, with the times that their jobs took; what came after what is not written there.
+
+    Jobs of a rule that asked for different things are stages of their own.
+    """
+    times: dict[tuple, list[float]] = {}
+    for event in read(path):
+        if isinstance(event, JobEvent) and event.state == "finished" and event.start is not None:
+            asked = event.ranks, event.cores_per_rank, event.gpus_per_rank, -(-event.memory_mb // event.ranks)
+            times.setdefault((event.rule, asked), []).append(event.stop - event.start)
+    if not times:
         raise ConfigError("no job has finished in this run", where=str(path))
-    return [
-        SimulatedStage(rule, len(own["t"]), own["ranks"], own["cores"], times=tuple(own["t"]))
-        for rule, own in asked.items()
-    ]
+    seen = Counter()
+    stages = []
+    for (rule, asked), took in times.items():
+        seen[rule] += 1
+        name = rule if seen[rule] == 1 else f"{rule} {seen[rule]}"
+        stages.append(SimulatedStage(name, len(took), *asked, times=tuple(took)))
+    return stages

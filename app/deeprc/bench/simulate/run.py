@@ -39,7 +39,7 @@ def run(
         job, peak memory; `stages`: each with its launch line and its load on the file system; `limits`: what keeps it
         from the bound, in words; `timeline`: `[seconds, cores busy, accelerators busy]`; `assumed`; `machine`.
     """
-    allocation = Allocation(load_site(site), partition, nodes=nodes)
+    allocation = Allocation(load_site(site), partition, nodes=nodes, anew=True)
     planner = Planner(allocation, "none", Pulls(allocation.site, folder))
     part = allocation.partition
     stages = load(workflow, jobs, part)
@@ -123,7 +123,7 @@ def run(
             "peak_mb": round(peak_mb(reset)),
         },
         "workers": {"started": machine.workers, "at_once": machine.most_workers},
-        "stages": [_stage(stage, allocation, layouts[stage.name], machine, stages) for stage in stages],
+        "stages": [_stage(stage, site, allocation, layouts[stage.name], machine, stages) for stage in stages],
         "limits": _limits(machine, costs, makespan, bound, bound_by, until),
         "assumed": asdict(costs),
         "timeline": [
@@ -186,10 +186,11 @@ def _limits(
 
 
 def _stage(
-    stage: SimulatedStage, allocation: Allocation, layout, machine: SimulatedPilot, stages: Sequence[SimulatedStage]
-) -> dict:
+    stage: SimulatedStage, site: str, allocation: Allocation, layout, machine: SimulatedPilot,
+    stages: Sequence[SimulatedStage],
+) -> dict:  # fmt: skip
     plan = make_plan(
-        allocation.site.name, ["COMMAND"], partition=allocation.partition.name, nodes=layout.nodes, ranks=stage.ranks,
+        site, ["COMMAND"], partition=allocation.partition.name, nodes=layout.nodes, ranks=stage.ranks,
         gpus_per_rank=stage.gpus, cores_per_rank=stage.cores, comm="mpi", image=None, model=None,
     )  # fmt: skip
     alike = sum(each.jobs for each in stages if each.ranks == 1) or 1
