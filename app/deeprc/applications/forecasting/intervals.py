@@ -26,7 +26,7 @@ def ends_of(percent: float) -> tuple[float, float]:
 
 def column(level: float) -> str:
     """The column of predictions that holds a quantile; the median is `yhat`."""
-    return "yhat" if level == MEDIAN else f"q{level:g}"
+    return "yhat" if level == MEDIAN else "q" + f"{level:.6f}".rstrip("0")  # no exponent: q0.00005
 
 
 def called(percent: float) -> str:

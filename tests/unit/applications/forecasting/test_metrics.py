@@ -65,6 +65,14 @@ def test_intervals_and_the_quantiles_that_they_end_at():
         "q0.666665",
         "q0.9995",
     ]
+    # An exponent would be no quantile to the report: it shades what is called as these.
+    assert [column(level) for level in quantiles([99.99, 99.999])] == [
+        "q0.000005",
+        "q0.00005",
+        "yhat",
+        "q0.99995",
+        "q0.999995",
+    ]
 
 
 def test_intervals_by_hand_and_as_gluonts_has_them():
