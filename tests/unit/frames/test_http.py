@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -94,3 +95,13 @@ def test_copies_without_a_mark_stay_as_they_are(server: tuple[Remote, dict]) -> 
     third, _ = file.scanned()
     assert first.read_bytes() == TEXT
     assert second.read_bytes() == third.read_bytes() == told["content"]
+
+
+def test_a_file_that_has_changed_since_it_was_looked_at_is_an_error(server: tuple[Remote, dict]) -> None:
+    file, told = server
+    told["parts"] = True
+    known = replace(file, known=file.state())
+    assert known.scanned()[0] == str(file)
+    told["content"] = TEXT[:70_000]
+    with pytest.raises(InputError, match="another one since it was scanned"):
+        known.scanned()

@@ -47,6 +47,8 @@ class Files:
         The files in their order, and what is in each.
     values
         A row per file: the columns in the names of its folders.
+    signs
+        What the files were when their footers were read.
     """
 
     path: str
@@ -55,6 +57,7 @@ class Files:
     files: tuple[Path | Remote, ...]
     footers: tuple[Footer, ...]
     values: pl.DataFrame
+    signs: tuple[Sign, ...]
 
     @property
     def rows(self) -> int:
@@ -85,11 +88,12 @@ class Files:
     def where(self, predicate: pl.Expr) -> Files:
         """The files whose rows fulfil a predicate on the columns in the names of folders."""
         kept = self.values.select(predicate.fill_null(False).alias("kept"))["kept"].to_list()
-        files, footers = (
+        files, footers, signs = (
             tuple(each for each, is_kept in zip(listed, kept, strict=True) if is_kept)
-            for listed in (self.files, self.footers)
+            for listed in (self.files, self.footers, self.signs)
         )
-        return replace(self, files=files, footers=footers, values=self.values.filter(pl.Series(kept, dtype=pl.Boolean)))
+        values = self.values.filter(pl.Series(kept, dtype=pl.Boolean))
+        return replace(self, files=files, footers=footers, values=values, signs=signs)
 
     def size(self, columns: Sequence[str]) -> Size:
         """Of these columns, decoded; text as much as its characters."""
@@ -115,7 +119,8 @@ class Files:
         if not ranks.real:
             return empty({name: self.schema[name] for name in columns}), deal, size
         if not any(isinstance(file, Remote) for file in self.files):
-            return self._share(deal, ranks, cut).select(columns), deal, size
+            rows = ranks.comm.later(lambda: self._share(deal, ranks, cut), lambda: empty(self.schema))
+            return rows.select(columns), deal, size
         with ranks.comm.together():  # a server that gives no parts is asked for whole files here
             rows = self._share(deal, ranks, cut).select(columns)
         return rows, deal, size
@@ -127,7 +132,7 @@ class Files:
 
     def _all(self) -> pl.LazyFrame:
         if self.files and not self.values.width and all(each.schema == self.schema for each in self.footers):
-            return KINDS[self.kind].scan(list(self.files))
+            return KINDS[self.kind].scan([self._unchanged(file) for file in range(len(self.files))])
         return self._concat([self._file(file, 0, sum(self.footers[file].groups)) for file in range(len(self.files))])
 
     def _dealt(self, ranks: Ranks) -> pl.LazyFrame:
@@ -164,9 +169,22 @@ class Files:
             before += count
         return found
 
+    def _unchanged(self, number: int) -> Path | Remote:
+        """A file, if its rows are still those that were counted; by its size, which all nodes see alike."""
+        file, sign = self.files[number], self.signs[number]
+        if isinstance(sign, tuple) and (size := _read_file(_sign, file)[1]) != sign[1]:
+            raise InputError(
+                "the file has become another one since it was scanned",
+                where=file,
+                found=f"{size:,} bytes",
+                expected=f"{sign[1]:,} bytes",
+                fix="scan it again",
+            )
+        return file
+
     def _file(self, file: int, first: int, end: int) -> pl.LazyFrame:
         """Consecutive rows of a file; Polars skips the row groups before and after them."""
-        scan = KINDS[self.kind].scan([self.files[file]])
+        scan = KINDS[self.kind].scan([self._unchanged(file)])
         if end - first < sum(self.footers[file].groups):
             scan = scan.slice(first, end - first)
         stored = {name: kind for name, kind in self.schema.items() if name not in self.values.columns}
@@ -203,7 +221,7 @@ def files(path: str | Path, kind: str, comm: Communicator) -> Files:
     # What is there is looked at every time; files that have not changed are not read again.
     known, key = _KNOWN.setdefault(comm, {}), (str(path), kind, listing.files, signs)
     if key not in known:
-        made = _read(str(path), kind, listing, comm)
+        made = _read(str(path), kind, listing, signs, comm)
         if len(known) >= MOST:
             known.pop(next(iter(known)))
         known[key] = made  # on all ranks or on none: they go on together
@@ -227,7 +245,7 @@ def _sign(file: Path | Remote) -> Sign:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def _read(path: str, kind: str, listing: Listing, comm: Communicator) -> Files:
+def _read(path: str, kind: str, listing: Listing, signs: tuple[Sign, ...], comm: Communicator) -> Files:
     found, count = listing.files, len(listing.files)
     with comm.together():
         mine = {at: _read_file(KINDS[kind].footer, found[at]) for at in range(comm.rank, count, comm.size)}
@@ -251,4 +269,4 @@ def _read(path: str, kind: str, listing: Listing, comm: Communicator) -> Files:
                 fix="rename the column, or read the files by a pattern without these folders",
             )
     schema = pl.Schema({**schema, **values.schema})
-    return Files(path, kind, schema, found, footers, values)
+    return Files(path, kind, schema, found, footers, values, signs)

@@ -97,6 +97,8 @@ def scanned(address: Remote) -> tuple[Any, dict[str, Any]]:
     found = state(address)
     if found is not None and not found.parts:
         return copied(address, found), {}
+    if found is not None and address.known is not None and found.size != address.known.size:
+        raise InputError("the file has become another one since it was scanned", where=address, fix="scan it again")
     options = {"max_retries": 3} | ({"allow_http": "true"} if address.scheme == "http" else {})
     return str(address), {"storage_options": options, "credential_provider": None}
 

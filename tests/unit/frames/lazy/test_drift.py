@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from deeprc.core.errors import InputError
-from deeprc.frames import Communicator, scan_parquet
+from deeprc.frames import Communicator, scan_arrow, scan_parquet
 from deeprc.frames.lazy.drift import united, wider
 
 
@@ -49,3 +49,18 @@ def test_types_that_nothing_holds_are_refused(tmp_path: Path) -> None:
     pl.DataFrame({"a": ["x"]}).write_parquet(tmp_path / "1.parquet")
     with pytest.raises(InputError, match=r"1\.parquet[\s\S]*a: String[\s\S]*a: Int64 \(.*0\.parquet"):
         scan_parquet(tmp_path, Communicator.world())
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_a_file_that_has_changed_since_it_was_scanned_is_an_error(tmp_path: Path, kind: str) -> None:
+    """Several ranks would read as many rows of the new one as the old one had."""
+    file, scan = tmp_path / f"rows.{kind}", {"parquet": scan_parquet, "arrow": scan_arrow}[kind]
+    write = {"parquet": pl.DataFrame.write_parquet, "arrow": pl.DataFrame.write_ipc}[kind]
+    write(pl.DataFrame({"x": range(10)}), file)
+    plan = scan(file, Communicator.alone())
+    assert plan.collect().rows() == 10
+    file.unlink()  # it may be mapped
+    write(pl.DataFrame({"x": range(3000)}), file)
+    with pytest.raises(InputError, match="another one since it was scanned"):
+        plan.collect()
+    assert scan(file, Communicator.alone()).collect().rows() == 3000
