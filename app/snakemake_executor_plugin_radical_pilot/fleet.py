@@ -16,6 +16,7 @@ from deeprc.core.shipped import installed
 from deeprc.pilot import Allocation, Outcome
 from deeprc.pilot.environment import users
 from snakemake_executor_plugin_radical_pilot import internals, watch
+from snakemake_executor_plugin_radical_pilot.asking import asks
 from snakemake_executor_plugin_radical_pilot.events import PACKAGES, Events
 from snakemake_executor_plugin_radical_pilot.kinds import Lane, kinds
 from snakemake_executor_plugin_radical_pilot.routes import Routes
@@ -83,13 +84,13 @@ class Fleet:
             self._begin()
         for job in jobs:
             try:
-                kind = self._routes.kind(job)
+                kind, asked = self._routes.kind(job), asks(job)
             except Exception as error:  # a value that only now is known: this job alone fails
                 give_up(self._run, job, error)
                 continue
             if kind.gone:
                 raise DeepRCError(NO_MORE)
-            kind.add(job)
+            kind.add(job, asked)
         for kind in self.kinds if first else ():
             kind.start(kind.shape.least)
         for kind in self.kinds:

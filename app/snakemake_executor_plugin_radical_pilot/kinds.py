@@ -12,9 +12,10 @@ from deeprc.pilot import Pilot
 from deeprc.pilot.at_hand import at_hand
 from deeprc.sites import load_site
 from snakemake_executor_plugin_radical_pilot import internals
-from snakemake_executor_plugin_radical_pilot.asking import Asking, asks
+from snakemake_executor_plugin_radical_pilot.asking import Asking
 from snakemake_executor_plugin_radical_pilot.partitions import chosen
 from snakemake_executor_plugin_radical_pilot.pilots import Pilots
+from snakemake_executor_plugin_radical_pilot.resources import Request
 from snakemake_executor_plugin_radical_pilot.routing import PilotLoad, PilotRoom, pick, share, surplus, wanted
 from snakemake_executor_plugin_radical_pilot.shapes import PilotShape
 from snakemake_executor_plugin_radical_pilot.state import State, WorkflowRun
@@ -109,9 +110,8 @@ class PilotKind:
         living, (_, part, seconds) = self.living, self.waiting[0]
         return self._lacking(living) > 0 or pick(part, seconds, [lane.load(self.room) for lane in living]) is not None
 
-    def add(self, job: object) -> None:
-        """Have a job wait; `hand_on` looks for a pilot."""
-        asked = asks(job)
+    def add(self, job: object, asked: Request) -> None:
+        """Have a job wait, which asks for that; `hand_on` looks for a pilot."""
         part = share(asked, self.room)
         self.waiting.append((job, part, asked.minutes * 60))
         self._parts += part
