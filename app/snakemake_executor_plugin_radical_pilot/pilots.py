@@ -106,8 +106,14 @@ class Pilots:
     def nearly_over(self) -> bool:
         """Whether jobs have to be asked to end now, to have saved what they did when the pilot's time is over."""
         there = self._state.pilot.allocation
+        return there.active and not self._asked and there.remaining < self._before
+
+    @property
+    def _before(self) -> float:
+        """Seconds before its end."""
+        there = self._state.pilot.allocation
         before = self._state.pilot.grace + (BEFORE_IN_BATCH if there.batch else BEFORE)
-        return there.active and not self._asked and there.remaining < min(before, there.runtime * 60 / 4)
+        return min(before, there.runtime * 60 / 4)
 
     def ask(self) -> None:
         """Ask all jobs to end, but for those whose runtime is over in time; they go on in the next pilot."""
@@ -122,13 +128,18 @@ class Pilots:
             state.pilot.cancel([*self._asked])
 
     def drain(self) -> None:
-        """Take back what has not begun and would not end in the pilot's time, for the next pilot."""
+        """Take back what has not begun and would not end in the pilot's time, for the next pilot.
+
+        What may take the whole time of a pilot stays in one that has just begun: the next one would have no more.
+        """
         there, now = self._state.pilot.allocation, time.monotonic()
         if now - self._looked < DRAIN or not there.active or not self.may_replace:
             return
         self._looked = now
         waits = self._state.jobs.keys() - self.held - self._asked - self._drained - self._state.pilot.running.keys()
-        late = {uid for uid in waits if there.remaining < _seconds(self._state.jobs[uid][1]) < math.inf}
+        most = there.runtime * 60 - self._before
+        seconds = {uid: _seconds(self._state.jobs[uid][1]) for uid in waits}
+        late = {uid for uid, each in seconds.items() if each < math.inf and there.remaining < min(each, most)}
         if late:
             self._drained |= late
             self._state.pilot.cancel([*late])

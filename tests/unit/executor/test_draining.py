@@ -16,7 +16,9 @@ class FakePilot:
 
     def __init__(self, running: dict[str, float], **allocation: object) -> None:
         given = {"active": True, "remaining": 100.0, "held": None, "refused": False, "ended": False}
+        given |= {"runtime": 10, "batch": True}
         self.allocation, self.running, self.taken_back = SimpleNamespace(**given | allocation), running, []
+        self.grace = 30.0
 
     def cancel(self, uids: list[str]) -> None:
         self.taken_back += sorted(uids)
@@ -38,6 +40,15 @@ def test_what_would_not_end_in_time_is_taken_back_once():
     assert pilot.taken_back == ["long"]
     assert pilots.keep(Outcome("long", "CANCELED", None, [], None))
     assert pilots.held == {"long"}
+
+
+def test_what_may_take_all_of_a_pilots_time_stays_in_one_that_has_just_begun():
+    """Else each pilot would be given up for the next one, without a job."""
+    for remaining, taken_back in ((599.9, []), (500.0, ["all"])):
+        pilot = FakePilot({}, remaining=remaining)
+        pilots, _ = of({"all": 10, "short": 1}, pilot)
+        pilots.drain()
+        assert pilot.taken_back == taken_back
 
 
 def test_what_has_ended_meanwhile_has_ended():
