@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from deeprc.applications.forecasting.network import Forecaster, Windows, forecast
+from deeprc.applications.forecasting.problem import ForecastProblem
 from deeprc.applications.forecasting.series import load
 from deeprc.applications.forecasting.timesnet import Inception
 from deeprc.applications.forecasting.zoo import ZOO
@@ -36,6 +37,9 @@ def test_a_joint_model_sees_all_series_of_a_time_and_none_of_another(name):
     assert series.of_first(np.array([85, 22, 0, 60])).tolist() == [25, 22, 0, 0]  # rows as their samples are known
     with pytest.raises(InputError, match="do not begin and end at the same times"):
         forecast(network, replace(series, bounds=np.array([[0, 58, 59, 60], [60, 117, 119, 120]])), asked)
+    late = altered(series, usable=~np.isin(np.arange(120), np.arange(series.bounds[0, 1] - 1)))
+    with pytest.raises(InputError, match=f"{name} forecasts all series together, and nothing is left to learn from"):
+        ForecastProblem(network, late)
 
 
 def test_kernels_computed_as_one_are_the_mean_of_all():

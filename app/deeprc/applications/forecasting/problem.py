@@ -9,6 +9,7 @@ import torch
 
 from deeprc.applications.forecasting.network import Forecaster, Windows
 from deeprc.applications.forecasting.series import Series
+from deeprc.core.errors import InputError
 from deeprc.learning.origin import Origin
 
 VALIDATION_WINDOWS = 256
@@ -23,6 +24,11 @@ class ForecastProblem:
     ----------
     rows
         These rows, increasing, int64 [samples].
+
+    Raises
+    ------
+    InputError
+        Where a model forecasts series together that have not all begun by any time of the training part.
     """
 
     def __init__(self, network: Forecaster, series: Series) -> None:
@@ -30,6 +36,12 @@ class ForecastProblem:
         if network.entry.joint:
             series.refuse_apart(network.name)
         self.rows = self._samples("train")
+        if not len(self.rows):  # of a joint model alone: `check` has found a window of some series
+            raise InputError(
+                f"{network.name} forecasts all series together, and nothing is left to learn from",
+                found="in the training part, no window before which the target of each series is known",
+                fix="leave out by the key 'leave_out' the series whose target begins late, or choose another split",
+            )
         self._usable_before = np.concatenate([[0], np.cumsum(series.usable)])
         held_out, at_once = self._samples("val"), VALIDATION_WINDOWS // len(self._windows(self.rows[:1]))
         self.validation = Windows(series, self._windows(held_out[:: max(1, len(held_out) // max(1, at_once))]))
