@@ -216,10 +216,10 @@ class Pilots:
             outcome = Outcome(info.external_jobid, "LOST", None, [], reason)
             state.run.events.write(submitted.ended(outcome).event(time.time()))
         self.close(keep=True)
-        self._forget()
         pilot = self._plan()
         pilot.allocation.avoid(self._broken)
         self._start(pilot)
+        self._forget()  # not before: `lose` gives these jobs up where no other pilot could be taken
         self.submit(self._submitting.tasks([info.job for info, _ in again], again=True))
 
     def _forget(self) -> None:

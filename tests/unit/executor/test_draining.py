@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from deeprc.core.errors import ConfigError
 from deeprc.pilot import Outcome
 from snakemake_executor_plugin_radical_pilot.pilots import Pilots
 from snakemake_executor_plugin_radical_pilot.resources import Request
@@ -70,3 +73,26 @@ def test_nothing_is_taken_back_where_no_other_pilot_may_come(in_turn, allocation
 def test_what_a_batch_system_has_refused_is_not_asked_for_again():
     assert of({}, FakePilot({}))[0].may_replace
     assert not of({}, FakePilot({}, refused=True))[0].may_replace
+
+
+def test_where_no_other_pilot_can_be_taken_its_jobs_have_failed():
+    """Else nobody would hear of them, and the run would wait for ever."""
+
+    def refuse() -> None:
+        raise ConfigError("the site file is gone")
+
+    pilot, told, said = FakePilot({}), [], []
+    pilot.allocation.broken, pilot.folder = (), Path()
+    pilot.close, pilot.last_words = lambda keep: None, lambda: ([], "log")
+    pilots, state = of({"a": 1, "b": 1}, pilot)
+    pilots._plan = refuse
+    for _, submitted in state.jobs.values():
+        submitted.ended = lambda outcome: SimpleNamespace(event=lambda now: outcome)
+    state.jobs = {uid: (SimpleNamespace(external_jobid=uid), submitted) for uid, (_, submitted) in state.jobs.items()}
+    state.called, state.tell, state.run.lock = "the pilot", lambda *_: None, threading.RLock()
+    state.run.events = SimpleNamespace(write=lambda event: None)
+    state.run.reports = SimpleNamespace(report_job_error=lambda info: told.append(info.external_jobid))
+    state.run.progress = SimpleNamespace(say=lambda line: None, failed=lambda what, why, *_: said.append(why))
+    pilots._replace("its node has gone down")
+    assert (told, pilots.given_up, pilots.replacing) == (["a", "b"], True, False)
+    assert said == ["its node has gone down; no other one could be taken: the site file is gone"]
