@@ -107,13 +107,16 @@ class Curve:
             self.tracking.close()
 
     def _begin(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / LINES
-        write_text(path, "")  # in the place of what there was
-        self._lines = path.open("a", encoding="utf-8")
-        for old in self.folder.glob("events.out.tfevents.*"):
-            old.unlink()
-        self._events = EventFile(self.folder, time.time(), platform.node() or "localhost")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path = self.folder / LINES
+            write_text(path, "")  # in the place of what there was
+            self._lines = path.open("ab", buffering=0)  # what could not be written is not tried again at the end
+            for old in self.folder.glob("events.out.tfevents.*"):
+                old.unlink()
+            self._events = EventFile(self.folder, time.time(), platform.node() or "localhost")
+        except OSError as error:
+            raise storage_error(error, self.folder) from error
         if self.tracking:
             self.tracking.begin(fresh=not self.points)
         for point in self.points:
@@ -124,8 +127,7 @@ class Curve:
     def _write(self, point: dict[str, float]) -> None:
         values = {name: value for name, value in point.items() if name not in ("step", "time")}
         try:
-            self._lines.write(json.dumps(point) + "\n")
-            self._lines.flush()
+            self._lines.write(f"{json.dumps(point)}\n".encode())
             self._events.add(point["step"], point["time"], values)
         except OSError as error:
             raise storage_error(error, self.folder) from error

@@ -26,7 +26,7 @@ class EventFile:
 
     def __init__(self, folder: Path, time: float, host: str) -> None:
         self.path = folder / f"events.out.tfevents.{int(time):010d}.{host}"
-        self._file = self.path.open("wb")
+        self._file = self.path.open("wb", buffering=0)
         self._write(_real(1, time) + _text(3, VERSION))
 
     def add(self, step: int, time: float, values: Mapping[str, float]) -> None:
@@ -41,7 +41,6 @@ class EventFile:
     def _write(self, message: bytes) -> None:
         length = struct.pack("<Q", len(message))
         self._file.write(length + _checksum(length) + message + _checksum(message))
-        self._file.flush()
 
 
 # Fields of Protocol Buffers: their number and kind (0 varint, 1 eight bytes, 2 length and bytes, 5 four bytes).

@@ -1,9 +1,13 @@
 """Losses while a training goes on: what is written, in which bytes, and what a line says."""
 
+import errno
 import json
+import os
+from contextlib import closing
 
 import pytest
 
+from deeprc.core.files import StorageError
 from deeprc.learning import curve as module
 from deeprc.learning.curve import Curve
 from deeprc.learning.event_file import _checksum, _varint
@@ -32,6 +36,22 @@ def test_points_are_there_at_once_and_those_after_a_checkpoint_go_where_it_goes_
     anew = Curve(tmp_path / "c", 300, writes=True)  # of other data: nothing is loaded
     anew.add(3, training_loss=5.0)
     assert [(point["step"], point["training_loss"]) for point in lines(tmp_path / "c")] == [(3, 5.0)]
+
+
+def test_a_disk_that_is_full_is_said_as_such_also_when_the_files_are_closed(tmp_path):
+    with pytest.raises(StorageError, match="no space left"), closing(Curve(tmp_path, 10, writes=True)) as curve:
+        curve.add(1, training_loss=1.0)
+        os.dup2(os.open("/dev/full", os.O_WRONLY), curve._lines.fileno())
+        curve.add(2, training_loss=0.5)
+
+
+def test_a_folder_that_cannot_be_written_is_said_as_such(tmp_path, monkeypatch):
+    def full(*given):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(module, "EventFile", full)
+    with pytest.raises(StorageError, match="no space left"):
+        Curve(tmp_path, 10, writes=True).add(1, training_loss=1.0)
 
 
 def test_a_rank_that_does_not_write_writes_nothing(tmp_path):
