@@ -157,7 +157,11 @@ def place(path: str | Path) -> Path | Remote:
     if isinstance(path, str) and (found := address(path)):
         return found
     if isinstance(path, Path) and re.match(r"(s3|https?):/", str(path)):  # Path makes one slash of two
-        raise InputError("an address is given as text, not as a path", found=path, expected='"s3://…" or "https://…"')
+        raise InputError(
+            "an address is given as text, not as a path",
+            found=_without_secret(str(path)),
+            expected='"s3://…" or "https://…"',
+        )
     return local_path(path)
 
 
@@ -170,11 +174,16 @@ def local_path(path: str | Path) -> Path:
     if scheme := REMOTE.match(text) or re.match(r"(s3|gs|gcs|az|abfss?|https?|ftp|hdfs|file):/", text):
         raise InputError(
             f"{scheme[0].rstrip('/')} paths are not read or written, only those of a mounted file system",
-            found=text,
+            found=_without_secret(text),
             expected="a path such as /data/table.parquet",
             fix="give the path alone" if scheme[0].startswith("file") else "copy the files to where all ranks see them",
         )
     return Path(text)
+
+
+def _without_secret(address: str) -> str:
+    """An address to be shown: without a name and a password, and without what follows a question mark."""
+    return re.sub(r"/[^/@]*:.*@", "/", address.split("?")[0])
 
 
 def share_of(pieces: list[Piece], rank: int, ranks: int) -> list[Piece]:
