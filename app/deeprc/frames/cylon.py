@@ -62,7 +62,7 @@ def chosen(comm: Communicator) -> Cylon | None:
                     "ranks have different engines", where=ENGINE, found=f"{names[0]}, rank {other}: {names[other]}"
                 )
             try:
-                _ENVIRONMENTS[comm] = Cylon(comm) if names[0] == "cylon" else None
+                made = Cylon(comm) if names[0] == "cylon" else None
             except ImportError as error:
                 raise ConfigError(
                     "engine cylon: pycylon is not installed here",
@@ -70,6 +70,7 @@ def chosen(comm: Communicator) -> Cylon | None:
                     found=error,
                     fix="leave out the key `engine`, or the variable; or run where it is",
                 ) from error
+        _ENVIRONMENTS[comm] = made  # on all ranks or on none: those without it would ask the others again
     return _ENVIRONMENTS[comm]
 
 

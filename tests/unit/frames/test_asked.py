@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import datetime
 import decimal
+from contextlib import contextmanager
+from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
-from deeprc.core.errors import InputError
-from deeprc.frames import Communicator, Frame
+from deeprc.core.errors import DeepRCError, InputError
+from deeprc.frames import Communicator, Frame, cylon, scan_parquet
 from deeprc.frames.alone import OneRank
+from deeprc.frames.lazy.deal import EVERYWHERE, Deal, Size
+from deeprc.frames.lazy.piece import Piece
+from deeprc.frames.lazy.ranks import Ranks
+from deeprc.frames.lazy.step import Step
 from deeprc.frames.names import known
 from deeprc.frames.tensors import _arrays
 
@@ -75,3 +82,51 @@ def test_a_memory_of_the_job_that_is_no_number_is_refused(monkeypatch, said: str
     monkeypatch.setenv("DEEPRC_MEM_MB", said)
     with pytest.raises(InputError, match=f"DEEPRC_MEM_MB: .*\n  found: {said}\n"):
         frame(Communicator(OneRank())).lazy().sort("a").collect()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda address: frame().lazy().sink_parquet(address),
+        lambda address: Frame.read_parquet(address, Communicator.alone()),
+        lambda address: scan_parquet(Path(address), Communicator.alone()),
+    ],
+    ids=["sink", "read", "path"],
+)
+@pytest.mark.parametrize("secret", ["me:se/cr@et@host/x", "host/x?sign=se/cr@et", "host/a@b/x"])
+def test_an_address_that_is_refused_is_shown_without_a_secret(ask, secret: str):
+    with pytest.raises(InputError) as refused:
+        ask(f"https://{secret}")
+    assert "cr@et" not in str(refused.value) and refused.value.found.endswith("/x")
+    assert "host" in refused.value.found
+
+
+class RankThatCannot(Communicator):
+    """A rank whose neighbour fails where it does not."""
+
+    def allgather(self, value: object) -> list:
+        return [value, value]
+
+    @contextmanager
+    def together(self, *_: object, **__: object):
+        yield {}
+        raise DeepRCError("rank 1 failed")
+
+
+def test_an_engine_that_one_rank_has_not_got_is_asked_for_anew_by_all(monkeypatch):
+    """Else the rank that has it would not take part in the question."""
+    monkeypatch.delenv(cylon.ENGINE, raising=False)
+    comm = RankThatCannot(OneRank())
+    for _ in range(2):
+        with pytest.raises(DeepRCError, match="rank 1 failed"):
+            cylon.chosen(comm)
+    assert comm not in cylon._ENVIRONMENTS and cylon.chosen(Communicator.alone()) is None
+
+
+def test_copies_have_the_size_of_that_of_the_first_rank():
+    """Else ranks might choose differently where to join."""
+    comm, rows = Communicator(OneRank()), ROWS.lazy()
+    comm.rank = 1
+    piece = Piece(rows, Deal(EVERYWHERE), Size(3, 16), Step("SCAN"))
+    counts = np.array([[3, 48, 0, 0, 0], [3, 64, 0, 0, 0]])
+    assert Ranks(comm)._counted(piece, ROWS, counts, None).size.bytes == 48

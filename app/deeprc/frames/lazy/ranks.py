@@ -85,7 +85,8 @@ class Ranks:
 
     def _counted(self, piece: Piece, held: pl.DataFrame, counts: np.ndarray, put: shared.Parts | None) -> Piece:
         everywhere = piece.deal.how == EVERYWHERE
-        rows, total = (counts[self.comm.rank] if everywhere else counts.sum(axis=0))[:2].tolist()
+        # Of copies, that of rank 0: what is chosen by a size is to be the same on all ranks.
+        rows, total = (counts[0] if everywhere else counts.sum(axis=0))[:2].tolist()
         size = piece.size.counted(rows, total)
         piece.step.size = size
         reach = None
