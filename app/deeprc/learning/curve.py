@@ -15,6 +15,7 @@ from typing import Any
 
 from deeprc.core.files import storage_error, write_text
 from deeprc.learning.event_file import EventFile
+from deeprc.learning.notice import AskedToEnd
 from deeprc.learning.tracking import Tracking
 
 LINES = "curve.jsonl"
@@ -97,14 +98,23 @@ class Curve:
         if self.writes:
             self._begin()
 
-    def close(self) -> None:
-        """Close the files, and wait a little until MLflow has all."""
+    def __enter__(self) -> Curve:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *about: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.close("KILLED" if issubclass(kind, AskedToEnd) else "FAILED")
+
+    def close(self, status: str = "FINISHED") -> None:
+        """Close the files, and wait a little until MLflow has all, and how the training ended, in its words."""
         for file in (self._lines, self._events):
             if file is not None:
                 file.close()
         self._lines = self._events = None
         if self.writes and self.tracking and self.points:
-            self.tracking.close()
+            self.tracking.close(status)
 
     def _begin(self) -> None:
         try:

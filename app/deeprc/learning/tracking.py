@@ -20,6 +20,7 @@ from deeprc.core.files import read_json, write_json
 FILE = "mlflow.json"  # which run of MLflow a curve is told to
 EXPERIMENT = "deeprc"  # unless the environment names another one
 PATIENCE = 30.0  # seconds that the end of a training waits for MLflow
+HASTE = 5.0  # where it is asked to end, or fails: who asks kills soon
 ONCE = 500  # metrics in a message: MLflow takes 1,000
 
 
@@ -68,7 +69,7 @@ class Tracking:
         self.uri, self.folder, self.name, self.of, self.say = uri, folder, name, of, say
         self._points: queue.Queue[tuple[int, float, dict[str, float]] | None] = queue.Queue()
         self._thread: threading.Thread | None = None
-        self._missing, self._told = 0, False
+        self._missing, self._told, self._status = 0, False, "FINISHED"
 
     def begin(self, *, fresh: bool) -> None:
         """Go on with this training's run, or begin one.
@@ -76,7 +77,7 @@ class Tracking:
         Parameters
         ----------
         fresh
-            Whether the training begins with its first step: a run that had ended is then another one.
+            Whether the training begins with its first step: a run that had ended by itself is then another one.
         """
         self._thread = threading.Thread(target=self._work, args=(fresh,), daemon=True)
         self._thread.start()
@@ -86,10 +87,13 @@ class Tracking:
         self._missing += 1
         self._points.put((step, time, dict(values)))
 
-    def close(self) -> None:
-        """The training has ended: wait until MLflow knows all of it, but not for ever."""
+    def close(self, status: str = "FINISHED") -> None:
+        """The training has ended, in MLflow's words so: wait until it knows all of it, but not for ever."""
+        if self._thread is None:
+            return
+        self._status = status
         self._points.put(None)
-        self._thread.join(PATIENCE)
+        self._thread.join(PATIENCE if status == "FINISHED" else HASTE)
         if self._thread.is_alive() or self._missing:
             self.say(f"note: MLflow lacks {self._missing} points of {self.name}, which are in {self.folder}")
 
@@ -118,8 +122,11 @@ class Tracking:
                 self._told, client = True, None  # what it has taken of that is found out anew
                 if ended:
                     return
-        if client is not None:
-            client.set_terminated(run)
+        try:
+            if client is not None:
+                client.set_terminated(run, self._status)
+        except Exception as error:
+            self.say(f"note: MLflow was not told that {self.name} has ended ({_line(error)})")
 
     def _next(self) -> list[tuple[int, float, dict[str, float]] | None]:
         """What there is to tell, at least one."""
@@ -134,7 +141,7 @@ class Tracking:
         kept = read_json(path) if path.is_file() else {}
         if (kept.get("uri"), kept.get("of")) == (self.uri, self.of):
             status = client.get_run(kept["run"]).info.status
-            if not (fresh and status == "FINISHED"):
+            if not (fresh and status in ("FINISHED", "FAILED")):
                 if status != "RUNNING":
                     client.update_run(kept["run"], status="RUNNING")
                 return kept["run"], _last(client, kept["run"])

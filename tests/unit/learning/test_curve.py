@@ -3,14 +3,18 @@
 import errno
 import json
 import os
-from contextlib import closing
+from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 
+from deeprc.core.errors import DeepRCError
 from deeprc.core.files import StorageError
 from deeprc.learning import curve as module
 from deeprc.learning.curve import Curve
 from deeprc.learning.event_file import _checksum, _varint
+from deeprc.learning.finite import NotFiniteError
+from deeprc.learning.notice import AskedToEnd
 
 
 def lines(folder) -> list[dict]:
@@ -39,7 +43,7 @@ def test_points_are_there_at_once_and_those_after_a_checkpoint_go_where_it_goes_
 
 
 def test_a_disk_that_is_full_is_said_as_such_also_when_the_files_are_closed(tmp_path):
-    with pytest.raises(StorageError, match="no space left"), closing(Curve(tmp_path, 10, writes=True)) as curve:
+    with pytest.raises(StorageError, match="no space left"), Curve(tmp_path, 10, writes=True) as curve:
         curve.add(1, training_loss=1.0)
         os.dup2(os.open("/dev/full", os.O_WRONLY), curve._lines.fileno())
         curve.add(2, training_loss=0.5)
@@ -52,6 +56,20 @@ def test_a_folder_that_cannot_be_written_is_said_as_such(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "EventFile", full)
     with pytest.raises(StorageError, match="no space left"):
         Curve(tmp_path, 10, writes=True).add(1, training_loss=1.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(None, "FINISHED"), (AskedToEnd("saved"), "KILLED"), (NotFiniteError("nan"), "FAILED")]
+)
+def test_who_is_told_of_a_training_hears_how_it_ended(tmp_path, error, status):
+    """A training that goes on in the next pilot, or one that diverged, was called finished."""
+    told = []
+    mlflow = SimpleNamespace(begin=lambda fresh: None, add=lambda *point: None, close=told.append)
+    with suppress(DeepRCError), Curve(tmp_path, 10, writes=True, tracking=mlflow) as curve:
+        curve.add(1, training_loss=1.0)
+        if error:
+            raise error
+    assert told == [status]
 
 
 def test_a_rank_that_does_not_write_writes_nothing(tmp_path):

@@ -45,6 +45,7 @@ def test_the_environment_names_an_mlflow_and_the_key_another_one(monkeypatch):
 def test_mlflow_knows_each_point_once_also_of_a_training_that_went_on(tmp_path, monkeypatch):
     """Read back by MLflow's own client, from a folder, which needs no server."""
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setattr(tracking, "HASTE", tracking.PATIENCE)  # MLflow is imported first, which takes long
     uri, said = (tmp_path / "mlruns").as_uri(), []
 
     def start(of: str = "data") -> Curve:
@@ -65,7 +66,8 @@ def test_mlflow_knows_each_point_once_also_of_a_training_that_went_on(tmp_path, 
     for step in (1, 2, 3):
         curve.add(step, training_loss=1 / step, **({"validation_loss": 0.5} if step == 2 else {}))
         saved = curve.state() | {"points": curve.points[:2]}
-    curve.tracking.close()  # killed, say, after MLflow was told of step 3
+    curve.close("KILLED")  # after MLflow was told of step 3
+    assert [status for _, status, _ in runs()] == ["KILLED"]
     again = start()
     again.load(saved)
     again.add(3, training_loss=1 / 3)
@@ -77,6 +79,11 @@ def test_mlflow_knows_each_point_once_also_of_a_training_that_went_on(tmp_path, 
     other.add(1, training_loss=9.0)
     other.close()
     assert runs() == [("GRU", "FINISHED", whole), ("GRU", "FINISHED", {"training_loss": [(1, 9.0)]})]
+    for _ in range(2):  # one that diverges, and diverges when it is tried again
+        diverges = start("a high rate")
+        diverges.add(1, training_loss=99.0)
+        diverges.close("FAILED")
+    assert runs()[2:] == [("GRU", "FAILED", {"training_loss": [(1, 99.0)]})] * 2
 
 
 @mlflow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +73,7 @@ class KerasTraining(SavedTraining):
         )  # fmt: skip
         if self.saving:
             self.saving.ending = lambda: gradient.ending
-        drawn = closing(self.curve) if self.curve else nullcontext()
-        with self.notice if self.saving else nullcontext(), drawn:
+        with self.notice if self.saving else nullcontext(), self.curve or nullcontext():
             done = fit(
                 self.problem.model, gradient, validate, optimizer, due=self.due, saving=self.saving, report=self.say,
                 curve=self.curve,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +85,7 @@ class Trainer(SavedTraining):
         """
         several = not self.elastic and self.peers.size > 1
         listening = self.notice if self.saving else nullcontext()
-        drawn = closing(self.curve) if self.curve else nullcontext()
-        with group(self.peers, self.how.backend) if several else nullcontext(), listening, drawn:
+        with group(self.peers, self.how.backend) if several else nullcontext(), listening, self.curve or nullcontext():
             gradient = self.gradient()
             if self.saving:
                 self.saving.ending = lambda: gradient.ending
