@@ -209,6 +209,11 @@ class HydrologyConfig(DataConfig, NetworkConfig):
     @model_validator(mode="after")
     def _each_rank_has_a_window(self) -> Self:
         self.training.refuse_batch(self.batch_size)
+        if self.training.reproducible == "elastic" and self.batch_size < self.training.shards:
+            raise ValueError(
+                f"batch_size {self.batch_size}: less than a window for each of {self.training.shards} shards; give a "
+                "larger one, or fewer training.shards"
+            )
         return self
 
     @field_validator("training")

@@ -36,6 +36,8 @@ def test_gradients_of_tensorflow_travel_by_mpi_alone():
 def test_each_rank_has_a_window():
     with pytest.raises(ConfigError, match="batch_size 1: less than a window for each of 2 ranks"):
         validate(HydrologyConfig, {"batch_size": 1, "training": {"ranks": 2}}, where="my.yaml")
+    with pytest.raises(ConfigError, match="batch_size 2: less than a window for each of 4 shards"):
+        validate(HydrologyConfig, {"batch_size": 2, "training": {"reproducible": "elastic"}}, where="my.yaml")
 
 
 def test_paths():
