@@ -52,7 +52,14 @@ class PilotRow:
         count = sum(self.rules.values())
         jobs = ", ".join(f"{rule} {number}" for rule, number in self.rules.items())
         sizes = [str(number) for number in (self.nodes, self.cores, self.gpus, self.minutes)]
-        return [self.name, self.partition, *sizes, once, f"{self.node_hours:.1f} each", f"{count}: {jobs}"]
+        return [
+            self.name,
+            self.partition,
+            *sizes,
+            once,
+            f"{self.node_hours:.1f} each",
+            f"{count}: {jobs}" if jobs else "0",
+        ]
 
 
 def table(rows: Sequence[PilotRow], unknown: int = 0) -> str:
@@ -116,7 +123,9 @@ def _foretold(settings: Any, workflow: Any, dag: Any, jobs: list) -> str:
             where[id(routes.kind(job))][direct.rule_name(job)] += 1
         except WorkflowError:
             unknown += 1
-    return table([_row(kind, where[id(kind)]) for kind in there if where[id(kind)]], unknown)
+    # Those of a shape with a minimum are started whether any job goes there or not.
+    shown = [kind for kind in there if where[id(kind)] or kind.shape.least]
+    return table([_row(kind, where[id(kind)]) for kind in shown], unknown)
 
 
 class _Silent(Progress):

@@ -87,7 +87,8 @@ def chosen(wish: PilotShape, site: Site, settings: Any, jobs: Iterable) -> tuple
         For a job that no partition has room for.
     """
     there = [site.partition(settings.partition)] if settings.partition else [*site.partitions]
-    kinds = [_kind(part, settings.cores) for part in there]
+    own = wish.settings(settings)
+    kinds = [_kind(part, own.cores, own.gpus) for part in there]
     sizes: dict[int, int] = {}
     for rule, asked in _requests(jobs):
         fitting = [kind if _has_model(rule, asked, kind) else replace(kind, nodes=0) for kind in kinds]
@@ -100,12 +101,15 @@ def chosen(wish: PilotShape, site: Site, settings: Any, jobs: Iterable) -> tuple
                 fix="ask for less",
             )
         number, nodes = found
-        sizes[number] = max(sizes.get(number, wish.nodes or settings.nodes), nodes)
-    sizes = sizes or {0: wish.nodes or settings.nodes}
+        sizes[number] = max(sizes.get(number, own.nodes), nodes)
+    sizes = sizes or {0: own.nodes}
     return tuple(
-        replace(wish, partition=there[number].name, nodes=nodes, name=there[number].name)
-        for number, nodes in sorted(sizes.items())
-    )
+        replace(
+            wish, partition=part.name, nodes=nodes, name=part.name,
+            gpus=wish.gpus if part.gpus else None,  # of nodes that have none, none are asked for
+        )
+        for part, nodes in ((there[number], nodes) for number, nodes in sorted(sizes.items()))
+    )  # fmt: skip
 
 
 def _requests(jobs: Iterable) -> list[tuple[str, Request]]:
@@ -123,8 +127,9 @@ def _has_model(rule: str, asked: Request, kind: NodeKind) -> bool:
     return False
 
 
-def _kind(part: Partition, cores: int | None) -> NodeKind:
+def _kind(part: Partition, cores: int | None, gpus: int | None) -> NodeKind:
     model = part.accelerator.model if part.accelerator else None
     usable = min(cores, part.usable_cores) if cores else part.usable_cores
     most = max((queue.nodes for queue in part.queues), default=part.nodes)
-    return NodeKind(part.name, usable, part.gpus, part.memory_mb or 0, min(part.nodes, most), model)
+    gpus = part.gpus if gpus is None else min(gpus, part.gpus)
+    return NodeKind(part.name, usable, gpus, part.memory_mb or 0, min(part.nodes, most), model)

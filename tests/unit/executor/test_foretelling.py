@@ -1,16 +1,22 @@
+from types import SimpleNamespace
+
+from snakemake_executor_plugin_radical_pilot import foretelling
 from snakemake_executor_plugin_radical_pilot.foretelling import PilotRow, table
+from snakemake_executor_plugin_radical_pilot.shapes import PilotShape
 
 
 def test_pilots_and_what_they_cost():
     rows = [
         PilotRow("cpu", "cpu", 2, 128, 0, 90, 0, 3, 4, {"prepare": 2, "train": 10}),
         PilotRow("gpu", "booster", 1, 48, 4, 60, 1, 1, 1, {"fit": 1}),
+        PilotRow("login", "login", 1, 48, 0, 60, 1, 2, 1, {}),
     ]
     assert table(rows, unknown=2) == (
         "pilot  partition  nodes  cores  accelerators  minutes  at once  node-hours  jobs\n"
         "cpu    cpu            2    128             0       90      0-3    3.0 each  12: prepare 2, train 10\n"
         "gpu    booster        1     48             4       60        1    1.0 each  1: fit 1\n"
-        "at most 10.0 node-hours; 37.0 where each pilot is replaced as often as it may be\n"
+        "login  login          1     48             0       60      1-2    1.0 each  0\n"
+        "at most 12.0 node-hours; 39.0 where each pilot is replaced as often as it may be\n"
         "2 jobs ask for what is known once others have run"
     )
 
@@ -18,3 +24,16 @@ def test_pilots_and_what_they_cost():
 def test_one_pilot_that_nothing_follows():
     text = table([PilotRow("pilot", "debug", 1, 2, 2, 30, 1, 1, 1, {"a": 3})])
     assert text.splitlines()[-1] == "at most 0.5 node-hours"
+
+
+def test_a_shape_with_a_minimum_costs_without_a_job(monkeypatch):
+    def kind(name, least):
+        there = SimpleNamespace(partition=SimpleNamespace(name=name), nodes=1, cores=4, gpus=0, runtime=60, held=None)
+        return SimpleNamespace(template=SimpleNamespace(allocation=there), shape=PilotShape(name=name, least=least))
+
+    kinds = [kind("used", 0), kind("unused", 0), kind("kept", 1)]
+    monkeypatch.setattr(foretelling, "kinds", lambda *_, **given: kinds)
+    monkeypatch.setattr(foretelling, "Routes", lambda kinds: SimpleNamespace(kind=lambda job: kinds[0]))
+    monkeypatch.setattr(foretelling.direct, "rule_name", str)
+    text = foretelling._foretold(SimpleNamespace(folder=".deeprc"), None, None, ["a"])
+    assert [line.split()[0] for line in text.splitlines()] == ["pilot", "used", "kept", "at"]

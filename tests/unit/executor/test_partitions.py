@@ -1,9 +1,14 @@
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snakemake_executor_plugin_radical_pilot.partitions import NodeKind, best, needed, score
+from deeprc.sites import load_site
+from snakemake_executor_plugin_radical_pilot import partitions
+from snakemake_executor_plugin_radical_pilot.partitions import NodeKind, best, chosen, needed, score
 from snakemake_executor_plugin_radical_pilot.resources import Request
+from snakemake_executor_plugin_radical_pilot.shapes import read
 
 CPU, FAT, GPU = (
     NodeKind("cpu", 64, 0, 256_000, 100),
@@ -62,3 +67,18 @@ def test_no_job_goes_where_it_has_no_room(asked):
     assert asked.memory_mb <= nodes * kind.memory_mb
     if kind is GPU and not asked.gpus:
         assert needed(asked, CPU) is None and needed(asked, FAT) is None
+
+
+@pytest.mark.parametrize(
+    ("word", "asked", "made"),
+    [
+        ("auto", [Request(4, 4)], [("compute", 1, None, None)]),
+        ("auto,cores=4", [Request(4, 4)], [("compute", 4, 4, None)]),
+        ("auto,gpus=1", [Request(4, 4), Request(2, 1, 1)], [("compute", 1, None, None), ("gpu", 2, None, 1)]),
+    ],
+)
+def test_partitions_are_chosen_by_what_is_taken_of_a_node(monkeypatch, word, asked, made):
+    monkeypatch.setattr(partitions, "_requests", lambda jobs: [("a", each) for each in asked])
+    settings = SimpleNamespace(partition=None, cores=None, gpus=None, nodes=1)
+    shapes = chosen(read([word]).shapes[0], load_site("expanse"), settings, [])
+    assert [(each.partition, each.nodes, each.cores, each.gpus) for each in shapes] == made
