@@ -10,6 +10,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 import torch.distributed as dist
@@ -50,11 +51,16 @@ def device(asked: str, here: Hardware) -> torch.device:
 
 
 @contextmanager
-def group(peers: Peers, asked: str = "auto") -> Iterator[str]:
+def group(peers: Peers, asked: str = "auto", on: str | None = None) -> Iterator[str]:
     """torch's default process group, open within the body; what it travels by.
 
     On one node nothing listens but on loopback, and ranks meet in a private folder; on several they meet at a port of
     the first. `mpi4py` opens no group: gradients go through `peers`.
+
+    Parameters
+    ----------
+    on
+        The kind of device that the weights are on: `cpu` may be so beside accelerators, too; found when left out.
 
     Raises
     ------
@@ -62,6 +68,7 @@ def group(peers: Peers, asked: str = "auto") -> Iterator[str]:
         Where the backend is not here, or two ranks have one accelerator.
     """
     here = hardware()
+    here = replace(here, device=on or here.device)
     backend = choose(asked, here)
     name = str(torch.cuda.get_device_properties(0).uuid) if here.device == "cuda" and backend == "nccl" else None
     refuse_shared(peers.allgather((socket.gethostname(), name)))

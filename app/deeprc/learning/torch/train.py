@@ -85,7 +85,9 @@ class Trainer(SavedTraining):
         """
         several = not self.elastic and self.peers.size > 1
         listening = self.notice if self.saving else nullcontext()
-        with group(self.peers, self.how.backend) if several else nullcontext(), listening, self.curve or nullcontext():
+        on = next(self.problem.module.parameters()).device.type
+        between = group(self.peers, self.how.backend, on) if several else nullcontext()
+        with between, listening, self.curve or nullcontext():
             gradient = self.gradient()
             if self.saving:
                 self.saving.ending = lambda: gradient.ending
