@@ -18,3 +18,15 @@ def test_the_code_and_the_words_are_those_of_python(argument, capsys):
     python = subprocess.run([sys.executable, "-c", f"raise SystemExit({argument})"], capture_output=True, text=True)
     code = program.code_of(eval(f"SystemExit({argument})"))
     assert (int(code), capsys.readouterr().err) == (python.returncode, python.stderr)
+
+
+@pytest.mark.parametrize(
+    "body", ["write = sys.__stdout__.write; flush = sys.__stdout__.flush", "write = len", "closed = True", "flush = 1"]
+)
+def test_what_a_program_puts_in_the_place_of_its_output_is_flushed_as_python_does(body, monkeypatch):
+    """Such as one of its own that writes to a file, too, and knows of no `closed`."""
+    text = f"import sys\nclass Own: {body}\nsys.stdout = Own()"
+    python = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
+    monkeypatch.setattr(sys, "stdout", None)
+    exec(text, {})
+    assert program.flushed(0) == python.returncode

@@ -134,7 +134,7 @@ def flushed(code: int) -> int:
     """Write what the program has printed; its exit code, or Python's own where that cannot be done."""
     for stream in (sys.stdout, sys.stderr):
         try:
-            if stream is not None and not stream.closed:
+            if stream is not None and not getattr(stream, "closed", False):  # Python asks for it so, too
                 stream.flush()
         except BaseException as error:
             if stream is sys.stdout:
