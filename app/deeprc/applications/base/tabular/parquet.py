@@ -62,6 +62,8 @@ class ParquetColumns(Sequence[pl.Series]):
         try:
             return read()
         except (pl.exceptions.PolarsError, OSError, InputError) as error:
+            if isinstance(error, InputError) and error.where is None:  # of the surroundings, not of the file: TMPDIR
+                raise
             problem = "this Parquet file cannot be read"
             cause = str(error.__cause__ or error).splitlines()[0]
             raise InputError(problem, where=self.path, found=cause, fix="is it whole? copy or write it anew") from None

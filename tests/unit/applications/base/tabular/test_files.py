@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 
 from deeprc.applications.base.tabular import TableOptions, read_table
+from deeprc.applications.base.tabular.parquet import ParquetColumns
 from deeprc.core.errors import InputError
+from deeprc.frames.lazy import budget
 from samples.prepared import spoil
 
 PLAIN = "date,Größe,b\n2020-01-01,1.5,3\n2020-01-02,NA,4\n"
@@ -193,6 +195,18 @@ assert "mpi4py" not in sys.modules and len(scan._KNOWN) == 1
 """
     done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True)
     assert done.stdout == "[1.5, 2.5]\n", done.stderr
+
+
+def test_what_is_wrong_around_a_parquet_file_is_not_told_of_it(tmp_path, monkeypatch):
+    """A job's rows have no room in its memory, and TMPDIR is none: the file is whole."""
+    pl.DataFrame({"x": range(300_000)}).write_parquet(tmp_path / "t.parquet")
+    table = ParquetColumns(tmp_path / "t.parquet")
+    monkeypatch.setattr(budget, "_of_job", lambda: 10**7)
+    monkeypatch.setattr(budget, "_KNOWN", {})
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
+    with pytest.raises(InputError, match=r"^TMPDIR is no folder") as refused:
+        table[0]
+    assert "set TMPDIR" in refused.value.fix
 
 
 def test_parquet(tmp_path):
