@@ -204,8 +204,8 @@ class WorkerProcess:
         if kind not in self._environments:  # a run has one
             theirs = None if path is None else surroundings.read(path)
             if chosen is not None:
-                theirs = os.environb | {name: theirs[name] for name in map(os.fsencode, chosen) if name in theirs}
-            self._environments[kind] = surroundings.of_job(theirs, os.environb, shell=not plain)
+                theirs = self._warm.born | {name: theirs[name] for name in map(os.fsencode, chosen) if name in theirs}
+            self._environments[kind] = surroundings.of_job(theirs, self._warm.born, shell=not plain)
         own = job["variables"] | self._warm.variables
         if self._rank is not None:
             own = {**own, "RP_RANK": self._rank}

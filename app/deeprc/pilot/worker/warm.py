@@ -77,6 +77,7 @@ class Warm:
     """The imported modules, and the programs that run as forks of this process."""
 
     left: str | None = None  # of a job, what the next one must not meet
+    born = os.environb.copy()  # before modules are imported, some of which set variables (scikit-learn: KMP_…)
     started = startup.read(os.environ)
 
     def __init__(self, modules: list[str]) -> None:
