@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deeprc.pilot.rooms import add, share
+from deeprc.pilot.rooms import add
 from deeprc.pilot.tasks import Room, Shape, Task
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ class Deciding:
         self.decision = Decision()
         self._before: dict[int, tuple[Room, Room]] = {}  # of nodes that were changed
         self._uncovered: dict[Shape, Iterator[tuple[int, Task]]] = {}
-        self._orders: dict[Room, tuple[int, Iterator[int]]] = {}
         # Of idle workers, those of the shape whose oldest is the oldest go first; of each shape, the youngest.
         oldest = sorted(schedule.ready, key=lambda shape: schedule.ready[shape][0].number)
         self._order = {shape: place for place, shape in enumerate(oldest)}
@@ -92,11 +91,10 @@ class Deciding:
                 self._clear(node, shape.room, (w for w in self._idle(node) if w.shape not in schedule.alike))
             return False
         if len(rooms.kept) < schedule.nodes:
-            version, node = rooms.version, self._best(shape.room)
+            node = self._best(shape.room)
             self._clear(node, shape.room, self._idle(node))
             self._remember(node)
             rooms.keep(node, shape.room)
-            rooms.version = version  # of the other nodes nothing has changed
         return len(rooms.kept) < schedule.nodes
 
     def _together(self, task: Task) -> bool:
@@ -118,19 +116,14 @@ class Deciding:
         rooms = self._rooms
         if (node := next(rooms.at_most.having(need), None)) is not None:
             return node
-        version, order = self._orders.get(need, (-1, iter(())))
-        if version != rooms.version:
-            shares = {number: -share(need, rooms.possible(number)) for number in range(self._schedule.nodes)}
-            order = iter(sorted(shares, key=shares.__getitem__))
-            self._orders[need] = rooms.version, order
-        return next(number for number in order if number not in rooms.kept)
+        return next(number for number in rooms.at_most.nearest(need) if number not in rooms.kept)
 
     def _sparing(self, need: Room) -> int:
         """The node that will have the most of what is needed if those idle workers leave that nobody waits for."""
         rooms = self._rooms
         if (node := next(rooms.spare.having(need), None)) is not None:
             return node
-        return max(range(self._schedule.nodes), key=lambda number: share(need, rooms.possible(number, spare=True)))
+        return next(rooms.spare.nearest(need))
 
     def _idle(self, node: int) -> list[ScheduledWorker]:
         return self._sorted(worker for there in self._rooms.idle[node].values() for worker in there)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -23,7 +24,7 @@ class Firsts:
     """
 
     def __init__(self, count: int, value: Callable[[int], Room]) -> None:
-        self._leaves = 1 << (count - 1).bit_length()
+        self._count, self._leaves = count, 1 << (count - 1).bit_length()
         self._value, self._most = value, [(-1, -1, -1)] * (2 * self._leaves)
         self.changed = set(range(count))
 
@@ -55,6 +56,25 @@ class Firsts:
                 yield at - leaves
             else:
                 below += 2 * at + 1, 2 * at
+
+    def nearest(self, need: Room) -> Iterator[int]:
+        """The numbers of the nodes, the one that has the largest share of that first; of equals, the first.
+
+        No node below a knot has more than the knot says, so those whose knots say less are not looked at.
+        """
+        if self.changed:
+            self._refresh()
+        most, leaves = self._most, self._leaves
+        heap = [(-share(need, most[1]), 0, 1, leaves)]  # with the first node below the knot, and how many there are
+        while heap:
+            _, first, at, below = heapq.heappop(heap)
+            if at < leaves:
+                below //= 2
+                for each, start in ((2 * at, first), (2 * at + 1, first + below)):
+                    if start < self._count:
+                        heapq.heappush(heap, (-share(need, most[each]), start, each, below))
+            else:
+                yield first
 
     def place(self, task: Task) -> list[tuple[int, int]]:
         """Nodes for a task of several ranks, each with the number of its ranks; none where there are not enough.
@@ -100,13 +120,11 @@ class Rooms:
         self.later = Firsts(count, self.after)
         self.at_most = Firsts(count, lambda number: (-1, -1, -1) if number in self.kept else self.possible(number))
         self.spare = Firsts(count, lambda number: self.possible(number, spare=True))
-        self.version = 0  # of what is possible on nodes that are not kept
 
     def changed(self, number: int) -> None:
         """Called when something of a node has changed."""
         for each in (self.now, self.later, self.at_most, self.spare):
             each.changed.add(number)
-        self.version += 1
 
     def take(self, number: int, need: Room, count: int = 1) -> None:
         """Hold, or with a negative count give back."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeprc.pilot.rooms import add
+from deeprc.pilot.rooms import Firsts, Rooms, add, share
 from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING, Decision, Schedule, ScheduledWorker
 from deeprc.pilot.tasks import Room, Shape, Task
 from plain_schedule import NodeRoom, _place
@@ -146,6 +146,31 @@ def test_a_decision_takes_no_longer_with_a_hundred_times_as_many_waiting():
             assert [(found, task.shape) for found, task in schedule.decide().assign] == [(worker, worker.shape)]
         seconds[length] = time.process_time() - began
     assert seconds[100_000] < 5 * seconds[1000]  # 100 times, were each looked at
+
+
+def test_room_is_kept_without_a_look_at_each_node(monkeypatch):
+    """The node that has the most of what no node has, after one of 9,408 has changed."""
+    schedule, asked = Schedule([(4, 0, 10)] * 9408), []
+    schedule.add([job("large", Shape(8))])
+    assert schedule.decide() == Decision()
+    possible = Rooms.possible
+    monkeypatch.setattr(Rooms, "possible", lambda *args, **more: asked.append(args[1]) or possible(*args, **more))
+    schedule.rooms.take(7, (1, 0, 0))
+    assert schedule.decide() == Decision()
+    assert set(asked) == {0, 7}  # the one that changed, and the one that is kept
+    asked.clear()
+    schedule.rooms.take(7, (-3, 0, 0))
+    idle = ScheduledWorker("idle", ONE, node=7)
+    schedule.hire(idle)
+    idle.turn(IDLE)
+    assert schedule.decide().dismiss == [idle]
+    assert set(asked) == {0, 7}
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=9), st.tuples(*[st.integers(1, 5)] * 3))
+def test_the_nearest_node_is_the_first_of_those_with_the_most(there, need):
+    nearest = [*Firsts(len(there), there.__getitem__).nearest(need)]
+    assert nearest == sorted(range(len(there)), key=lambda number: -share(need, there[number]))
 
 
 shapes = st.builds(
