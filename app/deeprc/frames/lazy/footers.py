@@ -66,11 +66,7 @@ def _parquet(file: Path | Remote) -> Footer:
             chunk = group.column(index)
             name = chunk.path_in_schema.split(".")[0]
             sizes[name] = sizes.get(name, 0) + chunk.total_uncompressed_size
-    schema = (
-        pl.Schema(pl.read_parquet_schema(file))
-        if isinstance(file, Path)
-        else KINDS["parquet"].scan([file]).collect_schema()
-    )
+    schema = KINDS["parquet"].scan([file]).collect_schema()
     rows = tuple(group.num_rows for group in groups)
     return Footer(rows, sizes, schema, _ranges(groups, schema), said(meta.metadata))
 

@@ -209,6 +209,19 @@ def test_what_is_wrong_around_a_parquet_file_is_not_told_of_it(tmp_path, monkeyp
     assert "set TMPDIR" in refused.value.fix
 
 
+def test_names_that_could_be_patterns(tmp_path):
+    """Of a file it is a name: brackets, as browsers write them. Of a column other ones were read in its place."""
+    for name, value in (("d[1]", 1.5), ("d*", 2.5), ("d1", 3.5)):
+        with (tmp_path / f"{name}.parquet").open("wb") as file:
+            pl.DataFrame({"a" if name == "d1" else "b": [value]}).write_parquet(file)
+    assert read_table(tmp_path / "d[1].parquet").numbers("b").to_list() == [1.5]
+    assert read_table(tmp_path / "d*.parquet").numbers("b").to_list() == [2.5]
+    for name in ("^a.*$", "*"):
+        pl.DataFrame({name: [1], "ab": [3]}).write_parquet(tmp_path / "c.parquet")
+        with pytest.raises(InputError, match="the name of a column is a pattern"):
+            read_table(tmp_path / "c.parquet")
+
+
 def test_parquet(tmp_path):
     path = tmp_path / "a.parquet"
     frame = pl.DataFrame(
