@@ -44,13 +44,22 @@ def digest(argv: list[str], root: str | Path = ".") -> str | None:
 
 
 def chosen(argv: list[str], root: str | Path = ".") -> Image | None:
-    """The catalog's entry of that image; arguments as of `digest`."""
-    found = _asked(argv, root, _chosen)
-    return found[1] if found else None
+    """The catalog's entry of that image; arguments as of `digest`.
+
+    Of pilots of several shapes, one with the stages of all their images; None where any has none.
+    """
+    found = _asked(argv, root, _images)
+    images = list({image.name: image for _, image, _ in found or ()}.values())
+    if len(images) < 2:
+        return images[0] if images else None
+    stages = dict.fromkeys(stage for image in images for stage in image.stages)
+    return images[0].model_copy(update={"name": ", ".join(each.name for each in images), "stages": [*stages]})
 
 
 def holds(argv: list[str], root: str | Path = ".") -> set[str] | None:
-    """The packages in that image, as its SBOM says; None where that is not known: the image is yet to be pulled."""
+    """The packages in that image, or in any of several, as their SBOMs say; None where that is not known: one is yet to
+    be pulled.
+    """
     return _asked(argv, root, _holds)
 
 
@@ -88,6 +97,12 @@ def _chosen(arguments: object) -> tuple[Site, Image, Partition] | None:
         return None
     partition = site.partition(part)
     return site, choose_image(catalog, site, partition) if name in (None, "auto") else catalog.image(name), partition
+
+
+def _images(arguments: object) -> list[tuple[Site, Image, Partition]]:
+    """Those of all shapes; nothing where one has none."""
+    found = [_chosen(each) for each in _shaped(arguments)]
+    return [] if None in found else found
 
 
 def _digest(arguments: object) -> str | None:
@@ -133,13 +148,14 @@ def _has_image(arguments: object) -> bool:
 
 
 def _holds(arguments: object) -> set[str] | None:
-    if (found := _chosen(arguments)) is None:
+    found: set[str] = set()
+    for site, image, partition in (images := _images(arguments)):
+        with contextlib.suppress(ImageError, OSError):  # without an SBOM
+            if held := store_of(site).find(image, partition.architecture):
+                found |= sbom.packages(held.path)
+                continue
         return None
-    site, image, partition = found
-    with contextlib.suppress(ImageError, OSError):  # without an SBOM
-        if held := store_of(site).find(image, partition.architecture):
-            return sbom.packages(held.path)
-    return None
+    return found if images else None
 
 
 def _text(arguments: object, name: str) -> str | None:

@@ -15,7 +15,7 @@ from deeprc.images import sif
 from deeprc.images.store import Store
 from deeprc.launch import Layout, Plan
 from samples.sifs import stored, write
-from snakemake_executor_plugin_radical_pilot.image import digest, holds, used
+from snakemake_executor_plugin_radical_pilot.image import chosen, digest, holds, used
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -57,6 +57,21 @@ def test_pilots_of_several_shapes_have_the_images_of_all_of_them():
     assert of(*site, "nodes=1", "nodes=1,image=cuda12-mpich-ofi") == f"{cpu}, sha256:{1:064x}"
     assert of(*site, "nodes=1,image=none", "nodes=1,image=none") is None
     assert of(*site, "auto") == cpu
+
+
+def test_the_image_of_pilots_of_several_shapes_holds_what_any_of_theirs_does():
+    """And none is known where jobs may run without one: their code is then that of this environment."""
+
+    def names(*shapes: str) -> tuple | None:
+        found = chosen(
+            ["/bin/snakemake", "--profile", "site/localhost-apptainer", "--radical-pilot-pilots", *shapes], ROOT
+        )
+        return found and (found.name, *found.stages)
+
+    assert names("nodes=1", "nodes=2") == ("cpu", "frames", "torch", "tensorflow")
+    assert names("nodes=1,image=cylon") == ("cylon", "cylon")
+    assert names("nodes=1,image=cylon", "nodes=1") == ("cylon, cpu", "cylon", "frames", "torch", "tensorflow")
+    assert names("nodes=1,image=none") is names("nodes=1", "nodes=1,image=none") is None
 
 
 @pytest.mark.parametrize("arguments", [["--profile", "site/localhost"], ["--cores", "1"], ["--executor", "local"]])
