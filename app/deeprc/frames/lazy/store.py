@@ -111,7 +111,7 @@ def size_of(memory: int | str) -> int:
     InputError
         For anything else, and for less than a run can do with.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?i?B)?\s*", str(memory), re.IGNORECASE)
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(B|[KMGT]i?B)?\s*", str(memory), re.IGNORECASE)
     unit = (found[2] or "").upper().removesuffix("B") if found else ""
     size = int(float(found[1]) * UNITS[unit + "B" if unit else ""]) if found and not isinstance(memory, bool) else 0
     if size < LEAST:

@@ -77,7 +77,7 @@ def test_sizes(said: int | str, size: int) -> None:
     assert size_of(said) == size
 
 
-@pytest.mark.parametrize("said", [0, "1 MB", "much", True, "-2 GB", None, "2 XB"])
+@pytest.mark.parametrize("said", [0, "1 MB", "much", True, "-2 GB", None, "2 XB", "20 iB"])
 def test_what_is_no_size_is_refused(said: object) -> None:
     with pytest.raises(InputError, match="at least 8 MiB"):
         size_of(said)
