@@ -62,6 +62,17 @@ def known(listed: Iterable[str], columns: Sequence[str], whose: str = "the frame
             )
 
 
+def no_patterns(listed: Iterable[str]) -> None:
+    """Raise an InputError for a name that Polars takes for a pattern: a plan would lose the column, or take others."""
+    for name in listed:
+        if name == "*" or (name.startswith("^") and name.endswith("$")):
+            raise InputError(
+                "a column of this name cannot be in a lazy frame, where it means others",
+                found=repr(name),
+                fix="rename the column; the methods of a Frame take any name",
+            )
+
+
 def renamed(df: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     """The same columns under other names.
 

@@ -65,6 +65,21 @@ def test_columns_are_renamed_by_a_function():
     assert frame().lazy().rename(str.upper).collect().to_polars().columns == ["A", "B"]
 
 
+@pytest.mark.parametrize("name", ["*", "^b.*$", "^$"])
+def test_a_column_whose_name_is_a_pattern_is_refused_by_plans(name: str, tmp_path: Path):
+    """A plan lost it."""
+    odd = frame().select("a", pl.col("b").alias(name))
+    assert odd.columns == ["a", name]
+    odd.to_polars().write_parquet(tmp_path / "odd.parquet")
+    for ask in (
+        odd.lazy,
+        lambda: frame().lazy().rename({"b": name}),
+        lambda: scan_parquet(tmp_path / "odd.parquet", Communicator.alone()),
+    ):
+        with pytest.raises(InputError, match="cannot be in a lazy frame"):
+            ask()
+
+
 def test_a_column_named_twice_is_one_of_a_subset():
     plan = frame().lazy().unique(subset=["b", "b"])
     assert plan._node.subset == ("b",)  # with two ranks the rows could not be dealt by it

@@ -15,7 +15,7 @@ from deeprc.frames.lazy.reading import Column, expand
 from deeprc.frames.lazy.several import Values
 from deeprc.frames.lazy.trees import column as column_tree
 from deeprc.frames.lazy.trees import expression_of, key, plain_column, replaced
-from deeprc.frames.names import known
+from deeprc.frames.names import known, no_patterns
 
 
 def expressions(given: Iterable[Any], named: Mapping[str, Any] | None = None) -> list[pl.Expr]:
@@ -35,12 +35,14 @@ def checked(method: str, schema: Mapping[str, pl.DataType], made: Callable[[pl.L
     Raises
     ------
     InputError
-        When Polars refuses, with the nearest name for a column that does not exist.
+        When Polars refuses, with the nearest name for a column that does not exist; for a name that is a pattern.
     """
     try:
-        return made(empty(schema)).collect_schema()
+        found = made(empty(schema)).collect_schema()
     except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
         raise refused(method, error, list(schema)) from error
+    no_patterns(found)
+    return found
 
 
 def refused(method: str, error: Exception, columns: Sequence[str]) -> InputError:

@@ -10,6 +10,7 @@ import polars as pl
 
 from deeprc.frames.lazy.deal import DEALT, ONE, Deal, Size
 from deeprc.frames.lazy.ranks import Ranks
+from deeprc.frames.names import no_patterns
 
 if TYPE_CHECKING:
     from deeprc.frames.frame import Frame
@@ -22,6 +23,9 @@ class HeldRows:
     frame: Frame
 
     title = "FRAME"
+
+    def __post_init__(self) -> None:
+        no_patterns(self.frame.columns)
 
     def share(self, columns: Sequence[str], ranks: Ranks) -> tuple[pl.LazyFrame, Deal, Size]:
         """This rank's rows; where all of them are, and their size."""

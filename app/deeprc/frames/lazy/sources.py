@@ -15,6 +15,7 @@ from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.frame import LazyFrame
 from deeprc.frames.lazy.nodes import Source
 from deeprc.frames.lazy.several import Concat
+from deeprc.frames.names import no_patterns
 
 
 def scan_parquet(path: str | Path, comm: Communicator) -> LazyFrame:
@@ -42,6 +43,7 @@ def scan_csv(path: str | Path, comm: Communicator, **options: Any) -> LazyFrame:
 
 
 def _scanned(rows: scan.Files | csv.Text, comm: Communicator) -> LazyFrame:
+    no_patterns(rows.schema)
     return LazyFrame(Source(schema=rows.schema, rows=rows), comm)
 
 
