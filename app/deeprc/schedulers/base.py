@@ -140,8 +140,8 @@ class Scheduler(ABC):
         program, *rest = command
         return [program, *options, *rest]
 
-    def script(self, text: str) -> str:
-        """The job's script of the pilot's engine, as this batch system takes it."""
+    def script(self, text: str, options: Sequence[str]) -> str:
+        """The job's script of the pilot's engine, as this batch system takes it beside the site's options."""
         return text
 
     # What becomes of a job.

@@ -113,7 +113,7 @@ class Lsf(Scheduler):
         """
         return ["/bin/sh", "-c", FROM_INPUT, *command, *options]
 
-    def script(self, text: str) -> str:
+    def script(self, text: str, options: Sequence[str]) -> str:
         """Without the nodes and slots, which the command's options say as the site has them.
 
         PSI/J writes `-nnodes`, which is IBM's Cluster System Manager's, and a line with `-env` for each variable,

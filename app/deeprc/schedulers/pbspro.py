@@ -90,6 +90,16 @@ class PbsPro(Scheduler):
             if whole := re.fullmatch(r"ngpus=(\d+)", value):
                 yield Asked(int(whole[1]) // nodes, f"-l {value}", "-l select={nodes}:ngpus={gpus}")
 
+    def script(self, text: str, options: Sequence[str]) -> str:
+        """Without PSI/J's `place`, and without its `select` where the site's options say what nodes the job gets.
+
+        PBS refuses a job with `select` in its script and old-style resources on the command line (qsub(1B), Caveats);
+        PSI/J's `place=scatter:shared` undoes a node's `default_excl` (pbs_node_attributes(7B), sharing).
+        """
+        said = old_style(options) or any(chunks(pairs(options)))
+        ours = r"#PBS -l (select|place)=" if said else "#PBS -l place="
+        return "".join(line for line in text.splitlines(keepends=True) if not re.match(ours, line))
+
     def end(self, name: str) -> None:
         """By `qdel`, which takes numbers only."""
         if found := self._select(name):

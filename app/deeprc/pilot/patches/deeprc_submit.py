@@ -34,7 +34,7 @@ def with_options(submit):
         def generate_submit_script(job, context, file):
             text = io.StringIO()
             generate(self, job, context, text)
-            file.write(batch.script(text.getvalue()))
+            file.write(batch.script(text.getvalue(), options))
 
         self.get_submit_command, self.generate_submit_script = get_submit_command, generate_submit_script
         try:
