@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from deeprc.sites.setting import Comm
 
@@ -28,6 +28,16 @@ class Shape:
     def room(self) -> Room:
         """What it takes of its node."""
         return self.cores, self.gpus, self.memory_mb
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.room)
+
+    def __hash__(self) -> int:  # asked some sixty times for each job
+        return self._hash
+
+
+_one = lru_cache(4096)(Shape)  # a million tasks that are alike hold one together; equal ones are compared at a glance
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,7 @@ class Task:
     def shape(self) -> Shape:
         """What each of its ranks needs."""
         contained = self.contained and bool(self.warm)
-        return Shape(self.cores_per_rank, self.gpus_per_rank, self.warm, contained, self.memory_mb)
+        return _one(self.cores_per_rank, self.gpus_per_rank, self.warm, contained, self.memory_mb)
 
 
 @dataclass(frozen=True)

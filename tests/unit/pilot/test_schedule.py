@@ -81,6 +81,13 @@ def test_several_ranks_get_their_cores_before_younger_jobs():
     assert decided([job("a"), several], [ScheduledWorker("w", ONE, IDLE)], 1) == ([("w", "a")], [], [])
 
 
+def test_tasks_that_are_alike_hold_one_shape_together():
+    """A million did not; it is hashed some sixty times for each job."""
+    assert job("a", WARM).shape is job("b", WARM).shape
+    assert job("a", WARM).shape == WARM != ONE == job("c").shape
+    assert hash(WARM) == hash(job("a", WARM).shape)
+
+
 def test_accelerators_are_counted():
     gpu = Shape(1, 1)
     assert decided([job("a", gpu), job("b", gpu)], [], 4, 1) == ([], [gpu], [])
