@@ -42,6 +42,18 @@ def test_a_joint_model_sees_all_series_of_a_time_and_none_of_another(name):
         ForecastProblem(network, late)
 
 
+def test_quantiles_of_a_joint_model_are_those_of_their_own_series():
+    """Without what it has learned, an iTransformer forecasts each series' own mean, in all its quantiles."""
+    series = made_up(4, 9, 0)
+    network = Forecaster("iTransformer", ZOO["iTransformer"].options, series.meta, level="none", intervals=[80])
+    for parameter in network.core.projector.parameters():
+        torch.nn.init.zeros_(parameter)
+    batch = Windows(series, np.array([30, 90]))  # a time of both series
+    with torch.inference_mode():
+        found = network.eval()(batch)
+    assert torch.allclose(found, batch["past"].mean(1)[:, None, None].expand(2, 4, 3), atol=1e-6)
+
+
 def test_kernels_computed_as_one_are_the_mean_of_all():
     make_deterministic(1, 1)
     layer = Inception(3, 5, 6)

@@ -137,8 +137,9 @@ class Forecaster(torch.nn.Module):
         )
         if not self.entry.joint:
             return out
-        apart = out.reshape(len(out), self.horizon, self.series, -1)  # of each series its quantiles side by side
-        return apart.transpose(1, 2).reshape(len(z), self.horizon, -1)
+        # NeuralForecast's classes leave all series of one quantile side by side, then those of the next one.
+        apart = out.reshape(len(out), self.horizon, -1, self.series)
+        return apart.permute(0, 3, 1, 2).reshape(len(z), self.horizon, -1)
 
     def _recurrent(self, known: torch.Tensor, future: torch.Tensor) -> torch.Tensor:
         """What is known of the values after those in `known`, before it is made the distribution's parameters."""

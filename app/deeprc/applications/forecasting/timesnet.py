@@ -50,7 +50,7 @@ class JointTimesNet(nn.Module):
         self.projection = nn.Linear(hidden_size, n_series * (loss.outputsize_multiplier if loss else 1))
 
     def forward(self, windows: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Forecasts [times, h, series * values] from `insample_y` [times, input_size, series] and `futr_exog`."""
+        """Forecasts [times, h, values * series] from `insample_y` [times, input_size, series] and `futr_exog`."""
         marks = windows["futr_exog"][:, : self.input_size] if self.futr_exog_size else None
         x = self.ahead(self.embedding(windows["insample_y"], marks).transpose(1, 2)).transpose(1, 2)
         for block in self.blocks:

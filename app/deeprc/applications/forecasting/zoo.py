@@ -30,7 +30,7 @@ class Entry:
         spectrum): such windows are forecast one by one, so that none knows of a later one.
     quantiles
         Whether it can forecast intervals: its class takes `loss` and ends in `loss.outputsize_multiplier` values
-        [windows, h, values], of a joint model [times, h, series * values]; or it predicts a distribution.
+        [windows, h, values], of a joint model [times, h, values * series]; or it predicts a distribution.
     asked
         Whether it is trained only where the configuration names it.
     undivided
