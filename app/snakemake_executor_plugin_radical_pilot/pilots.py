@@ -95,7 +95,7 @@ class Pilots:
         late = [task for task in tasks if task.timeout and task.timeout > pilot.allocation.remaining]
         late = tasks if self._asked else late
         self.held |= {task.uid for task in late}
-        pilot.submit([task for task in tasks if task not in late])
+        pilot.submit([task for task in tasks if task.uid not in self.held])
 
     @property
     def why_held(self) -> str:

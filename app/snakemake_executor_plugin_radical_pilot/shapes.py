@@ -84,11 +84,6 @@ class Wish:
         """Whether more than a number was given: pilots end when they are idle."""
         return self.auto or any(shape.name for shape in self.shapes)
 
-    @property
-    def at_once(self) -> int:
-        """How many pilots there may be at once, as far as that is known before the jobs are."""
-        return sum(shape.most for shape in self.shapes) + self.auto
-
 
 def read(words: Sequence[str]) -> Wish:
     """What these words of the command line, or items of the profile, ask for.

@@ -96,3 +96,23 @@ def test_where_no_other_pilot_can_be_taken_its_jobs_have_failed():
     pilots._replace("its node has gone down")
     assert (told, pilots.given_up, pilots.replacing) == (["a", "b"], True, False)
     assert said == ["its node has gone down; no other one could be taken: the site file is gone"]
+
+
+class LoneTask:
+    """Compared with no other one: of ten thousand that are late, that took minutes."""
+
+    __hash__ = None
+
+    def __init__(self, uid: str, timeout: float) -> None:
+        self.uid, self.timeout = uid, timeout
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("two tasks were compared")
+
+
+def test_tasks_that_are_late_are_kept_back_without_comparing_each_with_each():
+    pilot, given = FakePilot({}), []
+    pilot.submit = lambda tasks: given.extend(task.uid for task in tasks)
+    pilots, _ = of({}, pilot)
+    pilots.submit([LoneTask("a", 101), LoneTask("b", 99), LoneTask("c", 102), LoneTask("d", 0)])
+    assert (given, pilots.held) == (["b", "d"], {"a", "c"})
