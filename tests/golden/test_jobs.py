@@ -76,6 +76,25 @@ DOCUMENTED = {
         "-o": (f"{BSUB}-o (bsub.o)", r"/\S+"),
     },
 }
+# What launchers take; of Open MPI's the program itself is asked (test_grammar).
+LAUNCHED = {
+    "mpiexec": {  # ALCF, Aurora user guide, Running MPI+OpenMP+SYCL Applications, and Binding MPI ranks and threads
+        "-n": r"\d+",
+        "--ppn": r"\d+",
+        "--depth": r"\d+",
+        "--cpu-bind": r"\$\{DEEPRC_BINDING\}",
+        "--hostfile": r"\$\{DEEPRC_HOSTFILE\}",
+    },
+    "ibrun": {"-n": r"\d+", "-o": r"\$\{DEEPRC_OFFSET\}"},  # TACC, Frontera user guide, Launching applications
+    "jsrun": {  # OLCF, Summit user guide, Job Launcher (jsrun), Common jsrun Options
+        "--nrs": r"\d+",
+        "--tasks_per_rs": r"\d+",
+        "--cpu_per_rs": r"\d+",
+        "--gpu_per_rs": r"\d+",
+        "--rs_per_host": r"\d+",
+        "--bind": r"packed:\d+",
+    },
+}
 # Resources of `qsub -l`; those that a facility adds are named with its own document.
 RESOURCES = {
     "select": r"\d+(:(ncpus|mpiprocs|ngpus|mem)=\w+|:system=polaris)*",  # pbs_resources(7B); ALCF, polaris/running-jobs
@@ -218,6 +237,23 @@ def test_every_word_is_documented(name, submitted):
         assert "place" not in asked or "select" in asked, "place without select is refused"
     else:
         assert ("-env", "none") in inside and [each for each, _ in inside].count("-env") == 1
+
+
+@pytest.mark.parametrize(("name", "rest"), [("polaris", 0), ("aurora", 0), ("frontera", 1), ("jsrun", 0)])
+def test_every_word_of_a_launch_line_is_documented(name, rest, tmp_path):
+    text = launched(CASES[name][0](), tmp_path / "task")
+    program, *words = shlex.split(text.splitlines()[0].removeprefix("$ "))
+    words = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    known = LAUNCHED[program]
+    found = options(words, {word: ("", pattern) for word, pattern in known.items()})
+    assert [word for word, value in found if not re.fullmatch(known[word], value)] == []
+    assert words[2 * len(found) :] == ["task_affinity", "RANK"][1 - rest :]
+    told = dict(line.split("=", 1) for line in text.splitlines() if line.startswith(("DEEPRC_", "IBRUN")))
+    # ALCF: cpu-bind=list:CORES:CORES, a part for each of a node's ranks; a host a line (PBS_NODEFILE's form).
+    assert re.fullmatch(r"list:\d+(,\d+)*(:\d+(,\d+)*)*", told["DEEPRC_BINDING"])
+    # TACC: the offset counts entries of the job's file of hosts, where a node has one for each of its tasks.
+    assert name != "frontera" or int(told["DEEPRC_OFFSET"]) == 1 * int(told["IBRUN_TASKS_PER_NODE"])
+    assert re.search(r"(?m)^# hosts\nnode1\nnode1\nnode2\nnode2$", text)
 
 
 def test_a_node_that_is_asked_for_whole_is_not_shared(submitted):
