@@ -105,3 +105,9 @@ def test_a_file_that_has_changed_since_it_was_looked_at_is_an_error(server: tupl
     told["content"] = TEXT[:70_000]
     with pytest.raises(InputError, match="another one since it was scanned"):
         known.scanned()
+
+
+def test_a_copy_is_put_nowhere_but_in_tmpdir(server: tuple[Remote, dict], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", "/nonexistent")
+    with pytest.raises(InputError, match="TMPDIR is no folder"):
+        server[0].open()

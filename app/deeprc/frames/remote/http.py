@@ -18,6 +18,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from deeprc.core.errors import InputError
 from deeprc.core.files import storage_error
+from deeprc.frames.place import told
 from deeprc.frames.remote.found import FILE, FOLDER, Found
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def copied(address: Remote, found: Found) -> Path:
     """The whole file, in TMPDIR, without a name there: it goes with this process."""
     key = str(address), found.sign
     if key not in _COPIES or not found.sign.strip():
+        told()  # TMPDIR is a folder, or an error
         copy = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open for as long as it may be read
         with _answer(str(address), address) as answer:
             while piece := answer.read(COPIED):
