@@ -7,9 +7,9 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from deeprc.core.errors import DeepRCError
+from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.pilot import Pilot
-from deeprc.pilot.at_hand import at_hand
+from deeprc.pilot.at_hand import ANEW, at_hand
 from deeprc.sites import load_site
 from snakemake_executor_plugin_radical_pilot import internals
 from snakemake_executor_plugin_radical_pilot.asking import Asking
@@ -17,7 +17,7 @@ from snakemake_executor_plugin_radical_pilot.partitions import chosen
 from snakemake_executor_plugin_radical_pilot.pilots import Pilots
 from snakemake_executor_plugin_radical_pilot.resources import Request
 from snakemake_executor_plugin_radical_pilot.routing import PilotLoad, PilotRoom, pick, share, surplus, wanted
-from snakemake_executor_plugin_radical_pilot.shapes import PilotShape
+from snakemake_executor_plugin_radical_pilot.shapes import OPTION, PilotShape
 from snakemake_executor_plugin_radical_pilot.state import State, WorkflowRun
 from snakemake_executor_plugin_radical_pilot.submitting import Submitting, give_up
 from snakemake_executor_plugin_radical_pilot.watch import Watch
@@ -253,7 +253,21 @@ def kinds(run: WorkflowRun, writer: Writer, numbers: Iterator[int], *, dry: bool
     shapes = wish.shapes
     if wish.listed and (held := at_hand(site)):
         run.progress.say(f"within job {held.job}: its nodes are the one pilot, of whatever shape")
-        shapes = (PilotShape(replacements=0),)
+        shapes = (PilotShape(replacements=0, image=_one_image(shapes)),)
     elif wish.auto:
         shapes = chosen(wish.shapes[0], site, run.settings, internals.jobs_to_run(run.dag))
     return [PilotKind(run, shape, writer, numbers, whole=len(shapes) == 1, dry=dry) for shape in shapes]
+
+
+def _one_image(shapes: Sequence[PilotShape]) -> str | None:
+    """What all of them name: a Snakefile takes these for the images of the jobs (`image.digest`)."""
+    images = list(dict.fromkeys(shape.image for shape in shapes))
+    if len(images) > 1:
+        raise ConfigError(
+            "within a job of the batch system the pilots are one, with one image",
+            where=OPTION,
+            found=", ".join(f"image={image}" if image else "no image named" for image in images),
+            expected="the same for all shapes",
+            fix=f"name it in each, or in none; or with {ANEW}=new, for jobs of their own",
+        )
+    return images[0]

@@ -6,10 +6,14 @@ import threading
 from collections import deque
 from types import SimpleNamespace
 
+import pytest
+
+from deeprc.core.errors import ConfigError
 from snakemake_executor_plugin_radical_pilot import fleet, kinds
 from snakemake_executor_plugin_radical_pilot.resources import PlacementError, Request
 from snakemake_executor_plugin_radical_pilot.routes import Routes
 from snakemake_executor_plugin_radical_pilot.routing import PilotRoom
+from snakemake_executor_plugin_radical_pilot.shapes import read
 
 
 def test_a_job_whose_resources_are_not_understood_fails_alone(monkeypatch):
@@ -34,3 +38,19 @@ def test_a_job_whose_resources_are_not_understood_fails_alone(monkeypatch):
     all_pilots.submit(["a", "b", "c"])
     assert taken == ["a", "c"]
     assert failed == [("b", "rule b: the resource mem_mb is negative")]
+
+
+def test_within_a_job_the_pilot_has_the_image_that_its_shapes_name(monkeypatch):
+    """The Snakefile makes that image's digest a parameter of its rules."""
+    monkeypatch.setattr(kinds, "at_hand", lambda site: SimpleNamespace(job="4711"))
+    monkeypatch.setattr(kinds, "PilotKind", lambda run, shape, *_, **given: shape)
+
+    def made(*words: str) -> list:
+        settings = SimpleNamespace(wish=read(words), site="frontera")
+        run = SimpleNamespace(settings=settings, progress=SimpleNamespace(say=lambda line: None))
+        return [(shape.image, shape.replacements, shape.most) for shape in kinds.kinds(run, None, iter(()))]
+
+    assert made("nodes=1,max=3") == made("auto") == [(None, 0, 1)]
+    assert made("partition=a,image=cpu", "partition=b,image=cpu,max=2") == made("auto,image=cpu") == [("cpu", 0, 1)]
+    with pytest.raises(ConfigError, match=r"with one image\n  found: image=cpu, no image named"):
+        made("partition=a,image=cpu", "partition=b")
