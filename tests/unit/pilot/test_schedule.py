@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeprc.pilot.rooms import Firsts, Rooms, add, share
+from deeprc.pilot.rooms import Rooms, add
 from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING, Decision, Schedule, ScheduledWorker
 from deeprc.pilot.tasks import Room, Shape, Task
 from plain_schedule import NodeRoom, _place
@@ -172,12 +172,6 @@ def test_room_is_kept_without_a_look_at_each_node(monkeypatch):
     idle.turn(IDLE)
     assert schedule.decide().dismiss == [idle]
     assert set(asked) == {0, 7}
-
-
-@given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=9), st.tuples(*[st.integers(1, 5)] * 3))
-def test_the_nearest_node_is_the_first_of_those_with_the_most(there, need):
-    nearest = [*Firsts(len(there), there.__getitem__).nearest(need)]
-    assert nearest == sorted(range(len(there)), key=lambda number: -share(need, there[number]))
 
 
 shapes = st.builds(
