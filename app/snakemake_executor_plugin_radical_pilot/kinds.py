@@ -45,9 +45,12 @@ class Lane:
         return PilotLoad(taken, there.active, there.remaining, not (there.ended or pilots.replacing or pilots.draining))
 
     def take(self, jobs: list) -> None:
-        """Hand it jobs."""
+        """Hand it jobs. Where that cannot be done (its disk is full), it is lost, so that they do not wait for ever."""
         self.since = None
-        self.pilots.submit(self.submitting.tasks(jobs))
+        try:
+            self.pilots.submit(self.submitting.tasks(jobs))
+        except Exception as error:
+            self.state.pilot.allocation.fail(f"jobs could not be handed to it: {type(error).__name__}: {error}")
 
 
 class PilotKind:

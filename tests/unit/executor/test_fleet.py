@@ -54,3 +54,16 @@ def test_within_a_job_the_pilot_has_the_image_that_its_shapes_name(monkeypatch):
     assert made("partition=a,image=cpu", "partition=b,image=cpu,max=2") == made("auto,image=cpu") == [("cpu", 0, 1)]
     with pytest.raises(ConfigError, match=r"with one image\n  found: image=cpu, no image named"):
         made("partition=a,image=cpu", "partition=b")
+
+
+def test_a_pilot_that_takes_no_jobs_is_lost_with_them():
+    """As its disk is full: from a thread of its own nobody would hear of it."""
+
+    def submit(tasks: list) -> None:
+        raise OSError(28, "No space left on device")
+
+    why = []
+    state = SimpleNamespace(pilot=SimpleNamespace(allocation=SimpleNamespace(fail=why.append)))
+    lane = kinds.Lane(state, SimpleNamespace(submit=submit), SimpleNamespace(tasks=list))
+    lane.take(["a"])
+    assert why == ["jobs could not be handed to it: OSError: [Errno 28] No space left on device"]
