@@ -38,9 +38,6 @@ class ParquetColumns(Sequence[pl.Series]):
             raise InputError("the file has no rows", where=path)
         if zero := [name for name in self.names if "\0" in name]:
             raise InputError("the name of a column holds a zero byte", where=path, found=repr(zero[0]), fix="rename it")
-        if pattern := [name for name in self.names if name == "*" or (name[:1] == "^" and name[-1:] == "$")]:
-            # Polars takes such a name for all that it matches: other columns would be read in its place.
-            raise InputError("the name of a column is a pattern", where=path, found=pattern[0], fix="rename it")
         self._known: dict[int, pl.Series] = {}
 
     def __len__(self) -> int:
