@@ -178,12 +178,13 @@ class Forecaster(torch.nn.Module):
             known, steps = z, []
             for step in range(self.horizon):
                 begin = 0 if step == 0 else self.input_size + step - 1
-                raw = self._recurrent(known, future[:, begin : self.input_size + step])[:, -1:]
+                # Of each window's rows alike; of one step at a time: all of them, over long horizons, are gigabytes.
+                ahead = future[:, begin : self.input_size + step].repeat_interleave(len(known) // len(future), 0)
+                raw = self._recurrent(known, ahead)[:, -1:]
                 parameters = self.core.loss.domain_map(raw)
                 known = go_on(self.core.loss.scale_decouple(output=parameters, loc=None, scale=None))
                 steps.append(known)
-                if (each := len(known) // len(future)) > 1:
-                    future = future.repeat_interleave(each, 0)
+                if step == 0 and (each := len(known) // len(future)) > 1:
                     self.core.rnn_state = tuple(one.repeat_interleave(each, 1) for one in self.core.rnn_state)
         finally:
             self.core.maintain_state, self.core.rnn_state = False, None
