@@ -181,3 +181,9 @@ def test_every_key_is_told_by_the_record_of_the_data_or_of_a_training():
     assert {*ForecastingConfig.model_fields} == told
     trained = json.loads(config(intervals=[80]).train_json("GRU"))
     assert {"steps", "learning_rate", "batch_size", "seed", "intervals"} <= trained.keys()
+
+
+def test_a_configuration_that_names_every_key_is_the_same_one():
+    """As the report is handed it: two steps are fewer than the validations that nobody asked for."""
+    read = ForecastingConfig.model_validate({"models": ["GRU"], "steps": 2})
+    assert ForecastingConfig.model_validate(read.model_dump(mode="json")) == read
