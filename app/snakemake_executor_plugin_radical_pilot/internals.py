@@ -173,12 +173,14 @@ def asked_to_end(workflow: Any) -> bool:
     return workflow.scheduler is not None and workflow.scheduler._user_kill is not None
 
 
+DRY = DryrunExecutor.__init__  # once, however many workflows a process reads
+
+
 def foretell(told: Callable[[Any, Any], None]) -> None:
     """Have `told` called with the workflow and its jobs before Snakemake says what `-n` would run."""
-    first = DryrunExecutor.__init__
 
     def begin(self: Any, workflow: Any, *given: Any, **named: Any) -> None:
-        first(self, workflow, *given, **named)
+        DRY(self, workflow, *given, **named)
         told(workflow, workflow.dag)
 
     DryrunExecutor.__init__ = begin

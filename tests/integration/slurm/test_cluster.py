@@ -100,5 +100,6 @@ def test_what_cannot_be_started_is_refused(tmp_path, monkeypatch):
 def test_the_site_file_says_what_is_started():
     site = load_site("cluster-local")
     for part in site.partitions:
-        assert (part.nodes, part.cores, part.gpus) == (DEFAULT.nodes, DEFAULT.cores, DEFAULT.gpus)
+        gpus = 0 if part.name == "cpu" else DEFAULT.gpus
+        assert (part.nodes, part.cores, part.gpus) == (DEFAULT.nodes, DEFAULT.cores, gpus)
         assert part.memory_mb == DEFAULT.memory_mib
