@@ -26,7 +26,7 @@ def test_why_the_pilot_waits_in_the_queue_is_told_and_why_it_waits_no_longer(clu
         assert not pilot.allocation.ended
         cluster.kill("slurmctld")
         cluster.start()
-        wait_for(lambda: pilot.allocation.queue_state, 30)
+        wait_for(lambda: pilot.allocation.queue_state, BEGIN)
         cluster.call("scancel", f"--name={pilot.allocation.job}")
         wait_for(lambda: pilot.allocation.look_after() or pilot.allocation.ended, 60)
         assert pilot.allocation.why == "its job was cancelled (scancel)"
