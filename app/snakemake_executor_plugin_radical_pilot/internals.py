@@ -52,6 +52,8 @@ try:
     from snakemake.target_jobs import parse_target_jobs_cli_args
     from snakemake_interface_executor_plugins.executors.real import RealExecutor
     from snakemake_interface_logger_plugins.common import LogEvent
+
+    DRY = DryrunExecutor.__init__  # once, however many workflows a process reads
 except ImportError as error:
     raise SystemExit(f"error: {_unfit(str(error))}") from None
 
@@ -171,9 +173,6 @@ def hide(workflow: Any, path: Path) -> bytes | None:
 def asked_to_end(workflow: Any) -> bool:
     """Whether Snakemake was asked to end (SIGTERM), and waits for the jobs that it has handed out."""
     return workflow.scheduler is not None and workflow.scheduler._user_kill is not None
-
-
-DRY = DryrunExecutor.__init__  # once, however many workflows a process reads
 
 
 def foretell(told: Callable[[Any, Any], None]) -> None:

@@ -20,7 +20,7 @@ MINE = "mine"  # the key of a study's own options, which its Snakefile keeps fro
 TAKEN = (
     "results", "min_free_mb", "pipelines", "sweep", MINE, "applications", "options", "existing_folder", "check_data",
     "check_storage", "cases", "given", "swept", "told", "notes", "data", "logs", "main", "summary", "run", "provenance",
-    "fetch",
+    "fetch", "engine",
 )  # fmt: skip
 
 

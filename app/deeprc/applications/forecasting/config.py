@@ -256,8 +256,7 @@ class ForecastingConfig(DataConfig):
     @model_validator(mode="after")
     def _steps_have_what_is_asked_of_them(self) -> Self:
         usual = self.training.optimisation
-        # Not by what was given: the report reads a configuration that names every key.
-        given = usual.validations if usual.validations != Optimisation.model_fields["validations"].default else None
+        given = usual.validations if usual.validations != Optimisation().validations else None  # the report gives all
         for name, own in self.models.items():
             self.training.refuse_batch(own.batch_size or self.batch_size or entry(name).batch_size, f" of {name}")
             steps, wanted = own.steps or self.steps or entry(name).steps, own.validations or given
