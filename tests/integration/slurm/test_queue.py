@@ -24,6 +24,8 @@ def test_why_the_pilot_waits_in_the_queue_is_told_and_why_it_waits_no_longer(clu
         assert pilot.allocation.queue_state.startswith("PENDING (Partition")  # …Config at first, then …TimeLimit
         pilot.allocation.look_after()
         assert not pilot.allocation.ended
+        # The controller writes down its jobs some seconds later; one that is killed before has lost them.
+        wait_for(lambda: pilot.allocation.job.encode() in (cluster.folder / "state" / "job_state").read_bytes(), BEGIN)
         cluster.kill("slurmctld")
         cluster.start()
         wait_for(lambda: pilot.allocation.queue_state, BEGIN)
