@@ -142,10 +142,10 @@ def submitted(tmp_path_factory) -> dict[str, tuple[list[str], str]]:
     assert done.returncode == 0, done.stderr[-3000:]
 
     def plain(text: str) -> str:
-        for path, instead in ((str(folder), "/FOLDER"), (sys.prefix, "/VENV")):
+        for path, instead in ((f"{folder}/home/.psij/work", "/PSIJ"), (str(folder), "/FOLDER"), (sys.prefix, "/VENV")):
             text = text.replace(path, instead)
         text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "JOB", text)
-        return re.sub(r"work/[0-9a-f]{64}/", "work/HASH/", text)
+        return re.sub(r"PSIJ/[0-9a-f]{64}/", "PSIJ/HASH/", text)
 
     return {
         name: (

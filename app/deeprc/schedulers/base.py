@@ -185,11 +185,11 @@ class Scheduler(ABC):
         `again`: it begins anew where a node has failed, or another job came first. SIGUSR1 tells it `warn` seconds
         before its end that its time is over.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # asked only of those whose `keeps` is true
 
     def lives(self, name: str) -> bool | None:
         """Whether the user's job of that name waits or runs; None where nobody answers."""
-        raise NotImplementedError
+        raise NotImplementedError  # asked only of those whose `keeps` is true
 
     def ending(self, name: str) -> bool:
         """Whether the user's job of that name is just being ended."""
@@ -197,7 +197,7 @@ class Scheduler(ABC):
 
     def interrupt(self, name: str) -> None:
         """End the user's job of that name where it waits; where it runs, send SIGINT to its script."""
-        raise NotImplementedError
+        raise NotImplementedError  # asked only of those whose `keeps` is true
 
     def begin_anew(self) -> bool:
         """Have the job that this runs in end and wait again; whether it will."""
