@@ -24,6 +24,8 @@ from beside import (  # noqa: F401
 )
 
 profiles.load()
+# Ranks outnumber the cores here, in jobs and images too: one that waits hands its core over at once.
+os.environ.setdefault("MPIR_CVAR_POLLS_BEFORE_YIELD", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -113,7 +115,7 @@ def lacking(name: str, cure: str) -> None:
 
 
 # Unit tests first: they say sooner what is wrong. Those of images once these are built, which happens meanwhile, and
-# before shorter ones, so that two processes end at about the same time (see beside.py).
+# before shorter ones, so that all processes end at about the same time (see beside.py).
 ORDER = (
     "golden", "unit", "workflow", "pilot", "slurm", "gridengine", "modules", "apptainer", "frames", "hydrology",
     "forecasting",

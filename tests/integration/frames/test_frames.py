@@ -19,8 +19,6 @@ from deeprc.bench.frames import run
 from deeprc.frames.topology import MADE_UP
 
 HERE = Path(__file__).parent
-# Ranks outnumber the cores here: one that waits hands its core over at once.
-ENVIRONMENT = {"MPIR_CVAR_POLLS_BEFORE_YIELD": "1"}
 # By their number ranks are taken for those of one node, of two (two and one), or of four: all ways of the exchange.
 NODES = {1: {}, 2: {}, 3: {MADE_UP: "2"}, 4: {MADE_UP: "1"}}
 TIMEOUT = 480  # seconds; only ranks that wait for each other in vain take so long
@@ -44,9 +42,9 @@ SCENARIOS = [name for file in FILES for name in functions(file) if name != "main
 @pytest.fixture(scope="module", params=[1, 2, 3, 4], ids=lambda ranks: f"{ranks}-ranks")
 def verdicts(request, mpirun, tmp_path_factory) -> dict[str, str | None]:
     results = tmp_path_factory.mktemp("properties") / "results.json"
-    ranks, environment = request.param, ENVIRONMENT | NODES[request.param]
+    ranks, nodes = request.param, NODES[request.param]
     try:
-        done = mpirun(ranks, [HERE / "properties.py", results, profiles.current()], timeout=TIMEOUT, env=environment)
+        done = mpirun(ranks, [HERE / "properties.py", results, profiles.current()], timeout=TIMEOUT, env=nodes)
     except subprocess.TimeoutExpired:
         pytest.fail(f"the ranks did not come back from {results.with_suffix('.last').read_text()}")
     if done.returncode:
@@ -64,7 +62,7 @@ def test_property(verdicts: dict[str, str | None], name: str) -> None:
 def held(mpirun, tmp_path_factory) -> tuple[list[str], str]:
     folder = tmp_path_factory.mktemp("scenarios")
     try:
-        done = mpirun(3, [HERE / "scenarios.py", folder], timeout=TIMEOUT, env=ENVIRONMENT)
+        done = mpirun(3, [HERE / "scenarios.py", folder], timeout=TIMEOUT)
     except subprocess.TimeoutExpired as error:
         return (error.stdout or b"").decode().split(), "the ranks did not come back"
     return done.stdout.split(), done.stderr
@@ -78,7 +76,7 @@ def test_scenario(held: tuple[list[str], str], name: str) -> None:
 
 
 def test_a_key_of_nine_tenths_of_the_rows_is_on_all_ranks(mpirun) -> None:
-    done = mpirun(4, [HERE / "heavy_keys.py"], env=ENVIRONMENT)
+    done = mpirun(4, [HERE / "heavy_keys.py"])
     assert done.returncode == 0, done.stderr
 
 
@@ -103,7 +101,7 @@ with _whole_folder(__import__("pathlib").Path(sys.argv[1]), comm) as folder:
 
 @pytest.mark.parametrize("operation", ["join", "sort", "groupby", "spilling"])
 def test_a_rank_that_is_killed_is_named_and_ends_all(mpirun, tmp_path: Path, operation: str) -> None:
-    done = mpirun(3, [HERE / "killed.py", operation], timeout=60, env={**ENVIRONMENT, "TMPDIR": str(tmp_path)})
+    done = mpirun(3, [HERE / "killed.py", operation], timeout=60, env={"TMPDIR": str(tmp_path)})
     ended = time.monotonic()
     process, since, *shared = re.search(r"killed (.*)", done.stdout)[1].split()
     assert ended - float(since) < 10
@@ -171,6 +169,6 @@ if comm.rank == 1:
     {ending}
 frame.rows()
 """
-    done = mpirun(2, ["-c", program], timeout=60, env=ENVIRONMENT)
+    done = mpirun(2, ["-c", program], timeout=60)
     assert done.returncode == code, done.stderr
     assert said in done.stderr
