@@ -59,7 +59,7 @@ run: known-site install ## Both pipelines on real data; ends with the path of th
 	@snakemake --profile "site/$$SITE" $(ARGS)
 	@test ! -f results/report.html || echo "Report: $(CURDIR)/results/report.html"
 
-# In two processes, unless ARGS choose tests: see tests/beside.py. What is drawn at random is the same in each run
+# In three processes, unless ARGS choose tests: see tests/beside.py. What is drawn at random is the same in each run
 # (tests/profiles.py); `make quick` draws anew.
 test: install $(ZERO_SHOT)/.installed ## The whole test-suite; what the machine lacks is skipped, with its reason
 	python -m pytest --hypothesis-profile=ci --numprocesses=auto --dist=loadscope --no-loadscope-reorder $(ARGS)

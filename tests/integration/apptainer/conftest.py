@@ -89,7 +89,7 @@ def world(tmp_path: Path, seven: Path, monkeypatch) -> World:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin to build the images that are asked for; of two processes none does, see beside.py."""
+    """Begin to build the images that are asked for; of several processes none does, see beside.py."""
     if not session.config.option.collectonly and not hasattr(session.config, "workerinput"):
         builds.begin({name for item in session.items for name in getattr(item, "fixturenames", ())})
 
