@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deeprc.bench.machine import describe
 from deeprc.core.errors import DeepRCError
+from deeprc.core.threads import variables
 from deeprc.pilot import PACKAGES, Allocation, Pilot, Task
 from deeprc.pilot.worker import surroundings
 from deeprc.sites import load_site
@@ -43,7 +44,7 @@ def run(jobs: int, cold: int, ranks: int) -> dict:
             command = f"python -c {shlex.quote(PROGRAM.format(ranks=ranks))}"
             task = Task(
                 "", ["/bin/bash", "-c", command], ranks, environment=str(environment),
-                variables={"DEEPRC_RANKS": str(ranks)},
+                variables={**variables(1), "DEEPRC_RANKS": str(ranks)},
             )  # fmt: skip
             _timed(pilot, [replace(task, uid="ready", ranks=1)], folder)  # the pilot's own start is not measured
             first = _timed(pilot, [replace(task, uid="first", warm=WARM)], folder)

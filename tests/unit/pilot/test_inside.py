@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
 from deeprc.core.errors import ConfigError
+from deeprc.core.threads import variables
 from deeprc.images import load_catalog
 from deeprc.launch import Layout, compose
-from deeprc.pilot.inside import contained, folders, knows
+from deeprc.pilot.inside import KEPT, contained, folders, knows
+from deeprc.pilot.worker import startup
 from samples.sites import cluster
 
 
@@ -32,6 +35,12 @@ def run(tmp_path: Path, runtime: dict, environment: dict[str, str], *, keep=(), 
     assert f"code 0 {environment.get('SECRET', '')}".strip() in done.stdout  # the rank's own shell keeps its variables
     seen = dict(row.split("=", 1) for row in (tmp_path / "seen").read_text().split("\0") if row)
     return seen | {"LINE": done.stdout.splitlines()[0]}
+
+
+def test_a_worker_in_a_container_starts_with_all_that_its_jobs_are_told_and_python_reads_at_its_start():
+    """Else no job would take the worker for its own: each would start a cold Python, in silence."""
+    told = set(startup.read({**variables(1), "LANG": "C.UTF-8"})) - {"LANG"}
+    assert told and {name for name in told if not any(fnmatch(name, pattern) for pattern in KEPT)} == set()
 
 
 def test_only_what_ranks_need_gets_in(tmp_path):

@@ -147,3 +147,15 @@ def test_hydra_ends_by_a_strangers_greeting_and_says_so(stranger):
     assert process.returncode == 255
     assert last_line(said).startswith(HYDRA)
     assert "assert" in last_line(said)
+
+
+def test_a_python_without_the_line_to_the_launcher_says_so_before_mpi_fails():
+    told = {"PMI_FD": "99", "PMI_RANK": "0", "PMI_SIZE": "2", "DEEPRC_RANKS": "2", "PYTHONPATH": str(RANKS)}
+    for more, fix in (({}, "start MPI in"), ({"DEEPRC_WARM": "@x"}, "what the command sets for this Python its gang ")):
+        done = subprocess.run(
+            [sys.executable, "-c", "from mpi4py import MPI"], env={**os.environ, **told, **more},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (70, "")
+        assert done.stderr.startswith("error: this Python cannot start MPI: the launcher's line belongs to another")
+        assert "  found: PMI_FD=99, which is not open here\n" in done.stderr and f"  fix: {fix}" in done.stderr

@@ -5,6 +5,9 @@ the results are those of one rank, or of none. Here the first import of `mpi4py.
 of ranks that the job asked for ($DEEPRC_RANKS). `DEEPRC_ANY_WORLD=1` turns that off, for programs that start worlds of
 their own.
 
+A Python that a rank has started has not the rank's line to its launcher: MPI fails there, in words that say nothing of
+it. So it is said here.
+
 MPICH's ranks of a node share a file in /dev/shm, whose name others can foretell; where it exists already, they take it,
 whoever made it, and with it all that they say to each other. So the owners of what is shared are looked at, too.
 
@@ -61,6 +64,22 @@ def look(mpi):
     )
 
 
+def connected():
+    """End where the launcher talks with another process of this rank, which alone can start MPI."""
+    line = os.environ.get("PMI_FD", "")
+    try:
+        if line.isdigit():
+            os.fstat(int(line))
+    except OSError:
+        warm = "what the command sets for this Python its gang has otherwise (docs/executor.md): have no `warm`, or "
+        end(
+            "this Python cannot start MPI: the launcher's line belongs to another process of its rank",
+            f"PMI_FD={line}, which is not open here",
+            "MPI started by the program that the launcher, or the gang, has started",
+            f"{warm * ('DEEPRC_WARM' in os.environ)}start MPI in the rank's first program",
+        )
+
+
 def foreign():
     """Path and owner of what this process shares in /dev/shm, and what neither its user nor root has made.
 
@@ -101,7 +120,7 @@ def end(what, found, expected, fix):
 
 
 class Mpi4pyFinder(importlib.abc.MetaPathFinder):
-    """Calls `check` right after the first import of `mpi4py.MPI`."""
+    """Calls `connected` right before the first import of `mpi4py.MPI`, `check` after it."""
 
     def find_spec(self, name, path=None, target=None):
         if name != "mpi4py.MPI":
@@ -112,6 +131,7 @@ class Mpi4pyFinder(importlib.abc.MetaPathFinder):
             load = spec.loader.exec_module
 
             def exec_module(module):
+                connected()
                 load(module)
                 check(module)
 
