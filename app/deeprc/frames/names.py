@@ -48,6 +48,14 @@ def unique(listed: Sequence[str], what: str, fix: str | None = None) -> None:
         )
 
 
+def free(taken: Iterable[str], name: str) -> str:
+    """A name that is not taken: this one, or one like it."""
+    there = set(taken)
+    while name in there:
+        name += "'"
+    return name
+
+
 def known(listed: Iterable[str], columns: Sequence[str], whose: str = "the frame") -> None:
     """Raise an InputError, with the nearest name that exists, for a name that is not among the columns."""
     there = set(columns)

@@ -2,56 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
 import polars as pl
 from examples import KEY_TYPES, Example, examples, key_columns, pools
+from grouping import GROUPING
 from hypothesis import strategies as st
-
-from deeprc.frames import LazyFrame, concat
-
-VALUES = ["number", "whole", "text", "truth"]
-number, whole, text, row, truth = (pl.col(name) for name in ("number", "whole", "text", "row", "truth"))
-KEPT, LOST, MADE = "the order of the rows is kept", "it is left open", "it is made"
-
-
-@dataclass(frozen=True)
-class Operation:
-    """What is done to a lazy frame of either kind; its columns stay what they are.
-
-    Parameters
-    ----------
-    work
-        Takes the frame, the names of the keys, and another frame.
-    order
-        What becomes of the order of the rows.
-    asks
-        Whether the result depends on the order that they had.
-    """
-
-    work: Callable[[Any, list[str], Any], Any]
-    order: str = KEPT
-    asks: bool = False
-
-
-def _all(frames: Sequence[Any]) -> Any:
-    return concat(frames) if isinstance(frames[0], LazyFrame) else pl.concat(frames)
+from operation import (
+    KEPT,
+    LOST,
+    MADE,
+    VALUES,
+    Operation,
+    all_rows,
+    columns_of,
+    grouped,
+    number,
+    row,
+    text,
+    truth,
+    whole,
+)
 
 
 def _in_order(frame: Any, columns: Sequence[str], **options: Any) -> Any:
     """By all columns that can be sorted: equal rows may change places, which nobody sees."""
     return frame.sort(columns, **options)
-
-
-def _columns(keys: list[str]) -> list[str]:
-    return [*keys, *VALUES, "row"]
-
-
-def _grouped(frame: Any, keys: list[str], *aggregates: pl.Expr) -> Any:
-    return frame.group_by(keys).agg(*aggregates).select(_columns(keys))
 
 
 def _joined(how: str, **options: Any) -> Operation:
@@ -61,7 +39,9 @@ def _joined(how: str, **options: Any) -> Operation:
         if how in ("semi", "anti"):
             return joined
         more = number.fill_null(0.0) + pl.col("other_number").fill_null(1.0)
-        return joined.with_columns(more.alias("number"), row=row.fill_null(pl.col("other_row"))).select(_columns(keys))
+        return joined.with_columns(more.alias("number"), row=row.fill_null(pl.col("other_row"))).select(
+            columns_of(keys)
+        )
 
     return Operation(work, LOST)
 
@@ -73,10 +53,10 @@ def _crossed(frame: Any, keys: list[str], other: Any) -> Any:
 
 def _nearest(frame: Any, other: Any, keys: list[str], **options: Any) -> Any:
     """Rows with what follows from the other's nearest row: of equally near ones the same."""
-    left = _in_order(frame.drop_nulls("row"), ["row", *(name for name in _columns(keys) if name != "row")])
+    left = _in_order(frame.drop_nulls("row"), ["row", *(name for name in columns_of(keys) if name != "row")])
     right = other.select("row", "whole", more=row * 2).sort("row", "whole")
     joined = left.join_asof(right, on="row", suffix="_theirs", **options)
-    return joined.with_columns(number=pl.col("more").cast(pl.Float64)).select(_columns(keys))
+    return joined.with_columns(number=pl.col("more").cast(pl.Float64)).select(columns_of(keys))
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -94,16 +74,16 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "with a shift in a window": Operation(lambda f, k, o: f.with_columns(row=row.shift(1).over(k)), asks=True),
     "with a running sum": Operation(lambda f, k, o: f.with_columns(row=row.cum_sum()), asks=True),
-    "select": Operation(lambda f, k, o: f.select(*reversed(k), *VALUES, "row").select(_columns(k))),
+    "select": Operation(lambda f, k, o: f.select(*reversed(k), *VALUES, "row").select(columns_of(k))),
     "rename": Operation(lambda f, k, o: f.rename({"row": "Len"}).filter(pl.col("Len") > 1).rename({"Len": "row"})),
-    "sort": Operation(lambda f, k, o: _in_order(f, _columns(k)), MADE),
+    "sort": Operation(lambda f, k, o: _in_order(f, columns_of(k)), MADE),
     "sort, falling": Operation(
-        lambda f, k, o: _in_order(f, _columns(k), descending=True, nulls_last=[True] * (len(k) + 4) + [False]), MADE
+        lambda f, k, o: _in_order(f, columns_of(k), descending=True, nulls_last=[True] * (len(k) + 4) + [False]), MADE
     ),
-    "sort by an expression": Operation(lambda f, k, o: _in_order(f.sort(-row), _columns(k)), MADE),
-    "first of a sort": Operation(lambda f, k, o: _in_order(f, _columns(k)).head(3), MADE),
-    "part of a sort": Operation(lambda f, k, o: _in_order(f, _columns(k)).slice(2, 4), MADE),
-    "end of a sort": Operation(lambda f, k, o: _in_order(f, _columns(k)).tail(4), MADE),
+    "sort by an expression": Operation(lambda f, k, o: _in_order(f.sort(-row), columns_of(k)), MADE),
+    "first of a sort": Operation(lambda f, k, o: _in_order(f, columns_of(k)).head(3), MADE),
+    "part of a sort": Operation(lambda f, k, o: _in_order(f, columns_of(k)).slice(2, 4), MADE),
+    "end of a sort": Operation(lambda f, k, o: _in_order(f, columns_of(k)).tail(4), MADE),
     "head": Operation(lambda f, k, o: f.head(7), asks=True),
     "slice": Operation(lambda f, k, o: f.slice(3), asks=True),
     "slice from the end": Operation(lambda f, k, o: f.slice(-6, 4), asks=True),
@@ -124,7 +104,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "explode": Operation(
         lambda f, k, o: (
-            f.group_by(k).agg(pl.col("row").sort(), pl.col(VALUES).max()).explode("row").select(_columns(k))
+            f.group_by(k).agg(pl.col("row").sort(), pl.col(VALUES).max()).explode("row").select(columns_of(k))
         ),
         LOST,
     ),
@@ -132,18 +112,18 @@ OPERATIONS: dict[str, Operation] = {
         lambda f, k, o: (
             f.unpivot(["number", "row"], index=[*k, "whole", "text", "truth"], value_name="v")
             .with_columns(row=pl.col("variable").str.len_bytes().cast(pl.Int64), number="v")
-            .select(_columns(k))
+            .select(columns_of(k))
         ),
         LOST,
     ),
     "group": Operation(
-        lambda f, k, o: _grouped(
+        lambda f, k, o: grouped(
             f, k, number.sum(), whole.filter(row > 2).max(), text.min(), truth.any(), row.count().cast(pl.Int64)
         ),
         LOST,
     ),
     "group, sums of sums": Operation(
-        lambda f, k, o: _grouped(
+        lambda f, k, o: grouped(
             f,
             k,
             (number.sum() + whole.mean().fill_null(0.0).round() + pl.len()),
@@ -155,13 +135,13 @@ OPERATIONS: dict[str, Operation] = {
         LOST,
     ),
     "group, whole": Operation(
-        lambda f, k, o: _grouped(
+        lambda f, k, o: grouped(
             f, k, number.median(), whole.max(), text.n_unique().cast(pl.String), truth.any(), row.sum()
         ),
         LOST,
     ),
     "group in order": Operation(
-        lambda f, k, o: _grouped(f, k, number.first(), whole.last(), text.str.join(""), truth.first(), row.first()),
+        lambda f, k, o: grouped(f, k, number.first(), whole.last(), text.str.join(""), truth.first(), row.first()),
         LOST,
         asks=True,
     ),
@@ -170,7 +150,7 @@ OPERATIONS: dict[str, Operation] = {
             f.group_by((row % 4).alias("n"), *k)
             .agg(number.sum(), whole.min(), text.max(), truth.sum().cast(pl.Boolean))
             .rename({"n": "row"})
-            .select(_columns(k))
+            .select(columns_of(k))
         ),
         LOST,
     ),
@@ -192,7 +172,7 @@ OPERATIONS: dict[str, Operation] = {
             f.join(o, on=k, how="left")
             .with_columns(row=pl.coalesce("row_right", "row"), text="text_right")
             .filter(pl.col("whole_right").is_null() | (row > 2))
-            .select(_columns(k))
+            .select(columns_of(k))
         ),
         LOST,
     ),
@@ -201,7 +181,7 @@ OPERATIONS: dict[str, Operation] = {
             f.join(o, on=k, how="full", suffix="'", coalesce=False)
             .filter(pl.col(f"{k[0]}'").is_not_null())
             .with_columns(row=pl.coalesce("row", "row'"))
-            .select(_columns(k))
+            .select(columns_of(k))
         ),
         LOST,
     ),
@@ -213,11 +193,11 @@ OPERATIONS: dict[str, Operation] = {
             f.drop_nulls("row")
             .sort("row", *k)
             .unique([*k, "row"], keep="any")
-            .select(_columns(k))
+            .select(columns_of(k))
             .sort("row")
             .rolling("row", period="4i", group_by=k)
             .agg(whole.max(), pl.col("row").sum().cast(pl.Float64).alias("number"), text.max(), truth.any())
-            .select(_columns(k))
+            .select(columns_of(k))
         ),
         LOST,
     ),
@@ -226,26 +206,27 @@ OPERATIONS: dict[str, Operation] = {
             f.pivot("truth", [True, False], index=k, values="row", aggregate_function="max")
             .with_columns(number=pl.col("true").cast(pl.Float64), row="false", whole=pl.lit(None, pl.Int32))
             .with_columns(text=pl.lit(None, pl.String), truth=pl.lit(None, pl.Boolean))
-            .select(_columns(k))
+            .select(columns_of(k))
         ),
         LOST,
     ),
-    "concat": Operation(lambda f, k, o: _all([f.filter(truth), o, f.filter(number < 0)])),
+    "concat": Operation(lambda f, k, o: all_rows([f.filter(truth), o, f.filter(number < 0)])),
     "concat, then the first of a key": Operation(
-        lambda f, k, o: _in_order(_all([f.filter(truth), o, f]).unique(k[0], keep="first"), _columns(k)),
+        lambda f, k, o: _in_order(all_rows([f.filter(truth), o, f]).unique(k[0], keep="first"), columns_of(k)),
         MADE,
         asks=True,
     ),
     "concat, then a shift in a window": Operation(
-        lambda f, k, o: _all([f.filter(truth), o, f]).with_columns(row=row.shift(1).over(k[0])).sort("row"),
+        lambda f, k, o: all_rows([f.filter(truth), o, f]).with_columns(row=row.shift(1).over(k[0])).sort("row"),
         LOST,
         asks=True,
     ),
     "concat, then a groupby in order": Operation(
-        lambda f, k, o: _grouped(_all([o, f]), k, *(pl.col(name).first() for name in [*VALUES, "row"])),
+        lambda f, k, o: grouped(all_rows([o, f]), k, *(pl.col(name).first() for name in [*VALUES, "row"])),
         LOST,
         asks=True,
     ),
+    **GROUPING,
 }
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import failing_scenarios
 import file_scenarios
+import grouped_scenarios
 import lazy_scenarios
 import numpy as np
 import polars as pl
@@ -259,7 +260,7 @@ def windows_of_time_of_a_plan_are_polars() -> None:
 
 
 SCENARIOS = scenarios_of(globals(), but=())
-PARTS = failing_scenarios, file_scenarios, lazy_scenarios, tensor_scenarios
+PARTS = failing_scenarios, file_scenarios, grouped_scenarios, lazy_scenarios, tensor_scenarios
 
 
 def main() -> None:

@@ -9,13 +9,15 @@ from typing import Any
 import polars as pl
 
 from deeprc.core.errors import InputError
+from deeprc.frames.lazy.apart import one_row, why_whole
+from deeprc.frames.lazy.counts import counted
 from deeprc.frames.lazy.empty import empty
-from deeprc.frames.lazy.nodes import Aggregate, Filter, Node, Project, Whole, Window
+from deeprc.frames.lazy.nodes import Filter, Node, Project, Whole, Window
 from deeprc.frames.lazy.reading import Column, expand
 from deeprc.frames.lazy.several import Values
 from deeprc.frames.lazy.trees import column as column_tree
 from deeprc.frames.lazy.trees import expression_of, key, plain_column, replaced
-from deeprc.frames.names import known, no_patterns
+from deeprc.frames.names import free, known, no_patterns
 
 
 def expressions(given: Iterable[Any], named: Mapping[str, Any] | None = None) -> list[pl.Expr]:
@@ -62,13 +64,16 @@ def project(input: Node, made: Sequence[pl.Expr], keep: bool) -> Node:
         return rows.with_columns(made) if keep else rows.select(made)
 
     schema = checked(method, input.schema, call)
+    if not keep and len(made) == 1:
+        counts = counted(input, made[0], schema, lambda node, expressions: project(node, expressions, keep=False))
+        if counts is not None:
+            return counts
     columns = _columns(made, input.schema)
     if columns is None or not _same(input.schema, columns, keep, schema):
         return Whole(schema=schema, input=input, call=call, what=method.upper(), why="an expression that makes several")
-    reasons = [column.needs.whole for column in columns]
-    if not keep and not any(column.needs.rows for column in columns) and not any(reasons):
-        return Aggregate(schema=schema, input=input, keys=(), made_columns=tuple(columns))
-    why = next((reason for reason in reasons if reason is not None), None)
+    why = why_whole(columns, input.schema)
+    if not keep and not any(column.needs.rows for column in columns) and why is None:
+        return one_row(input, columns, schema)
     if why is not None:
         return Whole(schema=schema, input=input, call=call, what=method.upper(), why=why)
     if all(column.needs.rowwise for column in columns):
@@ -89,8 +94,8 @@ def filtered(input: Node, predicates: Sequence[pl.Expr]) -> Node:
         columns = expand(predicate, input.schema)
         if columns is None:
             columns = expand(pl.all_horizontal(predicate), input.schema)
-        if columns is None or any(column.needs.whole for column in columns):
-            why = next((c.needs.whole for c in columns or () if c.needs.whole), "an expression that makes several")
+        why = "an expression that makes several" if columns is None else why_whole(columns, input.schema)
+        if why is not None:
             input = Whole(schema=schema, input=input, call=lambda r, p=predicate: r.filter(p), what="FILTER", why=why)
             continue
         below, columns = _with_scalars(input, columns)
@@ -114,14 +119,6 @@ def plain(name: str, new: str | None = None) -> Column:
     return Column(new, pl.col(name).alias(new), {"Alias": [column_tree(name), new]})
 
 
-def free(taken: Iterable[str], name: str) -> str:
-    """A name that is not taken."""
-    there = set(taken)
-    while name in there:
-        name += "'"
-    return name
-
-
 def _with_scalars(input: Node, columns: Sequence[Column]) -> tuple[Node, list[Column]]:
     """The input with the aggregates of all rows that the columns need, each as a column of one value."""
     wanted = {key(tree): tree for column in columns for tree in column.needs.aggregates}
@@ -133,7 +130,7 @@ def _with_scalars(input: Node, columns: Sequence[Column]) -> tuple[Node, list[Co
         for text, tree in wanted.items()
     )
     schema = empty(input.schema).select(c.expression for c in made).collect_schema()
-    one = Aggregate(schema=schema, input=input, keys=(), made_columns=made)
+    one = one_row(input, made, schema)
     valued = Values(schema=pl.Schema({**input.schema, **schema}), input=input, row=one)
 
     def change(node):

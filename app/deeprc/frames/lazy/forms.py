@@ -91,6 +91,13 @@ class Forms:
         node = Sample(schema=self.schema, input=self._node, n=n, fraction=fraction, seed=seed)
         return self._with(node)
 
+    def value_counts(
+        self, column: str, *, sort: bool = False, name: str | None = None, normalize: bool = False
+    ) -> LazyFrame:
+        """How often each value of a column occurs, as `polars.Series.value_counts`: a row for each value, and null."""
+        counts = pl.col(column).value_counts(sort=sort, name=name, normalize=normalize)
+        return self.select(counts.struct.unnest())
+
     def pivot(self, on: Any, on_columns: Any, *, index: Any = None, values: Any = None, **options: Any) -> LazyFrame:
         """From rows to columns, one for each of `on_columns`; the order of the rows is left open.
 

@@ -16,7 +16,7 @@ from deeprc.frames.lazy.build import checked, expressions, only, plain
 from deeprc.frames.lazy.forms import AGGREGATES, Forms
 from deeprc.frames.lazy.groups import LazyGroupBy
 from deeprc.frames.lazy.held import HeldRows
-from deeprc.frames.lazy.joins import joined
+from deeprc.frames.lazy.joins import joined_in_order
 from deeprc.frames.lazy.nodes import Local, Node, Project, Slice, Source, Unique, Whole
 from deeprc.frames.lazy.outline import Outline
 from deeprc.frames.lazy.parted import write_parted
@@ -202,15 +202,8 @@ class LazyFrame(Forms):
         if not isinstance(other, LazyFrame):
             raise InputError("a lazy frame is joined with a lazy frame", found=type(other).__name__, fix="frame.lazy()")
         options = {"suffix": suffix, "nulls_equal": nulls_equal, "coalesce": coalesce}
-        if maintain_order not in (None, "none"):
-            raise InputError(
-                "join: maintain_order is not kept over ranks",
-                found=maintain_order,
-                expected="none",
-                fix="sort afterwards",
-            )
         keys = (on, left_on, right_on)
-        return self._with(joined(self._node, other._node, keys, how, options))
+        return self._with(joined_in_order(self._node, other._node, keys, how, options, maintain_order))
 
     def __getattr__(self, name: str) -> Any:
         """`sum`, `min`, … of every column."""

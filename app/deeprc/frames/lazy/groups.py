@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from deeprc.core.errors import InputError
-from deeprc.frames.lazy.build import checked, expressions, free, project
+from deeprc.frames.lazy.build import checked, expressions, only, project
 from deeprc.frames.lazy.empty import empty
-from deeprc.frames.lazy.nodes import Aggregate
+from deeprc.frames.lazy.nodes import Aggregate, Node
 from deeprc.frames.lazy.reading import Column, expand
+from deeprc.frames.lazy.sorts import by_numbers, in_number
+from deeprc.frames.names import free
 
 if TYPE_CHECKING:
     from deeprc.frames.lazy.frame import LazyFrame
@@ -29,12 +31,10 @@ class LazyGroupBy:
     """
 
     def __init__(self, frame: LazyFrame, by: Sequence[pl.Expr], maintain_order: bool) -> None:
-        self.frame, self.by = frame, by
-        if maintain_order:
-            raise InputError("group_by: maintain_order is not kept over ranks", fix="sort afterwards")
+        self.frame, self.by, self.maintain_order = frame, by, maintain_order
 
     def agg(self, *aggs: Any, **named: Any) -> LazyFrame:
-        """One row per group, in no particular order."""
+        """One row per group, in no particular order but with `maintain_order`."""
         node, schema = self.frame._node, self.frame.schema
         given = expressions(aggs, named)
         made = checked("group_by", schema, lambda rows: rows.group_by(self.by).agg(given))
@@ -65,6 +65,8 @@ class LazyGroupBy:
                 expected=", ".join(made),
                 fix="write one expression for each column",
             )
+        if self.maintain_order:
+            return self.frame._with(_in_order(input, tuple(keys), tuple(columns), made))
         return self.frame._with(Aggregate(schema=made, input=input, keys=tuple(keys), made_columns=tuple(columns)))
 
     def len(self, name: str = "len") -> LazyFrame:
@@ -89,6 +91,16 @@ class LazyGroupBy:
         if not keys:
             raise InputError("group_by: no key is given", fix="select(…) aggregates all rows")
         return keys
+
+
+def _in_order(input: Node, keys: tuple[Column, ...], columns: tuple[Column, ...], schema: pl.Schema) -> Node:
+    """The groups in the order of their first rows: these have a number, over all ranks."""
+    name = free([*input.columns, *schema], "row number")
+    first = Column(name, pl.col(name).min(), {"Agg": {"Min": {"input": {"Column": name}, "propagate_nans": False}}})
+    input = in_number(input, name)
+    wide = pl.Schema({**schema, name: input.schema[name]})
+    groups = Aggregate(schema=wide, input=input, keys=keys, made_columns=(*columns, first))
+    return only(by_numbers(groups, [name]), schema.names())
 
 
 def _named(name: str, new: str) -> Column:

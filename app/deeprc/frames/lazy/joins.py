@@ -7,14 +7,42 @@ from typing import Any
 import polars as pl
 
 from deeprc.core.errors import InputError, unknown
-from deeprc.frames.lazy.build import expressions, refused
+from deeprc.frames.lazy.build import expressions, only, refused
 from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.nodes import Node
 from deeprc.frames.lazy.reading import expand
 from deeprc.frames.lazy.several import Join
+from deeprc.frames.lazy.sorts import by_numbers, in_number
 from deeprc.frames.lazy.trees import plain_column
+from deeprc.frames.names import free
 
+ORDERS = ("none", "left", "right", "left_right", "right_left")
 HOW = ("inner", "left", "right", "full", "semi", "anti", "cross")
+
+
+def joined_in_order(
+    left: Node, right: Node, keys: tuple[Any, Any, Any], how: str, options: dict[str, Any], order: str | None
+) -> Node:
+    """A join whose rows come in the order of those of a side, or of both; `order` as Polars' `maintain_order`.
+
+    The rows of the side have a number, over all ranks, and the joined ones are sorted by it. What has no row of that
+    side comes last.
+    """
+    plain = joined(left, right, keys, how, options)
+    if order not in (None, *ORDERS):
+        raise unknown("maintain_order", str(order), ORDERS)
+    if order in (None, "none"):
+        return plain
+    both = how == "cross" and order in ORDERS[1:3]
+    first = {"left": ("left", "right"), "right": ("right", "left")}[order.split("_")[0]]
+    wanted = ("left",) if how in ("semi", "anti") else first if both or "_" in order else first[:1]
+    taken = {*left.columns, *right.columns, *plain.columns}
+    names = {side: free(taken, f"row number on the {side}") for side in wanted}
+    left, right = (
+        in_number(node, names[side]) if side in names else node for side, node in (("left", left), ("right", right))
+    )
+    on = (None, None, None) if how == "cross" else (None, list(plain.left_on), list(plain.right_on))
+    return only(by_numbers(joined(left, right, on, how, options), [names[side] for side in wanted]), plain.columns)
 
 
 def joined(left: Node, right: Node, keys: tuple[Any, Any, Any], how: str, options: dict[str, Any]) -> Node:

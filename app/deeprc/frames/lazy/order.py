@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from deeprc.frames.lazy.apart import Quantiles
 from deeprc.frames.lazy.nodes import Aggregate, Node, Slice, Sort, Unique, Whole, Window, bottom_up
 from deeprc.frames.lazy.parts import Asof, Keyed, Numbered, Sample
 from deeprc.frames.lazy.reading import Column, needs
@@ -25,7 +26,7 @@ def in_order(columns: tuple[Column, ...]) -> bool:
     """Whether aggregates may depend on the order of the rows: all but those that are known not to."""
     for column in columns:
         needs = column.needs
-        if needs.rows or needs.windows or needs.whole is not None:
+        if needs.rows or needs.windows or needs.ordered:
             return True
     return False
 
@@ -34,7 +35,7 @@ def _looks_around(node: Window) -> bool:
     """Whether a window's value may depend on the order of its rows: all but those known not to."""
     for column in node.made_columns:
         for part in parts(column.tree):
-            if isinstance(part, dict) and "Over" in part and needs(part["Over"]["function"]).whole is not None:
+            if isinstance(part, dict) and "Over" in part and needs(part["Over"]["function"]).ordered:
                 return True
     return False
 
@@ -43,7 +44,7 @@ def _asks(node: Node, wanted: bool) -> bool:
     match node:
         case Aggregate():
             return in_order(node.made_columns)
-        case Join():
+        case Join() | Quantiles():
             return False
         case Sort():
             return node.maintain_order

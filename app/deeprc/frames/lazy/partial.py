@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from deeprc.frames.lazy.apart import countable
 from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.reading import Column, aggregated, needs
 from deeprc.frames.lazy.trees import Tree, expression_of, key, replaced
 
 WIDE = pl.UInt64()  # counts travel with 64 bits, and end as what Polars makes of them, or as an error
+FAR = 1e5  # deviations from 0: a mean that is farther away leaves a variance fewer than some ten digits
+
+Merge = Callable[[Mapping[str, pl.Expr], pl.Expr], pl.Expr]  # from all partial columns of an aggregate, and its own
+
+
+@dataclass(frozen=True)
+class PartialResult:
+    """A partial result: what a rank computes, how those of ranks become one, and what is right of values far from 0."""
+
+    made: pl.Expr
+    merged: Merge
+    careful: pl.Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -20,8 +33,10 @@ class Partials:
 
     Parameters
     ----------
-    first
-        What every rank computes of its own rows.
+    first, careful
+        What every rank computes of its own rows: quickly, and right also where values are far from 0.
+    doubtful
+        Of what `first` has given: whether `careful` is needed. None where it never is.
     merge
         The same columns from those of several ranks.
     last
@@ -31,6 +46,8 @@ class Partials:
     first: Sequence[pl.Expr]
     merge: Sequence[pl.Expr]
     last: Sequence[pl.Expr]
+    careful: Sequence[pl.Expr]
+    doubtful: pl.Expr | None
 
 
 def partials(columns: Sequence[Column], schema: Mapping[str, pl.DataType], taken: Sequence[str]) -> Partials | None:
@@ -44,7 +61,9 @@ def partials(columns: Sequence[Column], schema: Mapping[str, pl.DataType], taken
         Names that partial results must not have: the keys.
     """
     first: dict[str, pl.Expr] = {}
+    careful: dict[str, pl.Expr] = {}
     merge: dict[str, pl.Expr] = {}
+    doubts: list[pl.Expr] = []
     finals: dict[str, Tree] = {}
     names = _names(taken)
     for column in columns:
@@ -63,16 +82,25 @@ def partials(columns: Sequence[Column], schema: Mapping[str, pl.DataType], taken
             made, final = two
             called = {name: next(names) for name in made}
             parts = {name: pl.col(new) for name, new in called.items()}
-            for name, (expression, how) in made.items():
-                first[called[name]] = expression.alias(called[name])
-                merged = _pooled(parts) if how is _pooled else how(parts[name])
-                merge[called[name]] = merged.alias(called[name])
+            for name, part in made.items():
+                first[called[name]] = part.made.alias(called[name])
+                careful[called[name]] = (part.made if part.careful is None else part.careful).alias(called[name])
+                merge[called[name]] = part.merged(parts, parts[name]).alias(called[name])
+            if "squares" in parts:
+                doubts.append(_doubtful(parts))
             finals[key(aggregate)] = final(parts)
     last = []
     for column in columns:
         slots: dict[str, pl.Expr] = {}
         last.append(_finished(column, finals, slots))
-    return Partials(list(first.values()), list(merge.values()), last)
+    doubtful = pl.any_horizontal(doubts).any() if doubts else None
+    return Partials(list(first.values()), list(merge.values()), last, list(careful.values()), doubtful)
+
+
+def spreads(columns: Sequence[Column]) -> bool:
+    """Whether there is a variance or a deviation among the aggregates."""
+    aggregates = (tree for column in columns for tree in column.needs.aggregates)
+    return any(isinstance(tree, dict) and {"Var", "Std"} & set(tree.get("Agg", ())) for tree in aggregates)
 
 
 def _names(taken: Sequence[str]):
@@ -94,50 +122,82 @@ def _finished(column: Column, finals: Mapping[str, pl.Expr], slots: dict) -> pl.
 
 
 def _steps(aggregate: Tree, schema: Mapping[str, pl.DataType], dtype: pl.DataType):
-    """Of one aggregate: its partial results with how each is merged, and the end of it."""
+    """Of one aggregate: its partial results, and the end of it."""
     whole = expression_of(aggregate)
     if aggregate == "Len":
-        return {"n": (pl.len().cast(WIDE), pl.Expr.sum)}, lambda made: made["n"].cast(dtype)
+        return {"n": PartialResult(pl.len().cast(WIDE), _sum)}, lambda made: made["n"].cast(dtype)
     inner_tree = aggregated(aggregate)
     inner = expression_of(inner_tree)
     source = empty(schema).select(inner.alias("x")).collect_schema()["x"]
     match aggregate:
         case {"Agg": {"Count": _}} | {"Function": {"function": "NullCount"}}:
-            return {"n": (whole.cast(WIDE), pl.Expr.sum)}, lambda made: made["n"].cast(dtype)
+            return {"n": PartialResult(whole.cast(WIDE), _sum)}, lambda made: made["n"].cast(dtype)
         case {"Agg": {"Sum": _}} if source == pl.Boolean:
-            return {"n": (whole.cast(WIDE), pl.Expr.sum)}, lambda made: made["n"].cast(dtype)
+            return {"n": PartialResult(whole.cast(WIDE), _sum)}, lambda made: made["n"].cast(dtype)
         case {"Agg": {"Sum": _}} if source.is_numeric() or isinstance(source, pl.Duration):
-            return {"sum": (whole, pl.Expr.sum)}, lambda made: made["sum"].cast(dtype)
+            return {"sum": PartialResult(whole, _sum)}, lambda made: made["sum"].cast(dtype)
         case {"Agg": {"Min": _}}:
-            return {"min": (whole, pl.Expr.min)}, lambda made: made["min"]
+            return {"min": PartialResult(whole, lambda _, one: one.min())}, lambda made: made["min"]
         case {"Agg": {"Max": _}}:
-            return {"max": (whole, pl.Expr.max)}, lambda made: made["max"]
+            return {"max": PartialResult(whole, lambda _, one: one.max())}, lambda made: made["max"]
         case {"Agg": {"Mean": _}} if source.is_numeric() or source == pl.Boolean:
-            made = {"sum": (inner.cast(pl.Float64).sum(), pl.Expr.sum), "n": (inner.count().cast(WIDE), pl.Expr.sum)}
+            made = {
+                "sum": PartialResult(inner.cast(pl.Float64).sum(), _sum),
+                "n": PartialResult(inner.count().cast(WIDE), _sum),
+            }
             return made, lambda made: pl.when(made["n"] > 0).then(made["sum"] / made["n"]).cast(dtype)
         case {"Agg": {"Var": [_, ddof]} | {"Std": [_, ddof]}} if source.is_numeric() or source == pl.Boolean:
-            value, n = inner.cast(pl.Float64), inner.count()
-            made = {
-                "n": (n.cast(WIDE), pl.Expr.sum),
-                "mean": (value.mean(), pl.Expr.first),
-                "squares": (value.var(ddof=0) * n, _pooled),
-            }
             root = "Std" in aggregate["Agg"]
-            return made, lambda made: _spread(made["squares"], made["n"], ddof, root).cast(dtype)
+            return _of_spread(inner), lambda made: _spread(made["squares"], made["n"], ddof, root).cast(dtype)
+        case {"Agg": {"First": _} | {"Last": _}}:
+            take = pl.Expr.first if "First" in aggregate["Agg"] else pl.Expr.last
+            there = PartialResult(inner.len() > 0, lambda _, one: one.any())  # a rank may have no row that counts
+            value = PartialResult(whole, lambda made, one: take(one.filter(made["there"])))
+            return {"value": value, "there": there}, lambda made: made["value"]
+        case {"Agg": {"NUnique": _}} if countable(source):
+            count = PartialResult(inner.unique(), lambda _, one: one.explode(empty_as_null=False).n_unique())
+            return {"values": count}, lambda made: made["values"].cast(dtype)
         case {"Function": {"function": {"Boolean": {"Any": {"ignore_nulls": ignore}}}}}:
-            return {"any": (whole, lambda one: one.any(ignore_nulls=ignore))}, lambda made: made["any"]
+            return {"any": PartialResult(whole, lambda _, one: one.any(ignore_nulls=ignore))}, lambda made: made["any"]
         case {"Function": {"function": {"Boolean": {"All": {"ignore_nulls": ignore}}}}}:
-            return {"all": (whole, lambda one: one.all(ignore_nulls=ignore))}, lambda made: made["all"]
+            return {"all": PartialResult(whole, lambda _, one: one.all(ignore_nulls=ignore))}, lambda made: made["all"]
     return None
 
 
-def _pooled(made: Mapping[str, pl.Expr]) -> pl.Expr:
+def _sum(_: Mapping[str, pl.Expr], one: pl.Expr) -> pl.Expr:
+    return one.sum()
+
+
+def _of_spread(inner: pl.Expr) -> dict[str, PartialResult]:
+    """What variances are made of: the number of values, their mean as a distance from one of them (or from 0), and the
+    squared distances from it, summed.
+
+    A mean of values far from 0 has few digits left for what they differ by, and neither has Polars' own variance:
+    at 10¹⁵ times the deviation it is wrong by a tenth. The distances from one of the values are exact.
+    """
+    value, n = inner.cast(pl.Float64), inner.count()
+    zero = value.first(ignore_nulls=True)
+    far = value - zero
+    return {
+        "n": PartialResult(n.cast(WIDE), _sum),
+        "zero": PartialResult(n * 0.0, lambda _, one: one.first(), zero),
+        "mean": PartialResult(value.mean(), lambda _, one: one.first(), far.mean()),
+        "squares": PartialResult(value.var(ddof=0) * n, _pooled, far.var(ddof=0) * n),
+    }
+
+
+def _doubtful(made: Mapping[str, pl.Expr]) -> pl.Expr:
+    return (made["squares"] > 0) & (made["n"] * made["mean"] ** 2 > FAR**2 * made["squares"])
+
+
+def _pooled(made: Mapping[str, pl.Expr], squares: pl.Expr) -> pl.Expr:
     """The squared distances from the mean of all, summed: of those from the means of parts, and these means.
 
     Chan, Golub, LeVeque, Algorithms for computing the sample variance (1983): unlike sums of squares it does not lose
-    the digits that the mean takes.
+    the digits that the mean takes. All means are taken as distances from about one of them, which loses none, either.
     """
-    n, mean, squares = made["n"].cast(pl.Float64), made["mean"], made["squares"]
+    n, near = made["n"].cast(pl.Float64), (made["zero"] + made["mean"]).max()
+    mean = (made["zero"] - near) + made["mean"]
     whole = (n * mean).sum() / n.sum()
     return squares.sum() + (n * (mean - whole) ** 2).sum()
 

@@ -38,13 +38,27 @@ class Keyed(One):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Numbered(One):
-    """The number of each row over all ranks, in a first column."""
+    """The number of each row over all ranks, in a first column.
+
+    Parameters
+    ----------
+    hidden
+        Whether the plan needs it, and not the user: of 64 bits then, in a last column.
+    """
 
     name: str
     offset: int
+    hidden: bool = False
 
     def made(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        return rows.with_row_index(self.name, self.offset)
+        return self.numbered(rows, 0)
+
+    def numbered(self, rows: pl.LazyFrame, before: int) -> pl.LazyFrame:
+        """The rows of a rank, before which there are so many."""
+        offset = self.offset + before
+        if self.hidden:
+            return rows.with_columns(pl.int_range(offset, offset + pl.len(), dtype=pl.Int64).alias(self.name))
+        return rows.with_row_index(self.name, offset)
 
     @property
     def title(self) -> str:

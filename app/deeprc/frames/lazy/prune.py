@@ -10,6 +10,7 @@ import polars as pl
 
 from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.nodes import Aggregate, Filter, Local, Node, Project, Slice, Sort, Source, Unique, bottom_up
+from deeprc.frames.lazy.parts import Numbered
 from deeprc.frames.lazy.reading import Column
 from deeprc.frames.lazy.several import Concat, Join, Values
 
@@ -25,7 +26,7 @@ def pruned(root: Node) -> Node:
     new: dict[int, Node] = {}
     for node in nodes:
         inputs = [new[id(input)] for input in node.inputs]
-        if isinstance(node, Join | Sort | Unique | Slice):
+        if isinstance(node, Join | Sort | Unique | Slice | Numbered):
             # What a predicate below has read, and nobody else needs, is not sent.
             wanted = _wanted(node, needed[id(node)])
             inputs = [_only(each, [n for n in each.columns if n in w]) for each, w in zip(inputs, wanted, strict=True)]
@@ -39,10 +40,9 @@ def _wanted(node: Node, names: set[str]) -> list[set[str]]:
         case Filter():
             return [names | _roots(node.input, [node.predicate])]
         case Project():
-            made = [column for column in node.made_columns if column.name in names]
             own = {column.name for column in node.made_columns}
             kept = names - own if node.keep else set()
-            return [kept | _roots(node.input, made if node.keep else made or node.made_columns[:1])]
+            return [kept | _roots(node.input, _left(node, names))]
         case Aggregate():
             return [_roots(node.input, [*node.keys, *(c for c in node.made_columns if c.name in names)])]
         case Sort():
@@ -51,6 +51,8 @@ def _wanted(node: Node, names: set[str]) -> list[set[str]]:
             return [names | set(node.subset)]
         case Slice():
             return [names]
+        case Numbered():
+            return [names - {node.name} or {node.input.columns[0]}]
         case Local() if node.reads is not None:
             return [names | set(node.reads)]
         case Join():
@@ -60,6 +62,14 @@ def _wanted(node: Node, names: set[str]) -> list[set[str]]:
         case Concat():
             return [names] * len(node.pieces)
     return [set(input.columns) for input in node.inputs]
+
+
+def _left(node: Project, names: set[str]) -> tuple[Column, ...]:
+    """The columns that are made, of which the others need some: one of them has a value for each row."""
+    wanted = {column.name for column in node.made_columns if column.name in names}
+    if not node.keep and not any(column.needs.rows for column in node.made_columns if column.name in wanted):
+        wanted |= {next((c for c in node.made_columns if c.needs.rows), node.made_columns[0]).name}
+    return tuple(column for column in node.made_columns if column.name in wanted)
 
 
 def _of_join(node: Join, names: set[str]) -> list[set[str]]:
@@ -81,12 +91,10 @@ def _made(node: Node, inputs: list[Node], names: set[str]) -> Node:
         case Source():
             kept = [name for name in node.columns if name in names]
             return node.only(kept or node.columns[:1])
-        case Project() if any(column.name in names for column in node.made_columns):
-            node = replace(node, made_columns=tuple(c for c in node.made_columns if c.name in names))
-        case Project() if node.keep:
-            return inputs[0]
+        case Project() if left := _left(node, names):
+            node = replace(node, made_columns=left)
         case Project():
-            node = replace(node, made_columns=node.made_columns[:1])
+            return inputs[0]
         case Aggregate():
             kept = tuple(column for column in node.made_columns if column.name in names)
             if kept or node.keys:

@@ -11,7 +11,8 @@ from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.rowwise import HORIZONTAL, OPERATORS, function_name, is_rowwise
 from deeprc.frames.lazy.trees import Tree, expression_of, key, parts, replaced, tree_of
 
-AGGREGATES = ("Sum", "Min", "Max", "Count", "Mean", "Var", "Std")  # made of partial results; see `partial`
+# Made of partial results, or by an exchange of their own: see `partial` and `apart`.
+AGGREGATES = ("Sum", "Min", "Max", "Count", "Mean", "Var", "Std", "First", "Last", "NUnique", "Median")
 TRUTHS = ("Boolean.Any", "Boolean.All")
 
 
@@ -24,7 +25,7 @@ class Needs:
     rows
         Whether it has a value per row, and not one for all.
     aggregates
-        The aggregates of all rows in it that are made of partial ones.
+        The aggregates of all rows in it that no rank needs all rows for.
     windows
         The keys of its windows: by the JSON of the key expressions, these expressions.
     whole
@@ -40,6 +41,13 @@ class Needs:
     def rowwise(self) -> bool:
         """Whether every row's value depends on this row alone."""
         return not self.aggregates and not self.windows and self.whole is None
+
+    @property
+    def ordered(self) -> bool:
+        """Whether what rows are made into may depend on their order: all but what is known not to."""
+        return self.whole is not None or any(
+            "Agg" in tree and {"First", "Last"} & set(tree["Agg"]) for tree in self.aggregates
+        )
 
 
 @dataclass(frozen=True)
@@ -109,8 +117,14 @@ def name_of(tree: Tree) -> str:
 
 
 def aggregated(tree: Tree) -> Tree | None:
-    """What an aggregate is taken of; None if the tree is not one that is made of partial results."""
+    """What an aggregate is taken of; None if the tree is none, or one that needs all rows at once."""
     match tree:
+        case {"Agg": {"First": inner}} | {"Agg": {"Last": inner}} | {"Agg": {"NUnique": inner}}:
+            return inner
+        case {"Agg": {"Median": inner}} | {
+            "Function": {"input": [inner, {"Literal": {"Dyn": _}}], "function": {"Quantile": {"method": str()}}}
+        }:
+            return inner
         case {"Agg": {"Sum": inner}} | {"Agg": {"Mean": inner}}:
             return inner
         case {"Agg": {"Var": [inner, int()]}} | {"Agg": {"Std": [inner, int()]}}:
@@ -206,7 +220,7 @@ def _together(*trees: Tree) -> Needs:
 
 def _of_function(tree: Tree, inputs: Sequence[Tree], function: Tree) -> Needs:
     name = function_name(function)
-    if name in TRUTHS or name == "NullCount":
+    if name in TRUTHS or name == "NullCount" or (name == "Quantile" and aggregated(tree) is not None):
         return _of_partial(tree, inputs[0])
     if not is_rowwise(function):
         return Needs(rows=True, whole=name_of(tree))

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from deeprc.frames.lazy.apart import VALUE, AskedQuantile, Quantiles
 from deeprc.frames.lazy.deal import EVERYWHERE, ONE, Deal, Size, is_little
 from deeprc.frames.lazy.nodes import Slice, Sort, Unique
 from deeprc.frames.lazy.piece import Piece
 from deeprc.frames.lazy.ranks import IN_MEMORY
 from deeprc.frames.lazy.several import Concat
 from deeprc.frames.lazy.step import Step
+from deeprc.frames.names import free
 from deeprc.frames.sort import sort as sort_rows
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def sort(run: PlanRun, node: Sort) -> Piece:
         return Piece(rows, piece.deal, piece.size, Step(node.title, [piece.step], piece.size))
     if not twice:  # where the rows have no room, to read their keys twice is cheaper than to put the rows aside
         piece = run.ranks.hold(piece)
-    nulls = [_free(piece.schema.names(), f"null {name}") for name in node.by]
+    nulls = [free(piece.schema.names(), f"null {name}") for name in node.by]
     marked = [pl.col(name).is_null().alias(null) for name, null in zip(node.by, nulls, strict=True)]
     last = [mark for mark, last in zip(marked, node.nulls_last, strict=True) if last]
     held = None if twice else piece.held.with_columns(last)
@@ -79,6 +81,35 @@ def slice(run: PlanRun, node: Slice) -> Piece:
     size = piece.size if node.length is None else _most(piece.size, node.length)
     step = Step(node.title, [piece.step], size)
     return replace(piece, rows=frame.lazy(), held=frame, size=size, step=step)
+
+
+def quantiles(run: PlanRun, node: Quantiles) -> Piece:
+    """Of values that are sorted over all ranks, the two between which each lies."""
+    piece, ranks = run.piece(node.input), run.ranks
+    if piece.deal.how not in (EVERYWHERE, ONE):
+        piece = ranks.hold(replace(piece, rows=piece.rows.drop_nulls(), held=None))
+        if is_little(piece.size):
+            piece = ranks.one(piece, "few values")
+    if piece.deal.how in (EVERYWHERE, ONE):
+        return run.alone(node, piece, piece.deal, Size(1, 8))
+    frame = ranks.ordered(piece, [VALUE], [False])
+    if frame is None:
+        frame = ranks.moved(piece, lambda: sort_rows(piece.held, [VALUE], [False], ranks.comm))
+    row = pl.DataFrame(schema=node.schema)
+    if ranks.real:
+        before, total = ranks.before(frame.height), ranks.total(frame.height)
+        places = [each.places(max(total, 1)) for each in node.asked]
+        ends = {at for low, high, _ in places for at in (low, high) if before <= at < before + frame.height}
+        mine = {at: frame[VALUE][at - before] for at in ends}
+        known = {at: value for each in ranks.comm.allgather(mine) for at, value in each.items()}
+        columns = []
+        for (low, high, share), each in zip(places, node.asked, strict=True):
+            two = pl.DataFrame({VALUE: [known.get(low), known.get(high)]}, schema={VALUE: frame.schema[VALUE]})
+            columns.append(two.select(AskedQuantile(each.name, share, each.method).expression()).to_series())
+        row = pl.DataFrame(columns)
+    step = Step("EXCHANGE in the order of the values", [piece.step], piece.size, ranks.sent(piece, 1))
+    size = Size(1, 8)
+    return Piece(row.lazy(), Deal(EVERYWHERE), size, Step(node.title, [step], size), held=row)
 
 
 def unique(run: PlanRun, node: Unique) -> Piece:
@@ -131,7 +162,7 @@ def concat(run: PlanRun, node: Concat) -> Piece:
 def numbered(run: PlanRun, piece: Piece, columns: list[str], start: int = 0) -> Piece:
     """The rows with their number over all ranks in a column of its own: the last one."""
     piece = run.ranks.hold(piece)
-    name = _free(columns, "row number")
+    name = free(columns, "row number")
     offset = start + run.ranks.before(piece.held.height)
     frame = piece.held.with_columns(pl.int_range(offset, offset + pl.len(), dtype=pl.Int64).alias(name))
     return replace(piece, rows=frame.lazy(), held=frame)
@@ -139,7 +170,7 @@ def numbered(run: PlanRun, piece: Piece, columns: list[str], start: int = 0) -> 
 
 def restored(run: PlanRun, piece: Piece, columns: list[str]) -> Piece:
     """The rows in the order of their numbers."""
-    ranks, name = run.ranks, _free(columns, "row number")
+    ranks, name = run.ranks, free(columns, "row number")
     piece = ranks.hold(piece)
     frame = ranks.ordered(piece, [name], [False])
     if frame is None:
@@ -168,9 +199,3 @@ def _top(run: PlanRun, node: Slice, sorted_: Sort) -> Piece:
 
 def _most(size: Size, rows: int) -> Size:
     return Size(min(size.rows, rows), size.width, share=size.share)
-
-
-def _free(columns: list[str], name: str) -> str:
-    while name in columns:
-        name += "'"
-    return name

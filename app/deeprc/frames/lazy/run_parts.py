@@ -38,8 +38,8 @@ def numbered(run: PlanRun, node: Numbered) -> Piece:
     if piece.deal.how == ONE:
         return replace(piece, rows=node.made(piece.rows), held=None, step=Step(node.title, [piece.step], piece.size))
     piece = run.ranks.hold(piece)
-    offset = node.offset + run.ranks.before(piece.held.height)
-    frame = piece.held.with_row_index(node.name, offset)
+    before = run.ranks.before(piece.held.height)
+    frame = node.numbered(piece.held.lazy(), before).collect()
     return replace(piece, rows=frame.lazy(), held=frame, step=Step(node.title, [piece.step], piece.size))
 
 

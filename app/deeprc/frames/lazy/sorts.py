@@ -8,8 +8,10 @@ import polars as pl
 
 from deeprc.core.errors import InputError
 from deeprc.frames.lazy import build
-from deeprc.frames.lazy.build import checked, free, only
+from deeprc.frames.lazy.build import checked, only
 from deeprc.frames.lazy.nodes import Node, Sort
+from deeprc.frames.lazy.parts import Numbered
+from deeprc.frames.names import free
 
 Flags = bool | Sequence[bool]
 
@@ -21,6 +23,19 @@ def ordered(node: Node, keys: Sequence[pl.Expr], options: Mapping[str, Flags], m
     flags = {name: _flags(value, len(names), name) for name, value in options.items()}
     made = Sort(schema=wide.schema, input=wide, by=tuple(names), maintain_order=maintain_order, **flags)
     return made if wide.columns == node.columns else only(made, node.columns)
+
+
+def in_number(node: Node, name: str) -> Node:
+    """The rows with their number over all ranks in a last column."""
+    schema = pl.Schema({**node.schema, name: pl.Int64()})
+    return Numbered(schema=schema, input=node, name=name, offset=0, hidden=True)
+
+
+def by_numbers(node: Node, names: Sequence[str]) -> Node:
+    """All rows in the order of these numbers; those without one come last."""
+    count = len(names)
+    flags = {"descending": (False,) * count, "nulls_last": (True,) * count}
+    return Sort(schema=node.schema, input=node, by=tuple(names), maintain_order=False, **flags)
 
 
 def _with_keys(node: Node, keys: Sequence[pl.Expr]) -> tuple[Node, list[str]]:

@@ -154,8 +154,6 @@ def test_predicates_stay_above_what_they_would_change() -> None:
         (lambda: LEFT.group_by("q").agg(x.sum()), "has no column 'q'"),
         (lambda: LEFT.join(RIGHT, on="z"), "has no column 'z'"),
         (lambda: LEFT.join(FEW, left_on="g", right_on="k"), "the keys 'g' and 'k' are of different types"),
-        (lambda: LEFT.join(RIGHT, on="k", maintain_order="left"), "maintain_order is not kept over ranks"),
-        (lambda: LEFT.group_by("k", maintain_order=True), "maintain_order is not kept over ranks"),
         (lambda: LEFT.join(RIGHT, on=k + 1), "a key of the left side is no column"),
         (lambda: LEFT.interpolate(), "LazyFrame.interpolate is not among what runs over ranks"),
         (lambda: LEFT.join_asof(RIGHT, on="k", strategi="nearest"), "did you mean 'strategy'?"),
@@ -179,3 +177,28 @@ def test_what_cannot_be_done_is_refused_at_once(make: Callable[[], LazyFrame], s
 def test_an_unknown_join_is_refused() -> None:
     with pytest.raises(ConfigError, match="did you mean 'inner'"):
         LEFT.join(RIGHT, on="k", how="iner")
+    with pytest.raises(ConfigError, match="did you mean 'left_right'"):
+        LEFT.join(RIGHT, on="k", maintain_order="left-right")
+
+
+def test_no_aggregate_brings_all_rows_to_one_rank() -> None:
+    g = pl.col("g")
+    quantile = "EXCHANGE in the order of the values"
+    for plan, exchanges in (
+        (LEFT.select(x.n_unique(), m=y.median(), g=g.first()), [quantile, "by value (the same values)"]),
+        (LEFT.filter(x > x.quantile(0.9)), [quantile]),
+        (LEFT.group_by("k").agg(g.last()), ["by k (partial results)"]),
+        (LEFT.group_by("g").agg(x.n_unique(), y.first(), m=y.mean()), ["by g (partial results)"]),
+        (LEFT.group_by("g").agg(x.median()), ["by g (all rows of a group)"]),
+        (LEFT.select(g.value_counts(normalize=True).struct.unnest()), ["by g (partial results)"]),
+        (LEFT.select(x.median(), a=x.quantile(0.1), b=x.quantile(1)), [quantile]),
+    ):
+        text = plan.explain()
+        assert all(each in text for each in exchanges), text
+        assert "one rank" not in text and "rank 0" not in text and text.count(quantile) <= 1, text
+
+
+def test_groups_in_order_send_partial_results_with_the_number_of_their_first_row() -> None:
+    text = table("MANY", "gx", 10**8).group_by("g", maintain_order=True).agg(x.sum()).explain()
+    steps = ["SORT row number", "EXCHANGE in the order of", "AGGREGATE", "by g (partial results)", "WITH ROW INDEX"]
+    assert [step for line in text.splitlines() for step in steps if step in line] == [*steps[:4], "AGGREGATE", steps[4]]
