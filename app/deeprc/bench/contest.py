@@ -6,6 +6,7 @@ core each meanwhile.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import socket
 import statistics
@@ -19,12 +20,21 @@ from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from deeprc.bench.machine import forget_peak, peak_mb
+from deeprc.bench.machine import Usage
 from deeprc.bench.start import command
 from deeprc.core.errors import ConfigError, DeepRCError, unknown
 from deeprc.frames import Communicator
 
 STARTED = 120  # seconds until all ranks are there
+USUAL = ("int", "all")  # what an entrant works on where nothing is said
+OURS = ("arrow", "cylon")  # engines of which there are many ranks
+# What engines need, and how it is got.
+NEEDED = {
+    "duckdb": ("duckdb", "pip install 'deeprc[bench]'"),
+    "pandas": ("pandas", "pip install pandas"),
+    "dask": ("distributed", "pip install 'dask[dataframe]' distributed"),
+    "cylon": ("pycylon", "run where Cylon is (docs/frames.md, engine cylon)"),
+}
 
 
 @dataclass(frozen=True)
@@ -36,9 +46,10 @@ class Entrant:
     engine
         What computes.
     ranks
-        MPI ranks of one thread each; threads of an engine that knows no ranks.
+        MPI ranks of one thread each; threads of an engine that knows no ranks, or its worker processes.
     keys
-        The kind of keys: whole numbers, or text.
+        What it works on: keys that are whole numbers (`int`), or `text`; all columns of the tables (`all`), or those
+        that a person would choose (`pruned`).
     """
 
     engine: str
@@ -47,16 +58,16 @@ class Entrant:
 
     @property
     def name(self) -> str:
-        return ":".join(filter(None, (self.engine, str(self.ranks), self.keys if self.keys != "int" else "")))
+        return ":".join(filter(None, (self.engine, str(self.ranks), self.keys if self.keys not in USUAL else "")))
 
 
 def entrant(text: str, ranks: int, engines: Sequence[str], keys: Sequence[str] = ("int",)) -> Entrant:
-    """Who is meant by `ENGINE[:RANKS[:KEYS]]`; `ranks` where none are named.
+    """Who is meant by `ENGINE[:RANKS[:KEYS]]`; `ranks` where none are named, and the first of `keys`.
 
     Raises
     ------
     ConfigError
-        For an unknown engine or kind of keys, or ranks that are no number.
+        For an unknown engine or kind of keys, ranks that are no number, or an engine that is not installed.
     """
     engine, *more = text.split(":")
     if engine not in engines:
@@ -66,7 +77,10 @@ def entrant(text: str, ranks: int, engines: Sequence[str], keys: Sequence[str] =
         raise ConfigError("no such entrant", found=text, expected="ENGINE[:RANKS[:KEYS]], such as polars or arrow:1")
     if kind and kind not in keys:
         raise unknown("kind of keys", kind, keys)
-    return Entrant(engine, int(count or ranks), kind or "int")
+    package, cure = NEEDED.get(engine, ("", ""))
+    if package and importlib.util.find_spec(package) is None:
+        raise ConfigError(f"engine {engine} is not installed here", found=f"no package {package}", fix=cure)
+    return Entrant(engine, int(count or ranks), kind or keys[0])
 
 
 class Team:
@@ -104,18 +118,20 @@ class Team:
 
 
 @contextmanager
-def teams(entrants: Sequence[Entrant], module: str, arguments: Sequence[object], known: str) -> Iterator[list[Team]]:
+def teams(
+    entrants: Sequence[Entrant], module: str, arguments: Sequence[object], known: Sequence[str] = OURS
+) -> Iterator[list[Team]]:
     """Start processes of `module` for each entrant: its arguments are an address, engine, keys, and `arguments`.
 
     Parameters
     ----------
     known
-        The engine of which there are many ranks; others are one process with as many threads.
+        The engines of which there are many ranks; others are one process with as many threads.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="deeprc-bench-")))
         yield [
-            stack.enter_context(_team(who, module, arguments, who.engine == known, folder / str(number)))
+            stack.enter_context(_team(who, module, arguments, who.engine in known, folder / str(number)))
             for number, who in enumerate(entrants)
         ]
 
@@ -162,7 +178,7 @@ def _connected(listening: socket.socket, ranks: int, team: Team) -> list[Connect
     return [lines[rank] for rank in range(ranks)]
 
 
-def serve(address: str, comm: Communicator, work: Any, told: Any) -> None:
+def serve(address: str, comm: Communicator, work: Any, told: Any, usage: Usage | None = None) -> None:
     """Do what the other end of a line asks for, until it asks no more.
 
     Parameters
@@ -171,8 +187,10 @@ def serve(address: str, comm: Communicator, work: Any, told: Any) -> None:
         Does a task, and is what is timed.
     told
         What is told of its result.
+    usage
+        Of what processes; of this one where it is None.
     """
-    result = None
+    result, usage = None, usage or Usage()
     with Client(address, family="AF_UNIX") as line:
         line.send(comm.rank)
         while (asked := line.recv()) is not None:
@@ -181,12 +199,14 @@ def serve(address: str, comm: Communicator, work: Any, told: Any) -> None:
                 line.send(told(result))
                 continue
             result = None  # the memory of the last one is free before the next
-            from_here = forget_peak()
+            usage.forget_peak()
+            start_cpu = usage.cpu_seconds()
             comm.barrier()
-            start, start_cpu = time.perf_counter(), time.process_time()
+            start = time.perf_counter()
             result = work(task)
-            seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
-            line.send({"seconds": seconds, "cpu_seconds": cpu, "peak_mb": peak_mb(from_here)})
+            seconds = time.perf_counter() - start
+            cpu = usage.cpu_seconds() - start_cpu
+            line.send({"seconds": seconds, "cpu_seconds": cpu, "peak_mb": usage.peak_mb()})
 
 
 class Runner(Protocol):

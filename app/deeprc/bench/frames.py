@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from deeprc.bench.contest import Entrant, Team, entrant, load, medians, ratios, teams, turns
+from deeprc.bench import others
+from deeprc.bench.contest import OURS, Entrant, Team, entrant, load, medians, ratios, teams, turns
 from deeprc.bench.machine import describe
 from deeprc.bench.operations import KEYS, OPERATIONS, numbers, summed
 from deeprc.core.errors import DeepRCError, unknown
 
-ENGINES = ("arrow", "polars", "duckdb")
+ENGINES = (*OURS, *others.ENGINES)
 REPEATS = 3
 ARGSORT_ROWS = 50_000_000  # up to here the unit of the time is measured, too
-VERSIONS = ("deeprc", "polars", "duckdb", "pyarrow", "numpy", "mpi4py", "mpich")
+VERSIONS = ("deeprc", "polars", "duckdb", "pandas", "dask", "pyarrow", "numpy", "mpi4py", "mpich")
 
 
 def run(
@@ -46,14 +47,14 @@ def run(
     Raises
     ------
     ConfigError
-        For an unknown engine, kind of keys or operation.
+        For an unknown engine, kind of keys or operation, and an engine that is not installed.
     DeepRCError
         When the ranks fail, or the two do not have the same checksum.
     """
     who = [entrant(text, ranks, ENGINES, KEYS) for text in (engine, against) if text is not None]
     if op not in OPERATIONS:
         raise unknown("operation", op, OPERATIONS)
-    with teams(who, "deeprc.bench.operations", [op, rows], "arrow") as started:
+    with teams(who, "deeprc.bench.operations", [op, rows]) as started:
         rounds = turns(started, [op], repeats)[op]
         results = [_result(team) for team in started]
     told = [_told(one, [each[i] for each in rounds], results[i], rows) for i, one in enumerate(who)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import resource
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,20 @@ from deeprc.reporting.provenance import machine
 def describe(packages: Iterable[str]) -> dict:
     """The machine and the versions of Python and `packages`."""
     return {**machine(), "python": platform.python_version(), "versions": installed(packages)}
+
+
+class Usage:
+    """The processor time and the memory of this process."""
+
+    def cpu_seconds(self) -> float:
+        return time.process_time()
+
+    def forget_peak(self) -> None:
+        """The most memory is looked for from here on."""
+        self.from_here = forget_peak()
+
+    def peak_mb(self) -> float:
+        return peak_mb(self.from_here)
 
 
 def forget_peak() -> bool:

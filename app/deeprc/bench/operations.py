@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from deeprc.bench.contest import serve
-from deeprc.frames import Communicator, Frame
+from deeprc.bench import others
+from deeprc.bench.contest import OURS, serve
+from deeprc.frames import Communicator, Frame, cylon
 
 OPERATIONS = ("join", "sort", "groupby", "pipeline")
 KEYS = ("int", "text")
@@ -45,18 +48,19 @@ def tables(op: str, rows: int, comm: Communicator, kind: str) -> tuple[pl.DataFr
     return left, table(rows, max(1, rows), 3, comm, "other", kind) if two else left.clear()
 
 
-def operation(
-    engine: str, op: str, left: pl.DataFrame, right: pl.DataFrame, comm: Communicator
-) -> Callable[[], pl.DataFrame]:
-    """What is timed: it gives this rank's rows.
+def operation(engine: str, op: str, left: pl.DataFrame, right: pl.DataFrame, comm: Communicator) -> Callable[[], Any]:
+    """What is timed: it gives this rank's rows, or where they are (see `others.rows`).
 
     groupby: sums; pipeline: join, groupby, sort, and one added to every value, as in Cylon's comparison (Perera et al.,
     arXiv:2301.07896).
     """
-    return {"arrow": _arrow, "polars": _polars, "duckdb": _duckdb}[engine](op, left, right, comm)
+    if engine not in OURS:
+        return others.ENGINES[engine](op, left, right)
+    os.environ[cylon.ENGINE] = engine
+    return _ours(op, left, right, comm)
 
 
-def _arrow(op: str, left: pl.DataFrame, right: pl.DataFrame, comm: Communicator) -> Callable[[], pl.DataFrame]:
+def _ours(op: str, left: pl.DataFrame, right: pl.DataFrame, comm: Communicator) -> Callable[[], pl.DataFrame]:
     ours, theirs = Frame(left, comm), Frame(right, comm)
     work = {
         "sort": lambda: ours.sort("key"),
@@ -71,42 +75,6 @@ def _arrow(op: str, left: pl.DataFrame, right: pl.DataFrame, comm: Communicator)
         ),
     }[op]
     return lambda: work().to_polars()
-
-
-def _polars(op: str, left: pl.DataFrame, right: pl.DataFrame, comm: Communicator) -> Callable[[], pl.DataFrame]:
-    rows, others = left.lazy(), right.lazy()
-    sums = pl.col("value").sum().alias("value_sum"), pl.col("other").sum().alias("other_sum")
-    plan = {
-        "sort": lambda: rows.sort("key"),
-        "groupby": lambda: rows.group_by("key").agg(sums[0]),
-        "join": lambda: rows.join(others, on="key"),
-        "pipeline": lambda: (
-            rows.join(others, on="key")
-            .group_by("key")
-            .agg(sums)
-            .sort("key")
-            .with_columns(pl.col("value_sum", "other_sum") + 1)
-        ),
-    }[op]
-    return lambda: plan().collect(engine="streaming")
-
-
-def _duckdb(op: str, left: pl.DataFrame, right: pl.DataFrame, comm: Communicator) -> Callable[[], pl.DataFrame]:
-    import duckdb
-
-    database = duckdb.connect()
-    database.execute(f"SET threads = {pl.thread_pool_size()}")
-    for name, df in (("l", left), ("r", right)):
-        database.register(f"{name}_rows", df.to_arrow())
-        database.execute(f"CREATE TABLE {name} AS SELECT * FROM {name}_rows")
-    text = {
-        "sort": "SELECT * FROM l ORDER BY key",
-        "groupby": "SELECT key, sum(value) AS value_sum FROM l GROUP BY key",
-        "join": "SELECT l.key, value, other FROM l JOIN r ON l.key = r.key",
-        "pipeline": "SELECT l.key AS key, sum(value) + 1 AS value_sum, sum(other) + 1 AS other_sum "
-        "FROM l JOIN r ON l.key = r.key GROUP BY l.key ORDER BY l.key",
-    }[op]
-    return lambda: database.execute(text).pl()
 
 
 def checksum(df: pl.DataFrame) -> int:
@@ -124,6 +92,12 @@ def checksum(df: pl.DataFrame) -> int:
     return int(total)
 
 
+def told(result: Any) -> tuple[int, int]:
+    """How many rows a rank has made, and their checksum."""
+    df = others.rows(result)
+    return df.height, checksum(df)
+
+
 def summed(checksums: list[int]) -> str:
     """The checksum of all ranks."""
     return f"{sum(checksums) % 2**64:016x}"
@@ -133,4 +107,4 @@ if __name__ == "__main__":
     address, engine, kind, op, rows = sys.argv[1:]
     world = Communicator.world()
     work = operation(engine, op, *tables(op, int(rows), world, kind), world)
-    serve(address, world, lambda task: work(), lambda df: (df.height, checksum(df)))
+    serve(address, world, lambda task: work(), told, others.usage(engine))

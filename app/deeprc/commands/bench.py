@@ -16,7 +16,13 @@ from deeprc.core.files import atomic
 app = CommandLine(no_args_is_help=True, help="Measure this machine.")
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
-ENTRANT = "arrow, or polars or duckdb with as many threads; ENGINE:RANKS with others; arrow:2:text with text as keys"
+ENTRANT = (
+    "arrow or cylon; polars or duckdb with as many threads, dask with as many workers, pandas; "
+    "ENGINE:RANKS with others; arrow:2:text with text as keys"
+)
+ANSWERS = (
+    "arrow; polars or duckdb with as many threads; ENGINE:RANKS with others; arrow:2:pruned by columns chosen by hand"
+)
 Against = Annotated[
     str | None, typer.Option(help="another such engine, measured in turns with the first: their ratio is told")
 ]
@@ -37,6 +43,8 @@ def bench_frames(
     """Rows per second of an operation of the distributed dataframes.
 
     Example: `deeprc bench frames --rows 5000000 --ranks 2 --op join --against polars --json`
+
+    Example: `deeprc bench frames --rows 5000000 --ranks 2 --op pipeline --against dask`
     """
     from deeprc.bench import frames
 
@@ -48,7 +56,7 @@ def bench_pdsh(
     scale: Annotated[float, typer.Option("--sf", min=0.001, help="scale factor; 0.01, 0.1 and 1 have answers")] = 0.1,
     ranks: Annotated[int, typer.Option(min=1, help="MPI ranks on this machine")] = 2,
     query: Annotated[int | None, typer.Option(help="one query alone")] = None,
-    engine: Annotated[str, typer.Option(help="arrow, polars or duckdb (with as many threads); ENGINE:RANKS")] = "arrow",
+    engine: Annotated[str, typer.Option(help=ANSWERS)] = "arrow",
     against: Against = None,
     data: Annotated[Path | None, typer.Option(help="a folder to keep the tables of this scale factor in")] = None,
     repeats: Annotated[int, typer.Option(min=1)] = 3,
@@ -58,6 +66,8 @@ def bench_pdsh(
     """The 22 queries of PDS-H from Parquet, against reference answers; exit 1 when one is wrong.
 
     Example: `deeprc bench pdsh --sf 1 --ranks 2 --json`
+
+    Example: `deeprc bench pdsh --sf 1 --ranks 2 --against arrow:2:pruned`
     """
     from deeprc.bench.pdsh import run
 

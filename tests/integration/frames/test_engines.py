@@ -6,6 +6,10 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
+import pytest
+
+from deeprc.bench.frames import run
+from deeprc.core.errors import DeepRCError
 
 HERE = Path(__file__).parent
 DOUBLE = f"{HERE.parents[1]}:{HERE / 'cylon_double'}"
@@ -34,6 +38,17 @@ def test_the_same_stages_on_both_engines(mpirun, tmp_path: Path) -> None:
     ]
     assert theirs.stderr.count("engine cylon: done by arrow: groupby, var\n") == 1
     assert theirs.stderr.count("engine cylon: done by arrow: join, how='full'\n") == 1
+
+
+def test_the_bench_measures_cylon_where_it_is(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(HERE / "cylon_double"))
+    monkeypatch.setenv("PYTHONPATH", DOUBLE)
+    figures = run(3000, 2, "join", "cylon", "arrow", 1)
+    assert figures["engine"] == "cylon" and figures["ranks"] == 2 and figures["output_rows"] > 1000
+    (tmp_path / "pycylon.py").write_text("raise ImportError('it cannot be loaded')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(DeepRCError, match="engine cylon: pycylon is not installed here"):
+        run(3000, 1, "join", "cylon", repeats=1)
 
 
 def test_an_engine_that_is_not_there_is_one_error_of_all(mpirun) -> None:

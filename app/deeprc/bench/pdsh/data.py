@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 import polars as pl
@@ -31,14 +32,21 @@ class Scans(dict):
     """The tables of a folder by name, each scanned when it is first asked for; by Polars where there are no ranks.
 
     Decimals are computed as floats, as others do.
+
+    Parameters
+    ----------
+    columns
+        Those that are given of all tables; every one where it is None.
     """
 
-    def __init__(self, folder: Path, comm: Communicator | None) -> None:
+    def __init__(self, folder: Path, comm: Communicator | None, columns: Container[str] | None = None) -> None:
         super().__init__()
-        self.folder, self.comm = folder, comm
+        self.folder, self.comm, self.columns = folder, comm, columns
 
     def __missing__(self, table: str) -> LazyFrame | pl.LazyFrame:
         file = self.folder / f"{table}.parquet"
         scan = pl.scan_parquet(file) if self.comm is None else scan_parquet(file, self.comm)
+        if self.columns is not None:
+            scan = scan.select(name for name in scan.collect_schema().names() if name in self.columns)
         self[table] = scan.with_columns(cs.decimal().cast(pl.Float64))
         return self[table]

@@ -8,31 +8,36 @@ from pathlib import Path
 import polars as pl
 
 from deeprc.bench.pdsh.data import Scans
-from deeprc.bench.pdsh.queries import QUERIES, TABLES
+from deeprc.bench.pdsh.queries import QUERIES, TABLES, read_by
 from deeprc.frames import Communicator
 
 ENGINES = ("arrow", "polars", "duckdb")
+COLUMNS = ("all", "pruned")  # of the tables: as they are, or those that the query names
 Answer = Callable[[int], pl.DataFrame | None]
 
 
-def engine(name: str, folder: Path, comm: Communicator) -> Answer:
+def engine(name: str, folder: Path, comm: Communicator, columns: str) -> Answer:
     """What answers a query by its number, Parquet read included; on rank 0 alone the answer is given."""
-    return {"arrow": _arrow, "polars": _polars, "duckdb": _duckdb}[name](folder, comm)
+    return {"arrow": _arrow, "polars": _polars, "duckdb": _duckdb}[name](folder, comm, columns)
 
 
-def _arrow(folder: Path, comm: Communicator) -> Answer:
+def _arrow(folder: Path, comm: Communicator, columns: str) -> Answer:
     def answer(number: int) -> pl.DataFrame | None:
-        found = pl.from_arrow(QUERIES[number](Scans(folder, comm)).collect().gather())
+        found = pl.from_arrow(QUERIES[number](_scans(folder, comm, number, columns)).collect().gather())
         return found if comm.rank == 0 else None
 
     return answer
 
 
-def _polars(folder: Path, comm: Communicator) -> Answer:
-    return lambda number: QUERIES[number](Scans(folder, None)).collect(engine="streaming")
+def _polars(folder: Path, comm: Communicator, columns: str) -> Answer:
+    return lambda number: QUERIES[number](_scans(folder, None, number, columns)).collect(engine="streaming")
 
 
-def _duckdb(folder: Path, comm: Communicator) -> Answer:
+def _scans(folder: Path, comm: Communicator | None, number: int, columns: str) -> Scans:
+    return Scans(folder, comm, read_by(number) if columns == "pruned" else None)
+
+
+def _duckdb(folder: Path, comm: Communicator, columns: str) -> Answer:
     from deeprc.bench.pdsh.answers import connection
 
     database = connection().cursor()

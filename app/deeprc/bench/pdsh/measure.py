@@ -35,7 +35,7 @@ def as_text(found: pl.DataFrame) -> list[list[str]]:
 
 
 if __name__ == "__main__":
-    address, name, _, folder = sys.argv[1:]
+    address, name, columns, folder = sys.argv[1:]
     world = Communicator.world()
-    answer: Answer = engine(name, Path(folder), world)
+    answer: Answer = engine(name, Path(folder), world, columns)
     serve(address, world, answer, lambda found: found)

@@ -14,7 +14,7 @@ from deeprc.bench.contest import entrant, load, ratios, teams, turns
 from deeprc.bench.machine import describe
 from deeprc.bench.pdsh.answers import SCALES, answers, difference
 from deeprc.bench.pdsh.data import make
-from deeprc.bench.pdsh.engines import ENGINES
+from deeprc.bench.pdsh.engines import COLUMNS, ENGINES
 from deeprc.bench.pdsh.measure import Answers, as_text, row
 from deeprc.bench.pdsh.queries import QUERIES
 from deeprc.core.errors import ConfigError
@@ -43,7 +43,8 @@ def run(
     query
         The one query to run; all where it is None.
     engine, against
-        `ENGINE[:RANKS]` (see `contest.entrant`); `against` is measured in turns with the first.
+        `ENGINE[:RANKS[:COLUMNS]]` (see `contest.entrant`); `against` is measured in turns with the first. `pruned`
+        as COLUMNS: tables of the columns that the query names, chosen by hand as it were.
     data
         A folder for the tables of this scale factor, to be kept; made when it is not there.
     repeats
@@ -60,7 +61,9 @@ def run(
     ConfigError
         For an unknown engine or query.
     """
-    who = [entrant(text, ranks, ENGINES) for text in (engine, against) if text is not None]
+    who = [entrant(text, ranks, ENGINES, COLUMNS) for text in (engine, against) if text is not None]
+    if any(each.engine == "duckdb" and each.keys != COLUMNS[0] for each in who):
+        raise ConfigError("duckdb is given SQL, which names no columns to read", found="duckdb::pruned")
     if query is not None and query not in QUERIES:
         raise ConfigError(f"there is no query {query}", found=query, expected="1 to 22")
     known = answers(scale) if scale in SCALES else {}
@@ -68,7 +71,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="deeprc-pdsh-") as temporary:
         folder = data or Path(temporary, "tables")
         make(folder, scale)
-        with teams(who, "deeprc.bench.pdsh.measure", [folder], "arrow") as started:
+        with teams(who, "deeprc.bench.pdsh.measure", [folder]) as started:
             for number in [query] if query is not None else QUERIES:
                 rounds = turns(started, [number], repeats)[number]
                 queries.append(_compared(number, rounds, [team.result()[0] for team in started], known))
