@@ -20,7 +20,7 @@ from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from deeprc.bench.machine import Usage
+from deeprc.bench.machine import ProcessUse
 from deeprc.bench.start import command
 from deeprc.core.errors import ConfigError, DeepRCError, unknown
 from deeprc.frames import Communicator
@@ -178,7 +178,7 @@ def _connected(listening: socket.socket, ranks: int, team: Team) -> list[Connect
     return [lines[rank] for rank in range(ranks)]
 
 
-def serve(address: str, comm: Communicator, work: Any, told: Any, usage: Usage | None = None) -> None:
+def serve(address: str, comm: Communicator, work: Any, told: Any, usage: ProcessUse | None = None) -> None:
     """Do what the other end of a line asks for, until it asks no more.
 
     Parameters
@@ -190,7 +190,7 @@ def serve(address: str, comm: Communicator, work: Any, told: Any, usage: Usage |
     usage
         Of what processes; of this one where it is None.
     """
-    result, usage = None, usage or Usage()
+    result, usage = None, usage or ProcessUse()
     with Client(address, family="AF_UNIX") as line:
         line.send(comm.rank)
         while (asked := line.recv()) is not None:

@@ -17,7 +17,7 @@ def describe(packages: Iterable[str]) -> dict:
     return {**machine(), "python": platform.python_version(), "versions": installed(packages)}
 
 
-class Usage:
+class ProcessUse:
     """The processor time and the memory of this process."""
 
     def cpu_seconds(self) -> float:

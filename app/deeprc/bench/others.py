@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from deeprc.bench.machine import Usage, forget_peak, peak_mb
+from deeprc.bench.machine import ProcessUse, forget_peak, peak_mb
 
 SUMS = {"value": "value_sum", "other": "other_sum"}
 PARTITIONS = 2  # of each worker of Dask
@@ -72,9 +72,9 @@ def _dask(op: str, left: pl.DataFrame, right: pl.DataFrame) -> Callable[[], Any]
 
     workers = pl.thread_pool_size()
     cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1")
-    Workers.client = Client(cluster)
+    DaskUse.client = Client(cluster)
     atexit.register(cluster.close)
-    atexit.register(Workers.client.close)
+    atexit.register(DaskUse.client.close)
     parts = PARTITIONS * workers
     rows, others = (dd.from_pandas(df.to_pandas(), npartitions=parts).persist() for df in (left, right))
     wait([rows, others])
@@ -113,7 +113,7 @@ def _one_more(rows: Any) -> Any:
     return rows.assign(**{name: rows[name] + 1 for name in SUMS.values()})
 
 
-class Workers(Usage):
+class DaskUse(ProcessUse):
     """The processor time and the memory of Dask's workers, and of this process, which plans for them."""
 
     client: Any = None
@@ -132,9 +132,9 @@ class Workers(Usage):
 ENGINES = {"polars": _polars, "duckdb": _duckdb, "pandas": _pandas, "dask": _dask}
 
 
-def usage(engine: str) -> Usage:
+def usage(engine: str) -> ProcessUse:
     """What tells the processor time and the memory of an engine that is started."""
-    return Workers() if engine == "dask" else Usage()
+    return DaskUse() if engine == "dask" else ProcessUse()
 
 
 def rows(result: Any) -> pl.DataFrame:

@@ -39,6 +39,6 @@ def told() -> Path:
             "TMPDIR is no folder that rows can be written to",
             found=said,
             expected="a folder on a disk of the node",
-            fix="make it, or set TMPDIR to another",
+            fix="make it, set TMPDIR to another, or, in an image, bind it into that (`binds` of the site)",
         )
     return place()

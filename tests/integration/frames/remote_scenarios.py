@@ -106,9 +106,33 @@ def refused_access_is_one_sentence_without_the_secret() -> None:
             assert SECRET not in str(error)
 
 
+def a_file_that_was_changed_on_its_server_since_it_was_scanned_is_one_error() -> None:
+    """As many bytes, and other values: the server's mark tells."""
+
+    def written(value: int) -> None:
+        if COMM.rank == 0:
+            rows = pl.DataFrame({"x": [value] * 3000})
+            rows.write_parquet(FOLDER / "changing.parquet", row_group_size=1000, compression="uncompressed")
+            rows.write_csv(FOLDER / "changing.csv")
+            for name in ("changing.parquet", "changing.csv"):
+                os.utime(FOLDER / name, (value * 10**8, value * 10**8))
+        COMM.barrier()
+
+    for root in (WEB, S3):
+        written(1)
+        plans = scan_parquet(f"{root}/changing.parquet", COMM), scan_csv(f"{root}/changing.csv", COMM)
+        for plan in plans:
+            assert gathered(plan.collect())["x"].sum() == 3000
+        COMM.barrier()
+        written(2)
+        for plan in plans:
+            with fails(InputError, f"{root}/changing.", "become another one", "as many bytes, written anew"):
+                plan.collect()
+
+
 def a_key_that_is_taken_away_after_the_footers_were_read_is_one_error() -> None:
     plan = scan_parquet(f"{S3}/rows.parquet", COMM)
-    with environment(AWS_SECRET_ACCESS_KEY=SECRET + "x"), fails(InputError, "cannot be read from its server"):
+    with environment(AWS_SECRET_ACCESS_KEY=SECRET + "x"), fails(InputError, f"{S3}/rows.parquet: access is refused"):
         plan.collect()
     assert plan.collect().rows() == 90_000
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,15 @@ from deeprc.core.errors import InputError, nearest
 from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.io import _read_file
+from deeprc.frames.lazy.changed import Look, check, look
 from deeprc.frames.lazy.deal import DEALT, ONE, Deal, Size
 from deeprc.frames.lazy.empty import empty
-from deeprc.frames.lazy.listing import listed
+from deeprc.frames.lazy.lines import BOM, LINE, LinesOfFile, line_end, names_end, text_of
+from deeprc.frames.lazy.listing import apart, listed, typed
 from deeprc.frames.lazy.ranks import Ranks
 from deeprc.frames.remote.location import Remote, scan
 
 OPTIONS = ("separator", "quote_char", "null_values", "has_header", "schema_overrides", "infer_schema_length")
-AT_A_TIME = 2**20  # bytes of a text that has no room in memory
-BOM = b"\xef\xbb\xbf"  # at the beginning of some files of UTF-8
-LINE = 2**20  # bytes among which a line's end is looked for at a time
 Part = tuple[int, int, int]  # file, first byte, byte after the last one
 
 
@@ -46,6 +45,10 @@ class Text:
         Bytes of a line, about.
     head
         The line of names: before each part of a file, so that none is read by its own first line.
+    looks
+        What the files were when their first lines were read.
+    values
+        A row per file: the columns in the names of its folders.
     """
 
     path: str
@@ -56,12 +59,25 @@ class Text:
     options: Mapping[str, Any]
     line: float
     head: bytes
-
-    parted: tuple[str, ...] = ()
+    looks: tuple[Look, ...]
+    values: pl.DataFrame
 
     @property
     def title(self) -> str:
-        return f"SCAN {self.path}"
+        return f"SCAN {self.path}" + (f" ({len(self.files)} files)" if self.values.width else "")
+
+    @property
+    def parted(self) -> list[str]:
+        """The columns that are the same in all rows of a file: by a predicate on these alone whole files fall away."""
+        return self.values.columns
+
+    def where(self, predicate: pl.Expr) -> Text:
+        """The files whose rows fulfil a predicate on the columns in the names of folders."""
+        kept = self.values.select(predicate.fill_null(False).alias("kept"))["kept"].to_list()
+        listed = self.files, self.starts, self.ends, self.looks
+        files, starts, ends, looks = (tuple(itertools.compress(each, kept)) for each in listed)
+        values = self.values.filter(pl.Series(kept, dtype=pl.Boolean))
+        return replace(self, files=files, starts=starts, ends=ends, looks=looks, values=values)
 
     def size(self, columns: Sequence[str]) -> Size:
         """Of the text."""
@@ -101,15 +117,17 @@ class Text:
             low, high = max(first - before, 0), min(last - before, end - start)
             before += end - start
             if low < high:
-                low, high = (_line_end(self.files[file], start + at, start, end) for at in (low, high))
+                low, high = (line_end(self.files[file], start + at, start, end) for at in (low, high))
                 mine.append((file, low, high))
         return [part for part in mine if part[1] < part[2]]
 
     def _whole(self, part: Part) -> list[bytes]:
-        return [_read_file(_text, self.files[part[0]], *part[1:])]
+        text = _read_file(text_of, self.files[part[0]], *part[1:])
+        check([self.files[part[0]]], [self.looks[part[0]]])
+        return [text]
 
     def _pieces(self, part: Part) -> LinesOfFile:
-        return LinesOfFile(self.files[part[0]], *part[1:])
+        return LinesOfFile(self.files[part[0]], *part[1:], self.looks[part[0]])
 
     def _without(self, texts: dict[Part, Read], unsure: set[int], ranks: Ranks) -> dict[Part, Read]:
         kept = {part: text for part, text in texts.items() if part[0] not in unsure}
@@ -141,8 +159,12 @@ class Text:
             name: value for name, value in self.options.items() if name in ("separator", "quote_char", "null_values")
         }
 
+        stored = pl.Schema({name: kind for name, kind in self.schema.items() if name not in self.parted})
+        folders = [pl.lit(values[part[0]], dtype=values.dtype).alias(values.name) for values in self.values]
+
         def read(piece: bytes) -> pl.LazyFrame:
-            return pl.scan_csv(io.BytesIO(self.head + piece), has_header=True, schema=self.schema, **plain)
+            text = io.BytesIO(self.head + piece)
+            return pl.scan_csv(text, has_header=True, schema=stored, **plain).with_columns(folders)
 
         if isinstance(text, list):
             return read(text[0])
@@ -161,22 +183,6 @@ class Text:
                     return
 
         return register_io_source(batches, schema=self.schema)
-
-
-@dataclass(frozen=True)
-class LinesOfFile:
-    """Lines from one byte of a file to another, read some at a time whenever they are asked for."""
-
-    file: Path | Remote
-    start: int
-    end: int
-
-    def __iter__(self) -> Iterator[bytes]:
-        at = self.start
-        while at < self.end:
-            stop = _line_end(self.file, min(at + AT_A_TIME, self.end), at, self.end)
-            yield _read_file(_text, self.file, at, stop)
-            at = stop
 
 
 Read = list[bytes] | LinesOfFile
@@ -205,14 +211,16 @@ def text(path: str | Path, options: Mapping[str, Any], comm: Communicator) -> Te
 
 
 def _looked_at(path: str | Path, options: Mapping[str, Any]) -> Text:
-    files, header = listed(path, "*.csv").files, options.get("has_header", True)
+    listing, header = listed(path, "*.csv"), options.get("has_header", True)
+    files = listing.files
     schema = _read_file(lambda file: scan(partial(pl.scan_csv, **options), [file]).collect_schema(), files[0])
-    starts, ends, heads = [], [], []
+    starts, ends, heads, looks = [], [], [], []
     for file in files:
-        size = _read_file(_size, file)
-        first = len(BOM) if _read_file(_text, file, 0, len(BOM)) == BOM else 0
-        start = _names_end(file, first, size) if header else first
-        heads.append(_text(file, first, start).strip(b"\r\n"))
+        looks.append(_read_file(look, file))
+        size = looks[-1].size
+        first = len(BOM) if _read_file(text_of, file, 0, len(BOM)) == BOM else 0
+        start = names_end(file, first, size) if header else first
+        heads.append(text_of(file, first, start).strip(b"\r\n"))
         if heads[-1] != heads[0]:
             found, expected = (head.decode(errors="replace") for head in (heads[-1], heads[0]))
             raise InputError(
@@ -229,9 +237,13 @@ def _looked_at(path: str | Path, options: Mapping[str, Any]) -> Text:
             "a name of a column goes over several lines", where=files[0], found=heads[0].decode(errors="replace")
         )
     head = heads[0] if header else options.get("separator", ",").join(schema.names()).encode()
-    sample = _text(files[0], starts[0], min(ends[0], starts[0] + LINE))
+    sample = text_of(files[0], starts[0], min(ends[0], starts[0] + LINE))
     line = len(sample) / max(sample.count(b"\n"), 1) if sample else 1.0
-    return Text(str(path), schema, files, tuple(starts), tuple(ends), dict(options), line, head + b"\n")
+    values = listing.values.with_columns(typed(texts, {None}) for texts in listing.values)
+    apart(schema, values.columns, files[0])
+    schema = pl.Schema({**schema, **values.schema})
+    places, options, head = (tuple(starts), tuple(ends)), dict(options), head + b"\n"
+    return Text(str(path), schema, files, *places, options, line, head, tuple(looks), values)
 
 
 def _trouble(said: str, file: Path | Remote, schema: pl.Schema) -> InputError:
@@ -253,37 +265,3 @@ def _trouble(said: str, file: Path | Remote, schema: pl.Schema) -> InputError:
             fix="mend the line, or give the separator= and the quote_char= of the file",
         )
     return InputError(f"scan_csv: {said.splitlines()[0]}", where=file)
-
-
-def _names_end(file: Path | Remote, first: int, end: int) -> int:
-    """Where the line of names ends: the first one that is not empty."""
-    start = first
-    while start < end:
-        stop = _line_end(file, start + 1, start, end)
-        if _text(file, start, stop).strip(b"\r\n"):
-            return stop
-        start = stop
-    return end
-
-
-def _size(file: Path | Remote) -> int:
-    with file.open("rb") as handle:
-        return handle.seek(0, os.SEEK_END)
-
-
-def _text(file: Path | Remote, start: int, end: int) -> bytes:
-    with file.open("rb") as handle:
-        handle.seek(start)
-        return handle.read(end - start)
-
-
-def _line_end(file: Path | Remote, at: int, start: int, end: int) -> int:
-    """Where the line begins that is the first one at or after a byte."""
-    if at <= start or at >= end:
-        return min(max(at, start), end)
-    with file.open("rb") as handle:
-        handle.seek(at - 1)
-        while piece := handle.read(LINE):
-            if (found := piece.find(b"\n")) >= 0:
-                return min(handle.tell() - len(piece) + found + 1, end)
-    return end

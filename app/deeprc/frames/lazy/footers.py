@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from deeprc.frames.lazy.changed import Look, look
 from deeprc.frames.lazy.deal import width
 from deeprc.frames.lazy.listing import said
 from deeprc.frames.remote.location import Remote, scan
@@ -34,6 +35,8 @@ class Footer:
         Of each column, decoded.
     schema
         The columns.
+    look
+        What the file was before its footer was read.
     ranges
         Of columns by whose values the row groups are in order: the least and the largest value of each group.
     folders
@@ -43,6 +46,7 @@ class Footer:
     groups: tuple[int, ...]
     bytes: dict[str, int]
     schema: pl.Schema
+    look: Look
     ranges: dict[str, tuple[Range, ...]] = field(default_factory=dict)
     folders: dict[str, pl.DataType] = field(default_factory=dict)
 
@@ -54,6 +58,7 @@ class Kind:
 
 
 def _parquet(file: Path | Remote) -> Footer:
+    seen = look(file)
     if isinstance(file, Remote):
         with file.open() as opened:
             meta = pq.read_metadata(opened)
@@ -68,7 +73,7 @@ def _parquet(file: Path | Remote) -> Footer:
             sizes[name] = sizes.get(name, 0) + chunk.total_uncompressed_size
     schema = KINDS["parquet"].scan([file]).collect_schema()
     rows = tuple(group.num_rows for group in groups)
-    return Footer(rows, sizes, schema, _ranges(groups, schema), said(meta.metadata))
+    return Footer(rows, sizes, schema, seen, _ranges(groups, schema), said(meta.metadata))
 
 
 def _ranges(groups: Sequence[pq.RowGroupMetaData], schema: pl.Schema) -> dict[str, tuple[Range, ...]]:
@@ -101,6 +106,7 @@ def _range(group: pq.RowGroupMetaData, column: int) -> Range | None:
 
 
 def _arrow(file: Path | Remote) -> Footer:
+    seen = look(file)
     with file.open() if isinstance(file, Remote) else pa.memory_map(str(file)) as opened:
         reader = pa.ipc.open_file(opened)
         if isinstance(file, Remote) and len(reader.schema):  # a batch's rows are told at its beginning: with one column
@@ -109,7 +115,7 @@ def _arrow(file: Path | Remote) -> Footer:
             )
         groups = tuple(reader.get_batch(index).num_rows for index in range(reader.num_record_batches))
     schema = KINDS["arrow"].scan([file]).collect_schema()
-    return Footer(groups, {name: int(width({name: kind}) * sum(groups)) for name, kind in schema.items()}, schema)
+    return Footer(groups, {name: int(width({name: kind}) * sum(groups)) for name, kind in schema.items()}, schema, seen)
 
 
 def _narrowest(schema: pa.Schema) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePath
@@ -113,6 +113,17 @@ def typed(texts: pl.Series, kinds: set[pl.DataType | None]) -> pl.Series:
     if there and all(_is_day(text) for text in there):
         return texts.str.to_date("%Y-%m-%d")
     return texts
+
+
+def apart(stored: Iterable[str], folders: Iterable[str], file: Path | Remote) -> None:
+    """Raise an InputError for a column of the files that stands in the names of their folders, too."""
+    both = sorted(set(stored) & set(folders))
+    if both:
+        raise InputError(
+            f"column {both[0]!r} stands in the files and in the names of their folders",
+            where=file,
+            fix="rename the column, or read the files by a pattern without these folders",
+        )
 
 
 def _is_whole(text: str) -> bool:

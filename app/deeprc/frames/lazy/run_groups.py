@@ -16,6 +16,7 @@ from deeprc.frames.lazy.piece import Piece
 from deeprc.frames.lazy.ranks import IN_MEMORY, STREAMING
 from deeprc.frames.lazy.step import Step
 from deeprc.frames.lazy.trees import plain_column
+from deeprc.frames.names import free
 
 if TYPE_CHECKING:
     from deeprc.frames.lazy.run import PlanRun
@@ -95,7 +96,8 @@ def _all_rows(run: PlanRun, node: Aggregate, piece: Piece, size: Size, engine: s
     if not node.keys:
         return run.alone(node, ranks.one(piece, "an aggregate of all rows"), Deal(ONE), size, engine=engine)
     made = [key for key in node.keys if key.tree is None or plain_column(key.tree) != key.name]
-    hidden = {key.name: f"key {number}" for number, key in enumerate(node.keys)}
+    taken = [*node.input.columns, *(key.name for key in node.keys)]
+    hidden = {key.name: free(taken, f"key {number}") for number, key in enumerate(node.keys)}
     if made:
         named = [key.expression.alias(hidden[key.name]) for key in node.keys]
         piece = replace(piece, rows=piece.rows.with_columns(named), held=None)

@@ -11,16 +11,16 @@ from weakref import WeakKeyDictionary
 
 import polars as pl
 
-from deeprc.core.errors import InputError
 from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.io import _read_file
+from deeprc.frames.lazy.changed import check
 from deeprc.frames.lazy.cuts import NEAR, Cut, overlaps
 from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, ONE, Deal, Size, hashed, width
 from deeprc.frames.lazy.drift import like, united
 from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.footers import KINDS, Footer, Range, in_order
-from deeprc.frames.lazy.listing import Listing, listed, typed
+from deeprc.frames.lazy.listing import Listing, apart, listed, typed
 from deeprc.frames.lazy.ranks import Ranks
 from deeprc.frames.remote.found import FILE, Found
 from deeprc.frames.remote.location import Remote
@@ -131,8 +131,9 @@ class Files:
         return self._dealt(ranks) if cut is None else self._between(cut, ranks)
 
     def _all(self) -> pl.LazyFrame:
+        self._check(range(len(self.files)))
         if self.files and not self.values.width and all(each.schema == self.schema for each in self.footers):
-            return KINDS[self.kind].scan([self._unchanged(file) for file in range(len(self.files))])
+            return KINDS[self.kind].scan(list(self.files))
         return self._concat([self._file(file, 0, sum(self.footers[file].groups)) for file in range(len(self.files))])
 
     def _dealt(self, ranks: Ranks) -> pl.LazyFrame:
@@ -165,26 +166,18 @@ class Files:
             count = sum(footer.groups)
             low, high = max(first - before, 0), min(end - before, count)
             if low < high:
-                found.append(self._file(file, low, high))
+                found.append((file, low, high))
             before += count
-        return found
+        self._check([file for file, _, _ in found])
+        return [self._file(*each) for each in found]
 
-    def _unchanged(self, number: int) -> Path | Remote:
-        """A file, if its rows are still those that were counted; by its size, which all nodes see alike."""
-        file, sign = self.files[number], self.signs[number]
-        if isinstance(sign, tuple) and (size := _read_file(_sign, file)[1]) != sign[1]:
-            raise InputError(
-                "the file has become another one since it was scanned",
-                where=file,
-                found=f"{size:,} bytes",
-                expected=f"{sign[1]:,} bytes",
-                fix="scan it again",
-            )
-        return file
+    def _check(self, numbers: Sequence[int]) -> None:
+        """Raise an InputError for a file whose rows are no longer those that were counted."""
+        check([self.files[number] for number in numbers], [self.footers[number].look for number in numbers])
 
     def _file(self, file: int, first: int, end: int) -> pl.LazyFrame:
         """Consecutive rows of a file; Polars skips the row groups before and after them."""
-        scan = KINDS[self.kind].scan([self._unchanged(file)])
+        scan = KINDS[self.kind].scan([self.files[file]])
         if end - first < sum(self.footers[file].groups):
             scan = scan.slice(first, end - first)
         stored = {name: kind for name, kind in self.schema.items() if name not in self.values.columns}
@@ -261,12 +254,6 @@ def _read(path: str, kind: str, listing: Listing, signs: tuple[Sign, ...], comm:
         values = listing.values.with_columns(
             typed(texts, {footer.folders.get(texts.name) for footer in footers}) for texts in listing.values
         )
-        both = sorted(set(schema) & set(listing.values.columns))
-        if both:
-            raise InputError(
-                f"column {both[0]!r} stands in the files and in the names of their folders",
-                where=found[0],
-                fix="rename the column, or read the files by a pattern without these folders",
-            )
+        apart(schema, listing.values.columns, found[0])
     schema = pl.Schema({**schema, **values.schema})
     return Files(path, kind, schema, found, footers, values, signs)

@@ -20,6 +20,7 @@ from deeprc.frames.lazy.ranks import STREAMING, Ranks
 from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.step import Step, amount
 from deeprc.frames.lazy.store import RowStore
+from deeprc.frames.names import free
 from deeprc.frames.partition import homes, range_homes, reorder, row_hash
 from deeprc.frames.shuffle import shuffle
 
@@ -143,7 +144,8 @@ class Spilling(Ranks):
         batches = self._batches(keys, STREAMING)
         rows = piece.size.rows / self.size if piece.held is None else piece.held.height
         rate = min(SAMPLED * self.buckets / max(rows, 1), 1)
-        order = order_by(by, falling, batches, piece.schema, rate, self.size * self.buckets, self.comm)
+        count, number = self.size * self.buckets, free(piece.schema, NUMBER)
+        order = order_by(by, falling, batches, piece.schema, rate, count, number, self.comm)
 
         def placed(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
             place = order.place(rows)
@@ -187,6 +189,7 @@ class Spilling(Ranks):
             Whether no row leaves its rank.
         """
         empty = (piece.rows.clear() if before is None else before(piece.rows.clear())).collect()
+        number, in_bucket = free(empty.columns, NUMBER), free(empty.columns, OF_BUCKET)
         batches, numbered = self._batches(piece, STREAMING), 0
         waiting, size, kept, total = [], 0, [], np.zeros(2, np.int64)
         while True:
@@ -197,29 +200,29 @@ class Spilling(Ranks):
                 rows = empty if batch is None else batch if before is None else self.collected(before(batch.lazy()))
                 if ordered:
                     rows = rows.with_columns(
-                        pl.Series(NUMBER, numbers(numbered, rows.height, self.comm.rank), pl.Int64)
+                        pl.Series(number, numbers(numbered, rows.height, self.comm.rank), pl.Int64)
                     )
                     numbered += rows.height
             if not counts.any():
                 break
             if not here:
-                rows = shuffle(lambda rows=rows: self._arranged(rows, placed), self.comm)
+                rows = shuffle(lambda rows=rows: self._arranged(rows, placed, in_bucket), self.comm)
             with self.comm.together():
-                arrived = rows.with_columns(pl.Series(OF_BUCKET, placed(rows)[1], pl.Int64)) if here else rows
+                arrived = rows.with_columns(pl.Series(in_bucket, placed(rows)[1], pl.Int64)) if here else rows
                 waiting.append(arrived)
                 size += arrived.estimated_size()
                 total += arrived.height, arrived.estimated_size()
                 if size > self.budget * IN_MEMORY_PART:
-                    kept.append(self._bucketed(waiting))
+                    kept.append(self._bucketed(waiting, in_bucket))
                     waiting, size = [], 0
         with self.comm.together():
             if waiting:
-                kept.append(self._bucketed(waiting))
+                kept.append(self._bucketed(waiting, in_bucket))
         parts = []
         for bucket in range(self.buckets):
             frames = [frame.slice(ends[bucket], ends[bucket + 1] - ends[bucket]) for frame, ends in kept]
             part = (pl.concat(frames) if frames else rows.clear()).lazy()
-            parts.append(part.sort(NUMBER).drop(NUMBER) if ordered and restore else part)
+            parts.append(part.sort(number).drop(number) if ordered and restore else part)
         made = pl.concat(parts)
         counted = self.comm.allreduce(total.astype(np.float64)).tolist()
         size_ = piece.size.counted(counted[0], counted[1])
@@ -227,17 +230,17 @@ class Spilling(Ranks):
             piece, rows=made, held=None, size=size_, ordered=False, parted=Parted(made, tuple(parts)), deal=Deal()
         )
 
-    def _arranged(self, rows: pl.DataFrame, placed: Placed) -> tuple[pl.DataFrame, np.ndarray]:
+    def _arranged(self, rows: pl.DataFrame, placed: Placed, in_bucket: str) -> tuple[pl.DataFrame, np.ndarray]:
         to, bucket = placed(rows)
-        rows = rows.with_columns(pl.Series(OF_BUCKET, bucket, pl.Int64))
+        rows = rows.with_columns(pl.Series(in_bucket, bucket, pl.Int64))
         to = to.astype(np.uint16 if self.size <= 2**16 else np.uint32)
         return reorder(rows.rechunk(), to), np.bincount(to, minlength=self.size)
 
-    def _bucketed(self, frames: Sequence[pl.DataFrame]) -> tuple[pl.DataFrame, np.ndarray]:
+    def _bucketed(self, frames: Sequence[pl.DataFrame], in_bucket: str) -> tuple[pl.DataFrame, np.ndarray]:
         """The rows by their buckets, on the disk, and where each bucket begins."""
         rows = pl.concat(frames, rechunk=True)  # a gather from many chunks takes much longer
-        bucket = rows[OF_BUCKET].to_numpy().astype(np.uint16)
-        rows = self.store.keep(reorder(rows.drop(OF_BUCKET), bucket))
+        bucket = rows[in_bucket].to_numpy().astype(np.uint16)
+        rows = self.store.keep(reorder(rows.drop(in_bucket), bucket))
         return rows, np.append(0, np.cumsum(np.bincount(bucket, minlength=self.buckets))).astype(int)
 
     def _batches(self, piece: Piece, engine: str) -> Iterator[pl.DataFrame]:

@@ -94,12 +94,17 @@ def opened(address: Remote) -> BinaryIO:
     return io.BufferedReader(PartsOfFile(address, found), NEAR) if found.parts else copied(address, found).open("rb")
 
 
+def mark(address: Remote) -> tuple[int, str]:
+    found = state(address)
+    if found is None:
+        raise FileNotFoundError(2, "no such file", str(address))
+    return found.size, found.sign
+
+
 def scanned(address: Remote) -> tuple[Any, dict[str, Any]]:
     found = state(address)
     if found is not None and not found.parts:
         return copied(address, found), {}
-    if found is not None and address.known is not None and found.size != address.known.size:
-        raise InputError("the file has become another one since it was scanned", where=address, fix="scan it again")
     options = {"max_retries": 3} | ({"allow_http": "true"} if address.scheme == "http" else {})
     return str(address), {"storage_options": options, "credential_provider": None}
 

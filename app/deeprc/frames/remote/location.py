@@ -105,6 +105,10 @@ class Remote:
         """The file, to be read from any place in it; only what is asked for travels."""
         return KINDS[self.scheme].opened(self)
 
+    def mark(self) -> tuple[int, str]:
+        """Its size, and by what it is seen to be the same, asked for anew."""
+        return KINDS[self.scheme].mark(self)
+
     def scanned(self) -> tuple[Any, dict[str, Any]]:
         """What Polars reads for this file, and the options by which it does."""
         return KINDS[self.scheme].scanned(self)

@@ -83,6 +83,12 @@ def opened(address: Remote) -> BinaryIO:
     return _asked(address, lambda: _system().open_input_file(_key(address)))
 
 
+def mark(address: Remote) -> tuple[int, str]:
+    with opened(address) as file:
+        said = _asked(address, file.metadata)
+        return file.size(), " ".join(said.get(name, b"").decode() for name in ("ETag", "Last-Modified"))
+
+
 def scanned(address: Remote) -> tuple[str, dict[str, Any]]:
     said = _told()
     options: dict[str, Any] = {"aws_region": said["region"], "max_retries": TRIES}
