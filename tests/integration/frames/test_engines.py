@@ -43,8 +43,8 @@ def test_the_same_stages_on_both_engines(mpirun, tmp_path: Path) -> None:
 def test_the_bench_measures_cylon_where_it_is(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.syspath_prepend(str(HERE / "cylon_double"))
     monkeypatch.setenv("PYTHONPATH", DOUBLE)
-    figures = run(3000, 2, "join", "cylon", "arrow", 1)
-    assert figures["engine"] == "cylon" and figures["ranks"] == 2 and figures["output_rows"] > 1000
+    figures = run(3000, 1, "join", "cylon", repeats=1)
+    assert figures["engine"] == "cylon" and figures["output_rows"] > 1000
     (tmp_path / "pycylon.py").write_text("raise ImportError('it cannot be loaded')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(DeepRCError, match="engine cylon: pycylon is not installed here"):

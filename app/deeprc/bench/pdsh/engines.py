@@ -16,7 +16,7 @@ COLUMNS = ("all", "pruned")  # of the tables: as they are, or those that the que
 Answer = Callable[[int], pl.DataFrame | None]
 
 
-def engine(name: str, folder: Path, comm: Communicator, columns: str) -> Answer:
+def engine(name: str, folder: Path, comm: Communicator, columns: str = COLUMNS[0]) -> Answer:
     """What answers a query by its number, Parquet read included; on rank 0 alone the answer is given."""
     return {"arrow": _arrow, "polars": _polars, "duckdb": _duckdb}[name](folder, comm, columns)
 
