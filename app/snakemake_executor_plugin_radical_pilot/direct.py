@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import textwrap
+from collections.abc import Container
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -169,6 +170,19 @@ def repeats(job: Any) -> int:
 def rule_name(job: Any) -> str:
     """The job's rule, or the group it stands for."""
     return f"group {job.groupid}" if job.is_group() else job.rule.name
+
+
+def before(dag: Any, job: Any, known: Container) -> set:
+    """Those of the `known` jobs that it comes after, directly or by way of others, which run beside the executor."""
+    found, ways = set(), [job]
+    seen = set()
+    while ways:
+        for other in dag.dependencies[ways.pop()]:
+            if other in seen:
+                continue
+            seen.add(other)
+            (found.add if other in known else ways.append)(other)
+    return found
 
 
 def own_command(job: Any) -> str:

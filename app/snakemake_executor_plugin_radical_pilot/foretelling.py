@@ -15,7 +15,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from deeprc.core.errors import DeepRCError
 from deeprc.sites import load_site
-from snakemake_executor_plugin_radical_pilot import direct, internals
+from snakemake_executor_plugin_radical_pilot import direct, internals, loads
 from snakemake_executor_plugin_radical_pilot.kinds import PilotKind, kinds
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 from snakemake_executor_plugin_radical_pilot.routes import Routes
@@ -90,6 +90,11 @@ def tell(settings: Any, workflow: Any, dag: Any) -> None:
     What a run from here would be refused for is said instead; where that is only an image (which is kept on the
     cluster, and not where `-n` is given), the pilots are shown all the same.
     """
+    if path := loads.wanted():
+        jobs = internals.jobs_to_run(dag)
+        with internals.unbounded(workflow, jobs, sys.argv):
+            loads.write(path, dag, jobs)
+        return
     try:
         if not load_site(settings.site).batch:
             return

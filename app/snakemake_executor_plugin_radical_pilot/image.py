@@ -169,5 +169,5 @@ def _parsed(argv: list[str]) -> object:
     if program.name != "snakemake" and program.parent.name != "snakemake":
         return None
     with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
-        return internals.parsed(argv[1:])
+        return internals.parsed(argv[1:])[1]
     return None

@@ -66,7 +66,7 @@ __all__ = [
 USED = {
     "snakemake.benchmark:BenchmarkRecord": "cpu_usage cpu_time data_collected process_gone jobid rule_name wildcards"
     " params resources input threads",
-    "snakemake.dag:DAG": "needrun_jobs _running",
+    "snakemake.dag:DAG": "needrun_jobs dependencies _running",
     "snakemake.executors.dryrun:Executor": "__init__",
     "snakemake.executors.local:Executor": "get_python_executable",
     "snakemake.jobs:Job": "rule dag is_shell shellcmd prepare postprocess format_wildcards get_target_spec"
@@ -76,7 +76,7 @@ USED = {
     "snakemake.resources:Resource": "raw _evaluator",
     "snakemake.resources:Resources": "DEFAULTS",
     "snakemake.rules:Rule": "ruleinfo run_func shellcmd expand_resources script notebook wrapper cwl benchmark"
-    " workflow norun is_template_engine group",
+    " workflow norun is_template_engine group is_checkpoint",
     "snakemake.scheduling.greedy:Scheduler": "select_jobs job_reward",
     "snakemake.scheduling.job_scheduler:JobRateLimiter": "max_jobs timespan",
     "snakemake.scheduling.job_scheduler:JobScheduler": "_user_kill job_rate_limiter resources _open_jobs"
@@ -97,11 +97,11 @@ def check() -> None:
         raise _unfit(gone)
 
 
-def parsed(argv: list[str]) -> Any:
-    """What Snakemake understands of its command line and profile."""
+def parsed(argv: list[str]) -> tuple[Any, Any]:
+    """What reads Snakemake's command line and profile, and what it understands of them."""
     from snakemake.cli import parse_args  # the whole of Snakemake: not for every import of this package
 
-    return parse_args(argv)[1]
+    return parse_args(argv)
 
 
 def scheduler_class() -> type:
@@ -192,7 +192,7 @@ def unbounded(workflow: Any, jobs: list, argv: list[str]) -> Iterator[None]:
     """
     said = None
     with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
-        said = parsed(argv[1:]).cores
+        said = parsed(argv[1:])[1].cores
     if said is not None:
         yield
         return

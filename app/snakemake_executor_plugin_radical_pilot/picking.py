@@ -6,13 +6,17 @@ Snakemake 9.27 compares each ready job with each for that, and hands over 100 a 
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from snakemake_executor_plugin_radical_pilot.internals import GreedyScheduler, IlpScheduler
+from snakemake_executor_plugin_radical_pilot.internals import GreedyScheduler, IlpScheduler, parsed
 
 RATE = (100, 1)  # jobs and seconds: Snakemake's default
+LIMITS = ("max-jobs-per-timespan", "max-jobs-per-second")  # the options for it, as profiles spell them
 
 
 def pick_quickly() -> None:
@@ -65,12 +69,23 @@ def chosen_of(scheduler: Any, jobs: Sequence, available: Mapping[str, Any], size
 def lift_rate(workflow: Any) -> None:
     """Hand over as many jobs in a second as there are, unless somebody has said how many.
 
-    Snakemake's default is for batch systems, each of whose jobs is a request of its own.
+    Snakemake's default is for batch systems, each of whose jobs is a request of its own. Who names that very number, in
+    a profile too, means it.
     """
     scheduler = workflow.scheduler
     limit = scheduler.job_rate_limiter
-    told = any(word.startswith(("--max-jobs-per-timespan", "--max-jobs-per-second")) for word in sys.argv)
-    if limit is not None and (limit.max_jobs, limit.timespan) == RATE and not told:
+    if limit is not None and (limit.max_jobs, limit.timespan) == RATE and not _told(tuple(sys.argv[1:])):
         scheduler.job_rate_limiter = None
         scheduler.resources["_job_count"] = sys.maxsize
         scheduler._open_jobs.release()  # there may be more jobs than it has let through so far
+
+
+@functools.cache
+def _told(argv: tuple[str, ...]) -> bool:
+    """Whether the command line, a profile or the environment names a limit of jobs in a second."""
+    found = [word for word in argv if word.startswith(tuple(f"--{name}" for name in LIMITS))]
+    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+        sources = parsed([*argv])[0].get_source_to_settings_dict()
+        given = (name for source, names in sources.items() if source != "defaults" for name in names)
+        found += [name for name in given if name.endswith(LIMITS)]
+    return bool(found)

@@ -18,7 +18,7 @@ def simulate(
     site: Annotated[str, typer.Option(help="a known site, or the path of a site.yaml", autocompletion=known_sites)],
     nodes: Annotated[int, typer.Option(min=1, help="of the pilot")] = 1,
     workflow: Annotated[
-        str, typer.Option(help="mixed, a YAML file of stages, or the events.jsonl of a run that was")
+        str, typer.Option(help="mixed, a Snakefile, a YAML file of stages, or the events.jsonl of a run that was")
     ] = "mixed",
     jobs: Annotated[
         int | None, typer.Option(min=1, help="so many in all, in proportion; else as many as the workflow has")
@@ -39,6 +39,11 @@ def simulate(
     Example: `deeprc simulate --site frontier --nodes 9408 --jobs 1000000 --launches 0 --json`
 
     Example: `deeprc simulate --site frontera --nodes 64 --workflow .deeprc/runs/<run>/events.jsonl --jobs 5000`
+
+    Example: `deeprc simulate --site frontera --nodes 4 --workflow workflows/Snakefile --picture pipelines.svg`
+
+    Of a Snakefile, all jobs of its first target, as `snakemake -n` tells them in this folder: what their rules ask for,
+    which come after which; each takes its `runtime`, or 60 s.
 
     A file of stages (only `name` and `jobs` must be there; `rows` makes it a sort of frames, with the time of a model;
     times are log-normal, with `median` in seconds and `sigma`):
@@ -87,6 +92,7 @@ def text(figures: dict) -> str:
         lines += [
             f"{stage['name']:<15} {stage['jobs']:,} jobs of {stage['ranks']} ranks x {stage['cores']} cores,"
             f" {stage['gpus']} accelerators each: {' '.join(stage['launch'])}",
+            *([f"{'':<15} times: {stage['times']}"] if stage["times"] else []),
             f"{'':<15} image starts {files['image_starts']:,} ({files['image_starts_warm']:,} where jobs are warm),"
             f" metadata operations {files['metadata_in_image']:,}; without an image {files['metadata_without']:,}"
             f" (with torch {files['metadata_without_torch']:,})",

@@ -74,11 +74,18 @@ def test_ten_times_as_many_jobs_are_looked_at_ten_times_as_often():
 
 
 @pytest.mark.parametrize(
-    ("limit", "told", "lifted"),
-    [((100, 1), (), True), ((100, 1), ("--max-jobs-per-timespan=100/1s",), False), ((50, 1), (), False)],
+    ("limit", "told", "profile", "lifted"),
+    [
+        ((100, 1), (), "cores: 1", True),
+        ((100, 1), ("--max-jobs-per-timespan=100/1s",), "cores: 1", False),
+        ((100, 1), (), "max-jobs-per-timespan: 100/1s", False),
+        ((100, 1), (), "max-jobs-per-second: 100", False),
+        ((50, 1), (), "cores: 1", False),
+    ],
 )
-def test_only_snakemakes_own_limit_of_jobs_in_a_second_is_lifted(monkeypatch, limit, told, lifted):
-    monkeypatch.setattr(sys, "argv", ["snakemake", *told])
+def test_only_snakemakes_own_limit_of_jobs_in_a_second_is_lifted(monkeypatch, tmp_path, limit, told, profile, lifted):
+    (tmp_path / "config.yaml").write_text(f"{profile}\n")
+    monkeypatch.setattr(sys, "argv", ["snakemake", "--profile", str(tmp_path), *told])
     rate, released = SimpleNamespace(max_jobs=limit[0], timespan=limit[1]), []
     scheduler = SimpleNamespace(
         job_rate_limiter=rate,

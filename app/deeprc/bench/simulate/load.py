@@ -38,6 +38,12 @@ class SimulatedStage:
         Stages all of whose jobs must have ended before.
     times
         Measured seconds that are drawn from instead, in turn.
+    nodes
+        On how many its ranks are to lie; 0: on as few as possible.
+    needs
+        Of each job, the jobs that must have ended before, each by its stage's name and its number there (`train.3`).
+    note
+        Where its times are from.
     """
 
     name: str
@@ -51,6 +57,9 @@ class SimulatedStage:
     rows: int = 0
     after: tuple[str, ...] = ()
     times: tuple[float, ...] = ()
+    nodes: int = 0
+    needs: tuple[tuple[str, ...], ...] = ()
+    note: str = ""
 
     def seconds(self, seed: int, ranks_per_node: int) -> Iterator[float]:
         """How long each job takes; the same for one seed."""
@@ -77,8 +86,8 @@ def load(workflow: str, jobs: int | None, partition: Partition) -> list[Simulate
     else:
         raise ConfigError(
             "a workflow that cannot be simulated", found=workflow,
-            expected=f"{MIXED}, a YAML file of stages, or the events.jsonl of a run (.deeprc/runs/<run>/events.jsonl)",
-            fix="a Snakefile is run once, small, and its events are given",
+            expected=f"{MIXED}, a Snakefile (or a .smk), a YAML file of stages, or the events.jsonl of a run"
+            " (.deeprc/runs/<run>/events.jsonl)",
         )  # fmt: skip
     whole = sum(stage.jobs for stage in stages)
     if jobs is None or jobs == whole:
@@ -101,7 +110,7 @@ def mixed(partition: Partition, jobs: int) -> list[SimulatedStage]:
 
 
 def _written(path: Path) -> list[SimulatedStage]:
-    known = [each.name for each in fields(SimulatedStage) if each.name != "times"]
+    known = [each.name for each in fields(SimulatedStage) if each.name not in ("times", "needs", "note")]
     found = yaml.safe_load(path.read_text())
     if not isinstance(found, dict) or not isinstance(found.get("stages"), list) or not found["stages"]:
         raise ConfigError("no stages", where=str(path), expected="stages: [{name: …, jobs: …, ranks: …}, …]")
@@ -121,7 +130,7 @@ def _written(path: Path) -> list[SimulatedStage]:
         stage = SimulatedStage(
             **{**given, "name": str(given["name"]), "after": tuple(map(str, given.get("after", ())))}
         )
-        for key in ("jobs", "ranks", "cores", "gpus", "memory_mb", "rows"):
+        for key in ("jobs", "ranks", "cores", "gpus", "memory_mb", "rows", "nodes"):
             value, least = getattr(stage, key), int(key in ("jobs", "ranks", "cores"))
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(

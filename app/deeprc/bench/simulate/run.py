@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from deeprc.bench.machine import describe, forget_peak, peak_mb
+from deeprc.bench.simulate import snakefile
 from deeprc.bench.simulate.files import counted
 from deeprc.bench.simulate.load import SimulatedStage, load
 from deeprc.bench.simulate.machine import Costs, SimulatedPilot
@@ -42,11 +45,14 @@ def run(
     allocation = Allocation(load_site(site), partition, nodes=nodes, anew=True)
     planner = Planner(allocation, "none", Pulls(allocation.site, folder))
     part = allocation.partition
-    stages = load(workflow, jobs, part)
+    stages = snakefile.stages_of(Path(workflow), site) if snakefile.is_one(Path(workflow)) else None
+    if stages and jobs not in (None, whole := sum(stage.jobs for stage in stages)):
+        raise ConfigError("a Snakefile has as many jobs as it has", found=f"{jobs} jobs asked for", expected=whole)
+    stages = stages or load(workflow, jobs, part)
     began, reset = time.process_time(), forget_peak()
     tasks, seconds, layouts = {}, {}, {}
     for stage in stages:
-        like = Task("", [], stage.ranks, stage.cores, stage.gpus, memory_mb=stage.memory_mb)
+        like = Task("", [], stage.ranks, stage.cores, stage.gpus, memory_mb=stage.memory_mb, nodes=stage.nodes)
         layout = planner.layout(like)  # refuses what cannot fit
         layouts[stage.name] = layout
         if stage.ranks == 1 and any(
@@ -66,12 +72,22 @@ def run(
     left = {stage.name: stage.jobs for stage in stages}
     waits = {stage.name: set(stage.after) for stage in stages if stage.after}
 
+    needs = {f"{stage.name}.{number}": {*each} for stage in stages for number, each in enumerate(stage.needs) if each}
+    behind: dict[str, list[Task]] = defaultdict(list)  # of each job, those that need it
+    for task in (task for made in tasks.values() for task in made if task.uid in needs):
+        for other in needs[task.uid]:
+            behind[other].append(task)
+
     def ended(uid: str) -> list[Task]:
         name = uid.rpartition(".")[0]
         left[name] -= 1
-        if left[name]:
-            return []
         ready = []
+        for task in behind.pop(uid, ()):
+            needs[task.uid].discard(uid)
+            if not needs[task.uid]:
+                ready.append(task)
+        if left[name]:
+            return ready
         for other, others in [*waits.items()]:
             others.discard(name)
             if not others:
@@ -84,7 +100,8 @@ def run(
     machine = SimulatedPilot(
         [room] * nodes, costs, seconds=seconds.__getitem__, ended=ended, width=max(bound, 1e-6) / BINS
     )
-    first = _mixed_up([task for stage in stages if not stage.after for task in tasks.pop(stage.name)], seed)
+    first = [task for stage in stages if not stage.after for task in tasks.pop(stage.name) if task.uid not in needs]
+    first = _mixed_up(first, seed)
     machine.submit(first)
     del first
     machine.run(lambda: say(f"{machine.done:,} of {whole:,} jobs, {machine.now:,.0f} s simulated"))
@@ -147,6 +164,9 @@ def _bound(
     core = sum(seconds[task.uid] * stage.ranks * stage.cores for stage in stages for task in tasks[stage.name])
     gpu = sum(seconds[task.uid] * stage.ranks * stage.gpus for stage in stages for task in tasks[stage.name])
     longest: dict[str, float] = {}
+    needs = {f"{stage.name}.{number}": each for stage in stages for number, each in enumerate(stage.needs)}
+    for uid in TopologicalSorter(needs).static_order() if needs else ():
+        longest[uid] = seconds[uid] + max((longest[other] for other in needs[uid]), default=0.0)
     for stage in stages:  # the longest job of each, after those of the stages before it
         own = max((seconds[task.uid] for task in tasks[stage.name]), default=0.0)
         longest[stage.name] = own + max((longest[name] for name in stage.after), default=0.0)
@@ -202,6 +222,7 @@ def _stage(
         "gpus": stage.gpus,
         "nodes": layout.nodes,
         "rows": stage.rows,
+        "times": stage.note or None,
         "launch": plan.argv,
         "image": plan.image,
         "files": counted(stage, layout.nodes, plan, machine.workers * stage.jobs / alike),

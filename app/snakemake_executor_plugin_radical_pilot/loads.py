@@ -1,0 +1,42 @@
+"""The jobs of a workflow as a load for `deeprc simulate`: written by a start with `-n`, where that is asked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from deeprc.core.files import write_json
+from snakemake_executor_plugin_radical_pilot import direct
+from snakemake_executor_plugin_radical_pilot.asking import asks
+from snakemake_executor_plugin_radical_pilot.resources import PlacementError, Request
+
+VARIABLE = "DEEPRC_LOAD"  # the file that it is to be written to
+
+
+def wanted() -> Path | None:
+    """Where it is to be written; None where nobody has asked."""
+    return Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
+
+
+def write(path: Path, dag: Any, jobs: list) -> None:
+    """Write what each job asks for, and the numbers of those that it comes after.
+
+    What only is known once others have run is left out, and the job is marked (`unknown`).
+    """
+    numbers = {job: number for number, job in enumerate(jobs)}
+    rows = []
+    for job in jobs:
+        try:
+            asked, unknown = asks(job), False
+        except PlacementError:
+            asked, unknown = Request(), True
+        rows.append(
+            {
+                "rule": direct.rule_name(job), "ranks": asked.ranks, "cores": asked.cores_per_rank,
+                "gpus": asked.gpus_per_rank, "memory_mb": -(-asked.memory_mb // asked.ranks), "nodes": asked.nodes,
+                "seconds": asked.minutes * 60, "unknown": unknown,
+                "after": sorted(numbers[other] for other in direct.before(dag, job, numbers)),
+            }
+        )  # fmt: skip
+    write_json(path, {"jobs": rows, "more": any(job.rule.is_checkpoint for job in jobs)})
