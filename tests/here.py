@@ -12,26 +12,31 @@ from deeprc.pilot.workers import Workers
 
 
 class Here:
-    """In the pilot's place: starts the workers' processes, and tells of them what the pilot would."""
+    """In the pilot's place: starts the workers' processes, and tells of them what the pilot would.
+
+    On the node of the number `lacking` none starts.
+    """
 
     def __init__(
         self, folder, cores: int, *, address: str | None = None, program: list[str] | None = None, grace: float = 1.0,
-        memory: int = 10**6,
+        memory: int = 10**6, nodes: int = 1, lacking: int | None = None,
     ) -> None:  # fmt: skip
         self.processes: dict[str, subprocess.Popen] = {}
         self.outcomes: queue.SimpleQueue = queue.SimpleQueue()
         self.began: list[str] = []
-        self._program, self._folder = program, folder
+        self._program, self._folder, self._lacking = program, folder, lacking
+        self.unfit: list[tuple[int, str]] = []
         self.workers = Workers(
-            [(cores, 0, memory)], folder, address=address, grace=grace, launch=self.launch, report=self.outcomes.put,
-            began=self.began.append,
+            [(cores, 0, memory)] * nodes, folder, address=address, grace=grace, launch=self.launch,
+            report=self.outcomes.put, began=self.began.append, unfit=lambda *told: self.unfit.append(told),
         )  # fmt: skip
 
     def launch(self, tasks: list[tuple[Task, int]]) -> None:
-        for task, _ in tasks:
-            self.processes[task.uid] = subprocess.Popen(self._program or task.argv, cwd=self._folder)
+        for task, node in tasks:
+            program = ["/bin/false"] if node == self._lacking else self._program or task.argv
+            self.processes[task.uid] = subprocess.Popen(program, cwd=self._folder)
             cores = [("here", len(self.processes) - 1)]
-            self._later(self.workers.news, task.uid, "RUNNING", cores, None)
+            self._later(self.workers.news, task.uid, "RUNNING", cores, None, [node])
 
     def _later(self, call, *arguments) -> None:
         threading.Timer(0.05, call, arguments).start()

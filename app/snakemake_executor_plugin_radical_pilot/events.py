@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,15 +21,23 @@ class Events:
     def __init__(self, path: Path, mask: Callable[[str], str] = str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        self._file = path.open("a", encoding="utf-8")
+        self._file, self._late = path.open("ab", buffering=0), b""
         self._lock, self._mask = threading.Lock(), mask
 
     def write(self, event: Event) -> None:
-        """Append one event; it is on disk when this returns, so that a crash loses none."""
-        text = line(self._masked(event)).encode(errors="replace").decode()  # names of files may be no text
+        """Append one event; it is on disk when this returns, so that a crash loses none.
+
+        Where the disk is full, it is written with the next one for which there is room: what has ended has ended.
+        """
+        text = line(self._masked(event)).encode(errors="replace")  # names of files may be no text
         with self._lock:
-            self._file.write(text + "\n")
-            self._file.flush()
+            self._late += text + b"\n"
+            try:
+                while self._late:
+                    self._late = self._late[self._file.write(self._late) :]
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
 
     def _masked(self, event: Event) -> Event:
         mask = self._mask

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.core.events import RunEvent
+from deeprc.core.files import StorageError, free_megabytes
 from deeprc.core.shipped import installed
 from deeprc.pilot import Allocation, Outcome
 from deeprc.pilot.environment import users
@@ -19,11 +20,14 @@ from snakemake_executor_plugin_radical_pilot import internals, watch
 from snakemake_executor_plugin_radical_pilot.asking import asks
 from snakemake_executor_plugin_radical_pilot.events import PACKAGES, Events
 from snakemake_executor_plugin_radical_pilot.kinds import Lane, kinds
+from snakemake_executor_plugin_radical_pilot.pilots import FULL
 from snakemake_executor_plugin_radical_pilot.routes import Routes
 from snakemake_executor_plugin_radical_pilot.state import WorkflowRun
 from snakemake_executor_plugin_radical_pilot.submitting import give_up
 from snakemake_executor_plugin_radical_pilot.writer import Writer
 
+LOOK = 1.0  # seconds between two looks at it
+ROOM = "remove there what is not needed, as the folders of older runs; or name another folder by --radical-pilot-folder"
 NO_MORE = "the pilot has ended: no more jobs can run"
 
 
@@ -45,8 +49,8 @@ class Fleet:
         self._routes.check(internals.jobs_to_run(run.dag))
         self._made = False
         self._bell = threading.Event()
-        if any(kind.shape.most > 1 for kind in self.kinds):
-            threading.Thread(target=self._attend, daemon=True).start()
+        self._full, self._looked = False, 0.0
+        threading.Thread(target=self._attend, daemon=True).start()
 
     @property
     def allocation(self) -> Allocation:
@@ -80,6 +84,11 @@ class Fleet:
             Where a pilot that is needed cannot be started, or has ended and none follows.
         """
         first = not self.begun
+        if first and (free := free_megabytes(self._run.folder.path)) < FULL:
+            raise StorageError(
+                "no space is left for the run's folder", where=self._run.folder.path.parent, found=f"{free} MB free",
+                expected=f"{FULL} MB or more, and what pilots and jobs print", fix=ROOM,
+            )  # fmt: skip
         if first:
             self._begin()
         for job in jobs:
@@ -93,7 +102,7 @@ class Fleet:
             kind.add(job, asked)
         for kind in self.kinds if first else ():
             kind.start(kind.shape.least)
-        for kind in self.kinds:
+        for kind in () if self._waits_for_room() else self.kinds:
             kind.hand_on()
 
     def look(self) -> None:
@@ -102,12 +111,13 @@ class Fleet:
         for lane in lanes:
             lane.watch.look()
         with self._run.lock:
+            full = any(kind.waiting for kind in self.kinds) and self._waits_for_room()
             for kind in self.kinds:
                 if kind.waiting and internals.asked_to_end(self._run.workflow):
                     kind.give_up("the run was asked to end before it began")
                 elif kind.waiting and kind.gone:
                     kind.give_up("the pilots that it fits have ended")
-                elif kind.waiting and kind.has_room:
+                elif kind.waiting and not full and kind.has_room:
                     self._bell.set()
                 if kind.shape.name:
                     kind.shrink(self._run.settings.idle)
@@ -174,13 +184,25 @@ class Fleet:
                     except Exception as error:
                         kind.refuse(str(error))
 
+    def _waits_for_room(self) -> bool:
+        """Whether the run's folder is full: then no job is handed on, whose files could not be written."""
+        now = time.monotonic()
+        if now - self._looked > LOOK:
+            self._looked, free, was = now, free_megabytes(self._run.folder.path), self._full
+            self._full = free < FULL
+            if self._full != was:
+                what = f"no space is left in {self._run.folder.path.parent} ({free} MB free): jobs wait until there is"
+                self._run.progress.say(f"{what}; {ROOM}" if self._full else "there is room again: jobs go on")
+        return self._full
+
     def _show(self, lanes: Sequence[Lane]) -> None:
         progress, waiting = self._run.progress, sum(len(kind.waiting) for kind in self.kinds)
         states = [lane.state for lane in lanes]
         if any(state.announced for state in states):
             progress.status(*watch.status(states, waiting))
         busy = waiting or any(state.jobs for state in states)
-        if progress.silent and busy and not any(lane.pilots.replacing for lane in lanes):
+        ends = internals.asked_to_end(self._run.workflow)  # a batch system that does not answer would hold it up
+        if progress.silent and busy and not ends and not any(lane.pilots.replacing for lane in lanes):
             watch.heartbeat(states, waiting)
 
     def _require_room(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -111,6 +112,8 @@ class PilotKind:
     def has_room(self) -> bool:
         """Whether a job that waits could be handed on, or a pilot is to be started for it."""
         living, (_, part, seconds) = self.living, self.waiting[0]
+        if self.shape.most == 1:
+            return True
         return self._lacking(living) > 0 or pick(part, seconds, [lane.load(self.room) for lane in living]) is not None
 
     def add(self, job: object, asked: Request) -> None:
@@ -221,7 +224,12 @@ class PilotKind:
             state, self.asking, submitting, planned, in_turn=self.shape.replacements + 1, again=self._another
         )
         lane = Lane(state, pilots, submitting)
-        pilots.begin()
+        try:
+            pilots.begin()
+        except BaseException:  # half of it may be there
+            with contextlib.suppress(Exception):
+                pilots.close(keep=True)
+            raise
         self.lanes.append(lane)  # not before: whoever looks at it finds its pilot
 
     def _plan(self, *, whole: bool = False, dry: bool = False) -> Pilot:

@@ -15,7 +15,7 @@ from snakemake_executor_plugin_radical_pilot.records import Submitted
 from snakemake_executor_plugin_radical_pilot.state import State
 from snakemake_executor_plugin_radical_pilot.submitting import Submitting
 
-FULL = 5  # MB of free space below which a pilot's folder counts as full
+FULL = 5  # MB of free space below which the folder of a run counts as full
 AGAIN = 75  # EX_TEMPFAIL: the exit code of a job that has saved what it did, and goes on with it (deeprc.learning)
 TOO_LONG = "what is left to do takes longer than it lives"
 # Seconds beside the grace of jobs: a batch system's clock began to run before the pilot was active.
@@ -61,6 +61,7 @@ class Pilots:
         self._why = TOO_LONG
         self.lost: dict[str, tuple[Outcome, float]] = {}
         self.replacing = self.given_up = False
+        self._forgotten = False  # whether the batch system has lost one before it began
         self._broken: set[str] = set()  # nodes that no other pilot is to lie on
 
     @property
@@ -73,7 +74,7 @@ class Pilots:
         """Whether another one may be taken; a job at hand has the nodes and the time that it has."""
         if self.allocation.held or self.allocation.refused or internals.asked_to_end(self._state.run.workflow):
             return False
-        return self._taken < self._in_turn
+        return self._taken < self._in_turn + (self.allocation.forgotten and not self._forgotten)
 
     @property
     def gone(self) -> bool:
@@ -157,6 +158,31 @@ class Pilots:
             self._state.run.progress.say(f"{submitted.stage.label} has saved what it did: it goes on in the next pilot")
         return outcome.uid in self.held
 
+    def elsewhere(self, outcome: Outcome) -> bool:
+        """Whether a job runs once more, on other nodes, since its node lacked what it needs to begin: it was not at
+        fault. Where no node is left, the pilot is lost, and the job is one of those that it had.
+        """
+        state = self._state
+        if outcome.state != "FAILED" or outcome.uid not in state.jobs:
+            return False
+        if not state.pilot.lacked(state.jobs[outcome.uid][1].files.folder, outcome.cores):
+            return False
+        if not state.pilot.allocation.ended:
+            threading.Thread(target=self._again, args=(outcome,), daemon=True).start()  # as in `replace`
+        return True
+
+    def _again(self, outcome: Outcome) -> None:
+        with self._state.run.lock:
+            if self.replacing or outcome.uid not in self._state.jobs:
+                return  # the next pilot has it
+            info, submitted = self._state.jobs.pop(outcome.uid)
+            lost = Outcome(outcome.uid, "LOST", None, outcome.cores, "its node lacks what it needs")
+            self._state.run.events.write(submitted.ended(lost).event(time.time()))
+            try:
+                self.submit(self._submitting.tasks([info.job], again=True))
+            except Exception as error:  # its disk is full
+                self.allocation.fail(f"jobs could not be handed to it: {type(error).__name__}: {error}")
+
     def replace(self, reason: str) -> None:
         """Take another pilot, and hand it what the last one did not finish.
 
@@ -207,6 +233,8 @@ class Pilots:
 
     def _hand_over(self, reason: str) -> None:
         state = self._state
+        if self.allocation.forgotten:  # nothing of it was used: once, this one does not count
+            self._in_turn, self._forgotten = self._in_turn + (not self._forgotten), True
         again = [*state.jobs.values()]
         self._broken.update(state.pilot.allocation.broken)
         without = f", without {', '.join(sorted(self._broken))}" if self._broken else ""

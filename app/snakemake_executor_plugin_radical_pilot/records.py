@@ -9,7 +9,7 @@ from typing import Literal
 
 from deeprc.core import events
 from deeprc.core.events import JobEvent, RunImage
-from deeprc.core.files import telling
+from deeprc.core.files import free_megabytes, telling
 from deeprc.pilot import Outcome, ended
 from deeprc.pilot.launch_scripts import filled
 from snakemake_executor_plugin_radical_pilot.resources import Request
@@ -131,14 +131,25 @@ class Ended:
         times = self.of.files.times()
         return (times[0][0], times[-1][1]) if times else (self.of.files.started(), None)
 
+    def skew(self, now: float) -> float:
+        """Seconds that the clock of its node is ahead of this machine's, as far as its times show that, for an end that
+        was noticed at `now`; 0 where they may be right.
+        """
+        start, stop = self.span
+        if start is not None and start < self.of.time:
+            return start - self.of.time
+        return max(0.0, (stop or start or now) - now)
+
     @property
     def again(self) -> bool:
         """Whether Snakemake tries it once more."""
         return self.failed and self.of.stage.attempt < self.of.stage.attempts
 
     def event(self, now: float) -> JobEvent:
-        """The event of its end, noticed at `now`."""
+        """The event of its end, noticed at `now`; the times of a node whose clock is wrong are moved."""
         start, stop = self.span
+        if skew := self.skew(now):
+            start, stop = start - skew, None if stop is None else stop - skew
         nodes = [node for node, _ in self.outcome.cores]
         return replace(
             self.of.event(),
@@ -166,7 +177,8 @@ class Ended:
 
     def why(self) -> str:
         """The cause of the failure, in a few words."""
-        again = f"; attempt {self.of.stage.attempt + 1} of {self.of.stage.attempts} follows" if self.again else ""
+        again = "".join(f"; no space is left in {folder}" for folder in self._full())
+        again += f"; attempt {self.of.stage.attempt + 1} of {self.of.stage.attempts} follows" if self.again else ""
         if self.of.nested and ended.MEMORY in (self.outcome.reason or ""):
             own = "the Snakemake that runs it needs 80 to 110 MB for itself"
             return f"{self.outcome.reason}; {own}{again}"
@@ -181,6 +193,12 @@ class Ended:
             host = self.of.files.host(self.rank)
             code += f" of rank {self.rank}" + (f" on {host}" if host else "")
         return f"{code}{again}"
+
+    def _full(self) -> list[Path]:
+        """The folders that it writes to on whose disk there is nothing free."""
+        own = [self.of.workdir, *(self.of.workdir / name for name in self.of.stage.output)]
+        folders = dict.fromkeys(name.parent if name is not self.of.workdir else name for name in own)
+        return [folder for folder in (*folders, self.of.files.folder) if free_megabytes(folder) < 1]
 
     def last_lines(self) -> list[str]:
         """The end of the log; of several ranks, that of the one that failed."""

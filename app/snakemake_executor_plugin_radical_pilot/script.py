@@ -9,6 +9,7 @@ from pathlib import Path
 import deeprc.pilot
 from deeprc.core.threads import variables as thread_variables
 from deeprc.core.umask import own_umask
+from deeprc.pilot.fitness import check
 from deeprc.pilot.worker.surroundings import KEPT
 
 BACK = '"${DEEPRC_BACK[@]}"'  # before a command on the host: gives it back what is a shell's own
@@ -29,12 +30,14 @@ def job_environment(*, threads: int, tmpdir: str | None, ranks: int, run: Path, 
 def job_text(
     *, label: str, folder: Path, workdir: Path, command: str, ranks: int, repeats: int,
     variables: Mapping[str, str], rank: str = "0", setup: Sequence[str] = (), memory_mb: int = 0,
+    needs: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """The script that every rank of a job runs, outside of a container; `command`, shell words, may start one.
 
     `folder` receives `out.<rank>` and, from rank 0, `times` (a line with start and stop, seconds since the epoch, for
     each of `repeats` runs); of several ranks, `cpu.<rank>` (what the shell's `times` says). `rank` is the shell
-    expression of a rank's number, `setup` are lines with the site's modules and variables. The user's variables are
+    expression of a rank's number, `setup` are lines with the site's modules and variables, `needs` the files that its
+    node must have (see `deeprc.pilot.fitness`). The user's variables are
     there already, but for those that are a shell's own: they have been put aside (see
     `deeprc.pilot.worker.surroundings`) and come back for the command. Hydra does not end a job when a rank that is no
     MPI program fails: such a rank ends its own process group with a signal, which Hydra takes as the
@@ -50,6 +53,7 @@ def job_text(
         f"export RP_RANK={rank}",
         'exec < /dev/null > "$DEEPRC_HERE/out.$RP_RANK" 2>&1',
         *setup,
+        *([check(needs, '"$DEEPRC_HERE"', several=ranks > 1)] if needs else []),
         exports,
         *(f"umask {variables[name]}" for name in ("DEEPRC_UMASK",) if name in variables),
         "trap : USR1 USR2",  # a scheduler's, to all processes of a step: for the program, which this shell waits for

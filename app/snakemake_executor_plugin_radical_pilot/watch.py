@@ -15,8 +15,10 @@ from snakemake_executor_plugin_radical_pilot.state import State
 
 LAST_WORDS = 15.0  # seconds after the end of a worker in which its pilot's end may become known
 HUNG = 15.0  # seconds without a job that runs after which a run that was asked to end waits no longer
+SOON = 2.0  # the same where the pilot has not begun
 SLOW_WORDS = 45.0  # the same where a batch system ends it, which lets its programs end first
 ASK = 3.0  # seconds between two questions to a batch system whether it has
+CLOCK = 5.0  # seconds that a node's clock may differ before that is told
 STARTUP_LIMIT = 300.0  # seconds that a pilot without a queue may take to become active
 
 
@@ -44,7 +46,7 @@ class Watch:
             pilots.ask()
         pilots.drain()
         for outcome in state.pilot.outcomes():
-            if pilots.keep(outcome):
+            if pilots.keep(outcome) or pilots.elsewhere(outcome):
                 continue
             if outcome.state == "LOST":
                 pilots.lost[outcome.uid] = outcome, now
@@ -55,8 +57,9 @@ class Watch:
             there.look_after()
         if state.pilot.running or not internals.asked_to_end(state.run.workflow):
             self._ran = now
-        elif state.jobs and now - self._ran > HUNG:
-            there.fail(f"the run was asked to end, and none of its jobs has run for {HUNG:.0f} s")
+        elif state.jobs and now - self._ran > (HUNG if there.active else SOON):
+            since = f"has run for {HUNG:.0f} s" if there.active else "can have begun"
+            there.fail(f"the run was asked to end, and none of its jobs {since}")
         only_held = pilots.held and len(pilots.held) == len(state.jobs)
         if only_held and not pilots.may_replace:
             too_short = f"it lives for {there.remaining / 60:.0f} min more, less than the runtime of its jobs"
@@ -100,8 +103,12 @@ class Watch:
     def _conclude(self, info: SubmittedJobInfo, submitted: Submitted, outcome: Outcome) -> None:
         state = self._state
         submitted.join_output()
-        ended, stage = submitted.ended(outcome), submitted.stage
-        event = ended.event(time.time())
+        ended, stage, now = submitted.ended(outcome), submitted.stage, time.time()
+        event = ended.event(now)
+        if abs(skew := ended.skew(now)) > CLOCK and event.nodes:
+            node, which = event.nodes[0], "ahead of" if skew > 0 else "behind"
+            told = f"the clock of {node} is some {abs(skew):.0f} s {which} this machine's: times of its jobs are moved"
+            state.run.tell_once(node, "clock", told)
         state.run.events.write(event)
         if ended.failed:
             state.run.failed = True
@@ -134,6 +141,8 @@ def heartbeat(states: Sequence[State], waiting: int) -> None:
             line = f"{state.called} is {why or 'still starting'} · {len(state.jobs)} waiting"
             state.run.progress.say(line)
     now, live = time.time(), [state for state in states if state.announced]
+    for state in live:  # of an engine whose job has gone back into the queue nothing is heard
+        state.pilot.allocation.look_after()
     names = [
         (state.jobs[uid][1].stage.label, now - since)
         for state in live

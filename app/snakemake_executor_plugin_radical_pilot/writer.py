@@ -13,7 +13,7 @@ from typing import Any
 
 from deeprc.core.errors import DeepRCError
 from deeprc.launch import Plan
-from deeprc.pilot import Pilot, inside
+from deeprc.pilot import Pilot, fitness, inside
 from deeprc.pilot.launch_scripts import rank_number, rank_setup, rank_words
 from deeprc.pilot.worker import surroundings
 from snakemake_executor_plugin_radical_pilot import direct, internals
@@ -126,6 +126,7 @@ class Writer:
             rank=rank_number(pilot.allocation.site, pilot.allocation.partition) if asked.ranks > 1 else "0",
             setup=rank_setup(pilot.allocation.site, pilot.allocation.partition, plan, files.folder),
             memory_mb=memory_mb,
+            needs=fitness.images(plan),
         )
         files.script.write_bytes(os.fsencode(text))
         if self.mask(text) != text:
@@ -133,6 +134,7 @@ class Writer:
         argv = ["/bin/bash", str(files.script)]
         if asked.ranks > 1:  # no worker starts them
             argv = [sys.executable, "-IS", surroundings.__file__, environment, *argv]
+            argv = fitness.ranks(argv, files.folder, rank_number(pilot.allocation.site, pilot.allocation.partition))
         return Written(workdir, shown, {"argv": argv, "environment": environment})
 
     def seen(self, job: Any, files: JobFiles, pilot: Pilot) -> bool:

@@ -13,6 +13,7 @@ from deeprc.pilot.batch import Submission, submission
 from deeprc.pilot.engine import PilotNews
 from deeprc.pilot.queueing import NOTHING, Queueing
 from deeprc.schedulers import schedulers
+from deeprc.schedulers.jobs import Lost
 from deeprc.sites import Partition, Site
 
 LAST = 15  # an unexplained end in the last seconds of an allocation's time is taken for the time limit
@@ -76,7 +77,9 @@ class Allocation:
         self.reason: str | None = None
         self.explained = True  # whether `why` already says everything known about its end
         self.refused = False  # by the batch system, which would refuse it again
-        self.broken: tuple[str, ...] = ()  # nodes that the batch system holds for the cause of its end
+        self.broken: tuple[str, ...] = ()  # nodes that are at fault: no other pilot is to lie on them
+        self.forgotten = False  # its job was lost by the batch system before it began
+        self._known, self._unknown = False, 0  # whether its job was seen there, and how often it was looked for since
         self._said = ""
         self._active_since: float | None = None
         self._options: dict[tuple[str, ...], None] = {}  # what tasks want of it, in the order in which they asked
@@ -160,17 +163,27 @@ class Allocation:
         return self.site.scheduler.system.waits(self.job) if self.queued else None
 
     def give_up_for_ever(self) -> None:
-        """Give it up, where its job waits for what never comes; asking takes a moment."""
-        why = self.site.scheduler.system.never(self.job) if self.queued and not self.active else None
-        if why:
+        """Give it up, where its job waits for what never comes, or is not known any more; asking takes a moment."""
+        if not self.queued or self.active or self.ended:
+            return
+        batch = self.site.scheduler.system
+        if why := batch.never(self.job):
             self.fail(why)
             self.refused = True
+        known = batch.known(self.job)
+        self._unknown = self._unknown + 1 if known is False and self._known else 0
+        self._known |= bool(known)
+        if self._unknown == 2:
+            self.fail(f"{batch.title} knows its job no more: it was lost before it began")
+            self.forgotten = True
 
     def look_after(self) -> None:
         """Give it up, with the batch system's reason, where that has ended its job; asking takes a moment."""
         lost = self.site.scheduler.system.lost(self.job) if self.queued else None
+        if not lost and self.queued and self.active and self.site.scheduler.system.anew(self.job):
+            lost = Lost(f"{self.site.scheduler.system.title} has put its job back into the queue (requeue)")
         if lost:
-            self.broken = lost.nodes
+            self.broken = tuple({*self.broken, *lost.nodes})
             self.fail(lost.why)
             self.reason = lost.why
 
@@ -210,6 +223,7 @@ class Allocation:
             self._active_since = time.monotonic()
         self.reason = news.reason or self.reason
         self.explained, self.refused = news.explained, news.refused
+        self.broken = tuple({*self.broken, *news.broken})
 
     def fail(self, reason: str) -> None:
         """Give it up: no more task can succeed in it."""

@@ -94,7 +94,7 @@ class Broker:
                         "cores_per_rank": task["cores_per_rank"],
                         "gpus_per_rank": task["gpus_per_rank"],
                         "mem_per_rank": task["memory_mb"],
-                        "metadata": {"deeprc": _own(task), "node": task["node"]},
+                        "metadata": {"deeprc": _own(task), "node": task["node"], "avoid": task["avoid"]},
                         **({"ranks_per_node": -(-task["ranks"] // task["nodes"])} if task["nodes"] else {}),
                     }
                 )

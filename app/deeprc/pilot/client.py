@@ -13,8 +13,9 @@ from pathlib import Path
 from deeprc.core.ownership import private
 from deeprc.pilot.address import own_address
 from deeprc.pilot.allocation import Allocation
-from deeprc.pilot.engine import Engine, PilotNews, TaskNews, Wanted
-from deeprc.pilot.gangs import Gangs
+from deeprc.pilot.engine import Cores, Engine, PilotNews, TaskNews, Wanted
+from deeprc.pilot.fitness import lacking
+from deeprc.pilot.gangs import PREFIX, Gangs
 from deeprc.pilot.link import Link
 from deeprc.pilot.planner import Planner
 from deeprc.pilot.processes import PATIENCE
@@ -64,6 +65,9 @@ class Pilot:
         self._scripts = Scripts(allocation, self.planner, self.folder, sees)
         self._worlds = Worlds(grace=grace, running=self.running, cancel=self.engine.cancel)
         self._workers: Workers | None = None
+        self._gangs: Gangs | None = None
+        self._nodes: dict[int, str] = {}  # the names of those that tasks were placed on
+        self._lacking: dict[str, str] = {}  # those that get no more tasks, and why
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
     def start(self) -> None:
@@ -85,6 +89,7 @@ class Pilot:
             contain=self._scripts.worker,
             welcome=lambda name, line: self._gangs.welcome(name, line),
             cancel=self.engine.cancel,
+            unfit=self._unfit,
         )
         self._gangs = Gangs(
             self._workers,
@@ -153,9 +158,9 @@ class Pilot:
         """
         started = time.monotonic()
         self.allocation.state = "CLOSED"
-        if self._workers is not None:
-            self._gangs.close()
-            self._workers.close()
+        for each in (self._gangs, self._workers):
+            if each is not None:
+                each.close()
         self.engine.close()
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -184,7 +189,37 @@ class Pilot:
 
     def _launch(self, tasks: list[tuple[Task, int | None]]) -> None:
         """Hand tasks to the engine, with the numbers of their nodes where these are chosen."""
-        self.engine.submit([self._scripts.launch(*each) for each in tasks])
+        unfit = sorted(self._workers.fitness.unfit)
+        left = self.allocation.nodes - len(unfit)
+        if any(task.ranks > 1 and task.nodes > left for task, _ in tasks):
+            self.allocation.fail(f"{self._without()}: too few of its nodes are left")
+        self.engine.submit([replace(self._scripts.launch(*each), avoid=unfit) for each in tasks])
+
+    def lacked(self, folder: Path, cores: Cores) -> bool:
+        """Whether the node of a rank lacked what it needs to begin, as is written in its task's folder: then no more
+        tasks go there. `cores` are those of the task.
+        """
+        if (found := lacking(folder)) is None:
+            return False
+        rank, what = found
+        hosts = (folder / "hosts").read_text().split() if (folder / "hosts").exists() else [name for name, _ in cores]
+        numbers = [number for number, name in self._nodes.items() if name in hosts[rank : rank + 1]]
+        for number in numbers:
+            self._workers.shut(number, f"has no {what}")
+        return bool(numbers)
+
+    def _without(self) -> str:
+        return "; ".join(f"{name} {why}" for name, why in self._lacking.items())
+
+    def _unfit(self, number: int, why: str) -> None:
+        """A node gets no more tasks."""
+        name, there = self._nodes.get(number, f"node {number + 1} of the pilot"), self.allocation
+        self._lacking[name] = why
+        there.broken = tuple({*there.broken, *([name] if number in self._nodes else [])})
+        if len(self._lacking) == there.nodes:
+            there.fail(self._without())
+        else:
+            self._say(f"{name} {why}: no more jobs go there")
 
     def _listen(self) -> None:
         try:
@@ -198,6 +233,10 @@ class Pilot:
         if isinstance(news, PilotNews):
             self.allocation.hear(news)
             return
+        each = max(1, len(news.cores) // max(1, len(news.nodes)))
+        self._nodes |= {number: news.cores[at * each][0] for at, number in enumerate(news.nodes[: len(news.cores)])}
+        if news.uid.startswith(PREFIX) and news.state == "FAILED":
+            self.lacked(self.folder / "tasks" / news.uid, news.cores)
         self._workers.news(news.uid, news.state, news.cores, news.reason, news.nodes)
         self._gangs.news(news.uid, news.state, news.cores, news.reason)
         if outcome := self._worlds.hear(news):

@@ -74,6 +74,8 @@ class Detached:
         if facts["scheduler"]:
             batch = schedulers.scheduler(facts["scheduler"])
             found = batch.lives(facts["job"])
+            if found is False and facts["pilots"] > 1 and batch.ending(facts["job"]):
+                return True  # it may just be put back into the queue
             young = found is False and time.time() - facts["since"] < YOUNG and self.code is None
             return True if young and not batch.lost(facts["job"]) else found
         with contextlib.suppress(OSError, ValueError, TypeError):
@@ -89,13 +91,13 @@ class Detached:
         lives, facts = self.lives, self.facts
         if lives is None:
             return f"unknown: {facts['scheduler'] or facts['host']} does not answer from here"
+        batch = schedulers.scheduler(facts["scheduler"]) if facts["scheduler"] else None
+        if batch and batch.ending(facts["job"]):
+            return f"ending: {batch.title} ends its job"
         if not lives:
-            batch = schedulers.scheduler(facts["scheduler"]) if facts["scheduler"] else None
-            if batch and batch.ending(facts["job"]):
-                return f"ending: {batch.title} ends its job"
             lost = batch.lost(facts["job"]) if batch else None
             return f"lost: {lost.why if lost else 'it was killed, or its machine has gone down'}"
-        return (facts["scheduler"] and schedulers.scheduler(facts["scheduler"]).waits(facts["job"])) or "running"
+        return (batch and batch.waits(facts["job"])) or "running"
 
     @property
     def where(self) -> str:

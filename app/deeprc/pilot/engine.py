@@ -66,6 +66,8 @@ class Launch:
         placed the ranks (`patches/deeprc_launch.py`, `place`).
     slots
         How many such ranks a node holds, as the script's launcher counts.
+    avoid
+        The numbers of nodes that it is not to run on.
     """
 
     uid: str
@@ -78,6 +80,7 @@ class Launch:
     node: int | None = None
     script: str | None = None
     slots: int = 0
+    avoid: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class PilotNews:
 
     `reason` is told where the engine knows it, `said` are its own words otherwise. `explained` is False where what it
     has written says more (`Engine.last_words`). `refused`: by the batch system, which would refuse it again.
+    `broken`: nodes that are at fault.
     """
 
     state: Literal["STARTING", "ACTIVE", "FAILED"]
@@ -93,6 +97,7 @@ class PilotNews:
     said: str = ""
     explained: bool = True
     refused: bool = False
+    broken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

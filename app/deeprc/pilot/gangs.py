@@ -15,11 +15,11 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from deeprc.pilot import ended
+from deeprc.pilot import ended, fitness
 from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING
 from deeprc.pilot.tasks import Outcome, Task
 from deeprc.pilot.worker.line import Line
-from deeprc.pilot.workers import COMES, KEPT, TOLD, TRIES, Workers
+from deeprc.pilot.workers import COMES, KEPT, TOLD, Workers
 
 PREFIX = "gang."  # of the names of gangs among the pilot's tasks
 PATIENCE = 5.0  # seconds that the oldest other task waits before a gang gives its cores up to it
@@ -279,7 +279,7 @@ class Gangs:
         """A gang has failed to start: try again, but not for ever."""
         which = kind(gang.like)
         self._failed[which] += 1
-        if self._failed[which] >= TRIES:
+        if self._failed[which] >= fitness.TRIES:
             for task in [*self._waiting[which].values()]:
                 del self._waiting[which][task.uid]
                 self._report(Outcome(task.uid, "FAILED", None, [], f"its gang could not be started: {reason}"))

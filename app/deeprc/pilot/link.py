@@ -20,6 +20,7 @@ from deeprc.pilot.address import LOOPBACK
 from deeprc.pilot.batch import give_back, note_job
 from deeprc.pilot.engine import Launch, PilotNews, TaskNews, Wanted
 from deeprc.pilot.environment import broker_environment, check_path, passed_on, refusal
+from deeprc.pilot.fitness import UNFIT
 from deeprc.pilot.last_words import last_words
 from deeprc.pilot.processes import PATIENCE, note_session, sweep
 from deeprc.pilot.resource import bootstrap_text, resource_config, write_resource_config
@@ -48,6 +49,7 @@ class Link:
         self._news: queue.SimpleQueue[PilotNews | TaskNews | None] = queue.SimpleQueue()
         self._wanted: Wanted | None = None
         self._broker: subprocess.Popen | None = None
+        self._watch: threading.Thread | None = None
         self._sending, self._closed = threading.Lock(), False
 
     @property
@@ -112,8 +114,9 @@ class Link:
         if self._broker is not None and not self._closed:
             self._send(close=True)
             self._closed = True
-            self._watch.join(PATIENCE + 5)
-            if self._watch.is_alive():
+            if self._watch:
+                self._watch.join(PATIENCE + 5)
+            if not self._watch or self._watch.is_alive():
                 self._broker.kill()
             # It leads the session of all that it started. Until it is waited for, no other process can get its number.
             sweep(self._wanted.mark, self._broker.pid)
@@ -149,10 +152,13 @@ class Link:
             cores = list(map(tuple, news["cores"]))
             return TaskNews(news["task"], news["state"], news["code"], cores, news["nodes"], news["reason"])
         state, reason, words = news["pilot"], news.get("reason"), self.folder / "refusal"
-        refused = state == "FAILED" and words.exists()
+        refused, broken = state == "FAILED" and words.exists(), ()
         if refused:
             reason = refusal(self._wanted.site, words.read_text())
-        return PilotNews(state, reason, news.get("said", ""), explained=reason is not None, refused=refused)
+        elif state == "FAILED" and (unfit := self.folder / UNFIT).exists():  # its first node, which has begun it
+            broken = (unfit.read_text().strip(),)
+            reason = f"{broken[0]} has no {sys.prefix}"
+        return PilotNews(state, reason, news.get("said", ""), reason is not None, refused, broken)
 
     def _await_broker(self) -> None:
         # Its output says nothing about its end: processes that RADICAL-Pilot has forked hold that open, too.

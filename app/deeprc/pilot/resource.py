@@ -12,6 +12,7 @@ from deeprc.core.files import write_json
 from deeprc.core.umask import PRIVATE
 from deeprc.launch.modules import KNOWN, command
 from deeprc.pilot import curve
+from deeprc.pilot.fitness import UNFIT
 from deeprc.sites import Partition, Site
 
 PATCHES = Path(__file__).with_name("patches")  # of RADICAL-Pilot's processes
@@ -87,9 +88,11 @@ def bootstrap_text(site: Site, folder: Path, *, towards: str, environment: Mappi
         **{name: environment[name] for name in site.scheduler.system.clients if name in environment},
     }
     modules = [command(name) for name in site.modules]
+    unfit = f'builtin echo "${{SLURMD_NODENAME:-${{HOSTNAME%%.*}}}}" > {shlex.quote(str(folder / UNFIT))}'
     return "\n".join(
         [
             f"umask {PRIVATE:03o}",
+            f"[[ -x {shlex.quote(sys.executable)} ]] || {{ {unfit}; exit 1; }}",
             *([KNOWN] if modules else []),
             *modules,
             *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),

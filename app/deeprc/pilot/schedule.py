@@ -18,6 +18,7 @@ from deeprc.pilot.rooms import Rooms, add, less
 from deeprc.pilot.tasks import Room, Shape, Task
 
 STARTING, IDLE, BUSY, LEAVING = "starting", "idle", "busy", "leaving"
+WHOLE = (1 << 40,) * 3  # more than any node has
 _number = attrgetter("number")
 
 
@@ -206,6 +207,14 @@ class Schedule:
         if not ready:
             del self.ready[worker.shape]
         self.rooms.rises(worker)
+
+    def close(self, node: int) -> None:
+        """Nothing more is to start on a node: its room is held by nobody."""
+        self.rooms.take(node, WHOLE)
+
+    def open(self, node: int) -> None:
+        """Something may, again."""
+        self.rooms.take(node, WHOLE, -1)
 
     def _wanted(self, shape: Shape) -> None:
         """Tasks have begun or ceased to wait for workers of that shape."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deeprc.core.threads import variables
-from deeprc.pilot import inside
+from deeprc.pilot import fitness, inside
 from deeprc.pilot.allocation import Allocation
 from deeprc.pilot.engine import Launch
 from deeprc.pilot.launch_scripts import (
@@ -85,7 +85,7 @@ class Scripts:
         folder.mkdir(parents=True, exist_ok=True)
         python = "python3" if plan.runtime else sys.executable
         words = [python, str(PROGRAM), address, str(keyfile), f"{name}:RANK", *task.warm]
-        started = shlex.join(words)
+        started, needs = shlex.join(words), fitness.images(plan)
         told = {**variables(task.cores_per_rank), "DEEPRC_RANKS": str(task.ranks)}
         if plan.runtime:
             binds = inside.folders([self._folder, PROGRAM, RANKS, *self._sees])
@@ -96,6 +96,7 @@ class Scripts:
             *rank_setup(self._site, self._partition, plan, folder),
             *(f"export {variable}={value}" for variable, value in told.items()),
             f"export PYTHONPATH={shlex.quote(str(RANKS))}${{PYTHONPATH:+:$PYTHONPATH}}",
+            *([fitness.check(needs, shlex.quote(str(folder)), several=True)] if needs else []),
             f"builtin cd {shlex.quote(str(folder))} || exit 1",
             started.replace(f"{name}:RANK", f'{name}:"$RP_RANK"'),
             "DEEPRC_CODE=$?",
@@ -107,4 +108,5 @@ class Scripts:
         argv = ["/bin/bash", str(script)]
         if task.environment is not None:
             argv = [sys.executable, "-IS", surroundings.__file__, task.environment, *argv]
+            argv = fitness.ranks(argv, folder, rank_number(self._site, self._partition))
         return replace(task, uid=name, argv=argv, folder=str(folder), timeout=None, workdir=None, repeats=1)

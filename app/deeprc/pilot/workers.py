@@ -11,15 +11,16 @@ import contextlib
 import sys
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from deeprc.core.threads import variables
 from deeprc.pilot import ended, schedule
+from deeprc.pilot.fitness import NodeFitness
 from deeprc.pilot.gate import Gate
 from deeprc.pilot.schedule import IDLE, LEAVING, STARTING
+from deeprc.pilot.started import Worker
 from deeprc.pilot.tasks import Outcome, Room, Shape, Task
 from deeprc.pilot.worker import surroundings
 from deeprc.pilot.worker.line import Line
@@ -33,32 +34,6 @@ TOLD = (  # of a task, to its worker
     "repeats",
 )  # fmt: skip
 COMES = 600.0  # seconds after its start in which a worker, or all ranks of a gang, must have called
-TRIES = 2  # workers of one shape that may fail to start in a row
-
-
-class Worker(schedule.ScheduledWorker):
-    """A worker, and the line to it. It is idle once it has called and the pilot has told its cores."""
-
-    line: Line | None = None
-    cores: list[tuple[str, int]] | None = None
-    task: Task | None = None
-    since = 0.0
-
-    def rest(self) -> None:
-        """Wait for a job."""
-        if self.state != LEAVING and self.line is not None and self.cores is not None:
-            self.turn(IDLE)
-            self.since = time.monotonic()
-
-    def tell(self, **command: object) -> None:
-        """Send a command; that the worker is gone is noticed by the thread that listens to it."""
-        with contextlib.suppress(OSError, AttributeError):  # or that it has not called yet
-            self.line.send(command)
-
-    def leave(self, *, gently: bool = False) -> None:
-        """End as soon as possible; `gently`: once its job has ended, which is asked to."""
-        self.turn(LEAVING)
-        self.tell(leave="gently" if gently else "now")
 
 
 class Workers:
@@ -77,14 +52,14 @@ class Workers:
         Hands workers to the pilot's engine, each with the number of its node; has it end some.
     grace
         Seconds that jobs get to end by themselves, when they are to.
-    report
-        Takes the outcome of a job.
-    began
-        Takes the name of a job that was sent to a worker.
+    report, began
+        Take the outcome of a job; the name of one that was sent to a worker.
     contain
         Puts the command of a worker into the image: takes its shape and the command's words, returns other words.
     welcome
         Takes the name of a caller that is no worker here, and the line to it; whether it was expected.
+    unfit
+        Takes the number of a node that gets no more workers, as none starts there, and why.
     """
 
     def __init__(
@@ -94,6 +69,7 @@ class Workers:
         contain: Callable[[Shape, list[str]], list[str]] = lambda shape, command: command,
         welcome: Callable[[str, Line], bool] = lambda name, line: False,
         cancel: Callable[[list[str]], None] = lambda names: None,
+        unfit: Callable[[int, str], None] = lambda node, why: None,
     ) -> None:  # fmt: skip
         self._schedule, self._grace, self._alive = schedule.Schedule(nodes), grace, False
         self._launch, self._report, self._began, self._contain = launch, report, began, contain
@@ -101,8 +77,8 @@ class Workers:
         self._surroundings: dict[Shape, str] = {}  # the environment of the jobs of warm workers
         self._since: dict[str, float] = {}  # since when those of several ranks wait
         self._workers: dict[str, Worker] = {}
-        self._started, self._failed = 0, defaultdict(int)
-        self._closed = self._shut = False  # closed: no job starts any more
+        self.fitness = NodeFitness(len(nodes), self._schedule.close, self._schedule.open, unfit)
+        self._started, self._closed, self._shut = 0, False, False  # closed: no job starts any more
         self.gate = Gate(folder, address)
         for loop in (self._accept, self._retire):
             threading.Thread(target=loop, daemon=True).start()
@@ -151,7 +127,7 @@ class Workers:
                     del self._workers[uid]
                     self._schedule.lose(worker)
                     if worker.state == STARTING:
-                        self._never_came(worker.shape, reason or f"the pilot says: {state.lower()}")
+                        self._never_came(worker, reason or f"the pilot says: {state.lower()}")
             elif runs:
                 self._schedule.begin(uid, nodes)
             else:
@@ -187,9 +163,18 @@ class Workers:
                 worker.leave()
         self.gate.close()
 
+    def shut(self, node: int, why: str) -> None:
+        """Have a node get nothing more, once what runs there has ended."""
+        with self.lock:
+            self.fitness.shut(node, why)
+            self._go_on()
+
     def _go_on(self) -> None:
         if self._closed:
             return
+        for worker in self._workers.values() if self.fitness.unfit else ():
+            if worker.state == IDLE and worker.node in self.fitness.unfit:
+                worker.leave()
         # The oldest alone: no younger task gets anything before it.
         oldest, stuck = self._schedule.first_of_several, ()
         if oldest and self._schedule.nodes > 1 and self._since.get(oldest, sys.maxsize) < time.monotonic() - STUCK:
@@ -209,10 +194,9 @@ class Workers:
         try:
             self._launch([(self._start(shape, node), node) for shape, node in wanted])
         except OSError as error:  # a script of theirs cannot be written: none has started
-            for name in set(self._workers) - there:
-                self._schedule.lose(self._workers.pop(name))
-            for shape in {shape for shape, _ in wanted}:
-                self._never_came(shape, f"its worker could not be started: {error}")
+            for worker in [self._workers.pop(name) for name in set(self._workers) - there]:
+                self._schedule.lose(worker)
+                self._fail(worker.shape, f"its worker could not be started: {error}")
             self._go_on()
 
     def _start(self, shape: Shape, node: int) -> Task:
@@ -248,7 +232,7 @@ class Workers:
                         return
                     worker = self._workers[name]
                     worker.line = line
-                    self._failed[worker.shape] = 0
+                    self.fitness.came(worker.shape, worker.node)
                     worker.rest()
                     self._go_on()
                 while True:
@@ -272,13 +256,15 @@ class Workers:
         worker.rest()
         self._report(replace(ended.of_worker(task, worker.cores, code, why, used), cpu=cpu, peak=peak))
 
-    def _never_came(self, shape: Shape, reason: str) -> None:
-        """A worker has failed to start: try again, but not for ever."""
-        self._failed[shape] += 1
-        if self._failed[shape] >= TRIES:
-            for task in self._schedule.of(shape):
-                self._schedule.drop(task.uid)
-                self._report(Outcome(task.uid, "FAILED", None, [], reason))
+    def _never_came(self, worker: Worker, reason: str) -> None:
+        """A worker has failed to start: try again, there or elsewhere, but not for ever."""
+        if self.fitness.failed(worker.shape, worker.node, reason):
+            self._fail(worker.shape, reason)
+
+    def _fail(self, shape: Shape, reason: str) -> None:
+        for task in self._schedule.of(shape):
+            self._schedule.drop(task.uid)
+            self._report(Outcome(task.uid, "FAILED", None, [], reason))
 
     def _retire(self) -> None:
         while not self._closed:
@@ -291,7 +277,7 @@ class Workers:
                         and time.monotonic() - each.since > COMES]  # fmt: skip
                 for worker in late:
                     what = f"; it may hang as it imports {', '.join(worker.shape.warm)}" if worker.shape.warm else ""
-                    self._never_came(worker.shape, f"its worker did not call within {COMES:.0f} s{what}")
+                    self._never_came(worker, f"its worker did not call within {COMES:.0f} s{what}")
                     worker.leave()
                 if late:
                     self._cancel([worker.name for worker in late])

@@ -170,6 +170,14 @@ class Scheduler(ABC):
         """Why the user's job of that name runs no more, where it has ended it; None where it runs, or nobody knows."""
         return None
 
+    def anew(self, name: str) -> bool:
+        """Whether it has begun the user's job of that name anew, or will: a pilot cannot go on there."""
+        return False
+
+    def known(self, name: str) -> bool | None:
+        """Whether it knows any job of the user's of that name, ended ones too; None where nobody can say."""
+        return None
+
     def without(self, nodes: Sequence[str]) -> list[str]:
         """The options of a job that is not to lie on these nodes, as far as it has any."""
         return []

@@ -201,6 +201,16 @@ class Slurm(Scheduler):
         }
         return Lost("; ".join([why, *broken.values()]), tuple(broken))
 
+    def anew(self, name: str) -> bool:
+        """By the number of its restarts, of which `squeue` tells."""
+        mine = ["squeue", "--noheader", "--me", f"--name={name}", "--Format=RestartCnt:10"]
+        return any(count.isdigit() and int(count) for count in (ask(mine, patience=TALK) or "").split())
+
+    def known(self, name: str) -> bool | None:
+        """By `squeue`, which knows a job for some minutes after its end."""
+        found = ask(["squeue", "--noheader", "--me", "--states=all", f"--name={name}", "--format=%i"], patience=TALK)
+        return None if found is None else bool(found.strip())
+
     def without(self, nodes: Sequence[str]) -> list[str]:
         """`--exclude`."""
         return [f"--exclude={','.join(nodes)}"] if nodes else []
@@ -226,7 +236,10 @@ class Slurm(Scheduler):
         return bool((ask(mine, patience=TALK) or "").strip())
 
     def interrupt(self, name: str) -> None:
-        """By `scancel`."""
+        """By `scancel`, whose `--state` knows no job that has nodes and has not begun (CONFIGURING), or is held."""
+        begins = ["squeue", "--noheader", "--me", "--states=CF,RQ,RH,RS", f"--name={name}", "--format=%i"]
+        if numbers := (ask(begins, patience=TALK) or "").split():
+            ask(["scancel", "--quiet", *numbers], patience=TALK)
         mine = [f"--user={user()}", f"--name={name}"]
         ask(["scancel", "--quiet", "--state=PENDING", *mine], patience=TALK)
         ask(["scancel", "--quiet", "--state=RUNNING", "--batch", "--signal=INT", *mine], patience=TALK)

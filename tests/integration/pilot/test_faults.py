@@ -205,15 +205,25 @@ def test_a_killed_agent_is_replaced_where_another_pilot_may_be_taken(tmp_path):
 
 @pytest.mark.requires("tmpfs")
 def test_a_pilot_that_cannot_start_says_why(tmp_path, tmpfs):
-    """Its folder is on a disk that is soon full."""
-    disk = tmpfs("1200k")
-    code, output = run(tmp_path, "faults.smk", "--radical-pilot-folder", str(disk / "private"), *QUIET, "short.txt")
+    """Its folder is on a disk that is soon full; on one that is full already, none is started."""
+    disk = tmpfs("6200k")
+    options = ["--radical-pilot-folder", str(disk / "private"), *QUIET, "short.txt"]
+    process = start(tmp_path, "faults.smk", *options)
+    try:
+        wait_for(lambda: [*disk.glob("private/runs/*/pilot-1")] or process.poll() is not None, 240)
+        with pytest.raises(OSError, match="No space left"):
+            (disk / "large").write_bytes(bytes(7_000_000))
+        code, output = finish(process, 240)
+    finally:
+        process.kill()
     assert code == 1
     (told,) = [line for line in output.splitlines() if "] FAILED: the pilot (" in line]
     assert f"; no space is left in {disk}/private/runs/" in told
     assert f"  log: {disk}/private/runs/" in output
     assert "Traceback" not in output
     assert survivors(tmp_path) == {}
+    code, output = run(tmp_path, "faults.smk", *options)
+    assert code == 1 and f"{disk}/private/runs: no space is left for the run's folder\n  found: 0 MB free\n" in output
 
 
 def test_a_job_that_its_pilot_would_not_live_to_see_the_end_of_gets_another(minutes):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+from collections.abc import Iterator
+
 import pytest
 
 from deeprc.pilot import Allocation, Outcome, Pilot, Task
 from deeprc.pilot.queueing import Queueing
+from deeprc.schedulers import scheduler
 from deeprc.sites import load_site
 from pilots import survivors, wait_for
 
@@ -27,6 +32,15 @@ def test_why_the_pilot_waits_in_the_queue_is_told_and_why_it_waits_no_longer(clu
         # The controller writes down its jobs some seconds later; one that is killed before has lost them.
         wait_for(lambda: pilot.allocation.job.encode() in (cluster.folder / "state" / "job_state").read_bytes(), BEGIN)
         cluster.kill("slurmctld")
+        with forgotten(cluster):
+            cluster.start()
+            same = Allocation(load_site(site), runtime=600)
+            same.mark, same.state, same._known = pilot.allocation.mark, "STARTING", True
+            same.give_up_for_ever()
+            assert not same.ended  # it may just be on its way
+            same.give_up_for_ever()
+            assert (same.why, same.forgotten) == ("Slurm knows its job no more: it was lost before it began", True)
+            cluster.kill("slurmctld")
         cluster.start()
         wait_for(lambda: pilot.allocation.queue_state, BEGIN)
         cluster.call("scancel", f"--name={pilot.allocation.job}")
@@ -35,6 +49,45 @@ def test_why_the_pilot_waits_in_the_queue_is_told_and_why_it_waits_no_longer(clu
     finally:
         pilot.close()
     wait_for(lambda: not cluster.jobs(), 30)
+
+
+@contextlib.contextmanager
+def forgotten(cluster) -> Iterator[None]:
+    """Meanwhile the controller, which does not run, has written down no jobs."""
+    state, kept = cluster.folder / "state", cluster.folder / "kept"
+    state.rename(kept)
+    state.mkdir()
+    try:
+        yield
+    finally:
+        shutil.rmtree(state)
+        kept.rename(state)
+
+
+def test_a_job_that_has_its_nodes_and_has_not_begun_is_ended_by_who_interrupts_it(cluster, monkeypatch):
+    """As one whose nodes boot: CONFIGURING, which is neither PENDING nor RUNNING."""
+    monkeypatch.setenv("SLURM_CONF", str(cluster.conf))
+    before, hold, prolog = cluster.conf.read_text(), cluster.folder / "hold", cluster.folder / "prolog"
+    prolog.write_text(f"#!/bin/sh\nwhile [ -e {hold} ]; do sleep 0.1; done\n")
+    prolog.chmod(0o755)
+    hold.touch()
+    try:
+        cluster.conf.write_text(f"{before}PrologSlurmctld={prolog}\n")
+        cluster.kill("slurmctld")  # it starts this program by another one, which reads no file again
+        cluster.start()
+        cluster.call("sbatch", "--job-name=deeprc-begins", "--output=/dev/null", "--wrap", "sleep 1000")
+        states = ["squeue", "--noheader", "--name=deeprc-begins", "--format=%T"]
+        wait_for(lambda: cluster.call(*states).split() == ["CONFIGURING"], 60)
+        scheduler("slurm").interrupt("deeprc-begins")
+        hold.unlink()
+        wait_for(lambda: scheduler("slurm").lives("deeprc-begins") is False, 30)
+        wait_for(lambda: not cluster.jobs(), 60)
+    finally:
+        hold.unlink(missing_ok=True)
+        cluster.conf.write_text(before)
+        cluster.call("scancel", "--name=deeprc-begins")
+        cluster.kill("slurmctld")
+        cluster.start()
 
 
 def test_an_account_and_a_queue_are_given_to_slurm_and_reserved_cores_left_alone(cluster, site, tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ class FakePilot:
 
     def __init__(self, running: dict[str, float], **allocation: object) -> None:
         given = {"active": True, "remaining": 100.0, "held": None, "refused": False, "ended": False}
-        given |= {"runtime": 10, "batch": True}
+        given |= {"runtime": 10, "batch": True, "forgotten": False}
         self.allocation, self.running, self.taken_back = SimpleNamespace(**given | allocation), running, []
         self.grace = 30.0
 
@@ -73,6 +73,25 @@ def test_nothing_is_taken_back_where_no_other_pilot_may_come(in_turn, allocation
 def test_what_a_batch_system_has_refused_is_not_asked_for_again():
     assert of({}, FakePilot({}))[0].may_replace
     assert not of({}, FakePilot({}, refused=True))[0].may_replace
+
+
+def test_one_that_the_batch_system_has_lost_before_it_began_is_asked_for_anew_once():
+    pilot = FakePilot({}, forgotten=True, broken=())
+    pilots, state = of({}, pilot, in_turn=1)
+    pilots._taken = 1
+    assert pilots.may_replace
+    state.called, state.tell, state.run.progress = "the pilot", lambda *_: None, SimpleNamespace(say=lambda line: None)
+    pilot.close, pilot.start, pilot.submit = lambda keep: None, lambda: None, lambda tasks: None
+    pilot.allocation.avoid, pilot.allocation.site, pilot.allocation.cores = (
+        (lambda nodes: None),
+        SimpleNamespace(name="s"),
+        1,
+    )
+    state.name, pilots._submitting = "", SimpleNamespace(tasks=lambda jobs, again: [])
+    pilots._hand_over("Slurm knows its job no more")
+    assert pilots._taken == 2 and not pilots.may_replace
+    pilot.allocation.forgotten = False
+    assert not pilots.may_replace
 
 
 def test_where_no_other_pilot_can_be_taken_its_jobs_have_failed():

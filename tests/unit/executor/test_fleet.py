@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from deeprc.core.errors import ConfigError
+from deeprc.core.files import StorageError
 from snakemake_executor_plugin_radical_pilot import fleet, kinds
 from snakemake_executor_plugin_radical_pilot.resources import PlacementError, Request
 from snakemake_executor_plugin_radical_pilot.routes import Routes
@@ -35,6 +36,7 @@ def test_a_job_whose_resources_are_not_understood_fails_alone(monkeypatch):
     all_pilots = object.__new__(fleet.Fleet)
     all_pilots._run = SimpleNamespace(events=object(), lock=threading.RLock())
     all_pilots.kinds, all_pilots._routes = [kind], Routes([kind])
+    all_pilots._waits_for_room = lambda: False
     all_pilots.submit(["a", "b", "c"])
     assert taken == ["a", "c"]
     assert failed == [("b", "rule b: the resource mem_mb is negative")]
@@ -67,3 +69,57 @@ def test_a_pilot_that_takes_no_jobs_is_lost_with_them():
     lane = kinds.Lane(state, SimpleNamespace(submit=submit), SimpleNamespace(tasks=list))
     lane.take(["a"])
     assert why == ["jobs could not be handed to it: OSError: [Errno 28] No space left on device"]
+
+
+@pytest.mark.requires("tmpfs")
+def test_jobs_wait_while_the_disk_of_the_runs_folder_is_full(tmpfs, monkeypatch):
+    disk, said, given = tmpfs("16m"), [], []
+    all_pilots = object.__new__(fleet.Fleet)
+    progress = SimpleNamespace(say=said.append)
+    folder = SimpleNamespace(path=disk / "runs" / "1")
+    all_pilots._run = SimpleNamespace(events=object(), lock=threading.RLock(), folder=folder, progress=progress)
+    all_pilots._full, all_pilots._looked = False, 0.0
+    kind = SimpleNamespace(gone=False, add=lambda job, asked: None, hand_on=lambda: given.append("jobs"))
+    all_pilots.kinds, all_pilots._routes = [kind], SimpleNamespace(kind=lambda job: kind)
+    monkeypatch.setattr(fleet, "asks", lambda job: None)
+    monkeypatch.setattr(fleet, "LOOK", -1)
+    (disk / "large").write_bytes(bytes(13_000_000))
+    all_pilots.submit(["a"])
+    all_pilots.submit(["b"])
+    assert given == [] and all_pilots._waits_for_room()
+    (disk / "large").unlink()
+    all_pilots.submit(["c"])
+    assert given == ["jobs"]
+    assert said == [
+        f"no space is left in {disk}/runs (3 MB free): jobs wait until there is; remove there what is not needed, as"
+        " the folders of older runs; or name another folder by --radical-pilot-folder",
+        "there is room again: jobs go on",
+    ]
+    (disk / "large").write_bytes(bytes(13_000_000))
+    all_pilots._run.events = None
+    with pytest.raises(StorageError, match=r"/runs: no space is left for the run's folder\n  found: 3 MB"):
+        all_pilots.submit(["a"])
+
+
+def test_a_pilot_that_fails_halfway_through_its_start_is_closed(monkeypatch):
+    """Else what it has begun lives on: nobody looks after it, since it is no lane yet."""
+    done = []
+
+    class Halfway:
+        def __init__(self, *_: object, **__: object) -> None:
+            pass
+
+        def begin(self) -> None:
+            raise OSError(28, "No space left on device")
+
+        def close(self, *, keep: bool) -> None:
+            done.append("closed")
+
+    monkeypatch.setattr(kinds, "Pilots", Halfway)
+    monkeypatch.setattr(kinds, "Lane", lambda *_: None)
+    kind = object.__new__(kinds.PilotKind)
+    kind.shape, kind._started, kind.lanes = SimpleNamespace(name="", most=1, replacements=0), 0, []
+    kind._run = kind._settings = kind.asking = kind._writer = kind._numbers = kind.template = None
+    with pytest.raises(OSError, match="No space"):
+        kind._start()
+    assert (done, kind.lanes) == (["closed"], [])

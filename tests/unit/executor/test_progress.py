@@ -70,6 +70,22 @@ def test_events_are_json_lines_that_are_there_at_once(tmp_path):
     assert second == record(told)
 
 
+@pytest.mark.requires("tmpfs")
+def test_events_of_a_full_disk_are_written_when_there_is_room(tmpfs):
+    disk = tmpfs("64k")
+    events, told = Events(disk / "events.jsonl"), PilotEvent(time=1.0, state="active", pilot="pilot-1", cores=2)
+    events.write(told)
+    large = disk / "large"
+    with pytest.raises(OSError, match="No space left"):
+        large.write_bytes(bytes(70_000))
+    for _ in range(50):  # some of them fill its page
+        events.write(told)
+    large.unlink()
+    events.write(told)
+    lines = (disk / "events.jsonl").read_text().splitlines()
+    assert len(lines) == 52 and {*lines} == {lines[0]}
+
+
 @pytest.mark.parametrize("umask", [0, 0o002, 0o022])
 def test_events_are_their_owners_only(tmp_path, umask):
     before = os.umask(umask)

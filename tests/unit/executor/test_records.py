@@ -222,3 +222,29 @@ def test_a_traceback_is_shown_that_what_was_printed_before_it_has_pushed_out(tmp
     assert ended.last_lines() == [*trace, "…", "epoch 37", "epoch 38", "epoch 39"]
     printed.write_text("\n".join([*(f"epoch {number}" for number in range(40)), *trace]))
     assert ended.last_lines() == [*(f"epoch {number}" for number in range(28, 40)), *trace]
+
+
+@pytest.mark.parametrize(
+    ("times", "span", "skew"),
+    [
+        ("101.5 103.0", (101.5, 103.0), 0.0),
+        ("3701.5 3703.0", (104.5, 106.0), 3597.0),  # an hour ahead: it cannot have ended after that was heard
+        ("50.5 52.0", (100.0, 101.5), -49.5),  # behind: it cannot have begun before it was handed over
+    ],
+)
+def test_the_times_of_a_node_whose_clock_is_wrong_are_moved(tmp_path, times, span, skew):
+    stage = submitted(tmp_path, ranks=1)
+    (tmp_path / "job" / "times").write_text(f"{times}\n")
+    ended = stage.ended(outcome())
+    event = ended.event(106.0)
+    assert ((event.start, event.stop), ended.skew(106.0)) == (span, skew)
+
+
+@pytest.mark.requires("tmpfs")
+def test_where_a_job_failed_and_there_is_no_room_that_is_said(tmp_path, tmpfs):
+    disk = tmpfs("1m")
+    stage = replace(submitted(tmp_path, ranks=1), workdir=tmp_path)
+    stage = replace(stage, stage=replace(stage.stage, output=[f"{disk}/gru.pt"]))
+    assert stage.ended(outcome("FAILED", 1)).why() == "exit code 1"
+    (disk / "large").write_bytes(bytes(1_000_000))
+    assert stage.ended(outcome("FAILED", 1)).why() == f"exit code 1; no space is left in {disk}"

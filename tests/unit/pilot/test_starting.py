@@ -11,6 +11,7 @@ import pytest
 
 from deeprc.pilot import gangs, workers
 from deeprc.pilot.tasks import Outcome, Task
+from here import Here, shell
 
 Run = Callable[..., list[Outcome]]
 
@@ -91,3 +92,14 @@ def test_one_whose_script_cannot_be_written_fails_by_that(pilot):
         ("two", "FAILED", "its gang could not be started: [Errno 28] No space left on device"),
     }
     assert there.first is None
+
+
+def test_jobs_run_on_the_nodes_where_workers_start(tmp_path):
+    """The first node starts none: it is told once, whatever the jobs ask for, and no job fails for it."""
+    here = Here(tmp_path, 2, nodes=2, lacking=0)
+    try:
+        here.workers.submit([shell(f"{number}", "true", cores_per_rank=1 + number % 2) for number in range(6)])
+        assert {here.get().state for _ in range(6)} == {"DONE"}
+        assert here.unfit == [(0, "starts no worker (it said nothing)")]
+    finally:
+        here.close()

@@ -117,7 +117,8 @@ def whole_blocks(find):
 
     def find_whole(self, *arguments, **options):
         node, wanted = options["node"], getattr(self, "_deeprc_node", None)
-        if wanted not in (None, node["index"]) or options["n_slots"] * options["mem_per_slot"] > node["mem"]:
+        avoided = node["index"] in getattr(self, "_deeprc_avoid", ())
+        if avoided or wanted not in (None, node["index"]) or options["n_slots"] * options["mem_per_slot"] > node["mem"]:
             return None
         options["partial"] = False
         return find(self, *arguments, **options)
@@ -131,7 +132,8 @@ def contiguous(schedule):
     """
 
     def schedule_neighbours(self, task):
-        self._deeprc_node = (task["description"].get("metadata") or {}).get("node")
+        own = task["description"].get("metadata") or {}
+        self._deeprc_node, self._deeprc_avoid = own.get("node"), own.get("avoid") or ()
         if not self._scattered:
             self._node_offset = 0
         return schedule(self, task)
@@ -150,7 +152,7 @@ def in_turn(tasks, check, on_skip=None, **_):
     for task in tasks:
         asked, own = task["description"], task["description"].get("metadata") or {}
         names = ("ranks", "ranks_per_node", "cores_per_rank", "gpus_per_rank", "mem_per_rank")
-        kind = (*(asked[name] for name in names), own.get("node"))
+        kind = (*(asked[name] for name in names), own.get("node"), *(own.get("avoid") or ()))
         if kind in full:
             bad.append(task)
             continue
