@@ -11,6 +11,7 @@ from deeprc.applications.forecasting.features import FAR
 from deeprc.applications.forecasting.grid import Grid, whom
 from deeprc.core.errors import InputError
 
+WILD = 3  # ranges of the training part beyond its ends: forecasts, and all figures, may be ruled by such values
 ABSURD = 1e8  # deviations: out there single precision tells no smaller steps apart than the whole training part
 
 
@@ -20,8 +21,8 @@ def refuse_far(grid: Grid, placed: pl.DataFrame, path: Path) -> list[str]:
     Returns
     -------
     list
-        Sentences about targets that stand still in training, of which nothing can be learned, and about covariates so
-        far away that they are cut off.
+        Sentences about targets that stand still in training, of which nothing can be learned, about values of the
+        target far beyond all of the training part, and about covariates so far away that they are cut off.
 
     Raises
     ------
@@ -52,11 +53,29 @@ def refuse_far(grid: Grid, placed: pl.DataFrame, path: Path) -> list[str]:
     whose = "" if len(series) == 1 else f" of {len(still)} of {len(series)} series ({', '.join(still[:5])})"
     notices = [f"the target{whose} has one single value in the training part: nothing can be learned of it"]
     counts = [judged[f"far of {name}"].sum() for name in columns[1:]]
-    return notices[: len(still)] + [
+    notices = notices[: len(still)] + _wild(judged, grid)
+    return notices + [
         f"far from all values of the training part, and cut off at {FAR:,.0f} deviations from their mean: "
         f"{count:,} values of the covariate {name.removeprefix('x:')!r}"
         for name, count in zip(columns[1:], counts, strict=True)
         if count
+    ]
+
+
+def _wild(judged: pl.DataFrame, grid: Grid) -> list[str]:
+    """A sentence about values of the target far beyond all of its training part: right, or wrong by a unit."""
+    reach = WILD * (pl.col("high") - pl.col("low"))
+    beyond = pl.max_horizontal(pl.col("y") - pl.col("high"), pl.col("low") - pl.col("y"))
+    wild = judged.filter((pl.col("row") >= pl.col("val")) & (pl.col("high") > pl.col("low")) & (beyond > reach))
+    if wild.is_empty():
+        return []
+    name, row, value, low, high = wild.sort(beyond / reach).select("id", "row", "y", "low", "high").row(-1)
+    whose = f" of {wild['id'].n_unique()} of {len(grid.series)} series" if len(grid.series) > 1 else ""
+    which = f" of {name!r}" if len(grid.series) > 1 else ""
+    return [
+        f"{len(wild):,} {'value' if len(wild) == 1 else 'values'} of the target{whose} far beyond the training part: "
+        f"{value:.6g}{which} at {grid.stretch(row, row + 1)['ds'][0]}, where it has {low:.6g} to {high:.6g}; "
+        "no model has learned such values, and they may rule all figures of the errors"
     ]
 
 

@@ -25,6 +25,7 @@ from deeprc.core.files import write_json
 from deeprc.core.stage import run
 
 MOST_NOTICES = 8  # that are shown; all stand in check.json
+WILD = 3  # ranges of the training part's discharge beyond its largest
 MOST_RUNOFF = 100.0  # mm a day on average: the wettest basins have 30
 FITS = (1e-4, 20.0)  # discharge as a part of the rain; karst and glaciers bring more than falls, deserts hardly any
 USUAL = (0.01, 1.3)
@@ -62,6 +63,7 @@ def check_basin(dataset: Dataset, basin: str, config: DataConfig) -> dict:
             where=files[-1], found=f"{learned[0]:g} {about.unit} on {len(learned)} days", fix="move 'split'",
         )  # fmt: skip
     notices = dataset.notices.get(basin, []) + balance(rows, about, files[-1])
+    notices += wild(rows.filter(pl.Series(parts != needed[0])), learned, about) if not held_out else []
     counts = discharge["quality"].value_counts().sort("quality")
     return {
         "name": about.name,
@@ -76,6 +78,20 @@ def check_basin(dataset: Dataset, basin: str, config: DataConfig) -> dict:
         "notices": notices,
         "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
     }
+
+
+def wild(rows: pl.DataFrame, learned: np.ndarray, about: Basin) -> list[str]:
+    """A sentence about discharge far beyond all that is learned from: a flood, or a fault of the gauge or the unit."""
+    low, high = learned.min(), learned.max()
+    beyond = rows.filter(pl.col("obs") > high + WILD * (high - low)).sort("obs")
+    if beyond.is_empty():
+        return []
+    day, most = beyond.select("date", "obs").row(-1)
+    return [
+        f"{len(beyond):,} {'day' if len(beyond) == 1 else 'days'} of discharge far beyond the training part: "
+        f"{most:.6g} {about.unit} on {day}, where it has at most {high:.6g}; no network has learned such floods, and "
+        "they may rule all figures of the errors"
+    ]
 
 
 def balance(rows: pl.DataFrame, about: Basin, where: object) -> list[str]:

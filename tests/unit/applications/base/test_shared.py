@@ -14,7 +14,8 @@ from deeprc.applications.base.prepared import check_parts, sealed
 from deeprc.applications.base.reference import beats
 from deeprc.applications.base.scaler import Scaler
 from deeprc.applications.base.split import Split
-from deeprc.core.errors import ConfigError, InputError
+from deeprc.applications.base.stages import stage
+from deeprc.core.errors import ConfigError, DeepRCError, InputError
 
 
 class Options(BaseModel, extra="forbid"):
@@ -31,6 +32,14 @@ class Peers:
     def allgather(self, mine: list[np.ndarray]) -> list[list[np.ndarray]]:
         self.shares[self.rank] = mine
         return self.shares
+
+
+def test_a_stage_that_fails_says_its_error_once(tmp_path):
+    said = []
+    with pytest.raises(DeepRCError) as caught:
+        stage("deeprc.core.datasets", "none-such", "--out", tmp_path / "x", threads=1, say=said.append)
+    assert "unknown" in caught.value.found and "none-such" in caught.value.found
+    assert [line for line in said if "none-such" in line] == []
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3, 5])

@@ -56,6 +56,15 @@ def test_a_target_absurdly_far_from_the_training_part(checked, tmp_path):
     assert checked(table([*values[:-1], 3]), missing=["1e+12"])["missing"] == {"y": 7}  # the cure works
 
 
+def test_a_target_far_beyond_the_training_part_is_told(checked):
+    values = [i % 5 for i in range(40)] + [3, -9999, 16, 17, 3, 2, 999, 1]
+    assert checked(table(values), missing=[])["notices"] == [
+        "3 values of the target far beyond the training part: -9999 at 2020-01-02 17:00:00, where it has 0 to 4; "
+        "no model has learned such values, and they may rule all figures of the errors"
+    ]
+    assert checked(table([*values[:40], *[16, -12] * 4]))["notices"] == []  # thrice as far as it reaches
+
+
 def test_a_target_that_stands_still_and_a_covariate_that_is_cut_off(checked):
     assert checked(table([5] * 40 + [6] * 8, [1, 2] * 22 + [1e7] * 4))["notices"] == [
         "the series: no two values of the training part lie a season (24 hours) apart and differ: MASE is not known",

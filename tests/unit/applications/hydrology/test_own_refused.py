@@ -136,6 +136,14 @@ def test_an_area_that_may_be_wrong_is_said(tmp_path):
     assert checked(tmp_path, rows(), areas={"weser": 8.64})["notices"][0].startswith("is the area right? 12 mm a day")
 
 
+def test_a_flood_far_beyond_the_training_part_is_said(tmp_path):
+    found = checked(tmp_path, edited(Abfluss=lambda i, v: "90" if i in (50, 55) else v))
+    assert [notice for notice in found["notices"] if "far beyond" in notice] == [
+        "2 days of discharge far beyond the training part: 90 mm/day on 2001-02-25, where it has at most 1.4; no "
+        "network has learned such floods, and they may rule all figures of the errors"
+    ]
+
+
 @pytest.mark.parametrize("area", ["0", "86400000"])
 def test_an_area_of_0_or_in_m2_among_the_attributes_is_refused(tmp_path, area):
     (tmp_path / "about.txt").write_text(f"basin area forest\nweser {area} 1\n")

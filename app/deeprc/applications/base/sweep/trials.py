@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, get_args, get_origin
-
-from pydantic import BaseModel
+from typing import Any
 
 from deeprc.applications.base.application import Application
 from deeprc.applications.base.sweep.config import Between, Sweep
+from deeprc.applications.base.sweep.keys import keys, put
 from deeprc.applications.base.trial import Trial
 from deeprc.core.errors import ConfigError, nearest
 from deeprc.core.fingerprint import Record
@@ -62,7 +61,7 @@ def trials(
     if sweep.halving:
         _refuse_halving(application, repeats, where)
         given = copy.deepcopy(given)
-        _put(given, HALVING.split("."), sweep.halving.model_dump(), application.configuration)
+        put(given, HALVING.split("."), sweep.halving.model_dump(), application.configuration)
     size = sweep.draw or math.prod(len(values) for values in axes.values())
     if size * len(repeats) > max(SANE, sweep.most):
         raise _too_many(size * len(repeats), sweep, name, where)
@@ -77,11 +76,10 @@ def trials(
                              found=f"trial {_label(values)}", fix="leave it out of `over`")  # fmt: skip
             found.setdefault(case.folder.name, case)
     for key, values in {**axes, application.repeats: repeats}.items():
-        _refuse_idle(key, [values.least, values.most] if isinstance(values, Between) else values, [*found.values()],
-                     given, where)  # fmt: skip
+        _refuse_idle(key, _ends(values), [*found.values()], given, where)
     if len(found) > sweep.most:
         raise _too_many(len(found), sweep, name, where)
-    cases = [*found.values()]
+    cases = [_without_idle(case, axes, given, where) for case in found.values()]
     for key in axes:
         if not any(key in case.values for case in cases):
             raise _error(f"{key}: no trial has it", ("over", key), name, where, fix="leave it out of `over`")
@@ -106,38 +104,13 @@ def _case(
 ) -> Trial:
     changed, used = copy.deepcopy(given), {}
     for key in sorted(values, key=lambda key: key.count(".")):  # a model before what is changed of it
-        if _put(changed, key.split("."), values[key], application.configuration):
+        if put(changed, key.split("."), values[key], application.configuration):
             used[key] = values[key]
     used = {key: used[key] for key in values if key in used}
     place = where((application.name, FOLDER, "over")) if callable(where) else where
     options = validate(application.configuration, changed, where=f"{place}: trial {_label(used)}")
     group = folder / FOLDER / _name(application.preparing(options))
     return Trial(application, options, group / _name(application.told(options)), group, used)
-
-
-def _put(within: dict, keys: list[str], value: object, model: type[BaseModel]) -> bool:
-    """Put a value at `keys`; false where it is of an entry, such as a model, that is not chosen."""
-    key, *rest = keys
-    kind = model.model_fields[key].annotation if key in model.model_fields else None
-    inner = next((one for one in (kind, *get_args(kind)) if isinstance(one, type) and issubclass(one, BaseModel)), None)
-    entries = within.get(key)
-    if not rest:
-        chosen = isinstance(entries, dict) and isinstance(value, str)  # a name among names, with what is said of it
-        within[key] = {value: entries.get(value) or {}} if chosen else copy.deepcopy(value)
-        return True
-    if isinstance(entries, str | list):  # one name, or several: a mapping of names, as the models are
-        within[key] = entries = {str(one): {} for one in ([entries] if isinstance(entries, str) else entries)}
-    if inner is None:
-        within[key] = {**(entries or {}), ".".join(rest): copy.deepcopy(value)}
-        return True
-    if get_origin(kind) is not dict:
-        within[key] = dict(entries or {})
-        return _put(within[key], rest, value, inner)
-    name, *rest = rest
-    if name not in (entries or {}):
-        return False
-    entries[name] = entries[name] or {}
-    return bool(rest) and _put(entries[name], rest, value, inner)
 
 
 def _on_ranks(cases: list[Trial], ranks: int, given: dict, where: object) -> list[Trial]:
@@ -175,7 +148,7 @@ def _name(told: object) -> str:
 
 
 def _refuse_unknown(key: str, application: Application, where: object) -> None:
-    known = _keys(application.configuration)
+    known = keys(application.configuration)
     if key in known or any(open_ and key.startswith(f"{one}.") for one, open_ in known.items()):
         return
     same = [one for one in known if one.rpartition(".")[2] == key]
@@ -191,18 +164,6 @@ def _refuse_unknown(key: str, application: Application, where: object) -> None:
     )
 
 
-def _keys(model: type[BaseModel], above: str = "") -> dict[str, bool]:
-    """All keys of a model, dotted, and whether there are others below one that only its values know."""
-    found: dict[str, bool] = {}
-    for name, about in model.model_fields.items():
-        kind = about.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found |= {f"{above}{name}": False} | _keys(kind, f"{above}{name}.")
-        else:
-            found[f"{above}{name}"] = dict in (get_origin(kind), *map(get_origin, get_args(kind)))
-    return found
-
-
 def halving_of(options: object) -> object:
     """The successive halving in options; None where there is none."""
     for key in HALVING.split("."):
@@ -211,7 +172,7 @@ def halving_of(options: object) -> object:
 
 
 def _refuse_halving(application: Application, repeats: list, where: object) -> None:
-    if HALVING not in _keys(application.configuration):
+    if HALVING not in keys(application.configuration):
         raise _error("successive halving is of trainings in PyTorch", ("halving",), application.name, where,
                      fix="leave it out")  # fmt: skip
     if len(repeats) > 1:
@@ -250,6 +211,22 @@ def _refuse_idle(key: str, values: list, cases: list[Trial], given: dict, where:
         expected="a key that a result depends on, other than the data",
         fix="leave it out of `over`",
     )
+
+
+def _without_idle(case: Trial, axes: dict[str, list | Between], given: dict, where: object) -> Trial:
+    """A trial that tells no value which changes nothing of it: the learning rate of a model that has its own."""
+    application, folder, used = case.application, case.prepared.parent.parent, {}
+    for key, value in case.values.items():
+        tried = axes.get(key, [])
+        others = [one for one in _ends(tried) if _text(one) != _text(value)]
+        changed = (_case(application, given, {**case.values, key: one}, folder, where) for one in others)
+        if not others or any(other.folder != case.folder for other in changed):
+            used[key] = value
+    return replace(case, values=used)
+
+
+def _ends(tried: list | Between) -> list:
+    return [tried.least, tried.most] if isinstance(tried, Between) else tried
 
 
 def _refuse_measures(cases: list[Trial], where: object) -> None:

@@ -46,6 +46,17 @@ def test_what_the_configuration_says_of_a_model_stays_and_what_is_tried_of_one_m
     assert [next(iter(case.options.models.values())).steps for case in found] == [7, 8, 8]
 
 
+def test_what_changes_nothing_of_a_trial_is_not_said_of_it():
+    """NHITS has a learning rate of its own: those that are tried are of the others."""
+    tried = {"over": {"models": ["NHITS", "GRU"], "learning_rate": [0.01, 0.02]}}
+    found = cases(tried, models={"NHITS": {"learning_rate": 0.005}, "GRU": {}})
+    assert [case.label for case in found] == ["NHITS", "GRU, learning_rate 0.01", "GRU, learning_rate 0.02"]
+    drawn = {"draw": 8, "over": {**tried["over"], "learning_rate": {"least": 0.01, "most": 0.02}, "seed": [1, 2]}}
+    for case in cases(drawn, models={"NHITS": {"learning_rate": 0.005}, "GRU": {}}):
+        assert ("learning_rate" in case.values) is (case.values["models"] == "GRU")
+        assert case.values["seed"] in (1, 2)
+
+
 def test_all_models_of_the_configuration_are_tried_where_the_sweep_names_none():
     assert labels({"over": {"seed": [1, 2]}}, models=["TCN", "GRU"]) == [
         "TCN, seed 1", "TCN, seed 2", "GRU, seed 1", "GRU, seed 2"
