@@ -40,7 +40,7 @@ def digest(argv: list[str], root: str | Path = ".") -> str | None:
     `argv` is Snakemake's whole command line; of another program's nothing is known. A profile that it names is looked
     for where Snakemake was started, as far as that is known (`--directory` has left it), and in `root`.
     """
-    return _asked(argv, root, _digest)
+    return asked(argv, root, _digest)
 
 
 def chosen(argv: list[str], root: str | Path = ".") -> Image | None:
@@ -48,7 +48,7 @@ def chosen(argv: list[str], root: str | Path = ".") -> Image | None:
 
     Of pilots of several shapes, one with the stages of all their images; None where any has none.
     """
-    found = _asked(argv, root, _images)
+    found = asked(argv, root, _images)
     images = list({image.name: image for _, image, _ in found or ()}.values())
     if len(images) < 2:
         return images[0] if images else None
@@ -60,10 +60,11 @@ def holds(argv: list[str], root: str | Path = ".") -> set[str] | None:
     """The packages in that image, or in any of several, as their SBOMs say; None where that is not known: one is yet to
     be pulled.
     """
-    return _asked(argv, root, _holds)
+    return asked(argv, root, _holds)
 
 
-def _asked(argv: list[str], root: str | Path, ask: Callable[[object], Any]) -> Any:
+def asked(argv: list[str], root: str | Path, ask: Callable[[object], Any]) -> Any:
+    """What `ask` makes of the arguments that a command line and its profile come to; None of another program's."""
     for start in dict.fromkeys([Path.cwd(), Path(os.environ.get("PWD", ".")), Path(root)]):
         with contextlib.suppress(OSError), contextlib.chdir(start):
             if arguments := _parsed(argv):
@@ -89,7 +90,7 @@ def used(plan: Plan, store: Store, architecture: str) -> RunImage | None:
 
 
 def _chosen(arguments: object) -> tuple[Site, Image, Partition] | None:
-    site, name, part = (_text(arguments, f"radical_pilot_{option}") for option in ("site", "image", "partition"))
+    site, name, part = (text(arguments, f"radical_pilot_{option}") for option in ("site", "image", "partition"))
     if getattr(arguments, "executor", None) not in ("radical-pilot", "dryrun") or site is None:
         return None
     site, catalog = load_site(site), load_catalog()
@@ -101,44 +102,49 @@ def _chosen(arguments: object) -> tuple[Site, Image, Partition] | None:
 
 def _images(arguments: object) -> list[tuple[Site, Image, Partition]]:
     """Those of all shapes; nothing where one has none."""
-    found = [_chosen(each) for each in _shaped(arguments)]
+    found = [_chosen(each) for each in shaped(arguments)]
     return [] if None in found else found
 
 
 def _digest(arguments: object) -> str | None:
     """Of pilots of several shapes, all of theirs: any of them may have made what a job is to make."""
-    found = [one for each in _shaped(arguments) if (one := _digest_of(each)) is not None]
+    found = [one for each in shaped(arguments) if (one := _digest_of(each)) is not None]
     return ", ".join(dict.fromkeys(found)) or None
 
 
 def _digest_of(arguments: object) -> str | None:
     if (found := _chosen(arguments)) is None:
         return None
-    site, image, partition = found
+    return identity(*found)
+
+
+def identity(site: Site, image: Image, partition: Partition) -> str:
+    """The digest of an image on a partition: the one that the catalog pins, or that of the file that is here."""
     if pinned := image.digests.get(partition.architecture):
         return pinned
     held = store_of(site).find(image, partition.architecture)
     return held.digest if held else f"{image.name}, not here"
 
 
-def _shaped(arguments: object) -> list[object]:
-    """The arguments as those of each shape of pilots would be; of partitions that are yet to be chosen, of all that
-    have an image.
+def shaped(arguments: object, *, imaged: bool = True) -> list[object]:
+    """The arguments as those of each shape of pilots would be; of partitions that are yet to be chosen, of all (that
+    have an image, where that is asked).
     """
     words = getattr(arguments, "radical_pilot_pilots", None)
     wish = shapes.read(words) if isinstance(words, list) else None
     if wish is None or not wish.listed:
         return [arguments]
     pairs = [(shape, shape.partition) for shape in wish.shapes]
-    if wish.auto and (site := _text(arguments, "radical_pilot_site")):
+    if wish.auto and (site := text(arguments, "radical_pilot_site")):
         pairs = [(wish.shapes[0], part.name) for part in load_site(site).partitions]
     made = []
     for shape, partition in pairs:
         each = copy.copy(arguments)
-        each.radical_pilot_partition = partition or _text(arguments, "radical_pilot_partition")
-        each.radical_pilot_image = shape.image or _text(arguments, "radical_pilot_image")
+        each.radical_pilot_partition = partition or text(arguments, "radical_pilot_partition")
+        each.radical_pilot_image = shape.image or text(arguments, "radical_pilot_image")
+        each.radical_pilot_gpus = shape.gpus
         made.append(each)
-    return [each for each in made if _has_image(each)] if wish.auto else made
+    return [each for each in made if _has_image(each)] if wish.auto and imaged else made
 
 
 def _has_image(arguments: object) -> bool:
@@ -158,7 +164,8 @@ def _holds(arguments: object) -> set[str] | None:
     return found if images else None
 
 
-def _text(arguments: object, name: str) -> str | None:
+def text(arguments: object, name: str) -> str | None:
+    """An argument, if it was given."""
     value = getattr(arguments, name, None)
     return value if isinstance(value, str) else None  # Snakemake has an object of its own for what is not given
 

@@ -65,6 +65,7 @@ DEPENDS = {
     "forecasting.ranks": {},
     "forecasting.threads": {},
     "forecasting.training.reproducible": MODELS,
+    "forecasting.training.precision": MODELS,
     "forecasting.training.shards": MODELS,
     "forecasting.training.synchronisation": MODELS,
     "forecasting.training.optimisation": MODELS,

@@ -13,11 +13,13 @@ rule forecasting_train:
     threads: FORECASTING.threads
     resources:
         tasks=PLACES.ranks,
+        gpus_per_task=PLACES.gpus,
+        comm=PLACES.comm,
         warm=PLACES.warm(WARM),
     params:
         config=lambda wildcards: FORECASTING_PLACES.options(wildcards).train_json(wildcards.model),
         # What follows is no reason to train anew: Snakemake does not compare what depends on the input.
-        how=untold(FORECASTING.training.how()),
+        how=PLACES.how(),
         # Not below the output, which Snakemake removes where a training was ended: it goes on from here.
         checkpoints=PLACES.filled(f"{PLACES.folder}/checkpoints/{{model}}"),
         curves=PLACES.filled(f"{PLACES.folder}/curves/{{model}}"),
@@ -44,15 +46,17 @@ rule forecasting_predict:
     threads: FORECASTING.threads
     resources:
         tasks=PLACES.ranks,
+        gpus_per_task=PLACES.gpus,
         warm=PLACES.warm(WARM),
     params:
         called=PLACES.called,
+        device=PLACES.device,
         to=PLACES.into(f"{PLACES.log}_predict_{{model}}.log"),
     message:
         "forecast with {params.called}"
     shell:
         "python -P -m deeprc.applications.forecasting.predict --prepared {input.prepared:q} --model {input.model:q}"
-        " --threads {threads} --out {output:q} {params.to}"
+        " --threads {threads} --device {params.device} --out {output:q} {params.to}"
 
 
 rule forecasting_evaluate:

@@ -12,11 +12,12 @@ rule hydrology_train:
     threads: HYDROLOGY.threads
     resources:
         tasks=PLACES.ranks,
+        gpus_per_task=PLACES.gpus,
         warm=PLACES.warm("tensorflow,polars,pyarrow"),
     params:
         config=lambda wildcards: HYDROLOGY_PLACES.options(wildcards).train_json(),
         # What follows is no reason to train anew: Snakemake does not compare what depends on the input.
-        how=untold(HYDROLOGY.training.how()),
+        how=PLACES.how(),
         # Not below the output, which Snakemake removes where a training was ended: it goes on from here.
         checkpoints=PLACES.filled(f"{PLACES.folder}/checkpoints"),
         curves=PLACES.filled(f"{PLACES.folder}/curves"),
@@ -40,14 +41,16 @@ rule hydrology_predict:
     threads: HYDROLOGY.threads
     resources:
         tasks=PLACES.ranks,
+        gpus_per_task=PLACES.gpus,
         warm=PLACES.warm("tensorflow,polars,pyarrow"),
     params:
+        device=PLACES.device,
         to=PLACES.into(f"{PLACES.log}_predict.log"),
     message:
         "simulate the discharge"
     shell:
         "python -P -m deeprc.applications.hydrology.predict --prepared {input.prepared:q} --model {input.model:q}"
-        " --threads {threads} --out {output:q} {params.to}"
+        " --threads {threads} --device {params.device} --out {output:q} {params.to}"
 
 
 rule hydrology_evaluate:

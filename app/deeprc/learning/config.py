@@ -8,12 +8,15 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from deeprc.core.settings import Settings
+from deeprc.learning.backends import DEVICE
 from deeprc.learning.synchronisation import Synchronisation, refuse
-from deeprc.learning.tracking import refuse_absent, refuse_secret
+from deeprc.learning.tracking import refuse_secret
 
 Positive = Annotated[int, Field(gt=0)]
 Reproducible = Literal["fixed", "elastic"]
 Schedule = Literal["one_cycle", "cosine", "linear", "constant"]
+Device = Literal["auto", "cpu", "cuda", "xpu"]
+Precision = Literal["float32", "bfloat16", "float16", "tf32"]
 
 
 class How(Settings):
@@ -21,6 +24,9 @@ class How(Settings):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
+    device: Device = "auto"
+    """What models are trained and used on, in torch's names: `cpu`, or an accelerator for each rank: `cuda` (NVIDIA's
+    and AMD's), `xpu` (Intel's). `auto`: an accelerator where the site has them. One that is not there is refused."""
     backend: Literal["auto", "gloo", "nccl", "xccl", "mpi", "mpi4py"] = "auto"
     """What gradients travel by between ranks; `auto`: nccl (RCCL) or xccl (oneCCL) on accelerators, else gloo. `nccl`
     stands for RCCL as well. One that is not there is refused."""
@@ -44,6 +50,20 @@ class Training(How):
     a training is killed and goes on with another one. Both use every sample once per epoch (`deeprc audit`)."""
     shards: Positive = 4
     """`elastic`: virtual shards of a batch, a power of 2; the most ranks that a training can have."""
+    precision: Precision = "float32"
+    """What networks are computed in while they learn: `bfloat16`, `float16` (accelerators only) or `tf32` (NVIDIA's,
+    from Ampere on). Weights, the sums of gradients, losses, validation and forecasts are float32 in any case."""
+
+    @model_validator(mode="after")
+    def _the_device_computes_in_it(self) -> Self:
+        if self.device == "cpu" and self.precision in ("float16", "tf32"):
+            raise ValueError(f"precision {self.precision}: it is for accelerators, and the device is cpu")
+        if self.device == "xpu" and self.precision == "tf32":
+            raise ValueError("precision tf32: it is NVIDIA's, and the device is xpu")
+        needed = DEVICE.get(self.backend, self.device)
+        if self.device not in ("auto", needed):
+            raise ValueError(f"backend {self.backend}: it is for the device {needed}, and the device is {self.device}")
+        return self
 
     @model_validator(mode="after")
     def _ranks_share_the_shards(self) -> Self:
@@ -70,18 +90,18 @@ class Training(How):
         uri = self.mlflow or os.environ.get("MLFLOW_TRACKING_URI") or None
         return None if uri == "none" else uri
 
-    def how(self) -> str:
-        """The `--how` of train.
+    def how(self, device: Device | None = None) -> str:
+        """The `--how` of train, with the device that is known by then.
 
         Raises
         ------
         ConfigError
-            Where an MLflow is to be told, and it is not installed, or its URI holds a password.
+            Where an MLflow is to be told whose URI holds a password.
         """
         if self.told:
-            refuse_absent()
             refuse_secret(self.told)
-        return How(**self.model_dump(include=set(How.model_fields)) | {"mlflow": self.told}).model_dump_json()
+        known = {"mlflow": self.told, "device": device or self.device}
+        return How(**self.model_dump(include=set(How.model_fields)) | known).model_dump_json()
 
 
 class Halving(Settings):
@@ -131,6 +151,10 @@ class TorchTraining(Training):
         refuse(self.synchronisation, ranks=self.ranks, reproducible=self.reproducible)
         if self.reproducible == "elastic" and self.optimisation.accumulate > 1:
             raise ValueError("accumulate: `reproducible: elastic` computes shards one by one: give more of them")
+        if self.precision == "float16" and self.synchronisation.kind == "powersgd":
+            raise ValueError(
+                "precision float16: powersgd keeps what it did not send, which a gradient too large spoils"
+            )
         if self.reproducible == "elastic" and self.optimisation.compile:
             raise ValueError("compile: what is compiled is not promised to give the bits of `reproducible: elastic`")
         return self

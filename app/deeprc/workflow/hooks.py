@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,13 @@ USED = {
 
 
 def attach(
-    workflow: Any, config: Config, image: Image | None = None, holds: Callable[[], set[str] | None] = lambda: None
-) -> None:
+    workflow: Any, config: Config, image: Image | None = None, holds: Callable[[], set[str] | None] = lambda: None,
+    refused: Callable[[], Iterable[ConfigError]] = lambda: (),
+) -> None:  # fmt: skip
     """Let `workflow` run one at a time, check its data first, and remake what does not fit `config`.
 
-    `image` is what its jobs run in, if they do: it must hold what they import. `holds` tells its packages.
+    `image` is what its jobs run in, if they do: it must hold what they import. `holds` tells its packages,
+    and `refused` what else keeps a run from beginning.
     """
     if not workflow.is_main_process:  # a job's own Snakemake
         return
@@ -52,7 +54,9 @@ def attach(
             )
     for note in left_out():
         _say(note)
-    lacked = [*guests.lacking(image, config.applications(), holds)] if image else []
+    with plainly():
+        lacked = [*guests.lacking(image, config.applications(), holds)] if image else []
+        lacked += refused()
     _Attached(workflow, config, lacked, imaged=image is not None)
 
 

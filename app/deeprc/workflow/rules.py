@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from deeprc.applications.base.application import Application
 from deeprc.applications.base.sweep.trials import FOLDER
 from deeprc.applications.config import Config
+from deeprc.workflow.trainings import Trainings
 
 TRIAL, GROUP = "sweep_trial", "sweep_group"  # wildcards: folders of trials, and of the data that they share
 
@@ -54,8 +55,9 @@ class Places:
         Goes before the command of prepare: what its frames are made by.
     """
 
-    def __init__(self, config: Config, application: Application) -> None:
+    def __init__(self, config: Config, application: Application, trainings: Trainings | None = None) -> None:
         self.application, self.sweep = application, config.swept(application)
+        self._trainings = trainings or Trainings(config)
         self.engine = "" if config.engine == "arrow" else f"DEEPRC_FRAMES_ENGINE={config.engine} "
         self.prepared = self.folder = f"{config.results}/{application.name}"
         self.log = self.prepare_log = f"{config.results}/logs/{application.name}"
@@ -80,6 +82,26 @@ class Places:
     def ranks(self, wildcards: Any) -> int:
         """The ranks of train and predict."""
         return self.options(wildcards).training.ranks
+
+    def gpus(self, wildcards: Any) -> int:
+        """The accelerators of each of these ranks."""
+        return self._trainings.gpus(self.application, self.options(wildcards).training)
+
+    def comm(self, wildcards: Any) -> str:
+        """What the ranks of train talk through (`deeprc plan --comm`)."""
+        return self._trainings.comm(self.application, self.options(wildcards).training)
+
+    def device(self, wildcards: Any, input: Any) -> str:
+        """What they compute on, which is no reason to make anything anew."""
+        return self._trainings.device(self.application, self.options(wildcards).training)
+
+    def how(self) -> Callable:
+        """The `--how` of train, which is no reason to make anything anew; what is wrong in any is told at once."""
+        made = {}
+        for name, case in self._cases.items():
+            training = case.options.training
+            made[name] = training.how(self._trainings.device(self.application, training))
+        return lambda wildcards, input: made[wildcards[TRIAL] if self.sweep else self.application.name]
 
     def warm(self, modules: str) -> Callable:
         """What is imported once per core."""

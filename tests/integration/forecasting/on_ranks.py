@@ -1,6 +1,7 @@
 """On MPI ranks: train models of the zoo for some steps; the first rank prints what came of them.
 
-`on_ranks.py PREPARED MODE STEPS MODEL…`; a model of the form `NAME:80` learns that interval.
+`on_ranks.py PREPARED MODE STEPS MODEL…`; a model of the form `NAME:80` learns that interval, and one of the form
+`NAME@bfloat16` is computed in that precision.
 """
 
 import json
@@ -24,13 +25,16 @@ def train(prepared: Path, mode: str, steps: int, names: list[str]) -> dict[str, 
     series, peers, found = load(prepared), join(), {}
     for named in names:
         make_deterministic(1, 1)
-        name, _, interval = named.partition(":")
+        whole, _, precision = named.partition("@")
+        name, _, interval = whole.partition(":")
         intervals = [float(interval)] if interval else []
-        problem = ForecastProblem(Forecaster(name, ZOO[name].options, series.meta, intervals=intervals), series)
+        precision = precision or "float32"
+        network = Forecaster(name, ZOO[name].options, series.meta, intervals=intervals, precision=precision)
+        problem = ForecastProblem(network, series)
         trainer = Trainer(
             problem, peers, steps=steps, batch=16, seed=1, shards=4, how=How(), facts={}, checkpoints=None,
             reproducible="elastic" if mode == "elastic" else "fixed",
-            synchronisation=Synchronisation(kind="fsdp" if mode == "fsdp" else "allreduce"),
+            precision=precision, synchronisation=Synchronisation(kind="fsdp" if mode == "fsdp" else "allreduce"),
         )  # fmt: skip
         trainer.say = lambda line: None
         history = trainer.run(problem.validate, learning_rate=1e-3, checks=1, name=name)

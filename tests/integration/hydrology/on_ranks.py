@@ -81,4 +81,15 @@ if peers.rank == 0:
     ]
     assert events(folder / "curve") == [{key: np.float32(point[key]) for key in point} for point in whole]
     assert before == events(mine)[:5]
+
+# So are those of bfloat16, which learns as float32 does.
+half = elastic | {"epochs": 1, "precision": "bfloat16"}
+_, one, told_half, sim_half, _ = trained(data, both, Alone(), **half)
+_, two, told_two, sim_two, _ = trained(data, both, peers, **half)
+assert state.digest(two) == state.digest(one) != state.digest(alone)
+assert told_two == told_half
+np.testing.assert_array_equal(sim_two, sim_half)
+_, _, told_whole, _, _ = trained(data, both, Alone(), **elastic | {"epochs": 1})  # its rate falls as fast
+np.testing.assert_allclose([*told_half.losses[0].values()], [*told_whole.losses[0].values()], 0.05)
+if peers.rank == 0:
     print("all is equal", flush=True)

@@ -52,15 +52,14 @@ def trained(
     `before` is called before each note in the ledger, with its number.
     """
     from deeprc.applications.hydrology.fit import DischargeProblem, simulate, train
-    from deeprc.applications.hydrology.network import build
+    from deeprc.applications.hydrology.network import trainable
     from deeprc.learning.tensorflow.backend import keras
 
     config, peers = TrainConfig(**options), peers or Alone()
     keras.utils.set_random_seed(config.seed)
     samples, _ = make_samples(prepared, basins)
-    problem = DischargeProblem(
-        build(config, samples.window, samples.width, samples.static.shape[1]), samples, config.loss
-    )
+    model, judged = trainable(config, samples.window, samples.width, samples.static.shape[1])
+    problem = DischargeProblem(model, samples, config.loss, judged)
     note, noted = Ledger.note, []
 
     def watched(*told: object) -> None:
@@ -73,4 +72,5 @@ def trained(
             problem, config, peers, name=config.variant, how=How(checkpoint_steps=3), facts={}, checkpoints=checkpoints,
             curves=curves,
         )  # fmt: skip
-    return samples, problem.model, told, simulate(problem.model, samples, problem.target, peers), training
+    judged.set_weights(model.get_weights())
+    return samples, problem.model, told, simulate(judged, samples, problem.target, peers), training

@@ -36,6 +36,41 @@ def reservoirs():
     return two_reservoirs()
 
 
+def test_a_device_and_a_precision_that_are_not_here_are_refused_by_name():
+    from deeprc.learning.tensorflow.backend import start, tf
+
+    with pytest.raises(ConfigError, match=f"the device cuda is not here\n  found: TensorFlow {tf.__version__}, which"):
+        start(threads=1, seed=1, device="cuda")
+    with pytest.raises(ConfigError, match="precision tf32 cannot be had here\n  found: the processor alone"):
+        start(threads=1, seed=1, device="auto", precision="tf32")
+
+
+def test_the_first_gpu_that_a_rank_sees_is_its_own_and_takes_memory_as_it_needs_it(monkeypatch):
+    """There is none here: what TensorFlow is asked is recorded, and what it says of GPUs made up."""
+    from deeprc.learning.tensorflow import backend
+
+    config, done = backend.tf.config, []
+    about = {"device_name": "NVIDIA A100", "compute_capability": (8, 0)}
+    monkeypatch.setattr(config, "list_physical_devices", lambda kind: ["GPU:0", "GPU:1"])
+    monkeypatch.setattr(config, "set_visible_devices", lambda those, kind: done.append((kind, those)))
+    monkeypatch.setattr(config.experimental, "get_device_details", lambda one: about)
+    monkeypatch.setattr(config.experimental, "set_memory_growth", lambda one, grows: done.append((one, grows)))
+    monkeypatch.setattr(
+        config.experimental, "enable_tensor_float_32_execution", lambda allowed: done.append(("tf32", allowed))
+    )
+    assert backend.start(threads=1, seed=1, device="auto", precision="tf32") == "cuda (NVIDIA A100)"
+    assert done == [("GPU", ["GPU:0"]), ("GPU:0", True), ("tf32", True)]
+    del done[:]
+    assert backend.start(threads=1, seed=1, device="cuda") == "cuda (NVIDIA A100)"
+    assert done[-1] == ("tf32", False)  # TensorFlow's own choice is True
+    del done[:]
+    assert backend.start(threads=1, seed=1, device="cpu") == "cpu"
+    assert done == [("GPU", []), ("tf32", False)]
+    about["compute_capability"] = (7, 0)
+    with pytest.raises(ConfigError, match="precision tf32 cannot be had here\n  found: NVIDIA A100"):
+        backend.start(threads=1, seed=1, precision="tf32", device="auto")
+
+
 def test_the_lstm_learns_a_reservoir(reservoirs):
     samples, _, fitted, sim, _ = trained(
         reservoirs, ["brook"], units=12, epochs=40, batch_size=32, learning_rate=0.02, dropout=0.0

@@ -112,7 +112,7 @@ def test_every_key_redoes_exactly_what_depends_on_it(folder):
     found = {key: listed(one) for key, one in zip(cases, said[1:], strict=True)}
     wanted = {key: everything if depends(key) == "everything" else depends(key) for key in cases}
     assert {key: jobs for key, jobs in found.items() if jobs != wanted[key]} == {}
-    no_reason = r"(.*\.)?(min_free_mb|ranks|threads|backend|checkpoint_steps|keep|staging|mlflow|engine)"
+    no_reason = r"(.*\.)?(min_free_mb|ranks|threads|device|backend|checkpoint_steps|keep|staging|mlflow|engine)"
     assert all(wanted[key] for key in cases if not re.fullmatch(no_reason, key))
 
 

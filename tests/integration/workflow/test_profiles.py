@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from deeprc.sites import known_sites
@@ -15,7 +17,20 @@ def ended(tmp_path_factory) -> dict[str, Ended]:
     folder, names = tmp_path_factory.mktemp("profiles"), known_sites()
     starts = [["--profile", f"site/{name}", "-n", "--directory", folder / name] for name in names]
     starts.append(["--profile", "site/aurora", "--directory", folder / "aurora"])
-    return dict(zip([*names, "for real"], together(*starts), strict=True))
+    shapes = ["--radical-pilot-pilots", "partition=cpu,nodes=1", "partition=gpu,nodes=1"]
+    starts.append(["--profile", "site/perlmutter", "-n", "--directory", folder / "two", *shapes])
+    return dict(zip([*names, "for real", "two"], together(*starts), strict=True))
+
+
+def test_trainings_and_forecasts_ask_for_accelerators_where_the_site_has_some(ended):
+    lines = ended["two"].output.splitlines()
+    (cpu,) = (line for line in lines if line.startswith("cpu "))
+    (gpu,) = (line for line in lines if line.startswith("gpu "))
+    rules = set(re.findall(r"(\w+_(?:train|predict|prepare|evaluate)) \d", f"{cpu} {gpu}"))
+    assert set(re.findall(r"(\w+) \d+(?:,|$)", gpu.partition(": ")[2])) == {
+        rule for rule in rules if rule.endswith(("_train", "_predict"))
+    }
+    assert len(rules) == 8 and gpu.split()[4] == "4"
 
 
 @pytest.mark.parametrize("name", known_sites())

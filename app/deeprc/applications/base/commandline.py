@@ -11,11 +11,13 @@ from pydantic import BaseModel
 
 from deeprc.core.errors import ConfigError
 from deeprc.core.validation import validate
+from deeprc.learning import config as learning
 
 Model = TypeVar("Model", bound=BaseModel)
 
 Prepared = Annotated[Path, typer.Option(help="the folder that prepare wrote")]
 Trained = Annotated[Path, typer.Option(help="the folder that train wrote")]
+Device = Annotated[learning.Device, typer.Option(help="what the model is computed on")]
 Threads = Annotated[int, typer.Option(min=1, help="threads to compute with")]
 
 

@@ -5,33 +5,21 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from deeprc.applications.base.split import Split
+from deeprc.applications.forecasting.intervals import Intervals
 from deeprc.applications.forecasting.step import TimeStep
 from deeprc.applications.forecasting.zoo import USUAL, ZOO, check_options, entry
 from deeprc.core.errors import ConfigError
 from deeprc.core.settings import Settings
-from deeprc.learning.backends import DEVICE
-from deeprc.learning.config import Optimisation, Reproducible, TorchTraining
+from deeprc.learning.config import Optimisation, Precision, Reproducible, TorchTraining
 from deeprc.learning.synchronisation import Synchronisation
 
 Positive = Annotated[int, Field(gt=0)]
 Column = Annotated[str, Field(min_length=1)]
 Loss = Literal["mae", "mse", "huber"]
 Level = Literal["last", "mean", "none"]
-
-
-def _are_intervals(intervals: list[float]) -> list[float]:
-    for percent in intervals:
-        if not 0 < percent < 100 or round(percent, 3) != percent:
-            raise ValueError(f"interval {percent}: a percent between 0 and 100 with at most 3 decimals, such as 80")
-    if len(set(intervals)) < len(intervals):
-        raise ValueError("an interval stands twice")
-    return sorted(intervals)
-
-
-Intervals = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], AfterValidator(_are_intervals)]
 
 
 class DataConfig(Settings, BaseModel):
@@ -148,6 +136,7 @@ class TrainConfig(Settings, BaseModel):
     seed: Annotated[int, Field(ge=0)] = 1
     reproducible: Reproducible = "fixed"
     shards: Positive | None = None
+    precision: Precision = "float32"
     intervals: Intervals = []
     synchronisation: Synchronisation = Synchronisation()
     optimisation: Optimisation = Optimisation()
@@ -190,16 +179,6 @@ class ForecastingConfig(DataConfig):
     training: TorchTraining = TorchTraining()
     """How the models are trained: ranks, reproducibility, synchronisation, checkpoints."""
 
-    @field_validator("training")
-    @classmethod
-    def _ranks_compute_on_processors(cls, value: TorchTraining) -> TorchTraining:
-        if value.backend in DEVICE:
-            raise ValueError(
-                f"backend {value.backend}: it is for accelerators, and models are trained on processors here: auto, "
-                "gloo, mpi or mpi4py"
-            )
-        return value
-
     @model_validator(mode="before")
     @classmethod
     def _names_become_a_mapping(cls, data: Any) -> Any:
@@ -239,6 +218,16 @@ class ForecastingConfig(DataConfig):
         return self
 
     @model_validator(mode="after")
+    def _they_can_be_computed_in_it(self) -> Self:
+        whole = [name for name in self.models if not entry(name).half]
+        if (precision := self.training.precision) in ("bfloat16", "float16") and whole:
+            raise ValueError(
+                f"precision {precision} cannot train {', '.join(whole)}, whose Fourier transforms accelerators compute "
+                "in float32: name other models by the key models, or give float32 or tf32"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _they_can_forecast_intervals(self) -> Self:
         if not self.intervals:
             return self
@@ -262,6 +251,13 @@ class ForecastingConfig(DataConfig):
             steps, wanted = own.steps or self.steps or entry(name).steps, own.validations or given
             if wanted and wanted > steps:
                 raise ValueError(f"validations {wanted}: {name} is trained for {steps} steps: give at most so many")
+            judged = min(own.validations or usual.validations, steps)
+            # The last one ends nothing, and of the others so many must follow the best.
+            if usual.patience and usual.patience > judged - 2:
+                raise ValueError(
+                    f"patience {usual.patience}: with {judged} validations it can never end the training of {name}; "
+                    + (f"give at most {judged - 2}" if judged > 2 else "leave it out, or give more validations")
+                )
         return self
 
     @model_validator(mode="after")
@@ -294,6 +290,7 @@ class ForecastingConfig(DataConfig):
             seed=self.seed,
             reproducible=self.training.reproducible,
             shards=self.training.shards if self.training.reproducible == "elastic" else None,
+            precision=self.training.precision,
             synchronisation=self.training.synchronisation,
             optimisation=self.training.optimisation,
             options={**default.options, **own.options},

@@ -6,6 +6,7 @@ import importlib
 import logging
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,13 @@ from deeprc.applications.forecasting.quantiles import StudentPaths, empirical, p
 from deeprc.applications.forecasting.series import Series
 from deeprc.applications.forecasting.zoo import entry
 from deeprc.core.errors import ConfigError
+from deeprc.learning.config import Precision
 from deeprc.learning.mapped import MappedWindows
 from deeprc.learning.peers import Peers
+from deeprc.learning.torch.device import of, put
+from deeprc.learning.torch.precision import cast
 
+CPU = torch.device("cpu")
 BATCH = 512  # windows that are forecast at once
 SMALLEST_SPREAD = 0.1  # of a window, in standard deviations of the series: a flat night must not blow up the rest
 
@@ -44,6 +49,8 @@ class Forecaster(torch.nn.Module):
         As of `config.ModelConfig`.
     intervals
         In percent; their quantiles are forecast, and learned (by a probabilistic model: sampled).
+    precision
+        What the class computes in while it is trained; what is made of its forecasts is float32.
     """
 
     def __init__(
@@ -56,9 +63,10 @@ class Forecaster(torch.nn.Module):
         level: Level = "last",
         calendar: bool = True,
         intervals: Sequence[float] = (),
+        precision: Precision = "float32",
     ) -> None:
         super().__init__()
-        self.name, self.kind, self.level = name, loss, level
+        self.name, self.kind, self.level, self.precision = name, loss, level, precision
         self.entry, self.horizon, self.input_size = entry(name), meta["horizon"], meta["input_size"]
         arguments = {"h": self.horizon, "input_size": self.input_size, "max_steps": 1, **options}
         if self.horizon == 1:
@@ -126,7 +134,7 @@ class Forecaster(torch.nn.Module):
     def _core(self, z: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         # Windows of all series follow each other time after time; a joint model sees them side by side.
         side_by_side = z.reshape(-1, self.series, z.shape[1]).transpose(1, 2)
-        out = self.core(
+        out = self._computed(
             {
                 "insample_y": side_by_side,
                 "insample_mask": torch.ones_like(side_by_side),
@@ -141,9 +149,14 @@ class Forecaster(torch.nn.Module):
         apart = out.reshape(len(out), self.horizon, -1, self.series)
         return apart.permute(0, 3, 1, 2).reshape(len(z), self.horizon, -1)
 
+    def _computed(self, windows: dict[str, torch.Tensor | None]) -> torch.Tensor:
+        with cast(self.precision, of(self)) if self.training else nullcontext():
+            out = self.core(windows)
+        return out.to(windows["insample_y"].dtype)
+
     def _recurrent(self, known: torch.Tensor, future: torch.Tensor) -> torch.Tensor:
         """What is known of the values after those in `known`, before it is made the distribution's parameters."""
-        return self.core(
+        return self._computed(
             {
                 "insample_y": known[..., None],
                 "hist_exog": None,
@@ -227,10 +240,10 @@ def forecast(network: Forecaster, series: Series, origins: np.ndarray, peers: Pe
     """
     network.eval()
     with torch.inference_mode():
-        size = 1 if network.entry.mixes else BATCH
+        on, size = of(network), 1 if network.entry.mixes else BATCH
         if network.entry.joint:
             return _jointly(network, series, origins, max(1, size // network.series), peers)
-        return in_batches(lambda batch: network(Windows(series, batch)).numpy(), origins, size, peers)
+        return in_batches(lambda batch: network(Windows(series, batch, on)).cpu().numpy(), origins, size, peers)
 
 
 def _jointly(network: Forecaster, series: Series, origins: np.ndarray, size: int, peers: Peers | None) -> np.ndarray:
@@ -240,7 +253,7 @@ def _jointly(network: Forecaster, series: Series, origins: np.ndarray, size: int
     times, place = np.unique(origins - begins[number], return_inverse=True)
 
     def compute(batch: np.ndarray) -> np.ndarray:
-        found = network(Windows(series, series.together(batch))).numpy()
+        found = network(Windows(series, series.together(batch), of(network))).cpu().numpy()
         return found.reshape(len(batch), network.series, *found.shape[1:])
 
     return in_batches(compute, times + begins[0], size, peers)[place, number]
@@ -250,12 +263,12 @@ class Windows(dict):
     """The windows whose forecasts start at the rows `origins`; what is asked for of them is cut from the mapped files.
 
     `past` [windows, input_size], `y` and `mask` [windows, horizon] (mask 1 where the row counts in the loss),
-    `history` [windows, input_size, covariates], `future` [windows, input_size + horizon, calendar].
+    `history` [windows, input_size, covariates], `future` [windows, input_size + horizon, calendar]; on `device`.
     """
 
-    def __init__(self, series: Series, origins: np.ndarray) -> None:
+    def __init__(self, series: Series, origins: np.ndarray, device: torch.device = CPU) -> None:
         super().__init__()
-        self.series, self.origins = series, origins
+        self.series, self.origins, self.device = series, origins, device
         self.meta, length = series.meta, series.meta["input_size"]
         self.cut = MappedWindows(series.rows, origins - length, length + series.meta["horizon"])
 
@@ -269,7 +282,7 @@ class Windows(dict):
             "future": lambda: cut(self.meta["future"]),
         }[name]()
         with torch.inference_mode(False):  # whoever asks first: a training may ask later
-            self[name] = torch.from_numpy(values)
+            self[name] = put(values, self.device)
         return self[name]
 
     def _history(self, values: np.ndarray) -> np.ndarray:

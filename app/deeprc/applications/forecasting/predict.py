@@ -20,6 +20,7 @@ def main(
     model: commandline.Trained,
     out: Annotated[Path, typer.Option(help="the Arrow file to write")],
     threads: commandline.Threads = 1,
+    device: commandline.Device = "auto",
 ) -> None:
     """Forecast the test part, one horizon after the other, with the rows before each as its past.
 
@@ -36,19 +37,21 @@ def main(
     from deeprc.applications.forecasting.series import load
     from deeprc.learning.checkpoints import tensors
     from deeprc.learning.peers import join
+    from deeprc.learning.torch import device as devices
     from deeprc.learning.torch import state
     from deeprc.learning.torch.loop import make_deterministic
 
     peers = join()
     series = load(prepared)
     about = read_model(model, series.meta.get(fingerprint.KEY), prepared)
-    make_deterministic(about["seed"], threads)
+    on = devices.device(device)
+    make_deterministic(about["seed"], threads, strict=on.type == "cpu")
     seen = {
         "level": about.get("level", "last"),
         "calendar": about.get("calendar", True),
         "intervals": about.get("intervals", []),
     }  # once no choice
-    network = Forecaster(about["name"], about["options"], series.meta, **seen)
+    network = Forecaster(about["name"], about["options"], series.meta, **seen).to(on)
     network.load_state_dict(state.tensors("", tensors.read(model / "weights.safetensors")))
     horizon = series.meta["horizon"]
     origins = series.origins("test", stride=horizon)

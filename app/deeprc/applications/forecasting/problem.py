@@ -11,6 +11,7 @@ from deeprc.applications.forecasting.network import Forecaster, Windows
 from deeprc.applications.forecasting.series import Series
 from deeprc.core.errors import InputError
 from deeprc.learning.origin import Origin
+from deeprc.learning.torch.device import of
 
 VALIDATION_WINDOWS = 256
 
@@ -32,7 +33,7 @@ class ForecastProblem:
     """
 
     def __init__(self, network: Forecaster, series: Series) -> None:
-        self.module, self.series = network, series
+        self.module, self.series, self.device = network, series, of(network)
         if network.entry.joint:
             series.refuse_apart(network.name)
         self.rows = self._samples("train")
@@ -44,10 +45,10 @@ class ForecastProblem:
             )
         self._usable_before = np.concatenate([[0], np.cumsum(series.usable)])
         held_out, at_once = self._samples("val"), VALIDATION_WINDOWS // len(self._windows(self.rows[:1]))
-        self.validation = Windows(series, self._windows(held_out[:: max(1, len(held_out) // max(1, at_once))]))
+        self.validation = self._cut(held_out[:: max(1, len(held_out) // max(1, at_once))])
         if not self.validation["mask"].any():  # few rows are known: take the windows that contain some
             count = self._count(self._windows(held_out)).reshape(len(held_out), -1)
-            self.validation = Windows(series, self._windows(held_out[count.any(1)][: max(1, at_once)]))
+            self.validation = self._cut(held_out[count.any(1)][: max(1, at_once)])
 
     def _samples(self, part: str) -> np.ndarray:
         """The rows that the samples of a part are known by."""
@@ -62,9 +63,13 @@ class ForecastProblem:
         """The rows that the windows of samples start at."""
         return self.series.together(rows) if self.module.entry.joint else rows
 
+    def _cut(self, rows: np.ndarray) -> Windows:
+        """The windows of samples, on the network's device."""
+        return Windows(self.series, self._windows(rows), self.device)
+
     def loss(self, samples: np.ndarray) -> torch.Tensor:
         """The mean loss of windows over the rows that count."""
-        return self.module.loss(Windows(self.series, self._windows(self.rows[samples])))
+        return self.module.loss(self._cut(self.rows[samples]))
 
     def weight(self, samples: np.ndarray) -> int:
         """The rows that count in the windows' horizons."""

@@ -50,6 +50,7 @@ def main(
     from deeprc.learning.checkpoints import tensors
     from deeprc.learning.origin import Origin
     from deeprc.learning.peers import join
+    from deeprc.learning.torch import device as devices
     from deeprc.learning.torch import state
     from deeprc.learning.torch.compiled import compiled
     from deeprc.learning.torch.loop import make_deterministic
@@ -57,12 +58,13 @@ def main(
     from deeprc.learning.torch.train import Trainer
 
     peers = join()
-    make_deterministic(options.seed, threads)
+    device = devices.device(means.device, options.precision)
+    make_deterministic(options.seed, threads, strict=device.type == "cpu" or options.reproducible == "elastic")
     series = load(prepared)
     network = Forecaster(
         model, options.options, series.meta, loss=options.loss, level=options.level, calendar=options.calendar,
-        intervals=options.intervals,
-    )  # fmt: skip
+        intervals=options.intervals, precision=options.precision,
+    ).to(device)  # fmt: skip
     made_from = fingerprint.trained(
         series.meta.get(fingerprint.KEY), {"model": model, **options.model_dump(mode="json")}
     )
@@ -83,9 +85,11 @@ def main(
         facts={"model": model, **options.model_dump(mode="json"), fingerprint.KEY: made_from},
         synchronisation=options.synchronisation, optimisation=options.optimisation,
         rivals=rivals if halving else None, curves=curves, name=model,
+        precision=options.precision,
     )  # fmt: skip
     size = sum(parameter.numel() for parameter in network.parameters())
     on = f" on {peers.size} ranks" if peers.size > 1 else ""
+    on += f", {devices.called(device)}" if device.type != "cpu" else ""
     trainer.say(f"{model}: {size:,} parameters, {options.steps} steps of {options.batch_size} windows{on}")
     started = time.monotonic()
     rates = {"learning_rate": options.learning_rate, "usual": entry(model).learning_rate}
@@ -103,6 +107,7 @@ def main(
                 "name": model,
                 "parameters": size,
                 **options.model_dump(),
+                "device": devices.called(device),
                 **({} if trainer.elastic or peers.size == 1 else {"sent_bytes": trainer.traffic.state()}),
                 "training_loss": history.train,
                 "validation_loss": history.validation,

@@ -33,6 +33,9 @@ class Entry:
         [windows, h, values], of a joint model [times, h, values * series]; or it predicts a distribution.
     asked
         Whether it is trained only where the configuration names it.
+    half
+        Whether it can be computed in half precision: those that take Fourier transforms cannot (CUDA has them of
+        bfloat16 not at all, and of float16 for some lengths alone).
     undivided
         Whether `fsdp` cannot deal out its weights: FEDformer's are complex numbers, and torch deals out one kind alone;
         JointTimesNet's convolutions meet whole and dealt out weights.
@@ -60,6 +63,7 @@ class Entry:
     mixes: bool = False
     quantiles: bool = False
     asked: bool = False
+    half: bool = False
     undivided: bool = False
     smallest_input: int = 1
     single: dict[str, Any] = field(default_factory=dict)
@@ -79,6 +83,7 @@ ZOO: dict[str, Entry] = {
         {"n_blocks": [1, 1, 1], "mlp_units": [[128, 128]] * 3},
         "Oreshkin et al. 2020, arXiv:1905.10437",
         quantiles=True,
+        half=True,
         single={"stack_types": ["identity"] * 3},  # no trend and no season within one step
         steps=600,
         milliseconds=6.5,
@@ -93,6 +98,7 @@ ZOO: dict[str, Entry] = {
         },
         "Challu et al. 2023, arXiv:2201.12886",
         quantiles=True,
+        half=True,
         future=True,
         history=True,
         steps=600,
@@ -102,6 +108,7 @@ ZOO: dict[str, Entry] = {
         {"lstm_n_layers": 1, "lstm_hidden_size": 48, "lstm_dropout": 0.0},
         "Salinas et al. 2020, arXiv:1704.04110",
         quantiles=True,
+        half=True,
         future=True,
         probabilistic=True,
         milliseconds=16.2,
@@ -110,6 +117,7 @@ ZOO: dict[str, Entry] = {
         {"encoder_n_layers": 1, "encoder_hidden_size": 48, "decoder_layers": 2, "decoder_hidden_size": 48},
         "Hochreiter and Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735",
         quantiles=True,
+        half=True,
         future=True,
         history=True,
         milliseconds=13.4,
@@ -118,6 +126,7 @@ ZOO: dict[str, Entry] = {
         {"encoder_n_layers": 1, "encoder_hidden_size": 48, "decoder_layers": 2, "decoder_hidden_size": 48},
         "Cho et al. 2014, arXiv:1406.1078",
         quantiles=True,
+        half=True,
         future=True,
         history=True,
         milliseconds=27.1,
@@ -132,6 +141,7 @@ ZOO: dict[str, Entry] = {
         },
         "Bai et al. 2018, arXiv:1803.01271",
         quantiles=True,
+        half=True,
         future=True,
         history=True,
         milliseconds=18.1,
@@ -150,6 +160,7 @@ ZOO: dict[str, Entry] = {
         },
         "Nie et al. 2023, arXiv:2211.14730",
         quantiles=True,
+        half=True,
         milliseconds=14.7,
     ),
     "Autoformer": Entry(
@@ -185,16 +196,20 @@ ZOO: dict[str, Entry] = {
         dict(_TRANSFORMER),
         "Vaswani et al. 2017, arXiv:1706.03762",
         quantiles=True,
+        half=True,
         future=True,
         smallest_input=2,
         milliseconds=28.2,
         **_SMALL_STEPS,
     ),
-    "DLinear": Entry({"moving_avg_window": 25}, "Zeng et al. 2023, arXiv:2205.13504", quantiles=True, asked=True),
+    "DLinear": Entry(
+        {"moving_avg_window": 25}, "Zeng et al. 2023, arXiv:2205.13504", quantiles=True, half=True, asked=True
+    ),
     "iTransformer": Entry(
         {"hidden_size": 32, "n_heads": 4, "e_layers": 2, "d_ff": 32, "dropout": 0.1, "use_norm": True},
         "Liu et al. 2024, arXiv:2310.06625",
         quantiles=True,
+        half=True,
         joint=True,
         asked=True,
         batch_size=32,

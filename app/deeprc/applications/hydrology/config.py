@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from deeprc.applications.base.split import Split
 from deeprc.applications.hydrology.datasets import DATASETS
 from deeprc.core.settings import Settings
-from deeprc.learning.config import Reproducible, Training
+from deeprc.learning.config import Precision, Reproducible, Training
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -180,6 +180,7 @@ class TrainConfig(NetworkConfig):
 
     reproducible: Reproducible = "fixed"
     shards: Positive | None = None
+    precision: Precision = "float32"
 
 
 class HydrologyConfig(DataConfig, NetworkConfig):
@@ -218,7 +219,11 @@ class HydrologyConfig(DataConfig, NetworkConfig):
 
     @field_validator("training")
     @classmethod
-    def _gradients_travel_by_mpi(cls, value: Training) -> Training:
+    def _tensorflow_can_do_it(cls, value: Training) -> Training:
+        if value.device == "xpu":
+            raise ValueError("device xpu: TensorFlow computes on processors and cuda here")
+        if value.precision == "float16":
+            raise ValueError("precision float16: TensorFlow's networks take bfloat16 or tf32 here")
         if value.backend not in ("auto", "mpi4py"):
             raise ValueError(f"backend {value.backend}: that of TensorFlow here is mpi4py; leave the key out")
         return value
@@ -238,4 +243,5 @@ class HydrologyConfig(DataConfig, NetworkConfig):
             **self.model_dump(include=set(NetworkConfig.model_fields)),
             reproducible=self.training.reproducible,
             shards=self.training.shards if self.training.reproducible == "elastic" else None,
+            precision=self.training.precision,
         ).model_dump_json()

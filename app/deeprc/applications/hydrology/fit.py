@@ -56,10 +56,16 @@ class DischargeProblem:
     ----------
     target
         The scaler of the discharge.
+
+    Parameters
+    ----------
+    judged
+        The same network in float32, where `model` computes in another precision: it is given the weights to be judged.
     """
 
-    def __init__(self, model: keras.Model, samples: Samples, loss: str) -> None:
+    def __init__(self, model: keras.Model, samples: Samples, loss: str, judged: keras.Model | None = None) -> None:
         self.model, self.samples, self.ends = model, samples, samples.of("train")
+        self.judged = judged or model
         self.rows = samples.rows[self.ends]
         self.target = Scaler.fit(samples.obs[self.ends, None])
         self.scaled = self.target.scale(samples.obs[:, None])[:, 0].astype(np.float32)
@@ -78,8 +84,14 @@ class DischargeProblem:
 
     def validation(self, peers: Peers) -> Callable[[], float]:
         """A function that computes the mean weighed squared error of the validation part."""
-        val, outputs = self.samples.of("val"), forward(self.model, self.samples, peers)
-        return lambda: float(np.mean(self.weight[val] * (outputs(val) - self.scaled[val]) ** 2))
+        val, outputs = self.samples.of("val"), forward(self.judged, self.samples, peers)
+
+        def loss() -> float:
+            if self.judged is not self.model:
+                self.judged.set_weights(self.model.get_weights())
+            return float(np.mean(self.weight[val] * (outputs(val) - self.scaled[val]) ** 2))
+
+        return loss
 
 
 def _graph(
@@ -112,7 +124,7 @@ def _graph(
 
 def train(
     problem: DischargeProblem, config: TrainConfig, peers: Peers, *, name: str, how: How, facts: dict[str, Any],
-    checkpoints: Path | None, curves: Path | None = None,
+    checkpoints: Path | None, curves: Path | None = None, device: str = "cpu",
 ) -> tuple[KerasTraining, Epochs]:  # fmt: skip
     """Train a network, whose weights are then those of the epoch with the smallest validation loss.
 
@@ -120,7 +132,7 @@ def train(
     ----------
     name
         What the network is called.
-    how, facts, checkpoints, curves
+    how, facts, checkpoints, curves, device
         See `KerasTraining`.
 
     Raises
@@ -131,7 +143,7 @@ def train(
     training = KerasTraining(
         problem, peers, epochs=config.epochs, batch=config.batch_size, seed=config.seed,
         reproducible=config.reproducible, shards=config.shards, how=how, facts=facts, checkpoints=checkpoints,
-        curves=curves, name=name,
+        curves=curves, name=name, device=device,
     )  # fmt: skip
     rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, training.steps)
     optimizer = keras.optimizers.Adam(rate, clipnorm=1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deeprc.applications.hydrology.alone import lonely
 from deeprc.applications.hydrology.config import TrainConfig
 from deeprc.applications.hydrology.entity_aware import entity_aware
-from deeprc.learning.tensorflow.backend import keras
+from deeprc.learning.tensorflow.backend import half, keras
 
 
 def build(config: TrainConfig, window: int, width: int, static: int = 0) -> keras.Model:
@@ -28,16 +28,28 @@ def build(config: TrainConfig, window: int, width: int, static: int = 0) -> kera
         if not static:
             raise lonely(["a basin"])
         state = entity_aware(inputs, config.units, static)
-        outputs = keras.layers.Dense(1)(keras.layers.Dropout(config.dropout)(state))
+        outputs = _discharge(keras.layers.Dropout(config.dropout)(state))
     else:
         outputs = NETWORKS[config.variant](inputs, config.units, config.dropout)
     return keras.Model(inputs, outputs, name=config.variant)
 
 
+def trainable(config: TrainConfig, *shape: int) -> tuple[keras.Model, keras.Model]:
+    """A network in the precision of `config`, and one in float32 that is judged with its weights: mostly the same.
+
+    `shape` is as of `build`.
+    """
+    if config.precision != "bfloat16":
+        return (model := build(config, *shape)), model
+    with half():
+        model = build(config, *shape)
+    return model, build(config, *shape)
+
+
 def small(inputs: keras.KerasTensor, units: int, dropout: float) -> keras.KerasTensor:
     """One LSTM with tanh and no recurrent dropout: what cuDNN asks for (and Keras checks)."""
     state = keras.layers.LSTM(units)(inputs)
-    return keras.layers.Dense(1)(keras.layers.Dropout(dropout)(state))
+    return _discharge(keras.layers.Dropout(dropout)(state))
 
 
 def paper(inputs: keras.KerasTensor, units: int, dropout: float) -> keras.KerasTensor:
@@ -46,7 +58,12 @@ def paper(inputs: keras.KerasTensor, units: int, dropout: float) -> keras.KerasT
     hidden = keras.layers.Dense(units, activation="selu")(inputs)
     hidden = keras.layers.LSTM(units, return_sequences=True, **layers)(hidden)
     hidden = keras.layers.LSTM(units, **layers)(hidden)
-    return keras.layers.Dense(1)(keras.layers.Dense(units, activation="selu")(hidden))
+    return _discharge(keras.layers.Dense(units, activation="selu")(hidden))
+
+
+def _discharge(hidden: keras.KerasTensor) -> keras.KerasTensor:
+    """The last layer, in float32 whatever the others compute in: bfloat16 would round the discharge to 3 digits."""
+    return keras.layers.Dense(1, dtype="float32")(hidden)
 
 
 NETWORKS = {"small": small, "paper": paper}

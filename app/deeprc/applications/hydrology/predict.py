@@ -26,6 +26,7 @@ def main(
     model: commandline.Trained,
     out: Annotated[Path, typer.Option(help="the Arrow file to write: basin, date, split, obs, sim, quality")],
     threads: commandline.Threads = 1,
+    device: commandline.Device = "auto",
 ) -> None:
     """Simulate the discharge of all basins.
 
@@ -42,7 +43,7 @@ def main(
     data = read_prepared(prepared)
     trained = read_model(model, data.meta.get(fingerprint.KEY), prepared)
     options = TrainConfig(**trained["options"])
-    start(threads=threads, seed=options.seed)
+    start(threads=threads, seed=options.seed, device=device)
     frames = []
     for network in trained["networks"]:
         if strangers := set(network["basins"]) - set(data.basins):

@@ -39,7 +39,7 @@ def main(
     """
     options, means = commandline.options(TrainConfig, config), commandline.options(How, how, "--how")
     from deeprc.applications.hydrology.fit import DischargeProblem, train
-    from deeprc.applications.hydrology.network import build
+    from deeprc.applications.hydrology.network import trainable
     from deeprc.learning.checkpoints import tensors
     from deeprc.learning.origin import Origin
     from deeprc.learning.peers import join
@@ -48,20 +48,20 @@ def main(
 
     peers = join()
     data = read_prepared(prepared)
-    start(threads=threads, seed=options.seed)
+    on = start(threads=threads, seed=options.seed, device=means.device, precision=options.precision)
     made_from = fingerprint.trained(data.meta.get(fingerprint.KEY), options.model_dump(mode="json"))
     done, networks = [], []
     for name, basins in groups(data).items():
         began = time.monotonic()
         keras.utils.set_random_seed(options.seed)  # so that a network does not depend on the ones before it
         samples, weather = make_samples(data, basins)
-        model = build(options, samples.window, samples.width, samples.static.shape[1])
-        problem = DischargeProblem(model, samples, options.loss)
+        model, judged = trainable(options, samples.window, samples.width, samples.static.shape[1])
+        problem = DischargeProblem(model, samples, options.loss, judged)
         folder = checkpoints / name if checkpoints else None
         facts = {"network": name, **options.model_dump(mode="json"), fingerprint.KEY: made_from}
         drawn = curves / name if curves else None
         training, told = train(
-            problem, options, peers, name=name, how=means, facts=facts, checkpoints=folder, curves=drawn
+            problem, options, peers, name=name, how=means, facts=facts, checkpoints=folder, curves=drawn, device=on
         )
         networks.append(
             {
@@ -86,7 +86,7 @@ def main(
             (temporary / name).mkdir()
             tensors.write(temporary / name / WEIGHTS, weights)
             training.write_ledger(temporary / name, origin and origin.only(rows))
-        about = {"options": options.model_dump(), "window": data.window, "networks": networks}
+        about = {"options": options.model_dump(), "device": on, "window": data.window, "networks": networks}
         write_json(temporary / MODEL, about | {fingerprint.KEY: made_from})
     for _, training, *_ in done:
         training.clear()

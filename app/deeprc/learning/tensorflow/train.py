@@ -32,6 +32,8 @@ class KerasTraining(SavedTraining):
         The folder that they are written to; None writes none.
     curves, name
         As of `SavedTraining`.
+    device
+        What it is computed on (`backend.start`).
 
     Raises
     ------
@@ -42,7 +44,7 @@ class KerasTraining(SavedTraining):
     def __init__(
         self, problem: KerasProblem, peers: Peers, *, epochs: int, batch: int, seed: int, reproducible: Reproducible,
         shards: int | None, how: How, facts: dict[str, Any], checkpoints: Path | None, curves: Path | None = None,
-        name: str = "training",
+        name: str = "training", device: str = "cpu",
     ) -> None:  # fmt: skip
         self.problem, self.seed, batch = problem, seed, min(batch, len(problem.rows))
         shards = shards if reproducible == "elastic" else None
@@ -54,6 +56,7 @@ class KerasTraining(SavedTraining):
             )
         self.due = ends(len(problem.rows), batch, epochs)
         here = {"tensorflow": tf.__version__, "threads": tf.config.threading.get_intra_op_parallelism_threads()}
+        here["device"] = device
         super().__init__(
             problem.rows, peers, Sampler(len(problem.rows), seed), steps=self.due[-1], batch=batch, shards=shards,
             how=how, here=here, facts=facts, folder=checkpoints, curves=curves, name=name,

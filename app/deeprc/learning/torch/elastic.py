@@ -75,7 +75,9 @@ class Elastic(Together):
 
     def __call__(self, step: int) -> float:
         """Leave the gradient of step `step` (from 0) in the module; the loss of the whole batch."""
-        batch = self.sampler.take(self.batch)
+        if not self.again:
+            self.dealt = self.sampler.take(self.batch)
+        batch = self.dealt
         total = max(1, self.problem.weight(batch.samples))
         before = {name: value.clone() for name, value in self.problem.module.named_buffers()} if step == 0 else {}
         counted = [one + 1 for one in self.counters]
@@ -118,10 +120,11 @@ class Elastic(Together):
             for parameter in self.parameters:
                 parameter.grad = None
             value = self.problem.loss(samples) * (self.problem.weight(samples) / total)
-            value.backward()
+            (value * self.scale if self.scale != 1 else value).backward()
             flat([*(one.grad for one in self.parameters), *self.statistics], self.sizes, leaf[:-2])
             leaf[-2] = value.item()
-            self.ledger.note(batch.epoch[here], step + 1, shard, self.problem.rows[samples])
+            if not self.again:
+                self.ledger.note(batch.epoch[here], step + 1, shard, self.problem.rows[samples])
             yield leaf
 
     def _refuse_memory(self, before: dict[str, torch.Tensor]) -> None:

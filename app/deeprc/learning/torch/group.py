@@ -1,9 +1,8 @@
-"""torch's process group among the ranks of a world, and the device that a rank computes on."""
+"""torch's process group among the ranks of a world."""
 
 from __future__ import annotations
 
 import datetime
-import importlib.util
 import os
 import shutil
 import socket
@@ -15,39 +14,11 @@ from dataclasses import replace
 import torch
 import torch.distributed as dist
 
-from deeprc.core.errors import ConfigError
-from deeprc.learning.backends import Hardware, choose, refuse_shared
+from deeprc.learning.backends import choose, refuse_shared
 from deeprc.learning.peers import Peers
+from deeprc.learning.torch.device import hardware
 
 PATIENCE = datetime.timedelta(minutes=10)  # a rank may compile, or read, for so long while others wait for it
-
-
-def hardware() -> Hardware:
-    """What this rank finds."""
-    has = {"mpi4py"} if importlib.util.find_spec("mpi4py") else set()
-    if dist.is_available():
-        has |= {name for name in ("nccl", "xccl", "gloo", "mpi") if dist.is_backend_available(name)}
-    device = "cuda" if torch.cuda.is_available() else "xpu" if torch.xpu.is_available() else "cpu"
-    return Hardware(device, torch.__version__, has)
-
-
-def device(asked: str, here: Hardware) -> torch.device:
-    """The device of this rank: the first accelerator that it sees is its own (`deeprc plan`), else the processor.
-
-    Raises
-    ------
-    ConfigError
-        Where `asked` is a device that is not here.
-    """
-    kind = {"auto": here.device, "gpu": here.device if here.device != "cpu" else "gpu"}.get(asked, asked)
-    if kind not in (here.device, "cpu"):
-        raise ConfigError(
-            f"the device {asked} is not here",
-            found=f"torch {here.torch}, which sees no such accelerator",
-            expected="an accelerator that the job was given, and a torch built for it",
-            fix="give the key 'device' auto or cpu, or ask the site for accelerators (gpus_per_task)",
-        )
-    return torch.device(kind, 0) if kind != "cpu" else torch.device("cpu")
 
 
 @contextmanager

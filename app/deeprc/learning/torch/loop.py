@@ -15,6 +15,7 @@ from deeprc.learning.curve import Curve
 from deeprc.learning.finite import refuse_not_finite
 from deeprc.learning.saving import Saving
 from deeprc.learning.torch import state
+from deeprc.learning.torch.precision import Scale
 from deeprc.learning.torch.stopping import Stop
 from deeprc.learning.torch.together import Together
 from deeprc.learning.torch.training import TrainingState
@@ -42,14 +43,17 @@ class History:
     steps: int
 
 
-def make_deterministic(seed: int, threads: int) -> None:
-    """Seed every source of chance and fix the number of threads: same seed and threads, same weights, bit by bit."""
+def make_deterministic(seed: int, threads: int, *, strict: bool = True) -> None:
+    """Seed every source of chance and fix the number of threads: same seed and threads, same weights, bit by bit.
+
+    Some operations of CUDA have no such form: torch raises an error for them; where not `strict`, it warns.
+    """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # asked for by deterministic CUDA kernels
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(True, warn_only=not strict)
 
 
 def by_loss(module: torch.nn.Module, loss: Callable[[int], torch.Tensor]) -> Callable[[int], float]:
@@ -80,6 +84,7 @@ def fit(
     report: Callable[[str], None] = print,
     stop: Stop = lambda validations: None,
     curve: Curve | None = None,
+    scale: Scale | None = None,
 ) -> History:
     """Train `module` by AdamW.
 
@@ -102,6 +107,8 @@ def fit(
         Told of losses and the learning rate.
     stop
         Asked after each validation, with all of them: why the training is to end now; on all ranks alike.
+    scale
+        Of losses, where the network is computed in float16 and `gradient` is a `Together`.
 
     Returns
     -------
@@ -114,7 +121,7 @@ def fit(
         At the first training loss, gradient or validation loss that is not finite.
     """
     ranks = gradient if isinstance(gradient, Together) else Together()
-    run = TrainingState(module, ranks, learning_rate, steps, schedule)
+    run = TrainingState(module, ranks, learning_rate, steps, schedule, scale)
     if saving:
         run.resume(saving, report)
     due = {round(steps * (i + 1) / checks) for i in range(checks)}
@@ -128,9 +135,10 @@ def fit(
         why = stop(run.validation)
     for step in range(run.step + 1, steps + 1 if why is None else 0):
         module.train()
-        run.losses.append(gradient(step - 1))
-        refuse(run.losses[-1], "training loss")
-        refuse(float(state.whole(torch.nn.utils.clip_grad_norm_(module.parameters(), clip))), "gradient")
+        loss, norm = run.compute(gradient, step - 1, clip)
+        run.losses.append(loss)
+        refuse(loss, "training loss")
+        refuse(norm, "gradient")
         rate = run.optimizer.param_groups[0]["lr"]
         run.advance(step)
         values = {}

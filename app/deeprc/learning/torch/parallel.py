@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from deeprc.learning import tree
 from deeprc.learning.synchronisation import Synchronisation, Traffic
+from deeprc.learning.torch import device
 from deeprc.learning.torch.elastic import Problem
 from deeprc.learning.torch.rank import RankGradient
 
@@ -40,11 +41,12 @@ class Parallel(RankGradient):
         What is added up, and kept of it, would else depend on whether a step is the first of a process.
         """
         buffers = [(one, one.clone()) for one in self.problem.module.buffers()]
-        chance = torch.get_rng_state()
+        on = device.of(self.problem.module)
+        chance = device.chance(on)
         for _ in range(2):
             mine = tree.part(np.arange(min(self.batch, len(self.problem.rows))), self.peers.rank, self.peers.size)
             self.loss(mine).backward()
-        torch.set_rng_state(chance)
+        device.set_chance(chance, on)
         for one, value in buffers:
             one.copy_(value)
         self._settled = True

@@ -75,10 +75,12 @@ class RankGradient(Together):
 
     def compute(self, step: int) -> float:
         """The same of this rank's part, weighed so that the mean over the ranks is that of the whole batch."""
-        batch = self.sampler.take(self.batch)
         here = tree.part(np.arange(self.batch), self.peers.rank, self.peers.size)
-        mine = batch.samples[here]
-        self.ledger.note(batch.epoch[here], step + 1, self.peers.rank, self.problem.rows[mine])
+        if not self.again:
+            self.dealt = self.sampler.take(self.batch)
+            rows = self.problem.rows[self.dealt.samples[here]]
+            self.ledger.note(self.dealt.epoch[here], step + 1, self.peers.rank, rows)
+        batch, mine = self.dealt, self.dealt.samples[here]
         if self.peers.size > 1:
             seed = chance.shard_seed(self.seed, step, self.peers.rank)
             chance.seed_python(seed)
@@ -92,7 +94,7 @@ class RankGradient(Together):
     def backward(self, mine: np.ndarray, total: int, last: bool = True) -> float:
         """Add the gradient of the samples `mine`, of a batch that weighs `total`; their part of its loss."""
         value = self.loss(mine) * (self.problem.weight(mine) / max(1, total) * self.peers.size)
-        value.backward()
+        (value * self.scale if self.scale != 1 else value).backward()
         return value.item()
 
 

@@ -18,6 +18,10 @@ class Together:
     """Whether ranks have weights of their own between two rounds: each then saves its own."""
     divided = False
     """Whether a rank holds a part of each weight alone."""
+    again = False
+    """Whether a step is computed once more: its samples are dealt out and noted already."""
+    scale = 1.0
+    """What losses are multiplied by before their gradients are computed (`precision.Scale`)."""
     ending = False
     """Whether the training is to end after the current step, on all ranks alike."""
 

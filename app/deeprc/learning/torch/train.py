@@ -9,16 +9,17 @@ from typing import Any
 
 import torch
 
-from deeprc.learning.config import How, Optimisation, Reproducible
+from deeprc.learning.config import How, Optimisation, Precision, Reproducible
 from deeprc.learning.peers import Peers
 from deeprc.learning.sampler import Sampler
 from deeprc.learning.synchronisation import Synchronisation, Traffic, nodes
-from deeprc.learning.torch import state
+from deeprc.learning.torch import device, state
 from deeprc.learning.torch.elastic import Elastic, Problem
 from deeprc.learning.torch.group import group
 from deeprc.learning.torch.local import LocalSteps
 from deeprc.learning.torch.loop import History, fit
 from deeprc.learning.torch.parallel import Parallel
+from deeprc.learning.torch.precision import Scale
 from deeprc.learning.torch.rank import RankGradient
 from deeprc.learning.torch.sharded import Sharded
 from deeprc.learning.torch.stopping import Stop, Validations, patient
@@ -43,6 +44,8 @@ class Trainer(SavedTraining):
         How a step is made of its gradient, and that of its samples.
     curves, name
         As of `SavedTraining`.
+    precision
+        What the problem's network is computed in, on the device that it is on.
     rivals
         Other trainings that decide with this one whether it goes on; made on the first rank alone.
 
@@ -61,13 +64,15 @@ class Trainer(SavedTraining):
         shards: int | None, how: How, facts: dict[str, Any], checkpoints: Path | None,
         synchronisation: Synchronisation | None = None, optimisation: Optimisation | None = None,
         rivals: Callable[[], Stop] | None = None, curves: Path | None = None, name: str = "training",
+        precision: Precision = "float32",
     ) -> None:  # fmt: skip
         self.problem, self.seed, self.elastic = problem, seed, reproducible == "elastic"
         self.optimisation, self.weights = optimisation or Optimisation(), {}
         self.synchronisation, self.halved = synchronisation or Synchronisation(), False
         self._rivals = rivals() if rivals and peers.rank == 0 else None
         self.traffic = Traffic(nodes(self.synchronisation, peers))
-        here = {"torch": torch.__version__, "threads": torch.get_num_threads()}
+        self.device, self._scale = device.of(problem.module), Scale() if precision == "float16" else None
+        here = {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": device.called(self.device)}
         here |= {} if self.elastic else {"nodes": self.traffic.nodes}
         super().__init__(
             problem.rows, peers, Sampler(len(problem.rows), seed), steps=steps, batch=batch,
@@ -85,8 +90,7 @@ class Trainer(SavedTraining):
         """
         several = not self.elastic and self.peers.size > 1
         listening = self.notice if self.saving else nullcontext()
-        on = next(self.problem.module.parameters()).device.type
-        between = group(self.peers, self.how.backend, on) if several else nullcontext()
+        between = group(self.peers, self.how.backend, self.device.type) if several else nullcontext()
         with between, listening, self.curve or nullcontext():
             gradient = self.gradient()
             if self.saving:
@@ -94,7 +98,7 @@ class Trainer(SavedTraining):
             history = fit(
                 self.problem.module, gradient, validate, steps=self.steps, saving=self.saving, report=self.say,
                 clip=self.optimisation.clip, schedule=self.optimisation.schedule, stop=self.stop, curve=self.curve,
-                **{"checks": self.optimisation.validations, **options},
+                scale=self._scale, **{"checks": self.optimisation.validations, **options},
             )  # fmt: skip
             self.steps = history.steps
             for name, value in self.problem.module.state_dict().items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 
 from deeprc.learning.config import Schedule
 from deeprc.learning.saving import Saving
-from deeprc.learning.torch import state
+from deeprc.learning.torch import device, state
+from deeprc.learning.torch.precision import Scale
 from deeprc.learning.torch.schedules import scheduled
 from deeprc.learning.torch.together import Together
 
@@ -22,18 +24,47 @@ class TrainingState:
     ----------
     ranks
         What the ranks do with each other, and have of their own.
+    scale
+        Of the losses of a network that is computed in float16.
     """
 
     def __init__(
-        self, module: torch.nn.Module, ranks: Together, learning_rate: float, steps: int, schedule: Schedule
-    ) -> None:
-        self.module, self.ranks, self.step = module, ranks, 0
+        self, module: torch.nn.Module, ranks: Together, learning_rate: float, steps: int, schedule: Schedule,
+        scale: Scale | None = None,
+    ) -> None:  # fmt: skip
+        self.module, self.ranks, self.step, self.scale = module, ranks, 0, scale
         self.optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=1e-4)
         self.schedule = scheduled(schedule, self.optimizer, learning_rate, steps)
         self.train: list[tuple[int, float]] = []
         self.validation: list[tuple[int, float]] = []
         self.losses: list[float] = []
         self.best, self.best_step, self.best_weights = float("inf"), 0, None
+
+    def compute(self, gradient: Callable[[int], float], step: int, clip: float) -> tuple[float, float]:
+        """Leave the gradient of a step (from 0) in the module, shortened to `clip`; the loss and the gradient's norm.
+
+        With a scale, one that is too large is computed once more with a smaller one.
+        """
+        before = [one.clone() for one in self.module.buffers()] if self.scale else []
+        chance = device.chance(device.of(self.module)) if self.scale else {}
+        while True:
+            if self.scale:
+                self.ranks.scale = self.scale.value
+            loss = gradient(step)
+            parameters = [*self.module.parameters()]
+            if self.scale:
+                self.scale.undo(parameters)
+            norm = float(state.whole(torch.nn.utils.clip_grad_norm_(parameters, clip)))
+            if not self.scale or math.isfinite(norm) or not math.isfinite(loss) or not self.scale.smaller():
+                break
+            device.set_chance(chance, device.of(self.module))
+            for one, value in zip(self.module.buffers(), before, strict=True):
+                one.copy_(value)
+            self.ranks.again = True
+        self.ranks.again = False
+        if self.scale:
+            self.scale.done()
+        return loss, norm
 
     def advance(self, step: int) -> None:
         """Change the weights by the gradient that is in the module."""
@@ -60,7 +91,8 @@ class TrainingState:
     def save(self, saving: Saving) -> None:
         """Begin a checkpoint."""
         mine = state.arrays("model", self.module.state_dict()) | state.optimizer_arrays(self.optimizer)
-        mine |= state.arrays("chance", {"torch": torch.get_rng_state()})
+        mine |= state.arrays("chance", device.chance(device.of(self.module)))
+        mine |= {"scale": self.scale.array()} if self.scale else {}
         same, own = self.ranks.arrays(), self.ranks.own_arrays()
         best = state.arrays("best", self.best_weights or {})
         same, own = (same, own | best) if self.ranks.divided else (same | best, own)
@@ -92,6 +124,8 @@ class TrainingState:
         self.train, self.validation = [tuple(one) for one in train], [tuple(one) for one in validation]
         self.best = min((value for _, value in self.validation), default=float("inf"))
         self.best_weights = state.tensors("best", own if self.ranks.divided else found.tensors) or None
-        torch.set_rng_state(state.tensors("chance", mine)["torch"])
+        device.set_chance(state.tensors("chance", mine), device.of(self.module))
+        if self.scale:
+            self.scale.load(mine["scale"])
         self.ranks.load(found.tensors, own)
         self.ranks.load_state(about["ranks"])

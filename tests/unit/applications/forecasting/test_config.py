@@ -153,9 +153,35 @@ def test_a_model_that_cannot_forecast_intervals_is_refused_by_name(monkeypatch):
             },
             "synchronisation fsdp cannot train FEDformer, JointTimesNet: torch cannot deal out their weights",
         ),
-        ({"training": {"ranks": 2, "backend": "nccl"}}, "backend nccl: it is for accelerators, and models are trained"),
-        ({"training": {"ranks": 2, "backend": "xccl"}}, "processors here: auto, gloo, mpi or mpi4py"),
+        (
+            {"training": {"ranks": 2, "backend": "nccl", "device": "cpu"}},
+            "backend nccl: it is for the device cuda, and the device is cpu",
+        ),
+        ({"training": {"ranks": 2, "backend": "xccl", "device": "cuda"}}, "backend xccl: it is for the device xpu"),
+        ({"training": {"device": "gpu"}}, "Input should be 'auto', 'cpu', 'cuda' or 'xpu'"),
+        ({"training": {"precision": "bf16"}}, "did you mean 'bfloat16'?"),
+        (
+            {"models": ["GRU", "TimesNet", "FEDformer"], "training": {"precision": "bfloat16"}},
+            "precision bfloat16 cannot train TimesNet, FEDformer, whose Fourier transforms accelerators compute in",
+        ),
+        (
+            {"training": {"device": "cpu", "precision": "tf32"}},
+            "precision tf32: it is for accelerators, and the device is cpu",
+        ),
+        ({"training": {"device": "xpu", "precision": "tf32"}}, "precision tf32: it is NVIDIA's, and the device is xpu"),
+        (
+            {"training": {"ranks": 2, "precision": "float16", "synchronisation": {"kind": "powersgd"}}},
+            "precision float16: powersgd keeps what it did not send",
+        ),
         ({"training": {"backend": "ncl"}}, "my.yaml: key 'training.backend'"),
+        (
+            {"models": "NHITS", "training": {"optimisation": {"patience": 5}}},
+            "patience 5: with 6 validations it can never end the training of NHITS; give at most 4",
+        ),
+        (
+            {"models": {"NHITS": {"validations": 2}}, "training": {"optimisation": {"patience": 1}}},
+            "patience 1: with 2 validations it can never end the training of NHITS; leave it out, or give more",
+        ),
         ({"horizon": 0}, "my.yaml: key 'horizon'"),
         ({"step": "1M"}, "my.yaml: key 'step': '1M' is no step: write it as 15m, 1h"),
         ({"input_size": 4}, "input_size 4 is too small for Autoformer (5)"),

@@ -31,6 +31,10 @@ def test_who_is_held_out_must_be_used():
 def test_gradients_of_tensorflow_travel_by_mpi_alone():
     with pytest.raises(ConfigError, match="backend gloo: that of TensorFlow here is mpi4py; leave the key out"):
         validate(HydrologyConfig, {"training": {"backend": "gloo"}}, where="--config")
+    with pytest.raises(ConfigError, match="device xpu: TensorFlow computes on processors and cuda here"):
+        validate(HydrologyConfig, {"training": {"device": "xpu"}}, where="--config")
+    with pytest.raises(ConfigError, match="precision float16: TensorFlow's networks take bfloat16 or tf32 here"):
+        validate(HydrologyConfig, {"training": {"precision": "float16"}}, where="--config")
 
 
 def test_each_rank_has_a_window():
