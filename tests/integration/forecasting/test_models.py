@@ -22,7 +22,6 @@ from deeprc.applications.forecasting.zoo import ZOO
 from deeprc.core.errors import ConfigError
 from deeprc.core.files import read_json
 from deeprc.core.validation import validate
-from deeprc.learning.torch.device import of
 from deeprc.learning.torch.loop import make_deterministic
 from samples.peers import on_ranks
 from samples.series import CONFIG as SEVERAL
@@ -37,24 +36,6 @@ def stage(name: str, *arguments: object) -> subprocess.CompletedProcess:
 @pytest.fixture(scope="module")
 def series(prepared):
     return load(prepared)
-
-
-ASK = ("DeepAR", "Autoformer", "TimesNet", "JointTimesNet")  # for values, while a loss is computed
-
-
-@pytest.mark.parametrize("name", [name for name in ZOO if name not in ASK])
-def test_all_that_a_loss_is_made_of_is_on_the_device_of_the_network(series, name, monkeypatch):
-    """torch's device `meta` has no values, but refuses what is on another one; and no GPU is needed for it."""
-    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
-    for intervals in ([], [80]):
-        network = Forecaster(name, ZOO[name].options, series.meta, intervals=intervals).to("meta")
-        first = series.origins("train")[:8]
-        origins = series.together(first) if ZOO[name].joint else first
-        loss = network.loss(Windows(series, origins, of(network)))
-        loss.backward()
-        assert loss.device.type == "meta"
-    with pytest.raises(RuntimeError, match="meta"):
-        network.loss(Windows(series, origins))
 
 
 @pytest.mark.parametrize("name", ZOO)
