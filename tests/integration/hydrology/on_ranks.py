@@ -40,6 +40,12 @@ _, _, one, sim_one, _ = trained(data, both, Alone(), **fixed)
 _, _, two, sim_two, training = trained(data, both, peers, folder / "fixed", **fixed)
 np.testing.assert_allclose([list(row.values()) for row in two.losses], [list(row.values()) for row in one.losses], 1e-4)
 np.testing.assert_allclose(sim_two, sim_one, 1e-3, 1e-3)
+# In bfloat16 nearly the same: less than a hundredth from it. (Dropout draws other numbers there, hence without.)
+_, _, near, _, _ = trained(data, both, peers, **fixed | {"precision": "bfloat16"})
+assert near.losses != two.losses
+np.testing.assert_allclose(
+    [list(row.values()) for row in near.losses], [list(row.values()) for row in two.losses], 0.01
+)
 if peers.rank == 0:
     training.write_ledger(folder)
     found = audit(folder)
@@ -82,14 +88,12 @@ if peers.rank == 0:
     assert events(folder / "curve") == [{key: np.float32(point[key]) for key in point} for point in whole]
     assert before == events(mine)[:5]
 
-# So are those of bfloat16, which learns as float32 does.
+# So are those of bfloat16.
 half = elastic | {"epochs": 1, "precision": "bfloat16"}
 _, one, told_half, sim_half, _ = trained(data, both, Alone(), **half)
 _, two, told_two, sim_two, _ = trained(data, both, peers, **half)
 assert state.digest(two) == state.digest(one) != state.digest(alone)
 assert told_two == told_half
 np.testing.assert_array_equal(sim_two, sim_half)
-_, _, told_whole, _, _ = trained(data, both, Alone(), **elastic | {"epochs": 1})  # its rate falls as fast
-np.testing.assert_allclose([*told_half.losses[0].values()], [*told_whole.losses[0].values()], 0.05)
 if peers.rank == 0:
     print("all is equal", flush=True)
