@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ from agreeing import COMM, fails, gathered, mine, scenarios_of
 
 from deeprc.core.errors import DeepRCError, InputError
 from deeprc.core.files import StorageError
-from deeprc.frames import Frame, scan_arrow, scan_parquet
+from deeprc.frames import Frame, scan_arrow, scan_csv, scan_parquet
+from deeprc.frames.lazy import csv
 
 FOLDER = Path(sys.argv[1])
 
@@ -211,6 +213,29 @@ def a_folder_that_cannot_be_made_fails_on_every_rank() -> None:
     COMM.barrier()
     with fails((DeepRCError, StorageError, OSError), "file"):
         mine(pl.DataFrame({"row": range(9)})).write_arrow(FOLDER / "file" / "table.arrow")
+
+
+def a_text_that_changes_while_ranks_read_it_is_one_error() -> None:
+    """The last rank comes late, when the file has other values, and as many bytes."""
+    file = FOLDER / "changing.csv"
+    if COMM.rank == 0:
+        file.write_text("x\n" + "1\n" * 3000)
+    COMM.barrier()
+    plan, read = scan_csv(file, COMM), csv.text_of
+
+    def late(*part: object) -> bytes:
+        file.write_text("x\n" + "2\n" * 3000)
+        os.utime(file, ns=(1, 1))
+        return read(*part)
+
+    try:
+        csv.text_of = late if COMM.rank == COMM.size - 1 else read
+        with fails(InputError, f"{file}: the file has become another one", "as many bytes, written anew"):
+            plan.collect()
+    finally:
+        csv.text_of = read
+    COMM.barrier()
+    assert set(gathered(scan_csv(file, COMM).collect())["x"]) == {2}
 
 
 SCENARIOS = scenarios_of(globals(), but=())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from deeprc.frames.lazy.apart import countable
 from deeprc.frames.lazy.deal import EVERYWHERE, ONE, Deal, Size, hashed, is_little
 from deeprc.frames.lazy.nodes import Aggregate
 from deeprc.frames.lazy.order import in_order
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from deeprc.frames.lazy.run import PlanRun
 
 GROUPS = 0.75  # a groupby of n rows makes about n to the power of this many groups
+SAMPLED = 2**14  # rows, to see how many are the same
+FEW = 0.3  # of these are different where it pays to leave out the others
 Made = Callable[[pl.LazyFrame], pl.LazyFrame]
 
 
@@ -39,6 +42,8 @@ def aggregate(run: PlanRun, node: Aggregate) -> Piece:
     here = deal.together(keys) and (piece.parts or not spills)
     if here and not spreads(node.made_columns):
         return run.alone(node, piece, deal, size, engine=engine)
+    if keys and not here and not spills and _once_is_enough(node):
+        return _all_rows(run, node, _different(run, piece), size, engine, "different rows of a group")
     two = partials(node.made_columns, node.input.schema, keys)
     if two is None:
         return run.alone(node, piece, deal, size, engine=engine) if here else _all_rows(run, node, piece, size, engine)
@@ -90,7 +95,33 @@ def _careful(run: PlanRun, piece: Piece, partial: Piece, careful: Made, two: Par
     return replace(partial, rows=held.lazy(), held=held, counted=ranks.size == 1)
 
 
-def _all_rows(run: PlanRun, node: Aggregate, piece: Piece, size: Size, engine: str | None) -> Piece:
+def _once_is_enough(node: Aggregate) -> bool:
+    """Whether equal rows may come once or often: with `n_unique` this is cheaper than to send the values as lists."""
+    aggregates = [tree for column in node.made_columns for tree in column.needs.aggregates]
+    kinds = {kind for tree in aggregates if isinstance(tree, dict) for kind in tree.get("Agg", {"other": None})}
+    plain = not any(column.needs.rows or column.needs.windows or column.needs.whole for column in node.made_columns)
+    whole = plain and "Len" not in aggregates and "NUnique" in kinds and kinds <= {"NUnique", "Min", "Max"}
+    return whole and all(map(countable, node.input.schema.values()))
+
+
+def _different(run: PlanRun, piece: Piece) -> Piece:
+    """The rows, each once where a sample says that many are the same: every rank looks for itself."""
+    ranks = run.ranks
+    if not ranks.real:
+        return piece
+
+    def made() -> pl.DataFrame:
+        rows = ranks.collected(piece.rows) if piece.held is None else piece.held
+        sample = rows.gather_every(max(rows.height // SAMPLED, 1))
+        return ranks.collected(rows.lazy().unique()) if sample.n_unique() < FEW * sample.height else rows
+
+    held = ranks.comm.later(made, lambda: pl.DataFrame(schema=piece.schema))
+    return replace(piece, rows=held.lazy(), held=held, counted=ranks.size == 1)
+
+
+def _all_rows(
+    run: PlanRun, node: Aggregate, piece: Piece, size: Size, engine: str | None, why: str = "all rows of a group"
+) -> Piece:
     """Groups that need all their rows at once: these are brought together."""
     ranks = run.ranks
     if not node.keys:
@@ -104,7 +135,7 @@ def _all_rows(run: PlanRun, node: Aggregate, piece: Piece, size: Size, engine: s
         keys = [hidden[key.name] for key in node.keys]
     else:
         keys = [key.name for key in node.keys]
-    together = ranks.by_hash(piece, keys, "all rows of a group")
+    together = ranks.by_hash(piece, keys, why)
 
     def of_groups(rows: pl.LazyFrame) -> pl.LazyFrame:
         return node.made(rows.drop(keys) if made else rows)

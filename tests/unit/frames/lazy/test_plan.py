@@ -190,6 +190,8 @@ def test_no_aggregate_brings_all_rows_to_one_rank() -> None:
         (LEFT.group_by("k").agg(g.last()), ["by k (partial results)"]),
         (LEFT.group_by("g").agg(x.n_unique(), y.first(), m=y.mean()), ["by g (partial results)"]),
         (LEFT.group_by("g").agg(x.median()), ["by g (all rows of a group)"]),
+        (LEFT.group_by("g").agg(x.n_unique(), y.max()), ["by g (different rows of a group)"]),
+        (LEFT.group_by("g").agg(x.n_unique(), pl.len()), ["by g (partial results)"]),
         (LEFT.select(g.value_counts(normalize=True).struct.unnest()), ["by g (partial results)"]),
         (LEFT.select(x.median(), a=x.quantile(0.1), b=x.quantile(1)), [quantile]),
     ):
