@@ -8,7 +8,7 @@ rule first:
     output:
         "first.txt",
     shell:
-        'echo "$SLURM_JOB_ID $MY_WORD $SLURM_JOB_NAME" > {output}'
+        'echo "$SLURM_JOB_ID $MY_WORD $SLURM_JOB_NAME" > {output}; echo {rule} >> counted'
 
 
 rule world:

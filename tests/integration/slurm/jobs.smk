@@ -24,7 +24,7 @@ rule alone:
     output:
         "alone/{number}.txt",
     shell:
-        "python -c \"from mpi4py import MPI; print(MPI.COMM_WORLD.size)\" > {output}"
+        'python -c "from mpi4py import MPI; print(MPI.COMM_WORLD.size)" > {output}'
 
 
 rule script:
@@ -100,7 +100,7 @@ rule one_rank_fails:
 
 
 rule trained:
-    """The first start is slow."""
+    """Slow, until it has saved because it was asked to."""
     output:
         touch("trained.txt"),
     log:
@@ -108,7 +108,33 @@ rule trained:
     resources:
         tasks=2,
     shell:
-        "[ -e training ] || export TOY_PAUSE=3; exec python -P {config[toy]} training 24"
+        "[ -e training.saved ] || export TOY_PAUSE=3; exec python -P {config[toy]} training 24"
+
+
+rule once:
+    """Never ends by itself, the first time."""
+    output:
+        touch("once.txt"),
+    shell:
+        "! [ -e once ] || exit 0; touch once; sleep 186.5"
+
+
+rule ahead:
+    """On a node whose clock is an hour ahead."""
+    output:
+        "ahead.txt",
+    shell:
+        "echo ahead > {output}; touch -d '+1 hour' {output}"
+
+
+rule behind:
+    """On one whose clock is an hour behind."""
+    input:
+        "ahead.txt",
+    output:
+        "behind.txt",
+    shell:
+        "cat {input} > {output}; touch -d '-1 hour' {output}"
 
 
 rule sleeper:

@@ -28,6 +28,7 @@ def run(cluster, site, tmp_path_factory):
     folder = tmp_path_factory.mktemp("detached")
     environment = cluster.environment | {"DEEPRC_ADDRESS": "127.0.0.1", "MY_WORD": "mine"}
     options = ["--radical-pilot-site", str(site), "--radical-pilot-nodes", "2", "--radical-pilot-runtime", "20"]
+    options += ["--radical-pilot-pilots", "2"]  # where another job comes first, Slurm begins it anew
 
     def snakemake(*targets: str, detach: bool = False) -> subprocess.Popen:
         given = [*options, *(["--radical-pilot-detach"] if detach else []), *QUIET, *targets]
@@ -44,6 +45,14 @@ def run(cluster, site, tmp_path_factory):
         cluster.call("scancel", f"--name={name}")
 
 
+def preempt(cluster, number: str) -> None:
+    """Have a job of more weight come first, so that this one is put back into the queue; it need not wait there."""
+    cluster.call("sbatch", "--partition=urgent", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap", "true")
+    shown = ["squeue", "--noheader", f"--jobs={number}", "--Format=State:20,RestartCnt:10"]
+    wait_for(lambda: cluster.call(*shown).split() == ["PENDING", "1"], 60)
+    cluster.call("scontrol", "update", f"jobid={number}", "starttime=now")  # else two minutes, for its credentials
+
+
 def test_it_goes_on_without_whoever_has_begun_it(run, cluster):
     folder, snakemake, deeprc = run
     code, told = finish(snakemake("failed.txt", detach=True), BEGIN)
@@ -53,12 +62,17 @@ def test_it_goes_on_without_whoever_has_begun_it(run, cluster):
     try:
         wait_for((folder / "began").exists, BEGIN)
         assert (folder / "first.txt").read_text().split() == [number, "mine", *cluster.jobs()]
+        preempt(cluster, number)
+        (folder / "began").unlink()
+        wait_for((folder / "began").exists, BEGIN)
+        assert (folder / "counted").read_text() == "first\n"  # what is done is not done again
         shown.send_signal(signal.SIGINT)  # Ctrl-C
         code, text = finish(shown, 60)
     finally:
         shown.kill()
     assert code == 130 and text.endswith(f"run {name} goes on: deeprc run attach {name}\n"), text
-    assert f"starting a pilot on here-slurm, within job {number}: 8 cores" in text
+    assert text.count(f"starting a pilot on here-slurm, within job {number}: 8 cores") == 2
+    assert "deeprc: the run begins again, with what is done\n" in text
     code, status = finish(deeprc("status", "--json"), 60)
     about = json.loads(status)
     assert (code, about["run"], about["state"], about["code"]) == (0, name, "running", None), status
@@ -99,16 +113,31 @@ def test_one_that_waits_is_cancelled_and_so_is_the_pilot_of_a_machine_that_went_
         wait_for(lambda: "PENDING" in finish(deeprc("status"), 60)[1], 60)
         assert finish(deeprc("cancel"), 60)[0] == 0
         wait_for(lambda: ": cancelled, job" in finish(deeprc("status"), 60)[1], 60)
-        # Of a run that is not detached, all is killed at once that was on the machine where it began.
+        # One that waits for a cluster that is dead ends as it is asked to; its job is ended by the next start.
         process = snakemake("failed.txt")
         try:
             wait_for(lambda: len(cluster.jobs()) == 2, BEGIN)
+            (lost,) = [job for job in cluster.jobs() if job != "wrap"]
+            written = cluster.folder / "state" / "job_state"
+            wait_for(lambda: lost.encode() in written.read_bytes(), BEGIN)
+            cluster.kill("slurmctld")
+            process.send_signal(signal.SIGTERM)
+            code, told = finish(process, 90)
+        finally:
+            process.kill()
+            cluster.start()
+        assert code == 1 and "the run was asked to end, and none of its jobs can have begun" in told, told
+        assert lost in cluster.jobs()
+        # Of a run that is not detached, all is killed at once that was on the machine where it began.
+        process = snakemake("failed.txt")
+        try:
+            wait_for(lambda: len({*cluster.jobs()} - {lost}) == 2, BEGIN)
             for pid in [process.pid, *survivors(folder)]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         finally:
             process.kill()
-        process.communicate()
+        assert f"a run of this folder was killed; ended: its job {lost}\n" in process.communicate()[0]
         (name,) = [job for job in cluster.jobs() if job != "wrap"]
         # As the next start does, which says so; what was just being forked when the others were killed is ended, too.
         assert sweep(folder / ".deeprc" / "runs")[-1] == f"its job {name}"

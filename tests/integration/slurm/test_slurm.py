@@ -40,7 +40,7 @@ def done(launch, cluster, tmp_path_factory, stranger):
     """A run with jobs of every kind, one of which fails."""
     folder = tmp_path_factory.mktemp("done")
     targets = [*ONE, *(f"alone/{n}.txt" for n in range(4)), *(f"devices/{n}.txt" for n in range(4))]
-    targets += ["world.txt", "two.txt", "script.txt", "never.txt", "large.txt", "long.txt"]
+    targets += ["world.txt", "two.txt", "script.txt", "never.txt", "large.txt", "long.txt", "behind.txt"]
     began = time.monotonic()
     token = secrets.token_hex(16)
     process = launch(folder, "--keep-going", *QUIET, *targets, API_TOKEN=token)
@@ -159,6 +159,13 @@ def test_one_rank_that_fails_ends_the_job_and_is_shown(done):
     (job,) = jobs(folder, "one_rank_fails", "failed")
     assert job["exit"] == 7
     assert job["time"] - job["start"] < 30
+
+
+def test_outputs_of_nodes_whose_clocks_are_wrong_have_this_machines_time(done):
+    """Else the next start would make `behind.txt` anew, as it is older than what it was made from."""
+    ahead, behind = (done[0] / f"{name}.txt" for name in ("ahead", "behind"))
+    assert behind.read_text() == "ahead\n"
+    assert ahead.stat().st_mtime <= behind.stat().st_mtime <= time.time()
 
 
 def test_memory_above_the_limit_is_told_apart_from_a_runtime_that_is_over(done):
