@@ -120,10 +120,10 @@ class Link:
                 self._broker.kill()
             # It leads the session of all that it started. Until it is waited for, no other process can get its number.
             sweep(self._wanted.mark, self._broker.pid)
-            self._broker.wait()
+            code = self._broker.wait()
             with contextlib.suppress(BrokenPipeError):  # what it did not take before it died
                 self._broker.stdin.close()
-            if self._wanted.submission:  # the broker has done so, unless it was killed
+            if self._wanted.submission and code:  # else the broker has done so
                 give_back(self._wanted.site.scheduler.name, self._wanted.submission.name)
         (self.folder / curve.NAME).unlink(missing_ok=True)
         self._news.put(None)

@@ -100,7 +100,7 @@ rule one_rank_fails:
 
 
 rule trained:
-    """Slow, until it has saved because it was asked to."""
+    """The first start is slow."""
     output:
         touch("trained.txt"),
     log:
@@ -108,15 +108,7 @@ rule trained:
     resources:
         tasks=2,
     shell:
-        "[ -e training.saved ] || export TOY_PAUSE=3; exec python -P {config[toy]} training 24"
-
-
-rule once:
-    """Never ends by itself, the first time."""
-    output:
-        touch("once.txt"),
-    shell:
-        "! [ -e once ] || exit 0; touch once; sleep 186.5"
+        "[ -e training ] || export TOY_PAUSE=3; exec python -P {config[toy]} training 24"
 
 
 rule ahead:

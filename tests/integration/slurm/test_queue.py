@@ -93,7 +93,8 @@ def test_a_job_that_has_its_nodes_and_has_not_begun_is_ended_by_who_interrupts_i
 def test_an_account_and_a_queue_are_given_to_slurm_and_reserved_cores_left_alone(cluster, site, tmp_path, monkeypatch):
     """This Slurm charges nobody, and so takes any account: what it was told is looked at.
 
-    The pilot's node is drained meanwhile, on which jobs end as they would. At last a job comes that goes before it.
+    The pilot's node is drained meanwhile, on which jobs end as they would. At last a job comes that goes before it, and
+    Slurm puts it back into the queue, as some sites have it done with all jobs.
     """
     for name, value in (cluster.environment | {"DEEPRC_ADDRESS": "127.0.0.1"}).items():
         monkeypatch.setenv(name, value)
@@ -113,9 +114,11 @@ def test_an_account_and_a_queue_are_given_to_slurm_and_reserved_cores_left_alone
         wait_for(lambda: outcomes.extend(pilot.outcomes()) or len(outcomes) == 2 or pilot.allocation.ended, BEGIN)
         before = pilot.allocation.why
         cluster.call("scontrol", "update", f"nodename={node}", "state=resume")
+        number = cluster.call("squeue", "--noheader", "--format=%i").strip()
+        cluster.call("scontrol", "update", f"jobid={number}", "requeue=1")
         cluster.call("sbatch", "--partition=urgent", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap", "true")
         wait_for(lambda: pilot.allocation.look_after() or pilot.allocation.ended, 60)
-        assert pilot.allocation.why == "Slurm has ended its job for another one (preemption)"
+        assert pilot.allocation.why == "Slurm has put its job back into the queue (requeue)"
     finally:
         pilot.close()
     assert {outcome.state for outcome in outcomes} == {"DONE"}, before
