@@ -59,7 +59,8 @@ class Private:
 
 def sweep(runs: Path) -> list[str]:
     """Remove those of runs that were killed, and end what is left of them; return what there was, in words."""
-    ended, jobs = 0, []
+    quiet = [run for run in runs.glob("*") if not (run / ENVIRONMENT).exists()]
+    ended, jobs = 0, [name for run in quiet for name in jobs_below(run)]  # nobody answered at the end of these
     for name in (ENVIRONMENT, CONFIGURATION):
         for path in runs.glob(f"*/{name}"):
             with contextlib.suppress(OSError), path.open("r+b") as file:

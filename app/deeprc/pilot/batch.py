@@ -71,6 +71,15 @@ def note_job(folder: Path, scheduler: str, name: str) -> None:
     write_json(folder / JOB, [scheduler, name])
 
 
+def settle_job(folder: Path) -> None:
+    """Forget the job of the pilot in `folder`, unless it may still be there, as where nobody answered."""
+    with contextlib.suppress(OSError, ValueError):
+        scheduler, name = json.loads((folder / JOB).read_text())
+        batch = schedulers.scheduler(scheduler)
+        if not (batch.keeps and batch.lives(name) is not False):
+            (folder / JOB).unlink()
+
+
 def jobs_below(folder: Path) -> list[str]:
     """End the jobs of the pilots in a folder whose client is gone with its machine; the names of those that were left.
 
@@ -83,6 +92,7 @@ def jobs_below(folder: Path) -> list[str]:
             if schedulers.scheduler(scheduler).left(name):
                 give_back(scheduler, name)
                 found.append(name)
+            settle_job(path.parent)
     return found
 
 

@@ -74,7 +74,7 @@ class Detached:
         if facts["scheduler"]:
             batch = schedulers.scheduler(facts["scheduler"])
             found = batch.lives(facts["job"])
-            if found is False and facts["pilots"] > 1 and batch.ending(facts["job"]):
+            if found is False and facts.get("pilots", 1) > 1 and batch.ending(facts["job"]):
                 return True  # it may just be put back into the queue
             young = found is False and time.time() - facts["since"] < YOUNG and self.code is None
             return True if young and not batch.lost(facts["job"]) else found

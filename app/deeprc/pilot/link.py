@@ -17,7 +17,7 @@ from deeprc.core.ownership import private
 from deeprc.core.umask import PRIVATE
 from deeprc.pilot import curve, patched
 from deeprc.pilot.address import LOOPBACK
-from deeprc.pilot.batch import give_back, note_job
+from deeprc.pilot.batch import give_back, note_job, settle_job
 from deeprc.pilot.engine import Launch, PilotNews, TaskNews, Wanted
 from deeprc.pilot.environment import broker_environment, check_path, passed_on, refusal
 from deeprc.pilot.fitness import UNFIT
@@ -125,6 +125,8 @@ class Link:
                 self._broker.stdin.close()
             if self._wanted.submission and code:  # else the broker has done so
                 give_back(self._wanted.site.scheduler.name, self._wanted.submission.name)
+            if self._wanted.submission:
+                settle_job(self.folder)
         (self.folder / curve.NAME).unlink(missing_ok=True)
         self._news.put(None)
 
