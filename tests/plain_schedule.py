@@ -39,7 +39,11 @@ class NodeRoom:
 
 
 def decide(
-    waiting: Collection[Task], workers: Iterable[ScheduledWorker], free: Sequence[Room], stuck: Collection[str] = ()
+    waiting: Collection[Task],
+    workers: Iterable[ScheduledWorker],
+    free: Sequence[Room],
+    stuck: Collection[str] = (),
+    pressed: Collection[str] = (),
 ) -> Decision:
     """Go through the waiting tasks in the order that they came.
 
@@ -47,8 +51,9 @@ def decide(
     node that has room. Where none has, it waits for a busy worker of its shape. If there is none, room is kept for it
     on the node that has the most of what it needs, and idle workers of other shapes leave there until there is enough:
     no younger task can overtake it for ever. (Idle workers that nobody waits for leave in any case.) A task of several
-    ranks is with RADICAL-Pilot already, which starts it when it fits; until it does, no younger task gets anything, and
-    where there are several nodes, not before it has: RADICAL-Pilot chooses them.
+    ranks is with RADICAL-Pilot already, which starts it when it fits. On one node no younger task gets anything until
+    it does. On several nodes younger ones go on, but where one of these tasks fits, no worker is started until it has
+    begun: RADICAL-Pilot chooses its nodes.
 
     Parameters
     ----------
@@ -59,6 +64,8 @@ def decide(
     stuck
         Tasks of several ranks that have waited for long though they fit: the launcher wants neighbouring nodes. No
         younger task gets anything, and idle workers leave.
+    pressed
+        Tasks of several ranks that have waited for too long: the nodes that will soonest do are kept for them.
     """
     decision, ready, starting, busy = Decision(), defaultdict(list), Counter(), set()
     nodes = [NodeRoom(room) for room in free]
@@ -73,6 +80,7 @@ def decide(
             nodes[worker.node].leaves(worker.shape.room)
     roomy = [node for node in nodes if node.free[0] > 0]
     unkept = [*nodes]  # those that no task waits for
+    apart, full, open_ = [], set(), True  # nodes that a pressed task waits for; kinds of several ranks that do not fit
     patient, wanted = set(), None  # shapes whose tasks wait for a busy worker; those that any task waits for
 
     def idle(node: NodeRoom | None = None) -> list[ScheduledWorker]:
@@ -89,11 +97,32 @@ def decide(
             break  # with 10,000 waiting tasks, most looks end here
         shape = task.shape
         if task.ranks > 1:
-            fits = task.uid not in stuck and _place(task, roomy)
-            for worker in [] if fits else idle():
-                if task.uid in stuck or not _will_do(task, nodes):
-                    dismiss(worker)
-            if not fits or len(nodes) > 1:
+            if apart or not open_ or task.kind in full:
+                continue
+            fits = _fits(task, roomy)
+            if fits:
+                decision.awaits = decision.awaits or task.uid
+            if fits and task.uid not in stuck:
+                _place(task, roomy)
+                open_ = len(nodes) == 1
+            elif not fits and len(nodes) > 1:
+                full.add(task.kind)
+                if task.uid in pressed:
+                    apart = _nearest(task, unkept, nodes, idle())
+                    block = _block(task)
+                    for node in apart:
+                        for worker in idle(node):
+                            if not node.will_do(block):
+                                dismiss(worker)
+                else:
+                    asked = {other.shape for other in waiting if other.ranks == 1}
+                    for worker in idle():
+                        if worker.shape not in asked and not _will_do(task, nodes):
+                            dismiss(worker)
+            else:
+                for worker in idle():
+                    if task.uid in stuck or not _will_do(task, nodes):
+                        dismiss(worker)
                 break
         elif ready[shape]:
             decision.assign.append((ready[shape].pop(), task))
@@ -101,9 +130,9 @@ def decide(
         elif starting[shape]:
             starting[shape] -= 1
             continue
-        elif shape in patient:
+        elif shape in patient or not open_:
             continue
-        elif node := next((node for node in roomy if node.blocks(shape.room)), None):
+        elif node := next((node for node in roomy if node.blocks(shape.room) and node not in apart), None):
             decision.start.append((shape, nodes.index(node)))
             node.take(shape.room)
         elif shape in busy:
@@ -116,8 +145,8 @@ def decide(
                     if nodes[worker.node] is node and not node.will_do(shape.room):
                         dismiss(worker)
             continue
-        elif unkept:
-            node = _best(unkept, nodes, shape.room, idle())
+        elif others := [node for node in unkept if node not in apart]:
+            node = _best(others, nodes, shape.room, idle())
             for worker in idle(node):
                 if not node.will_do(shape.room):
                     dismiss(worker)
@@ -137,6 +166,28 @@ def _best(choice: list[NodeRoom], nodes: list[NodeRoom], need: Room, leaving: li
         return min(min(1.0, total / n) for total, n in zip(_sum(*rooms[node]), need, strict=True) if n)
 
     return max(choice, key=share)
+
+
+def _nearest(
+    task: Task, choice: list[NodeRoom], nodes: list[NodeRoom], leaving: list[ScheduledWorker]
+) -> list[NodeRoom]:
+    """As many nodes as a task of several ranks takes: those that will have the most of a block, in their order."""
+    left, found = [*choice], []
+    while left and len(found) < max(1, task.nodes):
+        found.append(_best(left, nodes, _block(task), leaving))
+        left.remove(found[-1])
+    return [node for node in nodes if node in found]
+
+
+def _block(task: Task) -> Room:
+    """What the ranks of a task need on each of its nodes."""
+    ranks = -(-task.ranks // max(1, task.nodes))
+    return tuple(ranks * each for each in task.shape.room)
+
+
+def _fits(task: Task, nodes: list[NodeRoom]) -> bool:
+    """Whether there is room."""
+    return _place(task, [NodeRoom(node.free) for node in nodes])
 
 
 def _place(task: Task, nodes: list[NodeRoom]) -> bool:

@@ -131,6 +131,27 @@ def bench_gangs(
     show(gangs.run(jobs, cold, ranks), as_json)
 
 
+@app.command("functions")
+def bench_functions(
+    count: Annotated[int, typer.Option("--calls", min=1, help="calls, and as many once more with the kills")] = 10_000,
+    kills: Annotated[int, typer.Option(min=0, help="workers that get a `kill -9` meanwhile")] = 5,
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """Calls of a Python function per second on a pilot, and whether each counts once where workers are killed.
+
+    Exit 1 where the effect of a call is there twice, or is missing though it was told as done.
+
+    Example: `deeprc bench functions --calls 10000 --kills 5 --json`
+    """
+    from deeprc.bench import functions
+
+    figures = kept(functions.run(count, kills), output)
+    show(figures, as_json)
+    if figures["killed"]["twice"] or figures["killed"]["missing"]:
+        raise typer.Exit(1)
+
+
 @app.command("checkpoint")
 def bench_checkpoint(
     mb: Annotated[int, typer.Option(min=1, help="size of the state, MB (10^6 bytes)")] = 200,

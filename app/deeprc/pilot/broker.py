@@ -14,6 +14,7 @@ News, in the words of `engine`: `{"pilot": state, …}`, `{"task": uid, "state":
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import queue
@@ -52,7 +53,7 @@ class Broker:
         self._news, self._lock = news, threading.Lock()
         self._closing = threading.Lock()
         self._session = self._tasks = None
-        self._job, self._private = job, private
+        self._job, self._private, self._turns = job, private, itertools.count()
 
     def tell(self, **item: Any) -> None:
         """Send one item of news."""
@@ -94,7 +95,12 @@ class Broker:
                         "cores_per_rank": task["cores_per_rank"],
                         "gpus_per_rank": task["gpus_per_rank"],
                         "mem_per_rank": task["memory_mb"],
-                        "metadata": {"deeprc": _own(task), "node": task["node"], "avoid": task["avoid"]},
+                        "metadata": {
+                            "deeprc": _own(task),
+                            "node": task["node"],
+                            "avoid": task["avoid"],
+                            "turn": next(self._turns),
+                        },  # fmt: skip
                         **({"ranks_per_node": -(-task["ranks"] // task["nodes"])} if task["nodes"] else {}),
                     }
                 )

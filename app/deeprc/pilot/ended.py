@@ -27,8 +27,10 @@ def by_kernel(limit_mb: int) -> str:
     return f"killed (SIGKILL), most likely by the kernel, as memory ran out meanwhile; {asked}"
 
 
-def of_worker(task: Task, cores: Sequence, code: int | None, why: str | None, used: float = 0.0) -> Outcome:
-    """The outcome of a job, of which its worker tells the exit code and what else ended it."""
+def of_worker(
+    task: Task, cores: Sequence, code: int | None, why: str | None, used: float = 0.0, raised: str | None = None
+) -> Outcome:
+    """The outcome of a job, of which its worker tells the exit code, what else ended it, and what a function raised."""
     state = "CANCELED" if why == "cancel" else "DONE" if code == 0 and why is None else "FAILED"
     if code is None:
         state = "LOST"
@@ -40,6 +42,8 @@ def of_worker(task: Task, cores: Sequence, code: int | None, why: str | None, us
         code, why = None, by_kernel(task.memory_mb)
     elif code is not None and why not in (None, "cancel"):  # the system's words: no program has given that code
         code, why = None, f"it could not be started: {why}"
+    elif raised is not None:
+        why = raised
     return Outcome(task.uid, state, code, list(cores), why)
 
 

@@ -146,15 +146,20 @@ class Pulls:
         """What the task of that name writes."""
         return self._folder / f"{uid}.out"
 
+    def kept(self) -> Path:
+        """The file of the user's environment, written where it is not there yet."""
+        if not self.environment.exists():
+            self.environment.touch(mode=0o600)
+            self.environment.write_bytes(users(os.environb, elsewhere=self._site.batch))
+        return self.environment
+
     def _begin(self, uid: str, plan: Plan) -> Path:
         """Write the script of a pull."""
         pull = self._wanted[uid]
         pull.began = time.monotonic()
         self._say(f"image {pull.image.name} is not here: the pilot's first task pulls it")
         script = self._folder / f"{uid}.sh"
-        if not self.environment.exists():
-            self.environment.touch(mode=0o600)
-            self.environment.write_bytes(users(os.environb, elsewhere=self._site.batch))
+        self.kept()
         modules = list(dict.fromkeys([*plan.modules, *self._site.runtime.modules]))
         lines = [
             "#!/usr/bin/env bash",

@@ -92,6 +92,7 @@ class Schedule:
         self.nodes = len(nodes)
         self.alike: dict[Shape, Alike] = {}
         self.several: OrderedDict[str, tuple[int, Task]] = OrderedDict()
+        self.several_alike: dict[tuple, OrderedDict[str, tuple[int, Task]]] = {}  # the same, by their kinds
         self._running: dict[str, tuple[Task, Sequence[int]]] = {}  # of several ranks, with each rank's node
         self.rooms = Rooms(nodes, self.alike.__contains__)
         self.ready: dict[Shape, list[ScheduledWorker]] = {}  # idle ones, the oldest first
@@ -106,6 +107,7 @@ class Schedule:
             self.waiting[task.uid], numbered = task, (next(self._numbers), task)
             if task.ranks > 1:
                 self.several[task.uid] = numbered
+                self.several_alike.setdefault(task.kind, OrderedDict())[task.uid] = numbered
                 continue
             if task.shape not in self.alike:
                 self.alike[task.shape] = Alike()
@@ -119,6 +121,10 @@ class Schedule:
         if task is not None and self.several.pop(uid, None) is None:
             self.alike[task.shape].drop(uid)
             self._gone(task.shape)
+        elif task is not None:
+            del self.several_alike[task.kind][uid]
+            if not self.several_alike[task.kind]:
+                del self.several_alike[task.kind]
         return task
 
     def _gone(self, shape: Shape) -> None:
@@ -223,7 +229,7 @@ class Schedule:
 
     # What is to be done.
 
-    def decide(self, stuck: Collection[str] = ()) -> Decision:
+    def decide(self, stuck: Collection[str] = (), pressed: Collection[str] = ()) -> Decision:
         """Go through the waiting tasks in the order that they came.
 
         The tasks that it gives to workers wait no longer, these are busy, and those that it dismisses are leaving; the
@@ -233,21 +239,25 @@ class Schedule:
         node that has room. Where none has, it waits for a busy worker of its shape. If there is none, room is kept for
         it on the node that has the most of what it needs, and idle workers of other shapes leave there until there is
         enough: no younger task can overtake it for ever. (Idle workers that nobody waits for leave in any case.) A task
-        of several ranks is with RADICAL-Pilot already, which starts it when it fits; until it does, no younger task
-        gets anything, and where there are several nodes, not before it has: RADICAL-Pilot chooses them.
+        of several ranks is with RADICAL-Pilot already, which starts it when it fits. On one node no younger task gets
+        anything until it does. On several nodes younger ones go on, but where one of these tasks fits, no worker is
+        started until it has begun: RADICAL-Pilot chooses its nodes.
 
         Parameters
         ----------
         stuck
             Tasks of several ranks that have waited for long though they fit: the launcher wants neighbouring nodes. No
             younger task gets anything, and idle workers leave.
+        pressed
+            Tasks of several ranks that have waited for too long: on several nodes, those that will soonest do are kept
+            from younger tasks, and no younger one of several ranks is expected to begin.
         """
         for shape in self._uncovered & self.alike.keys():
             self.alike[shape].cover(self.starting[shape])
         self._uncovered.clear()
         if not self.ready and not self.rooms.roomy:
             return Decision()
-        decision = Deciding(self, stuck).decision
+        decision = Deciding(self, stuck, pressed).decision
         for worker, task in decision.assign:
             worker.state = BUSY
             self.enter(worker)

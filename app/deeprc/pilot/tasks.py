@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
+from deeprc.core.errors import ConfigError
 from deeprc.sites.setting import Comm
 
 Room = tuple[int, int, int]  # cores, accelerators, MB of memory
@@ -72,6 +75,9 @@ class Task:
     workdir
         Where `argv` is run `repeats` times, what it prints and how it ends is written down in `folder`; if not given,
         `argv` is a script that does so itself (one rank only).
+    function, arguments
+        What is called instead of `argv`: `module:name`, found from `workdir`, with values that JSON has; its worker's
+        process for functions runs it (one rank only; see `deeprc.pilot.calls`).
     """
 
     uid: str
@@ -92,6 +98,24 @@ class Task:
     variables: Mapping[str, str] = field(default_factory=dict, hash=False)
     workdir: str | None = None
     repeats: int = 1
+    function: str | None = None
+    arguments: Sequence = field(default=(), hash=False)
+
+    def __post_init__(self) -> None:
+        if self.function is None:
+            return
+        fault = None
+        if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*", self.function):
+            fault = "a function that cannot be found", self.function, "module:name, as in package.module:function"
+        elif self.ranks > 1 or self.workdir is None:
+            fault = "a call runs on one rank, in a folder", f"ranks={self.ranks}, workdir={self.workdir}", None
+        else:
+            try:
+                json.dumps(self.arguments)
+            except (TypeError, ValueError, RecursionError) as error:
+                fault = f"arguments of {self.function} that JSON does not have", f"{error}", "numbers, texts, lists, …"
+        if fault:
+            raise ConfigError(fault[0], found=fault[1], expected=fault[2])
 
     @cached_property  # with 10,000 waiting tasks, it is asked often
     def shape(self) -> Shape:
@@ -99,13 +123,18 @@ class Task:
         contained = self.contained and bool(self.warm)
         return _one(self.cores_per_rank, self.gpus_per_rank, self.warm, contained, self.memory_mb)
 
+    @cached_property
+    def kind(self) -> tuple[Shape, int, int]:
+        """Of several ranks: those of one kind need the same room."""
+        return self.shape, self.ranks, self.nodes
+
 
 @dataclass(frozen=True)
 class Outcome:
     """How a task ended: DONE, FAILED, CANCELED, or LOST: what ran it has ended, which says nothing of the task itself.
 
     `cores` are the (node, core) pairs that it had; `cpu` are the seconds of CPU time that it took, and `peak` the MB
-    (10^6 bytes) that it had at most (see `worker/usage.py`), where these are known.
+    (10^6 bytes) that it had at most (see `worker/usage.py`), where these are known. `value` is what a function gave.
     """
 
     uid: str
@@ -115,3 +144,4 @@ class Outcome:
     reason: str | None
     cpu: float | None = None
     peak: float | None = None
+    value: object = None

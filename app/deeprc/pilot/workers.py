@@ -19,6 +19,7 @@ from deeprc.core.threads import variables
 from deeprc.pilot import ended, schedule
 from deeprc.pilot.fitness import NodeFitness
 from deeprc.pilot.gate import Gate
+from deeprc.pilot.patience import Patience
 from deeprc.pilot.schedule import IDLE, LEAVING, STARTING
 from deeprc.pilot.started import Worker
 from deeprc.pilot.tasks import Outcome, Room, Shape, Task
@@ -28,10 +29,9 @@ from deeprc.pilot.worker.line import Line
 PROGRAM = Path(__file__).with_name("worker")
 PREFIX = "worker."  # of the names of workers among the pilot's tasks
 KEPT = 5.0  # seconds that an idle worker keeps its cores where nobody asks for them
-STUCK = 10.0  # seconds after which a task of several ranks is helped to whole nodes
 TOLD = (  # of a task, to its worker
     "uid", "argv", "timeout", "memory_mb", "sample", "folder", "environment", "chosen", "variables", "workdir",
-    "repeats",
+    "repeats", "function", "arguments",
 )  # fmt: skip
 COMES = 600.0  # seconds after its start in which a worker, or all ranks of a gang, must have called
 
@@ -72,10 +72,10 @@ class Workers:
         unfit: Callable[[int, str], None] = lambda node, why: None,
     ) -> None:  # fmt: skip
         self._schedule, self._grace, self._alive = schedule.Schedule(nodes), grace, False
+        self._patience = Patience(self._schedule)
         self._launch, self._report, self._began, self._contain = launch, report, began, contain
         self._welcome, self._cancel, self.lock = welcome, cancel, threading.RLock()
         self._surroundings: dict[Shape, str] = {}  # the environment of the jobs of warm workers
-        self._since: dict[str, float] = {}  # since when those of several ranks wait
         self._workers: dict[str, Worker] = {}
         self.fitness = NodeFitness(len(nodes), self._schedule.close, self._schedule.open, unfit)
         self._started, self._closed, self._shut = 0, False, False  # closed: no job starts any more
@@ -89,7 +89,6 @@ class Workers:
             self._schedule.add(tasks)
             warm = [task for task in tasks if task.warm and task.environment and not task.contained]
             self._surroundings |= {task.shape: task.environment for task in warm}
-            self._since |= {task.uid: time.monotonic() for task in tasks if task.ranks > 1}
             self._go_on()
 
     def cancel(self, uids: list[str]) -> list[str]:
@@ -114,9 +113,7 @@ class Workers:
         """What the engine says about a worker or a task of several ranks; `nodes` are the numbers of each rank's."""
         runs = state == "RUNNING"
         with self.lock:
-            if runs and not self._alive:  # nothing could start before
-                self._alive, self._since = True, dict.fromkeys(self._since, time.monotonic())
-            self._since.pop(uid, None)
+            self._alive = self._alive or runs  # nothing could start before
             if uid in self._workers:
                 worker = self._workers[uid]
                 if runs:
@@ -175,11 +172,7 @@ class Workers:
         for worker in self._workers.values() if self.fitness.unfit else ():
             if worker.state == IDLE and worker.node in self.fitness.unfit:
                 worker.leave()
-        # The oldest alone: no younger task gets anything before it.
-        oldest, stuck = self._schedule.first_of_several, ()
-        if oldest and self._schedule.nodes > 1 and self._since.get(oldest, sys.maxsize) < time.monotonic() - STUCK:
-            stuck = (oldest,)
-        decision = self._schedule.decide(stuck)
+        decision = self._patience.decide(time.monotonic() if self._alive else None)
         for worker, task in decision.assign:
             worker.task = task
             self._began(task.uid)
@@ -238,7 +231,7 @@ class Workers:
                 while True:
                     news = line.receive()
                     with self.lock:
-                        self._ended(worker, news["code"], news["why"], news["used"], news.get("cpu"), news.get("peak"))
+                        self._ended(worker, news)
                         self._go_on()
         finally:  # whatever ends this, nobody waits for the worker's job for ever
             with self.lock:
@@ -246,15 +239,13 @@ class Workers:
                 if worker is not None:
                     worker.turn(LEAVING)
                     if worker.task is not None:
-                        self._ended(worker, None, "its worker has ended")
+                        self._ended(worker, {"code": None, "why": "its worker has ended", "used": 0.0})
 
-    def _ended(
-        self, worker: Worker, code: int | None, why: str | None, used: float = 0.0, cpu: float | None = None,
-        peak: float | None = None,
-    ) -> None:  # fmt: skip
+    def _ended(self, worker: Worker, news: dict) -> None:
         task, worker.task = worker.task, None
         worker.rest()
-        self._report(replace(ended.of_worker(task, worker.cores, code, why, used), cpu=cpu, peak=peak))
+        outcome = ended.of_worker(task, worker.cores, news["code"], news["why"], news["used"], news.get("raised"))
+        self._report(replace(outcome, **{name: news.get(name) for name in ("cpu", "peak", "value")}))
 
     def _never_came(self, worker: Worker, reason: str) -> None:
         """A worker has failed to start: try again, there or elsewhere, but not for ever."""
@@ -281,5 +272,5 @@ class Workers:
                     worker.leave()
                 if late:
                     self._cancel([worker.name for worker in late])
-                if late or self._since:
+                if late or self._schedule.several:
                     self._go_on()

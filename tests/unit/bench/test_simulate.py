@@ -1,6 +1,7 @@
 """The simulated machine: exact times of small loads, and bounds that no schedule breaks."""
 
 import json
+import random
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -15,6 +16,7 @@ from deeprc.bench.simulate.machine import Costs, SimulatedPilot
 from deeprc.cli import command_line
 from deeprc.core import events
 from deeprc.core.errors import ConfigError
+from deeprc.pilot.patience import PRESSED
 from deeprc.pilot.tasks import Task
 from deeprc.sites import load_site, site_file
 
@@ -49,11 +51,30 @@ def test_each_step_costs_what_is_said():
     assert simulated([(2, 0, 0)] * 2, [("m", 10, 4, 1, 2)], costs).last_end == 1 + 4 + 10
 
 
-def test_several_ranks_wait_for_whole_blocks_and_younger_jobs_for_them():
+def test_several_ranks_wait_for_whole_blocks_and_younger_jobs_go_on_meanwhile():
     jobs = [("a", 4, 1, 1, 0), ("m", 5, 4, 1, 2), ("b", 3, 1, 1, 0)]
     machine = simulated([(2, 0, 0)] * 2, jobs)
-    assert machine.last_end == 4 + 5 + 3
-    assert machine.busy == [1.0] * 4 + [4.0] * 5 + [1.0] * 3
+    assert machine.busy == [2.0] * 3 + [1.0] + [4.0] * 5  # the idle worker of the first gives its core up at once
+
+
+@pytest.mark.parametrize("order", ["wide first", "wide last", "mixed"])
+def test_no_job_of_several_nodes_is_overtaken_for_ever(order):
+    """Those of one node take each node that comes free, thousands of them, and one-rank jobs what is left of it."""
+    chosen = random.Random(order)
+    small = [(f"s{n}", chosen.uniform(20, 60), 1, 1, 0) for n in range(500)]
+    node = [(f"n{n}", chosen.uniform(30, 90), 2, 1, 1) for n in range(600)]
+    wide = [(f"w{n}", chosen.uniform(30, 90), 12, 1, 6) for n in range(5)]
+    jobs = [*small, *node]
+    chosen.shuffle(jobs)
+    jobs = {"wide first": jobs[:9] + wide + jobs[9:], "wide last": [*jobs, *wide]}.get(order, [*jobs, *wide])
+    if order == "mixed":
+        chosen.shuffle(jobs)
+    machine = simulated([(2, 0, 0)] * 8, jobs)
+    assert machine.longest <= PRESSED + 90 + 1e-6  # what runs on the nodes that are kept for it may go on
+    if order == "wide first":
+        assert machine.longest > PRESSED  # it did wait
+    # Of 8 nodes, 6 are emptied for it.
+    assert sum(machine.busy) / (16 * machine.last_end) > 0.85
 
 
 def test_what_comes_after_waits():

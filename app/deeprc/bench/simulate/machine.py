@@ -5,13 +5,13 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from deeprc.pilot.patience import Patience
 from deeprc.pilot.schedule import IDLE, LEAVING, Schedule, ScheduledWorker
 from deeprc.pilot.tasks import Room, Task
-from deeprc.pilot.workers import KEPT, STUCK
+from deeprc.pilot.workers import KEPT
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ class SimulatedPilot:
         Core-seconds that jobs ran in each bin; `gpu_busy` those of accelerators.
     waited_until, last_end
         When the last waiting job began, and when the last job ended.
+    longest
+        Seconds that a job of several ranks was the oldest of these, at most, before it began.
     """
 
     def __init__(
@@ -68,14 +70,13 @@ class SimulatedPilot:
         self.schedule, self.costs, self._seconds, self._ended = Schedule(nodes), costs, seconds, ended
         self.now, self.width, self.busy, self.gpu_busy = 0.0, width, [], []
         self.cpu, self.decisions, self.done, self.workers, self.waited_until = 0.0, 0, 0, 0, 0.0
-        self.most_workers, self._alive, self.last_end = 0, 0, 0.0
+        self.most_workers, self._alive, self.last_end, self.longest = 0, 0, 0.0, 0.0
         self._cores = self._gpus = 0  # that run jobs
         self._counted = 0.0
         self._free_at = 0.0  # when RADICAL-Pilot can start the next
         self._events: list[tuple[float, int, Callable, tuple]] = []
         self._numbers = itertools.count()
-        self._kinds: dict[tuple, OrderedDict[str, Task]] = {}  # of several ranks, those that are alike
-        self._since: OrderedDict[str, float] = OrderedDict()  # since when those of several ranks wait
+        self._patience = Patience(self.schedule)
         self._room = True  # whether there may be room for one of these
         self._idle_since: dict[ScheduledWorker, float] = {}
         self._rested: dict[ScheduledWorker, float] = {}
@@ -86,9 +87,6 @@ class SimulatedPilot:
         self.schedule.add(tasks)
         for task in tasks:
             if task.ranks > 1:
-                kind = task.shape, task.ranks, task.nodes
-                self._kinds.setdefault(kind, OrderedDict())[task.uid] = task
-                self._since[task.uid] = self.now
                 self._room = True
 
     def run(self, say: Callable[[], None] = lambda: None) -> None:
@@ -114,9 +112,7 @@ class SimulatedPilot:
         began = time.thread_time()
         idle = [*self._idle_since]
         while True:
-            oldest = self.schedule.first_of_several
-            stuck = (oldest,) if oldest and self.now - self._since[oldest] > STUCK else ()
-            decision = self.schedule.decide(stuck)
+            decision = self._patience.decide(self.now)
             self.decisions += 1
             for worker, task in decision.assign:
                 self._running[worker] = task
@@ -145,23 +141,28 @@ class SimulatedPilot:
         return self._free_at - self.now
 
     def _place(self) -> bool:
-        """RADICAL-Pilot starts jobs of several ranks that fit, the oldest first; whether there were any."""
-        if not (self._room and self._since):
+        """RADICAL-Pilot starts jobs of several ranks that fit, the largest first; whether there were any."""
+        if not (self._room and self.schedule.several):
             return False
         self._room = False
-        found = False
-        kinds = [kind for kind in self._kinds.values() if kind]
-        for kind in sorted(kinds, key=lambda kind: self.schedule.several[next(iter(kind))][0]):
-            while kind:
-                task = next(iter(kind.values()))
-                places = self.schedule.rooms.now.place(task)
-                if not places:
-                    break
+        found, one = False, self.schedule.nodes == 1
+        if pressed := self._patience.pressed(self.now):
+            if not self._fits(self.schedule.waiting[pressed]):
+                return False
+            found = True
+        alike = self.schedule.several_alike
+        for kind in [*alike] if one else sorted(alike, key=lambda kind: -kind[0].cores * kind[1]):
+            while kind in alike and self._fits(next(iter(alike[kind].values()))[1]):
                 found = True
-                del kind[task.uid], self._since[task.uid]
-                self.schedule.begin(task.uid, [node for node, count in places for _ in range(count)])
-                self._later(self._launched() + self.costs.world, self._world_began, task)
         return found
+
+    def _fits(self, task: Task) -> bool:
+        places = self.schedule.rooms.now.place(task)
+        if places:
+            self.longest = max(self.longest, self._patience.waited(task.uid, self.now))
+            self.schedule.begin(task.uid, [node for node, count in places for _ in range(count)])
+            self._later(self._launched() + self.costs.world, self._world_began, task)
+        return bool(places)
 
     # What happens.
 

@@ -38,7 +38,8 @@ def run(
     dict
         `simulated`: true; `makespan_s`, `bound_s` (the least that any schedule needs, and of what: `bound_by`),
         `utilisation` (of cores, over the makespan), `utilisation_while_waiting` (until the last waiting job began),
-        `gpu_utilisation`; `schedule`: CPU of the schedule's own code per job, decisions; `simulator`: CPU of all per
+        `gpu_utilisation`; `longest_as_oldest_s` (that a job of several ranks was the oldest of these before it began);
+        `schedule`: CPU of the schedule's own code per job, decisions; `simulator`: CPU of all per
         job, peak memory; `stages`: each with its launch line and its load on the file system; `limits`: what keeps it
         from the bound, in words; `timeline`: `[seconds, cores busy, accelerators busy]`; `assumed`; `machine`.
     """
@@ -130,6 +131,7 @@ def run(
         else None,
         "gpu_utilisation": round(work[1] / (gpus * makespan), 4) if gpus and makespan else None,
         "last_job_began_s": round(until, 1),
+        "longest_as_oldest_s": round(machine.longest, 1),
         "schedule": {
             "cpu_us_per_job": round(machine.cpu / whole * 1e6, 1),
             "decisions": machine.decisions,

@@ -12,6 +12,9 @@ from pathlib import Path
 
 KEY = "deeprc"  # in a task's metadata: {"script": path of the launch script, "slots": such ranks that a node holds}
 PATIENCE = 5.0  # seconds that a launcher may take to end its ranks
+PRESSED = (
+    65.0  # seconds that a task of several ranks may be the oldest; the client's own are less (`pilot/patience.py`)
+)
 
 
 def of(task):
@@ -128,10 +131,14 @@ def whole_blocks(find):
 
 def contiguous(schedule):
     """`schedule_task` of the scheduler; where ranks must lie on neighbours (`scattered` is off), it begins at the first
-    node, as it would go on from the last node to the first.
+    node, as it would go on from the last node to the first. While nodes are kept for a task (see `in_turn`), none that
+    has just come takes them.
     """
 
     def schedule_neighbours(self, task):
+        waits = getattr(self, "_deeprc_waits", None)
+        if waits and several(task) and self._active_cnt and any(waits in pool for pool in self._waitpool.values()):
+            return None, None
         own = task["description"].get("metadata") or {}
         self._deeprc_node, self._deeprc_avoid = own.get("node"), own.get("avoid") or ()
         if not self._scattered:
@@ -141,19 +148,29 @@ def contiguous(schedule):
     return schedule_neighbours
 
 
+def several(task):
+    """Whether it has several ranks; a worker has one, and a node that the client has chosen."""
+    return task["description"]["ranks"] > 1
+
+
 def in_turn(tasks, check, on_skip=None, **_):
     """`radical.utils.lazy_bisect`, by which the scheduler goes through waiting tasks: those that fit, in their order.
 
     The bisection takes for granted that a larger task fits nowhere where a smaller one does not, by cores and
     accelerators alone: with memory and nodes it passes tasks over for which there is room. Here only what asks for just
-    the same as one that did not fit is passed over.
+    the same as one that did not fit is passed over. On several nodes the largest of several ranks go first, so that the
+    nodes of one that has ended go to another like it; but no other begins before one that has been the oldest for long.
     """
-    good, bad, failed, full = [], [], [], set()
+    scheduler, good, bad, failed, full = check.__self__, [], [], [], set()
+    scheduler._deeprc_waits, pressed = None, None
+    if len(scheduler.nodes) > 1:
+        pressed = oldest_for_long(scheduler, tasks)
+        tasks = sorted(tasks, key=lambda task: (several(task), task is not pressed, -size(task) * several(task)))
     for task in tasks:
         asked, own = task["description"], task["description"].get("metadata") or {}
         names = ("ranks", "ranks_per_node", "cores_per_rank", "gpus_per_rank", "mem_per_rank")
         kind = (*(asked[name] for name in names), own.get("node"), *(own.get("avoid") or ()))
-        if kind in full:
+        if kind in full or (scheduler._deeprc_waits and several(task)):
             bad.append(task)
             continue
         try:
@@ -164,4 +181,22 @@ def in_turn(tasks, check, on_skip=None, **_):
         (good if fits else bad).append(task)
         if not fits:
             full.add(kind)
+            if task is pressed:
+                scheduler._deeprc_waits = task["uid"]
     return good, bad, failed
+
+
+def size(task):
+    """The cores that it takes."""
+    return task["description"]["ranks"] * task["description"]["cores_per_rank"]
+
+
+def oldest_for_long(scheduler, tasks):
+    """The oldest task of several ranks, by the order in which the client has handed them over, if it is late."""
+    found = [task for task in tasks if several(task)]
+    oldest = min(found, key=lambda task: (task["description"].get("metadata") or {}).get("turn") or 0, default=None)
+    if oldest is None:
+        return None
+    if getattr(scheduler, "_deeprc_oldest", (None,))[0] != oldest["uid"]:
+        scheduler._deeprc_oldest = oldest["uid"], time.monotonic()
+    return oldest if time.monotonic() - scheduler._deeprc_oldest[1] > PRESSED else None

@@ -82,7 +82,9 @@ TABLE = (
         "radical.pilot.agent.scheduler.base", *PILOT,
         {"AgentSchedulingComponent._schedule_waitpool": "a9de8bc5068d",
          "radical.utils.algorithms:lazy_bisect": "965812f5de4c"},
-        "deeprc_placing:scheduling", "waiting tasks for which there is room are passed over", NONE,
+        "deeprc_placing:scheduling",
+        "waiting tasks for which there is room are passed over; those of many nodes wait for ever behind smaller ones",
+        NONE,
     ),
     Patch(
         "radical.pilot.agent.scheduler.continuous", *PILOT,

@@ -1,9 +1,10 @@
 """A worker: `python …/pilot/worker ADDRESS KEYFILE NAME[:RANK] [MODULE …]`, started as one long task of the pilot.
 
 It runs the jobs that the client (`deeprc.pilot.workers`) sends, one after the other, so that a job costs a fork instead
-of a launch by RADICAL-Pilot; and it keeps MODULEs imported for jobs that use them (see `warm`). With a RANK it is one
-of a gang, whose ranks run each job together (see `gang`). It is single-threaded, since it forks, and needs Python's
-standard library only, since it may run inside an image. When the client is gone, so are the job and the worker.
+of a launch by RADICAL-Pilot; and it keeps MODULEs imported for jobs that use them (see `warm`). A job may be the call
+of a function, which costs no fork either (see `functions`). With a RANK it is one of a gang, whose ranks run each job
+together (see `gang`). It is single-threaded, since it forks, and needs Python's standard library only, since it may run
+inside an image. When the client is gone, so are the job and the worker.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import memory
 import sampling
 import surroundings
 from calling import call
+from functions import Functions, RunningCall
 from gang import WarmRank
 from line import Line
 from memory import Memory
@@ -116,11 +118,10 @@ class RunningJob:
         """Whether it has ended; one that was asked to, with all of its programs: a shell does not wait for its own."""
         return self.code is not None and (self._killed or self.ended_by is None or not children())
 
-    def why(self) -> str | None:
-        """What ended it, if it was not its own program."""
-        if self.ended_by is None and self.code in KILLED and self.memory.kernel_killed():
-            return "kernel"
-        return self.ended_by
+    def told(self) -> dict:
+        """Its exit code, and what ended it, if it was not its own program."""
+        killed = self.ended_by is None and self.code in KILLED and self.memory.kernel_killed()
+        return {"code": self.code, "why": "kernel" if killed else self.ended_by}
 
 
 class WorkerProcess:
@@ -139,6 +140,7 @@ class WorkerProcess:
         self._selector.register(client, selectors.EVENT_READ, self._obey)
         self._selector.register(reader, selectors.EVENT_READ, lambda: os.read(reader, 4096))
         warm.attend(self._selector)
+        self._functions = Functions(self._selector, self._hear)
 
     def serve(self) -> None:
         """Run jobs until the client says so, or is gone."""
@@ -155,6 +157,7 @@ class WorkerProcess:
         except (EOFError, ConnectionError):
             pass
         finally:
+            self._functions.close()
             end_leftovers()
             self._warm.finish()
             end_leftovers()
@@ -182,6 +185,11 @@ class WorkerProcess:
         if "run" in wanted:
             job = wanted["run"]
             try:
+                if job.get("function") is not None:
+                    self._functions.call(job, self._environment(job))
+                    self._job = RunningCall(job, self._functions)
+                    return
+                self._functions.close()
                 if self._rank is not None:
                     self._warm.begin()
                 self._job = RunningJob(job, self._environment(job), self._warm.start, self._rank)
@@ -196,6 +204,13 @@ class WorkerProcess:
             self._leaving = True
             if self._job.ended_by is None:  # else it was asked to end already, and has its time to save
                 self._job.end("cancel", self._warm.programs)
+
+    def _hear(self) -> None:
+        """The process of functions says something."""
+        if isinstance(self._job, RunningCall):
+            self._job.hear()
+        else:
+            self._functions.answer()
 
     def _environment(self, job: dict) -> dict[bytes, bytes]:
         """The variables of a job: the user's, the job's own, and where its `python` finds this worker."""
@@ -232,10 +247,12 @@ class WorkerProcess:
                 self._job.usage.reaped(used)
                 if pid == self._job.pid:
                     self._job.ended(code)
+            self._functions.reaped(pid)
 
     def _finish(self, job: RunningJob) -> None:
         """Tell of the job's end; what it leaves behind is ended with it."""
-        end_leftovers()
+        if not (isinstance(job, RunningCall) and self._functions.pid):  # what a function has started may go on
+            end_leftovers()
         self._warm.clear()
         if job.sampler:
             with contextlib.suppress(OSError):  # its benchmark then has the time only
@@ -243,7 +260,7 @@ class WorkerProcess:
         self._job = None
         # A gang's programs run in a process that goes on: nobody knows what each has used.
         told = job.usage.told(job.memory.peak) if self._rank is None else {}
-        self._tell(ended=job.uid, code=job.code, why=job.why(), used=job.memory.used, left=self._warm.left, **told)
+        self._tell(ended=job.uid, used=job.memory.used, left=self._warm.left, **(told | job.told()))
         if self._leaving:
             raise EOFError
 

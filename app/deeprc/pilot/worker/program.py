@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int | None:
     import runpy  # a worker that is not warm starts without
 
-    _as_at_start()
+    as_at_start()
     safe = arguments[0] == "-P"
     kind, *rest = arguments[safe:]
     namespace = sys.modules["__main__"] = types.ModuleType("__main__")
@@ -55,7 +55,7 @@ def _run(arguments: list[str]) -> int | None:
     return _run_script(path, namespace)
 
 
-def _as_at_start() -> None:
+def as_at_start() -> None:
     """What Python and libraries take from the environment, or from chance, as a program that starts would have it."""
     for name, seed in (("random", "seed"), ("numpy.random", "seed"), ("torch", "seed")):
         if name in sys.modules:

@@ -1,0 +1,100 @@
+"""Many calls of a Python function on a pilot: hundreds to thousands a second, each told once.
+
+A call goes to a worker, as a job of one rank does, and there to a process that stays for the next
+(`worker/functions.py`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from deeprc.core.errors import DeepRCError
+from deeprc.core.threads import variables
+from deeprc.core.umask import own_umask
+from deeprc.pilot.client import Pilot
+from deeprc.pilot.tasks import Outcome, Task
+
+AHEAD = 1000  # calls that wait or run at once: of a million, no more are held
+LOOK = 0.002  # seconds between two looks at what has ended
+
+
+def calls(
+    pilot: Pilot, function: str, arguments: Iterable[Sequence], *, warm: Sequence[str] = (), cores: int = 1,
+    gpus: int = 0, memory_mb: int = 0, timeout: float | None = None, again: int = 0, workdir: Path | None = None,
+) -> Iterator[tuple[int, Outcome]]:  # fmt: skip
+    """Call `function` once with each of `arguments`; what became of each, in the order that they end.
+
+    A call that was given to a worker is never begun anew by itself, since its effect may be there: where the worker is
+    lost (`kill -9`, a node that fails), so is the call, which is told. Those that wait go to others.
+
+    Parameters
+    ----------
+    pilot
+        One that was started, and runs nothing else meanwhile.
+    function
+        `module:name`; the module is looked for in `workdir`, as `python -m` does, then where the workers' Python does.
+    arguments
+        Of each call, by their places; values that JSON has (a tuple arrives as a list).
+    warm
+        Modules that each worker imports before its first call.
+    cores, gpus, memory_mb, timeout
+        Of each call; `timeout` in seconds.
+    again
+        How often a call that was lost is made anew: for functions that may run twice.
+    workdir
+        Where they run; the current folder, if not given. What they print goes to the worker's own output.
+
+    Yields
+    ------
+    tuple
+        The number of the call, from 0, each one once; and its outcome: DONE with `value`, FAILED with what was raised
+        or has ended it as `reason`, LOST with what is known of that.
+
+    Raises
+    ------
+    DeepRCError
+        Where the pilot ends before all calls were made; those that it was given are told as LOST before.
+    """
+    environment, place = str(pilot.pulls.kept()), str((workdir or Path.cwd()).absolute())
+    like = Task(
+        "", [], 1, cores, gpus, tuple(warm), memory_mb, timeout, environment=environment, workdir=place,
+        function=function, variables={**variables(cores), "DEEPRC_UMASK": own_umask()},
+    )  # fmt: skip
+    source, under_way, tries = enumerate(arguments), {}, itertools.count()
+
+    def make(number: int, given: Sequence, left: int) -> Task:
+        task = replace(like, uid=f"call.{next(tries)}", arguments=list(given))
+        under_way[task.uid] = number, given, left
+        return task
+
+    while True:
+        if len(under_way) <= AHEAD // 2 and not pilot.allocation.ended:
+            more = itertools.islice(source, AHEAD - len(under_way))
+            if made := [make(number, given, again) for number, given in more]:
+                pilot.submit(made)
+        if not under_way:
+            break
+        over = pilot.allocation.ended  # before the look: what ends later is not missed
+        ended = pilot.outcomes()
+        for outcome in ended:
+            if outcome.uid not in under_way:
+                raise DeepRCError("the pilot runs something else beside these calls", found=outcome.uid)
+            number, given, left = under_way.pop(outcome.uid)
+            if outcome.state == "LOST" and left and not over:
+                pilot.submit([make(number, given, left - 1)])
+            else:
+                yield number, outcome
+        if over and not ended:
+            for uid, (number, _, _) in under_way.items():
+                yield number, Outcome(uid, "LOST", None, [], pilot.allocation.why or "the pilot has ended")
+            under_way.clear()
+        elif not ended:
+            time.sleep(LOOK)
+    if (left := next(source, None)) is not None:
+        raise DeepRCError(
+            f"the pilot has ended; calls from number {left[0]} on were not made", found=pilot.allocation.why
+        )
