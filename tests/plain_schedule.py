@@ -4,10 +4,30 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from deeprc.pilot.deciding import Decision
-from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING, ScheduledWorker
-from deeprc.pilot.tasks import Room, Task
+from deeprc.pilot.rooms import add
+from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING, Schedule, ScheduledWorker
+from deeprc.pilot.tasks import Room, Shape, Task
+
+ONE = Shape(1)
+
+
+def job(uid: str, shape: Shape = ONE, ranks: int = 1, nodes: int = 0) -> Task:
+    return Task(uid, ["x"], ranks, shape.cores, shape.gpus, shape.warm, shape.memory_mb, nodes=nodes)
+
+
+def decide_at_once(waiting, workers, free: list[Room], stuck=(), pressed=()) -> Decision:
+    """Where so much is free beside what the workers hold; all is told at once."""
+    nodes = [*free]
+    for worker in workers:
+        nodes[worker.node] = add(nodes[worker.node], worker.shape.room)
+    schedule = Schedule(nodes)
+    for worker in workers:
+        schedule.hire(replace(worker))
+    schedule.add(waiting)
+    return schedule.decide(stuck, pressed)
 
 
 class NodeRoom:

@@ -1,35 +1,18 @@
 """Who runs next: exact decisions."""
 
 import time
-from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeprc.pilot.rooms import Rooms, add
+from deeprc.pilot.rooms import Rooms
 from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING, Decision, Schedule, ScheduledWorker
 from deeprc.pilot.tasks import Room, Shape, Task
-from plain_schedule import NodeRoom, _place
+from plain_schedule import NodeRoom, _place, decide_at_once, job
 from plain_schedule import decide as decide_plainly
 from profiles import examples
 
 ONE, TWO, WARM = Shape(1), Shape(2), Shape(1, warm=("torch",))
-
-
-def job(uid: str, shape: Shape = ONE, ranks: int = 1, nodes: int = 0) -> Task:
-    return Task(uid, ["x"], ranks, shape.cores, shape.gpus, shape.warm, shape.memory_mb, nodes=nodes)
-
-
-def decide(waiting, workers, free: list[Room], stuck=(), pressed=()) -> Decision:
-    """Where so much is free beside what the workers hold; all is told at once."""
-    nodes = [*free]
-    for worker in workers:
-        nodes[worker.node] = add(nodes[worker.node], worker.shape.room)
-    schedule = Schedule(nodes)
-    for worker in workers:
-        schedule.hire(replace(worker))
-    schedule.add(waiting)
-    return schedule.decide(stuck, pressed)
 
 
 def decided(waiting, workers, cores, gpus=0):
@@ -39,7 +22,7 @@ def decided(waiting, workers, cores, gpus=0):
 
 
 def decided_on(waiting, workers, free: list[Room]):
-    d = decide(waiting, workers, free)
+    d = decide_at_once(waiting, workers, free)
     return [(w.name, t.uid) for w, t in d.assign], d.start, [w.name for w in d.dismiss]
 
 
@@ -132,7 +115,7 @@ def test_a_task_whose_idle_worker_was_dismissed_starts_once():
     """The older one keeps room on the node of that worker, which leaves; there is room on another."""
     old, young = job("old", Shape(4)), job("young")
     waiting, idle = [old, young], [ScheduledWorker("idle", ONE, IDLE, 0)]
-    for decision in (decide, decide_plainly):
+    for decision in (decide_at_once, decide_plainly):
         found = decision(waiting, idle, [(3, 0, 0), (2, 0, 0)])
         assert (found.assign, found.start) == ([], [(ONE, 1)])
         assert [worker.name for worker in found.dismiss] == ["idle"]
@@ -291,14 +274,14 @@ def test_several_ranks_that_fit_nowhere_leave_the_nodes_to_younger_jobs_until_th
     block, young = job("m", ranks=8, nodes=2), [job("a"), job("b"), job("c")]
     idle = [ScheduledWorker(f"idle{node}", ONE, IDLE, node) for node in range(3)]
     free = [(1, 0, 0), (3, 0, 0), (3, 0, 0)]
-    usual = decide([block, *young, job("d")], idle, free)
+    usual = decide_at_once([block, *young, job("d")], idle, free)
     assert [task.uid for _, task in usual.assign] == ["a", "b", "c"]
     assert (usual.start, usual.dismiss, usual.awaits) == ([(ONE, 0)], [], None)
-    pressed = decide([block, *young], idle, free, pressed={"m"})
+    pressed = decide_at_once([block, *young], idle, free, pressed={"m"})
     assert [(worker.name, task.uid) for worker, task in pressed.assign] == [("idle0", "a")]
     assert pressed.start == [(ONE, 0)]
     assert [worker.name for worker in pressed.dismiss] == ["idle1", "idle2"]
-    assert decide([job("o"), block], [], free[1:], pressed={"m"}).start == [(ONE, 0)]  # an older one goes first
+    assert decide_at_once([job("o"), block], [], free[1:], pressed={"m"}).start == [(ONE, 0)]  # an older one goes first
 
 
 def test_a_task_that_fits_but_does_not_start_gets_everything():
@@ -307,9 +290,9 @@ def test_a_task_that_fits_but_does_not_start_gets_everything():
         ScheduledWorker(name, Shape(), state) for name, state in (("a", IDLE), ("b", IDLE), ("c", BUSY))
     )
     block, young = job("block", ranks=4, nodes=2), job("young")
-    usual = decide([block, young, job("more")], [idle, other, busy], [(2, 0, 0)] * 2)
+    usual = decide_at_once([block, young, job("more")], [idle, other, busy], [(2, 0, 0)] * 2)
     assert [(worker.name, task.uid) for worker, task in usual.assign] == [("b", "young"), ("a", "more")]
     assert (usual.start, usual.dismiss, usual.awaits) == ([], [], "block")
-    stuck = decide([block, young], [idle, other, busy], [(2, 0, 0)] * 2, {"block"})
+    stuck = decide_at_once([block, young], [idle, other, busy], [(2, 0, 0)] * 2, {"block"})
     assert (stuck.assign, stuck.start) == ([], [])
     assert {worker.name for worker in stuck.dismiss} == {"a", "b"}
