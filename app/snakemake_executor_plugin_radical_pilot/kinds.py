@@ -24,6 +24,8 @@ from snakemake_executor_plugin_radical_pilot.submitting import Submitting, give_
 from snakemake_executor_plugin_radical_pilot.watch import Watch
 from snakemake_executor_plugin_radical_pilot.writer import Writer
 
+AT_ONCE = 100  # jobs that are prepared and handed over together: the pilot runs them while the next ones are prepared
+
 
 class Lane:
     """A pilot of some shape, and those that follow it in its place.
@@ -49,7 +51,8 @@ class Lane:
         """Hand it jobs. Where that cannot be done (its disk is full), it is lost, so that they do not wait for ever."""
         self.since = None
         try:
-            self.pilots.submit(self.submitting.tasks(jobs))
+            for at in range(0, len(jobs), AT_ONCE):
+                self.pilots.submit(self.submitting.tasks(jobs[at : at + AT_ONCE]))
         except Exception as error:
             self.state.pilot.allocation.fail(f"jobs could not be handed to it: {type(error).__name__}: {error}")
 

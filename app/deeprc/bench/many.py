@@ -35,7 +35,8 @@ def run(counts: Sequence[int], options: Sequence[str] = (), say: Callable[[str],
     dict
         `runs`: each with `jobs`, `jobs_per_s` (over the whole run, with start and end), `busy_jobs_per_s` (from the
         first job's handing over, or the pilot's readiness, to the last one's end), `total_s`, `snakemake_cpu_ms` (of
-        its own process, per job), `snakemake_peak_mb`; `load` of the machine as it began; `machine`.
+        its own process, per job), `snakemake_peak_mb`, and `phases` (see `phases`); `load` of the machine as it began;
+        `machine`.
     """
     load, rows = os.getloadavg()[0], []
     for count in counts:
@@ -49,7 +50,7 @@ def _measure(folder: Path, count: int, options: Sequence[str]) -> dict:
     (folder / "Snakefile").write_text(SNAKEFILE.format(tasks=count))
     command = [str(Path(sys.executable).parent / "snakemake"), "--executor", "radical-pilot", "--jobs", "1000000"]
     command += ["--quiet", "all", *options]
-    cpu, peak, began = 0.0, 0, time.monotonic()
+    cpu, peak, began, epoch = 0.0, 0, time.monotonic(), time.time()
     with (folder / "said").open("w") as said:
         process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         own = psutil.Process(process.pid)
@@ -67,6 +68,7 @@ def _measure(folder: Path, count: int, options: Sequence[str]) -> dict:
     jobs = [event for event in events if isinstance(event, JobEvent) and event.state == "finished"]
     if len(jobs) != count:
         raise DeepRCError("a job was told as ended more or less than once", found=f"{len(jobs)} ends of {count} jobs")
+    submitted = [event.time for event in events if isinstance(event, JobEvent) and event.state == "submitted"]
     busy = max(job.time for job in jobs) - max(active, min(job.submit for job in jobs))
     return {
         "jobs": count,
@@ -75,4 +77,25 @@ def _measure(folder: Path, count: int, options: Sequence[str]) -> dict:
         "total_s": round(total, 1),
         "snakemake_cpu_ms": round(cpu / count * 1000, 2),
         "snakemake_peak_mb": round(peak / 2**20),
+        "phases": phases(epoch, submitted, jobs, epoch + total),
+    }
+
+
+def phases(began: float, submitted: Sequence[float], jobs: Sequence[JobEvent], ended: float) -> dict[str, float]:
+    """Where a run's seconds went: each phase ends where the next one begins, but for the jobs' own, which overlap.
+
+    Returns
+    -------
+    dict
+        `before` (until the first job is handed over), `handing_over` (to the last one's), `taking_in` (from then to the
+        last job's end, as the executor has heard), `finishing` (until Snakemake's process has ended: its own notes of
+        the last jobs, the pilot's end, files removed); `running`: from the first job's start to the last one's stop.
+    """
+    heard = max(job.time for job in jobs)
+    return {
+        "before": round(min(submitted) - began, 1),
+        "handing_over": round(max(submitted) - min(submitted), 1),
+        "taking_in": round(heard - max(submitted), 1),
+        "finishing": round(ended - heard, 1),
+        "running": round(max(job.stop for job in jobs) - min(job.start for job in jobs), 1),
     }

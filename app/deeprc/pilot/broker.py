@@ -14,6 +14,7 @@ News, in the words of `engine`: `{"pilot": state, …}`, `{"task": uid, "state":
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -28,7 +29,6 @@ from typing import Any, TextIO
 
 import psutil
 
-from deeprc.pilot.batch import give_back
 from deeprc.pilot.ended import HYDRA
 from deeprc.pilot.processes import MARK, sweep
 
@@ -53,7 +53,12 @@ class Broker:
         self._news, self._lock = news, threading.Lock()
         self._closing = threading.Lock()
         self._session = self._tasks = None
-        self._job, self._private, self._turns = job, private, itertools.count()
+        self._private, self._turns = private, itertools.count()
+        self._give_back = None
+        if job is not None:  # now: it must be at once that it is given back
+            from deeprc.pilot.batch import give_back
+
+            self._give_back = functools.partial(give_back, *job)
 
     def tell(self, **item: Any) -> None:
         """Send one item of news."""
@@ -63,9 +68,11 @@ class Broker:
 
     def start(self, wanted: dict) -> None:
         """Open the session and submit the pilot: `wanted` is what RADICAL-Pilot's description of one takes."""
-        import deeprc_watch  # of the patches
+        import deeprc_forks  # of the patches
+        import deeprc_watch
         import radical.pilot as rp
 
+        deeprc_forks.ahead()
         deeprc_watch.end = lambda words: self.tell(pilot="FAILED", reason=words)
 
         self._rp = rp
@@ -126,8 +133,8 @@ class Broker:
         """
         with self._closing:  # whoever comes second waits here for the end
             sweep(os.environ[MARK], os.getsid(0))
-            if self._job is not None:
-                give_back(*self._job)
+            if self._give_back is not None:
+                self._give_back()
             os._exit(0)  # RADICAL-Pilot's threads would keep this process up
 
     def _on_pilot(self, state: str) -> None:

@@ -23,7 +23,7 @@ from deeprc.pilot.environment import broker_environment, check_path, passed_on, 
 from deeprc.pilot.fitness import UNFIT
 from deeprc.pilot.last_words import last_words
 from deeprc.pilot.processes import PATIENCE, note_session, sweep
-from deeprc.pilot.resource import bootstrap_text, resource_config, write_resource_config
+from deeprc.pilot.resource import SPARED, bootstrap_text, resource_config, write_resource_config
 
 GONE = "the process that holds RADICAL-Pilot has ended"
 
@@ -68,10 +68,11 @@ class Link:
             private(self.folder / name, fix="name another folder for the pilot")
         curve.write(self.folder)
         given = wanted.submission
-        bootstrap = self.folder / "bootstrap.sh" if given else None
-        if bootstrap:
-            bootstrap.write_text(bootstrap_text(wanted.site, self.folder, towards=wanted.address))
-        config = resource_config(wanted.site, wanted.partition, sandbox=self.folder / "sandbox", bootstrap=bootstrap)
+        bootstrap = self.folder / "bootstrap.sh"
+        bootstrap.write_text(bootstrap_text(wanted.site, self.folder, towards=wanted.address) if given else SPARED)
+        config = resource_config(
+            wanted.site, wanted.partition, sandbox=self.folder / "sandbox", bootstrap=bootstrap, queued=bool(given)
+        )
         resource = write_resource_config(self.folder, wanted.site, config)
         own = broker_environment(self.folder, wanted.mark, towards=wanted.address or LOOPBACK, given=given)
         self._broker = subprocess.Popen(

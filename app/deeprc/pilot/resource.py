@@ -15,11 +15,22 @@ from deeprc.pilot import curve
 from deeprc.pilot.fitness import UNFIT
 from deeprc.sites import Partition, Site
 
+# What the bootstrapper (`bootstrap_0.sh`, whose functions are there when it reads our lines) does for nobody before it
+# starts the agent: pip is started twice to print its version, all of RADICAL-Pilot is imported to print theirs, and a
+# time server is asked for, by name and by `ping`: 10 s where a node has no way out.
+SPARED = """\
+verify_install() { :; }
+ping() { return 1; }
+dig() { return 1; }
+[ -z "$BASH_VERSION" ] || eval "$(declare -f rehash | grep -v 'PIP version')"
+"""
 PATCHES = Path(__file__).with_name("patches")  # of RADICAL-Pilot's processes
 GROUP = "deeprc"  # the file resource_deeprc.json; RADICAL-Pilot calls a site in it `deeprc.<site>`
 
 
-def resource_config(site: Site, partition: Partition, *, sandbox: Path, bootstrap: Path | None = None) -> dict:
+def resource_config(
+    site: Site, partition: Partition, *, sandbox: Path, bootstrap: Path | None = None, queued: bool = True
+) -> dict:
     """What RADICAL-Pilot must know of a site to run a pilot on it.
 
     Its launch methods play no part: tasks bring their own lines (`launch_scripts`), and FORK starts these, on the
@@ -30,10 +41,12 @@ def resource_config(site: Site, partition: Partition, *, sandbox: Path, bootstra
     sandbox
         The folder that the pilot's files go to.
     bootstrap
-        The script that a batch system's job reads first; None where there is no job to be queued.
+        The script that the agent's shell reads first.
+    queued
+        Whether there is a job of the batch system to be queued, which reads that script.
     """
     engine, batch = site.scheduler.system.engine, site.batch
-    taken_by = engine if bootstrap else "fork"
+    taken_by = engine if bootstrap and queued else "fork"
     config = {
         "description": site.description,
         "default_schema": "local",
@@ -97,7 +110,7 @@ def bootstrap_text(site: Site, folder: Path, *, towards: str, environment: Mappi
             *modules,
             *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
             f"export PATH={shlex.quote(f'{sys.prefix}/bin')}:$PATH",
-            "",
+            SPARED,
         ]
     )
 

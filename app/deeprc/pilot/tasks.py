@@ -7,9 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 from deeprc.core.errors import ConfigError
-from deeprc.sites.setting import Comm
+
+if TYPE_CHECKING:
+    from deeprc.sites.setting import Comm
 
 Room = tuple[int, int, int]  # cores, accelerators, MB of memory
 

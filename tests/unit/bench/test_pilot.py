@@ -1,5 +1,6 @@
 import pytest
 
+from deeprc.bench.many import phases
 from deeprc.bench.pilot import summarize
 from deeprc.core.events import JobEvent, PilotEvent, RunEvent
 
@@ -48,3 +49,10 @@ def test_one_job_has_no_latency():
     figures = summarize(events)
     assert figures["latency_median_s"] is figures["latency_p95_s"] is None
     assert figures["tasks_per_s"] == 1.0
+
+
+def test_the_phases_of_a_run_of_many_jobs():
+    jobs = [job(12.0, 13.0), job(13.0, 19.0)]
+    assert phases(4.0, [10.0, 10.5, 14.0], jobs, 25.0) == {
+        "before": 6.0, "handing_over": 4.0, "taking_in": 5.0, "finishing": 6.0, "running": 7.0,
+    }  # fmt: skip
