@@ -104,13 +104,14 @@ def bootstrap_text(site: Site, folder: Path, *, towards: str, environment: Mappi
     unfit = f'builtin echo "${{SLURMD_NODENAME:-${{HOSTNAME%%.*}}}}" > {shlex.quote(str(folder / UNFIT))}'
     return "\n".join(
         [
+            SPARED.rstrip(),
             f"umask {PRIVATE:03o}",
             f"[[ -x {shlex.quote(sys.executable)} ]] || {{ {unfit}; exit 1; }}",
             *([KNOWN] if modules else []),
             *modules,
             *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
             f"export PATH={shlex.quote(f'{sys.prefix}/bin')}:$PATH",
-            SPARED,
+            "",
         ]
     )
 
