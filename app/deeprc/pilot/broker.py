@@ -68,11 +68,9 @@ class Broker:
 
     def start(self, wanted: dict) -> None:
         """Open the session and submit the pilot: `wanted` is what RADICAL-Pilot's description of one takes."""
-        import deeprc_forks  # of the patches
-        import deeprc_watch
+        import deeprc_watch  # of the patches
         import radical.pilot as rp
 
-        deeprc_forks.ahead()
         deeprc_watch.end = lambda words: self.tell(pilot="FAILED", reason=words)
 
         self._rp = rp
@@ -107,7 +105,7 @@ class Broker:
                             "node": task["node"],
                             "avoid": task["avoid"],
                             "turn": next(self._turns),
-                        },  # fmt: skip
+                        },
                         **({"ranks_per_node": -(-task["ranks"] // task["nodes"])} if task["nodes"] else {}),
                     }
                 )

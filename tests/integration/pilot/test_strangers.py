@@ -119,11 +119,12 @@ def test_a_scan_of_every_port_leaves_the_run_as_it_is(attacked):
 def parts(folder: Path) -> dict[str, int]:
     """The bridges and components of an agent, by name: forks, which show in what they write only."""
     found = {}
-    for pid in survivors(folder):
+    for pid, arguments in survivors(folder).items():
+        if not any("deeprc_forks" in word for word in arguments):
+            continue
         with contextlib.suppress(OSError):  # it has just ended
             output = Path(f"/proc/{pid}/fd/1").readlink()
-            own = output.suffix == ".out" and output.parent.name.startswith("pilot.")  # and no task's
-            if own and output.stem not in ("bootstrap_0", "agent_0"):  # the agent, and the process that it forks by
+            if output.suffix == ".out" and "sandbox" in output.parts:
                 found[output.stem] = pid
     return found
 

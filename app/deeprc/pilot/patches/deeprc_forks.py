@@ -16,29 +16,8 @@ NAMES = ("radical-pilot-bridge", "radical-pilot-component")
 MODULES = ("radical.pilot", "radical.pilot.agent", "radical.pilot.pmgr", "radical.pilot.tmgr", "setproctitle", "psij")
 
 
-_ahead = None  # the process's own, and the file that it reads
-
-
-def ahead():
-    """Fork that process off from this one, which has imported RADICAL-Pilot and started no thread of its yet: an import
-    of its own would take as long again, and this one would wait for it.
-    """
-    global _ahead
-    read, write = os.pipe()
-    if os.fork() == 0:
-        try:
-            os.dup2(read, 0)  # of the caller's files it holds none: who reads there waits for the caller's end
-            os.closerange(3, 65536)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            serve(os.fdopen(0, "rb", closefd=False))
-        finally:
-            os._exit(0)
-    os.close(read)
-    _ahead = os.getpid(), os.fdopen(write, "wb")
-
-
 class Forks:
-    """The near side: lets that process fork, and starts it when it is first needed, where it was not forked `ahead`."""
+    """The near side: starts that process when it is first needed, and lets it fork."""
 
     def __init__(self, callout):
         self._callout, self._server = callout, None
@@ -49,13 +28,11 @@ class Forks:
         program = shutil.which(name)
         if name not in NAMES or program is None:
             return self._callout(command, *arguments, **options)
-        if self._server is None and _ahead and _ahead[0] == os.getpid():
-            self._server = _ahead[1]
-        elif self._server is None:
-            self._server = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE).stdin
+        if self._server is None:
+            self._server = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE)
         wanted = {"argv": [program, *rest], "cwd": options.get("cwd") or ".", "environment": dict(os.environ)}
-        self._server.write(json.dumps(wanted).encode() + b"\n")
-        self._server.flush()
+        self._server.stdin.write(json.dumps(wanted).encode() + b"\n")
+        self._server.stdin.flush()
         return "", "", 0
 
 
@@ -79,15 +56,15 @@ def become(wanted):
         os._exit(code if isinstance(code, int) else 1)
 
 
-def serve(lines):
+def main():
     """Import, and fork for each line of the input."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     for module in MODULES:
         __import__(module)
-    for line in lines:
+    for line in sys.stdin.buffer:
         if os.fork() == 0:
             become(json.loads(line))
 
 
 if __name__ == "__main__":
-    serve(sys.stdin.buffer)
+    main()

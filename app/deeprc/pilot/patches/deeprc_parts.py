@@ -1,6 +1,6 @@
 """The parts of RADICAL-Pilot: started as forks, watched, without a port for anybody's commands."""
 
-from deeprc_forks import Forks, ahead
+from deeprc_forks import Forks
 from deeprc_watch import forget, watch
 
 
@@ -29,13 +29,6 @@ def proxy(module):
 def command_port(module):
     """Open no port for commands in plain text, from whomever (`radical.pilot.agent.agent_0`); only a tool reads it."""
     module.Agent_0.command_port = lambda self: None
-    begin = module.Agent_0.__init__
-
-    def fork_and_begin(self, *given, **named):
-        ahead()
-        begin(self, *given, **named)
-
-    module.Agent_0.__init__ = fork_and_begin
 
 
 def executing(module):
