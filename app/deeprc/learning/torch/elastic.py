@@ -81,11 +81,13 @@ class Elastic(Together):
         total = max(1, self.problem.weight(batch.samples))
         before = {name: value.clone() for name, value in self.problem.module.named_buffers()} if step == 0 else {}
         counted = [one + 1 for one in self.counters]
-        mine = tree.fold(self._leaves(step, batch, total), self._free.append)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is no number is told, or computed once more
+            mine = tree.fold(self._leaves(step, batch, total), self._free.append)
         for one, value in zip(self.counters, counted, strict=True):  # batches, not shards that this rank has seen
             one.copy_(value)
         self._refuse_memory(before)
-        result = tree.over_ranks(mine, self.peers)
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = tree.over_ranks(mine, self.peers)
         at = 0
         for parameter, size in zip([*self.parameters, *self.statistics], self.sizes, strict=True):
             part = unflat(result[at : at + size], parameter)

@@ -49,6 +49,7 @@ def trained(folder, *, steep: float = 20.0, reproducible: str = "fixed", steps: 
     return trainer
 
 
+@pytest.mark.filterwarnings("error:invalid value:RuntimeWarning")
 @pytest.mark.parametrize("reproducible", ["fixed", "elastic"])
 def test_a_step_that_overflows_is_computed_again_and_no_sample_is_lost(tmp_path, monkeypatch, reproducible):
     """The weights are those of a training whose first scale fits: powers of 2 round nothing."""
