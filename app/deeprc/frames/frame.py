@@ -264,8 +264,8 @@ class Frame:
     def write_parquet(self, folder: str | Path) -> None:
         """Write a folder of Parquet files, one per rank (`part-00000.parquet`, …).
 
-        The folder appears under its name when it is whole, and replaces an earlier one. A failure on any rank is one on
-        every rank; what stood there is left as it was.
+        The folder appears under its name when it is whole, and replaces an earlier one: a folder with anything else
+        in it than such files is refused. A failure on any rank is one on every rank; what stood there stays.
         """
         io.write(self.local, folder, "parquet", self.comm)
 

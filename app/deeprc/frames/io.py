@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from deeprc.core.errors import InputError
 from deeprc.core.files import atomic, storage_error
+from deeprc.frames import target
 from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy.drift import like, united
@@ -83,6 +84,14 @@ def write(df: pl.DataFrame, folder: str | Path, kind: str, comm: Communicator) -
             raise storage_error(error, Path(folder)) from error
 
 
+def check_target(folder: str | Path, comm: Communicator) -> None:
+    """Raise an InputError on every rank where `folder` cannot be written to, or holds what rows must not replace."""
+    with comm.together():
+        path = local_path(folder)
+        if comm.rank == 0:
+            target.check(path)
+
+
 @contextmanager
 def _whole_folder(folder: Path, comm: Communicator) -> Iterator[Path]:
     """A temporary folder for all ranks; rank 0 renames it when every rank is done, or removes it when one failed."""
@@ -90,13 +99,7 @@ def _whole_folder(folder: Path, comm: Communicator) -> Iterator[Path]:
         temporary = None
         with comm.together():
             if comm.rank == 0:
-                if folder.exists() and not folder.is_dir():
-                    raise InputError(
-                        "rows are written to a folder, and this is a file", where=folder, fix="name another"
-                    )
-                beside = next(each for each in folder.absolute().parents if each.exists())
-                if not beside.is_dir():
-                    raise InputError("no folder can be made in a file", where=folder, found=f"{beside} is a file")
+                target.check(folder)
                 temporary = stack.enter_context(atomic(folder))
                 temporary.mkdir()
         temporary = comm.bcast(temporary)

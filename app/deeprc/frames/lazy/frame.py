@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from deeprc.core.errors import InputError
+from deeprc.frames import io
 from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.lazy import build
@@ -255,6 +256,8 @@ class LazyFrame(Forms):
     ) -> None:
         """Run the plan and write a folder of Parquet files, one per rank; it appears when it is whole.
 
+        An earlier one is replaced; a folder with anything else in it is refused, before the plan runs.
+
         Parameters
         ----------
         partition_by
@@ -262,6 +265,7 @@ class LazyFrame(Forms):
         memory
             As in `collect`.
         """
+        io.check_target(folder, self.comm)
         frame = self.collect(memory=memory)
         if partition_by is None:
             frame.write_parquet(folder)

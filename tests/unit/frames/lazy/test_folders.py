@@ -89,3 +89,52 @@ def test_a_file_is_no_folder_for_rows(tmp_path: Path, by: str | None):
             lazy(pl.DataFrame({"k": ["a"], "n": [1]})).sink_parquet(folder, partition_by=by)
         assert said in str(refused.value)
     assert file.read_text() == "mine"
+
+
+WRITERS = {
+    "sink": lambda rows, folder: lazy(rows).sink_parquet(folder),
+    "parted": lambda rows, folder: lazy(rows).sink_parquet(folder, partition_by="k"),
+    "parquet": lambda rows, folder: lazy(rows).collect().write_parquet(folder),
+    "arrow": lambda rows, folder: lazy(rows).collect().write_arrow(folder),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("inner", [".git/HEAD", "src/deep/code.py", "notes.txt", "k=1/notes.txt", "link", "../rows/."])
+def test_a_folder_of_something_else_is_left_as_it_is(tmp_path: Path, monkeypatch, writer: str, inner: str):
+    """It was removed, whatever was in it."""
+    (folder := tmp_path / "rows").mkdir()
+    write = WRITERS[writer]
+    if inner == "link":
+        (tmp_path / "other").mkdir()
+        folder.rmdir()
+        folder.symlink_to("other")
+        said = "this is a link\n  found: it leads to other"
+    elif inner.endswith("."):
+        monkeypatch.chdir(folder)
+        said = "the working folder"
+    else:
+        (folder / inner).parent.mkdir(parents=True, exist_ok=True)
+        (folder / inner).write_text("mine")
+        said = f"found: {inner if '=' in inner else inner.split('/')[0]}\n"
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError) as refused:
+        write(pl.DataFrame({"k": ["a"], "n": [1]}), folder)
+    assert said in str(refused.value) and f"{folder}: " in str(refused.value)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_of_such_a_writer_or_an_empty_one_is_replaced(tmp_path: Path):
+    (folder := tmp_path / "rows").mkdir()
+    for number, write in enumerate([*WRITERS.values(), *WRITERS.values()]):
+        write(pl.DataFrame({"k": ["a"], "n": [number]}), folder)
+        (folder / ".snakemake_timestamp").touch()
+    assert [file.name for file in folder.rglob("*") if file.is_file() and file.suffix] == ["part-00000.arrow"]
+
+
+def test_a_sink_that_is_refused_runs_nothing(tmp_path: Path, monkeypatch):
+    (tmp_path / "mine.txt").touch()
+    plan = lazy(pl.DataFrame({"k": ["a"], "n": [1]}))
+    monkeypatch.setattr(LazyFrame, "collect", lambda *_, **__: pytest.fail("the plan ran"))
+    with pytest.raises(InputError, match=r"mine\.txt"):
+        plan.sink_parquet(tmp_path)
