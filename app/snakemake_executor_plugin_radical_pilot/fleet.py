@@ -19,7 +19,7 @@ from deeprc.pilot.environment import users
 from snakemake_executor_plugin_radical_pilot import internals, watch
 from snakemake_executor_plugin_radical_pilot.asking import asks
 from snakemake_executor_plugin_radical_pilot.events import PACKAGES, Events
-from snakemake_executor_plugin_radical_pilot.kinds import Lane, kinds
+from snakemake_executor_plugin_radical_pilot.kinds import Lane, PilotKind, kinds
 from snakemake_executor_plugin_radical_pilot.pilots import FULL
 from snakemake_executor_plugin_radical_pilot.routes import Routes
 from snakemake_executor_plugin_radical_pilot.state import WorkflowRun
@@ -27,6 +27,7 @@ from snakemake_executor_plugin_radical_pilot.submitting import give_up
 from snakemake_executor_plugin_radical_pilot.writer import Writer
 
 LOOK = 1.0  # seconds between two looks at it
+ASK = 3.0  # seconds between two questions to a batch system whether a pilot queues
 ROOM = "remove there what is not needed, as the folders of older runs; or name another folder by --radical-pilot-folder"
 NO_MORE = "the pilot has ended: no more jobs can run"
 
@@ -49,7 +50,7 @@ class Fleet:
         self._routes.check(internals.jobs_to_run(run.dag))
         self._made = False
         self._bell = threading.Event()
-        self._full, self._looked = False, 0.0
+        self._full, self._looked, self._asked = False, 0.0, 0.0
         threading.Thread(target=self._attend, daemon=True).start()
 
     @property
@@ -119,8 +120,10 @@ class Fleet:
                     kind.give_up("the pilots that it fits have ended")
                 elif kind.waiting and not full and kind.has_room:
                     self._bell.set()
+            awaited, of = self._awaited()
+            for kind in self.kinds:
                 if kind.shape.name:
-                    kind.shrink(self._run.settings.idle)
+                    kind.shrink(self._run.settings.idle, "" if kind is of else awaited)
         self._show(lanes)
 
     def cancel(self) -> None:
@@ -183,6 +186,18 @@ class Fleet:
                         kind.hand_on()
                     except Exception as error:
                         kind.refuse(str(error))
+
+    def _awaited(self) -> tuple[str, PilotKind | None]:
+        """A pilot that jobs wait for while it queues, and its shape, where idle ones of others may hold its nodes."""
+        now, idle = time.monotonic(), self._run.settings.idle
+        if now - self._asked < ASK or not any(kind.shape.least and kind.keeps_idle(idle) for kind in self.kinds):
+            return "", None
+        self._asked = now
+        for kind in self.kinds:
+            for lane in kind.awaited:
+                if lane.state.pilot.allocation.queue_state:  # else it may have its nodes, and be about to begin
+                    return lane.state.called, kind
+        return "", None
 
     def _waits_for_room(self) -> bool:
         """Whether the run's folder is full: then no job is handed on, whose files could not be written."""

@@ -130,7 +130,30 @@ def _foretold(settings: Any, workflow: Any, dag: Any, jobs: list) -> str:
             unknown += 1
     # Those of a shape with a minimum are started whether any job goes there or not.
     shown = [kind for kind in there if where[id(kind)] or kind.shape.least]
-    return table([_row(kind, where[id(kind)]) for kind in shown], unknown)
+    return "\n".join([table([_row(kind, where[id(kind)]) for kind in shown], unknown), *crowded(shown)])
+
+
+def crowded(there: Sequence[PilotKind]) -> list[str]:
+    """Of each shape that may not get its nodes beside those that others keep by their minimum: where both take them
+    from one queue, and a job of that may not have so many as they are together.
+    """
+    lines = []
+    for kind in there:
+        own = kind.template.allocation
+        queue = own.partition.queue or own.partition.name
+        kept = {
+            other.shape.name: other.shape.least * other.template.allocation.nodes
+            for other in there
+            if other is not kind and other.shape.least and not own.held
+            if queue == (other.template.allocation.partition.queue or other.template.allocation.partition.name)
+        }
+        if kept and own.nodes + sum(kept.values()) > own.partition.nodes:
+            nodes = f"{own.nodes} node{'s' * (own.nodes > 1)}"
+            lines.append(
+                f"note: pilot {kind.shape.name} may wait for its {nodes}: min keeps {sum(kept.values())} for"
+                f" {', '.join(kept)}, and {queue} gives a job {own.partition.nodes} at most; idle ones give way"
+            )
+    return lines
 
 
 class _Silent(Progress):

@@ -171,9 +171,21 @@ class PilotKind:
             if jobs:
                 lane.take(jobs)
 
-    def shrink(self, limit: float) -> None:
+    @property
+    def awaited(self) -> list[Lane]:
+        """Those that have not begun, and that jobs wait for."""
+        found = [lane for lane in self.living if lane.state.jobs or self.waiting]
+        return [lane for lane in found if not (lane.state.pilot.allocation.active or lane.pilots.replacing)]
+
+    def keeps_idle(self, limit: float) -> bool:
+        """Whether one has had nothing to do for `limit` seconds, and lives since it is of the minimum."""
+        now = time.monotonic()
+        return any(lane.since is not None and now - lane.since > limit for lane in self.lanes)
+
+    def shrink(self, limit: float, awaited: str = "") -> None:
         """End the pilots that have had nothing to do for `limit` seconds, but for the minimum; forget those that have
-        ended by themselves meanwhile.
+        ended by themselves meanwhile. Where jobs wait for a pilot of another shape in its queue (`awaited`), perhaps
+        for these very nodes, the minimum is none, until jobs need them again.
         """
         now, living = time.monotonic(), []
         for lane in [*self.lanes]:
@@ -189,9 +201,12 @@ class PilotKind:
             works = lane.state.jobs or lane.pilots.replacing or (self.waiting and not lane.state.announced)
             lane.since = None if works else lane.since or now
             idle.append(-1.0 if lane.since is None else now - lane.since)
-        for number in surplus(idle, 0 if self.waiting else self.shape.least, limit):
+        kept, waits = 0 if self.waiting or awaited else self.shape.least, ""
+        if awaited and self.shape.least:
+            waits = f", as jobs wait for {awaited}, which is in the queue; another one is started when jobs need it"
+        for number in surplus(idle, kept, limit):
             called = living[number].state.called
-            self._end(living[number], f"{called} has had nothing to do for {limit:g} s: it ends")
+            self._end(living[number], f"{called} has had nothing to do for {limit:g} s: it ends{waits}")
 
     def give_up(self, why: str) -> None:
         """All jobs that wait have failed."""

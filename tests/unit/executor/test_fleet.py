@@ -123,3 +123,38 @@ def test_a_pilot_that_fails_halfway_through_its_start_is_closed(monkeypatch):
     with pytest.raises(OSError, match="No space"):
         kind._start()
     assert (done, kind.lanes) == (["closed"], [])
+
+
+class Idle:
+    """A shape of which one pilot is kept with nothing to do, or has the only job, in the queue."""
+
+    def __init__(self, name: str, least: int, jobs: dict, state: str | None, ended: list) -> None:
+        allocation = SimpleNamespace(queued=True, active=not state, ended=False, queue_state=state)
+        pilot = SimpleNamespace(allocation=allocation)
+        lane = SimpleNamespace(
+            state=SimpleNamespace(called=f"the pilot {name}", pilot=pilot, jobs=jobs, announced=not state),
+            pilots=SimpleNamespace(gone=False, replacing=False, given_up=False),
+            watch=SimpleNamespace(look=lambda: None), since=None if jobs else -1e9,
+        )  # fmt: skip
+        self.kind = object.__new__(kinds.PilotKind)
+        self.kind.shape, self.kind.lanes, self.kind.waiting = read([f"partition={name},min={least}"]).shapes[0], [], ()
+        self.kind.lanes.append(lane)
+        self.kind._end = lambda lane, why: ended.append(why)
+
+
+@pytest.mark.parametrize("state", ["PENDING (Resources)", None])
+def test_a_pilot_that_min_keeps_idle_gives_way_to_one_in_the_queue(state):
+    """It may hold the very nodes that the other waits for. One that has left the queue needs none."""
+    ended = []
+    kept, other = Idle("cpu", 1, {}, None, ended), Idle("debug", 0, {"a": 1}, state, ended)
+    other.kind.lanes[0].state.pilot.allocation.active = False
+    all_pilots = object.__new__(fleet.Fleet)
+    all_pilots.kinds, all_pilots._asked = [kept.kind, other.kind], -1e9
+    all_pilots._run = SimpleNamespace(lock=threading.RLock(), settings=SimpleNamespace(idle=5.0))
+    all_pilots._waits_for_room, all_pilots._show = lambda: False, lambda lanes: None
+    all_pilots.look()
+    said = (
+        "the pilot cpu has had nothing to do for 5 s: it ends, as jobs wait for the pilot debug, which is in the queue;"
+        " another one is started when jobs need it"
+    )
+    assert ended == ([said] if state else [])

@@ -28,7 +28,8 @@ def test_one_pilot_that_nothing_follows():
 
 def test_a_shape_with_a_minimum_costs_without_a_job(monkeypatch):
     def kind(name, least):
-        there = SimpleNamespace(partition=SimpleNamespace(name=name), nodes=1, cores=4, gpus=0, runtime=60, held=None)
+        part = SimpleNamespace(name=name, queue=None, nodes=1)
+        there = SimpleNamespace(partition=part, nodes=1, cores=4, gpus=0, runtime=60, held=None)
         return SimpleNamespace(template=SimpleNamespace(allocation=there), shape=PilotShape(name=name, least=least))
 
     kinds = [kind("used", 0), kind("unused", 0), kind("kept", 1)]
@@ -37,3 +38,20 @@ def test_a_shape_with_a_minimum_costs_without_a_job(monkeypatch):
     monkeypatch.setattr(foretelling.direct, "rule_name", str)
     text = foretelling._foretold(SimpleNamespace(folder=".deeprc"), None, None, ["a"])
     assert [line.split()[0] for line in text.splitlines()] == ["pilot", "used", "kept", "at"]
+
+
+def test_a_shape_that_has_no_nodes_beside_those_that_another_keeps():
+    """Both take them from one queue, by the site file."""
+
+    def kind(name, queue, nodes, least):
+        part = SimpleNamespace(name=name, queue=queue, nodes=3)
+        there = SimpleNamespace(partition=part, nodes=nodes, held=None)
+        return SimpleNamespace(template=SimpleNamespace(allocation=there), shape=PilotShape(name=name, least=least))
+
+    kept, other = kind("cpu", "debug", 2, 1), kind("debug", None, 2, 0)
+    assert foretelling.crowded([kept, other]) == [
+        "note: pilot debug may wait for its 2 nodes: min keeps 2 for cpu, and debug gives a job 3 at most; idle"
+        " ones give way"
+    ]
+    assert foretelling.crowded([kept, kind("debug", None, 1, 0)]) == foretelling.crowded([kept]) == []
+    assert foretelling.crowded([kept, kind("gpu", None, 3, 0)]) == []
