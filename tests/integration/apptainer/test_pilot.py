@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from ast import literal_eval
 from dataclasses import asdict
 from pathlib import Path
 
@@ -205,7 +206,9 @@ def test_an_image_that_is_missing_is_told_before_anything_starts(pulled, folder,
 
 
 def test_ranks_warm_jobs_and_data_in_the_image(pulled, tmp_path, monkeypatch):
-    """Data outside of the working directory are seen, variables of the host are not; warm jobs cost no container."""
+    """Data outside of the working directory are seen, variables of the host are not; warm jobs cost no container: those
+    of two ranks run in the ranks of one gang, which are in the image.
+    """
     environment, _ = pulled
     (ROOT / ".cache").mkdir(exist_ok=True)
     elsewhere = Path(tempfile.mkdtemp(prefix="data-", dir=ROOT / ".cache"))  # containers see temporary folders anyway
@@ -226,5 +229,10 @@ def test_ranks_warm_jobs_and_data_in_the_image(pulled, tmp_path, monkeypatch):
     seen = (folder / "environment").read_text()
     assert "APPTAINER_CONTAINER=" in seen and "MY_SECRET" not in seen and "PYTHONPATH=" not in seen
     [run] = (folder / ".deeprc" / "runs").iterdir()
-    for script in (run / "jobs").glob("warm.*/*.sh"):
+    for script in [*(run / "jobs").glob("warm.*/*.sh"), *(run / "jobs").glob("gang.*/*.sh")]:
         assert "apptainer exec" not in script.read_text()
+    [ranks] = {(folder / f"gang.{number}").read_text() for number in range(3)}  # the very processes
+    (first, *rest), (second, *others) = literal_eval(ranks)
+    assert first != second and rest == others == ["/usr", True]
+    [gang] = run.glob("pilot-1/tasks/gang.*/gang.sh")
+    assert "apptainer exec" in gang.read_text()
