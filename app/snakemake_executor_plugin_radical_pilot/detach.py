@@ -48,15 +48,19 @@ def refuse_two(folder: Path) -> None:
         )
 
 
-def begin(folder: Path, settings: Any, allocation: Allocation) -> NoReturn:
-    """Begin it, in a process that starts when this one has ended."""
-    if settings.wish.listed and detached.is_job(allocation):
+def require_one(settings: Any, allocation: Allocation) -> None:
+    """Raise a ConfigError where a run that is to be one job of the batch system wants several pilots."""
+    if settings.detach and not detached.kept() and settings.wish.listed and detached.is_job(allocation):
         raise ConfigError(
             "a detached run is one job of the batch system, with the nodes of one pilot",
             found=f"--radical-pilot-pilots {' '.join(settings.pilots)}",
             expected="how many pilots may follow each other: a number",
             fix="leave out --radical-pilot-detach, or give the nodes by --radical-pilot-nodes …",
         )
+
+
+def begin(folder: Path, settings: Any, allocation: Allocation) -> NoReturn:
+    """Begin it, in a process that starts when this one has ended."""
     run = detached.begin(
         folder.absolute(), [*SNAKEMAKE, *sys.argv[1:]], len(SNAKEMAKE), cwd=settings.began_in, allocation=allocation,
         pilots=settings.wish.in_turn, grace=settings.grace,

@@ -60,6 +60,7 @@ class Executor(RemoteExecutor):
             folder.check()
             detach.refuse_two(folder.path.parent.parent)
             fleet = Fleet(run, writer)
+            detach.require_one(run.settings, fleet.allocation)
             if run.settings.detach and not detached.kept():
                 RemoteExecutor.shutdown(self)  # its polling thread
                 detach.begin(folder.path.parent.parent, run.settings, fleet.allocation)

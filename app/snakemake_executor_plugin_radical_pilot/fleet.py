@@ -44,8 +44,7 @@ class Fleet:
     def __init__(self, run: WorkflowRun, writer: Writer) -> None:
         self._run = run
         self.kinds = kinds(run, writer, itertools.count(1))
-        if len(self.kinds) > 1 or self.kinds[0].shape.most > 1:
-            self._require_room()
+        require_nodes(self.kinds)
         self._routes = Routes(self.kinds)
         self._routes.check(internals.jobs_to_run(run.dag))
         self._made = False
@@ -220,16 +219,18 @@ class Fleet:
         if progress.silent and busy and not ends and not any(lane.pilots.replacing for lane in lanes):
             watch.heartbeat(states, waiting)
 
-    def _require_room(self) -> None:
-        there = self.allocation
-        if not there.batch:
-            raise ConfigError(
-                "several pilots at once want nodes of their own, and this site has no batch system that gives them",
-                where=f"site {there.site.name}",
-                found=", ".join(kind.text for kind in self.kinds),
-                expected="one pilot",
-                fix="give one shape, without max; or a site with a batch system",
-            )
+
+def require_nodes(there: Sequence[PilotKind]) -> None:
+    """Raise a ConfigError where several pilots are wanted at once, and no batch system gives them nodes."""
+    first = there[0].template.allocation
+    if (len(there) > 1 or there[0].shape.most > 1) and not first.batch:
+        raise ConfigError(
+            "several pilots at once want nodes of their own, and this site has no batch system that gives them",
+            where=f"site {first.site.name}",
+            found=", ".join(kind.text for kind in there),
+            expected="one pilot",
+            fix="give one shape, without max; or a site with a batch system",
+        )
 
 
 def _at_once(calls: list) -> None:

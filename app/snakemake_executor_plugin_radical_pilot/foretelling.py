@@ -15,7 +15,8 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from deeprc.core.errors import DeepRCError
 from deeprc.sites import load_site
-from snakemake_executor_plugin_radical_pilot import direct, internals, loads
+from snakemake_executor_plugin_radical_pilot import detach, direct, internals, loads
+from snakemake_executor_plugin_radical_pilot.fleet import require_nodes
 from snakemake_executor_plugin_radical_pilot.kinds import PilotKind, kinds
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 from snakemake_executor_plugin_radical_pilot.routes import Routes
@@ -85,7 +86,7 @@ def table(rows: Sequence[PilotRow], unknown: int = 0) -> str:
 
 
 def tell(settings: Any, workflow: Any, dag: Any) -> None:
-    """Say it, where a batch system would be asked for nodes and there is anything to do.
+    """Say it, where a batch system would be asked for nodes, or several pilots are wanted, and there is anything to do.
 
     What a run from here would be refused for is said instead; where that is only an image (which is kept on the
     cluster, and not where `-n` is given), the pilots are shown all the same.
@@ -95,19 +96,23 @@ def tell(settings: Any, workflow: Any, dag: Any) -> None:
         with internals.unbounded(workflow, jobs, sys.argv):
             loads.write(path, dag, jobs)
         return
-    try:
-        if not load_site(settings.site).batch:
-            return
-    except DeepRCError:  # a run says so
-        return
     jobs = internals.jobs_to_run(dag)
     if not jobs:
+        return
+    try:
+        batch = load_site(settings.site).batch
+    except DeepRCError as error:
+        internals.tell(f"note: a run would be refused: {error}")
+        return
+    if not batch and not settings.wish.listed:
         return
     without = copy.copy(settings)
     without.image = "none"
     with internals.unbounded(workflow, jobs, sys.argv):
         try:
-            internals.tell(_foretold(settings, workflow, dag, jobs))
+            shown = _foretold(settings, workflow, dag, jobs)
+            if batch:  # else there is nobody who is to be paid for nodes
+                internals.tell(shown)
             return
         except DeepRCError as error:
             refused = error
@@ -116,12 +121,15 @@ def tell(settings: Any, workflow: Any, dag: Any) -> None:
         except DeepRCError:
             internals.tell(f"note: a run would be refused: {refused}")
         else:
-            internals.tell(f"note: pilots as without images, since {refused.problem}\n{shown}")
+            shown = f"\npilots as without images:\n{shown}" if batch else ""
+            internals.tell(f"note: a run from here would be refused: {refused}{shown}")
 
 
 def _foretold(settings: Any, workflow: Any, dag: Any, jobs: list) -> str:
     run = WorkflowRun(workflow, dag, RunFolder(Path(settings.folder)), str, _Silent(len), None, settings=settings)
     there = kinds(run, None, itertools.count(1), dry=True)
+    require_nodes(there)
+    detach.require_one(settings, there[0].template.allocation)
     routes, where, unknown = Routes(there), {id(kind): Counter() for kind in there}, 0
     for job in jobs:
         try:

@@ -201,9 +201,8 @@ class PilotKind:
             works = lane.state.jobs or lane.pilots.replacing or (self.waiting and not lane.state.announced)
             lane.since = None if works else lane.since or now
             idle.append(-1.0 if lane.since is None else now - lane.since)
-        kept, waits = 0 if self.waiting or awaited else self.shape.least, ""
-        if awaited and self.shape.least:
-            waits = f", as jobs wait for {awaited}, which is in the queue; another one is started when jobs need it"
+        kept = 0 if self.waiting or awaited else self.shape.least
+        waits = f", as jobs wait for {awaited}, which queues; it is started anew for the next jobs" if awaited else ""
         for number in surplus(idle, kept, limit):
             called = living[number].state.called
             self._end(living[number], f"{called} has had nothing to do for {limit:g} s: it ends{waits}")
@@ -293,10 +292,9 @@ def _one_image(shapes: Sequence[PilotShape]) -> str | None:
     images = list(dict.fromkeys(shape.image for shape in shapes))
     if len(images) > 1:
         raise ConfigError(
-            "within a job of the batch system the pilots are one, with one image",
-            where=OPTION,
+            "within a job of the batch system the pilots are one, with one image", where=OPTION,
             found=", ".join(f"image={image}" if image else "no image named" for image in images),
             expected="the same for all shapes",
             fix=f"name it in each, or in none; or with {ANEW}=new, for jobs of their own",
-        )
+        )  # fmt: skip
     return images[0]

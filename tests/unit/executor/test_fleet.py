@@ -154,7 +154,7 @@ def test_a_pilot_that_min_keeps_idle_gives_way_to_one_in_the_queue(state):
     all_pilots._waits_for_room, all_pilots._show = lambda: False, lambda lanes: None
     all_pilots.look()
     said = (
-        "the pilot cpu has had nothing to do for 5 s: it ends, as jobs wait for the pilot debug, which is in the queue;"
-        " another one is started when jobs need it"
+        "the pilot cpu has had nothing to do for 5 s: it ends, as jobs wait for the pilot debug, which queues; it is"
+        " started anew for the next jobs"
     )
     assert ended == ([said] if state else [])

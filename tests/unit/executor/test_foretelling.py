@@ -1,6 +1,11 @@
+import contextlib
+from pathlib import Path
 from types import SimpleNamespace
 
-from snakemake_executor_plugin_radical_pilot import foretelling
+import pytest
+
+from deeprc.core.errors import ConfigError
+from snakemake_executor_plugin_radical_pilot import ExecutorSettings, foretelling
 from snakemake_executor_plugin_radical_pilot.foretelling import PilotRow, table
 from snakemake_executor_plugin_radical_pilot.shapes import PilotShape
 
@@ -29,14 +34,14 @@ def test_one_pilot_that_nothing_follows():
 def test_a_shape_with_a_minimum_costs_without_a_job(monkeypatch):
     def kind(name, least):
         part = SimpleNamespace(name=name, queue=None, nodes=1)
-        there = SimpleNamespace(partition=part, nodes=1, cores=4, gpus=0, runtime=60, held=None)
+        there = SimpleNamespace(partition=part, nodes=1, cores=4, gpus=0, runtime=60, held=None, batch=True)
         return SimpleNamespace(template=SimpleNamespace(allocation=there), shape=PilotShape(name=name, least=least))
 
     kinds = [kind("used", 0), kind("unused", 0), kind("kept", 1)]
     monkeypatch.setattr(foretelling, "kinds", lambda *_, **given: kinds)
     monkeypatch.setattr(foretelling, "Routes", lambda kinds: SimpleNamespace(kind=lambda job: kinds[0]))
     monkeypatch.setattr(foretelling.direct, "rule_name", str)
-    text = foretelling._foretold(SimpleNamespace(folder=".deeprc"), None, None, ["a"])
+    text = foretelling._foretold(SimpleNamespace(folder=".deeprc", detach=False), None, None, ["a"])
     assert [line.split()[0] for line in text.splitlines()] == ["pilot", "used", "kept", "at"]
 
 
@@ -55,3 +60,50 @@ def test_a_shape_that_has_no_nodes_beside_those_that_another_keeps():
     ]
     assert foretelling.crowded([kept, kind("debug", None, 1, 0)]) == foretelling.crowded([kept]) == []
     assert foretelling.crowded([kept, kind("gpu", None, 3, 0)]) == []
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What `-n` says of a site and shapes."""
+    said = []
+    monkeypatch.setattr(foretelling.internals, "tell", said.append)
+    monkeypatch.setattr(
+        foretelling.internals, "jobs_to_run", lambda dag: [SimpleNamespace(input=(), output=(), log=())]
+    )
+    monkeypatch.setattr(foretelling.internals, "unbounded", lambda *_: contextlib.nullcontext())
+
+    def tell(site: str, *words: str, **others) -> str:
+        said.clear()
+        settings = ExecutorSettings(site=site, pilots=[*words], **others)
+        foretelling.tell(settings, SimpleNamespace(workdir_init=str(Path.cwd())), None)
+        return "\n".join(said)
+
+    return tell
+
+
+@pytest.mark.parametrize(
+    ("site", "words", "detach", "refused"),
+    [
+        ("localhost", ("partition=nope", "partition=gpu"), False, "unknown partition 'nope'"),
+        ("localhost", ("runtime=1", "runtime=2"), False, "several pilots at once want nodes of their own"),
+        ("frontera", ("nodes=1", "nodes=2"), True, "a detached run is one job of the batch system"),
+        ("nowhere", ("1",), False, "unknown site 'nowhere'"),
+    ],
+)
+def test_what_a_run_would_be_refused_for(told, site, words, detach, refused):
+    said = told(site, *words, detach=detach, image="none")
+    assert said.startswith("note: a run would be refused: ") and refused in said, said
+    assert "node-hours" not in said
+
+
+def test_an_image_that_is_not_here_is_named_with_all_that_was_found(told, monkeypatch):
+    def foretold(settings, *_):
+        if settings.image == "none":
+            return "TABLE"
+        raise ConfigError("rule m fits none of the pilots", found="1 rank", expected="an image\n    cpu: no image cpu")
+
+    monkeypatch.setattr(foretelling, "_foretold", foretold)
+    assert told("frontera", "nodes=1", "nodes=2", image="cpu") == (
+        "note: a run from here would be refused: rule m fits none of the pilots\n  found: 1 rank\n"
+        "  expected: an image\n    cpu: no image cpu\npilots as without images:\nTABLE"
+    )
