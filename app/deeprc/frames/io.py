@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -17,6 +17,7 @@ from deeprc.core.files import atomic, storage_error
 from deeprc.frames import target
 from deeprc.frames.agreement import ARGUMENTS
 from deeprc.frames.communicator import Communicator
+from deeprc.frames.files import found
 from deeprc.frames.lazy.drift import like, united
 from deeprc.frames.names import known, names, unique
 from deeprc.frames.remote.location import Remote, address
@@ -157,8 +158,8 @@ def _read(
 
 def place(path: str | Path) -> Path | Remote:
     """A path of a file system that is mounted here, or an address of what is elsewhere."""
-    if isinstance(path, str) and (found := address(path)):
-        return found
+    if isinstance(path, str) and (remote := address(path)):
+        return remote
     if isinstance(path, Path) and re.match(r"(s3|https?):/", str(path)):  # Path makes one slash of two
         raise InputError(
             "an address is given as text, not as a path",
@@ -200,40 +201,10 @@ def share_of(pieces: list[Piece], rank: int, ranks: int) -> list[Piece]:
     return mine
 
 
-def _files(path: Path | Remote, pattern: str) -> list[Path | Remote]:
-    """The files that a path means: itself, those in a folder, or those that match it; never hidden ones."""
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        fixed, found = path, sorted(path.glob(pattern))
-        _refuse_hive(path, [entry.name for entry in path.iterdir() if entry.is_dir()], pattern)
-    else:
-        fixed = next((parent for parent in path.parents if not set("*?[") & set(_plain(parent))), Path())
-        found = sorted(fixed.glob(str(path.relative_to(fixed))))
-        _refuse_hive(fixed, [part for file in found for part in file.relative_to(fixed).parts[:-1]], pattern)
-    found = [file for file in found if not _is_hidden(file.relative_to(fixed), pattern)]
-    for file in found:
-        if file.is_dir() and path.is_dir():
-            raise InputError("a folder stands among the files", where=file, fix="read it on its own, or move it away")
-    found = [file for file in found if file.is_file()]
-    if not found:
-        raise InputError(
-            "no such file, nor files that match",
-            where=path,
-            found=_what_is_there(path if path.exists() else path.parent),
-            expected=f"a file, a folder of {pattern}, or a pattern; hidden files (.name) are not read",
-        )
-    return found
-
-
-def _is_hidden(file: PurePath, pattern: str) -> bool:
-    """Whether others left a file beside the data: `._x` of macOS, `.x.crc` and `_SUCCESS` of Spark."""
-    marker = file.name.startswith("_") and not file.match(pattern)
-    return marker or any(part.startswith(".") for part in file.parts)
-
-
-def _refuse_hive(folder: Path | Remote, inner: Sequence[str], pattern: str) -> None:
-    partitions = sorted({name for name in inner if HIVE.fullmatch(name)})
+def _files(path: Path, pattern: str) -> list[Path]:
+    folder, files = found(path, pattern)
+    inner = {part for file in files for part in file.relative_to(folder).parts[:-1]}
+    partitions = sorted(name for name in inner if HIVE.fullmatch(name))
     if partitions:
         column = partitions[0].split("=")[0]
         raise InputError(
@@ -244,19 +215,7 @@ def _refuse_hive(folder: Path | Remote, inner: Sequence[str], pattern: str) -> N
             fix=f"read one of them, {folder / partitions[0]}, and add its value with with_columns, "
             f"or write the table with {column!r} as a column",
         )
-
-
-def _plain(path: Path | Remote) -> str:
-    return str(path.path if isinstance(path, Remote) else path)
-
-
-def _what_is_there(folder: Path | Remote) -> str:
-    if isinstance(folder, Remote):  # a server may show less than it gives
-        return "nothing there"
-    if not folder.is_dir():
-        return f"no folder {folder}"
-    inside = sorted(entry.name for entry in folder.iterdir())
-    return f"{', '.join(inside[:5])}{', …' if len(inside) > 5 else ''} in {folder}" if inside else f"{folder} is empty"
+    return files
 
 
 def _read_file(read: Callable, file: Path | Remote, *arguments: object) -> object:

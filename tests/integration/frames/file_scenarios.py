@@ -116,7 +116,7 @@ def unreadable_files_fail_on_every_rank() -> None:
 
 
 def files_of_other_columns_are_united_as_by_a_scan() -> None:
-    folder = FOLDER / "drift"
+    folder, other = FOLDER / "drift", FOLDER / "drift-arrow"
     tables = [
         pl.DataFrame({"a": [1, 2], "b": [0.5, 1.5]}, {"a": pl.Int8, "b": pl.Float32}),
         pl.DataFrame({"c": ["x"], "a": [70_000]}, {"c": pl.String, "a": pl.Int32}),
@@ -124,15 +124,16 @@ def files_of_other_columns_are_united_as_by_a_scan() -> None:
     ]
     if COMM.rank == 0:
         folder.mkdir()
+        other.mkdir()
         for number, table in enumerate(tables):
             table.write_parquet(folder / f"{number}.parquet")
-            table.write_ipc(folder / f"{number}.arrow", compression="uncompressed")
+            table.write_ipc(other / f"{number}.arrow", compression="uncompressed")
     COMM.barrier()
-    for eager, lazy in ((Frame.read_parquet, scan_parquet), (Frame.read_arrow, scan_arrow)):
-        expected = gathered(lazy(folder, COMM).collect())
+    for place, eager, lazy in ((folder, Frame.read_parquet, scan_parquet), (other, Frame.read_arrow, scan_arrow)):
+        expected = gathered(lazy(place, COMM).collect())
         assert expected.schema == pl.Schema({"a": pl.Int32, "b": pl.Float64, "c": pl.String})
-        assert gathered(eager(folder, COMM)).equals(expected) and expected["a"].to_list() == [1, 2, 70_000, None]
-        assert gathered(eager(folder, COMM, columns=["c", "a"])).equals(expected.select("c", "a"))
+        assert gathered(eager(place, COMM)).equals(expected) and expected["a"].to_list() == [1, 2, 70_000, None]
+        assert gathered(eager(place, COMM, columns=["c", "a"])).equals(expected.select("c", "a"))
     with fails(InputError, "'d'", "a, b, c"):
         Frame.read_parquet(folder, COMM, columns=["d"])
     if COMM.rank == 0:

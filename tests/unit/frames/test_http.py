@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from deeprc.core.errors import InputError
+from deeprc.frames.files import found
+from deeprc.frames.lazy.changed import check, look
 from deeprc.frames.remote import http
 from deeprc.frames.remote.location import Remote, address
 
@@ -21,7 +22,14 @@ class Unsteady(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         told, part = self.server.told, self.headers.get("Range")
-        content, first, last = told.get("content", TEXT), 0, None
+        pages = told.get("pages", {})
+        if f"{self.path}/" in pages or "gone" in self.path or "%2A" in self.path:
+            self.send_response(301 if f"{self.path}/" in pages else 404)
+            self.send_header("Location", f"{self.path}/")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        content, first, last = pages.get(self.path, told.get("content", TEXT)), 0, None
         if part and told.get("parts"):
             first, last = (int(at) for at in part.removeprefix("bytes=").split("-"))
             if first >= len(content):
@@ -100,11 +108,28 @@ def test_copies_without_a_mark_stay_as_they_are(server: tuple[Remote, dict]) -> 
 def test_a_file_that_has_changed_since_it_was_looked_at_is_an_error(server: tuple[Remote, dict]) -> None:
     file, told = server
     told["parts"] = True
-    known = replace(file, known=file.state())
-    assert known.scanned()[0] == str(file)
+    seen = look(file)
+    check([file], [seen])
     told["content"] = TEXT[:70_000]
     with pytest.raises(InputError, match="another one since it was scanned"):
-        known.scanned()
+        check([file], [seen])
+
+
+def test_what_a_page_lists_is_read_or_is_an_error(server: tuple[Remote, dict]) -> None:
+    """Folders in it, and files that are not there, were left out."""
+    folder, pages = server[0].parent / "dir", server[1].setdefault("pages", {})
+    pages |= {
+        "/dir/": b'<a href="a.csv">a</a><a href="sub/">sub</a><a href="_SUCCESS">',
+        "/dir/sub/": b'<a href="b.csv">',
+    }
+    assert [str(file.path) for file in found(folder, "*.csv")[1]] == ["dir/a.csv", "dir/sub/b.csv"]
+    pages["/dir/sub/"] += b'<a href="gone.csv">'
+    for path in (folder, folder / "*" / "*.csv"):
+        with pytest.raises(InputError, match=r"/dir/sub/gone\.csv: this file is listed, but not there"):
+            found(path, "*.csv")
+    pages["/dir/sub/"] = b'<a href="b.CSV">'
+    with pytest.raises(InputError, match=r"/dir/sub/b\.CSV: a file of another name"):
+        found(folder, "*.csv")
 
 
 def test_a_copy_is_put_nowhere_but_in_tmpdir(server: tuple[Remote, dict], monkeypatch: pytest.MonkeyPatch) -> None:

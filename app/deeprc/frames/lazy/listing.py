@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path, PurePath
+from pathlib import Path
 from urllib.parse import unquote
 
 import polars as pl
 
 from deeprc.core.errors import InputError
 from deeprc.frames import io
+from deeprc.frames.files import found
 from deeprc.frames.remote.location import Remote
 
 PART = re.compile(r"([^=]+)=(.*)")  # a folder `name=value`, which stands for a column
@@ -38,39 +39,28 @@ class Listing:
 
 
 def listed(path: str | Path, pattern: str) -> Listing:
-    """A file, the files of a folder (also in folders `name=value` in it), or those that match a pattern.
+    """A file, those of a folder and of folders in it, or those that match a pattern; folders `name=value` are columns.
 
     Raises
     ------
     InputError
         When there is none, or folders are parted by a column here and not there.
     """
-    root = io.place(path)
-    parted = root.is_dir() and any(entry.is_dir() and PART.fullmatch(entry.name) for entry in root.iterdir())
-    if not parted:
-        return Listing(tuple(io._files(root, pattern)), pl.DataFrame())
-    files = [file for file in sorted(root.rglob(pattern)) if file.is_file() and not _hidden(file.relative_to(root))]
-    told = [[PART.fullmatch(folder) for folder in file.relative_to(root).parts[:-1]] for file in files]
-    names = [[part[1] if part else None for part in parts] for parts in told]
+    root, files = found(io.place(path), pattern)
+    folders = [file.relative_to(root).parts[:-1] for file in files]
+    told = [[part for folder in each if (part := PART.fullmatch(folder))] for each in folders]
+    names = [[part[1] for part in parts] for parts in told]
     for file, columns in zip(files, names, strict=True):
-        if None in columns or columns != names[0]:
+        if columns != names[0] or len(set(columns)) < len(columns):
             raise InputError(
                 "the folders are not parted alike",
                 where=file,
-                found="/".join(name or "no name=value" for name in columns) or "a file beside the folders",
-                expected="/".join(name or "no name=value" for name in names[0]) + f" ({files[0]})",
+                found="/".join(columns) or "no folder name=value",
+                expected=("/".join(dict.fromkeys(names[0])) or "no folder name=value") + f" ({files[0]})",
                 fix="move the file away, or give a pattern",
             )
-    if not files:
-        raise InputError("no such file in the folders", where=root, expected=pattern)
-    return Listing(
-        tuple(files),
-        pl.DataFrame([_column(name, [parts[at][2] for parts in told]) for at, name in enumerate(names[0])]),
-    )
-
-
-def _hidden(file: PurePath) -> bool:
-    return any(part.startswith(".") for part in file.parts) or file.name.startswith("_")
+    values = [_column(name, [parts[at][2] for parts in told]) for at, name in enumerate(names[0])]
+    return Listing(tuple(files), pl.DataFrame(values))
 
 
 def _column(name: str, texts: Sequence[str]) -> pl.Series:
@@ -113,6 +103,34 @@ def typed(texts: pl.Series, kinds: set[pl.DataType | None]) -> pl.Series:
     if there and all(_is_day(text) for text in there):
         return texts.str.to_date("%Y-%m-%d")
     return texts
+
+
+def of_type(texts: pl.Series, kind: pl.DataType, file: Path | Remote) -> pl.Series:
+    """Values in the names of folders, of the type that a column of this name has in the files: as Polars writes them.
+
+    Raises
+    ------
+    InputError
+        When a text is no such value.
+    """
+    if kind == pl.Boolean:
+        read = texts.replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean)
+    elif kind == pl.Datetime:
+        read = texts.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit=kind.time_unit, strict=False)
+        read = read if kind.time_zone is None else read.dt.replace_time_zone("UTC").dt.convert_time_zone(kind.time_zone)
+    elif kind == pl.Date:
+        read = texts.str.to_date("%Y-%m-%d", strict=False)
+    else:
+        read = texts.cast(kind, strict=False)
+    if wrong := texts.filter(read.is_null() & texts.is_not_null()).to_list():
+        raise InputError(
+            f"column {texts.name!r} stands in the files, too, with a type that its folders' names do not fit",
+            where=file,
+            found=f"{texts.name}={wrong[0]}",
+            expected=kind,
+            fix="rename the folders, or write the table anew",
+        )
+    return read
 
 
 def apart(stored: Iterable[str], folders: Iterable[str], file: Path | Remote) -> None:

@@ -20,7 +20,7 @@ from deeprc.frames.lazy.deal import DEALT, EVERYWHERE, ONE, Deal, Size, hashed, 
 from deeprc.frames.lazy.drift import like, united
 from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.footers import KINDS, Footer, Range, in_order
-from deeprc.frames.lazy.listing import Listing, apart, listed, typed
+from deeprc.frames.lazy.listing import Listing, listed, of_type, typed
 from deeprc.frames.lazy.ranks import Ranks
 from deeprc.frames.remote.found import FILE, Found
 from deeprc.frames.remote.location import Remote
@@ -42,7 +42,7 @@ class Files:
     path, kind
         What was asked for: `parquet` or `arrow` files.
     schema
-        The columns of the files, and then those that stand in the names of folders.
+        The columns of the files, and then those that stand in the names of folders only.
     files, footers
         The files in their order, and what is in each.
     values
@@ -180,8 +180,10 @@ class Files:
         scan = KINDS[self.kind].scan([self.files[file]])
         if end - first < sum(self.footers[file].groups):
             scan = scan.slice(first, end - first)
-        stored = {name: kind for name, kind in self.schema.items() if name not in self.values.columns}
-        if (has := self.footers[file].schema) != pl.Schema(stored):
+        parted = self.values.columns
+        stored = {name: kind for name, kind in self.schema.items() if name not in parted}
+        has = {name: kind for name, kind in self.footers[file].schema.items() if name not in parted}
+        if list(has.items()) != list(stored.items()) and stored:
             scan = like(scan, has, stored)
         return scan.with_columns(
             pl.lit(column[file], dtype=column.dtype).alias(column.name) for column in self.values
@@ -202,8 +204,7 @@ def files(path: str | Path, kind: str, comm: Communicator) -> Files:
     Raises
     ------
     InputError
-        On every rank, when there is no such file, one cannot be read or has other columns than the first, or a column
-        stands both in the files and in the names of folders.
+        On every rank, when there is no such file, one cannot be read or has columns that cannot be united.
     """
 
     def looked_at(same: dict[str, str]) -> tuple[Listing, tuple[Sign, ...]] | None:
@@ -246,14 +247,21 @@ def _read(path: str, kind: str, listing: Listing, signs: tuple[Sign, ...], comm:
     footers = tuple(known[at] for at in range(count))
     with comm.together():
         schema = united([footer.schema for footer in footers], found)
-        alike = {name for name in schema if all(footer.schema.get(name) == schema[name] for footer in footers)}
+        parted = listing.values.columns
+        alike = {
+            name
+            for name in schema
+            if name not in parted and all(footer.schema.get(name) == schema[name] for footer in footers)
+        }
         footers = tuple(
             replace(footer, ranges={name: each for name, each in footer.ranges.items() if name in alike})
             for footer in footers
         )
-        values = listing.values.with_columns(
-            typed(texts, {footer.folders.get(texts.name) for footer in footers}) for texts in listing.values
+        values = listing.values.with_columns(  # of a column in the files, too, the folder's value holds, as in Polars
+            of_type(texts, schema[texts.name], found[0])
+            if texts.name in schema
+            else typed(texts, {footer.folders.get(texts.name) for footer in footers})
+            for texts in listing.values
         )
-        apart(schema, listing.values.columns, found[0])
     schema = pl.Schema({**schema, **values.schema})
     return Files(path, kind, schema, found, footers, values, signs)

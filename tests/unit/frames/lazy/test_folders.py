@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -89,6 +90,91 @@ def test_a_file_is_no_folder_for_rows(tmp_path: Path, by: str | None):
             lazy(pl.DataFrame({"k": ["a"], "n": [1]})).sink_parquet(folder, partition_by=by)
         assert said in str(refused.value)
     assert file.read_text() == "mine"
+
+
+def files(root: Path, *names: str) -> None:
+    for number, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        pl.DataFrame({"n": [number]}).write_parquet(root / name)
+
+
+def test_folders_in_a_folder_are_read_as_by_polars(tmp_path: Path):
+    """They were left out."""
+    files(tmp_path, "z.parquet", "sub/a.parquet", "b.parquet", "sub/deep/c.parquet", "_d.parquet")
+    (tmp_path / "linked").symlink_to("sub")
+    assert rows_of(tmp_path) == pl.read_parquet(tmp_path)["n"].to_list()
+    assert Frame.read_parquet(tmp_path, ALONE).to_polars()["n"].to_list() == rows_of(tmp_path)
+    files(tmp_path, "_temporary/x.parquet", ".ipynb_checkpoints/a.parquet", ".e.parquet")
+    for mark in ("_SUCCESS", "_metadata", ".a.parquet.crc"):
+        (tmp_path / mark).touch()
+    assert len(rows_of(tmp_path)) == 7
+    files(tmp_path / "parted", "k=1/x/a.parquet", "k=2/y/b.parquet")
+    assert scan_parquet(tmp_path / "parted", ALONE).collect().to_polars()["k"].to_list() == [1, 2]
+    (tmp_path / "sub" / "up").symlink_to("..")
+    with pytest.raises(InputError, match="without an end"):
+        rows_of(tmp_path)
+
+
+def rows_of(path: Path | str) -> list:
+    return scan_parquet(path, ALONE).collect().to_polars()["n"].to_list()
+
+
+@pytest.mark.parametrize("name", ["b.PARQUET", "b.pq", "part-0", "k=1/b.pq", "sub/README.txt", "gone.parquet"])
+@pytest.mark.parametrize("read", [scan_parquet, Frame.read_parquet])
+def test_nothing_in_a_folder_is_left_out(tmp_path: Path, name: str, read: Callable):
+    """It was, without a word."""
+    files(tmp_path, "k=1/a.parquet" if "=" in name else "a.parquet", name)
+    said = "another name"
+    if name == "gone.parquet":
+        (tmp_path / name).unlink()
+        (tmp_path / name).symlink_to("nowhere")
+        said = "this file is listed, but not there\n  found: a link to nowhere"
+        for path in (tmp_path / "*.parquet", tmp_path / name):
+            with pytest.raises(InputError, match=f"{name}: {said}"):
+                read(path, ALONE)
+    with pytest.raises(InputError, match=f"{name}: .*{said}"):
+        read(tmp_path, ALONE)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pl.Series([1, 2, None]),
+        pl.Series([1, 300, 2], dtype=pl.Int16),
+        pl.Series([0.5, 1.0, -3e300]),
+        pl.Series([True, False, None]),
+        pl.Series(["01", "1", "a b/c"]),
+        pl.Series([datetime.date(2024, 1, 1), None, datetime.date(1, 1, 1)]),
+        pl.Series([datetime.datetime(2024, 1, 1, 3, 4, 5, 6), None, datetime.datetime(2024, 1, 1)]),
+    ],
+    ids=lambda key: str(key.dtype),
+)
+def test_folders_that_polars_has_written_are_read_as_by_polars(tmp_path: Path, key: pl.Series):
+    """Its files have the column, too."""
+    table = pl.DataFrame({"a": [1, 2, 3], "k": key, "z": [4, 5, 6]})
+    table.write_parquet(tmp_path / "rows", partition_by="k")
+    for path in ("rows", "rows/*/*.parquet", "rows/k=*/*.parquet"):
+        plan = scan_parquet(tmp_path / path, ALONE)
+        assert plan.schema == table.schema and plan.collect().to_polars().sort("a").equals(table)
+    picked = plan.filter(pl.col("k") == table["k"][1]).explain() if table["k"][1] is not None else "(1 files)"
+    assert "(1 files)" in picked
+
+
+def test_the_value_of_a_folder_holds_and_one_that_is_none_is_an_error(tmp_path: Path):
+    pl.DataFrame({"k": [7], "n": [1]}).write_parquet(file := tmp_path / "a.parquet")
+    for value in ("1", "2"):
+        (tmp_path / f"k={value}").mkdir()
+        (tmp_path / f"k={value}" / "a.parquet").write_bytes(file.read_bytes())
+    file.unlink()
+    assert (
+        scan_parquet(tmp_path, ALONE).collect().to_polars()["k"].to_list() == pl.read_parquet(tmp_path)["k"].to_list()
+    )
+    (tmp_path / "k=2").rename(tmp_path / "k=b")
+    with pytest.raises(InputError, match=r"do not fit\n  found: k=b\n  expected: Int64"):
+        scan_parquet(tmp_path, ALONE)
+    files(tmp_path, "c.parquet")
+    with pytest.raises(InputError, match=r"not parted alike\n  found: (k|no folder name=value)\n  expected: (no|k)"):
+        scan_parquet(tmp_path, ALONE)
 
 
 WRITERS = {
