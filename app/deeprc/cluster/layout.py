@@ -9,6 +9,7 @@ import contextlib
 import os
 import pwd
 import random
+import re
 import shutil
 import socket
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,12 @@ from deeprc.core.files import write_json
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "sinfo", "squeue", "scancel")
 SHAPE = "shape.json"  # what a folder was laid out as
+# What is in such a folder: what is written here, what daemons write, and what jobs print that begin there.
+OWN = (
+    *("*.json", "slurm.conf", "gres.conf", "gpu[0-9]*", "munge.*", "munged.*", "slurmctld.*", "slurmd-*", "spool-*"),
+    *("state", "slurm-*.out"),
+)
+ELSEWHERE = "name another folder by --folder"
 LONGEST = 80  # characters of the folder's path: a socket's name, which is longer, may have 107
 CONF = """\
 ClusterName=deeprc
@@ -126,16 +133,26 @@ def free_ports(count: int) -> list[int]:
         return found
 
 
+def require_path(folder: Path) -> None:
+    """Raise a ConfigError where a folder's path is too long for sockets, or has what slurm.conf takes for an end."""
+    if len(str(folder)) > LONGEST:
+        raise ConfigError("this path is too long for sockets", where=folder, expected=f"at most {LONGEST} characters")
+    if other := sorted({*re.findall(r"[^\w@+=./-]", str(folder))}):
+        raise ConfigError(
+            "this path cannot stand in slurm.conf", where=folder, found=" ".join(map(repr, other)),
+            expected="letters, digits and _ @ + = . / - only", fix=ELSEWHERE,
+        )  # fmt: skip
+
+
 def lay_out(folder: Path, shape: ClusterShape) -> Path:
     """Write the files of a cluster into a folder of its own; the path of slurm.conf.
 
     Raises
     ------
     ConfigError
-        Where the folder's path is too long for the sockets in it.
+        Where the folder's path is none for it.
     """
-    if len(str(folder)) > LONGEST:
-        raise ConfigError("this path is too long for sockets", where=folder, expected=f"at most {LONGEST} characters")
+    require_path(folder)
     (folder / "state").mkdir(exist_ok=True)
     host = socket.gethostname().partition(".")[0]
     controller, *ports = free_ports(shape.nodes + 1)

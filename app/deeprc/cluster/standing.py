@@ -8,11 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from deeprc.cluster.daemons import Cluster
-from deeprc.cluster.layout import SHAPE, ClusterShape, lay_out, require_programs
+from deeprc.cluster.layout import ELSEWHERE, OWN, SHAPE, ClusterShape, lay_out, require_path, require_programs
 from deeprc.core.errors import ConfigError
 from deeprc.core.ownership import private
 
-FIX = "name another folder by --folder"
 # Of `site-configs/cluster-local`, which says the same.
 DEFAULT = ClusterShape(nodes=3, cores=2, gpus=2, task="task/affinity", silence=10)
 
@@ -34,19 +33,22 @@ def up(folder: Path, shape: ClusterShape = DEFAULT) -> tuple[Cluster, list[str]]
     Raises
     ------
     ConfigError
-        Where there is no Slurm here, or one of another shape runs in that folder.
+        Where there is no Slurm here, one of another shape runs in that folder, or it lies in another one's.
     """
     require_programs()
-    private(folder, fix=FIX)
+    require_path(folder)
+    if outer := next((each for each in folder.resolve().parents if standing(each)), None):
+        raise ConfigError("this folder lies in that of another cluster", where=folder, found=outer, fix=ELSEWHERE)
+    private(folder, fix=ELSEWHERE)
     there = standing(folder)
     if there and there.shape != shape:
         raise ConfigError(
             "another cluster stands in this folder", where=folder, found=there.shape, expected=shape,
-            fix="deeprc cluster down, or name another folder by --folder",
+            fix=f"deeprc cluster down, or {ELSEWHERE}",
         )  # fmt: skip
     if not there:
         if any(folder.iterdir()):
-            raise ConfigError("something else is in this folder", where=folder, fix=FIX)
+            raise ConfigError("something else is in this folder", where=folder, fix=ELSEWHERE)
         lay_out(folder, shape)
         there = Cluster(folder)
     try:
@@ -58,10 +60,21 @@ def up(folder: Path, shape: ClusterShape = DEFAULT) -> tuple[Cluster, list[str]]
 
 
 def down(folder: Path) -> bool:
-    """End it, with all that runs in it, and remove its folder; whether there was one."""
+    """End it, with all that runs in it, and remove its folder; whether there was one.
+
+    Raises
+    ------
+    ConfigError
+        Where something else lies in the folder, which would be removed with it; nothing has ended then.
+    """
     there = standing(folder)
     if not there:
         return False
+    if others := sorted(path.name for path in folder.iterdir() if not any(map(path.match, OWN))):
+        raise ConfigError(
+            "something else is in the cluster's folder, and would be removed with it", where=folder,
+            found=", ".join(others), fix="move it away (another cluster: deeprc cluster down --folder …), then again",
+        )  # fmt: skip
     there.stop()
     shutil.rmtree(folder)
     return True

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from deeprc import cluster
+from deeprc.cluster.layout import lay_out
 from deeprc.cluster.standing import DEFAULT
 from deeprc.sites import load_site
 from deeprc.sites.identity import matches
@@ -91,10 +92,27 @@ def test_what_cannot_be_started_is_refused(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
     with pytest.raises(Exception, match="too long for sockets"):
         cluster.up(tmp_path / ("x" * 100))
+    with pytest.raises(Exception, match=r"cannot stand in slurm.conf\n  found: ' '\n  expected: letters"):
+        cluster.up(tmp_path / "a b")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
     monkeypatch.setattr(os, "environ", os.environ | {"PATH": "/nowhere"})
     monkeypatch.setattr("deeprc.cluster.layout.PROGRAMS", ("slurmctld", "no-such-daemon"))
     with pytest.raises(Exception, match="found: no no-such-daemon"):
         cluster.up(tmp_path / "other")
+
+
+def test_no_cluster_within_another_and_nothing_else_is_removed_with_it(tmp_path):
+    outer = tmp_path / "c"
+    (outer / "other").mkdir(parents=True)
+    lay_out(outer, DEFAULT)
+    with pytest.raises(Exception, match=r"lies in that of another cluster\n  found: .*/c\n"):
+        cluster.up(outer / "other" / "inner")
+    lay_out(outer / "other", DEFAULT)  # one that an older Deep RC has let in
+    with pytest.raises(Exception, match=r"would be removed with it\n  found: other\n"):
+        cluster.down(outer)
+    assert (outer / "other" / "slurm.conf").exists() and (outer / "slurm.conf").exists()
+    assert cluster.down(outer / "other") and cluster.down(outer)
+    assert not outer.exists()
 
 
 def test_the_site_file_says_what_is_started():
