@@ -9,8 +9,8 @@ import polars as pl
 
 from deeprc.core.errors import DeepRCError, InputError
 
-# What is compared, once it is known: the method, its arguments, and the columns that came of it.
-CALL, ARGUMENTS, COLUMNS = "call", "arguments", "columns"
+# What is compared, once it is known: the method, its arguments, the plan made of them, and the columns that came of it.
+CALL, ARGUMENTS, PLAN, COLUMNS = "call", "arguments", "plan", "columns"
 
 
 class SchemaError(DeepRCError):
@@ -56,6 +56,15 @@ def verdict(accounts: Sequence[Account]) -> DeepRCError:
     for rank, account in enumerate(accounts):
         if account.text is not None:
             return account.kind(f"rank {rank} of {len(accounts)} failed: {account.text}")
+    planned = _difference(PLAN, accounts)
+    if planned is not None:
+        (first, expected), (rank, found) = planned
+        return DeepRCError(
+            f"rank {rank} has planned something else than rank {first} for the same call, which is a fault of Deep RC",
+            found=found,
+            expected=expected,
+            fix="report it, with these two plans; nothing was read",
+        )
     (first, expected), (rank, found) = _difference(COLUMNS, accounts)
     return SchemaError(
         f"the columns of rank {rank} differ from those of rank {first}",

@@ -85,7 +85,9 @@ def files_in_the_order_of_a_key_are_dealt_by_its_ranges() -> None:
     random, folder = Random(5), written("lazy-ranges")
     for number, kind in enumerate([pl.Int64, pl.Int8, pl.UInt32, pl.Date]):
         spread = random.choice([1, 3])  # a key may reach over many row groups
-        keys = [sorted(random.choices(range(60 * spread, 120 * spread, spread), k=n)) for n in (500, 90)]
+        lengths = (500, 90 if number else 500)  # of tables of as many rows, either may be the first
+        keys = [sorted(random.choices(range(60 * spread, 120 * spread, spread), k=n)) for n in lengths]
+        keys[1] = [key + 3 * spread for key in keys[1]]
         left, right = (
             pl.DataFrame({"k": key, "x": random.choices(range(9), k=len(key))}).with_columns(pl.col("k").cast(kind))
             for key in (keys if kind != pl.Int8 else [[key % 100 - 40 for key in each] for each in keys])

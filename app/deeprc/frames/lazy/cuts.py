@@ -18,7 +18,7 @@ from deeprc.frames.lazy.trees import plain_column
 NEAR = 0.05  # of a rank's share: so far from even are the shares for the sake of whole row groups
 EVEN = 1.3  # times its share may a rank have
 
-Place = tuple[int, str]  # a source, by its id, and a column of it
+Place = tuple[int, str]  # a source, by its number in the plan, and a column of it
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,17 @@ def cuts(root: Node, ranks: int, ordered: set[int]) -> dict[int, Cut]:
     """
     if ranks == 1:
         return {}
-    sources = {id(node): node for node in bottom_up(root) if isinstance(node, Source) and id(node) not in ordered}
+    # By numbers that are the same on all ranks: ids are addresses, and an order by them another one in each process.
+    sources = [node for node in bottom_up(root) if isinstance(node, Source)]
     once = _dealt_anyway(root)
     ranges = {
         number: source.rows.ranges
-        for number, source in sources.items()
-        if hasattr(source.rows, "ranges") and (number in once or not source.rows.small(source.columns, ranks))
+        for number, source in enumerate(sources)
+        if id(source) not in ordered
+        and hasattr(source.rows, "ranges")
+        and (id(source) in once or not source.rows.small(source.columns, ranks))
     }
-    groups = [[place for place in sorted(places) if place[1] in ranges.get(place[0], ())] for places in _linked(root)]
+    groups = [[place for place in places if place[1] in ranges.get(place[0], ())] for places in _linked(root, sources)]
     # First the keys of several tables, of these first those of the largest tables.
     found: dict[int, Cut] = {}
     for places in sorted(groups, key=lambda places: (len(places) < 2, -sum(sources[s].rows.rows for s, _ in places))):
@@ -65,7 +68,7 @@ def cuts(root: Node, ranks: int, ordered: set[int]) -> dict[int, Cut]:
         for source, column in free:
             if borders and _even(*_grouped(sources, (source, column)), borders, ranks):
                 found[source] = Cut(column, borders)
-    return found
+    return {id(sources[number]): cut for number, cut in found.items()}
 
 
 def overlaps(ranges: Sequence[Range], low: int | None, high: int | None) -> Iterator[tuple[int, bool]]:
@@ -90,7 +93,7 @@ def _dealt_anyway(root: Node) -> set[int]:
     return found
 
 
-def _grouped(sources: dict[int, Source], place: Place) -> tuple[Sequence[Range], Sequence[int]]:
+def _grouped(sources: Sequence[Source], place: Place) -> tuple[Sequence[Range], Sequence[int]]:
     rows = sources[place[0]].rows
     return rows.ranges[place[1]], rows.groups
 
@@ -122,10 +125,13 @@ def _even(ranges: Sequence[Range], rows: Sequence[int], borders: tuple[int, ...]
     return max(shares) <= EVEN * sum(rows) / ranks
 
 
-def _linked(root: Node) -> list[set[Place]]:
-    """Columns of sources that are keys of a join or a group; those that are joined with each other are together."""
+def _linked(root: Node, sources: Sequence[Source]) -> list[tuple[Place, ...]]:
+    """Columns of sources that are keys of a join or a group; those that are joined with each other are together.
+
+    In an order that depends on the plan alone.
+    """
     of: dict[Place, set[Place]] = {}
-    traced = _Trace()
+    traced = _Trace(sources)
     for node in bottom_up(root):
         match node:
             case Join():
@@ -146,13 +152,14 @@ def _linked(root: Node) -> list[set[Place]]:
             together = set(there).union(*(of.get(place, ()) for place in there))
             for place in together:
                 of[place] = together
-    return list({id(places): places for places in of.values()}.values())
+    return sorted({tuple(sorted(places)) for places in of.values()})
 
 
 class _Trace:
     """Which column of which source a step's column is."""
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.numbers = {id(source): number for number, source in enumerate(sources)}
         self.known: dict[int, dict[str, Place | None]] = defaultdict(dict)
 
     def place(self, node: Node, name: str) -> Place | None:
@@ -164,7 +171,7 @@ class _Trace:
     def _place(self, node: Node, name: str) -> Place | None:
         match node:
             case Source():
-                return id(node), name
+                return self.numbers[id(node)], name
             case Filter() | Slice() | Unique():
                 return self.place(node.input, name)
             case Window() | Values():

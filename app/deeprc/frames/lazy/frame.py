@@ -21,10 +21,8 @@ from deeprc.frames.lazy.joins import joined_in_order
 from deeprc.frames.lazy.nodes import Local, Node, Project, Slice, Source, Unique, Whole
 from deeprc.frames.lazy.outline import Outline
 from deeprc.frames.lazy.parted import write_parted
-from deeprc.frames.lazy.prune import pruned
-from deeprc.frames.lazy.push import pushed
 from deeprc.frames.lazy.room import carried_out
-from deeprc.frames.lazy.run import PlanRun
+from deeprc.frames.lazy.run import PlanRun, planned
 from deeprc.frames.lazy.sorts import Flags, ordered
 from deeprc.frames.lazy.step import Step, described, text
 
@@ -241,9 +239,9 @@ class LazyFrame(Forms):
 
         with self.comm.together("collect") as same:
             same[ARGUMENTS] = described(self._node) + ("" if memory is None else f", memory={memory!r}")
-            plan = pruned(pushed(self._node))
+            plan, cut = planned(self._node, self.comm.size, same)
         with carried_out(self.comm, plan, memory) as ranks:
-            piece = ranks.hold(ranks.spread(PlanRun(plan, ranks).result()))
+            piece = ranks.hold(ranks.spread(PlanRun(plan, ranks, cut).result()))
         self._last = piece.step
         return Frame._alike(piece.held.select(self.columns), self.comm, None, piece.only(self.columns))
 
@@ -278,9 +276,9 @@ class LazyFrame(Forms):
             if self._last is None:
                 raise InputError("nothing is measured yet", fix="call collect() of this lazy frame first")
             return text(self._last)
-        with self.comm.together("explain"):
-            plan = pruned(pushed(self._node))
-        return text(PlanRun(plan, Outline(self.comm)).result().step)
+        with self.comm.together("explain") as same:
+            plan, cut = planned(self._node, self.comm.size, same)
+        return text(PlanRun(plan, Outline(self.comm), cut).result().step)
 
     # How it is made
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
+from deeprc.frames.agreement import PLAN
 from deeprc.frames.lazy import run_groups, run_join, run_order, run_parts
 from deeprc.frames.lazy.apart import Quantiles
-from deeprc.frames.lazy.cuts import cuts
+from deeprc.frames.lazy.cuts import Cut, cuts
 from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, ONE, Deal, Size
 from deeprc.frames.lazy.nodes import (
     Aggregate,
@@ -28,11 +29,21 @@ from deeprc.frames.lazy.nodes import (
 from deeprc.frames.lazy.order import order_matters
 from deeprc.frames.lazy.parts import Asof, Keyed, Numbered, Sample
 from deeprc.frames.lazy.piece import Piece
+from deeprc.frames.lazy.prune import pruned
+from deeprc.frames.lazy.push import pushed
 from deeprc.frames.lazy.ranks import IN_MEMORY, Ranks
 from deeprc.frames.lazy.several import Concat, Join, Values
-from deeprc.frames.lazy.step import Step
+from deeprc.frames.lazy.step import Step, described
 
 FILTERED = 0.3  # of the rows are left by a predicate, when nothing better is known
+
+
+def planned(root: Node, ranks: int, same: dict[str, str]) -> tuple[Node, dict[int, Cut]]:
+    """A plan, rewritten, and where its sources are cut; `same` gets both, so that ranks notice if they differ."""
+    plan = pruned(pushed(root))
+    cut = cuts(plan, ranks, order_matters(plan))
+    same[PLAN] = described(plan, cut)
+    return plan, cut
 
 
 class PlanRun:
@@ -44,12 +55,13 @@ class PlanRun:
         The plan, rewritten.
     ranks
         Those that do it, or an outline of them.
+    cuts
+        Where sources are cut, by their ids (see `cuts`).
     """
 
-    def __init__(self, root: Node, ranks: Ranks) -> None:
-        self.root, self.ranks = root, ranks
+    def __init__(self, root: Node, ranks: Ranks, cuts: Mapping[int, Cut]) -> None:
+        self.root, self.ranks, self.cuts = root, ranks, cuts
         self.uses, self.ordered = uses(root), order_matters(root)
-        self.cuts = cuts(root, ranks.size, self.ordered)
         self.done: dict[int, Piece] = {}
 
     def result(self) -> Piece:

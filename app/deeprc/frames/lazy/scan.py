@@ -72,8 +72,10 @@ class Files:
     def ranges(self) -> dict[str, list[Range]]:
         """Of columns by whose values the row groups of all files are in order: the least and the largest of each."""
         known = [set(footer.ranges) for footer in self.footers if footer.groups]
-        common = set.intersection(*known) if known else ()
-        joined = {name: [each for footer in self.footers for each in footer.ranges.get(name, ())] for name in common}
+        common = sorted(set.intersection(*known)) if known else ()
+        joined = {
+            name: [each for footer in self.footers for each in footer.ranges.get(name, ())] for name in sorted(common)
+        }
         return {name: ranges for name, ranges in joined.items() if in_order(ranges)}
 
     @property

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from deeprc.frames.lazy.cuts import Cut
 from deeprc.frames.lazy.deal import Size
 from deeprc.frames.lazy.nodes import Node, bottom_up
 
@@ -96,9 +97,11 @@ def amount(count: float) -> str:
     return f"{count:.0f} B"
 
 
-def described(root: Node) -> str:
-    """A text of a plan, to be compared between ranks."""
-    order = {id(node): number for number, node in enumerate(bottom_up(root))}
+def described(root: Node, cuts: Mapping[int, Cut] | None = None) -> str:
+    """A text of a plan, and of where its sources are cut, to be compared between ranks."""
+    cuts, order = cuts or {}, {id(node): number for number, node in enumerate(bottom_up(root))}
     return "; ".join(
-        f"{order[id(node)]} {node.title} of {[order[id(input)] for input in node.inputs]}" for node in bottom_up(root)
+        f"{order[id(node)]} {node.title} of {[order[id(input)] for input in node.inputs]}"
+        + (f" by {cuts[id(node)]}" if id(node) in cuts else "")
+        for node in bottom_up(root)
     )

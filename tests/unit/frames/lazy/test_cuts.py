@@ -9,12 +9,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from deeprc.frames.agreement import CALL, PLAN, Account, verdict
 from deeprc.frames.lazy import footers
 from deeprc.frames.lazy.cuts import Cut, cuts, overlaps
 from deeprc.frames.lazy.deal import DEALT, Deal, Size, hashed
 from deeprc.frames.lazy.frame import LazyFrame
 from deeprc.frames.lazy.nodes import Source, bottom_up
 from deeprc.frames.lazy.scan import even
+from deeprc.frames.lazy.step import described
 
 SCHEMA = pl.Schema({"k": pl.Int64, "j": pl.Int64, "x": pl.Float64})
 
@@ -84,6 +86,22 @@ def cut(plan: LazyFrame, ordered: set[int] = frozenset()) -> dict[str, Cut]:
 )
 def test_which_sources_are_cut_where(plan: LazyFrame, expected: dict[str, Cut]) -> None:
     assert cut(plan) == expected
+
+
+def test_of_tables_with_as_many_rows_the_same_one_is_cut_first_wherever_they_lie_in_memory() -> None:
+    """Each rank is a process with other addresses: an order by them was another one on each rank, and rows got lost."""
+    firsts = [table("FIRST", k=[(0, 9), (10, 19)]) for _ in range(20)]
+    seconds = [table("SECOND", k=[(0, 11), (12, 21)]) for _ in range(20)]
+    for a, b in zip(firsts, seconds, strict=True):
+        assert cut(a.join(b, on="k")) == {"FIRST": Cut("k", (10,)), "SECOND": Cut("k", (10,))}
+        assert cut(b.join(a, on="k")) == {"FIRST": Cut("k", (12,)), "SECOND": Cut("k", (12,))}
+
+
+def test_ranks_that_plan_differently_are_told_so() -> None:
+    plans = [described(FOUR._node, {id(FOUR._node): Cut("k", (border,))}) for border in (20, 20, 21)]
+    found = verdict([Account.of(None, {CALL: "collect", PLAN: plan}) for plan in plans])
+    assert str(found).startswith("rank 2 has planned something else than rank 0 for the same call")
+    assert "borders=(21,)" in str(found) and "borders=(20,)" in str(found)
 
 
 def test_rows_that_must_keep_their_order_are_not_dealt_by_ranges() -> None:
