@@ -142,6 +142,24 @@ def test_what_limits_is_told(tmp_path):
     assert re.fullmatch(r"nothing by more than a hundredth: 0\.\d+% above the bound", told["nothing"][0])
 
 
+def test_nothing_limits_what_ends_at_its_bound_and_gangs_are_those_that_are_there_at_once(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("stages: [{name: node, jobs: 8, ranks: 8, cores: 7, gpus: 1, median: 900, sigma: 0}]")
+    made = run.run("frontier", None, 4, str(path), None, 1, AT_ONCE, tmp_path)
+    assert made["makespan_s"] == made["bound_s"] == 1800
+    assert made["limits"] == ["nothing by more than a hundredth: 0.00% above the bound"]
+    # A job lies on one node, whose ranks share a container: four of them are there, one after the other.
+    assert [made["stages"][0]["files"][key] for key in ("image_starts", "image_starts_warm")] == [8, 4]
+
+
+def test_a_stage_that_does_not_fit_is_named(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("stages: [{name: wide, jobs: 1, ranks: 64, cores: 7}]")
+    with pytest.raises(ConfigError, match=r"study\.yaml: stage wide: ") as told:
+        run.run("frontier", None, 4, str(path), None, 1, AT_ONCE, tmp_path)
+    assert "radical-pilot" not in str(told.value) and "--nodes" in str(told.value)
+
+
 PART = load_site("frontier").partition(None)
 
 
@@ -163,6 +181,10 @@ def test_a_file_of_stages(tmp_path):
     ("text", "told"),
     [
         ("stages: [{name: a, jobs: 1, rank: 2}]", "unknown key of a stage.*found: rank.*did you mean 'ranks'"),
+        (
+            "{sed: 3, stages: [{name: a, jobs: 1}]}",
+            "unknown key of a file of stages.*found: sed.*expected: one of stages",
+        ),
         ("stages: [{name: a, jobs: 0}]", "stage a: jobs.*found: 0.*a whole number from 1"),
         ("stages: [{name: a, jobs: 1, after: [b]}, {name: b, jobs: 1}]", "comes after a stage that is not before it"),
         ("stages: [{name: a}]", "a stage lacks a key"),

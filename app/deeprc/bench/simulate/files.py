@@ -20,11 +20,12 @@ def counted(stage: SimulatedStage, nodes: int, plan: Plan, workers: float) -> di
     nodes
         That a job of it lies on.
     workers
-        How many workers were started for its jobs, of one rank each.
+        How many workers were started for its jobs of one rank each, or how many of its jobs of several ranks ran at
+        once, each in a gang.
     """
     each = nodes if "--sharens" in plan.argv else stage.ranks  # ranks of a node may share a container
     starts = stage.jobs * each
-    warm = round(workers) if stage.ranks == 1 else each  # those of a gang, once
+    warm = round(workers if stage.ranks == 1 else workers * each)
     return {
         "image_starts": starts if plan.image else 0,
         "image_starts_warm": warm if plan.image else 0,

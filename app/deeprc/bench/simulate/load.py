@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from deeprc.bench import scaling
-from deeprc.core.errors import ConfigError
+from deeprc.core.errors import ConfigError, unknown
 from deeprc.core.events import JobEvent, read
 from deeprc.sites import Partition
 
@@ -114,6 +114,8 @@ def _written(path: Path) -> list[SimulatedStage]:
     found = yaml.safe_load(path.read_text())
     if not isinstance(found, dict) or not isinstance(found.get("stages"), list) or not found["stages"]:
         raise ConfigError("no stages", where=str(path), expected="stages: [{name: …, jobs: …, ranks: …}, …]")
+    if others := [name for name in found if name != "stages"]:
+        raise unknown("key of a file of stages", str(others[0]), ["stages"], where=str(path))
     stages = []
     for given in found["stages"]:
         for key in given if isinstance(given, dict) else ["not a mapping"]:
@@ -140,9 +142,9 @@ def _written(path: Path) -> list[SimulatedStage]:
             value = getattr(stage, key)
             if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
                 raise ConfigError(f"stage {stage.name}: {key}", where=str(path), found=value, expected="0 or more")
-        if unknown := [name for name in stage.after if name not in [each.name for each in stages]]:
+        if missing := [name for name in stage.after if name not in [each.name for each in stages]]:
             raise ConfigError(
-                f"stage {stage.name}: comes after a stage that is not before it", where=str(path), found=unknown[0]
+                f"stage {stage.name}: comes after a stage that is not before it", where=str(path), found=missing[0]
             )
         stages.append(stage)
     if len({stage.name for stage in stages}) < len(stages):

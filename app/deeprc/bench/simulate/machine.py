@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -57,6 +58,8 @@ class SimulatedPilot:
         Seconds since the pilot became active.
     busy
         Core-seconds that jobs ran in each bin; `gpu_busy` those of accelerators.
+    gangs
+        Of each stage of several ranks, how many of its jobs ran at once: so many gangs, where they are warm.
     waited_until, last_end
         When the last waiting job began, and when the last job ended.
     longest
@@ -72,6 +75,7 @@ class SimulatedPilot:
         self.cpu, self.decisions, self.done, self.workers, self.waited_until = 0.0, 0, 0, 0, 0.0
         self.most_workers, self._alive, self.last_end, self.longest = 0, 0, 0.0, 0.0
         self._cores = self._gpus = 0  # that run jobs
+        self.gangs, self._worlds = Counter(), Counter()  # most at once, and now
         self._counted = 0.0
         self._free_at = 0.0  # when RADICAL-Pilot can start the next
         self._events: list[tuple[float, int, Callable, tuple]] = []
@@ -160,6 +164,9 @@ class SimulatedPilot:
         places = self.schedule.rooms.now.place(task)
         if places:
             self.longest = max(self.longest, self._patience.waited(task.uid, self.now))
+            stage = task.uid.rpartition(".")[0]
+            self._worlds[stage] += 1
+            self.gangs[stage] = max(self.gangs[stage], self._worlds[stage])
             self.schedule.begin(task.uid, [node for node, count in places for _ in range(count)])
             self._later(self._launched() + self.costs.world, self._world_began, task)
         return bool(places)
@@ -203,6 +210,7 @@ class SimulatedPilot:
 
     def _world_ended(self, task: Task) -> None:
         self._over(task, task.ranks)
+        self._worlds[task.uid.rpartition(".")[0]] -= 1
         self.schedule.end(task.uid)
         self._room = True
 

@@ -15,7 +15,7 @@ from deeprc.bench.simulate import snakefile
 from deeprc.bench.simulate.files import counted
 from deeprc.bench.simulate.load import SimulatedStage, load
 from deeprc.bench.simulate.machine import Costs, SimulatedPilot
-from deeprc.core.errors import ConfigError
+from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.launch.choose import make_plan
 from deeprc.pilot import Task
 from deeprc.pilot.allocation import Allocation
@@ -54,13 +54,21 @@ def run(
     tasks, seconds, layouts = {}, {}, {}
     for stage in stages:
         like = Task("", [], stage.ranks, stage.cores, stage.gpus, memory_mb=stage.memory_mb, nodes=stage.nodes)
-        layout = planner.layout(like)  # refuses what cannot fit
+        try:
+            layout = planner.layout(like)
+        except DeepRCError as error:
+            raise ConfigError(
+                f"stage {stage.name}: {error.problem}", where=workflow, found=error.found, expected=error.expected,
+                fix=error.fix.replace("--radical-pilot-nodes", "--nodes") if error.fix else None,
+            ) from None  # fmt: skip
         layouts[stage.name] = layout
         if stage.ranks == 1 and any(
             need > have
             for need, have in zip(like.shape.room, (part.usable_cores, part.gpus, allocation.memory_mb), strict=True)
         ):
-            raise ConfigError(f"stage {stage.name}: a job of it has no room on a node", found=like.shape.room)
+            raise ConfigError(
+                f"stage {stage.name}: a job of it has no room on a node", where=workflow, found=like.shape.room
+            )
         times = stage.seconds(seed, max(1, layout.ranks_per_node))
         count = layout.nodes if stage.ranks > 1 else 0
         made = []
@@ -200,7 +208,7 @@ def _limits(
             )
     if makespan < 1.01 * bound and bound_by == CHAIN:
         told.append("one chain of jobs takes as long as all, whatever the machine")
-    elif makespan - until > 0.01 * makespan:
+    elif makespan - until > 0.01 * makespan and makespan > 1.01 * bound:
         told.append(f"nothing waits for the last {makespan - until:,.0f} s: jobs that run long began late")
     if not told:
         told.append(f"nothing by more than a hundredth: {makespan / bound - 1:.2%} above the bound")
@@ -216,6 +224,7 @@ def _stage(
         gpus_per_rank=stage.gpus, cores_per_rank=stage.cores, comm="mpi", image=None, model=None,
     )  # fmt: skip
     alike = sum(each.jobs for each in stages if each.ranks == 1) or 1
+    workers = machine.workers * stage.jobs / alike if stage.ranks == 1 else machine.gangs[stage.name]
     return {
         "name": stage.name,
         "jobs": stage.jobs,
@@ -227,5 +236,5 @@ def _stage(
         "times": stage.note or None,
         "launch": plan.argv,
         "image": plan.image,
-        "files": counted(stage, layout.nodes, plan, machine.workers * stage.jobs / alike),
+        "files": counted(stage, layout.nodes, plan, workers),
     }
