@@ -12,7 +12,8 @@ import polars as pl
 
 from deeprc.bench import others
 from deeprc.bench.contest import OURS, serve
-from deeprc.frames import Communicator, Frame, cylon
+from deeprc.frames import Communicator, Frame
+from deeprc.frames.engine import ENGINE
 
 OPERATIONS = ("join", "sort", "groupby", "pipeline")
 KEYS = ("int", "text")
@@ -56,7 +57,7 @@ def operation(engine: str, op: str, left: pl.DataFrame, right: pl.DataFrame, com
     """
     if engine not in OURS:
         return others.ENGINES[engine](op, left, right)
-    os.environ[cylon.ENGINE] = engine
+    os.environ[ENGINE] = engine
     return _ours(op, left, right, comm)
 
 

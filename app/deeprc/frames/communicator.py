@@ -14,6 +14,7 @@ from deeprc.frames import topology
 from deeprc.frames.agreeing import Agreeing
 from deeprc.frames.alone import OneRank
 from deeprc.frames.ending import watch
+from deeprc.frames.engine import agreed, word
 from deeprc.frames.topology import Topology
 
 # MPI before version 4 counts in 32 bits. A larger message travels in pieces of this many bytes, whatever the version.
@@ -39,6 +40,11 @@ class Communicator(Agreeing):
     comm
         An mpi4py communicator. Every method but `rank` and `size` is collective, also to make one: all its ranks call
         it, in the same order.
+
+    Raises
+    ------
+    ConfigError
+        On every rank, when DEEPRC_FRAMES_ENGINE is no engine, or not the same on all.
     """
 
     def __init__(self, comm: Any) -> None:
@@ -47,6 +53,7 @@ class Communicator(Agreeing):
         self.size: int = comm.Get_size()
         self.topology: Topology | None = topology.find(comm) if self.size > 1 else None
         super().__init__()
+        agreed(comm.allgather(word()))
 
     @classmethod
     @functools.cache

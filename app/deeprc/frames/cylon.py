@@ -6,7 +6,6 @@ places. What it cannot do as frames do it is done by ours, and said.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -15,12 +14,11 @@ from weakref import WeakKeyDictionary
 import polars as pl
 import pyarrow as pa
 
-from deeprc.core.errors import ConfigError, DeepRCError, unknown
+from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.frames.communicator import Communicator
+from deeprc.frames.engine import ENGINE, agreed, word
 from deeprc.frames.names import renamed
 
-ENGINE = "DEEPRC_FRAMES_ENGINE"
-ENGINES = ("arrow", "cylon")
 AGGREGATES = ("sum", "min", "max", "count", "mean")
 SMALL = (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32)
 NUMBER = "n"
@@ -53,16 +51,10 @@ def chosen(comm: Communicator) -> Cylon | None:
         On every rank, for an engine that is not known, that only some ranks ask for, or that is not installed.
     """
     if comm not in _ENVIRONMENTS:
-        names = comm.allgather(os.environ.get(ENGINE) or "arrow")
+        name = agreed(comm.allgather(word()))
         with comm.together():
-            if names[0] not in ENGINES:
-                raise unknown("engine", names[0], ENGINES, where=ENGINE)
-            if other := next((rank for rank, name in enumerate(names) if name != names[0]), None):
-                raise ConfigError(
-                    "ranks have different engines", where=ENGINE, found=f"{names[0]}, rank {other}: {names[other]}"
-                )
             try:
-                made = Cylon(comm) if names[0] == "cylon" else None
+                made = Cylon(comm) if name == "cylon" else None
             except ImportError as error:
                 raise ConfigError(
                     "engine cylon: pycylon is not installed here",
@@ -72,6 +64,13 @@ def chosen(comm: Communicator) -> Cylon | None:
                 ) from error
         _ENVIRONMENTS[comm] = made  # on all ranks or on none: those without it would ask the others again
     return _ENVIRONMENTS[comm]
+
+
+def asked_of_a_plan(whats: Sequence[str | None], comm: Communicator) -> None:
+    """Say of a plan's steps that Cylon is asked for and ours makes them; an error as of `chosen`."""
+    if whats and chosen(comm) is not None:
+        for what in whats:
+            _is_ours(what and f"{what} of a plan", comm)
 
 
 def join(

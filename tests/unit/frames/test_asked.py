@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from deeprc.core.errors import DeepRCError, InputError
+from deeprc.core.errors import ConfigError, DeepRCError, InputError
 from deeprc.frames import Communicator, Frame, cylon, scan_parquet
 from deeprc.frames.alone import OneRank
+from deeprc.frames.engine import ENGINE
 from deeprc.frames.lazy.deal import EVERYWHERE, Deal, Size
 from deeprc.frames.lazy.piece import Piece
 from deeprc.frames.lazy.ranks import Ranks
@@ -130,12 +131,25 @@ class RankThatCannot(Communicator):
 
 def test_an_engine_that_one_rank_has_not_got_is_asked_for_anew_by_all(monkeypatch):
     """Else the rank that has it would not take part in the question."""
-    monkeypatch.delenv(cylon.ENGINE, raising=False)
+    monkeypatch.delenv(ENGINE, raising=False)
     comm = RankThatCannot(OneRank())
     for _ in range(2):
         with pytest.raises(DeepRCError, match="rank 1 failed"):
             cylon.chosen(comm)
     assert comm not in cylon._ENVIRONMENTS and cylon.chosen(Communicator.alone()) is None
+
+
+def test_an_engine_is_refused_where_it_is_no_engine_or_not_there(monkeypatch):
+    """It was accepted, and plans went on without it."""
+    monkeypatch.setenv(ENGINE, "cylom")
+    with pytest.raises(ConfigError, match=f"(?s){ENGINE}: unknown engine 'cylom'.*did you mean 'cylon'"):
+        Communicator(OneRank())
+    monkeypatch.setenv(ENGINE, "cylon")
+    rows = frame(Communicator(OneRank())).lazy()
+    for plan in (rows.group_by("a").agg(pl.len()), rows.join(rows, on="a"), rows.sort("a")):
+        with pytest.raises(ConfigError, match="pycylon is not installed here"):
+            plan.collect()
+    assert rows.filter(pl.col("a") > 1).collect().rows() == 1
 
 
 def test_copies_have_the_size_of_that_of_the_first_rank():

@@ -9,15 +9,18 @@ from weakref import WeakSet
 
 from deeprc.core.files import StorageError, free_megabytes
 from deeprc.frames.communicator import Communicator
+from deeprc.frames.cylon import asked_of_a_plan
 from deeprc.frames.lazy.budget import budget, ranks_here
 from deeprc.frames.lazy.held import HeldRows
-from deeprc.frames.lazy.nodes import Node, Source, bottom_up
+from deeprc.frames.lazy.nodes import Aggregate, Node, Sort, Source, bottom_up
 from deeprc.frames.lazy.ranks import Ranks
+from deeprc.frames.lazy.several import Join
 from deeprc.frames.lazy.spilling import IN_MEMORY_PART, Spilling
 from deeprc.frames.lazy.step import amount
 from deeprc.frames.lazy.store import RowStore, opened
 from deeprc.frames.place import in_memory, told
 
+BY_ENGINE = {Aggregate: "groupby", Join: "join", Sort: None}  # what an engine may be asked for; sorts it is, below
 _SAID: WeakSet[Communicator] = WeakSet()
 
 
@@ -30,6 +33,8 @@ def carried_out(comm: Communicator, plan: Node, memory: int | str | None) -> Ite
     StorageError
         On every rank, before anything is read, when a node has no room for the rows.
     """
+    steps = {type(node) for node in bottom_up(plan)}
+    asked_of_a_plan([name for kind, name in BY_ENGINE.items() if kind in steps], comm)
     try:
         with _with_room(comm, plan, memory) as ranks:
             yield ranks
