@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deeprc.core.errors import DeepRCError
+from deeprc.core.errors import DeepRCError, InputError
 from deeprc.frames import topology
 from deeprc.frames.agreeing import Agreeing
 from deeprc.frames.alone import OneRank
@@ -30,6 +30,36 @@ def _pickled_safely(value: Any) -> Any:
     polars = sys.modules.get("polars")
     whole = polars is not None and isinstance(value, polars.DataFrame | polars.Series)
     return value.rechunk() if whole else value
+
+
+def check_same(call: str, one: Communicator, other: Communicator) -> None:
+    """Refuse frames of different ranks in one call: the rows that each rank has of one would be taken for all.
+
+    Raises
+    ------
+    InputError
+        When the communicators have not the same ranks in the same order.
+    """
+    if one is other or (one.size == 1 and other.size == 1):
+        return
+    if not isinstance(one.comm, OneRank) and not isinstance(other.comm, OneRank):
+        from mpi4py import MPI
+
+        if MPI.Comm.Compare(one.comm, other.comm) in (MPI.IDENT, MPI.CONGRUENT):
+            return
+    raise InputError(
+        f"{call}: the frames are of different communicators",
+        found=" and ".join(_described(each) for each in (one, other)),
+        expected="frames of the same ranks",
+        fix="give both the same communicator; of rows that every rank has, take them on one: "
+        "Frame(rows if comm.rank == 0 else rows.clear(), comm)",
+    )
+
+
+def _described(comm: Communicator) -> str:
+    if isinstance(comm.comm, OneRank):
+        return "Communicator.alone() (1 rank)"
+    return f"{comm.comm.Get_name() or 'a communicator'} ({comm.size} rank{'s' if comm.size > 1 else ''})"
 
 
 class Communicator(Agreeing):

@@ -14,7 +14,7 @@ from deeprc.core.errors import InputError
 from deeprc.frames import io, tensors
 from deeprc.frames import join as joining
 from deeprc.frames.agreement import ARGUMENTS, COLUMNS, describe
-from deeprc.frames.communicator import Communicator
+from deeprc.frames.communicator import Communicator, check_same
 from deeprc.frames.groupby import Spec, groupby
 from deeprc.frames.lazy.budget import crowded
 from deeprc.frames.lazy.frame import LazyFrame
@@ -135,6 +135,7 @@ class Frame:
         with self.comm.together("join") as same:
             if not isinstance(other, Frame):
                 raise InputError("a frame is joined with a frame", found=type(other).__name__, fix="Frame(…, comm)")
+            check_same("join", self.comm, other.comm)
             on = names(on, "join, on")
             same[ARGUMENTS] = f"join(on={on}, how={how!r}, suffix={suffix!r})"
             joining.check(self.local, other.local, on, how, suffix)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from agreeing import COMM, fails, mine, scenarios_of
 
 from deeprc.core.errors import ConfigError, DeepRCError, InputError
-from deeprc.frames import Frame
+from deeprc.frames import Communicator, Frame, concat
 from deeprc.frames.shuffle import SchemaError
 from deeprc.frames.topology import DIRECT, SHARED
 
@@ -35,6 +35,27 @@ def broken(module: str, function: str):
         yield
     finally:
         setattr(home, function, whole)
+
+
+def frames_of_other_ranks_are_not_put_together() -> None:
+    """Each rank has all rows of a frame of its own: taken for a share of them they came once for each rank."""
+    table = pl.DataFrame({"k": [1, 2, 3]})
+    ours, own = mine(table), Frame(table, Communicator.alone())
+    one, other = (
+        f"{name} ({count} rank{'s' * (count > 1)})"
+        for name, count in (("MPI_COMM_WORLD", 3), ("Communicator.alone()", 1))
+    )
+    for call in ("join", "join_asof", "concat"):
+        for a, b, named in ((ours, own, f"{one} and {other}"), (own, ours, f"{other} and {one}")):
+            with fails(InputError, f"{call}: the frames are of different communicators\n  found: {named}"):
+                if call == "concat":
+                    concat([a.lazy(), b.lazy()])
+                else:
+                    getattr(a.lazy(), call)(b.lazy(), on="k")
+    with fails(InputError, "join: the frames are of different communicators"):
+        ours.join(own, on="k")
+    again = Frame(ours.local, Communicator(COMM.comm.Dup()))  # other messages, the same ranks
+    assert ours.join(again, on="k").rows() == 3
 
 
 def other_columns_on_a_rank_fail_on_every_rank() -> None:

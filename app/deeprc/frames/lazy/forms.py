@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from deeprc.core.errors import InputError
+from deeprc.frames.communicator import check_same
 from deeprc.frames.lazy import build
 from deeprc.frames.lazy.build import checked, expressions, refused
 from deeprc.frames.lazy.empty import empty
@@ -139,6 +140,7 @@ class Forms:
         """
         if type(other) is not type(self):
             raise InputError("a lazy frame is joined with a lazy frame", found=type(other).__name__, fix="frame.lazy()")
+        check_same("join_asof", self.comm, other.comm)
         known([name for name in options if name not in ASOF], ASOF)
         if by is not None and (by_left is not None or by_right is not None):
             raise InputError("join_asof: by= is given, and by_left= or by_right=, too")

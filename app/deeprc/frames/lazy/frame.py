@@ -11,7 +11,7 @@ import polars as pl
 from deeprc.core.errors import InputError
 from deeprc.frames import io
 from deeprc.frames.agreement import ARGUMENTS
-from deeprc.frames.communicator import Communicator
+from deeprc.frames.communicator import Communicator, check_same
 from deeprc.frames.lazy import build
 from deeprc.frames.lazy.build import checked, expressions, only, plain
 from deeprc.frames.lazy.forms import AGGREGATES, Forms
@@ -200,6 +200,7 @@ class LazyFrame(Forms):
         """Join with another lazy frame: inner, left, right, full, semi, anti or cross."""
         if not isinstance(other, LazyFrame):
             raise InputError("a lazy frame is joined with a lazy frame", found=type(other).__name__, fix="frame.lazy()")
+        check_same("join", self.comm, other.comm)
         options = {"suffix": suffix, "nulls_equal": nulls_equal, "coalesce": coalesce}
         keys = (on, left_on, right_on)
         return self._with(joined_in_order(self._node, other._node, keys, how, options, maintain_order))

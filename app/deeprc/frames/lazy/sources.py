@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from deeprc.core.errors import InputError
-from deeprc.frames.communicator import Communicator
+from deeprc.frames.communicator import Communicator, check_same
 from deeprc.frames.lazy import csv, scan
 from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.frame import LazyFrame
@@ -56,6 +56,8 @@ def concat(frames: Sequence[LazyFrame], *, how: str = "vertical") -> LazyFrame:
         raise InputError(
             "concat: frames are not put together so", found=how, expected="vertical, vertical_relaxed, diagonal"
         )
+    for each in listed[1:]:
+        check_same("concat", listed[0].comm, each.comm)
     try:
         schema = pl.concat([empty(each.schema) for each in listed], how=how).collect_schema()
     except pl.exceptions.PolarsError as error:

@@ -25,6 +25,9 @@ class TwoRanks:
     size, rank = 2, 0
 
 
+RANKS = TwoRanks()
+
+
 @dataclass(frozen=True, eq=False)
 class Groups:
     """Files of which only the footers are thought of: 10 rows in each row group."""
@@ -50,7 +53,7 @@ class Groups:
 
 
 def table(title: str, few: bool = False, **ranges: list[tuple[int, int]]) -> LazyFrame:
-    return LazyFrame(Source(schema=SCHEMA, rows=Groups(title, ranges, few)), TwoRanks())
+    return LazyFrame(Source(schema=SCHEMA, rows=Groups(title, ranges, few)), RANKS)
 
 
 FOUR = table("FOUR", k=[(0, 9), (10, 19), (20, 29), (30, 39)])

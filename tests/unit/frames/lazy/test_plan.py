@@ -25,6 +25,9 @@ class FourRanks:
         return nullcontext({})
 
 
+RANKS = FourRanks()
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """A table that is only thought of."""
@@ -43,7 +46,7 @@ COLUMNS = {"k": pl.Int64, "g": pl.String, "x": pl.Float64, "y": pl.Float64, "j":
 
 def table(name: str, columns: str, rows: int = 10**6, small: bool = False) -> LazyFrame:
     schema = pl.Schema({name: COLUMNS[name] for name in columns})
-    return LazyFrame(Source(schema=schema, rows=Table(name, rows, small)), FourRanks())
+    return LazyFrame(Source(schema=schema, rows=Table(name, rows, small)), RANKS)
 
 
 LEFT, RIGHT, FEW = table("LEFT", "kgxy"), table("RIGHT", "kj"), table("FEW", "kj", 100)
