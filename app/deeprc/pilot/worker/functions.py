@@ -65,9 +65,13 @@ class Functions:
             self._begin(wants)
             _send(self._line, call)
 
-    def answer(self) -> dict | None:
-        """What the process says of its call; None where it has ended without a word."""
+    def answer(self, *, over: bool = False) -> dict | None:
+        """What the process says of its call; None where it has ended without a word: where it is `over`, that may not
+        be seen by the line, whose other end is open in what it has forked.
+        """
         try:
+            if over and self._line is not None:
+                self._line.setblocking(False)
             return None if self._line is None else _receive(self._line)
         except (EOFError, OSError):
             self._hang_up()
@@ -131,15 +135,15 @@ class RunningCall:
         """The process that runs it."""
         return self._functions.pid
 
-    def hear(self) -> None:
+    def hear(self, *, over: bool = False) -> None:
         """Its process says something, or has ended, which is told by `ended`."""
-        said = self._functions.answer()
+        said = self._functions.answer(over=over)
         if said is not None:
             self._said, self.code, self.over = said, int("raised" in said), True
 
     def ended(self, code: int) -> None:
         """Its process has ended: the call with it, unless it was over by then."""
-        self.hear()
+        self.hear(over=True)
         if not self.over:
             self.code, self.over = KILLED if self.ended_by else None, True
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
