@@ -24,6 +24,7 @@ from deeprc.frames.remote.location import Remote, address
 from deeprc.frames.wire import from_table, spelled, to_table
 
 GROUP = 2**20  # rows that are written at a time: a row group of Parquet, a batch of Arrow
+MAPPED = 16 * 2**20  # bytes of an Arrow file: a larger one is not copied into memory
 Piece = tuple[int, int, int]  # file, row group or record batch in it, rows
 REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 HIVE = re.compile(r"[^=]+=.*")  # a folder `name=value`, which stands for a column
@@ -45,14 +46,19 @@ def read_parquet(path: str | Path, columns: Sequence[str] | None, comm: Communic
 
 
 def read_arrow(path: str | Path, columns: Sequence[str] | None, comm: Communicator) -> pl.DataFrame:
-    """This rank's share of Arrow IPC files: whole record batches, memory-mapped, in the order of the files' names."""
+    """This rank's share of Arrow IPC files: whole record batches, in the order of the files' names.
+
+    A file of more than `MAPPED` bytes is memory-mapped: it must stay as it is for as long as the frame is used. Smaller
+    ones are read, and may be written anew.
+    """
 
     def look(file: Path) -> tuple[list[int], pa.Schema]:
         reader = pa.ipc.open_file(pa.memory_map(str(file)))
         return [reader.get_batch(index).num_rows for index in range(reader.num_record_batches)], reader.schema
 
     def read(file: Path, batches: list[int], wanted: list[str]) -> pa.Table:
-        reader = pa.ipc.open_file(pa.memory_map(str(file)))
+        large = file.stat().st_size > MAPPED
+        reader = pa.ipc.open_file(pa.memory_map(str(file)) if large else pa.OSFile(str(file)))
         table = pa.Table.from_batches([reader.get_batch(index) for index in batches], schema=reader.schema)
         return table.select(wanted)
 

@@ -22,6 +22,7 @@ RANK = struct.Struct("<i")
 ALL = -1  # in place of a rank: all end, as one of them has told already
 OURS = re.compile(r"[0-9a-f]{16}")
 SHARED = re.compile(r"/dev/shm/mpich_shm_\w+")
+MAPPED = ": a file that is mapped into memory was cut shorter, or a file system in memory is full"
 LET_END = 5000  # milliseconds that the launcher has to end the others
 # linux/pidfd.h, Linux 6.15: how a process has ended, also when its parent knows already.
 INFO_SIZE, INFO_EXIT = 64, 1 << 3
@@ -78,7 +79,8 @@ def told(ended: list[Watched], alive: int, ranks: int, nodes: int) -> str | None
     if status is None:
         how = f"ended amid the work ({where}; its launcher says how)"
     elif os.WIFSIGNALED(status):
-        how = f"was killed ({signal.Signals(os.WTERMSIG(status)).name}, {where})"
+        name = signal.Signals(os.WTERMSIG(status)).name
+        how = f"was killed ({name}{MAPPED if name == 'SIGBUS' else ''}, {where})"
     else:
         how = f"ended with exit code {os.waitstatus_to_exitcode(status)} and without a word ({where})"
     return f"error: rank {one.rank} of {ranks} {how}: all ranks end\n"

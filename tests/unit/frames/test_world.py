@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from deeprc.frames import Communicator, Frame, watcher
 
 
 def alone(program: str, **environment: str) -> subprocess.CompletedProcess:
@@ -41,3 +48,33 @@ for more in ({}, {"OMP_NUM_THREADS": "2"}, {"OMP_NUM_THREADS": "2", "POLARS_MAX_
     print(subprocess.run([sys.executable, "-c", code], env=os.environ | more, text=True, capture_output=True).stdout)
 """
     assert alone(program, **unset).stdout.split() == ["1", "2", "3"]
+
+
+def test_a_small_arrow_file_may_be_written_anew(tmp_path: Path) -> None:
+    """The frame's values changed with the file, and a shorter one killed the rank."""
+    rows = pl.DataFrame({"n": range(1000)})
+    rows.write_ipc(file := tmp_path / "rows.arrow", compression="uncompressed")
+    frame = Frame.read_arrow(file, Communicator.alone())
+    with file.open("r+b") as handle:
+        handle.write(bytes(file.stat().st_size))
+    os.truncate(file, 100)
+    assert frame.to_polars().equals(rows)
+
+
+@dataclass
+class Ended:
+    """A rank that a signal has ended."""
+
+    signal: int
+    rank: int = 1
+    pid: int = 2**22 + 1
+    is_told: bool = True
+
+    def status(self) -> int:
+        return self.signal
+
+
+def test_a_rank_that_a_mapped_file_has_killed_is_told_so() -> None:
+    said = watcher.told([Ended(signal.SIGBUS)], 1, 2, 1)
+    assert "rank 1 of 2 was killed (SIGBUS: a file that is mapped into memory was cut shorter, or" in said
+    assert "(SIGKILL, process " in watcher.told([Ended(signal.SIGKILL)], 1, 2, 1)
