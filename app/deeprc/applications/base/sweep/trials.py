@@ -191,12 +191,12 @@ def _refuse_halving(application: Application, repeats: list, where: object) -> N
 
 def _refuse_idle(key: str, values: list, cases: list[Trial], given: dict, where: object) -> None:
     """Refuse a key whose values lead to the same results: nothing would be compared."""
-    application, folder = cases[0].application, cases[0].prepared.parent.parent
+    application = cases[0].application
     trying = [case for case in cases if key in case.values]
     for case in trying:
-        others = [_case(application, given, {**case.values, key: value}, folder, where) for value in values]
-        without = _case(application, given, {k: v for k, v in case.values.items() if k != key}, folder, where)
-        if len({other.folder for other in others}) > 1 or without.folder != case.folder:
+        others = [_changed(case, {**case.values, key: value}, given, where) for value in values]
+        without = _changed(case, {k: v for k, v in case.values.items() if k != key}, given, where)
+        if len({other and other.folder for other in others}) > 1 or without is None or without.folder != case.folder:
             return
         if len({*map(_text, values)}) == 1 and without.options == case.options:
             return  # what it is anyway
@@ -215,14 +215,22 @@ def _refuse_idle(key: str, values: list, cases: list[Trial], given: dict, where:
 
 def _without_idle(case: Trial, axes: dict[str, list | Between], given: dict, where: object) -> Trial:
     """A trial that tells no value which changes nothing of it: the learning rate of a model that has its own."""
-    application, folder, used = case.application, case.prepared.parent.parent, {}
+    used = dict(case.values)
     for key, value in case.values.items():
-        tried = axes.get(key, [])
-        others = [one for one in _ends(tried) if _text(one) != _text(value)]
-        changed = (_case(application, given, {**case.values, key: one}, folder, where) for one in others)
-        if not others or any(other.folder != case.folder for other in changed):
-            used[key] = value
+        others = [one for one in _ends(axes.get(key, [])) if _text(one) != _text(value)]
+        left = {k: v for k, v in used.items() if k != key}  # those alone must lead to the same trial
+        changed = (_changed(case, one, given, where) for one in (*({**left, key: one} for one in others), left))
+        if others and all(other and other.folder == case.folder for other in changed):
+            used = left
     return replace(case, values=used)
+
+
+def _changed(case: Trial, values: Values, given: dict, where: object) -> Trial | None:
+    """A trial with other values; None where it could not be, such as a patience without its validations."""
+    try:
+        return _case(case.application, given, values, case.prepared.parent.parent, where)
+    except ConfigError:
+        return None
 
 
 def _ends(tried: list | Between) -> list:

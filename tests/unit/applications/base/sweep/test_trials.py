@@ -57,6 +57,18 @@ def test_what_changes_nothing_of_a_trial_is_not_said_of_it():
         assert case.values["seed"] in (1, 2)
 
 
+def test_values_that_can_only_be_together_are_tried_together_and_are_said():
+    over = {
+        "models": ["NHITS"],
+        "training.optimisation.validations": [12, 20],
+        "training.optimisation.patience": [6, 8],
+    }
+    assert len(cases({"over": over})) == 4
+    assert len(cases({"over": {"models": ["NHITS", "GRU"], "training.precision": ["bfloat16"]}})) == 2
+    other_order = {"over": {"models": ["NHITS"], "intervals": [[80, 95], [95, 80]]}}
+    assert labels(other_order) == ["NHITS, intervals [80, 95]"]
+
+
 def test_all_models_of_the_configuration_are_tried_where_the_sweep_names_none():
     assert labels({"over": {"seed": [1, 2]}}, models=["TCN", "GRU"]) == [
         "TCN, seed 1", "TCN, seed 2", "GRU, seed 1", "GRU, seed 2"
