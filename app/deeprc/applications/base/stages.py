@@ -34,5 +34,7 @@ def stage(name: str, *arguments: object, threads: int, say: Callable[[str], None
             if own is None:
                 say(lines[-1])
     if process.returncode:
-        last = "\n".join(lines[-1 if own is None else own :][-10:])
+        last = "\n".join(lines[-1 if own is None else own :])
         raise DeepRCError(f"the stage failed (exit {process.returncode})", where=name, found=last)
+    for line in [] if own is None else lines[own:]:  # it did not end with it
+        say(line)

@@ -42,6 +42,22 @@ def test_a_stage_that_fails_says_its_error_once(tmp_path):
     assert [line for line in said if "none-such" in line] == []
 
 
+@pytest.mark.parametrize("code", [0, 2])
+def test_nothing_of_what_a_stage_says_is_left_out(tmp_path, monkeypatch, code):
+    told, said = ["error: of one basin of many", *(f"  found: {number}" for number in range(12))], []
+    (tmp_path / "talks.py").write_text(
+        "import sys\nprint('begins', *sys.argv[2:], sep='\\n')\nsys.exit(int(sys.argv[1]))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    if code:
+        with pytest.raises(DeepRCError) as caught:
+            stage("talks", code, *told, threads=1, say=said.append)
+        assert [said, caught.value.found.split("\n")] == [["begins"], told]
+    else:
+        stage("talks", code, *told, threads=1, say=said.append)
+        assert said == ["begins", *told]
+
+
 @pytest.mark.parametrize("ranks", [1, 2, 3, 5])
 def test_batches_are_the_same_and_in_order_on_any_number_of_ranks(ranks):
     rows, seen = np.arange(10, 20), []
