@@ -54,6 +54,7 @@ class Lane:
             for at in range(0, len(jobs), AT_ONCE):
                 self.pilots.submit(self.submitting.tasks(jobs[at : at + AT_ONCE]))
         except Exception as error:
+            self.submitting.tasks(jobs[at + AT_ONCE :])  # that the others are its jobs, too: they go where these go
             self.state.pilot.allocation.fail(f"jobs could not be handed to it: {type(error).__name__}: {error}")
 
 
@@ -192,8 +193,7 @@ class PilotKind:
             there = lane.state.pilot.allocation
             if there.ended and not lane.state.jobs and not lane.pilots.replacing and not lane.pilots.given_up:
                 self.refused |= not lane.state.announced  # a queue has refused it
-                why = f"{lane.state.called} has ended: {there.why}"
-                self._end(lane, why)
+                self._end(lane, f"{lane.state.called} has ended: {there.why}")
             elif not lane.pilots.given_up:
                 living.append(lane)
         idle = []

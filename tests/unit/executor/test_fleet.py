@@ -64,10 +64,11 @@ def test_a_pilot_that_takes_no_jobs_is_lost_with_them():
     def submit(tasks: list) -> None:
         raise OSError(28, "No space left on device")
 
-    why = []
+    why, made = [], []
     state = SimpleNamespace(pilot=SimpleNamespace(allocation=SimpleNamespace(fail=why.append)))
-    lane = kinds.Lane(state, SimpleNamespace(submit=submit), SimpleNamespace(tasks=list))
-    lane.take(["a"])
+    lane = kinds.Lane(state, SimpleNamespace(submit=submit), SimpleNamespace(tasks=made.extend))
+    lane.take([*range(kinds.AT_ONCE + 1)])
+    assert made == [*range(kinds.AT_ONCE + 1)]  # all are its jobs: one that is not would be waited for for ever
     assert why == ["jobs could not be handed to it: OSError: [Errno 28] No space left on device"]
 
 
