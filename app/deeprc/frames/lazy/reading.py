@@ -256,9 +256,16 @@ def _of_partial(tree: Tree, inner: Tree) -> Needs:
     return Needs(aggregates=(tree,))
 
 
+def _tells_codes(tree: Tree) -> bool:
+    """Whether a function tells the numbers that categories have in this process: other ones on each rank."""
+    return function_name(tree["Function"]["function"]).lower().endswith("physical")
+
+
 def _of_window(inner: Tree, by: Sequence[Tree], order: Tree) -> Needs:
     keys = [needs(each) for each in by]
     nested = any(isinstance(node, dict) and "Over" in node for node in parts(inner))
+    if any(isinstance(node, dict) and "Function" in node and _tells_codes(node) for node in parts(inner)):
+        return Needs(rows=True, whole="over")
     if nested or not by or not all(each.rowwise and each.rows for each in keys):
         return Needs(rows=True, whole="over")
     if order is not None and not needs(order[0]).rowwise:

@@ -15,7 +15,7 @@ def _names(listed: str) -> frozenset[str]:
 ROWWISE = _names(
     """
     Abs Negate Floor Ceil Sign Round RoundSF Clip FillNull Coalesce AsStruct Log Log1p Exp Replace ReplaceStrict
-    SumHorizontal MeanHorizontal MinHorizontal MaxHorizontal ToPhysical
+    SumHorizontal MeanHorizontal MinHorizontal MaxHorizontal
     Pow.Generic Pow.Sqrt Pow.Cbrt
     Trigonometry.Sin Trigonometry.Cos Trigonometry.Tan Trigonometry.ArcSin Trigonometry.ArcCos Trigonometry.ArcTan
     Boolean.Not Boolean.IsNull Boolean.IsNotNull Boolean.IsNan Boolean.IsNotNan Boolean.IsFinite Boolean.IsInfinite
