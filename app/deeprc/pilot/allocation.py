@@ -58,6 +58,14 @@ class Allocation:
                 expected=f"at most {self.partition.nodes}",
                 fix="fewer --radical-pilot-nodes",
             )
+        most = self.partition.max_minutes
+        if self.queued and most and runtime > most:
+            raise ConfigError(
+                f"{runtime} minutes: longer than a job may last",
+                where=f"site {site.name}, partition {self.partition.name}", expected=f"at most {most}",
+                fix=f"--radical-pilot-runtime {most}, or runtime={most} of its shape; --radical-pilot-pilots says how"
+                " many may follow each other",
+            )  # fmt: skip
         if self.queued and (unqueued := self.partition.unqueued(nodes)):
             raise ConfigError(unqueued, where=f"site {self.site.name}", fix="ask for as many as one of them takes")
         if cores is not None and site.batch and not self.held and cores > self.partition.usable_cores:

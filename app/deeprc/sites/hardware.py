@@ -139,6 +139,8 @@ class Partition(Fact):
         Where the size of a job decides on its queue: the first that takes so many nodes, `{queue}` in the options.
     nodes
         Nodes that a job may have at most.
+    max_minutes
+        How long a job may last at most; None where nobody has told.
     cores
         Physical cores of a node.
     threads_per_core
@@ -162,6 +164,7 @@ class Partition(Fact):
     queue: str | None = None
     queues: list[PartitionQueue] = Field(default_factory=list)
     nodes: Count = 1
+    max_minutes: Count | None = None
     architecture: Architecture
     cores: Count
     threads_per_core: Count = 1

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from deeprc import cluster
-from deeprc.cluster.layout import lay_out
+from deeprc.cluster.layout import CONF, lay_out
 from deeprc.cluster.standing import DEFAULT
 from deeprc.sites import load_site
 from deeprc.sites.identity import matches
@@ -121,3 +121,4 @@ def test_the_site_file_says_what_is_started():
         gpus = 0 if part.name == "cpu" else DEFAULT.gpus
         assert (part.nodes, part.cores, part.gpus) == (DEFAULT.nodes, DEFAULT.cores, gpus)
         assert part.memory_mb == DEFAULT.memory_mib
+        assert f"Nodes=ALL Default=YES MaxTime={part.max_minutes} State=UP" in CONF

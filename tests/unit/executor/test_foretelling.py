@@ -87,11 +87,17 @@ def told(monkeypatch):
         ("localhost", ("partition=nope", "partition=gpu"), False, "unknown partition 'nope'"),
         ("localhost", ("runtime=1", "runtime=2"), False, "several pilots at once want nodes of their own"),
         ("frontera", ("nodes=1", "nodes=2"), True, "a detached run is one job of the batch system"),
+        (
+            "cluster-local",
+            ("partition=cpu", "partition=debug,runtime=61"),
+            False,
+            "61 minutes: longer than a job may last",
+        ),
         ("nowhere", ("1",), False, "unknown site 'nowhere'"),
     ],
 )
 def test_what_a_run_would_be_refused_for(told, site, words, detach, refused):
-    said = told(site, *words, detach=detach, image="none")
+    said = told(site, *words, detach=detach, image="none", runtime=60)
     assert said.startswith("note: a run would be refused: ") and refused in said, said
     assert "node-hours" not in said
 
