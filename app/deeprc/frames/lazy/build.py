@@ -21,9 +21,20 @@ from deeprc.frames.names import free, known, no_patterns
 
 
 def expressions(given: Iterable[Any], named: Mapping[str, Any] | None = None) -> list[pl.Expr]:
-    """What Polars takes for expressions: names, expressions, values, lists of them, and those under a name."""
+    """What Polars takes for expressions: names, expressions, values, lists of them, and those under a name.
+
+    Raises
+    ------
+    TypeError
+        For a dictionary, as `agg` of Polars.
+    """
     found = []
     for each in given:
+        if isinstance(each, Mapping):  # of it the names alone would be taken, and the columns made lists
+            raise TypeError(
+                "a dictionary is no expression in a lazy frame: write agg(pl.col('x').sum()), "
+                "or collect() it and use Frame.groupby(…).agg({'x': 'sum'})"
+            )
         if isinstance(each, Iterable) and not isinstance(each, str | bytes | pl.Expr | pl.Series):
             found += expressions(each)
         else:

@@ -177,6 +177,15 @@ def test_what_cannot_be_done_is_refused_at_once(make: Callable[[], LazyFrame], s
         make()
 
 
+def test_a_dictionary_of_aggregates_is_refused() -> None:
+    """Its names alone were taken, and gave a list of all values."""
+    spec = {"x": "sum"}
+    by = LEFT.group_by("k"), LEFT.rolling("k", period="3i"), table("T", "kx").group_by_dynamic("k", every="3i")
+    for call in (*(each.agg for each in by), LEFT.select, LEFT.with_columns):
+        with pytest.raises(TypeError, match=r"use Frame.groupby\(…\).agg\({'x': 'sum'}\)"):
+            call(spec)
+
+
 def test_an_unknown_join_is_refused() -> None:
     with pytest.raises(ConfigError, match="did you mean 'inner'"):
         LEFT.join(RIGHT, on="k", how="iner")
