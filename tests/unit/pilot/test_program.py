@@ -30,3 +30,10 @@ def test_what_a_program_puts_in_the_place_of_its_output_is_flushed_as_python_doe
     monkeypatch.setattr(sys, "stdout", None)
     exec(text, {})
     assert program.flushed(0) == python.returncode
+
+
+def test_a_program_may_have_modules_of_the_names_of_all_of_the_workers_own():
+    """One that is not left out of `sys.modules` would be imported instead of the program's, without a word."""
+    told = [sys.executable, "-c", "from warm import OWN; print(*OWN)"]
+    names = subprocess.run(told, cwd=PROGRAM, capture_output=True, text=True, check=True).stdout.split()
+    assert {*names} == {path.stem for path in PROGRAM.glob("*.py")} - {"__main__", "shim"}
