@@ -35,9 +35,11 @@ def found(path: Place, pattern: str) -> tuple[Place, list[Place]]:
         fixed, files = path, sorted(_inside(path, pattern))
     else:
         fixed = next((each for each in path.parents if not MAGIC & set(_plain(each))), path.parent)
-        files = []
-        for match in sorted(fixed.glob(str(path.relative_to(fixed)))):
-            if not is_hidden(match.relative_to(fixed), pattern):
+        files, asked = [], path.relative_to(fixed)
+        named = any(each.startswith("_") for each in asked.parts[:-1])
+        for match in sorted(fixed.glob(str(asked))):
+            inner = match.relative_to(fixed)
+            if not is_hidden(inner, pattern) and (named or not any(map(_is_mark, inner.parts[:-1]))):
                 match, kind = _looked_at(match)
                 files += [match] if _is_there(match, kind) and kind == FILE else []
     if not files:
@@ -54,8 +56,13 @@ def found(path: Place, pattern: str) -> tuple[Place, list[Place]]:
 
 def is_hidden(file: PurePath, pattern: str) -> bool:
     """Whether others left it beside the data: `._x` of macOS, `.x.crc`, `_SUCCESS`, `_temporary/…` of Spark."""
-    marker = file.name.startswith("_") and not fnmatchcase(file.name, pattern)
+    marker = _is_mark(file.name) and not fnmatchcase(file.name, pattern)
     return marker or any(each.startswith(".") for each in file.parts)
+
+
+def _is_mark(name: str) -> bool:
+    """Whether a folder of this name is none of data; `_k=1` is one, of a column `_k`."""
+    return name.startswith("_") and "=" not in name
 
 
 def _inside(folder: Place, pattern: str, depth: int = 0) -> Iterator[Place]:
@@ -67,7 +74,7 @@ def _inside(folder: Place, pattern: str, depth: int = 0) -> Iterator[Place]:
             continue
         entry, kind = _looked_at(entry)
         if kind == FOLDER:
-            if not entry.name.startswith("_"):
+            if not _is_mark(entry.name):
                 yield from _inside(entry, pattern, depth + 1)
         elif _is_there(entry, kind):
             if not fnmatchcase(entry.name, pattern):

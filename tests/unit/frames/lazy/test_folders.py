@@ -60,6 +60,13 @@ def test_folders_of_others_are_numbers_only_where_these_are_written_so(tmp_path:
     assert sorted(read.cast(pl.String), key=str) == sorted(expected, key=str)
 
 
+def test_folders_of_a_column_that_begins_with_an_underscore_are_read_back(tmp_path: Path):
+    """They were passed over, as marks are."""
+    rows = pl.DataFrame({"n": [1, 2], "k": [1, 1], "_k": [3, 4]})
+    lazy(rows).sink_parquet(tmp_path / "rows", partition_by=["k", "_k"])
+    assert scan_parquet(tmp_path / "rows", ALONE).collect().to_polars().rows() == rows.rows()
+
+
 def test_no_rows_are_read_back_with_their_columns(tmp_path: Path):
     rows = pl.DataFrame({"k": ["a"], "n": [1], "d": [datetime.date(2024, 1, 1)]})
     lazy(rows).filter(pl.col("n") > 5).sink_parquet(tmp_path / "rows", partition_by=["d", "k"])
@@ -108,6 +115,8 @@ def test_folders_in_a_folder_are_read_as_by_polars(tmp_path: Path):
     for mark in ("_SUCCESS", "_metadata", ".a.parquet.crc"):
         (tmp_path / mark).touch()
     assert len(rows_of(tmp_path)) == 7
+    assert rows_of(f"{tmp_path}/**/*.parquet") == [4, 2, 1, 3, 0]  # it read _temporary, too
+    assert rows_of(f"{tmp_path}/_*/x.parquet") == [0]  # but it is read where it is asked for
     files(tmp_path / "parted", "k=1/x/a.parquet", "k=2/y/b.parquet")
     assert scan_parquet(tmp_path / "parted", ALONE).collect().to_polars()["k"].to_list() == [1, 2]
     (tmp_path / "sub" / "up").symlink_to("..")
