@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from deeprc.core.errors import ConfigError, DeepRCError, InputError
-from deeprc.frames import Communicator, Frame, cylon, scan_parquet
+from deeprc.frames import Communicator, Frame, concat, cylon, scan_parquet
 from deeprc.frames.alone import OneRank
 from deeprc.frames.engine import ENGINE
 from deeprc.frames.lazy.deal import EVERYWHERE, Deal, Size
@@ -150,6 +150,32 @@ def test_an_engine_is_refused_where_it_is_no_engine_or_not_there(monkeypatch):
         with pytest.raises(ConfigError, match="pycylon is not installed here"):
             plan.collect()
     assert rows.filter(pl.col("a") > 1).collect().rows() == 1
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda plan: plan.group_by("a").quantile(0.5), "quantile is not among what runs over ranks"),
+        (lambda plan: plan.group_by("a").having(pl.len() > 1), "having is not among what runs over ranks"),
+        (lambda plan: plan.upsample("a", every="1i"), "upsample is not among what runs over ranks"),
+        (lambda plan: concat([plan, plan.cast(pl.String)]), r"same schema, got .*Int64.* and .*String.*\(\) }$"),
+        (lambda plan: scan_parquet("rows", object()), "given as a Communicator\n  found: object"),
+    ],
+    ids=["quantile", "having", "upsample", "concat", "comm"],
+)
+def test_what_a_plan_has_not_got_is_told(ask, said: str):
+    """These were bare attribute errors, or cut in the middle."""
+    with pytest.raises(InputError, match=said):
+        ask(frame().lazy())
+
+
+@pytest.mark.parametrize("ask", [bool, lambda plan: plan == plan, lambda plan: plan != plan, lambda plan: plan < plan])
+def test_a_plan_has_no_truth_value(ask):
+    """It was true, without a word."""
+    plan = frame().lazy()
+    with pytest.raises(TypeError, match="no truth value"):
+        ask(plan)
+    assert {plan: 1}[plan] == 1
 
 
 def test_copies_have_the_size_of_that_of_the_first_rank():

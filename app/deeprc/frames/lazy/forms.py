@@ -32,6 +32,12 @@ ASOF = (
 class Forms:
     """See `frame.LazyFrame`, which has these methods."""
 
+    def _no_value(self, *_: Any) -> bool:
+        raise TypeError("a lazy frame has no truth value and is not compared: collect() it first")
+
+    __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _no_value
+    __hash__ = object.__hash__
+
     def fill_null(self, value: Any = None, strategy: str | None = None, **options: Any) -> LazyFrame:
         """A value in the place of null; by a strategy with all rows on one rank."""
         if strategy is None:

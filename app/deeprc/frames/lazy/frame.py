@@ -209,7 +209,7 @@ class LazyFrame(Forms):
         """`sum`, `min`, … of every column."""
         if name in AGGREGATES:
             return lambda *arguments, **options: self._of_all(name, arguments, options)
-        if hasattr(pl.LazyFrame, name) and not name.startswith("_"):
+        if (hasattr(pl.LazyFrame, name) or hasattr(pl.DataFrame, name)) and not name.startswith("_"):
             raise InputError(
                 f"LazyFrame.{name} is not among what runs over ranks",
                 fix="collect(), and go on with the rows of each rank; or ask for it",

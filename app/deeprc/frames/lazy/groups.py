@@ -77,7 +77,7 @@ class LazyGroupBy:
         """`sum`, `min`, … of every column that is not a key."""
         if name in ("sum", "min", "max", "mean", "median", "std", "var", "count", "first", "last", "n_unique"):
             return lambda: self.agg(getattr(pl.all(), name)())
-        if name in ("all", "head", "tail", "map_groups"):
+        if hasattr(pl.lazyframe.group_by.LazyGroupBy, name) and not name.startswith("_"):
             raise InputError(f"group_by(…).{name} is not among what runs over ranks", fix="use agg(…)")
         raise AttributeError(name)
 

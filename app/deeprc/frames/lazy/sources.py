@@ -23,12 +23,12 @@ def scan_parquet(path: str | Path, comm: Communicator) -> LazyFrame:
 
     Folders `name=value` in the folder stand for columns. Collective: the ranks read the files' footers together.
     """
-    return _scanned(scan.files(path, "parquet", comm), comm)
+    return _scanned(scan.files(path, "parquet", ranks(comm)), comm)
 
 
 def scan_arrow(path: str | Path, comm: Communicator) -> LazyFrame:
     """Arrow IPC files, memory-mapped; otherwise as `scan_parquet`."""
-    return _scanned(scan.files(path, "arrow", comm), comm)
+    return _scanned(scan.files(path, "arrow", ranks(comm)), comm)
 
 
 def scan_csv(path: str | Path, comm: Communicator, **options: Any) -> LazyFrame:
@@ -39,7 +39,18 @@ def scan_csv(path: str | Path, comm: Communicator, **options: Any) -> LazyFrame:
     options
         Polars' separator, quote_char, null_values, has_header, schema_overrides, infer_schema_length.
     """
-    return _scanned(csv.text(path, options, comm), comm)
+    return _scanned(csv.text(path, options, ranks(comm)), comm)
+
+
+def ranks(comm: Communicator) -> Communicator:
+    """The ranks, if they are a communicator of ours."""
+    if not isinstance(comm, Communicator):
+        raise InputError(
+            "the ranks are given as a Communicator",
+            found=type(comm).__name__,
+            fix="Communicator.world(), Communicator.alone(), or Communicator(comm) of one of mpi4py",
+        )
+    return comm
 
 
 def _scanned(rows: scan.Files | csv.Text, comm: Communicator) -> LazyFrame:
@@ -61,7 +72,8 @@ def concat(frames: Sequence[LazyFrame], *, how: str = "vertical") -> LazyFrame:
     try:
         schema = pl.concat([empty(each.schema) for each in listed], how=how).collect_schema()
     except pl.exceptions.PolarsError as error:
-        raise InputError(f"concat: {str(error).splitlines()[0]}") from error
+        said = " ".join(str(error).split("\n\n")[0].replace(",got", ", got").split())  # after it comes Polars' plan
+        raise InputError(f"concat: {said}") from error
     alike = [_alike(each, schema) for each in listed]
     return listed[0]._with(Concat(schema=schema, pieces=tuple(each._node for each in alike)))
 
