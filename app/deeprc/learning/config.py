@@ -115,6 +115,13 @@ class Halving(Settings):
     """One of so many goes on."""
 
 
+class Rivalry(Halving):
+    """That of one trial, which knows of which sweep it is."""
+
+    sweep: str = ""
+    """Told by what its trials have in common: losses are compared among those where it is the same."""
+
+
 class Optimisation(Settings):
     """How a step is made of its gradient, and that of its samples."""
 
@@ -133,7 +140,7 @@ class Optimisation(Settings):
     """How often the model is validated, evenly spread over its steps; the weights of the smallest loss are kept."""
     patience: Positive | None = None
     """Validations without a smaller loss that end the training; it goes through all its steps when left out."""
-    halving: Halving | None = None
+    halving: Rivalry | None = None
     """What the key `halving` of a sweep gives its trials; not to be given by itself."""
 
 

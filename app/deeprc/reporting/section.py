@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import plotly.graph_objects as go
 from markupsafe import Markup
 
+UNJUDGED = "The results could not be judged: no observed values in the part that tests"
+
 
 @dataclass(frozen=True)
 class Results:
@@ -54,6 +56,8 @@ class Section:
         Those of the summary.
     template
         The template's file; `<name>.html.j2`, if not given.
+    unjudged
+        What the page's first sentence says where no section has a headline: why this one has none.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Section:
     headline: str | None = None
     cards: list[Card] = field(default_factory=list)
     template: str = ""
+    unjudged: str | None = None
 
     @property
     def file(self) -> str:

@@ -76,7 +76,8 @@ def main(
         raise ConfigError("successive halving is of a sweep", fix="give the key `halving` of a sweep, or none")
 
     def rivals() -> Rivals:
-        among = fingerprint.part_of(made_from), halving.model_dump()
+        measure = {"intervals": options.intervals} if options.intervals else {"loss": options.loss}
+        among = fingerprint.part_of(made_from), halving.model_dump(), measure
         return Rivals(study, halving, among=_digest(among), name=_digest(made_from))
 
     trainer = Trainer(

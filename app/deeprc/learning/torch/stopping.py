@@ -30,7 +30,8 @@ class Rivals:
     file
         Optuna's journal, on a file system that all trainings see.
     among
-        What the losses can be compared within: trainings of the same data and code.
+        What the losses can be compared within: trainings of the same data and code and of the same sweep, whose losses
+        are measured in one way.
     name
         Ours; a training that goes on has the name that it had.
     """

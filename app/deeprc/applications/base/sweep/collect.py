@@ -73,13 +73,17 @@ def main(
     )
     write_text(out.with_name(TABLE), _csv(found, tasks, made.repeats))
     print(f"{len(found)} combinations of options, {len(cases)} trainings")
-    for row in found:
-        if row.place == 1:
-            print(f"{tasks[row.task]}: " * bool(tasks[row.task]) + verdict(asdict(row), goal))
+    for task, name in tasks.items():
+        print(f"{name}: " * bool(name) + verdict([asdict(row) for row in found if row.task == task], goal))
 
 
-def verdict(row: dict, goal: str) -> str:
-    """What can be said of the first in place, in one sentence."""
+def verdict(rows: list[dict], goal: str) -> str:
+    """What can be said of a task's rows, in one sentence: of the first in place, or why there is none."""
+    row = {"best": None, "alike": [], **next((row for row in rows if row.get("place") == 1), {})}
+    if not row.get("place"):
+        if rows and all(one.get("halved") for one in rows):
+            return "Every trial was ended by halving; none is left to rank"
+        return f"No trial that was trained to its end has a {goal}; none can be ranked"
     if row["best"]:
         return f"{row['label']} is the best: its {goal} is ahead of all others' beyond the spread"
     if row["alike"]:

@@ -48,16 +48,16 @@ class Swept:
             "checks": {name: facts(check) for name, check in found.check.items() if check},
         }
         title = f"{self.name.replace('_', ' ').capitalize()}: sweep"
-        first = next((part["verdict"] for part in parts if part["verdict"]), None)
-        return Section(self.name, title, "deeprc.applications.base.sweep", values, headline=first and f"{first}.",
+        ranked = next((f"{part['verdict']}." for part in parts if any(row["place"] for row in part["rows"])), None)
+        return Section(self.name, title, "deeprc.applications.base.sweep", values, headline=ranked,
+                       unjudged=next((f"{part['verdict']}." for part in parts), None),
                        template="sweep.html.j2")  # fmt: skip
 
 
 def _part(task: dict, rows: list[dict], told: dict) -> dict:
-    first = next((row for row in rows if row.get("place") == 1), None)
     return {
         "label": task["label"],
-        "verdict": verdict({"best": None, "alike": [], **first}, told["goal"]) if first else None,
+        "verdict": verdict(rows, told["goal"]),
         "rows": [
             {
                 "label": row["label"],

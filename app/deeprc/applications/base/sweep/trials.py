@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from deeprc.applications.base.application import Application
 from deeprc.applications.base.sweep.config import Between, Sweep
 from deeprc.applications.base.sweep.keys import keys, put
@@ -21,9 +23,11 @@ from deeprc.applications.base.trial import Trial
 from deeprc.core.errors import ConfigError, nearest
 from deeprc.core.fingerprint import Record
 from deeprc.core.validation import validate
+from deeprc.learning.config import How
 
 FOLDER, SWEEP, TABLE = "sweep", "sweep.json", "sweep.csv"  # in the application's folder
 HALVING = "training.optimisation.halving"
+MEANS = {*How.model_fields, "ranks"}  # of a training, which change nothing of its result
 SANE = 100_000  # combinations that are looked at
 Values = dict[str, Any]
 
@@ -61,7 +65,8 @@ def trials(
     if sweep.halving:
         _refuse_halving(application, repeats, where)
         given = copy.deepcopy(given)
-        put(given, HALVING.split("."), sweep.halving.model_dump(), application.configuration)
+        common = _name(_common(application, usual, axes, repeats))
+        put(given, HALVING.split("."), {**sweep.halving.model_dump(), "sweep": common}, application.configuration)
     size = sweep.draw or math.prod(len(values) for values in axes.values())
     if size * len(repeats) > max(SANE, sweep.most):
         raise _too_many(size * len(repeats), sweep, name, where)
@@ -85,6 +90,27 @@ def trials(
             raise _error(f"{key}: no trial has it", ("over", key), name, where, fix="leave it out of `over`")
     _refuse_measures(cases, where)
     return _called(cases if sweep.ranks is None else _on_ranks(cases, sweep.ranks, given, where))
+
+
+def _common(application: Application, usual: BaseModel, axes: dict[str, list | Between], repeats: list) -> dict:
+    """What all trials of a halving have in common: the keys that it varies, and all else that a training depends on.
+
+    Of entries, such as models, those that something is said of: a plain one less is the same sweep.
+    """
+    tried, never = application.axes(usual), {*Application.untold, *application.inferring(usual)}
+    told = usual.model_dump(mode="json", exclude=never)
+    told["training"] = {key: value for key, value in told["training"].items() if key not in MEANS}
+    told |= usual.model_dump(mode="json", include={*tried}, exclude_defaults=True)
+    for key in axes.keys() - tried.keys():
+        *above, last = key.split(".")
+        inner = told
+        for name in above:
+            inner = inner.get(name) if isinstance(inner, dict) else None
+        if isinstance(inner, dict):
+            inner.pop(last, None)
+    said = {key: {k: v for k, v in told[key].items() if v} for key in tried if isinstance(told.get(key), dict)}
+    seed = {} if repeats == [None] else {application.repeats: repeats}
+    return {"varied": sorted(axes), **{key: told[key] for key in told if key not in tried}, **said, **seed}
 
 
 def _combinations(axes: dict[str, list | Between], sweep: Sweep) -> Iterator[Values]:

@@ -9,7 +9,7 @@ from deeprc.applications.forecasting.report.load import ForecastingResults, read
 from deeprc.applications.forecasting.report.ranking import LOOK, ranking
 from deeprc.reporting import words
 from deeprc.reporting.events import Execution
-from deeprc.reporting.section import Card, Section, chart
+from deeprc.reporting.section import UNJUDGED, Card, Section, chart
 from deeprc.reporting.theme import series
 
 __all__ = ["Forecasting", "read", "section"]
@@ -37,7 +37,8 @@ def section(found: ForecastingResults, tasks: list[Execution]) -> Section:
         "look": {kind: colour for kind, (colour, _) in LOOK.items()},
         "note": note,
     }
-    return Section("forecasting", "Forecasting", __name__, values, _headline(part), _cards(part))
+    return Section("forecasting", "Forecasting", __name__, values, _headline(part), _cards(part),
+                   unjudged=UNJUDGED)  # fmt: skip
 
 
 def _headline(part: dict) -> str | None:

@@ -10,7 +10,7 @@ from deeprc.applications.hydrology.report.hydrographs import hydrograph, represe
 from deeprc.applications.hydrology.report.load import HydrologyResults, read
 from deeprc.reporting import words
 from deeprc.reporting.events import Execution
-from deeprc.reporting.section import Card, Section, chart
+from deeprc.reporting.section import UNJUDGED, Card, Section, chart
 from deeprc.reporting.theme import BLUE
 
 __all__ = ["Hydrology", "read", "section"]
@@ -30,7 +30,8 @@ def section(found: HydrologyResults, tasks: list[Execution]) -> Section:
             figures[basin] = chart(hydrograph(rows, part["basins"][basin]["unit"]))
             alternatives[basin] = of_hydrograph(rows, part["basins"][basin])
     values = part | {"figures": figures, "alternatives": alternatives, "colour": BLUE}
-    return Section("hydrology", "Hydrology", __name__, values, _headline(part), _cards(part))
+    return Section("hydrology", "Hydrology", __name__, values, _headline(part), _cards(part),
+                   unjudged=UNJUDGED)  # fmt: skip
 
 
 def _headline(part: dict) -> str | None:

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from deeprc.applications.base.sweep.collect import verdict
+from deeprc.applications.base.sweep.report import Swept
 from deeprc.applications.base.sweep.table import Spread, beyond, rows
+from deeprc.reporting.page import environment
+from deeprc.reporting.section import Results
 
 
 def trial(name: str, seed: int, error: float | None, task: str = "t", **more: object) -> dict:
@@ -32,12 +35,24 @@ def test_the_best_is_so_only_beyond_the_spread():
     assert [(row.label, row.best, row.alike) for row in close] == [("A", False, ["B"]), ("B", None, [])]
     (alone, _) = table(*several("A", 1.0), *several("B", 5.0))
     assert alone.best is None
-    words = [verdict(vars(row), "loss") for row in (clear[0], close[0], alone)]
+    words = [verdict([vars(row)], "loss") for row in (clear[0], close[0], alone)]
     assert words == [
         "A is the best: its loss is ahead of all others' beyond the spread",
         "A comes first, but cannot be told from B: more seeds may tell",
         "A comes first; whether by more than chance is not known: give several seeds, and others",
     ]
+
+
+def test_a_sweep_of_which_halving_left_nothing_says_so_in_the_reports_headline():
+    ended = [vars(row) | {"place": None, "halved": 12} for row in table(*several("A", 1.0), *several("B", 2.0))]
+    told = {"table": ended, "tasks": [{"task": "t", "label": "", "check": "c"}], "goal": "loss", "better": "lower"}
+    section = Swept("forecasting").section(Results({**told, "trainings": 2}, {}), [])
+    said = "Every trial was ended by halving; none is left to rank."
+    summary = environment().get_template("summary.html.j2")
+    page = summary.render(sections=[section], run=None, left_out=[], absent=[])
+    assert (section.headline, section.unjudged) == (None, said) and said in page and "observed" not in page
+    unknown = [row | {"halved": None} for row in ended]
+    assert verdict(unknown, "loss") == "No trial that was trained to its end has a loss; none can be ranked"
 
 
 def test_of_many_the_same_lead_is_less():

@@ -152,6 +152,33 @@ def test_halving_is_an_option_of_the_trials_which_whole_trainings_are_not_taken_
     assert not {case.folder for case in whole} & {case.folder for case in halved}
 
 
+def test_trials_of_a_halving_compare_with_those_of_the_same_sweep_alone():
+    """Those that an earlier sweep with other options left ended every one of a second sweep."""
+
+    def study(over: dict | None = None, **options: object) -> str:
+        over = over or {"learning_rate": [0.1, 0.2]}
+        found = cases({"over": over, "halving": {}}, **{"models": ["GRU", "TCN"], **options})
+        (one,) = {case.options.training.optimisation.halving.sweep for case in found}
+        return one
+
+    first = study()
+    same = [
+        study({"learning_rate": [0.1, 0.3, 0.2]}),  # a trial more, or less
+        study({"models": ["GRU"], "learning_rate": [0.1]}),
+        study(models=["GRU"]),
+        study(learning_rate=0.7),  # is what is varied
+        study(threads=3, training={"ranks": 2}),
+    ]
+    assert {*same} == {first}
+    others = [
+        study(steps=7), study(batch_size=8), study(seed=2), study(intervals=[80]), study(horizon=7),
+        study({"learning_rate": [0.1], "batch_size": [8, 16]}), study({"learning_rate": [0.1], "seed": [4]}),
+        study(models={"GRU": {"loss": "mse"}, "TCN": {"loss": "mse"}}), study(models={"GRU": {"steps": 9}}),
+        study(training={"optimisation": {"validations": 4}}), study(training={"precision": "bfloat16"}),
+    ]  # fmt: skip
+    assert len({first, *others}) == 12
+
+
 @pytest.mark.parametrize(
     ("application", "over", "problem"),
     [
