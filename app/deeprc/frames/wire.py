@@ -107,7 +107,12 @@ def _arrays(column: pl.Series) -> Iterator[pa.Array]:
 def _arrow(column: pl.Series) -> pa.Array:
     try:
         whole = column.to_frame().to_arrow(compat_level=OLDEST).column(0)
-        return whole.chunk(0) if whole.num_chunks == 1 else whole.combine_chunks()  # faster than Polars' rechunk
+        if whole.num_chunks == 1:
+            return whole.chunk(0)
+        try:
+            return whole.combine_chunks()  # faster than Polars' rechunk
+        except IndexError:  # of nulls that Polars has sliced, as `replace_strict` with no default does
+            return column.rechunk().to_frame().to_arrow(compat_level=OLDEST).column(0).combine_chunks()
     except (KeyboardInterrupt, MemoryError):
         raise
     except BaseException as error:  # a panic of Polars is not an Exception
