@@ -235,10 +235,10 @@ class Pilot:
             return
         each = max(1, len(news.cores) // max(1, len(news.nodes)))
         self._nodes |= {number: news.cores[at * each][0] for at, number in enumerate(news.nodes[: len(news.cores)])}
-        if news.uid.startswith(PREFIX) and news.state == "FAILED":
-            self.lacked(self.folder / "tasks" / news.uid, news.cores)
+        failed = news.uid.startswith(PREFIX) and news.state == "FAILED"
+        lacks = failed and self.lacked(self.folder / "tasks" / news.uid, news.cores)
         self._workers.news(news.uid, news.state, news.cores, news.reason, news.nodes)
-        self._gangs.news(news.uid, news.state, news.cores, news.reason)
+        self._gangs.news(news.uid, news.state, news.cores, news.reason, lacks=lacks)
         if outcome := self._worlds.hear(news):
             self._report(outcome)
 

@@ -141,8 +141,8 @@ class Gangs:
             for gang in self._gangs.values():
                 gang.leave()
 
-    def news(self, uid: str, state: str, cores: list[tuple[str, int]], reason: str | None) -> None:
-        """What the engine says about a gang."""
+    def news(self, uid: str, state: str, cores: list[tuple], reason: str | None, *, lacks: bool = False) -> None:
+        """What the engine says about a gang; `lacks`: it had a node that lacked something, and gets no more."""
         with self._lock:
             gang = self._gangs.get(uid)
             if gang is None:
@@ -152,7 +152,7 @@ class Gangs:
                 gang.rest()
             else:
                 del self._gangs[uid]
-                if gang.state == STARTING:
+                if gang.state == STARTING and not lacks:
                     self._never_came(gang, reason or f"the pilot says: {state.lower()}")
                 self._settle(gang, whole=True)
             self._go_on()

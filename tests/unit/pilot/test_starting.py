@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from deeprc.pilot import gangs, workers
+from deeprc.pilot import Pilot, gangs, workers
+from deeprc.pilot.engine import TaskNews
 from deeprc.pilot.tasks import Outcome, Task
 from here import Here, shell
 
@@ -31,11 +33,11 @@ def pilot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(gangs, "KEPT", 0.1)
     made = []
 
-    def make(launch: Callable[[list[Task]], None], write: Callable[[Task], Task]):
+    def make(launch: Callable[[list[Task]], None], write: Callable[[Task], Task], nodes: int = 1):
         told: list[Outcome] = []
         ended: list[str] = []
         there = workers.Workers(
-            [(4, 0, 1000)], tmp_path, report=told.append, began=lambda uid: None, cancel=ended.extend,
+            [(4, 0, 1000)] * nodes, tmp_path, report=told.append, began=lambda uid: None, cancel=ended.extend,
             launch=lambda tasks: launch([task for task, _ in tasks]),
         )  # fmt: skip
         worlds = gangs.Gangs(
@@ -92,6 +94,24 @@ def test_one_whose_script_cannot_be_written_fails_by_that(pilot):
         ("two", "FAILED", "its gang could not be started: [Errno 28] No space left on device"),
     }
     assert there.first is None
+
+
+def test_a_gang_is_started_until_it_has_nodes_that_lack_nothing(pilot, tmp_path):
+    """Each such start closes a node: it says nothing of the gang, though there are more of them than it may fail."""
+    started: list[str] = []
+    there, worlds, _, told = pilot(lambda tasks: started.extend(task.uid for task in tasks), lambda task: task, nodes=4)
+    near = object.__new__(Pilot)
+    near.folder, near._workers, near._gangs = tmp_path, there, worlds
+    near._nodes, near._worlds = dict(enumerate("abcd")), SimpleNamespace(hear=lambda news: None)
+    worlds.submit([Task("two", ["a"], ranks=2, warm=("torch",), nodes=2)])
+    for turn, name in enumerate("abc", 1):
+        assert started[-1] == f"gang.{turn}"
+        folder = tmp_path / "tasks" / started[-1]
+        folder.mkdir(parents=True)
+        (folder / "hosts").write_text(f"{name}\nd\n")
+        (folder / "unfit.0").write_text("/images/cpu.sif\n")
+        near._take(TaskNews(started[-1], "FAILED", 78, [(name, 0), ("d", 0)], [turn - 1, 3], "exit code 78"))
+    assert (told, started[-1], there.fitness.unfit) == ([], "gang.4", {0, 1, 2})
 
 
 def test_jobs_run_on_the_nodes_where_workers_start(tmp_path):
