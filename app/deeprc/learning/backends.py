@@ -92,5 +92,27 @@ def refuse_shared(seats: Sequence[tuple[str, str | None]]) -> None:
                 f"ranks {other} and {rank} compute on one accelerator",
                 found=f"{accelerator} on {host}",
                 expected="one of its own for each rank",
-                fix="ask for gpus_per_task: 1 (docs/learning.md), or for fewer ranks on a node",
+                fix="ask for gpus_per_task: 1 (docs/learning.md), or for fewer ranks on a node; or give the key"
+                " 'training.device' cpu",
             )
+
+
+def refuse_mixed(devices: Sequence[str]) -> None:
+    """Refuse ranks on different kinds of devices, as `auto` may find them; `devices` are each rank's, kind first.
+
+    They would wait for each other by different backends, or have other bits than ranks that are alike.
+
+    Raises
+    ------
+    ConfigError
+        Naming two of them.
+    """
+    kinds = [each.partition(" ")[0] for each in devices]
+    other = next((rank for rank, kind in enumerate(kinds) if kind != kinds[0]), None)
+    if other is not None:
+        raise ConfigError(
+            f"ranks 0 and {other} compute on different kinds of devices",
+            found=f"{devices[0]} and {devices[other]}",
+            expected="one kind for all ranks",
+            fix="ask for gpus_per_task: 1 (docs/learning.md), or give the key 'training.device' cpu",
+        )

@@ -11,6 +11,7 @@ import numpy as np
 
 from deeprc.core.files import write_json
 from deeprc.learning import audit
+from deeprc.learning.backends import refuse_mixed
 from deeprc.learning.checkpoints import CheckpointStore
 from deeprc.learning.config import How
 from deeprc.learning.curve import Curve
@@ -37,7 +38,7 @@ class SavedTraining:
     shards
         The virtual shards of a batch; None where the weights depend on the number of ranks.
     here
-        What its bits depend on beside `facts`, the processor and the ranks.
+        What its bits depend on beside `facts`, the processor and the ranks; `device` among it.
     facts
         What its result depends on: a checkpoint with other facts belongs to another training.
     folder
@@ -53,6 +54,7 @@ class SavedTraining:
         how: How, here: dict[str, Any], facts: dict[str, Any], folder: Path | None, curves: Path | None = None,
         name: str = "training",
     ) -> None:  # fmt: skip
+        refuse_mixed(peers.allgather(here["device"]))
         self.rows, self.peers, self.sampler = rows, peers, sampler
         self.steps, self.batch, self.shards, self.how = steps, batch, shards, how
         self.folder, self.notice = folder, Notice()

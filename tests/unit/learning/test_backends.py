@@ -1,7 +1,12 @@
+import numpy as np
 import pytest
 
 from deeprc.core.errors import ConfigError
 from deeprc.learning.backends import Hardware, choose, refuse_shared
+from deeprc.learning.config import How
+from deeprc.learning.peers import Alone
+from deeprc.learning.sampler import Sampler
+from deeprc.learning.trained import SavedTraining
 
 WHEEL = Hardware("cpu", "2.13.0+cpu", {"gloo", "mpi4py"})
 CUDA = Hardware("cuda", "2.13.0+cu129", {"nccl", "gloo", "mpi4py"})
@@ -55,3 +60,20 @@ def test_two_ranks_on_one_accelerator_are_refused():
     with pytest.raises(ConfigError) as caught:
         refuse_shared([("a", "GPU-1"), ("b", "GPU-1"), ("b", "GPU-1")])
     assert str(caught.value).startswith("ranks 1 and 2 compute on one accelerator\n  found: GPU-1 on b\n")
+
+
+def test_ranks_on_different_kinds_of_devices_are_refused():
+    class Peers(Alone):
+        def allgather(self, value: object) -> list:
+            return [value, "cuda (A)", "cuda (B)", "cpu"]
+
+    def training(device: str) -> SavedTraining:
+        return SavedTraining(
+            np.arange(8), Peers(), Sampler(8, 1), steps=2, batch=4, shards=2, how=How(), here={"device": device},
+            facts={}, folder=None,
+        )  # fmt: skip
+
+    with pytest.raises(ConfigError, match=r"ranks 0 and 3 compute on .*\n  found: cuda \(A\) and cpu\n"):
+        training("cuda (A)")
+    with pytest.raises(ConfigError, match=r"ranks 0 and 1 compute on .*\n  found: cpu and cuda \(A\)\n"):
+        training("cpu")
