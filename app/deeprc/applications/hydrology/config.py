@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from deeprc.applications.base.split import Split
 from deeprc.applications.hydrology.datasets import DATASETS
 from deeprc.core.settings import Settings
-from deeprc.learning.config import Precision, Reproducible, Training
+from deeprc.learning.config import Reproducible, Training
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -180,7 +180,7 @@ class TrainConfig(NetworkConfig):
 
     reproducible: Reproducible = "fixed"
     shards: Positive | None = None
-    precision: Precision = "float32"
+    precision: Literal["float32", "bfloat16", "tf32"] = "float32"
 
 
 class HydrologyConfig(DataConfig, NetworkConfig):

@@ -35,6 +35,8 @@ def test_gradients_of_tensorflow_travel_by_mpi_alone():
         validate(HydrologyConfig, {"training": {"device": "xpu"}}, where="--config")
     with pytest.raises(ConfigError, match="precision float16: TensorFlow's networks take bfloat16 or tf32 here"):
         validate(HydrologyConfig, {"training": {"precision": "float16"}}, where="--config")
+    with pytest.raises(ConfigError, match="float16"):  # of the stage itself, which would compute in float32
+        validate(TrainConfig, {"precision": "float16"}, where="--config")
 
 
 def test_each_rank_has_a_window():
