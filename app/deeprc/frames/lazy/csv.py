@@ -152,14 +152,18 @@ class Text:
                 try:
                     self._scan(part, [piece]).select(columns).collect()
                 except pl.exceptions.ComputeError as error:
-                    raise _trouble(str(error), self.files[part[0]], self.schema) from error
+                    raise _trouble(str(error), self.files[part[0]], self._stored()) from error
+
+    def _stored(self) -> pl.Schema:
+        """The columns that stand in the files."""
+        return pl.Schema({name: kind for name, kind in self.schema.items() if name not in self.parted})
 
     def _scan(self, part: Part, text: Read) -> pl.LazyFrame:
         plain = {
             name: value for name, value in self.options.items() if name in ("separator", "quote_char", "null_values")
         }
 
-        stored = pl.Schema({name: kind for name, kind in self.schema.items() if name not in self.parted})
+        stored = self._stored()
         folders = [pl.lit(values[part[0]], dtype=values.dtype).alias(values.name) for values in self.values]
 
         def read(piece: bytes) -> pl.LazyFrame:

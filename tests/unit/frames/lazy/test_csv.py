@@ -77,11 +77,12 @@ def test_lines_of_any_length_are_read_alike_by_any_number_of_ranks(
     ],
 )
 def test_a_line_that_cannot_be_read_is_told_with_its_file(tmp_path: Path, line: str, said: str, memory: str | None):
-    (tmp_path / "a.csv").write_text("a,b\n" + "1,2\n" * 2000)
-    (tmp_path / "b.csv").write_text("a,b\n" + "1,2\n" * 2000 + line + "\n")
+    (folder := tmp_path / "k=1").mkdir()  # a column that no file has
+    (folder / "a.csv").write_text("a,b\n" + "1,2\n" * 2000)
+    (folder / "b.csv").write_text("a,b\n" + "1,2\n" * 2000 + line + "\n")
     with pytest.raises(InputError) as refused:
         scan_csv(tmp_path, ALONE).sort("a").collect(memory=memory)
-    assert str(refused.value) == f"{tmp_path / 'b.csv'}: {said}"
+    assert str(refused.value) == f"{folder / 'b.csv'}: {said}"
 
 
 def test_what_polars_cannot_do_with_rows_that_are_read_is_said_as_before(tmp_path: Path):
