@@ -44,7 +44,7 @@ def _wanted(node: Node, names: set[str]) -> list[set[str]]:
             kept = names - own if node.keep else set()
             return [kept | _roots(node.input, _left(node, names))]
         case Aggregate():
-            return [_roots(node.input, [*node.keys, *(c for c in node.made_columns if c.name in names)])]
+            return [_roots(node.input, [*node.keys, *_aggregated(node, names)])]
         case Sort():
             return [names | set(node.by)]
         case Unique():
@@ -72,6 +72,12 @@ def _left(node: Project, names: set[str]) -> tuple[Column, ...]:
     return tuple(column for column in node.made_columns if column.name in wanted)
 
 
+def _aggregated(node: Aggregate, names: set[str]) -> tuple[Column, ...]:
+    """The aggregates that are made; where nobody needs one, one of them is the row."""
+    kept = tuple(column for column in node.made_columns if column.name in names)
+    return kept if kept or node.keys else node.made_columns[:1]
+
+
 def _of_join(node: Join, names: set[str]) -> list[set[str]]:
     left, right = set(node.left_on), set(node.right_on)
     for name, (a, b) in node.origins.items():
@@ -96,9 +102,7 @@ def _made(node: Node, inputs: list[Node], names: set[str]) -> Node:
         case Project():
             return inputs[0]
         case Aggregate():
-            kept = tuple(column for column in node.made_columns if column.name in names)
-            if kept or node.keys:
-                node = replace(node, made_columns=kept)
+            node = replace(node, made_columns=_aggregated(node, names))
         case Concat():
             # The inputs may have been left with other columns, in another order.
             order = [name for name in node.columns if name in names] or node.columns[:1]

@@ -139,6 +139,11 @@ def test_what_is_taken_twice_is_computed_once() -> None:
     assert sum("[1] as above" in line for line in lines) == 1
 
 
+def test_an_aggregate_of_all_rows_that_nobody_takes_is_no_error() -> None:
+    """Polars' own was raised: its column was not read."""
+    assert 'SELECT [col("k")]' in LEFT.with_columns(s=x - y.sum()).select("k").explain()
+
+
 def test_predicates_stay_above_what_they_would_change() -> None:
     for plan in (LEFT.sort("x").head(5), LEFT.with_columns(z=x.cum_sum()), LEFT.with_columns(z=x.sum().over("k"))):
         lines = plan.filter(x > 0).explain().splitlines()
