@@ -52,7 +52,8 @@ class Training(How):
     """`elastic`: virtual shards of a batch, a power of 2; the most ranks that a training can have."""
     precision: Precision = "float32"
     """What networks are computed in while they learn: `bfloat16`, `float16` (accelerators only) or `tf32` (NVIDIA's,
-    from Ampere on). Weights, the sums of gradients, losses, validation and forecasts are float32 in any case."""
+    from Ampere on). Weights, the sums of gradients, losses and forecasts are float32 in any case, as are validations
+    except with `tf32`."""
 
     @model_validator(mode="after")
     def _the_device_computes_in_it(self) -> Self:
