@@ -93,8 +93,9 @@ def _metrics(data: Path, options: dict, basins: Sequence[str] | None, folder: Pa
     prepared, model, predictions = folder / "prepared", folder / "model", folder / "predictions.arrow"
     go("check", "--config", config.data_json(), "--out", folder / "check.json", data)
     go("prepare", "--config", config.data_json(), "--out", prepared, data)
-    go("train", "--prepared", prepared, "--config", config.train_json(), "--threads", threads, "--out", model)
-    go("predict", "--prepared", prepared, "--model", model, "--threads", threads, "--out", predictions)
+    there = ("--prepared", prepared, "--threads", threads)
+    go("train", *there, "--config", config.train_json(), "--how", '{"device": "cpu"}', "--out", model)
+    go("predict", *there, "--model", model, "--device", "cpu", "--out", predictions)
     out = folder / "metrics.json"
     go("evaluate", "--prepared", prepared, "--model", model, "--predictions", predictions, "--out", out)
     return read_json(out)

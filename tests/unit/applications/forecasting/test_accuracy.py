@@ -104,3 +104,14 @@ def test_what_was_measured_is_kept_by_all_that_it_depends_on(tmp_path, monkeypat
     made_by["libraries"]["torch"] = "3.0"
     monkeypatch.setattr(cells, "made_by", lambda: json.dumps(made_by))
     assert cells.kept(source, one, 1) != path
+
+
+def test_what_is_kept_is_of_processors_whatever_else_is_there(tmp_path, monkeypatch):
+    """The key of what is kept, and the figures' `threads`, know of no GPU, and it is judged on the processor."""
+    called = {}
+    monkeypatch.setattr(cells, "prepared", lambda source, cell, run: tmp_path)
+    monkeypatch.setattr(cells, "stage", lambda name, *given, **more: called.update({name: given}))
+    monkeypatch.setattr(cells, "judge", lambda *given: {})
+    cells.measured(cells.EttFile(tmp_path, "ETTh1", "0" * 64, tmp_path), cell("DLinear", 96, 1), 1, print)
+    given = called[f"{cells.STAGES}.train"]
+    assert json.loads(given[given.index("--how") + 1])["device"] == "cpu"

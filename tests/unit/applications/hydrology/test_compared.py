@@ -2,6 +2,7 @@
 
 import pytest
 
+from deeprc.applications.hydrology import compared as module
 from deeprc.applications.hydrology.compared import compared, run, table
 from deeprc.core.errors import ConfigError
 
@@ -36,3 +37,12 @@ def test_the_table():
 def test_an_entity_aware_network_is_refused_before_anything_is_trained(tmp_path):
     with pytest.raises(ConfigError, match="which an entity-aware one cannot be"):
         run(tmp_path, {"variant": "entity-aware"}, 1, 1)
+
+
+def test_both_are_computed_on_processors_whatever_else_is_there(tmp_path, monkeypatch):
+    called = {}
+    monkeypatch.setattr(module, "stage", lambda name, *given, **more: called.update({name: " ".join(map(str, given))}))
+    with pytest.raises(FileNotFoundError):  # metrics.json: no stage has run
+        run(tmp_path, {}, 1, 1)
+    assert '--how {"device": "cpu"}' in called[f"{module.STAGES}.train"]
+    assert "--device cpu" in called[f"{module.STAGES}.predict"]

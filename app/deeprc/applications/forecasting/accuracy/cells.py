@@ -105,7 +105,7 @@ def measured(source: EttFile, cell: Cell, threads: int, say: Callable[[str], Non
         run(
             "train", "--prepared", folder, "--model", cell.name, "--config", cell.train.model_dump_json(),
             "--out", work, "--threads", threads, "--checkpoints", source.folder / f"checkpoints-{here}",
-            "--how", json.dumps({"checkpoint_steps": CHECKPOINT_STEPS}),
+            "--how", json.dumps({"checkpoint_steps": CHECKPOINT_STEPS, "device": "cpu"}),
         )  # fmt: skip
     found = judge(folder, work, cell.drop_last, threads)
     found |= {"seconds": round(time.monotonic() - began, 1)}
