@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from deeprc.pilot.tasks import Outcome, Task
 
 AHEAD = 1000  # calls that wait or run at once: of a million, no more are held
 LOOK = 0.002  # seconds between two looks at what has ended
+PREFIX = "call."  # of their names among the pilot's tasks
+_numbers = itertools.count()  # of all that this process makes: none is taken for another's
 
 
 def calls(
@@ -29,7 +31,8 @@ def calls(
     """Call `function` once with each of `arguments`; what became of each, in the order that they end.
 
     A call that was given to a worker is never begun anew by itself, since its effect may be there: where the worker is
-    lost (`kill -9`, a node that fails), so is the call, which is told. Those that wait go to others.
+    lost (`kill -9`, a node that fails), so is the call, which is told. Those that wait go to others. Where the caller
+    stops to listen, those that have not ended are cancelled. They run on the host, whatever image the pilot has.
 
     Parameters
     ----------
@@ -38,7 +41,7 @@ def calls(
     function
         `module:name`; the module is looked for in `workdir`, as `python -m` does, then where the workers' Python does.
     arguments
-        Of each call, by their places; values that JSON has (a tuple arrives as a list).
+        Of each call, by their places; values that JSON has (a tuple arrives as a list, a dictionary's keys as texts).
     warm
         Modules that each worker imports before its first call.
     cores, gpus, memory_mb, timeout
@@ -64,13 +67,28 @@ def calls(
         "", [], 1, cores, gpus, tuple(warm), memory_mb, timeout, environment=environment, workdir=place,
         function=function, variables={**variables(cores), "DEEPRC_UMASK": own_umask()},
     )  # fmt: skip
-    source, under_way, tries = enumerate(arguments), {}, itertools.count()
+    source, under_way = enumerate(arguments), {}
 
     def make(number: int, given: Sequence, left: int) -> Task:
-        task = replace(like, uid=f"call.{next(tries)}", arguments=list(given))
+        task = replace(like, uid=f"{PREFIX}{next(_numbers)}", arguments=list(given))
         under_way[task.uid] = number, given, left
         return task
 
+    try:
+        yield from _made(pilot, source, under_way, make, again)
+    finally:
+        if under_way and not pilot.allocation.ended:
+            pilot.cancel([*under_way])
+    if (left := next(source, None)) is not None:
+        raise DeepRCError(
+            f"the pilot has ended; calls from number {left[0]} on were not made", found=pilot.allocation.why
+        )
+
+
+def _made(
+    pilot: Pilot, source: Iterator, under_way: dict, make: Callable[..., Task], again: int
+) -> Iterator[tuple[int, Outcome]]:
+    """Make them, and tell of each; `under_way` has those that were made and not told."""
     while True:
         if len(under_way) <= AHEAD // 2 and not pilot.allocation.ended:
             more = itertools.islice(source, AHEAD - len(under_way))
@@ -81,6 +99,8 @@ def calls(
         over = pilot.allocation.ended  # before the look: what ends later is not missed
         ended = pilot.outcomes()
         for outcome in ended:
+            if outcome.uid not in under_way and outcome.uid.startswith(PREFIX):
+                continue  # of earlier ones, whose caller has stopped to listen
             if outcome.uid not in under_way:
                 raise DeepRCError("the pilot runs something else beside these calls", found=outcome.uid)
             number, given, left = under_way.pop(outcome.uid)
@@ -94,7 +114,3 @@ def calls(
             under_way.clear()
         elif not ended:
             time.sleep(LOOK)
-    if (left := next(source, None)) is not None:
-        raise DeepRCError(
-            f"the pilot has ended; calls from number {left[0]} on were not made", found=pilot.allocation.why
-        )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -105,6 +107,26 @@ def test_a_call_that_ends_its_process_or_is_ended_is_told_and_the_next_one_runs(
     ]  # fmt: skip
     assert not psutil.pid_exists(lingering)
     assert len(pilot.processes) == 1
+
+
+def test_what_calls_have_left_that_nobody_listened_to_is_not_taken_for_the_next_ones(here, tmp_path):
+    (tmp_path / "stations.py").write_text(MODULE)
+    (tmp_path / "environment").touch()
+    there = here()
+    pilot = SimpleNamespace(
+        submit=there.workers.submit, cancel=there.workers.cancel,
+        pulls=SimpleNamespace(kept=lambda: tmp_path / "environment"),
+        outcomes=lambda: [there.outcomes.get() for _ in range(there.outcomes.qsize())],
+        allocation=SimpleNamespace(ended=False, why=None),
+    )  # fmt: skip
+    noted = str(tmp_path / "noted")
+    for number, _ in calls(pilot, "stations:note", [(noted, number) for number in range(20)], workdir=tmp_path):
+        if number == 5:
+            break
+    again = calls(pilot, "stations:note", [(noted, 100 + number) for number in range(20)], workdir=tmp_path)
+    found = [(number, outcome.value["twice"]) for number, outcome in again]
+    assert found == [(number, 200 + 2 * number) for number in range(20)]
+    assert len(Path(noted).read_text().splitlines()) < 40  # those that waited are not made any more
 
 
 @pytest.fixture(scope="module")
