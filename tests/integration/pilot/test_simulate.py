@@ -51,6 +51,9 @@ def test_the_jobs_of_a_snakefile_run_after_those_that_they_need(tmp_path, monkey
     assert [path.name for path in tmp_path.glob("*.txt")] == []
     with pytest.raises(DeepRCError, match="a Snakefile has as many jobs as it has"):
         run.run("frontera", None, 1, "own.smk", 100, 1, AT_ONCE, tmp_path)
+    (tmp_path / "own.smk").write_text("localrules: a\nrule a:\n    output: 'a'\n    shell: 'true'\n")
+    with pytest.raises(DeepRCError, match="this workflow has no job for a pilot"):
+        run.run("frontera", None, 1, "own.smk", None, 1, AT_ONCE, tmp_path)
     (tmp_path / "own.smk").write_text("rule a:\n    input: 'nowhere.csv'\n    output: 'a'\n    shell: 'true'\n")
     with pytest.raises(DeepRCError, match=r"(?s)Snakemake cannot tell the jobs of this workflow.*nowhere\.csv"):
         run.run("frontera", None, 1, "own.smk", None, 1, AT_ONCE, tmp_path)

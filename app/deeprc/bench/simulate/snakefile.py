@@ -47,6 +47,10 @@ def stages_of(path: Path, site: str) -> list[SimulatedStage]:
                 expected="that `snakemake --dry-run` works in this folder, with the workflow's inputs",
             )  # fmt: skip
         found = json.loads(told.read_text())
+    if not found["jobs"]:
+        raise DeepRCError(
+            "this workflow has no job for a pilot", where=path, found="no jobs, or those of local rules alone"
+        )
     return _stages(found["jobs"], more=found["more"])
 
 
