@@ -84,7 +84,9 @@ def trials(
         _refuse_idle(key, _ends(values), [*found.values()], given, where)
     if len(found) > sweep.most:
         raise _too_many(len(found), sweep, name, where)
-    cases = [_without_idle(case, axes, given, where) for case in found.values()]
+    cases = [*found.values()]
+    if sweep.draw is not None or len(cases) < size * len(repeats):  # of a grid of different trials no value is idle
+        cases = [_without_idle(case, axes, given, where) for case in cases]
     for key in axes:
         if not any(key in case.values for case in cases):
             raise _error(f"{key}: no trial has it", ("over", key), name, where, fix="leave it out of `over`")
