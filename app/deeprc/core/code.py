@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,7 +40,7 @@ def of(package: str) -> dict[str, Any]:
         "version": dist.version if dist and not own else "",
         "sha256": _sum(top, *(sorted(tops(dist) - {top}) if dist and not own else ())),
         "below": {name: _sum(name) for name in BELOW},
-        "libraries": _versions(libraries - {dist.name if dist else ""}),
+        "libraries": versions(libraries - {dist.name if dist else ""}),
     }
 
 
@@ -75,7 +76,8 @@ def _files(name: str) -> dict[str, str]:
     return Contents().of({below: path for below, path in named(paths).items() if _source(path)})
 
 
-def _versions(names: set[str]) -> dict[str, str]:
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """The versions of these packages, by name, of those that are installed here."""
     found = {}
     for name in sorted(names):
         try:

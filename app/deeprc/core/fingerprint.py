@@ -3,7 +3,8 @@
 A record holds `data` (file name to SHA-256), `prepare` (the options of the preparation), `code` (`deeprc.core.code`:
 that of the application and of what it computes with, of the stage that prepared: another one redoes all from there on)
 and, from the model on, `train` (the options of the training); from the predictions on, `infer`, where there are options
-that only later stages take. What a stage must do:
+that only later stages take. That of metrics may have `installed`: versions of packages that the evaluation uses where
+they are there. What a stage must do:
 
 - `check`, `prepare`: `prepared(files, options)` of what they read, in `check.json` and `meta.json`;
 - `train`: `trained(meta["made_from"], options)`, in `model.json`; of several models the options begin with the model's
@@ -54,7 +55,7 @@ def trained(made_from: Record | None, options: Mapping[str, Any]) -> Record | No
 
 def part_of(made_from: Record | None) -> Record | None:
     """The record of the prepared data that a model, its predictions or metrics are of."""
-    return made_from and {key: value for key, value in made_from.items() if key not in ("train", "infer")}
+    return made_from and {key: value for key, value in made_from.items() if key not in ("train", "infer", "installed")}
 
 
 def inferred(made_from: Record | None, options: Mapping[str, Any]) -> Record | None:
@@ -64,12 +65,12 @@ def inferred(made_from: Record | None, options: Mapping[str, Any]) -> Record | N
 
 def of_model(made_from: Record | None) -> Record | None:
     """The record of the model that predictions or metrics are of."""
-    return made_from and {key: value for key, value in made_from.items() if key != "infer"}
+    return made_from and {key: value for key, value in made_from.items() if key not in ("infer", "installed")}
 
 
 def without_code(made_from: Record | None) -> Record | None:
-    """The record, with nothing that is to be compared of the code."""
-    return made_from and {key: value for key, value in made_from.items() if key != "code"}
+    """The record, with nothing that is to be compared of the code and of what is installed beside it."""
+    return made_from and {key: value for key, value in made_from.items() if key not in ("code", "installed")}
 
 
 def refuse(where: object, found: Record | None, expected: Record | None, of: object) -> None:
@@ -90,7 +91,7 @@ def refuse(where: object, found: Record | None, expected: Record | None, of: obj
 def differences(found: Record | None, expected: Record | None) -> Iterator[str]:
     """What tells the two records apart, as a person says it: `horizon 24 → 48`, `ETTh1.csv has changed`.
 
-    The code counts where `expected` names it.
+    The code counts where `expected` names it, and so does what is installed.
     """
     if found is None or expected is None:
         if found is not expected:
@@ -102,6 +103,8 @@ def differences(found: Record | None, expected: Record | None) -> Iterator[str]:
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
             yield f"{name} " + ("is new" if name not in old else "is gone" if name not in new else "has changed")
+    if "installed" in expected:
+        yield from _versions(found.get("installed") or {}, expected["installed"])
     for part in ("prepare", "train", "infer"):
         old, new = (record.get(part) or {} for record in (found, expected))
         for model in sorted(old.keys() ^ new.keys()):
@@ -158,7 +161,10 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     yield from (
         f"the code of {each} has changed" for each, sum_ in new["below"].items() if old["below"].get(each) != sum_
     )
-    old, new = old["libraries"], new["libraries"]
+    yield from _versions(old["libraries"], new["libraries"])
+
+
+def _versions(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
             yield f"{name} {_said(old.get(name))} → {_said(new.get(name))}"

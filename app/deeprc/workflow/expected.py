@@ -62,15 +62,15 @@ def expected(config: Config) -> dict[str, Record]:
 
 
 def record(case: Trial, common: Record) -> Record:
-    """The record that the metrics of a case must have; `common` is of its pipeline's data and code."""
-    code = {"code": common["code"]} if "code" in common else {}
-    return {"data": common["data"], **case.application.told(case.options), **code}
+    """The record that the metrics of a case must have; `common` is of its pipeline's data, code and packages."""
+    there = {key: common[key] for key in ("code", "installed") if key in common}
+    return {"data": common["data"], **case.application.told(case.options), **there}
 
 
 def outdated(config: Config, *, imaged: bool = False) -> dict[str, list[str]]:
     """The products in the results folder that do not fit the configuration, the data or the code, with the reasons.
 
-    Of stages that run in an image (`imaged`) the code is the image's, whose digest Snakemake compares.
+    Of stages that run in an image (`imaged`) code and packages are the image's, whose digest Snakemake compares.
     """
     records, results = expected(config), Path(config.results)
     if imaged:
@@ -128,13 +128,14 @@ def _told(config: Config, application: Application) -> Record:
 
 
 def _common(config: Config, application: Application) -> Record:
-    """What a pipeline's data and code are."""
+    """What a pipeline's data, code and installed packages are."""
     options, data = config.options(application), data_of(config, application)
     files = application.files(options, data.paths)
     # Public data that are not here yet will be what was pinned.
     pinned = {path.name: DATASETS[name].sha256 for name, path in data.fetched.items() if not path.exists()}
+    installed = {"installed": code.versions(application.optional)} if application.optional else {}
     sums = Contents().of({name: path for name, path in files.items() if name not in pinned})
-    return {"data": {**sums, **pinned}, "code": code.of(application.package)}
+    return {"data": {**sums, **pinned}, "code": code.of(application.package), **installed}
 
 
 def _json(path: Path) -> dict:

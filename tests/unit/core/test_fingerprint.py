@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import shutil
 from copy import deepcopy
 from pathlib import Path
 
@@ -15,9 +17,11 @@ from pydantic import BaseModel, create_model
 from deeprc.applications.base.application import Application
 from deeprc.applications.base.products import refuse_mixed, refuse_untold, stale
 from deeprc.applications.base.trial import Trial
+from deeprc.applications.config import load_config
 from deeprc.applications.registry import applications
 from deeprc.core import fingerprint
 from deeprc.core.fingerprint import MixError, differences
+from deeprc.workflow.expected import expected, outdated
 from profiles import examples
 
 FORECASTING = applications()["forecasting"]
@@ -131,6 +135,37 @@ def test_a_model_trained_with_other_options_stands_alone(tmp_path):
         "predictions/GRU.arrow": ["steps 50 → 60"],
         "metrics.json": ["GRU.steps 50 → 60"],
     }
+
+
+def test_a_package_that_the_evaluation_can_do_without_redoes_the_metrics_alone(tmp_path, monkeypatch):
+    """It is installed, changed, and gone; results of a version that did not tell it are of an absent one."""
+    data = tmp_path / "data.csv"
+    data.write_text("date,y\n")
+    own = {"dataset": "csv", "path": str(data), "target": "y", "models": ["NHITS"]}
+    config = load_config({"pipelines": ["forecasting"], "results": str(tmp_path / "results"), "forecasting": own})
+    folder, site = tmp_path / "results" / "forecasting", tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+    first = expected(config)["forecasting"]
+    results(folder, {key: value for key, value in first.items() if key != "installed"})
+    assert outdated(config) == {}
+    results(folder, first)
+    told = []
+    for version in ("98.0", "99.0", None):
+        for old in site.iterdir():
+            shutil.rmtree(old)
+        if version:
+            (about := site / f"fracast-{version}.dist-info").mkdir()
+            (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: fracast\nVersion: {version}\n")
+        importlib.invalidate_caches()
+        told.append(outdated(config))
+        assert outdated(config, imaged=True) == {}  # the image has its own
+        results(folder, expected(config)["forecasting"])
+        refuse_mixed(FORECASTING, folder)
+        assert outdated(config) == {}
+    metrics, there = str(folder / "metrics.json"), first["installed"].get("fracast", "(none)")
+    wanted = [f"fracast {there} → 98.0", "fracast 98.0 → 99.0", f"fracast 99.0 → {there}"]
+    assert told == [{metrics: [one]} for one in wanted]
 
 
 class Choice(BaseModel):

@@ -57,6 +57,9 @@ class Application:
         Its stages.
     needs
         What its stages want beside Deep RC itself, by extras of its distribution.
+    optional
+        Packages that its evaluation uses where they are installed: where one comes, goes or changes, metrics are made
+        anew, and nothing before them (`installed` of their record: `deeprc.core.code.versions` of these).
     goal
         The figure of a trial (`figures`) that a sweep is ranked by, and which is better; none, if it cannot be swept.
         It is of data that are held out for such choices: what is chosen by the test part is not tested by it any more.
@@ -71,6 +74,7 @@ class Application:
     untold: tuple[str, ...] = ("path", "ranks", "threads")  # of data it is their content that counts
     rules: Path | None = None
     needs: tuple[Need, ...] = ()
+    optional: tuple[str, ...] = ()
     stages: tuple[str, ...] = ("check", "prepare", "train", "predict", "evaluate")
     goal: tuple[str, Literal["lower", "higher"]] | None = None
     repeats: str = "seed"
@@ -134,7 +138,8 @@ class Application:
         `record` is that of the metrics. CHECK, PREPARED and METRICS are among them; all others are targets as well.
         """
         before, model = part_of(record), of_model(record)
-        made = {CHECK: before, PREPARED: before, "model": model, "predictions.arrow": record, METRICS: record}
+        used = {key: value for key, value in record.items() if key != "installed"}
+        made = {CHECK: before, PREPARED: before, "model": model, "predictions.arrow": used, METRICS: record}
         return {folder / name: of for name, of in made.items()}
 
     def used(self, training: dict) -> dict:

@@ -9,6 +9,7 @@ from pathlib import Path
 from deeprc.applications.base.application import CHECK, METRICS, PREPARED, Application, Report
 from deeprc.applications.forecasting.apart import apart
 from deeprc.applications.forecasting.config import DataConfig, ForecastingConfig
+from deeprc.applications.forecasting.optional import PACKAGE
 from deeprc.applications.forecasting.zoo import entry
 from deeprc.core.errors import ConfigError
 from deeprc.core.files import read_json
@@ -38,6 +39,7 @@ class Forecasting(Application):
     )
     goal = ("validation loss", "lower")
     needs = (Need("torch", extra="forecasting", modules=("torch", "neuralforecast")),)
+    optional = (PACKAGE,)
 
     def public(self, options: ForecastingConfig) -> list[str]:
         return [options.dataset]

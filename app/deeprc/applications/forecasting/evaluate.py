@@ -18,7 +18,7 @@ from deeprc.applications.forecasting.metrics import interval_scores, scores, sea
 from deeprc.applications.forecasting.references import linear_forecast, naive_forecasts
 from deeprc.applications.forecasting.series import Series, load
 from deeprc.applications.forecasting.spread import ForecastSpread
-from deeprc.core import exact, fingerprint
+from deeprc.core import code, exact, fingerprint
 from deeprc.core.errors import InputError
 from deeprc.core.files import write_json
 from deeprc.core.stage import run
@@ -194,6 +194,7 @@ def main(
             result |= judge.spread(spread) | {"crossed": exact.rounded(spread.crossed)}
         models[path.stem] = {**result, "beats_naive": useful, "worse_than": worse, "parameters": size}
     count, times = int(judge.counts.sum()), series.ds[rows]
+    told = fingerprint.trained(made_from, trained)
     write_json(
         out,
         {
@@ -208,7 +209,7 @@ def main(
             "references": references.rows,
             "not_judged": references.absent,
             **({"series": of_series(judge, series, forecasts, spreads, naive)} if len(series.ids) > 1 else {}),
-            fingerprint.KEY: fingerprint.trained(made_from, trained),
+            fingerprint.KEY: told and {**told, "installed": code.versions([zero_shot.PACKAGE])},
         },
     )
     best = min(models, key=lambda name: models[name]["mae"])

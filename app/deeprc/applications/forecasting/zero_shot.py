@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from deeprc.applications.forecasting.optional import PACKAGE
 from deeprc.applications.forecasting.series import Series
 from deeprc.core.errors import InputError
 from deeprc.core.files import sha256
 
-PACKAGE, VERSION = "fracast", "0.1.0"
+VERSION = "0.1.0"
 WEIGHTS = "0d678f123f3d1f91c5065cca2b5d40eccc469360afc2381b27290486011ded2c"  # of model.safetensors
 WINDOWS = 200  # at most: on one core it forecasts some 20 in a second, over a horizon of up to 48 steps
 CONTEXT = 2048  # rows of the past that it looks at

@@ -1,0 +1,3 @@
+"""What the evaluation does without where it is not installed (nothing heavy is imported)."""
+
+PACKAGE = "fracast"  # the zero-shot model
