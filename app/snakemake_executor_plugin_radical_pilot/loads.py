@@ -6,10 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from snakemake_interface_common.exceptions import WorkflowError
+
+from deeprc.core.errors import DeepRCError
 from deeprc.core.files import write_json
 from snakemake_executor_plugin_radical_pilot import direct
 from snakemake_executor_plugin_radical_pilot.asking import asks
-from snakemake_executor_plugin_radical_pilot.resources import PlacementError, Request
+from snakemake_executor_plugin_radical_pilot.resources import UNKNOWN, Request
 
 VARIABLE = "DEEPRC_LOAD"  # the file that it is to be written to
 
@@ -22,15 +25,20 @@ def wanted() -> Path | None:
 def write(path: Path, dag: Any, jobs: list) -> None:
     """Write what each job asks for, and the numbers of those that it comes after.
 
-    What only is known once others have run is left out, and the job is marked (`unknown`).
+    What only is known once others have run is left out, and the job is marked (`unknown`). Where a run would be
+    refused for what a job asks for, that is written instead (`refused`).
     """
     numbers = {job: number for number, job in enumerate(jobs)}
     rows = []
     for job in jobs:
         try:
             asked, unknown = asks(job), False
-        except PlacementError:
+        except WorkflowError:
             asked, unknown = Request(), True
+        except DeepRCError as error:
+            write_json(path, {"refused": str(error)})
+            return
+        unknown |= any(value == UNKNOWN for name, value in job.resources.items() if name != "tmpdir")
         rows.append(
             {
                 "rule": direct.rule_name(job), "ranks": asked.ranks, "cores": asked.cores_per_rank,

@@ -30,6 +30,7 @@ rule last:
     input: "gathered.txt", "fit.txt"
     output: "last.txt"
     threads: 3
+    resources: mem_mb=lambda wildcards, input: int(open(input[0]).read())
     shell: "exit 1"
 """
 
@@ -46,13 +47,17 @@ def test_the_jobs_of_a_snakefile_run_after_those_that_they_need(tmp_path, monkey
     }  # fmt: skip
     busy = {round(seconds): cores for seconds, cores, _ in figures["timeline"]}
     assert [busy[at] for at in (30, 90, 150, 210, 270)] == [4, 7, 6, 1, 3]
-    assert stages["last"]["times"] == "60 s, where its rule names no runtime"
+    later = "what it asks for is known once others have run: the least"
+    assert stages["last"]["times"] == f"60 s, where its rule names no runtime; {later}"
     assert stages["fit"]["times"] == "its runtime, the most that it may take"
     assert [path.name for path in tmp_path.glob("*.txt")] == []
     with pytest.raises(DeepRCError, match="a Snakefile has as many jobs as it has"):
         run.run("frontera", None, 1, "own.smk", 100, 1, AT_ONCE, tmp_path)
     (tmp_path / "own.smk").write_text("localrules: a\nrule a:\n    output: 'a'\n    shell: 'true'\n")
     with pytest.raises(DeepRCError, match="this workflow has no job for a pilot"):
+        run.run("frontera", None, 1, "own.smk", None, 1, AT_ONCE, tmp_path)
+    (tmp_path / "own.smk").write_text("rule a:\n    output: 'a'\n    resources: exclusive=1\n    shell: 'true'\n")
+    with pytest.raises(DeepRCError, match=r"(?s)would be refused.*exclusive cannot be had within a pilot"):
         run.run("frontera", None, 1, "own.smk", None, 1, AT_ONCE, tmp_path)
     (tmp_path / "own.smk").write_text("rule a:\n    input: 'nowhere.csv'\n    output: 'a'\n    shell: 'true'\n")
     with pytest.raises(DeepRCError, match=r"(?s)Snakemake cannot tell the jobs of this workflow.*nowhere\.csv"):

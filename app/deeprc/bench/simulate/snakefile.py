@@ -47,6 +47,8 @@ def stages_of(path: Path, site: str) -> list[SimulatedStage]:
                 expected="that `snakemake --dry-run` works in this folder, with the workflow's inputs",
             )  # fmt: skip
         found = json.loads(told.read_text())
+    if "refused" in found:
+        raise DeepRCError("a run of this workflow would be refused", where=path, found=found["refused"])
     if not found["jobs"]:
         raise DeepRCError(
             "this workflow has no job for a pilot", where=path, found="no jobs, or those of local rules alone"
@@ -69,7 +71,7 @@ def _stages(jobs: Sequence[dict], *, more: bool) -> list[SimulatedStage]:
         own = [jobs[number] for number in numbers]
         notes = [] if all(job["seconds"] for job in own) else [f"{UNTOLD:.0f} s, where its rule names no runtime"]
         notes += ["its runtime, the most that it may take"] if any(job["seconds"] for job in own) else []
-        notes += ["what it asks for is known once others have run: one core"] if any(j["unknown"] for j in own) else []
+        notes += ["what it asks for is known once others have run: the least"] if any(j["unknown"] for j in own) else []
         notes += ["without the jobs that a checkpoint brings"] if more else []
         _, ranks, cores, gpus, memory, nodes = kind
         stages.append(
