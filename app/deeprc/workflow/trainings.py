@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from deeprc.applications.base.application import Application
 from deeprc.applications.config import Config
 from deeprc.core.errors import ConfigError
+from deeprc.learning.backends import DEVICE
 from deeprc.learning.config import Training
 from deeprc.learning.tracking import refuse_absent
 
@@ -118,6 +119,8 @@ class Trainings:
                     f"key '{key}.backend': {training.backend} is for accelerators, and models would be trained on"
                     " processors", found=found, expected="an accelerator", fix=f"{fix}, or give auto",
                 )  # fmt: skip
+        elif self.there is not None:
+            yield from self._of_other_vendors(application, training, key)
         if training.backend == "mpi" and training.ranks > 1 and (why := self._without_mpi()):
             yield ConfigError(
                 f"key '{key}.backend': mpi is not there", found=why,
@@ -129,6 +132,21 @@ class Trainings:
                 self._refuse_without_mlflow(key)
             except ConfigError as error:
                 yield error
+
+    def _of_other_vendors(self, application: Application, training: Training, key: str) -> Iterator[ConfigError]:
+        usable = [*self._usable(application, training.device)]
+        found = "; ".join(map(str, usable))
+        if training.precision == "tf32" and all(each.vendor != "nvidia" for each in usable):
+            yield ConfigError(
+                f"key '{key}.precision': tf32 is not there", found=found,
+                expected="a GPU of NVIDIA, of Ampere (A100) or later", fix="give float32 or bfloat16",
+            )  # fmt: skip
+        needed = DEVICE.get(training.backend)
+        if needed and all(NAMES[each.vendor] != needed for each in usable):
+            yield ConfigError(
+                f"key '{key}.backend': {training.backend} is not there", found=found,
+                expected=f"accelerators that torch calls {needed}", fix="give auto",
+            )  # fmt: skip
 
     def _told(self, application: Application, where: There) -> str:
         why = self._unfit(application, where) if where.count else None

@@ -80,6 +80,31 @@ def refused(where: list[There] | None, **training: object) -> list[str]:
     return [str(error) for error in trainings(where, **training).refused()]
 
 
+@pytest.mark.parametrize(
+    ("site", "training", "expected"),
+    [
+        ("frontier", {"precision": "tf32"}, ["forecasting.training.precision': tf32", "hydrology.training.precision'"]),
+        ("aurora", {"precision": "tf32"}, ["forecasting.training.precision': tf32", "hydrology.training.precision'"]),
+        ("perlmutter", {"precision": "tf32"}, []),
+    ],
+)
+def test_what_accelerators_of_others_have_is_refused(site, training, expected):
+    found = refused(there("--profile", f"site/{site}"), **training)
+    assert len(found) == len(expected)
+    assert all(one.startswith(f"key '{each}") for one, each in zip(found, expected, strict=True))
+
+
+def test_a_backend_of_other_accelerators_is_refused():
+    def backend(site: str, name: str) -> list[str]:
+        config = load_config({"pipelines": ["forecasting"], "forecasting": {"training": {"backend": name}}})
+        return [str(error) for error in Trainings(config, there("--profile", f"site/{site}"), imaged=True).refused()]
+
+    (error,) = backend("aurora", "nccl")
+    assert error.startswith("key 'forecasting.training.backend': nccl is not there\n  found: aurora, partition ")
+    assert [backend("frontier", "nccl"), backend("aurora", "xccl")] == [[], []]
+    assert "xccl is not there" in backend("frontier", "xccl")[0]
+
+
 def test_a_device_that_the_site_lacks_is_refused_by_name():
     (error, other) = refused(there("--profile", "site/frontera"), device="cuda")
     assert error == (
