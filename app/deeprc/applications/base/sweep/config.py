@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
@@ -75,3 +77,16 @@ class Sweep(Settings):
     ranks: Positive | None = None
     """MPI ranks of the costliest training; others get as many less as they cost less (a power of 2, at least one). As
     the pipeline's own key `training` says, when left out."""
+
+
+def combinations(axes: dict[str, list | Between], sweep: Sweep) -> Iterator[dict[str, Any]]:
+    """All combinations of the values of `axes`, or so many of them as are drawn."""
+    if sweep.draw is None:
+        yield from (dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
+        return
+    for number in range(sweep.draw):
+        # Keyed by axis and number: neither one axis nor one draw more changes what was drawn before.
+        drawn = {key: random.Random(f"{sweep.draw_seed} {key} {number}") for key in axes}
+        yield {
+            key: of.draw(drawn[key]) if isinstance(of, Between) else drawn[key].choice(of) for key, of in axes.items()
+        }

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import itertools
 import json
 import math
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from deeprc.applications.base.application import Application
-from deeprc.applications.base.sweep.config import Between, Sweep
+from deeprc.applications.base.sweep.config import Between, Sweep, combinations
 from deeprc.applications.base.sweep.keys import keys, put
 from deeprc.applications.base.trial import Trial
 from deeprc.core.errors import ConfigError, nearest
@@ -71,7 +69,7 @@ def trials(
     if size * len(repeats) > max(SANE, sweep.most):
         raise _too_many(size * len(repeats), sweep, name, where)
     found: dict[str, Trial] = {}
-    for combination in _combinations(axes, sweep):
+    for combination in combinations(axes, sweep):
         for seed in repeats:
             values = combination | ({} if seed is None else {application.repeats: seed})
             case = _case(application, given, values, folder, where)
@@ -113,18 +111,6 @@ def _common(application: Application, usual: BaseModel, axes: dict[str, list | B
     said = {key: {k: v for k, v in told[key].items() if v} for key in tried if isinstance(told.get(key), dict)}
     seed = {} if repeats == [None] else {application.repeats: repeats}
     return {"varied": sorted(axes), **{key: told[key] for key in told if key not in tried}, **said, **seed}
-
-
-def _combinations(axes: dict[str, list | Between], sweep: Sweep) -> Iterator[Values]:
-    if sweep.draw is None:
-        yield from (dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
-        return
-    for number in range(sweep.draw):
-        # Keyed by axis and number: neither one axis nor one draw more changes what was drawn before.
-        drawn = {key: random.Random(f"{sweep.draw_seed} {key} {number}") for key in axes}
-        yield {
-            key: of.draw(drawn[key]) if isinstance(of, Between) else drawn[key].choice(of) for key, of in axes.items()
-        }
 
 
 def _case(
