@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
+from deeprc.applications.base.prepared import check_some
 from deeprc.core.errors import ConfigError
 from deeprc.learning import audit as auditing
-from deeprc.learning import origin
+from deeprc.learning import ledger, origin
 from deeprc.learning.audit import AuditResult
 from deeprc.learning.origin import Uses
 
@@ -37,6 +38,9 @@ def audit(
     if file is not None and row is None:
         raise ConfigError("--file goes with --row", found=file, fix="give the number of a line of it, too")
     folders = auditing.find(run)
+    names = [ledger.NAME, auditing.FACTS, *([] if row is None else [origin.NAME, origin.FILES])]
+    for folder in folders:
+        check_some(folder, names)
     if row is not None:
         _show(origin.uses(folders, row, file), as_json)
         return

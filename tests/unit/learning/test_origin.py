@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from deeprc.applications.base.prepared import seal
 from deeprc.commands.audit import audit as command
 from deeprc.core.errors import ConfigError, InputError
 from deeprc.core.files import write_json
@@ -111,6 +112,26 @@ def test_the_command_answers_in_words_and_in_json(tmp_path):
     assert done.stdout.splitlines() == [str(uses([tmp_path / name], 3)[0]) for name in ("GRU", "NHITS")]
     told = json.loads(CliRunner().invoke(app, [str(tmp_path), "--row", "3", "--file", "a/rivers.csv", "--json"]).stdout)
     assert [(one["row"], one["steps"]) for one in told] == [(4, [2]), (4, [1, 2, 3])]
+
+
+@pytest.mark.parametrize("above", [False, True])  # of one network, or of several in one folder
+def test_files_that_are_not_as_the_training_wrote_them_are_no_answer(tmp_path, above):
+    """They can be read, and say something else: lines that lead elsewhere, a ledger without its last step."""
+    folder = model(tmp_path / "small", of_file())
+    seal(tmp_path if above else folder)
+    asked = [str(tmp_path), "--row", "3"]
+    assert CliRunner().invoke(app, asked).exit_code == 0
+    of_file(lines=OWN[::-1]).write(folder)
+    done = CliRunner().invoke(app, asked)
+    assert done.exception.exit_code == 2 and done.exception.where.samefile(folder / LINES)
+    assert "this part was" in str(done.exception)
+    assert CliRunner().invoke(app, [str(tmp_path)]).exit_code == 1  # a verdict, which asks for no lines
+    model(folder, None, NOTES[:-2])
+    write_json(folder / FACTS, {**FACT, "steps": 2})
+    done = CliRunner().invoke(app, [str(tmp_path)])
+    assert done.exception.exit_code == 2 and done.exception.where.samefile(folder / NAME)
+    (folder / NAME).unlink()
+    assert "this part is missing" in str(CliRunner().invoke(app, [str(tmp_path)]).exception)
 
 
 def test_of_several_files_one_must_be_named(tmp_path):

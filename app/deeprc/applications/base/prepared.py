@@ -6,7 +6,7 @@ core that has the instructions) and, for an Arrow file, its rows. Whoever reads 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,7 +64,7 @@ def check_parts(folder: Path) -> dict[str, dict]:
     """
     if not folder.is_dir():
         raise InputError("no such folder", where=folder, fix="run the stage that makes it")
-    cure = f"make it anew: {command('snakemake', '…', '--forcerun', folder)}"
+    cure = _anew(folder)
     if not (folder / PARTS).is_file():
         raise InputError(
             "not a whole folder of a stage: the list of its parts is missing",
@@ -73,25 +73,8 @@ def check_parts(folder: Path) -> dict[str, dict]:
             fix=f"{cure} (it was made by an earlier version, or copied in part)",
         )
     listed = read_facts(folder / PARTS)
-    for name, about in listed.items():
-        path, rows = folder / name, f"{about['rows']:,} rows, " if "rows" in about else ""
-        if not path.is_file():
-            there = sum(1 for other in listed if (folder / other).is_file())
-            raise InputError(
-                "this part is missing",
-                where=path,
-                found=f"{there} of the {len(listed)} files of {folder}",
-                expected=f"{rows}{about['bytes']:,} bytes",
-                fix=cure,
-            )
-        if (found := path.stat().st_size) != about["bytes"] or sha256(path) != about["sha256"]:
-            raise InputError(
-                "this part was cut off" if found < about["bytes"] else "this part was changed after it was written",
-                where=path,
-                found=f"{found:,} bytes" + (" of other content" if found == about["bytes"] else ""),
-                expected=f"{rows}{about['bytes']:,} bytes, SHA-256 {about['sha256'][:16]}…",
-                fix=cure,
-            )
+    for name in listed:
+        _check(folder, name, listed, cure)
     for name in _files(folder):
         if name not in listed:
             raise InputError(
@@ -99,6 +82,22 @@ def check_parts(folder: Path) -> dict[str, dict]:
                 fix="move it elsewhere",
             )  # fmt: skip
     return listed
+
+
+def check_some(folder: Path, names: Iterable[str]) -> None:
+    """Raise an InputError for a file of these in `folder` that is not as it was written.
+
+    The list that tells is in the folder or in the one above it, which may hold several models; where none tells of a
+    file, nothing is known of it.
+    """
+    for above in (folder, folder.absolute().parent):
+        if not (above / PARTS).is_file():
+            continue
+        listed = read_facts(above / PARTS)
+        below = "" if above == folder else f"{folder.absolute().name}/"
+        for name in names:
+            if f"{below}{name}" in listed:
+                _check(above, f"{below}{name}", listed, _anew(above))
 
 
 def read_frame(folder: Path, name: str) -> pa.Table:
@@ -144,8 +143,35 @@ def _unreadable(path: Path, problem: str, error: Exception) -> InputError:
         f"cannot read this file: {problem}",
         where=path,
         found=f"{path.stat().st_size:,} bytes; {str(error).splitlines()[0]}",
-        fix=f"make it anew: {command('snakemake', '…', '--forcerun', path)}",
+        fix=_anew(path),
     )
+
+
+def _anew(path: Path) -> str:
+    return f"make it anew: {command('snakemake', '…', '--forcerun', path)}"
+
+
+def _check(folder: Path, name: str, listed: dict[str, dict], cure: str) -> None:
+    """Refuse a listed file that is not as it was written."""
+    path, about = folder / name, listed[name]
+    rows = f"{about['rows']:,} rows, " if "rows" in about else ""
+    if not path.is_file():
+        there = sum(1 for other in listed if (folder / other).is_file())
+        raise InputError(
+            "this part is missing",
+            where=path,
+            found=f"{there} of the {len(listed)} files of {folder}",
+            expected=f"{rows}{about['bytes']:,} bytes",
+            fix=cure,
+        )
+    if (found := path.stat().st_size) != about["bytes"] or sha256(path) != about["sha256"]:
+        raise InputError(
+            "this part was cut off" if found < about["bytes"] else "this part was changed after it was written",
+            where=path,
+            found=f"{found:,} bytes" + (" of other content" if found == about["bytes"] else ""),
+            expected=f"{rows}{about['bytes']:,} bytes, SHA-256 {about['sha256'][:16]}…",
+            fix=cure,
+        )
 
 
 def _files(folder: Path) -> list[str]:
