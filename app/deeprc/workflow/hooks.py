@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from deeprc.applications.base.application import PREPARED
 from deeprc.applications.config import Config
 from deeprc.applications.registry import left_out
 from deeprc.core.errors import ConfigError, DeepRCError
@@ -28,7 +29,7 @@ USED = {
     "snakemake.workflow:Workflow": "is_main_process execute _build_dag unlock delete_output execution_settings _onstart"
     " _onsuccess modifier touch dryrun rules dag persistence log_provenance_info",
     "snakemake.dag:DAG": "forcefiles bfs _dependencies targetjobs needrun_jobs reason print_reasons",
-    "snakemake.persistence:PersistenceBase": "lock metadata",
+    "snakemake.persistence:PersistenceBase": "lock metadata input_changed",
     "snakemake.jobs:Reason": "incomplete_output params_changed input_changed updated_input code_changed forced"
     " software_stack_changed",
     "snakemake.rules:Rule": "norun",
@@ -180,9 +181,22 @@ class _Attached:
         with plainly():
             self._outdated = outdated(self._config, imaged=self._imaged)
         workflow.dag.forcefiles.update(self._outdated)
+        self._data_by_content()
         self._build()
         if workflow.dryrun:
             self._foretell()
+
+    def _data_by_content(self) -> None:
+        """Leave it to the records whether prepared data are of other files: Snakemake compares paths alone."""
+        persistence, config = self._workflow.persistence, self._config
+        asked = persistence.input_changed
+        prepared = {str(case.prepared / PREPARED) for each in config.applications() for case in config.cases(each)}
+
+        def changed(job: Any, file: Any = None) -> Any:
+            ours = prepared.issuperset(map(str, job.output))
+            return asked(job, file=file) if not ours else () if file is None else False
+
+        persistence.input_changed = changed
 
     def unlock(self) -> None:
         """What `--unlock` does."""
@@ -234,7 +248,7 @@ class _Attached:
             other = [*reason.params_changed.only_old, *reason.params_changed.only_new]
             return "the image is another one" if any("sha256:" in text for text in other) else "other options"
         if reason.input_changed:
-            return "made of other files" if job.rule.name.endswith("_prepare") else "made of other models"
+            return "made of other models"
         if reason.updated_input:
             return f"{preview.joined(sorted(map(str, reason.updated_input)))} is newer"
         named = {

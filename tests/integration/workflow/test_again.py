@@ -156,6 +156,10 @@ def test_other_data_and_options_give_what_a_fresh_run_gives(folder, tmp_path):
     done = start(folder, horizon=3)
     assert done.returncode == 0, done.stdout
     assert "Nothing to be done" in idle(folder, horizon=3)
+    (folder / "elsewhere").mkdir()
+    (folder / "mine.csv").rename(folder / "elsewhere" / "mine.csv")
+    assert "forecasting_" not in idle(folder, "-n", horizon=3, path="elsewhere/mine.csv")
+    (folder / "elsewhere" / "mine.csv").rename(folder / "mine.csv")
     fresh = end(fresh)
     assert fresh.returncode == 0, fresh.stdout
     touched = idle(folder, "--touch", "--forcerun", "report", horizon=3)
