@@ -69,6 +69,10 @@ class Training(How):
     @model_validator(mode="after")
     def _ranks_share_the_shards(self) -> Self:
         if self.reproducible == "fixed":
+            if self.shards != type(self).model_fields["shards"].default:  # a configuration written out has all keys
+                raise ValueError(
+                    f"shards {self.shards}: they are of `reproducible: elastic`; give that, or leave them out"
+                )
             return self
         for key in ("ranks", "shards"):
             if (count := getattr(self, key)) & (count - 1):

@@ -48,9 +48,9 @@ class Synchronisation(Settings):
     """Steps at the beginning that add whole gradients, as `allreduce` does."""
     rank: Positive | None = None
     """Of `powersgd`: the rank of the matrices."""
-    outer_learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    outer_learning_rate: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None = None
     """Of `diloco`: how far the outer optimiser (SGD with Nesterov's momentum) goes towards the average; 1: all the
-    way."""
+    way; at most 10."""
     outer_momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
     """Of `diloco`: the momentum of the outer optimiser."""
     ranks_per_node: Positive | None = None

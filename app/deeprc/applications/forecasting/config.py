@@ -168,8 +168,9 @@ class ForecastingConfig(DataConfig):
     batch_size: Positive | None = None
     """Windows per training step of every model, instead of the zoo's."""
     intervals: Intervals = []
-    """Central intervals to forecast, in percent, such as `[80, 95]`. Models then learn the quantiles that these end at
-    (DeepAR: a distribution, of which paths are drawn), and the forecast is the median."""
+    """Central intervals to forecast, in percent from 1 with at most 3 decimals, such as `[80, 95]`. Models then learn
+    the quantiles that these end at (DeepAR: a distribution, of which paths are drawn), and the forecast is the
+    median."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Of the initial weights, the order of the windows and the dropout."""
     ranks: Positive = 2

@@ -12,14 +12,16 @@ MEDIAN = 0.5
 
 def _are_intervals(intervals: list[float]) -> list[float]:
     for percent in intervals:
+        if 0 < percent < 1:
+            raise ValueError(f"interval {percent:g}: in percent, from 1: did you mean {100 * percent:g}?")
         if not 0 < percent < 100 or round(percent, 3) != percent:
-            raise ValueError(f"interval {percent}: a percent between 0 and 100 with at most 3 decimals, such as 80")
+            raise ValueError(f"interval {percent}: a percent between 1 and 100 with at most 3 decimals, such as 80")
     if len(set(intervals)) < len(intervals):
         raise ValueError("an interval stands twice")
     return sorted(intervals)
 
 
-Intervals = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], AfterValidator(_are_intervals)]
+Intervals = Annotated[list[Annotated[float, Field(strict=True, allow_inf_nan=False)]], AfterValidator(_are_intervals)]
 
 
 def quantiles(intervals: Sequence[float]) -> tuple[float, ...]:

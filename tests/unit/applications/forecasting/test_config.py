@@ -99,8 +99,10 @@ def test_a_model_that_cannot_forecast_intervals_is_refused_by_name(monkeypatch):
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"intervals": [80, 100]}, "interval 100.0: a percent between 0 and 100"),
-        ({"intervals": [99.99999]}, "interval 99.99999: a percent between 0 and 100 with at most 3 decimals"),
+        ({"intervals": [80, 100]}, "interval 100.0: a percent between 1 and 100"),
+        ({"intervals": [99.99999]}, "interval 99.99999: a percent between 1 and 100 with at most 3 decimals"),
+        ({"intervals": [0.8, 0.95]}, "interval 0.8: in percent, from 1: did you mean 80?"),
+        ({"intervals": ["80"]}, "my.yaml: key 'intervals.0': Input should be a valid number"),
         ({"intervals": [80, 80.0]}, "an interval stands twice"),
         ({"interval": [80]}, "did you mean 'intervals'?"),
         ({"intervals": [80], "models": {"GRU": {"loss": "mse"}}}, "leave out the key loss of GRU (mse)"),
@@ -115,6 +117,11 @@ def test_a_model_that_cannot_forecast_intervals_is_refused_by_name(monkeypatch):
             "shards 6: with `reproducible: elastic`, a power of 2",
         ),
         ({"training": {"reproducible": "elastic", "ranks": 8}}, "ranks 8: at most as many as shards (4)"),
+        ({"training": {"shards": 8}}, "shards 8: they are of `reproducible: elastic`; give that, or leave them out"),
+        (
+            {"training": {"ranks": 2, "synchronisation": {"kind": "diloco", "outer_learning_rate": 1e30}}},
+            "key 'training.synchronisation.outer_learning_rate': Input should be less than or equal to 10",
+        ),
         (
             {"training": {"reproducible": "elastic", "ranks": 2, "synchronisation": {"kind": "diloco"}}},
             "synchronisation diloco cannot be had with `reproducible: elastic`",
