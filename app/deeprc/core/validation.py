@@ -240,8 +240,11 @@ def _explain(model: type[BaseModel], issue: Any, where: object | Callable[[tuple
     message, found = issue["msg"].removeprefix("Value error, "), issue["input"]
     head = f"key {dotted!r}: " if dotted else ""
     told = "\n" in message  # by an error of ours, with its own lines below
-    return ConfigError(f"{head}{message}", where=place, found=_shown(found) if dotted and not told else None,
-                       fix=None if told else _cure(issue["type"], found, message))  # fmt: skip
+    fix = None if told else _cure(issue["type"], found, message)
+    if fix is None and issue["type"] == "model_type":
+        known = sorted(_fields(model, issue["loc"]))
+        fix = f"write keys below it, of {', '.join(known)}" if dotted else None
+    return ConfigError(f"{head}{message}", where=place, found=_shown(found) if dotted and not told else None, fix=fix)
 
 
 def _shown(value: object, most: int = 200) -> str:
@@ -261,6 +264,11 @@ def _cure(kind: str, found: object, message: str) -> str | None:
         return "write it without a zero in front or a colon: some readers of YAML take it for another number"
     if kind == "tuple_type":
         return "write a list, such as [0.7, 0.1]" if isinstance(found, float) else "write a list"
+    if kind == "list_type":
+        one = isinstance(found, str | int | float)
+        return f"write a list, such as [{found}]" if one else "write a list, or leave it out"
+    if kind == "float_type" and isinstance(found, str):
+        return "write a number, without quotes"
     if isinstance(found, str) and found.lstrip().startswith(("{", "[")):
         try:
             yaml.load(found, Loader=_StrictLoader)

@@ -61,10 +61,11 @@ class Tracking:
     Raises
     ------
     ConfigError
-        Where MLflow is not installed.
+        Where the URI holds a password, or MLflow is not installed.
     """
 
     def __init__(self, uri: str, folder: Path, *, name: str, of: str, say: Callable[[str], None] = print) -> None:
+        refuse_secret(uri)
         refuse_absent()
         self.uri, self.folder, self.name, self.of, self.say = uri, folder, name, of, say
         self._points: queue.Queue[tuple[int, float, dict[str, float]] | None] = queue.Queue()

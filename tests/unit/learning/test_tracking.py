@@ -22,6 +22,8 @@ def test_without_mlflow_a_training_that_is_to_tell_it_is_refused(monkeypatch, tm
     assert json.loads(TorchTraining().how())["mlflow"] is None
     with pytest.raises(ConfigError, match="MLflow is to be told of losses, and is not installed"):
         Tracking("http://x", tmp_path, name="a", of="b")
+    with pytest.raises(ConfigError, match="the URI of MLflow holds a password"):  # it is to be mended in any case
+        Tracking("http://me:hidden@x", tmp_path, name="a", of="b")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     assert json.loads(TorchTraining(mlflow="none").how())["mlflow"] is None
 

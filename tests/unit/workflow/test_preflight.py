@@ -52,10 +52,12 @@ def test_an_entity_aware_network_of_a_lone_basin_is_refused_before_anything_queu
 def test_series_of_other_times_are_refused_to_a_joint_model_alone(tmp_path):
     own = {"dataset": "csv", "time": "date", "target": "y"}
     with pytest.raises(preflight.PreflightError, match="iTransformer forecasts all series together") as error:
-        started(tmp_path, {"forecasting": {**own, "models": ["NHITS", "iTransformer"]}}, apart=["a", "b"])
+        started(
+            tmp_path, {"forecasting": {**own, "models": ["NHITS", "iTransformer"]}}, series_of_other_times=["a", "b"]
+        )
     assert "  |   found: a and b" in str(error.value)
-    started(tmp_path, {"forecasting": {**own, "models": ["NHITS"]}}, apart=["a", "b"])
-    started(tmp_path, {"forecasting": {**own, "models": ["iTransformer"]}}, apart=None)
+    started(tmp_path, {"forecasting": {**own, "models": ["NHITS"]}}, series_of_other_times=["a", "b"])
+    started(tmp_path, {"forecasting": {**own, "models": ["iTransformer"]}}, series_of_other_times=None)
 
 
 def test_trials_of_a_sweep_are_held_against_their_own_data_and_not_against_those_of_a_run_before(tmp_path):
@@ -72,10 +74,12 @@ def test_trials_of_a_sweep_are_held_against_their_own_data_and_not_against_those
     def checked(apart: list[str] | None) -> None:
         for case in config.cases(application):
             case.prepared.mkdir(parents=True, exist_ok=True)
-            write_json(case.prepared / "check.json", {"apart": apart, KEY: part_of(record(case, common))})
+            write_json(
+                case.prepared / "check.json", {"series_of_other_times": apart, KEY: part_of(record(case, common))}
+            )
 
     (tmp_path / "forecasting").mkdir()
-    write_json(tmp_path / "forecasting" / "check.json", {"apart": ["x", "y"]})
+    write_json(tmp_path / "forecasting" / "check.json", {"series_of_other_times": ["x", "y"]})
     checked(None)
     preflight.run(config, lambda line: None)
     checked(["a", "b"])

@@ -51,7 +51,9 @@ class Forecasting(Application):
         return {model: {"model": model, **json.loads(options.train_json(model))} for model in options.models}
 
     def refuse(self, options: ForecastingConfig, checked: dict) -> None:
-        if (found := checked.get("apart")) and (joint := [name for name in options.models if entry(name).joint]):
+        if (found := checked.get("series_of_other_times")) and (
+            joint := [name for name in options.models if entry(name).joint]
+        ):
             raise apart(joint[0], *found)
 
     def products(self, folder: Path, record: Record) -> dict[Path, Record | None]:

@@ -69,7 +69,7 @@ def main(
             "season": grid.step.ahead(grid.season) if grid.season > 1 else "none",
             "horizon": grid.step.ahead(options.horizon),
             "absent_rows": absent,
-            "apart": grid.apart,
+            "series_of_other_times": grid.apart,
             "missing": {word: known[name].null_count() for name, word in shown.items()},
             "parts": {part: length.sum() for part, length in lengths.items()},
             "notices": notices,
