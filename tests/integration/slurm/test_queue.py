@@ -13,6 +13,7 @@ from deeprc.pilot.queueing import Queueing
 from deeprc.schedulers import scheduler
 from deeprc.sites import load_site
 from pilots import survivors, wait_for
+from slurm_cluster import private_cluster
 
 pytestmark = pytest.mark.requires("slurm")
 BEGIN = 240  # seconds that a pilot may take to start on a busy machine
@@ -64,15 +65,15 @@ def forgotten(cluster) -> Iterator[None]:
         kept.rename(state)
 
 
-def test_a_job_that_has_its_nodes_and_has_not_begun_is_ended_by_who_interrupts_it(cluster, monkeypatch):
-    """As one whose nodes boot: CONFIGURING, which is neither PENDING nor RUNNING."""
-    monkeypatch.setenv("SLURM_CONF", str(cluster.conf))
-    before, hold, prolog = cluster.conf.read_text(), cluster.folder / "hold", cluster.folder / "prolog"
-    prolog.write_text(f"#!/bin/sh\nwhile [ -e {hold} ]; do sleep 0.1; done\n")
-    prolog.chmod(0o755)
-    hold.touch()
-    try:
-        cluster.conf.write_text(f"{before}PrologSlurmctld={prolog}\n")
+def test_a_job_that_has_its_nodes_and_has_not_begun_is_ended_by_who_interrupts_it(monkeypatch):
+    """As one whose nodes boot: CONFIGURING, which is neither PENDING nor RUNNING. On a Slurm of its own."""
+    with private_cluster() as cluster:
+        monkeypatch.setenv("SLURM_CONF", str(cluster.conf))
+        hold, prolog = cluster.folder / "hold", cluster.folder / "prolog"
+        prolog.write_text(f"#!/bin/sh\nwhile [ -e {hold} ]; do sleep 0.1; done\n")
+        prolog.chmod(0o755)
+        hold.touch()
+        cluster.conf.write_text(f"{cluster.conf.read_text()}PrologSlurmctld={prolog}\n")
         cluster.kill("slurmctld")  # it starts this program by another one, which reads no file again
         cluster.start()
         cluster.call("sbatch", "--job-name=deeprc-begins", "--output=/dev/null", "--wrap", "sleep 1000")
@@ -80,14 +81,7 @@ def test_a_job_that_has_its_nodes_and_has_not_begun_is_ended_by_who_interrupts_i
         wait_for(lambda: cluster.call(*states).split() == ["CONFIGURING"], 60)
         scheduler("slurm").interrupt("deeprc-begins")
         hold.unlink()
-        wait_for(lambda: scheduler("slurm").lives("deeprc-begins") is False, 30)
-        wait_for(lambda: not cluster.jobs(), 60)
-    finally:
-        hold.unlink(missing_ok=True)
-        cluster.conf.write_text(before)
-        cluster.call("scancel", "--name=deeprc-begins")
-        cluster.kill("slurmctld")
-        cluster.start()
+        wait_for(lambda: scheduler("slurm").lives("deeprc-begins") is False, 60)
 
 
 def test_an_account_and_a_queue_are_given_to_slurm_and_reserved_cores_left_alone(cluster, site, tmp_path, monkeypatch):
