@@ -40,31 +40,20 @@ def aggregates_of_all_rows_are_made_without_all_rows_on_a_rank() -> None:
     table = pl.DataFrame(
         {"x": random.integers(0, 500, 30_000), "y": random.normal(size=30_000), "t": ["a", None, "b"] * 10_000}
     )
+    asked = {
+        "x": x.n_unique(),
+        "m": y.median(),
+        "q": y.quantile(0.9, "linear"),
+        "r": x.quantile(1 / 3),
+        "t": pl.col("t").n_unique(),
+        "a": y.first(),
+        "b": y.last(),
+    }
     before, deal.LITTLE_BYTES = deal.LITTLE_BYTES, 0
     try:
-        plan = (
-            mine(table)
-            .lazy()
-            .select(
-                x.n_unique(),
-                m=y.median(),
-                q=y.quantile(0.9, "linear"),
-                r=x.quantile(1 / 3),
-                t=pl.col("t").n_unique(),
-                a=y.first(),
-                b=y.last(),
-            )
-        )
+        plan = mine(table).lazy().select(**asked)
         frame = plan.collect()
-        expected = table.select(
-            x.n_unique(),
-            m=y.median(),
-            q=y.quantile(0.9, "linear"),
-            r=x.quantile(1 / 3),
-            t=pl.col("t").n_unique(),
-            a=y.first(),
-            b=y.last(),
-        )
+        expected = table.select(**asked)
         assert_frame_equal(gathered(frame), expected, check_exact=True)
         told = plan.explain(measured=True)
         assert "rank 0" not in told and told.count("in the order of the values") == 2, told
