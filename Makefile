@@ -74,7 +74,8 @@ lint: install ## Style and format
 
 docs: install $(DOCS)/.installed ## The documents as a site, in .cache/docs/site; a link that leads to nothing is an error
 	@python .ci/docs/stage.py $(DOCS)/pages
-	@NO_MKDOCS_2_WARNING=1 $(DOCS)/venv/bin/mkdocs build --quiet --strict --config-file .ci/docs/mkdocs.yml
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/venv/bin/mkdocs build --strict --config-file .ci/docs/mkdocs.yml > $(DOCS)/build.log 2>&1 \
+	  || { grep -v '^INFO' $(DOCS)/build.log >&2; exit 1; }
 	@echo "The documents: $(DOCS)/site/index.html"
 
 bench: install ## Frames and pilot, measured on this machine
