@@ -1,4 +1,4 @@
-"""The jobs of a workflow as a load for `deeprc simulate`: written by a start with `-n`, where that is asked for."""
+"""The jobs of a workflow as a load for `deeprc simulate` and `bench pipeline`: a start with `-n` writes it if asked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def wanted() -> Path | None:
 
 
 def write(path: Path, dag: Any, jobs: list) -> None:
-    """Write what each job asks for, and the numbers of those that it comes after.
+    """Write what each job asks for, what it runs and makes, and the numbers of those that it comes after.
 
     What only is known once others have run is left out, and the job is marked (`unknown`). Where a run would be
     refused for what a job asks for, that is written instead (`refused`).
@@ -45,6 +45,18 @@ def write(path: Path, dag: Any, jobs: list) -> None:
                 "gpus": asked.gpus_per_rank, "memory_mb": -(-asked.memory_mb // asked.ranks), "nodes": asked.nodes,
                 "seconds": asked.minutes * 60, "unknown": unknown,
                 "after": sorted(numbers[other] for other in direct.before(dag, job, numbers)),
+                "label": direct.label(job), "command": _command(job),
+                "files": [] if job.is_group() else [str(file) for file in (*job.output, *job.log)],
             }
         )  # fmt: skip
     write_json(path, {"jobs": rows, "more": any(job.rule.is_checkpoint for job in jobs)})
+
+
+def _command(job: Any) -> str | None:
+    """The whole shell command; None of a job that has none, or whose command only is known once others have run."""
+    if job.is_group() or not job.is_shell:
+        return None
+    try:
+        return direct.command(job)
+    except WorkflowError:
+        return None

@@ -23,6 +23,10 @@ ENTRANT = (
 ANSWERS = (
     "arrow; polars or duckdb with as many threads; ENGINE:RANKS with others; arrow:2:pruned by columns chosen by hand"
 )
+WAY = (
+    "one: one command after another; many: as many at once as cores; or a site of this machine; may be given again "
+    "[default: one, many, localhost]"
+)
 Against = Annotated[
     str | None, typer.Option(help="another such engine, measured in turns with the first: their ratio is told")
 ]
@@ -113,6 +117,32 @@ def bench_many(
 
     figures = kept(many.run(jobs or [1000], option or [], progress), output)
     show(figures if as_json else {**figures, "runs": {str(row["jobs"]): row for row in figures["runs"]}}, as_json)
+
+
+@app.command("pipeline")
+def bench_pipeline(
+    way: Annotated[list[str] | None, typer.Option(help=WAY)] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="turns of each way")] = 3,
+    option: Annotated[list[str] | None, typer.Option(help="a word more for Snakemake; may be given again")] = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """A whole workflow by Snakemake and its pilot, beside its commands in fresh processes without either.
+
+    Each way makes all results from the same data, in turns; exit 1 where a turn failed or came to other metrics.
+
+    Example: `deeprc bench pipeline --json`
+
+    Example: `deeprc bench pipeline --way many --way localhost --way localhost-apptainer`
+
+    Example: `deeprc bench pipeline --option=--config --option=pipelines=hydrology`
+    """
+    from deeprc.bench.pipeline import run
+
+    figures = kept(run.run(way or ["one", "many", "localhost"], repeats, option or [], progress), output)
+    show(figures, as_json)
+    if not figures["same"] or any(each["failures"] for each in figures["ways"].values()):
+        raise typer.Exit(1)
 
 
 @app.command("gangs")

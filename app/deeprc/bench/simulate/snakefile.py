@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from deeprc.bench.simulate.load import SimulatedStage
-from deeprc.core.errors import DeepRCError
+from deeprc.bench.told import told
 
 UNTOLD = 60.0  # seconds of a job whose rule names no `runtime`
-LINES = 12  # of what Snakemake says of a Snakefile that it cannot read
 
 
 def is_one(path: Path) -> bool:
@@ -32,27 +26,17 @@ def stages_of(path: Path, site: str) -> list[SimulatedStage]:
     DeepRCError
         Where Snakemake cannot tell the jobs: with its own words.
     """
-    with tempfile.TemporaryDirectory(prefix="deeprc-load-") as folder:
-        told = Path(folder, "load.json")
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(path), "--dry-run", "--forceall", "--nolock"]
-        command += ["--quiet", "all", "--executor", "radical-pilot", "--radical-pilot-site", site, "--jobs", "1000"]
-        done = subprocess.run(
-            command, env={**os.environ, "DEEPRC_LOAD": str(told)}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace",
-        )  # fmt: skip
-        if done.returncode != 0 or not told.exists():
-            lines = [line for line in done.stdout.splitlines() if line.strip()][-LINES:] or ["no jobs"]
-            raise DeepRCError(
-                "Snakemake cannot tell the jobs of this workflow", where=path, found="\n    ".join(lines),
-                expected="that `snakemake --dry-run` works in this folder, with the workflow's inputs",
-            )  # fmt: skip
-        found = json.loads(told.read_text())
-    if "refused" in found:
-        raise DeepRCError("a run of this workflow would be refused", where=path, found=found["refused"])
-    if not found["jobs"]:
-        raise DeepRCError(
-            "this workflow has no job for a pilot", where=path, found="no jobs, or those of local rules alone"
-        )
+    arguments = [
+        "--snakefile",
+        str(path),
+        "--executor",
+        "radical-pilot",
+        "--radical-pilot-site",
+        site,
+        "--jobs",
+        "1000",
+    ]
+    found = told(arguments, where=path)
     return _stages(found["jobs"], more=found["more"])
 
 
