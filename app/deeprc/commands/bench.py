@@ -135,7 +135,7 @@ def bench_pipeline(
 
     Example: `deeprc bench pipeline --way many --way localhost --way localhost-apptainer`
 
-    Example: `deeprc bench pipeline --option=--config --option=pipelines=hydrology`
+    Example: `deeprc bench pipeline --option=--configfile --option=mine.yaml --output mine.json`
     """
     from deeprc.bench.pipeline import run
 
