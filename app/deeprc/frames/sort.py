@@ -12,16 +12,19 @@ from deeprc.frames.codes import Range, argsort, bits, decode, encodable, encode,
 from deeprc.frames.communicator import Communicator
 from deeprc.frames.names import renamed
 from deeprc.frames.partition import send
+from deeprc.frames.rounds import ordered
+from deeprc.frames.words import Leading, coded, comparable, leading, outlined, united
 
-SAMPLES_PER_RANK = 256  # the ranks' shares then differ by some ten percent
+SAMPLES_PER_RANK = 256  # at least: the ranks' shares then differ by some ten percent
+CODES = "codes"  # no column's name here: these are numbers
 FEW_RANKS = 16  # up to here a comparison with every splitter is faster than a binary search
 
 
 def sort(df: pl.DataFrame, by: Sequence[str], descending: Sequence[bool], comm: Communicator) -> pl.DataFrame:
     """Sort the rows of all ranks; rank 0 ends up with the first ones.
 
-    Numbers, times and truth values take the fast way by codes (see `codes`), when those of all columns fit into
-    64 bits; other keys are sorted and compared by Polars.
+    Numbers, times and truth values have codes (see `codes`). When those of all columns do not fit into 64 bits, and of
+    texts, the first bits are the code (see `words`), and rows that it leaves equal are compared.
     """
     if (done := cylon.sort(df, by, descending, comm)) is not None:
         return done
@@ -51,8 +54,8 @@ def _sort(df: pl.DataFrame, by: Sequence[str], descending: Sequence[bool], comm:
     with comm.together():
         if comm.size > 1:
             codes = encode([df[name] for name in by], spans, descending)
-        ordered, _ = sorted_by_codes(df, by, codes, spans, decodable=not any(descending))
-        return ordered.with_columns(pl.col(by[0]).set_sorted(descending=descending[0]))
+        df, _ = sorted_by_codes(df, by, codes, spans, decodable=not any(descending))
+        return df.with_columns(pl.col(by[0]).set_sorted(descending=descending[0]))
 
 
 def sorted_by_codes(
@@ -75,27 +78,34 @@ def sorted_by_codes(
 
 def _splitters(codes: np.ndarray, comm: Communicator) -> np.ndarray:
     """The codes that part the ranks (one fewer than ranks), from a sample of every rank's rows by its size."""
-    total = comm.allreduce(len(codes))
-    wanted = max(8192, SAMPLES_PER_RANK * comm.size)
-    mine = min(len(codes), -(-wanted * len(codes) // max(total, 1)))
-    sample = codes[np.random.default_rng(comm.rank).integers(0, len(codes), mine)] if mine else codes
-    samples = np.sort(np.concatenate(comm.allgather(sample)))
+    samples = np.sort(np.concatenate(comm.allgather(codes[_sampled(len(codes), comm)])))
     if not len(samples):
         return np.zeros(comm.size - 1, dtype=codes.dtype)
     return samples[np.arange(1, comm.size) * len(samples) // comm.size]
 
 
+def _sampled(rows: int, comm: Communicator) -> np.ndarray:
+    """Some of this rank's rows, by how many it has."""
+    total = comm.allreduce(rows)
+    wanted = max(8192, SAMPLES_PER_RANK * comm.size)
+    return np.random.default_rng(comm.rank).integers(0, max(rows, 1), min(rows, -(-wanted * rows // max(total, 1))))
+
+
 def _destinations(codes: np.ndarray, splitters: np.ndarray, comm: Communicator) -> np.ndarray:
+    to, tied = _first_homes(codes, splitters, comm)
+    return spread_ties(to, tied, np.searchsorted(splitters, splitters, side="right"), comm)
+
+
+def _first_homes(codes: np.ndarray, splitters: np.ndarray, comm: Communicator) -> tuple[np.ndarray, np.ndarray]:
+    """The first rank that each row may go to, and which rows have a splitter's code."""
     if comm.size <= FEW_RANKS:
         to, equal = np.zeros(len(codes), dtype=np.uint8), np.zeros(len(codes), dtype=bool)
         for splitter in splitters:
             to += codes > splitter
             equal |= codes == splitter
-        tied = np.flatnonzero(equal)
-    else:
-        to = np.searchsorted(splitters, codes, side="left").astype(np.int64)
-        tied = np.flatnonzero(codes == splitters[np.minimum(to, comm.size - 2)])
-    return spread_ties(to, tied, np.searchsorted(splitters, splitters, side="right"), comm)
+        return to, np.flatnonzero(equal)
+    to = np.searchsorted(splitters, codes, side="left").astype(np.int64)
+    return to, np.flatnonzero(codes == splitters[np.minimum(to, comm.size - 2)])
 
 
 def spread_ties(to: np.ndarray, tied: np.ndarray, last: np.ndarray, comm: Communicator) -> np.ndarray:
@@ -124,30 +134,72 @@ def spread_ties(to: np.ndarray, tied: np.ndarray, last: np.ndarray, comm: Commun
 
 
 def _sort_any(df: pl.DataFrame, by: Sequence[str], descending: Sequence[bool], comm: Communicator) -> pl.DataFrame:
-    """Any columns: sort locally, cut where the splitters belong, exchange the pieces, sort again."""
-    options = {"by": list(by), "descending": list(descending), "maintain_order": True}
+    """Any columns: rows are dealt by the first bits of their keys (see `words`), and compared where these are equal."""
     with comm.together():
-        df = df.sort(**options)
-    if comm.size == 1:
-        return df
-    total = comm.allreduce(df.height)
-    wanted = min(df.height, -(-SAMPLES_PER_RANK * comm.size * df.height // max(total, 1)))
+        keys = [comparable(df[name]) for name in by]
+        outlines = outlined(keys)
+    which = leading(united(comm.allgather(outlines)))
     with comm.together():
-        regular = (np.arange(wanted) * df.height // max(wanted, 1)).astype(np.uint32)
-        sample = df.select(by)[regular]
+        codes = coded(keys, descending, which)
+    if comm.size > 1:
+        with comm.together():
+            keyed = pl.DataFrame([*_named(keys, by), pl.Series(CODES, codes)])
+        splitters = _splitting_rows(keyed, descending, which, comm)
+        if splitters.is_empty():  # on all ranks
+            return df
+        with comm.together():
+            to, tied, last = _first_ranks(keyed, splitters, descending, which, comm)
+        with comm.all_or_none():
+            to = spread_ties(to, tied, last, comm)
+        df = send(df.with_columns(keyed[CODES]), to, comm)
+    with comm.together():
+        if comm.size > 1:
+            codes, df = df[CODES].to_numpy(), df.drop(CODES)
+            keys = [comparable(df[name]) for name in by]
+        order, _ = ordered(keys, descending, codes, which)
+        df = df.rechunk().select(pl.all().gather(pl.Series(order)))
+        known = df.schema[by[0]] == pl.String or encodable(df.schema[by[0]])
+        return df.with_columns(pl.col(by[0]).set_sorted(descending=descending[0])) if known else df
+
+
+def _named(keys: Sequence[pl.Series], by: Sequence[str]) -> list[pl.Series]:
+    return [key.alias(name) for key, name in zip(keys, by, strict=True)]
+
+
+def _splitting_rows(
+    keyed: pl.DataFrame, descending: Sequence[bool], which: Leading, comm: Communicator
+) -> pl.DataFrame:
+    """The keys that part the ranks, as `_splitters` of codes; none where there are no rows."""
+    chosen = _sampled(keyed.height, comm).astype(np.uint32)
+    with comm.together():
+        sample = keyed[chosen]
     samples = comm.allgather(sample)
-    if not total:
-        return df
     with comm.together():
-        ordered = pl.concat(samples).sort(**options)
-        splitters = ordered[(np.arange(1, comm.size) * ordered.height // comm.size).astype(np.uint32)]
-        last = _last_equal(splitters) + 1
-        to, tied = _cut(df, splitters, by, descending, comm.size)
-    with comm.all_or_none():
-        to = spread_ties(to, tied, last, comm)
-    df = send(df, to, comm)
-    with comm.together():
-        return df.sort(**options)
+        rows = pl.concat(samples)
+        order, _ = _ordered(rows, descending, which)
+        return rows[order[np.arange(1, comm.size) * len(order) // comm.size]] if len(order) else rows
+
+
+def _first_ranks(
+    keyed: pl.DataFrame, splitters: pl.DataFrame, descending: Sequence[bool], which: Leading, comm: Communicator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What `spread_ties` wants to know; only rows that have a splitter's code are compared with its keys."""
+    by = keyed.columns[:-1]
+    last = _last_equal(splitters.select(by)) + 1
+    to, tied = _first_homes(keyed[CODES].to_numpy(), splitters[CODES].to_numpy(), comm)
+    if which.end[0] < len(by):
+        unsure = keyed[tied.astype(np.uint32)]
+        order, _ = _ordered(unsure, descending, which)
+        first, equal = _cut(unsure[order], splitters, by, descending, comm.size)
+        rows = tied[order]
+        to[rows] = first
+        tied = rows[equal]
+    return to, tied, last
+
+
+def _ordered(keyed: pl.DataFrame, descending: Sequence[bool], which: Leading) -> tuple[np.ndarray, np.ndarray]:
+    *keys, codes = keyed.get_columns()
+    return ordered(keys, descending, codes.to_numpy(), which)
 
 
 def _last_equal(rows: pl.DataFrame) -> np.ndarray:
@@ -196,6 +248,4 @@ def _equal_range(df: pl.DataFrame, row: pl.DataFrame, by: Sequence[str], descend
 
 def _comparable(column: pl.Series) -> pl.Series:
     """Columns that Polars cannot search are searched as what they are ordered by."""
-    if column.dtype == pl.Categorical:
-        return column.cast(pl.String)
-    return column.to_physical() if column.dtype == pl.Enum or column.dtype.is_temporal() else column
+    return column.to_physical() if column.dtype.is_temporal() else comparable(column)

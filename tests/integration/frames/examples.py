@@ -20,6 +20,7 @@ KEY_TYPES: dict[str, tuple[pl.DataType, st.SearchStrategy]] = {
     "float": (pl.Float64(), st.floats() | st.sampled_from([0.0, -0.0, math.nan])),
     "bool": (pl.Boolean(), st.booleans()),
     "string": (pl.String(), st.text(max_size=5)),
+    "path": (pl.String(), st.builds("{}{}".format, st.sampled_from(["", "/a", "/path/" * 9]), st.text(max_size=20))),
     "date": (pl.Date(), st.dates(dt.date(1950, 1, 1), dt.date(2100, 1, 1))),
     "time": (pl.Datetime("us"), TIMES),
     "time with zone": (pl.Datetime("ms", "Europe/Berlin"), TIMES.map(lambda t: t.replace(microsecond=0))),

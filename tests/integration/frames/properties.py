@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from pipelines import LOST, OPERATIONS, applied, fixed, pipelines
 
 import profiles
-from deeprc.frames import Communicator, Frame, communicator, join, partition, scan_parquet, skew
+from deeprc.frames import Communicator, Frame, communicator, join, partition, rounds, scan_parquet, skew, words
 from deeprc.frames.lazy import deal, spilling
 
 COMM = Communicator.world()
@@ -222,13 +222,14 @@ def verdict(name: str, example: tuple, large: bool | str) -> str | None:
     ----------
     large
         Take the ways of large tables and of many ranks: messages in pieces (of 16 bytes), joins in cache-sized buckets
-        or by merging, rows ordered by rank, no side of a join sent to every rank, and rows of heavy keys split; or
-        those of `out_of_core`.
+        or by merging, rows ordered by rank, no side of a join sent to every rank, rows of heavy keys split, and texts
+        sorted in many rounds; or those of `out_of_core`.
     """
     out_of_core(large == OUT_OF_CORE)
     communicator.PIECE, join.SMALL, partition.FEW_RANKS = (16, 1, 1) if large is True else (2**30, 2**16, 6)
     deal.SPREAD_BYTES, deal.LITTLE_BYTES = (0, 0) if large else (2**28, 2**20)
     skew.MANY, skew.SURE = (0, 3) if large else (2**17, 8)
+    rounds.FEW, words.MOST_WORDS = (0, 1) if large else (1000, 8)
     failure = None
     try:
         PROPERTIES[name][0](*example)
