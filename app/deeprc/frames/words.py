@@ -56,7 +56,7 @@ Outline = Range | Texts
 
 
 @dataclass(frozen=True)
-class Part:
+class Bits:
     """Bits of a word that are part of the code; `span` is that of a column of numbers."""
 
     column: int
@@ -69,7 +69,7 @@ class Part:
 class Leading:
     """The parts of a code, and the first word that is not in it as a whole."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[Bits, ...]
     end: Place
 
     @property
@@ -109,7 +109,7 @@ def united(outlines: Sequence[Sequence[Outline]]) -> list[Outline]:
 
 def leading(outlines: Sequence[Outline], start: Place = FIRST) -> Leading:
     """As many of the first bits as fit into a code, of the words from `start` on, without those all rows share."""
-    parts: list[Part] = []
+    parts: list[Bits] = []
     room = CODE
     for number, outline in enumerate(outlines, start[0]):
         from_ = start[1] if number == start[0] else NULLS
@@ -118,7 +118,7 @@ def leading(outlines: Sequence[Outline], start: Place = FIRST) -> Leading:
                 mask = part.mask
                 for _ in range(more):
                     mask &= mask - 1  # without its last bit
-                return Leading((*parts, Part(number, part.at, mask, part.span)), (number, part.at))
+                return Leading((*parts, Bits(number, part.at, mask, part.span)), (number, part.at))
             parts.append(part)
             room -= part.mask.bit_count()
         if isinstance(outline, Texts) and not outline.ended:
@@ -226,16 +226,16 @@ def _both(bits: Sequence[tuple[int, int]]) -> tuple[int, int]:
     return some, every
 
 
-def _parts(number: int, outline: Outline, start: int) -> Iterator[Part]:
+def _parts(number: int, outline: Outline, start: int) -> Iterator[Bits]:
     if start == NULLS and outline.nulls:
-        yield Part(number, NULLS, 1)
+        yield Bits(number, NULLS, 1)
     if isinstance(outline, Range):
         if outline.high > outline.low:
-            yield Part(number, 0, (1 << (outline.high - outline.low).bit_length()) - 1, outline)
+            yield Bits(number, 0, (1 << (outline.high - outline.low).bit_length()) - 1, outline)
         return
     words = [(max(start, 0) + WORD * place, word) for place, word in enumerate(outline.words)]
     for at, (some, every) in [*words, *([(LENGTH, outline.lengths)] if outline.ended else [])]:
-        yield Part(number, at, some & ~every)
+        yield Bits(number, at, some & ~every)
 
 
 def _squeezed(words: np.ndarray, mask: int) -> np.ndarray:
