@@ -51,6 +51,7 @@ DONE = frozenset(
     | {"threads", "resources", "priority", "retries", "shadow_depth", "benchmark", "group"}
     | {"default_target", "localrule", "handover"}  # which of them there are; the latter two never come here
 )
+BARE = vars(RuleInfo())  # what a rule has that says nothing
 # What asks for software, and the method (`--sdm`) without which Snakemake leaves it out.
 SOFTWARE = {
     "conda_env": DeploymentMethod.CONDA,
@@ -76,9 +77,9 @@ def why_nested(job: Any, workflow: Any) -> str | None:
         return "it is a group"
     if not job.is_shell:
         return "it is no `shell:` rule"
-    methods, bare = set(workflow.deployment_settings.deployment_method), vars(RuleInfo())
+    methods = set(workflow.deployment_settings.deployment_method)
     for name, value in vars(job.rule.ruleinfo).items():
-        wanted = name not in bare or value is not bare[name]
+        wanted = name not in BARE or value is not BARE[name]
         cached = name == "cache" and workflow.workflow_settings.cache is None  # without `--cache`, nothing is cached
         software = name in SOFTWARE and SOFTWARE[name] not in methods
         if wanted and not (name in DONE or cached or software):
@@ -121,14 +122,18 @@ def fractions(job: Any) -> dict[str, float]:
     }
 
 
-def command(job: Any) -> str:
-    """The job's shell command with Snakemake's prefix (`set -euo pipefail`) and suffix, joined as Snakemake does."""
-    check_shell(shell_of(job))
+def formatted(job: Any) -> str:
+    """The job's shell command with what its names stand for."""
     # A module's rule uses names from its own Snakefile, but Snakemake's `shellcmd` looks in the main one.
     names, told = job.rule.run_func.__globals__, job.rule.workflow.globals
     fields = {re.split(r"[.\[]", field)[0] for _, field, *_ in Formatter().parse(job.rule.shellcmd) if field}
     others = {name: names[name] for name in fields - JOBS_OWN if name in names and names[name] is not told.get(name)}
-    text = job.format_wildcards(job.rule.shellcmd, **others)
+    return job.format_wildcards(job.rule.shellcmd, **others)
+
+
+def command(job: Any, text: str) -> str:
+    """That `text` with Snakemake's prefix (`set -euo pipefail`) and suffix, joined as Snakemake does."""
+    check_shell(shell_of(job))
     return wrapped(shell_of(job), text)
 
 
@@ -185,12 +190,15 @@ def before(dag: Any, job: Any, known: Container) -> set:
     return found
 
 
-def own_command(job: Any) -> str:
-    """What the job's rule runs, as its author wrote it, without a wrapper or the variables that a wrapper holds."""
+def own_command(job: Any, text: str | None = None) -> str:
+    """What the job's rule runs, as its author wrote it, without a wrapper or the variables that a wrapper holds.
+
+    `text`: its shell command, where that has been formatted already.
+    """
     if job.is_group():
         return "\n".join(own_command(each) for each in job)
     if job.is_shell:
-        return textwrap.dedent(job.shellcmd or "").strip()
+        return textwrap.dedent((job.shellcmd if text is None else text) or "").strip()
     for kind in ("script", "notebook", "wrapper", "cwl"):
         if path := getattr(job.rule, kind):
             return f"{kind}: {path}"

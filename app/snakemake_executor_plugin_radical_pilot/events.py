@@ -44,6 +44,7 @@ class Events:
         if isinstance(event, RunEvent):
             return replace(event, command=[mask(word) for word in masked_words(event.command)])
         if isinstance(event, JobEvent):
-            argv = [mask(word) for word in event.argv]
-            return replace(event, label=mask(event.label), command=mask(event.command), argv=argv)
+            told = {"label": mask(event.label), "command": mask(event.command)}
+            told["argv"] = [mask(word) for word in event.argv]
+            return replace(event, **told) if any(getattr(event, name) != text for name, text in told.items()) else event
         return event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from deeprc.core.errors import DeepRCError
 from deeprc.core.files import tail
 from deeprc.core.masking import Masker, given
 from deeprc.pilot import detached
-from snakemake_executor_plugin_radical_pilot import detach, internals, nested, picking, terminating
+from snakemake_executor_plugin_radical_pilot import detach, internals, nested, picking, sparing, terminating
 from snakemake_executor_plugin_radical_pilot.counting import JobCount
+from snakemake_executor_plugin_radical_pilot.finishing import Finishing
 from snakemake_executor_plugin_radical_pilot.fleet import Fleet
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 from snakemake_executor_plugin_radical_pilot.records import Ended
@@ -36,7 +38,7 @@ class Executor(RemoteExecutor):
     """Runs jobs in pilots, each of which starts with the first job that needs it."""
 
     _fleet: Fleet | None = None  # here, since the polling thread starts before __post_init__
-    _closed = False
+    _closed, _is_heard = False, True
 
     def __post_init__(self) -> None:
         folder = RunFolder(Path(self.workflow.executor_settings.folder))
@@ -52,6 +54,7 @@ class Executor(RemoteExecutor):
         internals.hold_limits(self.workflow)
         internals.keep_out()
         picking.pick_quickly()
+        sparing.spare()
         terminating.note_at_once()
         internals.mask_messages(mask)
         internals.hush(self.workflow, self._local_failed)
@@ -71,6 +74,7 @@ class Executor(RemoteExecutor):
         except DeepRCError as error:
             RemoteExecutor.shutdown(self)  # its polling thread, which would complain of the end
             raise RefusedError(str(error)) from None
+        self._finishing = Finishing(self.workflow)
         self._run, self._fleet = run, fleet
         if shown := dict.fromkeys(secret.where for secret in given(sys.argv) if not secret.is_plain):
             progress.say(ON_COMMAND_LINE.format(", ".join(shown)))
@@ -93,16 +97,26 @@ class Executor(RemoteExecutor):
     def run_jobs(self, jobs: list) -> None:
         """Submit the jobs that are ready, all in one message to the pilot."""
         picking.lift_rate(self.workflow)
+        self._is_heard = sparing.is_heard()
         with self._run.lock:
             try:
                 self._fleet.submit(jobs)
             except DeepRCError as error:
                 raise RefusedError(str(error)) from None
 
+    def printjob(self, job) -> None:
+        """Have Snakemake say what it hands over, where anybody hears it."""
+        if self._is_heard or sparing.is_told_apart(job):
+            super().printjob(job)
+
     def submitted(self, info: SubmittedJobInfo) -> None:
         """Tell Snakemake that the pilot has a job."""
         # Not RemoteExecutor's: it keeps a list that is walked at every look, 10,000 waiting jobs or not.
         RealExecutor.report_job_submission(self, info)
+
+    def report_job_success(self, job_info: SubmittedJobInfo) -> None:
+        """Tell Snakemake that a job has ended well."""
+        self._finishing.add(job_info.job)
 
     def handle_job_error(self, job) -> None:
         """Called by Snakemake where a job has failed, before it is tried again."""
@@ -112,7 +126,10 @@ class Executor(RemoteExecutor):
         """Report the jobs that ended since the last look; the waiting ones are kept here, so nothing is yielded."""
         if self._fleet is None or not self._fleet.begun:
             return
-        self._fleet.look()
+        try:
+            self._fleet.look()
+        finally:
+            self._finishing.tell()
         for info in active_jobs:
             yield info
 
@@ -147,9 +164,13 @@ class Executor(RemoteExecutor):
             return
         self._closed = True
         keep = run.failed or run.settings.keep
+        tidying = threading.Thread(target=run.folder.tidy)
+        if not keep:  # nothing runs any more: meanwhile the pilots end
+            tidying.start()
         self._fleet.close(keep=keep)
         run.folder.private.remove()
         if not keep:
-            run.folder.tidy()
+            tidying.join()
+            run.folder.tidy()  # what was written meanwhile
         else:
             run.progress.say(f"the files of the pilot and its jobs were kept: {run.folder.path}")

@@ -39,9 +39,12 @@ def _unfit(found: str) -> UnfitError:
 try:
     from snakemake.benchmark import BenchmarkRecord, write_benchmark_records
     from snakemake.common.configfile import load_configfile
+    from snakemake.common.tbdstring import TBDString
     from snakemake.executors.dryrun import Executor as DryrunExecutor
     from snakemake.executors.local import Executor as LocalExecutor
-    from snakemake.logging import logger
+    from snakemake.iocontainers import ResourceList
+    from snakemake.logging import DefaultFilter, logger
+    from snakemake.persistence.file import FilePersistence
     from snakemake.resources import Resource, Resources
     from snakemake.ruleinfo import RuleInfo
     from snakemake.scheduling.greedy import Scheduler as GreedyScheduler
@@ -58,8 +61,9 @@ except ImportError as error:
     raise SystemExit(f"error: {_unfit(str(error))}") from None
 
 __all__ = [
-    "MAX_ARG_LEN", "BenchmarkRecord", "DeploymentMethod", "GreedyScheduler", "IlpScheduler", "RuleInfo",
-    "load_configfile", "parse_target_jobs_cli_args", "shell", "write_benchmark_records",
+    "MAX_ARG_LEN", "BenchmarkRecord", "DefaultFilter", "DeploymentMethod", "FilePersistence", "GreedyScheduler",
+    "IlpScheduler", "LogEvent", "ResourceList", "Resources", "RuleInfo", "TBDString", "load_configfile", "logger",
+    "parse_target_jobs_cli_args", "shell", "write_benchmark_records",
 ]  # fmt: skip
 
 # What is used of each class or object, here and in `direct`.
@@ -71,16 +75,17 @@ USED = {
     "snakemake.executors.local:Executor": "get_python_executable",
     "snakemake.jobs:Job": "rule dag is_shell shellcmd prepare postprocess format_wildcards get_target_spec"
     " wildcards_dict is_local shadow_dir benchmark benchmark_repeats attempt restart_times conda_env_spec"
-    " container_img_url message log _resources _params",
+    " container_img_url message log resources _resources _params is_pipe_or_service_input pipe_or_service_output",
     "snakemake.persistence:PersistenceBase": "cleanup",
-    "snakemake.resources:Resource": "raw _evaluator",
+    "snakemake.persistence.file:FilePersistence": "_write_record _record_path _metadata_path _incomplete_path",
+    "snakemake.resources:Resource": "raw _evaluator is_evaluable",
     "snakemake.resources:Resources": "DEFAULTS",
     "snakemake.rules:Rule": "ruleinfo run_func shellcmd expand_resources script notebook wrapper cwl benchmark"
-    " workflow norun is_template_engine group is_checkpoint",
+    " workflow norun is_template_engine group is_checkpoint is_handover",
     "snakemake.scheduling.greedy:Scheduler": "select_jobs job_reward",
     "snakemake.scheduling.job_scheduler:JobRateLimiter": "max_jobs timespan",
     "snakemake.scheduling.job_scheduler:JobScheduler": "_user_kill job_rate_limiter resources _open_jobs"
-    " exit_gracefully",
+    " exit_gracefully finish_callback _proceed _lock _tofinish",
     "snakemake.scheduling.milp:Scheduler": "select_jobs",
     "snakemake.shell:shell": "_check_executable _get_process_prefix _process_suffix get_executable",
     "snakemake.workflow:Workflow": "scheduler persistence global_resources resource_scopes async_run workdir_init"
@@ -107,6 +112,11 @@ def parsed(argv: list[str]) -> tuple[Any, Any]:
 def scheduler_class() -> type:
     """Snakemake's JobScheduler, whose module imports executors: not to be had as this package is imported."""
     return import_module("snakemake.scheduling.job_scheduler").JobScheduler
+
+
+def job_class() -> type:
+    """Snakemake's Job; its module, too, imports executors."""
+    return import_module("snakemake.jobs").Job
 
 
 def check_shell(program: str) -> None:
@@ -275,16 +285,6 @@ def _made_up(resource: Any) -> bool:
     return resource.raw == Resources.DEFAULTS["full"]["mem"] or any(
         _made_up(other) for other in held if isinstance(other, Resource)
     )
-
-
-def prepare(job: Any, workflow: Any) -> None:
-    """Do what Snakemake does before it runs a job: old outputs removed, folders made, the shadow folder filled."""
-    # With a remote executor `{resources.tmpdir}` stands at `<TBD>`: the resources are expanded anew, for this machine.
-    job._resources = job.rule.expand_resources(
-        job.wildcards_dict, job.input, job.attempt, skip_evaluation=set()
-    )  # fmt: skip
-    job._params = None
-    workflow.async_run(job.prepare())
 
 
 def jobs_to_run(dag: Any) -> list:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -125,7 +126,7 @@ class Ended:
     rank: int | None
     code: int | None
 
-    @property
+    @cached_property
     def span(self) -> tuple[float | None, float | None]:
         """Start and stop of the command on the node; None where it did not begin, or did not end by itself."""
         times = self.of.files.times()

@@ -63,7 +63,9 @@ class JobFiles:
 
     def failed_rank(self) -> int | None:
         """The rank whose command failed first, or None."""
-        codes = [path for path in self.folder.glob("code.*") if path.suffix[1:].isdigit()]
+        codes: list[Path] = []
+        with contextlib.suppress(OSError):
+            codes = [path for path in self.folder.iterdir() if re.fullmatch(r"code\.\d+", path.name)]
         return int(min(codes, key=lambda path: path.stat().st_mtime_ns).suffix[1:]) if codes else None
 
     def exit_code(self, rank: int) -> int:

@@ -6,22 +6,35 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from deeprc.core.events import RunImage
 from deeprc.launch import Plan
 from deeprc.pilot import Task
-from snakemake_executor_plugin_radical_pilot import direct, internals
+from snakemake_executor_plugin_radical_pilot import direct, internals, sparing
 from snakemake_executor_plugin_radical_pilot.asking import Asking
 from snakemake_executor_plugin_radical_pilot.image import used
-from snakemake_executor_plugin_radical_pilot.records import Submitted
+from snakemake_executor_plugin_radical_pilot.records import Stage, Submitted
+from snakemake_executor_plugin_radical_pilot.resources import Request
+from snakemake_executor_plugin_radical_pilot.runs import JobFiles
 from snakemake_executor_plugin_radical_pilot.state import State, WorkflowRun
 from snakemake_executor_plugin_radical_pilot.writer import Writer
 
 IN_COMMAND = (
     "its command holds a secret ({}), which every user of its machine can read as it runs: have it read a variable"
 )
+
+
+class Planned(NamedTuple):
+    """A job before it is prepared: its task's name, how it is told of, what it asks for, its files, its launch."""
+
+    uid: str
+    stage: Stage
+    asked: Request
+    files: JobFiles
+    plan: Plan
 
 
 class Submitting:
@@ -37,28 +50,47 @@ class Submitting:
 
         `again`: another pilot had them before.
         """
+        planned: dict[Any, Planned] = {}
         made = []
         for job in jobs:
-            try:
-                made.append(self._task(job, again=again))
-            except Exception as error:
-                self._state.jobs = {uid: each for uid, each in self._state.jobs.items() if each[0].job is not job}
-                give_up(self._state.run, job, error)
+            with self._alone(job):
+                planned[job] = self._plan(job, again=again)
+        workflow = self._state.run.workflow
+        failed = sparing.prepare([job for job in planned if direct.is_direct(job, workflow)], workflow)
+        for job, each in planned.items():
+            with self._alone(job):
+                if job in failed:
+                    raise failed[job]
+                made.append(self._task(job, each, again=again))
         return made
 
-    def _task(self, job, *, again: bool) -> Task:
-        state, pilot = self._state, self._state.pilot
+    @contextlib.contextmanager
+    def _alone(self, job) -> Iterator[None]:
+        """Whatever goes wrong with a job is its own end, and not that of others."""
+        try:
+            yield
+        except Exception as error:
+            self._state.jobs = {uid: each for uid, each in self._state.jobs.items() if each[0].job is not job}
+            give_up(self._state.run, job, error)
+
+    def _plan(self, job, *, again: bool) -> Planned:
+        pilot = self._state.pilot
         if not again:
-            state.run.reports.run_job_pre(job)
+            self._state.run.reports.run_job_pre(job)
         stage = direct.stage(job)
         asked = self._asking.request(job, pilot)
         uid = f"{stage.rule.replace(' ', '-')}.{next(self._numbers)}"
-        files = state.run.folder.job(uid)
+        files = self._state.run.folder.job(uid)
         plan = pilot.planner.plan(self._asking.task(job, asked, pilot))
         if asked.warm and plan.runtime and not self._writer.seen(job, files, pilot):
             asked = replace(asked, warm=())  # a container of its own, then: the worker's does not see all of its files
         if asked.warm and asked.ranks > 1 and (plan.modules or "$" in "".join(plan.environment.values())):
             asked = replace(asked, warm=())  # the launcher starts them: only a shell finds out what they need
+        return Planned(uid, stage, asked, files, plan)
+
+    def _task(self, job, planned: Planned, *, again: bool) -> Task:
+        state, pilot = self._state, self._state.pilot
+        uid, stage, asked, files, plan = planned
         written = self._writer.write(job, stage.label, files, asked, plan, pilot)
         task = replace(
             self._asking.task(job, asked, pilot),
@@ -68,7 +100,7 @@ class Submitting:
             **written.task,
         )
         plan = replace(plan, command=written.command)
-        told = direct.own_command(job), self._image(plan), not direct.is_direct(job, state.run.workflow)
+        told = written.own, self._image(plan), not direct.is_direct(job, state.run.workflow)
         if held := ", ".join(state.run.mask.found(told[0])):
             state.run.tell_once(stage.rule, held, f"rule {stage.rule}: {IN_COMMAND.format(held)}")
         submitted = Submitted(stage, asked, files, written.workdir, plan.argv, time.time(), *told, pilot.folder.name)

@@ -16,7 +16,7 @@ from deeprc.launch import Plan
 from deeprc.pilot import Pilot, fitness, inside
 from deeprc.pilot.launch_scripts import rank_number, rank_setup, rank_words
 from deeprc.pilot.worker import surroundings
-from snakemake_executor_plugin_radical_pilot import direct, internals
+from snakemake_executor_plugin_radical_pilot import direct
 from snakemake_executor_plugin_radical_pilot.resources import Request
 from snakemake_executor_plugin_radical_pilot.runs import JobFiles, RunFolder
 from snakemake_executor_plugin_radical_pilot.script import BACK, job_environment, job_text
@@ -34,11 +34,14 @@ class Written:
         The command of the launch line, for people.
     task
         What the pilot's task has of it.
+    own
+        What its rule runs, as its author wrote it.
     """
 
     workdir: Path
     command: list[str]
     task: dict[str, Any]
+    own: str
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,15 @@ class Writer:
     mask: Callable[[str], str]
 
     def write(self, job: Any, label: str, files: JobFiles, asked: Request, plan: Plan, pilot: Pilot) -> Written:
-        """Write what the ranks run.
+        """Write what the ranks run; one that is run directly was prepared before (`sparing.prepare`).
 
         A job of one rank without modules and container of its own needs no script: its worker runs the command.
         """
         own = files.folder / "command.sh"
         reason = direct.why_nested(job, self.workflow)
         if reason is None:
-            internals.prepare(job, self.workflow)
-            command = direct.command(job)
+            text = direct.formatted(job)
+            command, told = direct.command(job, text), direct.own_command(job, text)
             words, repeats, tmpdir = direct.words(job, command, own), direct.repeats(job), direct.tmpdir(job)
         elif asked.ranks > 1:
             raise DeepRCError(
@@ -78,7 +81,7 @@ class Writer:
                 fix="call it from a plain `shell:` rule, or leave out `tasks`",
             )
         else:
-            command, repeats, tmpdir = self.nested(job), 1, None
+            command, repeats, tmpdir, told = self.nested(job), 1, None, direct.own_command(job)
             if direct.is_misread(job, command):
                 raise DeepRCError(
                     f"{label}: is run by a Snakemake of its own, since {reason}, which would take it for another job",
@@ -103,11 +106,11 @@ class Writer:
         if asked.ranks > 1 and asked.warm:  # as each of its ranks is a worker's
             there = {**({} if plan.runtime else plan.environment), **variables}
             chosen = {"chosen": self.declared} if plan.runtime else {}
-            return Written(workdir, shown, {**task, "variables": there, **chosen})
+            return Written(workdir, shown, {**task, "variables": there, **chosen}, told)
         if plan.runtime and asked.warm:  # its worker is in the image already, with the variables that get in
-            return Written(workdir, shown, {**task, "variables": there, "chosen": self.declared})
+            return Written(workdir, shown, {**task, "variables": there, "chosen": self.declared}, told)
         if not (plan.runtime or plan.launcher or plan.modules or "$" in "".join(plan.environment.values())):
-            return Written(workdir, shown, {**task, "variables": {**plan.environment, **there}})
+            return Written(workdir, shown, {**task, "variables": {**plan.environment, **there}}, told)
         command = rank_words(plan, words)
         if not plan.runtime:
             command = f"{BACK} {command}"
@@ -135,7 +138,7 @@ class Writer:
         if asked.ranks > 1:  # no worker starts them
             argv = [sys.executable, "-IS", surroundings.__file__, environment, *argv]
             argv = fitness.ranks(argv, files.folder, rank_number(pilot.allocation.site, pilot.allocation.partition))
-        return Written(workdir, shown, {"argv": argv, "environment": environment})
+        return Written(workdir, shown, {"argv": argv, "environment": environment}, told)
 
     def seen(self, job: Any, files: JobFiles, pilot: Pilot) -> bool:
         """Whether the pilot's workers in an image see all folders that the job uses."""

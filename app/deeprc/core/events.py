@@ -21,6 +21,7 @@ from deeprc.core.errors import InputError, nearest
 PilotState = Literal["starting", "waiting", "active", "closing", "closed"]
 _SURROGATE = re.compile("[\ud800-\udfff]")  # bytes that are not UTF-8, as Python keeps them in names and arguments
 _UNKNOWN = "unexpected_keyword_argument"  # in pydantic's words
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=asdict)  # without a copy of each event first
 _SHOWN = 80  # characters of a line that an error shows
 
 
@@ -158,7 +159,7 @@ def line(event: Event) -> str:
 
     What is not UTF-8 in a name is written as Python shows it (`M\\udcfcller`): no JSON reader takes it otherwise.
     """
-    text = json.dumps(record(event), ensure_ascii=False, allow_nan=False)
+    text = _ENCODER.encode(vars(event))
     return _SURROGATE.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -44,6 +45,28 @@ def test_every_feature_gives_the_same_files_as_the_local_executor(features):
     for files, folder in ((made, "pilot"), (expected, "local")):
         files["environment.txt"] = files["environment.txt"].replace(str(base / folder), "<workdir>")
     assert made == expected
+
+
+def records(folder: Path) -> dict[str, dict]:
+    """What Snakemake has written down of each file that was made, less what differs from run to run."""
+    found = {}
+    for path in (folder / ".snakemake" / "metadata").rglob("*"):
+        if path.is_file():
+            record = json.loads(path.read_text().replace(str(folder), "<workdir>"))
+            assert record.pop("starttime") <= record.pop("endtime") + 1
+            del record["job_hash"]
+            if record["rule"] == "group_end":  # a Snakemake inside runs it, which has summed its input or has not
+                del record["input_checksums"]
+            found[path.name] = record
+    return found
+
+
+def test_snakemakes_own_records_are_those_of_the_local_executor(features):
+    base, _, _ = features
+    made = records(base / "pilot")
+    assert len(made) > 20
+    assert made == records(base / "local")
+    assert not [*(base / "pilot" / ".snakemake" / "incomplete").iterdir()]
 
 
 def test_a_retry_is_told_and_counted(features):

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import ast
-import contextlib
-import io
 from pathlib import Path
 
 import pytest
 import snakemake
-from snakemake.api import SnakemakeApi
 from snakemake.io.flags import access_patterns
 from snakemake.parser import rule_property_subautomata, rule_run_subautomata
 from snakemake.ruleinfo import RuleInfo
-from snakemake.settings.types import (
-    DAGSettings,
-    DeploymentMethod,
-    DeploymentSettings,
-    OutputSettings,
-    Quietness,
-    ResourceSettings,
-    WorkflowSettings,
-)
 
+from made_jobs import jobs
 from snakemake_executor_plugin_radical_pilot import direct
 
 SHELL = 'shell: "true"'
@@ -61,22 +50,6 @@ WORDS = {
     "cwl": ('cwl: "c.cwl"', "it is no `shell:` rule"),
 }
 MARKS = {"pipe", "service", "nodelocal", "from_queue", "storage_object"}  # those that are not done
-
-
-def jobs(folder: Path, text: str, *, methods=frozenset(DeploymentMethod), cache: list[str] | None = None, **groups):
-    """The jobs of a workflow, as Snakemake makes them, and the workflow."""
-    (folder / "Snakefile").write_text(text)
-    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
-        made = api.workflow(
-            resource_settings=ResourceSettings(nodes=1),
-            deployment_settings=DeploymentSettings(deployment_method=set(methods)),
-            workflow_settings=WorkflowSettings(cache=cache),
-            snakefile=folder / "Snakefile",
-            workdir=folder,
-        )
-        with contextlib.redirect_stdout(io.StringIO()):
-            made.dag(DAGSettings()).printrulegraph()
-        return list(made._workflow.dag.jobs), made._workflow
 
 
 def rule(*lines: str) -> str:
@@ -146,7 +119,7 @@ def test_a_command_is_joined_as_snakemake_does(tmp_path, monkeypatch):
     for name in ("_process_prefix", "_process_suffix"):  # Snakemake's, for the whole process
         monkeypatch.setattr(direct.shell, name, getattr(direct.shell, name))
     made, _ = jobs(tmp_path, text)
-    assert direct.command(made[0]) == "A=1 timeout 20  b a  | cat"
+    assert direct.command(made[0], direct.formatted(made[0])) == "A=1 timeout 20  b a  | cat"
     (program, option, words) = direct.words(made[0], "x" * 100_000, tmp_path / "a file")
     assert (Path(program).name, option) == ("bash", "-c")
     assert words == f"{program} '{tmp_path}/a file'"
@@ -156,7 +129,7 @@ def test_a_rule_of_a_module_has_its_own_names(tmp_path):
     (tmp_path / "module.smk").write_text('X = "its own"\n' + rule('shell: "echo {X} {output}"'))
     text = 'X = "another"\nmodule m:\n    snakefile: "module.smk"\nuse rule * from m\n'
     made, _ = jobs(tmp_path, text)
-    assert direct.command(made[0]) == "set -euo pipefail;  echo its own a"
+    assert direct.command(made[0], direct.formatted(made[0])) == "set -euo pipefail;  echo its own a"
 
 
 def test_numbers_that_snakemake_rounds_are_known(tmp_path):
