@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from deeprc.core.errors import InputError
@@ -18,6 +19,8 @@ from deeprc.frames.lazy.several import Values
 from deeprc.frames.lazy.trees import column as column_tree
 from deeprc.frames.lazy.trees import expression_of, key, plain_column, replaced
 from deeprc.frames.names import free, known, no_patterns
+
+MANY = 100  # predicates
 
 
 def expressions(given: Iterable[Any], named: Mapping[str, Any] | None = None) -> list[pl.Expr]:
@@ -40,6 +43,19 @@ def expressions(given: Iterable[Any], named: Mapping[str, Any] | None = None) ->
         else:
             found.append(_expression(each))
     return found + [_expression(value).alias(name) for name, value in (named or {}).items()]
+
+
+def predicates(given: Iterable[Any]) -> list[pl.Expr]:
+    """What Polars' `filter` takes: as `expressions`, but truth values in a list are those of the rows, one by one."""
+    found = []
+    for each in given:
+        several = isinstance(each, Iterable) and not isinstance(each, str | bytes | pl.Expr | pl.Series | Mapping)
+        values = list(each) if several else []
+        if values and all(isinstance(value, bool | np.bool_) for value in values):
+            found.append(pl.lit(pl.Series(values, dtype=pl.Boolean)))
+        else:
+            found += predicates(values) if several else expressions([each])
+    return found if len(found) <= MANY else [pl.all_horizontal(found)]  # each would be a step
 
 
 def checked(method: str, schema: Mapping[str, pl.DataType], made: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.Schema:

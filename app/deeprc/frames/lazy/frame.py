@@ -107,8 +107,8 @@ class LazyFrame(Forms):
     # Rows
 
     def filter(self, *predicates: Any, **constraints: Any) -> LazyFrame:
-        """The rows where all predicates are true."""
-        made = expressions(predicates) + [pl.col(name) == value for name, value in constraints.items()]
+        """The rows where all predicates are true; truth values in a list are those of all ranks' rows."""
+        made = build.predicates(predicates) + [pl.col(name) == value for name, value in constraints.items()]
         return self._with(build.filtered(self._node, made))
 
     def drop_nulls(self, subset: str | Sequence[str] | None = None) -> LazyFrame:

@@ -11,8 +11,9 @@ from deeprc.core.errors import InputError
 from deeprc.frames.lazy.build import checked, expressions, only, project
 from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.nodes import Aggregate, Node
-from deeprc.frames.lazy.reading import Column, expand
+from deeprc.frames.lazy.reading import Column, codes_told, expand, needs
 from deeprc.frames.lazy.sorts import by_numbers, in_number
+from deeprc.frames.lazy.trees import Tree, expression_of, key, replaced
 from deeprc.frames.names import free
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class LazyGroupBy:
                     fix="write one expression for each column",
                 )
             columns += several
+        input, columns = _with_codes(input, columns)
         found = empty(input.schema).group_by([key.expression for key in keys])
         found = found.agg(column.expression for column in columns).collect_schema()
         if list(found.items()) != list(made.items()):
@@ -91,6 +93,34 @@ class LazyGroupBy:
         if not keys:
             raise InputError("group_by: no key is given", fix="select(…) aggregates all rows")
         return keys
+
+
+def _with_codes(input: Node, columns: list[Column]) -> tuple[Node, list[Column]]:
+    """The codes of categories, which are other ones on each rank, become a column first: all rows on one rank."""
+    told = [node for column in columns if column.tree is not None for node in codes_told(column.tree, input.schema)]
+    if not told:
+        return input, columns
+    for node in told:
+        if not needs(node["Function"]["input"][0]).rowwise:
+            raise InputError(
+                "agg: the codes of categories that an aggregate gives are other ones on each rank",
+                found=expression_of(node),
+                fix="take the codes first: with_columns(code=pl.col(…).to_physical()), and aggregate these",
+            )
+    hidden = {key(node): free(input.columns, f"codes {number}") for number, node in enumerate(told)}
+    input = project(input, [expression_of(node).alias(hidden[key(node)]) for node in told], keep=True)
+
+    def change(node: Tree) -> Tree | None:
+        return {"Column": hidden[key(node)]} if isinstance(node, dict) and key(node) in hidden else None
+
+    made = []
+    for column in columns:
+        tree = None if column.tree is None else replaced(column.tree, change)
+        if tree is not None and tree != column.tree:
+            tree = {"Alias": [tree, column.name]}
+            column = Column(column.name, expression_of(tree), tree)
+        made.append(column)
+    return input, made
 
 
 def _in_order(input: Node, keys: tuple[Column, ...], columns: tuple[Column, ...], schema: pl.Schema) -> Node:

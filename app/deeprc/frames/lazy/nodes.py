@@ -10,8 +10,11 @@ from typing import Any
 
 import polars as pl
 
+from deeprc.core.errors import InputError
 from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.reading import Column
+
+MOST_DEEP = 250  # steps
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -259,17 +262,29 @@ def bottom_up(root: Node) -> list[Node]:
     """Every node once, inputs before what is made of them."""
     seen: set[int] = set()
     found: list[Node] = []
-
-    def visit(node: Node) -> None:
-        if id(node) in seen:
-            return
-        seen.add(id(node))
-        for input in node.inputs:
-            visit(input)
-        found.append(node)
-
-    visit(root)
+    open_ = [(root, False)]  # not by recursion, so that plans of any depth can be looked at
+    while open_:
+        node, whole = open_.pop()
+        if whole:
+            found.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            open_ += [(node, True), *((input, False) for input in reversed(node.inputs))]
     return found
+
+
+def refuse_deep(root: Node) -> None:
+    """Of every step's recursion Python allows some thousand calls."""
+    depth: dict[int, int] = {}
+    for node in bottom_up(root):
+        depth[id(node)] = 1 + max((depth[id(input)] for input in node.inputs), default=0)
+    if depth[id(root)] > MOST_DEEP:
+        raise InputError(
+            "a lazy frame has more steps upon each other than can be planned",
+            found=depth[id(root)],
+            expected=f"at most {MOST_DEEP}",
+            fix="collect() in between, and go on with lazy() of the result; give several columns to one with_columns()",
+        )
 
 
 def uses(root: Node) -> Counter[int]:

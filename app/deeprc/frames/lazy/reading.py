@@ -261,6 +261,16 @@ def _tells_codes(tree: Tree) -> bool:
     return function_name(tree["Function"]["function"]).lower().endswith("physical")
 
 
+def codes_told(tree: Tree, schema: Mapping[str, pl.DataType]) -> list[Tree]:
+    """The functions in a tree that tell the codes of categories."""
+    found = []
+    for node in parts(tree):
+        if isinstance(node, dict) and "Function" in node and _tells_codes(node):
+            given = empty(schema).select(expression_of(node["Function"]["input"][0])).collect_schema().dtypes()
+            found += [node] if any("Categorical" in repr(dtype) for dtype in given) else []
+    return found
+
+
 def _of_window(inner: Tree, by: Sequence[Tree], order: Tree) -> Needs:
     keys = [needs(each) for each in by]
     nested = any(isinstance(node, dict) and "Over" in node for node in parts(inner))

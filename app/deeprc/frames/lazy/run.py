@@ -24,6 +24,7 @@ from deeprc.frames.lazy.nodes import (
     Whole,
     Window,
     is_cheap,
+    refuse_deep,
     uses,
 )
 from deeprc.frames.lazy.order import order_matters
@@ -40,6 +41,7 @@ FILTERED = 0.3  # of the rows are left by a predicate, when nothing better is kn
 
 def planned(root: Node, ranks: int, same: dict[str, str]) -> tuple[Node, dict[int, Cut]]:
     """A plan, rewritten, and where its sources are cut; `same` gets both, so that ranks notice if they differ."""
+    refuse_deep(root)
     plan = pruned(pushed(root))
     cut = cuts(plan, ranks, order_matters(plan))
     same[PLAN] = described(plan, cut)

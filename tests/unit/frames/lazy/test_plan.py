@@ -182,6 +182,31 @@ def test_what_cannot_be_done_is_refused_at_once(make: Callable[[], LazyFrame], s
         make()
 
 
+def test_more_steps_than_can_be_planned_are_refused() -> None:
+    """They ended in a RecursionError."""
+    plan = LEFT
+    for _ in range(1500):
+        plan = plan.with_columns(pl.col("x") + 1)
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"(?s)more steps upon each other.*1501.*at most 250"):
+            plan.explain()
+    plan = LEFT
+    for _ in range(120):
+        plan = plan.with_columns(pl.col("x") + 1).filter(x > 0)
+    assert plan.explain().count("FILTER") > 100
+
+
+def test_many_predicates_are_one_step() -> None:
+    assert LEFT.filter([x > number for number in range(1500)]).explain().count("FILTER") == 1
+
+
+def test_codes_of_categories_that_an_aggregate_gives_are_refused() -> None:
+    categories = LEFT.with_columns(c=pl.col("g").cast(pl.Categorical))
+    with pytest.raises(InputError, match="the codes of categories") as refused:
+        categories.group_by("k").agg(pl.col("c").first().to_physical())
+    assert "with_columns(code=pl.col(…).to_physical())" in str(refused.value)
+
+
 def test_a_dictionary_of_aggregates_is_refused() -> None:
     """Its names alone were taken, and gave a list of all values."""
     spec = {"x": "sum"}
