@@ -239,4 +239,31 @@ def a_text_that_changes_while_ranks_read_it_is_one_error() -> None:
     assert set(gathered(scan_csv(file, COMM).collect())["x"]) == {2}
 
 
+def a_page_that_cannot_be_read_is_told_with_its_file() -> None:
+    """Its header, or what is in it: Polars' error tells of neither the file nor the row group."""
+    folder = FOLDER / "broken"
+    rows = pl.DataFrame({"k": range(300_000), "v": [number * 7 % 1013 / 2 for number in range(300_000)]})
+    if COMM.rank == 0:
+        folder.mkdir()
+        for name in ("0", "1"):
+            rows.write_parquet(folder / f"{name}.parquet", row_group_size=50_000)
+        column = pq.ParquetFile(folder / "1.parquet").metadata.row_group(4).column(0)
+        start, end = column.data_page_offset, column.data_page_offset + column.total_compressed_size
+        whole = (folder / "1.parquet").read_bytes()
+    for spoilt in (0, 60):
+        if COMM.rank == 0:
+            length = 40 if spoilt == 0 else end - start - 68
+            at = start + spoilt
+            (folder / "1.parquet").write_bytes(whole[:at] + b"\xff" * length + whole[at + length :])
+        COMM.barrier()
+        plan = scan_parquet(folder, COMM)
+        for made in (plan.sort("v"), plan.group_by("v").agg(pl.col("k").sum())):
+            for memory in (None, "16 MiB"):
+                with fails(InputError, "rank", "1.parquet: cannot read this file"):
+                    made.collect(memory=memory)
+        with fails(DeepRCError, "conversion"):  # the file is not to blame
+            plan.select(pl.col("v").cast(pl.String).cast(pl.Int64)).collect()
+        COMM.barrier()
+
+
 SCENARIOS = scenarios_of(globals(), but=())

@@ -17,6 +17,7 @@ import failing_scenarios
 import file_scenarios
 import grouped_scenarios
 import lazy_scenarios
+import meaning_scenarios
 import numpy as np
 import polars as pl
 import tensor_scenarios
@@ -260,7 +261,7 @@ def windows_of_time_of_a_plan_are_polars() -> None:
 
 
 SCENARIOS = scenarios_of(globals(), but=())
-PARTS = failing_scenarios, file_scenarios, grouped_scenarios, lazy_scenarios, tensor_scenarios
+PARTS = failing_scenarios, file_scenarios, grouped_scenarios, lazy_scenarios, meaning_scenarios, tensor_scenarios
 
 
 def main() -> None:

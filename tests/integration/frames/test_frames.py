@@ -35,7 +35,7 @@ def functions(file: str, decorator: str | None = None) -> list[str]:
 
 
 PROPERTIES = functions("properties.py", "holds")
-FILES = [f"{part}scenarios.py" for part in ("", "failing_", "file_", "grouped_", "lazy_", "tensor_")]
+FILES = [f"{part}scenarios.py" for part in ("", "failing_", "file_", "grouped_", "lazy_", "meaning_", "tensor_")]
 SCENARIOS = [name for file in FILES for name in functions(file) if name != "main"]
 
 

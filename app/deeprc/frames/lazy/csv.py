@@ -106,7 +106,7 @@ class Text:
         scans = [self._scan(part, text) for part, text in sorted(texts.items())]
         # Not the texts themselves: they go when their rows are made.
         reads = [(part, self._whole if isinstance(text, list) else self._pieces) for part, text in texts.items()]
-        ranks.suspects.append(lambda: self._look(reads, columns))
+        ranks.suspects.append(lambda _: self._look(reads, columns))
         return (pl.concat(scans) if scans else empty(self.schema)).select(columns), deal, size
 
     def _parts(self, rank: int, ranks: int) -> list[Part]:

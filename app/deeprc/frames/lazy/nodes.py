@@ -10,11 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from deeprc.core.errors import InputError
 from deeprc.frames.lazy.empty import empty
 from deeprc.frames.lazy.reading import Column
-
-MOST_DEEP = 250  # steps
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -271,20 +268,6 @@ def bottom_up(root: Node) -> list[Node]:
             seen.add(id(node))
             open_ += [(node, True), *((input, False) for input in reversed(node.inputs))]
     return found
-
-
-def refuse_deep(root: Node) -> None:
-    """Of every step's recursion Python allows some thousand calls."""
-    depth: dict[int, int] = {}
-    for node in bottom_up(root):
-        depth[id(node)] = 1 + max((depth[id(input)] for input in node.inputs), default=0)
-    if depth[id(root)] > MOST_DEEP:
-        raise InputError(
-            "a lazy frame has more steps upon each other than can be planned",
-            found=depth[id(root)],
-            expected=f"at most {MOST_DEEP}",
-            fix="collect() in between, and go on with lazy() of the result; give several columns to one with_columns()",
-        )
 
 
 def uses(root: Node) -> Counter[int]:

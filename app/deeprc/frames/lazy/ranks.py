@@ -38,7 +38,7 @@ class Ranks:
 
     def __init__(self, comm: Communicator) -> None:
         self.comm, self.size = comm, comm.size
-        self.suspects: list[Callable[[], None]] = []  # each fails, by name, with a file that cannot be read
+        self.suspects: list[Callable[[Exception], None]] = []  # each fails, by name, with a file that cannot be read
 
     def spills(self, size: Size) -> bool:
         """Whether so many rows have no room in memory."""
@@ -101,7 +101,7 @@ class Ranks:
     def told(self, error: Exception) -> Exception:
         """What Polars could not do; where it is a file that cannot be read, that is raised, with its name."""
         for look in self.suspects:
-            look()
+            look(error)
         return sentence(error)
 
     def computed(self, piece: Piece, schema: pl.Schema, engine: str = STREAMING) -> Piece:

@@ -11,6 +11,7 @@ from deeprc.frames.lazy import run_groups, run_join, run_order, run_parts
 from deeprc.frames.lazy.apart import Quantiles
 from deeprc.frames.lazy.cuts import Cut, cuts
 from deeprc.frames.lazy.deal import EVERYWHERE, HASHED, ONE, Deal, Size
+from deeprc.frames.lazy.deep import refuse_deep
 from deeprc.frames.lazy.nodes import (
     Aggregate,
     Filter,
@@ -24,7 +25,6 @@ from deeprc.frames.lazy.nodes import (
     Whole,
     Window,
     is_cheap,
-    refuse_deep,
     uses,
 )
 from deeprc.frames.lazy.order import order_matters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
@@ -27,6 +28,7 @@ from deeprc.frames.remote.location import Remote
 
 SMALL_BYTES = 4 * 2**20  # files of fewer bytes are read by every rank: cheaper than to send what one has read
 MOST = 64  # scans are remembered
+UNREADABLE = "(?i)parquet|thrift|ipc|arrow|out.of.spec|compress|corrupt|flatbuffer"  # of a file, and of no value in it
 FEW_RANKS = 128  # beyond it so many readers of one file are too many
 
 Sign = tuple[int, int, int] | Found  # a file's number, size and time: by these it is seen to be the same
@@ -120,6 +122,7 @@ class Files:
             deal = Deal(DEALT)
         if not ranks.real:
             return empty({name: self.schema[name] for name in columns}), deal, size
+        ranks.suspects.append(lambda error: self._look(error, columns))
         if not any(isinstance(file, Remote) for file in self.files):
             rows = ranks.comm.later(lambda: self._share(deal, ranks, cut), lambda: empty(self.schema))
             return rows.select(columns), deal, size
@@ -176,6 +179,22 @@ class Files:
     def _check(self, numbers: Sequence[int]) -> None:
         """Raise an InputError for a file whose rows are no longer those that were counted."""
         check([self.files[number] for number in numbers], [self.footers[number].look for number in numbers])
+
+    def _look(self, error: Exception, columns: Sequence[str]) -> None:
+        """Find the file that cannot be read, whose name Polars' error does not tell, by reading its row groups again.
+
+        Raises
+        ------
+        InputError
+            When there is one.
+        """
+        if not re.search(UNREADABLE, str(error)):
+            return
+        for number, file in enumerate(self.files):
+            groups = self.footers[number].groups
+            for first, rows in zip(accumulate(groups, initial=0), groups, strict=False):
+                part = self._file(number, first, first + rows).select(columns)
+                _read_file(lambda _, part=part: part.collect(), file)
 
     def _file(self, file: int, first: int, end: int) -> pl.LazyFrame:
         """Consecutive rows of a file; Polars skips the row groups before and after them."""
