@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import itertools
 import os
 import re
@@ -111,15 +112,27 @@ def is_misread(job: Any, command: str) -> bool:
 
 
 def fractions(job: Any) -> dict[str, float]:
-    """The numbers of the rule's resources that Snakemake has rounded, as they stand in the rule: 0.5 would be 0."""
+    """The numbers of the rule's resources that Snakemake has rounded, as the rule has them: 0.5 would be 0."""
     if job.is_group() or not job.rule.ruleinfo.resources:
         return {}
-    own = job.rule.ruleinfo.resources[1].items()
+    own = {name: _told(job, value) for name, value in job.rule.ruleinfo.resources[1].items()}
     return {
         name: value
-        for name, value in own
+        for name, value in own.items()
         if isinstance(value, float) and not value.is_integer() and job.resources.get(name) == round(value)
     }
+
+
+def _told(job: Any, value: Any) -> Any:
+    """What a function of a rule gives for a resource, before Snakemake rounds it; any other value itself."""
+    if not callable(value):
+        return value
+    given = {"input": job.input, "threads": job.threads, "attempt": job.attempt, "rulename": job.rule.name}
+    try:
+        names = inspect.signature(value).parameters
+        return value(job.wildcards, **{name: given[name] for name in names if name in given})
+    except Exception:  # it has told Snakemake something, and what that is holds
+        return None
 
 
 def formatted(job: Any) -> str:

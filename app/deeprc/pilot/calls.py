@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from deeprc.core.errors import DeepRCError
+from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.core.threads import variables
 from deeprc.core.umask import own_umask
 from deeprc.pilot.client import Pilot
@@ -59,6 +59,8 @@ def calls(
 
     Raises
     ------
+    ConfigError
+        For a function that cannot be found, and arguments that are no list or that JSON does not have.
     DeepRCError
         Where the pilot ends before all calls were made; those that it was given are told as LOST before.
     """
@@ -70,6 +72,11 @@ def calls(
     source, under_way = enumerate(arguments), {}
 
     def make(number: int, given: Sequence, left: int) -> Task:
+        if not isinstance(given, (list, tuple)):
+            raise ConfigError(
+                f"the arguments of call {number} are no list", found=repr(given)[:80], expected="a list or a tuple",
+                fix=f"({repr(given)[:40]},) for one argument",
+            )  # fmt: skip
         task = replace(like, uid=f"{PREFIX}{next(_numbers)}", arguments=list(given))
         under_way[task.uid] = number, given, left
         return task

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from deeprc.core.errors import ConfigError
+from deeprc.pilot.worker.values import text
 
 if TYPE_CHECKING:
     from deeprc.sites.setting import Comm
@@ -114,7 +114,7 @@ class Task:
             fault = "a call runs on one rank, in a folder", f"ranks={self.ranks}, workdir={self.workdir}", None
         else:
             try:
-                json.dumps(self.arguments)
+                text(self.arguments)
             except (TypeError, ValueError, RecursionError) as error:
                 fault = f"arguments of {self.function} that JSON does not have", f"{error}", "numbers, texts, lists, …"
         if fault:

@@ -44,6 +44,16 @@ def leave():
 def unknown():
     return {1, 2}
 
+def merged():
+    return {1: 2, "1": 3}
+
+def go():
+    os.chdir("/")
+    return os.getcwd()
+
+def here():
+    return os.getcwd()
+
 def linger(path, number):
     note(path, number)
     time.sleep(100)
@@ -66,17 +76,22 @@ def test_a_call_says_what_it_gave_or_raised_and_its_process_stays_for_the_next(h
     pilot, folder = here(), str(tmp_path)
     own = Task("own", [], function="program:own", workdir=folder)
     first, second = (call(tmp_path, f"m{n}", "Kept.more", folder=folder) for n in (1, 2))
-    raises = [call(tmp_path, name, name, folder=folder) for name in ("wrong", "leave", "unknown", "absent")]
+    names = ("wrong", "leave", "unknown", "merged", "absent")
+    raises = [call(tmp_path, name, name, folder=folder) for name in names]
+    goes, then = call(tmp_path, "goes", "go"), call(tmp_path, "then", "here")
+    nowhere = call(tmp_path / "nowhere", "nowhere", "here")
     shell = Task("job", ["/bin/bash", "-c", "exit 3"])
-    pilot.workers.submit([first, *raises, second, shell, call(tmp_path, "m3", "Kept.more"), own])
-    found = {outcome.uid: outcome for outcome in (pilot.get() for _ in range(9))}
+    pilot.workers.submit([first, *raises, second, shell, call(tmp_path, "m3", "Kept.more"), own, goes, then, nowhere])
+    found = {outcome.uid: outcome for outcome in (pilot.get() for _ in range(13))}
     assert {uid: (outcome.state, outcome.value) for uid, outcome in found.items()} == {
         "m1": ("DONE", 1), "m2": ("DONE", 2), "job": ("FAILED", None), "m3": ("DONE", 1),
-        "own": ("DONE", "the user has a module of this name"),
-        **{task.uid: ("FAILED", None) for task in raises},
+        "own": ("DONE", "the user has a module of this name"), "goes": ("DONE", "/"), "then": ("DONE", folder),
+        **{task.uid: ("FAILED", None) for task in [*raises, nowhere]},
     }  # fmt: skip
+    assert found["nowhere"].reason == f"FileNotFoundError: [Errno 2] No such file or directory: '{tmp_path}/nowhere'"
     assert [found[task.uid].reason for task in raises] == [
         "KeyError: 'no such station'", "SystemExit: 7", "TypeError: Object of type set is not JSON serializable",
+        "TypeError: the keys 1 and '1' of a dictionary are both written '1'",
         "AttributeError: module 'stations' has no attribute 'absent'",
     ]  # fmt: skip
     assert found["m1"].cpu < 1
@@ -124,6 +139,8 @@ def test_what_calls_have_left_that_nobody_listened_to_is_not_taken_for_the_next_
         if number == 5:
             break
     again = calls(pilot, "stations:note", [(noted, 100 + number) for number in range(20)], workdir=tmp_path)
+    again = [*again]
+    assert all(outcome.value for _, outcome in again), [(n, o) for n, o in again if not o.value]
     found = [(number, outcome.value["twice"]) for number, outcome in again]
     assert found == [(number, 200 + 2 * number) for number in range(20)]
     assert len(Path(noted).read_text().splitlines()) < 40  # those that waited are not made any more
@@ -180,6 +197,11 @@ def test_what_cannot_be_called_is_refused_before_anything_runs(started, tmp_path
             [*calls(started.pilot, function, [()])]
     with pytest.raises(ConfigError, match=r"(?s)arguments of stations:note that JSON does not have.*type set"):
         [*calls(started.pilot, "stations:note", [({1},)])]
+    with pytest.raises(ConfigError, match=r"(?s)keys 1 and '1' of a dictionary are both written '1'"):
+        [*calls(started.pilot, "stations:note", [([{1: 2, "1": 3}],)])]
+    for given in ("ab", {"x": 1}, 3):
+        with pytest.raises(ConfigError, match=r"(?s)arguments of call 0 are no list.*a list or a tuple"):
+            [*calls(started.pilot, "stations:note", [given])]
     with pytest.raises(ConfigError, match="one rank"):
         call(tmp_path, "ranks", "note", ranks=2)
     started.submit(started.job("true", ranks=1, warm=()))

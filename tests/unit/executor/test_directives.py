@@ -12,7 +12,7 @@ from snakemake.parser import rule_property_subautomata, rule_run_subautomata
 from snakemake.ruleinfo import RuleInfo
 
 from made_jobs import jobs
-from snakemake_executor_plugin_radical_pilot import direct
+from snakemake_executor_plugin_radical_pilot import asking, direct
 
 SHELL = 'shell: "true"'
 # word -> (how a rule has it, why it then is run through Snakemake itself, or None)
@@ -135,4 +135,11 @@ def test_a_rule_of_a_module_has_its_own_names(tmp_path):
 def test_numbers_that_snakemake_rounds_are_known(tmp_path):
     made, _ = jobs(tmp_path, rule("resources: gpu=0.5, runtime=2.0, tasks=2, cpus_per_task=lambda wc: 1.5"))
     assert made[0].resources.gpu == 0
-    assert direct.fractions(made[0]) == {"gpu": 0.5}
+    assert direct.fractions(made[0]) == {"gpu": 0.5, "cpus_per_task": 1.5}
+
+
+def test_a_runtime_below_a_minute_from_a_function_is_one(tmp_path):
+    """Snakemake makes it 0, which says that there is no limit."""
+    made, _ = jobs(tmp_path, rule("resources: runtime=lambda wildcards, input, attempt: 0.1 * attempt + len(input)"))
+    assert made[0].resources.runtime == 0
+    assert asking.asks(made[0]).minutes == 0.1

@@ -1,9 +1,9 @@
 """Calls of Python functions: a process of the worker runs one after the other, and stays for the next.
 
 So a call costs two messages instead of a fork and a start of Python. The process is a fork of the worker, which has
-the warm modules imported; what a call leaves in it (caches, modules, variables) the next one meets, as in a program
-that calls a function in a loop. It ends with its worker, also where that is killed: nobody is told that a call is lost
-while it goes on. A call that ends it is lost, and the next one gets a new process.
+the warm modules imported; what a call leaves in it (caches, modules, variables, but not the folder that it has gone to)
+the next one meets, as in a program that calls a function in a loop. It ends with its worker, also where that is killed:
+nobody is told that a call is lost while it goes on. A call that ends it is lost, and the next one gets a new process.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from operator import attrgetter
 from pathlib import Path
 
 import program
+import values
 from line import read
 from memory import Memory
 from processes import KEPT
@@ -49,12 +50,12 @@ class Functions:
 
     def __init__(self, selector: selectors.BaseSelector, hear: Callable[[], None]) -> None:
         self.pid, self._line, self._wants = 0, None, None
-        self._selector, self._hear = selector, hear
+        self._selector, self._hear, self._killed = selector, hear, False
 
     def call(self, wanted: dict, environment: dict[bytes, bytes]) -> None:
         """Hand a call to the process."""
         wants = wanted["workdir"], wanted["folder"], environment
-        if self._line is None or wants != self._wants:
+        if self._line is None or self._killed or wants != self._wants:
             self.close()
             self._begin(wants)
         call = json.dumps({"function": wanted["function"], "arguments": wanted["arguments"]})
@@ -76,6 +77,11 @@ class Functions:
         except (EOFError, OSError):
             self._hang_up()
             return None
+
+    def kill(self) -> None:
+        """End the process at once; what it has said before can still be read, and no other call goes to it."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._killed = True
 
     def reaped(self, pid: int) -> None:
         """A process of the worker has ended."""
@@ -114,7 +120,7 @@ class Functions:
                 os._exit(1)
         theirs.close()
         KEPT.add(self.pid)
-        self._line, self._wants = own, wants
+        self._line, self._wants, self._killed = own, wants, False
         self._selector.register(own, selectors.EVENT_READ, self._hear)
 
 
@@ -153,7 +159,7 @@ class RunningCall:
         """End it at once: a function cannot be asked to."""
         if self.pid and not self.over:
             self.ended_by, self.deadline = self.ended_by or why, float("inf")
-            os.kill(self.pid, signal.SIGKILL)
+            self._functions.kill()
 
     kill = end
 
@@ -172,7 +178,6 @@ def _serve(line: socket.socket, workdir: str, folder: str | None, environment: d
     for number in {*SIGNALS, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2} - {signal.SIGPIPE, signal.SIGXFSZ}:
         signal.signal(number, signal.SIG_DFL)
     os.umask(int(environment.get(b"DEEPRC_UMASK", b"77"), 8))
-    os.chdir(workdir)
     if folder is not None:
         output = os.open(Path(folder, "out.0"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.dup2(output, 1)
@@ -187,19 +192,20 @@ def _serve(line: socket.socket, workdir: str, folder: str | None, environment: d
     with contextlib.suppress(EOFError, OSError):
         while True:
             wanted = _receive(line)
-            _send(line, _called(known, wanted["function"], wanted["arguments"]))
+            _send(line, _called(known, wanted["function"], wanted["arguments"], workdir))
     os._exit(0)
 
 
-def _called(known: dict[str, Callable], name: str, arguments: list) -> str:
+def _called(known: dict[str, Callable], name: str, arguments: list, workdir: str) -> str:
     """Call, and say how that went."""
     before = time.process_time()
     try:
+        os.chdir(workdir)  # wherever the last call has gone
         if name not in known:
             module, _, inside = name.partition(":")
             known[name] = attrgetter(inside)(importlib.import_module(module))
         value = known[name](*arguments)
-        return json.dumps({"value": value, "cpu": round(time.process_time() - before, 6)})
+        return values.text({"value": value, "cpu": round(time.process_time() - before, 6)})
     except BaseException as error:  # SystemExit, too: it is the call's, and not the end of the process
         with contextlib.suppress(BaseException):
             traceback.print_exc()
