@@ -111,6 +111,25 @@ def lacking(
                 )
 
 
+def without_engine(engine: str, image: Image | None, holds: Callable[[], set[str] | None]) -> Iterator[ConfigError]:
+    """An error where the jobs of prepare would not find Cylon; `image` and `holds` as above, None: they run here."""
+    if engine != "cylon":
+        return
+    if image is None:
+        there, found = find_spec("pycylon") is not None, "no module pycylon in this environment"
+    else:
+        there = "cylon" in image.stages or "pycylon" in (holds() or ())
+        found = f"no pycylon in the image {image.name}"
+    if not there:
+        yield ConfigError(
+            "engine cylon: the jobs of prepare cannot use it",
+            where="the key 'engine'",
+            found=found,
+            expected="pycylon where prepare runs (docs/frames.md#engine-cylon)",
+            fix="leave out the key: our own engine does the same",
+        )
+
+
 def _refuse_absent(module: str, where: str, mend: str) -> None:
     try:
         found = find_spec(module)

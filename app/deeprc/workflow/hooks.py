@@ -57,7 +57,7 @@ def attach(
         _say(note)
     with plainly():
         lacked = [*guests.lacking(image, config.applications(), holds)] if image else []
-        lacked += refused()
+        lacked += [*guests.without_engine(config.engine, image, holds), *refused()]
     _Attached(workflow, config, lacked, imaged=image is not None)
 
 

@@ -19,7 +19,8 @@ def ended(tmp_path_factory) -> dict[str, Ended]:
     starts.append(["--profile", "site/aurora", "--directory", folder / "aurora"])
     shapes = ["--radical-pilot-pilots", "partition=cpu,nodes=1", "partition=gpu,nodes=1"]
     starts.append(["--profile", "site/perlmutter", "-n", "--directory", folder / "two", *shapes])
-    return dict(zip([*names, "for real", "two"], together(*starts), strict=True))
+    starts.append(["--profile", "site/localhost", "-n", "--directory", folder / "cylon", "--config", "engine=cylon"])
+    return dict(zip([*names, "for real", "two", "cylon"], together(*starts), strict=True))
 
 
 def test_trainings_and_forecasts_ask_for_accelerators_where_the_site_has_some(ended):
@@ -48,3 +49,8 @@ def test_a_pipeline_whose_framework_the_image_lacks_is_refused_by_name(ended):
     }
     assert ended["for real"].code == 1 and f"error: {LACKING}" in ended["for real"].output
     assert "rule hydrology" not in ended["for real"].output and "check the" not in ended["for real"].output
+
+
+def test_an_engine_that_prepare_would_not_find_is_refused(ended):
+    refused = "note: a run would be refused: the key 'engine': engine cylon: the jobs of prepare cannot use it\n"
+    assert ended["cylon"].code == 0 and refused in ended["cylon"].output
