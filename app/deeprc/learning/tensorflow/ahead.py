@@ -58,8 +58,8 @@ class Ahead:
     def _laid_out(self) -> tuple[Iterator, int]:
         sampler = Sampler(self.sampler.samples, self.sampler.seed)
         sampler.load(self.sampler.state())
-        steps = min(MOST, -(-sampler.samples // self.batch))
-        dealt = [sampler.take(self.batch).samples for _ in range(steps)]
+        # Over the ends of epochs: each layout traces its graph anew, which takes as long as several small steps.
+        dealt = [sampler.take(self.batch).samples for _ in range(MOST)]
         found = [tree.part(samples, shard, self.parts) for samples in dealt for shard in self.mine]
         ends = np.cumsum([len(one) for one in found])
         flat = tf.constant(np.concatenate(found), tf.int64)
@@ -70,4 +70,4 @@ class Ahead:
         data = tf.data.Dataset.from_tensor_slices((np.concatenate([[0], ends[:-1]]), ends))
         options = tf.data.Options()
         options.threading.private_threadpool_size = 1
-        return iter(data.map(made, deterministic=True).prefetch(WAITING).with_options(options)), steps
+        return iter(data.map(made).prefetch(WAITING).with_options(options)), MOST
