@@ -69,6 +69,7 @@ class Mapped:
         self.table, self.where, self.gaps = table, where, gaps
         self._batches = [batch for batch in table.to_batches() if batch.num_rows]
         self._pieces: dict[str, list[MappedPiece]] = {}
+        self._kinds: dict[str, np.dtype] = {}  # Arrow takes longer to tell them than a window is cut in
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -103,8 +104,10 @@ class Mapped:
 
     def dtype(self, name: str) -> np.dtype:
         """The type of a column's values."""
-        kind = self.table.schema.field(name).type
-        return np.dtype(np.int32) if pa.types.is_date32(kind) else np.dtype(kind.to_pandas_dtype())
+        if name not in self._kinds:
+            kind = self.table.schema.field(name).type
+            self._kinds[name] = np.dtype(np.int32 if pa.types.is_date32(kind) else kind.to_pandas_dtype())
+        return self._kinds[name]
 
     def take(self, name: str, rows: np.ndarray) -> np.ndarray:
         """The values of a column at `rows`, in the same shape."""

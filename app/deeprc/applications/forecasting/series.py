@@ -75,9 +75,13 @@ class Series:
         """The row of each series' first known value of the target [series]."""
         return np.array([begin + int(self.usable[begin:end].argmax()) for begin, *_, end in self.bounds])
 
+    @cached_property
+    def _columns(self) -> frozenset[str]:
+        return frozenset(self.rows.table.column_names)
+
     def bridge(self, name: str, origins: np.ndarray) -> np.ndarray | None:
         """How many rows right before `origins` are interpolated in a column; None where it has no such gap."""
-        return self.rows.take(GAP + name, origins - 1) if GAP + name in self.rows.table.column_names else None
+        return self.rows.take(GAP + name, origins - 1) if GAP + name in self._columns else None
 
     def known(self, name: str, rows: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """A column at `rows` [windows, n], which lie before `origins` [windows], as it was known there.
