@@ -12,6 +12,7 @@ from deeprc.learning.sampler import Batch, Sampler
 from deeprc.learning.tensorflow.backend import tf
 
 MOST = 1024  # steps that are laid out at once
+NUMBERS = 1 << 20  # of samples that are laid out beyond an epoch, at most
 WAITING = 2  # inputs that wait for their step
 
 
@@ -58,8 +59,9 @@ class Ahead:
     def _laid_out(self) -> tuple[Iterator, int]:
         sampler = Sampler(self.sampler.samples, self.sampler.seed)
         sampler.load(self.sampler.state())
-        # Over the ends of epochs: each layout traces its graph anew, which takes as long as several small steps.
-        dealt = [sampler.take(self.batch).samples for _ in range(MOST)]
+        # Over the ends of small epochs: each layout traces its graph anew, which takes as long as some steps.
+        steps = min(MOST, max(-(-sampler.samples // self.batch), NUMBERS // self.batch))
+        dealt = [sampler.take(self.batch).samples for _ in range(steps)]
         found = [tree.part(samples, shard, self.parts) for samples in dealt for shard in self.mine]
         ends = np.cumsum([len(one) for one in found])
         flat = tf.constant(np.concatenate(found), tf.int64)
@@ -70,4 +72,4 @@ class Ahead:
         data = tf.data.Dataset.from_tensor_slices((np.concatenate([[0], ends[:-1]]), ends))
         options = tf.data.Options()
         options.threading.private_threadpool_size = 1
-        return iter(data.map(made).prefetch(WAITING).with_options(options)), MOST
+        return iter(data.map(made).prefetch(WAITING).with_options(options)), steps
