@@ -60,7 +60,8 @@ def calls(
     Raises
     ------
     ConfigError
-        For a function that cannot be found, and arguments that are no list or that JSON does not have.
+        For a function that cannot be found, arguments that are no list or that JSON does not have, a call that asks for
+        more than a node has, and a pilot that makes other calls already.
     DeepRCError
         Where the pilot ends before all calls were made; those that it was given are told as LOST before.
     """
@@ -69,6 +70,12 @@ def calls(
         "", [], 1, cores, gpus, tuple(warm), memory_mb, timeout, environment=environment, workdir=place,
         function=function, variables={**variables(cores), "DEEPRC_UMASK": own_umask()},
     )  # fmt: skip
+    _room(pilot, like)
+    if getattr(pilot, "calling", False):
+        raise ConfigError(
+            "this pilot makes other calls already", expected="one `calls` at a time: outcomes would be mixed up",
+            fix="go through the first to its end, or leave its loop; or start a pilot for each",
+        )  # fmt: skip
     source, under_way = enumerate(arguments), {}
 
     def make(number: int, given: Sequence, left: int) -> Task:
@@ -81,15 +88,29 @@ def calls(
         under_way[task.uid] = number, given, left
         return task
 
+    pilot.calling = True
     try:
         yield from _made(pilot, source, under_way, make, again)
     finally:
+        pilot.calling = False
         if under_way and not pilot.allocation.ended:
             pilot.cancel([*under_way])
     if (left := next(source, None)) is not None:
         raise DeepRCError(
             f"the pilot has ended; calls from number {left[0]} on were not made", found=pilot.allocation.why
         )
+
+
+def _room(pilot: Pilot, call: Task) -> None:
+    """An error where no node has what a call asks for: it would wait for ever."""
+    there = pilot.allocation
+    for what, asked, most in (
+        ("cores", call.cores_per_rank, there.cores // there.nodes),
+        ("accelerators", call.gpus_per_rank, there.gpus // there.nodes),
+        ("MB of memory", call.memory_mb, there.memory_mb),
+    ):
+        if asked > most:
+            raise ConfigError(f"a call asks for more {what} than a node of the pilot has", found=asked, expected=most)
 
 
 def _made(

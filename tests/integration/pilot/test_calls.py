@@ -54,6 +54,12 @@ def go():
 def here():
     return os.getcwd()
 
+def forks():
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+    return "parent" if pid else "child"
+
 def linger(path, number):
     note(path, number)
     time.sleep(100)
@@ -132,15 +138,13 @@ def test_what_calls_have_left_that_nobody_listened_to_is_not_taken_for_the_next_
         submit=there.workers.submit, cancel=there.workers.cancel,
         pulls=SimpleNamespace(kept=lambda: tmp_path / "environment"),
         outcomes=lambda: [there.outcomes.get() for _ in range(there.outcomes.qsize())],
-        allocation=SimpleNamespace(ended=False, why=None),
+        allocation=SimpleNamespace(ended=False, why=None, nodes=1, cores=1, gpus=0, memory_mb=0),
     )  # fmt: skip
     noted = str(tmp_path / "noted")
     for number, _ in calls(pilot, "stations:note", [(noted, number) for number in range(20)], workdir=tmp_path):
         if number == 5:
             break
     again = calls(pilot, "stations:note", [(noted, 100 + number) for number in range(20)], workdir=tmp_path)
-    again = [*again]
-    assert all(outcome.value for _, outcome in again), [(n, o) for n, o in again if not o.value]
     found = [(number, outcome.value["twice"]) for number, outcome in again]
     assert found == [(number, 200 + 2 * number) for number in range(20)]
     assert len(Path(noted).read_text().splitlines()) < 40  # those that waited are not made any more
@@ -202,6 +206,15 @@ def test_what_cannot_be_called_is_refused_before_anything_runs(started, tmp_path
     for given in ("ab", {"x": 1}, 3):
         with pytest.raises(ConfigError, match=r"(?s)arguments of call 0 are no list.*a list or a tuple"):
             [*calls(started.pilot, "stations:note", [given])]
+    with pytest.raises(ConfigError, match="more cores than a node"):
+        [*calls(started.pilot, "stations:note", [()], cores=1000)]
+    first = calls(started.pilot, "stations:here", [(), ()], workdir=started.folder)
+    next(first)
+    with pytest.raises(ConfigError, match="makes other calls already"):
+        next(calls(started.pilot, "stations:here", [()], workdir=started.folder))
+    assert [outcome.state for _, outcome in first] == ["DONE"]
+    forked = [*calls(started.pilot, "stations:forks", [()] * 20, workdir=started.folder)]
+    assert [(outcome.state, outcome.value) for _, outcome in forked] == [("DONE", "parent")] * 20
     with pytest.raises(ConfigError, match="one rank"):
         call(tmp_path, "ranks", "note", ranks=2)
     started.submit(started.job("true", ranks=1, warm=()))

@@ -189,10 +189,14 @@ def _serve(line: socket.socket, workdir: str, folder: str | None, environment: d
     for name in OWN:
         sys.modules.pop(name, None)  # a function's module may have the name of one of ours
     known: dict[str, Callable] = {}
+    own = os.getpid()
     with contextlib.suppress(EOFError, OSError):
         while True:
             wanted = _receive(line)
-            _send(line, _called(known, wanted["function"], wanted["arguments"], workdir))
+            answer = _called(known, wanted["function"], wanted["arguments"], workdir)
+            if os.getpid() != own:
+                break  # what a function has forked does not answer for it
+            _send(line, answer)
     os._exit(0)
 
 
