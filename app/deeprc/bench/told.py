@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from deeprc.core.errors import DeepRCError
@@ -39,7 +41,10 @@ def told(arguments: Sequence[str], where: str | Path, folder: Path | None = None
     DeepRCError
         Where Snakemake cannot tell the jobs: with its own words.
     """
-    with tempfile.TemporaryDirectory(prefix="deeprc-load-") as temporary:
+    own = (folder or Path.cwd()) / ".snakemake"
+    with tempfile.TemporaryDirectory(prefix="deeprc-load-") as temporary, ExitStack() as after:
+        if not own.exists():
+            after.callback(shutil.rmtree, own, ignore_errors=True)  # it is nobody's: nothing has run
         path = Path(temporary, "load.json")
         command = [sys.executable, "-m", "snakemake", *arguments, "--dry-run", "--forceall", "--nolock"]
         done = subprocess.run(
