@@ -14,6 +14,12 @@ FEW = 1000  # rows: Polars compares these faster
 MOST_ROUNDS = 8
 
 
+def order_of(columns: Sequence[pl.Series], descending: Sequence[bool]) -> np.ndarray:
+    """The stable order of the rows of one rank by these keys, as those of `ordered`."""
+    which = leading(outlined(columns))
+    return ordered(columns, descending, coded(columns, descending, which), which)[0]
+
+
 def ordered(
     columns: Sequence[pl.Series], descending: Sequence[bool], codes: np.ndarray, which: Leading
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,9 @@ import polars as pl
 
 from deeprc.frames.codes import Range, argsort, bits, encodable, encode, ranges, union
 from deeprc.frames.communicator import Communicator
+from deeprc.frames.rounds import order_of
 from deeprc.frames.sort import cut
+from deeprc.frames.words import comparable
 
 NUMBER = "row number of these rows"  # or like it, where a column is called so
 RANK_AT = 44  # the bit of a row's number where its rank begins
@@ -59,35 +61,48 @@ class OrderByCodes:
         return place
 
     def sorted(self, part: pl.DataFrame) -> pl.DataFrame:
-        """A part in order, without the numbers. Those of each rank ascend in it already."""
-        first = np.argsort((part[self.number].to_numpy() >> RANK_AT).astype(np.uint16), kind="stable")
+        """A part in order; in the place of its rows' numbers are their ranks, whose rows are in order already."""
+        first = _by_ranks(part[self.number])
         order, _ = argsort(self._codes(part)[first], bits(self.spans))
-        return part.drop(self.number).rechunk().select(pl.all().gather(pl.Series(first[order].astype(np.uint32))))
+        return _gathered(part.drop(self.number), first[order])
 
     def _codes(self, rows: pl.DataFrame) -> np.ndarray:
         return encode([rows[name] for name in self.by], self.spans, self.falling)
 
 
-class OrderByPolars:
-    """By any keys, as Polars compares them."""
+class OrderByWords:
+    """By any keys (see `words`)."""
 
     def __init__(self, by: Sequence[str], falling: Sequence[bool], number: str) -> None:
-        self.by, self.number = [*by, number], number
-        self.options = {"by": self.by, "descending": [*falling, False]}
+        self.by, self.falling, self.number = list(by), list(falling), number
 
     def cut_by(self, sample: pl.DataFrame, count: int) -> None:
-        ordered = sample.sort(**self.options)
+        ordered = sample.sort([*self.by, self.number], descending=[*self.falling, False])
         self.borders, self.count = ordered[(np.arange(1, count) * ordered.height // count).astype(np.uint32)], count
 
     def place(self, rows: pl.DataFrame) -> np.ndarray:
-        order = rows.select(self.by).with_row_index("at").sort(**self.options)
+        order = self._order(rows)  # the numbers ascend
         place = np.empty(rows.height, np.int64)
-        falling = self.options["descending"]
-        place[order["at"].to_numpy()] = cut(order.drop("at"), self.borders, self.by, falling, self.count)
+        by, falling = [*self.by, self.number], [*self.falling, False]
+        place[order] = cut(_gathered(rows.select(by), order), self.borders, by, falling, self.count)
         return place
 
     def sorted(self, part: pl.DataFrame) -> pl.DataFrame:
-        return part.sort(**self.options).drop(self.number)
+        first = _by_ranks(part[self.number])
+        part = _gathered(part.drop(self.number), first)
+        return _gathered(part, self._order(part))
+
+    def _order(self, rows: pl.DataFrame) -> np.ndarray:
+        return order_of([comparable(rows[name]) for name in self.by], self.falling)
+
+
+def _by_ranks(ranks: pl.Series) -> np.ndarray:
+    few = not ranks.len() or ranks.max() < 2**16
+    return np.argsort(ranks.to_numpy().astype(np.uint16 if few else np.uint32), kind="stable")
+
+
+def _gathered(rows: pl.DataFrame, order: np.ndarray) -> pl.DataFrame:
+    return rows.rechunk().select(pl.all().gather(pl.Series(order.astype(np.uint32))))
 
 
 def order_by(
@@ -99,7 +114,7 @@ def order_by(
     count: int,
     number: str,
     comm: Communicator,
-) -> OrderByCodes | OrderByPolars:
+) -> OrderByCodes | OrderByWords:
     """The fastest order by these keys, cut into `count` parts.
 
     Parameters
@@ -129,6 +144,6 @@ def order_by(
     with comm.together():
         spans = union(*(spans for spans, _ in heard)) if codable else []
         by_codes = codable and bits(spans) <= 64
-        order = OrderByCodes(by, falling, number, spans) if by_codes else OrderByPolars(by, falling, number)
+        order = OrderByCodes(by, falling, number, spans) if by_codes else OrderByWords(by, falling, number)
         order.cut_by(pl.concat([sample for _, sample in heard]), count)
     return order
