@@ -68,8 +68,8 @@ def events(folder: Path) -> list[dict]:
 
 
 def jobs_that_began(folder: Path) -> list[Path]:
-    """The marks of jobs whose command has begun, in any run."""
-    return list(folder.glob(".deeprc/runs/*/jobs/*/started"))
+    """What jobs print whose command has begun, in any run: a file of each."""
+    return list(folder.glob(".deeprc/runs/*/jobs/*/out.0"))
 
 
 def survivors(folder: Path) -> dict[int, list[str]]:

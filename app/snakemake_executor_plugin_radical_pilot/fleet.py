@@ -135,6 +135,7 @@ class Fleet:
                 for uid in [uid for uid in list(state.pilot.running) if uid in state.jobs]:
                     outcome = Outcome(uid, "CANCELED", None, [], "the workflow was interrupted")
                     run.events.write(state.jobs[uid][1].ended(outcome).event(time.time()))
+                    state.jobs[uid][1].show_command()
                 state.jobs.clear()  # nobody wants to hear of each of 10,000
                 running |= bool(state.pilot.running)
             for kind in self.kinds:

@@ -204,6 +204,7 @@ class Pilots:
         for info, submitted in lost:
             outcome = Outcome(info.external_jobid, "FAILED", None, [], reason)
             state.run.events.write(submitted.ended(outcome).event(time.time()))
+            submitted.show_command()
             state.run.reports.report_job_error(info)
 
     def close(self, *, keep: bool) -> None:

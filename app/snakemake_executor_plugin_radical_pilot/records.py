@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -53,7 +55,7 @@ class Submitted:
     """A stage that was handed to the pilot at `time` (seconds since the epoch).
 
     `command` is what its rule runs, `argv` the launch line, `image` what it runs in; `nested` tells that a Snakemake of
-    its own runs it, `pilot` the name of the pilot's folder.
+    its own runs it, `pilot` the name of the pilot's folder; `script` is what `command.sh` says to people.
     """
 
     stage: Stage
@@ -66,6 +68,7 @@ class Submitted:
     image: RunImage | None = None
     nested: bool = False
     pilot: str = ""
+    script: str = ""
 
     def event(self) -> JobEvent:
         """The event of its submission."""
@@ -103,6 +106,13 @@ class Submitted:
             return Ended(self, replace(outcome, reason=reason), True, None, None)
         return Ended(self, outcome, outcome.state != "DONE" or failed is not None, failed, code)
 
+    def show_command(self) -> None:
+        """Write down what its ranks ran, where a person will look for it: nobody does of a job that went well."""
+        path = self.files.folder / "command.sh"
+        with contextlib.suppress(OSError):  # a full disk
+            if self.script and not path.exists():
+                path.write_bytes(os.fsencode(self.script))
+
     def join_output(self) -> None:
         """Make the ranks' output the rule's log: a redirect that they share would mix their lines up.
 
@@ -129,6 +139,8 @@ class Ended:
     @cached_property
     def span(self) -> tuple[float | None, float | None]:
         """Start and stop of the command on the node; None where it did not begin, or did not end by itself."""
+        if self.outcome.start is not None:
+            return self.outcome.start, self.outcome.stop
         times = self.of.files.times()
         return (times[0][0], times[-1][1]) if times else (self.of.files.started(), None)
 

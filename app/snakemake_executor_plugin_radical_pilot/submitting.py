@@ -103,7 +103,8 @@ class Submitting:
         told = written.own, self._image(plan), not direct.is_direct(job, state.run.workflow)
         if held := ", ".join(state.run.mask.found(told[0])):
             state.run.tell_once(stage.rule, held, f"rule {stage.rule}: {IN_COMMAND.format(held)}")
-        submitted = Submitted(stage, asked, files, written.workdir, plan.argv, time.time(), *told, pilot.folder.name)
+        more = *told, pilot.folder.name, written.script
+        submitted = Submitted(stage, asked, files, written.workdir, plan.argv, time.time(), *more)
         info = SubmittedJobInfo(job, external_jobid=uid)
         state.jobs[uid] = info, submitted
         state.run.events.write(submitted.event())

@@ -110,6 +110,8 @@ class Watch:
             told = f"the clock of {node} is some {abs(skew):.0f} s {which} this machine's: times of its jobs are moved"
             state.run.tell_once(node, "clock", told)
         state.run.events.write(event)
+        if ended.failed or state.run.settings.keep:
+            submitted.show_command()
         if ended.failed:
             state.run.failed = True
             state.run.reports.report_job_error(info, ended=ended)

@@ -36,12 +36,15 @@ class Written:
         What the pilot's task has of it.
     own
         What its rule runs, as its author wrote it.
+    script
+        What `command.sh` is to say, where it is for people alone: with the secrets masked.
     """
 
     workdir: Path
     command: list[str]
     task: dict[str, Any]
     own: str
+    script: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,11 @@ class Writer:
                 words = [shutil.which(plain[0]) or plain[0], *plain[1:]]
         workdir = direct.workdir(job, self.workflow)
         runs = str(own) in words[-1]  # it is too long for an argument
-        own.write_bytes(os.fsencode((command if runs else self.mask(command)) + "\n"))
-        if runs and self.mask(command) != command:
-            self.run.private.add(own)
+        script = "" if runs else self.mask(command) + "\n"
+        if runs:
+            own.write_bytes(os.fsencode(command + "\n"))
+            if self.mask(command) != command:
+                self.run.private.add(own)
         memory_mb = -(-asked.memory_mb // asked.ranks)  # of each rank
         variables = job_environment(
             threads=asked.cores_per_rank, tmpdir=tmpdir, ranks=asked.ranks, run=self.run.path, memory_mb=memory_mb
@@ -106,11 +111,11 @@ class Writer:
         if asked.ranks > 1 and asked.warm:  # as each of its ranks is a worker's
             there = {**({} if plan.runtime else plan.environment), **variables}
             chosen = {"chosen": self.declared} if plan.runtime else {}
-            return Written(workdir, shown, {**task, "variables": there, **chosen}, told)
+            return Written(workdir, shown, {**task, "variables": there, **chosen}, told, script)
         if plan.runtime and asked.warm:  # its worker is in the image already, with the variables that get in
-            return Written(workdir, shown, {**task, "variables": there, "chosen": self.declared}, told)
+            return Written(workdir, shown, {**task, "variables": there, "chosen": self.declared}, told, script)
         if not (plan.runtime or plan.launcher or plan.modules or "$" in "".join(plan.environment.values())):
-            return Written(workdir, shown, {**task, "variables": {**plan.environment, **there}}, told)
+            return Written(workdir, shown, {**task, "variables": {**plan.environment, **there}}, told, script)
         command = rank_words(plan, words)
         if not plan.runtime:
             command = f"{BACK} {command}"
@@ -138,7 +143,7 @@ class Writer:
         if asked.ranks > 1:  # no worker starts them
             argv = [sys.executable, "-IS", surroundings.__file__, environment, *argv]
             argv = fitness.ranks(argv, files.folder, rank_number(pilot.allocation.site, pilot.allocation.partition))
-        return Written(workdir, shown, {"argv": argv, "environment": environment}, told)
+        return Written(workdir, shown, {"argv": argv, "environment": environment}, told, script)
 
     def seen(self, job: Any, files: JobFiles, pilot: Pilot) -> bool:
         """Whether the pilot's workers in an image see all folders that the job uses."""

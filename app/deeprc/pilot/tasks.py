@@ -137,7 +137,8 @@ class Outcome:
     """How a task ended: DONE, FAILED, CANCELED, or LOST: what ran it has ended, which says nothing of the task itself.
 
     `cores` are the (node, core) pairs that it had; `cpu` are the seconds of CPU time that it took, and `peak` the MB
-    (10^6 bytes) that it had at most (see `worker/usage.py`), where these are known. `value` is what a function gave.
+    (10^6 bytes) that it had at most (see `worker/usage.py`), where these are known. `value` is what a function gave;
+    `start` and `stop` are the seconds since the epoch when its command began and ended, where its worker has told them.
     """
 
     uid: str
@@ -148,3 +149,5 @@ class Outcome:
     cpu: float | None = None
     peak: float | None = None
     value: object = None
+    start: float | None = None
+    stop: float | None = None

@@ -33,6 +33,7 @@ TOLD = (  # of a task, to its worker
     "uid", "argv", "timeout", "memory_mb", "sample", "folder", "environment", "chosen", "variables", "workdir",
     "repeats", "function", "arguments",
 )  # fmt: skip
+MORE = ("cpu", "peak", "value", "start", "stop")  # what its worker may tell of a task beside how it ended
 COMES = 600.0  # seconds after its start in which a worker, or all ranks of a gang, must have called
 
 
@@ -245,7 +246,7 @@ class Workers:
         task, worker.task = worker.task, None
         worker.rest()
         outcome = ended.of_worker(task, worker.cores, news["code"], news["why"], news["used"], news.get("raised"))
-        self._report(replace(outcome, **{name: news.get(name) for name in ("cpu", "peak", "value")}))
+        self._report(replace(outcome, **{name: news.get(name) for name in MORE}))
 
     def _never_came(self, worker: Worker, reason: str) -> None:
         """A worker has failed to start: try again, there or elsewhere, but not for ever."""

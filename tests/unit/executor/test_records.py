@@ -85,6 +85,24 @@ def test_record_of_a_stage_that_went_well(tmp_path):
     }
 
 
+def test_the_times_that_a_worker_has_told_are_those_of_the_job(tmp_path):
+    stage = replace(submitted(tmp_path, ranks=1), time=100.0)
+    ended = stage.ended(replace(outcome(), start=101.5, stop=103.25))
+    assert ended.span == (101.5, 103.25)
+    assert (ended.event(106.0).start, ended.event(106.0).stop) == (101.5, 103.25)
+
+
+def test_its_command_is_shown_once_it_is_wanted(tmp_path):
+    stage = replace(submitted(tmp_path), script="set -e; train ***\n")
+    shown = tmp_path / "job" / "command.sh"
+    assert not shown.exists()
+    stage.show_command()
+    assert shown.read_text() == "set -e; train ***\n"
+    shown.write_text("what its ranks have read\n")  # it was too long for an argument
+    stage.show_command()
+    assert shown.read_text() == "what its ranks have read\n"
+
+
 def test_record_of_a_rank_that_failed(tmp_path):
     """Rank 1 fails, and rank 0 is ended with it: it leaves no end of its own."""
     stage = submitted(tmp_path)

@@ -74,3 +74,52 @@ def test_what_modules_set_at_their_import_is_no_jobs_and_its_programs_are_warm_a
             process.kill()
             gate.close()
             listening.join(10)
+
+
+def test_of_a_short_job_its_end_says_when_it_ran_and_of_a_longer_one_a_file_that_it_has_begun(tmp_path: Path) -> None:
+    """Two files less for each of 16,000 short jobs; where the worker of a longer one is killed, its start is known."""
+    gate, lines = Gate(tmp_path, None), queue.SimpleQueue()
+    listening = threading.Thread(target=lambda: [*map(lines.put, gate.workers())])
+    listening.start()
+    command = [sys.executable, str(PROGRAM), gate.address, str(gate.keyfile), "worker.1"]
+    with subprocess.Popen(command, cwd=tmp_path) as process:
+        try:
+            line = lines.get(timeout=60)
+            assert line.receive()["hello"] == "worker.1"
+            folders = {name: tmp_path / name for name in ("short", "long", "benchmark", "failed", "never")}
+            told, seen = {}, {}
+            for name, folder in folders.items():
+                folder.mkdir()
+                program = ["/nowhere/bash"] if name == "never" else ["/bin/bash", "-c"]
+                texts = {"long": "until [[ -e long/started ]]; do sleep 0.02; done", "failed": "exit 3"}
+                job = {
+                    "uid": name, "argv": [*program, texts.get(name, "true")], "timeout": None, "memory_mb": 0,
+                    "sample": str(folder / "sample.json") if name == "benchmark" else None, "folder": str(folder),
+                    "environment": None, "chosen": None, "variables": {}, "workdir": str(tmp_path),
+                    "repeats": 2 if name == "benchmark" else 1, "grace": 60.0,
+                }  # fmt: skip
+                before = time.time()
+                line.send({"run": job})
+                told[name] = line.receive()
+                seen[name] = before, time.time()
+            left = {name: {path.name for path in folder.iterdir()} for name, folder in folders.items()}
+            assert left == {
+                "short": {"out.0"},
+                "long": {"out.0", "started"},
+                "benchmark": {"out.0", "started", "times", "sample.json"},
+                "failed": {"out.0", "code.0"},
+                "never": {"out.0", "started"},
+            }
+            for name in ("short", "long", "failed"):
+                (before, after), news = seen[name], told[name]
+                assert before <= news["start"] <= news["stop"] <= after
+            assert f"{told['long']['start']:.6f}\n" == (folders["long"] / "started").read_text()
+            assert told["long"]["stop"] - told["long"]["start"] > 0.5
+            assert "start" not in told["benchmark"] and "start" not in told["never"]
+            assert len((folders["benchmark"] / "times").read_text().splitlines()) == 2
+            line.send({"leave": "now"})
+            process.wait(60)
+        finally:
+            process.kill()
+            gate.close()
+            listening.join(10)

@@ -34,6 +34,7 @@ from usage import Usage
 from warm import Warm
 
 RANKS = Path(__file__).parent.with_name("ranks")  # what Python reads first in each of several ranks
+NOTED = 0.5  # seconds after which it is written down that a job has begun: of a shorter one its end says it
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)  # the code of a job that was, and of a shell whose program was
 
 
@@ -44,6 +45,10 @@ class RunningJob:
         self, wanted: dict, environment: dict[bytes, bytes], start: Callable[..., int], rank: str | None
     ) -> None:
         self._start_process, self._rank = start, rank or "0"
+        # Of a rank of several, and of a benchmark, files say it to others; else the message of its end does: a file
+        # system takes longer to make and remove these than a short job runs.
+        self._in_files = rank is not None or wanted["sample"] is not None
+        self.noted, self._times = float("inf"), {}
         self.uid, self.grace, self._argv, self._workdir = (wanted[name] for name in ("uid", "grace", "argv", "workdir"))
         self._environment, self._left = environment, wanted["repeats"]
         self._folder = Path(wanted["folder"]) if self._workdir is not None else None
@@ -64,13 +69,23 @@ class RunningJob:
             self.pid = self._start_process(self._argv, self._environment)
             return
         output = self._folder / f"out.{self._rank}"
-        if self._rank == "0":
-            (self._folder / "started").write_text(f"{self._began:.6f}\n")
+        self._times = {"start": self._began}
+        if self._in_files:
+            self.note()
+        else:
+            self.noted = time.monotonic() + NOTED
         try:
             self.pid = self._start_process(self._argv, self._environment, workdir=self._workdir, output=output)
         except (OSError, ValueError) as error:
             output.write_text(f"the command could not be started: {error}\n")
+            self.note()
             raise
+
+    def note(self) -> None:
+        """Write down when it began: where its worker is lost, it cannot tell."""
+        self.noted = float("inf")
+        if self._rank == "0":
+            (self._folder / "started").write_text(f"{self._began:.6f}\n")
 
     def ended(self, code: int) -> None:
         """Take note of the end of its process; where the command is to run once more, it does."""
@@ -79,10 +94,11 @@ class RunningJob:
             return
         self.code = 128 - code if code < 0 else code  # as a shell says it
         if self.ended_by is None:
+            self._times["stop"] = time.time()
             with contextlib.suppress(OSError):  # the disk is full, or the job has removed the folder
-                if self._rank == "0":
+                if self._rank == "0" and self._in_files:
                     with (self._folder / "times").open("a") as times:
-                        times.write(f"{self._began:.6f} {time.time():.6f}\n")
+                        times.write(f"{self._began:.6f} {self._times['stop']:.6f}\n")
                 if self.code:
                     (self._folder / f"code.{self._rank}").write_text(f"{self.code}\n")
         self._left -= 1
@@ -119,9 +135,10 @@ class RunningJob:
         return self.code is not None and (self._killed or self.ended_by is None or not children())
 
     def told(self) -> dict:
-        """Its exit code, and what ended it, if it was not its own program."""
+        """Its exit code, what ended it, if it was not its own program, and where no file says it when it ran."""
         killed = self.ended_by is None and self.code in KILLED and self.memory.kernel_killed()
-        return {"code": self.code, "why": "kernel" if killed else self.ended_by}
+        times = {} if self._in_files else self._times
+        return {"code": self.code, "why": "kernel" if killed else self.ended_by, **times}
 
 
 class WorkerProcess:
@@ -165,14 +182,17 @@ class WorkerProcess:
     def _pause(self) -> float | None:
         job, deadline = self._job, self._warm.deadline
         if job is not None:
-            deadline = min(deadline, job.deadline)
+            deadline = min(deadline, job.deadline, job.noted)
         pauses = [] if deadline == float("inf") else [max(0.0, deadline - time.monotonic())]
         pauses += [sampling.INTERVAL] if job and job.sampler else []
         pauses += [memory.INTERVAL] if job and job.memory.limited else []
         return min(pauses, default=None)
 
     def _look(self, job: RunningJob) -> None:
-        """See to it that the job keeps within its time and memory."""
+        """See to it that the job keeps within its time and memory; write down that it has begun."""
+        if time.monotonic() > job.noted:
+            with contextlib.suppress(OSError):
+                job.note()
         if time.monotonic() > job.deadline:
             job.end("timeout", self._warm.programs)
         elif job.memory.exceeded():

@@ -128,6 +128,7 @@ class RunningCall:
     """The call that runs, as a worker sees its job."""
 
     sampler = ended_by = code = None
+    noted = float("inf")  # nothing is written down of it
 
     def __init__(self, wanted: dict, functions: Functions) -> None:
         self.uid, self._functions = wanted["uid"], functions
