@@ -57,6 +57,6 @@ def _command(job: Any) -> str | None:
     if job.is_group() or not job.is_shell:
         return None
     try:
-        return direct.command(job)
+        return direct.command(job, direct.formatted(job))
     except WorkflowError:
         return None
