@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deeprc.core import archives
 from deeprc.core.errors import command
 from deeprc.core.files import atomic, atomic_large, sha256
 from deeprc.images import age, apptainer, bundle, debian, definition, wheels
@@ -109,7 +110,7 @@ def unpack(file: Path, folder: Path, recipe: Recipe) -> None:
     """
     try:
         with tarfile.open(file) as archive:
-            archive.extractall(folder, filter="data")
+            archives.unpack(archive, folder)
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     except (tarfile.TarError, FileNotFoundError, EOFError) as error:
         raise ImageError("the archive is not whole", where=file, found=error, fix=_again(file)) from None

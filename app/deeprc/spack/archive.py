@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from deeprc.core import archives
 from deeprc.core.errors import InputError, command
 from deeprc.core.files import atomic, atomic_large, sha256
 from deeprc.spack.build import Build, mine, same_release, settings
@@ -61,7 +62,7 @@ def unpack(build: Build, archive: Path) -> None:
         folder = Path(name)
         try:
             with tarfile.open(archive) as tar:
-                tar.extractall(folder, filter="data")
+                archives.unpack(tar, folder)
         except (tarfile.TarError, EOFError) as error:
             raise _broken(archive, str(error)) from error
         _check(folder, archive)

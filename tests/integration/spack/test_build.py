@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deeprc.core.archives import unpack
 from deeprc.spack.archive import TIME
 from samples.spack import secret_key, site_file, without_spack
 
@@ -110,7 +111,7 @@ def test_the_printed_commands_build_offline_and_the_environment_sees_what_spack_
 
 def test_a_machine_without_deep_rc_builds_from_the_unpacked_archive(facility: Facility, built, tmp_path: Path) -> None:
     with tarfile.open(facility.archive) as tar:
-        tar.extractall(tmp_path, filter="data")
+        unpack(tar, tmp_path)
     env = {"PATH": f"{Path(sys.base_prefix) / 'bin'}:/usr/bin:/bin", "HOME": str(tmp_path)}
     done = subprocess.run(["bash", tmp_path / "build.sh"], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

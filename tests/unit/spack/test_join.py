@@ -36,7 +36,9 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     (packages / "inner").mkdir()
     (packages / "inner" / "nested.py").write_text("answer = 43\n")
     (packages / "nested.pth").write_text("inner\n")
-    (wheel,) = Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl")
+    # Where Python has pip's wheel: Debian's has all wheels in a folder of its own.
+    places = Path(ensurepip.__file__).parent / "_bundled", Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or "")
+    wheel = next(file for place in places for file in place.glob("pip-*.whl"))
     zipfile.ZipFile(wheel).extractall(packages)
     (root / "lock.txt").write_text(LOCK)
     python = venv / "bin" / "python"

@@ -5,7 +5,8 @@ Source: Micikevicius et al. 2018, arXiv:1710.03740.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -13,12 +14,30 @@ import torch
 from deeprc.learning.config import Precision
 
 HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+# Whether oneDNN computes in it on the processors here.
+KNOWN = {
+    "bfloat16": torch.ops.mkldnn._is_mkldnn_bf16_supported,
+    "float16": torch.ops.mkldnn._is_mkldnn_fp16_supported,
+}
 FIRST, EVERY = 2.0**16, 2000  # as torch's GradScaler
 
 
-def cast(precision: Precision, device: torch.device) -> AbstractContextManager:
+@contextmanager
+def cast(precision: Precision, device: torch.device) -> Iterator[None]:
     """Within it a network is computed in half precision where `precision` is one."""
-    return torch.autocast(device.type, HALF[precision]) if precision in HALF else nullcontext()
+    if precision not in HALF:
+        yield
+        return
+    # oneDNN takes an LSTM in half precision, and then has none for processors without AVX-512 (torch 2.13): theirs are
+    # torch's own.
+    own = device.type == "cpu" and not KNOWN[precision]()
+    before = torch.backends.mkldnn.set_flags(_enabled=False)[0] if own else None
+    try:
+        with torch.autocast(device.type, HALF[precision]):
+            yield
+    finally:
+        if own:
+            torch.backends.mkldnn.set_flags(_enabled=before)
 
 
 class Scale:
