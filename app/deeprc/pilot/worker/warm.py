@@ -33,8 +33,8 @@ from surroundings import SIGNALS
 NAMES = ("python", "python3", f"python3.{sys.version_info[1]}")
 # The worker's modules.
 OWN = (
-    "calling", "functions", "gang", "line", "local", "member", "memory", "plain", "processes", "program", "sampling",
-    "startup", "state", "surroundings", "usage", "values", "warm",
+    "calling", "functions", "gang", "line", "local", "member", "memory", "plain", "processes", "program", "running",
+    "sampling", "startup", "state", "surroundings", "usage", "values", "warm",
 )  # fmt: skip
 LIMIT = 16 * 1024 * 1024  # bytes of a request: arguments and environment
 HEAD = 8  # bytes that say how many follow
