@@ -32,7 +32,7 @@ def bench(folder: Path, command: str) -> subprocess.CompletedProcess:
     (folder / "own.smk").write_text(WORKFLOW.replace("COMMAND", repr(command)))
     line = [str(Path(sys.executable).with_name("deeprc")), "bench", "pipeline", "--repeats", "1", "--json"]
     line += ["--way", "many", "--way", "localhost", "--option=--snakefile", f"--option={folder / 'own.smk'}"]
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=240)
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=600)
 
 
 def test_ways_make_the_same_from_the_same_data(tmp_path: Path) -> None:
@@ -44,7 +44,8 @@ def test_ways_make_the_same_from_the_same_data(tmp_path: Path) -> None:
     ours = figures["ways"]["localhost"]
     assert 0 < ours["bound_s"] < ours["ready_s"] < ours["seconds"]["median"]
     assert figures["ratios"]["localhost / many"]["median"] == pytest.approx(
-        ours["seconds"]["median"] / figures["ways"]["many"]["seconds"]["median"], rel=0.05
+        ours["seconds"]["median"] / figures["ways"]["many"]["seconds"]["median"],
+        rel=0.2,  # seconds are rounded
     )
     assert [*tmp_path.iterdir()] == [tmp_path / "own.smk"]
 

@@ -105,15 +105,17 @@ def test_where_no_other_pilot_can_be_taken_its_jobs_have_failed():
     pilot.close, pilot.last_words = lambda keep: None, lambda: ([], "log")
     pilots, state = of({"a": 1, "b": 1}, pilot)
     pilots._plan = refuse
-    for _, submitted in state.jobs.values():
+    shown = []
+    for uid, (_, submitted) in state.jobs.items():
         submitted.ended = lambda outcome: SimpleNamespace(event=lambda now: outcome)
+        submitted.show_command = lambda uid=uid: shown.append(uid)
     state.jobs = {uid: (SimpleNamespace(external_jobid=uid), submitted) for uid, (_, submitted) in state.jobs.items()}
     state.called, state.tell, state.run.lock = "the pilot", lambda *_: None, threading.RLock()
     state.run.events = SimpleNamespace(write=lambda event: None)
     state.run.reports = SimpleNamespace(report_job_error=lambda info: told.append(info.external_jobid))
     state.run.progress = SimpleNamespace(say=lambda line: None, failed=lambda what, why, *_: said.append(why))
     pilots._replace("its node has gone down")
-    assert (told, pilots.given_up, pilots.replacing) == (["a", "b"], True, False)
+    assert (told, shown, pilots.given_up, pilots.replacing) == (["a", "b"], ["a", "b"], True, False)
     assert said == ["its node has gone down; no other one could be taken: the site file is gone"]
 
 
