@@ -75,18 +75,23 @@ class Killer:
     saved: str = ""  # the last checkpoint when it was last killed
     seconds: list[float] = field(default_factory=list)  # from a kill until no rank is there
 
-    def look(self) -> None:
+    def last(self) -> str:
+        """The last checkpoint that is whole."""
         checkpoints = self.folder / "results" / self.pipeline / "checkpoints"
-        saved = max((path.parent.name for path in checkpoints.glob("*/step-*/commit.json")), default="")
+        return max((path.parent.name for path in checkpoints.glob("*/step-*/commit.json")), default="")
+
+    def look(self) -> None:
+        saved = self.last()
         ranks = ranks_of(self.folder, self.pipeline)
         if len(self.seconds) == 2 or saved <= self.saved or len(ranks) != 2:
             return
-        self.saved, killed = saved, time.monotonic()
+        killed = time.monotonic()
         for process in ranks[len(self.seconds) - 1 :]:
             os.kill(process, signal.SIGKILL)
         while set(ranks_of(self.folder, self.pipeline)) & set(ranks) and time.monotonic() - killed < 60:
             time.sleep(0.05)
         self.seconds.append(time.monotonic() - killed)
+        self.saved = self.last()  # one may have become whole between the look and the kill
 
 
 def points(curves: Path) -> list[list[dict]]:
