@@ -33,10 +33,12 @@ for kind in (zmq.REQ, zmq.SUB, zmq.PUSH, zmq.PUB):
         monitors[socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)] = port
         socket.connect(f"tcp://127.0.0.1:{port}")
         sockets[socket] = port
-        if kind == zmq.REQ:
-            socket.send(msgpack.packb(ask if key else put))
-        if kind == zmq.PUSH and not key:
-            socket.send_multipart([b"\\xc1"], zmq.NOBLOCK)
+        words = {zmq.REQ: msgpack.packb(ask if key else put), zmq.PUSH: None if key else b"\\xc1"}.get(kind)
+        try:
+            if words is not None:
+                socket.send(words, zmq.NOBLOCK)
+        except zmq.Again:
+            pass  # turned away before it could say anything
     for socket in [*monitors, *sockets]:
         if socket in monitors or kind in (zmq.REQ, zmq.SUB):
             poller.register(socket, zmq.POLLIN)
