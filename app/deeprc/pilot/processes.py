@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
 
 import psutil
@@ -54,10 +55,9 @@ def sweep(mark: str, session: int | None, *, grace: float = 1.0) -> int:
             break
         for process in left:
             _end(process)
-        _, alive = psutil.wait_procs(left, timeout=grace)
-        for process in alive:
+        for process in (alive := _await(left, grace)):
             _end(process, kill=True)
-        psutil.wait_procs(alive, timeout=grace)
+        _await(alive, grace)
         left = members(mark, session)
     return len(first)
 
@@ -91,6 +91,24 @@ def _noted(pilot: Path) -> int | None:
     with contextlib.suppress(OSError, ValueError):
         return int((pilot / SESSION).read_text())
     return None
+
+
+def _await(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait until they have ended; those that have not after so many seconds.
+
+    One that its parent has not waited for has ended: `psutil.wait_procs` would wait until the machine's first process,
+    which inherits it, gets round to that.
+    """
+    end = time.monotonic() + seconds
+    while (processes := [each for each in processes if _runs(each)]) and time.monotonic() < end:
+        time.sleep(0.01)
+    return processes
+
+
+def _runs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error, OSError):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _end(process: psutil.Process, *, kill: bool = False) -> None:

@@ -85,6 +85,17 @@ def test_sweep_ends_all_that_a_pilot_started_and_nothing_else(broker, orphans):
         other.wait()
 
 
+def test_what_has_ended_is_not_awaited_until_its_parent_asks(broker):
+    """Else each pilot's end would take as long as the machine's first process does, or four times the grace."""
+    mark, leader = broker  # which asks for none of its children, and is no part of the pilot here
+    child = begin(leader, ["env", f"{MARK}={mark}-child", "sleep", "60"], session=True)
+    until(lambda: members(f"{mark}-child", None) == [child])
+    began = time.monotonic()
+    assert sweep(f"{mark}-child", None, grace=5) == 1
+    assert child.status() == psutil.STATUS_ZOMBIE
+    assert time.monotonic() - began < 2
+
+
 def test_tasks_may_clean_up(broker, tmp_path):
     mark, leader = broker
     said = tmp_path / "said"
