@@ -15,16 +15,8 @@ from deeprc.pilot import curve
 from deeprc.pilot.fitness import UNFIT
 from deeprc.sites import Partition, Site
 
-# What the bootstrapper (`bootstrap_0.sh`, whose functions are there when it reads our lines) does for nobody before it
-# starts the agent: pip is started twice to print its version, all of RADICAL-Pilot is imported to print theirs, and a
-# time server is asked for, by name and by `ping`: 10 s where a node has no way out.
-SPARED = """\
-verify_install() { :; }
-ping() { return 1; }
-dig() { return 1; }
-[ -z "$BASH_VERSION" ] || eval "$(declare -f rehash | grep -v 'PIP version')"
-"""
 PATCHES = Path(__file__).with_name("patches")  # of RADICAL-Pilot's processes
+SPARED = (PATCHES / "deeprc_bootstrap.sh").read_text()  # what its bootstrapper does for nobody
 GROUP = "deeprc"  # the file resource_deeprc.json; RADICAL-Pilot calls a site in it `deeprc.<site>`
 
 
