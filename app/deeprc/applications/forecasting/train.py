@@ -48,6 +48,7 @@ def main(
     from deeprc.applications.forecasting.problem import ForecastProblem
     from deeprc.applications.forecasting.series import load
     from deeprc.learning.checkpoints import tensors
+    from deeprc.learning.checkpoints.lock import held
     from deeprc.learning.origin import Origin
     from deeprc.learning.peers import join
     from deeprc.learning.torch import device as devices
@@ -58,68 +59,69 @@ def main(
     from deeprc.learning.torch.train import Trainer
 
     peers = join()
-    device = devices.device(means.device, options.precision)
-    make_deterministic(options.seed, threads, strict=device.type == "cpu" or options.reproducible == "elastic")
-    series = load(prepared)
-    network = Forecaster(
-        model, options.options, series.meta, loss=options.loss, level=options.level, calendar=options.calendar,
-        intervals=options.intervals, precision=options.precision,
-    ).to(device)  # fmt: skip
-    made_from = fingerprint.trained(
-        series.meta.get(fingerprint.KEY), {"model": model, **options.model_dump(mode="json")}
-    )
-    if options.optimisation.compile:
-        compiled(network.core)
-    problem = ForecastProblem(network, series)
-    halving = options.optimisation.halving
-    if bool(halving) != bool(study):
-        raise ConfigError("successive halving is of a sweep", fix="give the key `halving` of a sweep, or none")
-
-    def rivals() -> Rivals:
-        measure = {"intervals": options.intervals} if options.intervals else {"loss": options.loss}
-        among = fingerprint.part_of(made_from), halving.model_dump(), measure
-        return Rivals(study, halving, among=_digest(among), name=_digest(made_from))
-
-    trainer = Trainer(
-        problem, peers, steps=options.steps, batch=options.batch_size, seed=options.seed,
-        reproducible=options.reproducible, shards=options.shards, how=means, checkpoints=checkpoints,
-        facts={"model": model, **options.model_dump(mode="json"), fingerprint.KEY: made_from},
-        synchronisation=options.synchronisation, optimisation=options.optimisation,
-        rivals=rivals if halving else None, curves=curves, name=model,
-        precision=options.precision,
-    )  # fmt: skip
-    size = sum(parameter.numel() for parameter in network.parameters())
-    on = f" on {peers.size} ranks" if peers.size > 1 else ""
-    on += f", {devices.called(device)}" if device.type != "cpu" else ""
-    trainer.say(f"{model}: {size:,} parameters, {options.steps} steps of {options.batch_size} windows{on}")
-    started = time.monotonic()
-    rates = {"learning_rate": options.learning_rate, "usual": entry(model).learning_rate}
-    checks = options.validations or options.optimisation.validations
-    history = trainer.run(problem.validate, name=model, checks=checks, **rates)
-    trainer.say(f"trained in {time.monotonic() - started:.1f} s; best validation loss at step {history.best_step}")
-    if peers.rank:
-        return
-    with sealed(out) as temporary:
-        tensors.write(temporary / "weights.safetensors", trainer.weights)
-        trainer.write_ledger(temporary, problem.origin(Origin.read(prepared)))
-        write_json(
-            temporary / MODEL,
-            {
-                "name": model,
-                "parameters": size,
-                **options.model_dump(),
-                "device": devices.called(device),
-                **({} if trainer.elastic or peers.size == 1 else {"sent_bytes": trainer.traffic.state()}),
-                "training_loss": history.train,
-                "validation_loss": history.validation,
-                "best_step": history.best_step,
-                **({"ended_at": history.steps} if history.steps < options.steps else {}),
-                **({"halved_at": history.steps} if trainer.halved else {}),
-                "weights_sha256": state.digest_of(trainer.weights),
-                fingerprint.KEY: made_from,
-            },
+    with held(checkpoints, peers):
+        device = devices.device(means.device, options.precision)
+        make_deterministic(options.seed, threads, strict=device.type == "cpu" or options.reproducible == "elastic")
+        series = load(prepared)
+        network = Forecaster(
+            model, options.options, series.meta, loss=options.loss, level=options.level, calendar=options.calendar,
+            intervals=options.intervals, precision=options.precision,
+        ).to(device)  # fmt: skip
+        made_from = fingerprint.trained(
+            series.meta.get(fingerprint.KEY), {"model": model, **options.model_dump(mode="json")}
         )
-    trainer.clear()
+        if options.optimisation.compile:
+            compiled(network.core)
+        problem = ForecastProblem(network, series)
+        halving = options.optimisation.halving
+        if bool(halving) != bool(study):
+            raise ConfigError("successive halving is of a sweep", fix="give the key `halving` of a sweep, or none")
+
+        def rivals() -> Rivals:
+            measure = {"intervals": options.intervals} if options.intervals else {"loss": options.loss}
+            among = fingerprint.part_of(made_from), halving.model_dump(), measure
+            return Rivals(study, halving, among=_digest(among), name=_digest(made_from))
+
+        trainer = Trainer(
+            problem, peers, steps=options.steps, batch=options.batch_size, seed=options.seed,
+            reproducible=options.reproducible, shards=options.shards, how=means, checkpoints=checkpoints,
+            facts={"model": model, **options.model_dump(mode="json"), fingerprint.KEY: made_from},
+            synchronisation=options.synchronisation, optimisation=options.optimisation,
+            rivals=rivals if halving else None, curves=curves, name=model,
+            precision=options.precision,
+        )  # fmt: skip
+        size = sum(parameter.numel() for parameter in network.parameters())
+        on = f" on {peers.size} ranks" if peers.size > 1 else ""
+        on += f", {devices.called(device)}" if device.type != "cpu" else ""
+        trainer.say(f"{model}: {size:,} parameters, {options.steps} steps of {options.batch_size} windows{on}")
+        started = time.monotonic()
+        rates = {"learning_rate": options.learning_rate, "usual": entry(model).learning_rate}
+        checks = options.validations or options.optimisation.validations
+        history = trainer.run(problem.validate, name=model, checks=checks, **rates)
+        trainer.say(f"trained in {time.monotonic() - started:.1f} s; best validation loss at step {history.best_step}")
+        if peers.rank:
+            return
+        with sealed(out) as temporary:
+            tensors.write(temporary / "weights.safetensors", trainer.weights)
+            trainer.write_ledger(temporary, problem.origin(Origin.read(prepared)))
+            write_json(
+                temporary / MODEL,
+                {
+                    "name": model,
+                    "parameters": size,
+                    **options.model_dump(),
+                    "device": devices.called(device),
+                    **({} if trainer.elastic or peers.size == 1 else {"sent_bytes": trainer.traffic.state()}),
+                    "training_loss": history.train,
+                    "validation_loss": history.validation,
+                    "best_step": history.best_step,
+                    **({"ended_at": history.steps} if history.steps < options.steps else {}),
+                    **({"halved_at": history.steps} if trainer.halved else {}),
+                    "weights_sha256": state.digest_of(trainer.weights),
+                    fingerprint.KEY: made_from,
+                },
+            )
+        trainer.clear()
 
 
 def _digest(told: object) -> str:
