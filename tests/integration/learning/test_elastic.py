@@ -1,25 +1,21 @@
 """Trainings that are killed and go on with other numbers of ranks: the same weights, every sample once per epoch."""
 
 import json
-import multiprocessing
 import os
 import random
 import signal
 import sys
-import time
-from multiprocessing.connection import Connection
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from deeprc.learning.audit import audit
 from deeprc.learning.notice import AskedToEnd
 from deeprc.learning.peers import Alone
 from deeprc.learning.torch import state
-from deeprc.learning.world import World
 
 sys.path.append(str(Path(__file__).parent))  # last: it must not hide our conftest
+from forked import forked
 from toy import train, trained
 
 STEPS = 24
@@ -61,91 +57,6 @@ def test_ranks_of_mpi_killed_and_resized(mpirun, tmp_path, alone):
         assert done.stdout.count(world) == 1
     verdict = audit(tmp_path)
     assert verdict.faults == [] and (verdict.epochs, verdict.rest) == (7, 68)
-
-
-class Pipes:
-    """A rank that talks to the others through pipes: forks of this process, which start in no time."""
-
-    def __init__(self, rank: int, lines: list[list[Connection]], aside: list[list[Connection]]) -> None:
-        self.rank, self.size, self.lines, self.aside = rank, len(lines), lines[rank], aside[rank]
-        self.world = World(rank, self.size)
-
-    def exchange(self, mine: np.ndarray, other: int) -> np.ndarray:
-        """The lower rank speaks first: no two wait for a full pipe."""
-        if self.rank < other:
-            self.lines[other].send(mine)
-            return self.lines[other].recv()
-        theirs = self.lines[other].recv()
-        self.lines[other].send(mine)
-        return theirs
-
-    def allgather(self, value):
-        """To the first rank and back."""
-        if self.rank:
-            self.lines[0].send(value)
-            return self.lines[0].recv()
-        values = [value, *(line.recv() for line in self.lines[1:])]
-        for line in self.lines[1:]:
-            line.send(values)
-        return values
-
-    def later(self, mine: np.ndarray) -> "Later":
-        return Later(self.rank, self.aside, mine)
-
-
-class Later:
-    """What comes through the pipes of a group of its own, in the order of the saves."""
-
-    def __init__(self, rank: int, lines: list[Connection], mine: np.ndarray) -> None:
-        self.lines, self.found = lines, {rank: mine}
-        for line in filter(None, lines):
-            line.send(mine)
-
-    def rows(self) -> np.ndarray | None:
-        for other, line in enumerate(self.lines):
-            if other not in self.found and line.poll():
-                self.found[other] = line.recv()
-        whole = len(self.found) == len(self.lines)
-        return np.stack([self.found[rank] for rank in sorted(self.found)]) if whole else None
-
-
-def pipes(context, ranks: int) -> list[list[Connection | None]]:
-    """A line from each rank to each other."""
-    lines = [[None] * ranks for _ in range(ranks)]
-    for low in range(ranks):
-        for high in range(low + 1, ranks):
-            lines[low][high], lines[high][low] = context.Pipe()
-    return lines
-
-
-def forked(
-    folder: Path, ranks: int, kill_after: float | None, before=lambda rank, step: None, mode: str = "elastic"
-) -> list[str]:
-    """The weights of all ranks, or why they ended; none where they were killed, all at once, after so many seconds."""
-    context = multiprocessing.get_context("fork")
-    lines, aside = pipes(context, ranks), pipes(context, ranks)
-    results = context.Queue()
-
-    def work(rank: int) -> None:
-        peers = Pipes(rank, lines, aside)
-        try:
-            results.put(train(folder, STEPS, peers, lambda step: before(rank, step), lambda line: None, mode))
-        except AskedToEnd as error:
-            results.put(error.problem)
-
-    processes = [context.Process(target=work, args=(rank,)) for rank in range(ranks)]
-    for process in processes:
-        process.start()
-    if kill_after is None:
-        weights = [results.get(timeout=60) for _ in processes]
-    else:
-        time.sleep(kill_after)
-        for process in processes:
-            os.kill(process.pid, signal.SIGKILL)
-        weights = []
-    for process in processes:
-        process.join()
-    return weights
 
 
 @pytest.mark.timeout(300)
