@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import signal
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -138,6 +139,43 @@ def test_a_rank_that_fails_ends_its_job_alone(started):
     assert Path(fails.folder, "code.1").read_text() == "7\n"
     assert started.run(python(WORLD + "c.Abort(5)"))[0] == "FAILED"
     assert started.outcome.code == 5
+
+
+@pytest.mark.parametrize("through", ["", "true; "])
+def test_options_that_a_rank_can_have_work(started, through):
+    """Output is not kept back: what ends the program so loses nothing of it."""
+    before = dict(started.pilot._gangs.ended)
+    text = WORLD + "import os, sys; print(c.allreduce(1), sys.dont_write_bytecode); os.write(1, b'after\\n')"
+    state, printed, _ = started.run(f"{through}python -u -B -c {shlex.quote(text)}")
+    assert (state, printed) == ("DONE", ["2 True\nafter\n"] * 2)
+    assert started.pilot._gangs.ended == before
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("python -O -c", "the option -O"),
+        ("python -uX dev -WerrorO -vc", "the options -X dev, -W errorO, -v"),
+        ("PYTHONHASHSEED=3 python -c", "PYTHONHASHSEED of its own"),
+        ("HF_TOKEN=a_secret OMP_NUM_THREADS=7 python -c", "HF_TOKEN, OMP_NUM_THREADS of its own"),
+        ("ulimit -n 100; python -c", "limits (ulimit) of its own"),
+        ("nice -n 3 taskset -c 0 python -c", "a priority (nice)"),
+        (f"{shlex.quote(str(Path(sys.executable).parent))}/python -c", "PMI_FD="),
+    ],
+)
+def test_what_a_rank_cannot_have_is_named(started, command, why):
+    state, printed, _ = started.run(f"{command} {shlex.quote(WORLD)}")
+    assert (state, started.outcome.code) == ("FAILED", 70)
+    said = "".join(printed)
+    assert f"  found: {why}" in said and "a_secret" not in said and "  fix: " in said, said
+    assert ("leave `warm` out of the rule" in said) == (why != "PMI_FD="), said
+
+
+def test_an_option_under_which_python_reads_nothing_of_ours_is_named_before_mpi_fails(started):
+    state, printed, _ = started.run(f"python -OE -c {shlex.quote(WORLD)}")
+    assert state == "FAILED"
+    assert "note: the options -O, -E: its warm gang could not run this Python" in "".join(printed), printed
+    assert started.run("python -I -c 'print(3)' 2>&1 | grep -v note")[1] == ["3\n", "3\n"]
 
 
 def test_a_program_cannot_fork(started):

@@ -151,7 +151,7 @@ def test_hydra_ends_by_a_strangers_greeting_and_says_so(stranger):
 
 def test_a_python_without_the_line_to_the_launcher_says_so_before_mpi_fails():
     told = {"PMI_FD": "99", "PMI_RANK": "0", "PMI_SIZE": "2", "DEEPRC_RANKS": "2", "PYTHONPATH": str(RANKS)}
-    for more, fix in (({}, "start MPI in"), ({"DEEPRC_WARM": "@x"}, "what the command sets for this Python its gang ")):
+    for more, fix in (({}, "start MPI in"), ({"DEEPRC_WARM": "@x"}, "call `python` by that name, or start")):
         done = subprocess.run(
             [sys.executable, "-c", "from mpi4py import MPI"], env={**os.environ, **told, **more},
             capture_output=True, text=True,

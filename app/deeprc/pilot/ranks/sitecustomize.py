@@ -71,12 +71,20 @@ def connected():
         if line.isdigit():
             os.fstat(int(line))
     except OSError:
-        warm = "what the command sets for this Python its gang has otherwise (docs/executor.md): have no `warm`, or "
+        process, _, why = os.environ.get("DEEPRC_WARM_NOT", "").partition(" ")
+        if why and process == str(os.getpid()):
+            end(
+                "this Python cannot start MPI: a warm gang has, and it could not run this command",
+                why,
+                "one program at a time, without options but -u, -B, -P, -q, and without variables that are read once",
+                "have the command without it (a variable can be exported before `snakemake` instead), or leave `warm`"
+                " out of the rule (docs/executor.md, Warm gangs)",
+            )
         end(
             "this Python cannot start MPI: the launcher's line belongs to another process of its rank",
             f"PMI_FD={line}, which is not open here",
             "MPI started by the program that the launcher, or the gang, has started",
-            f"{warm * ('DEEPRC_WARM' in os.environ)}start MPI in the rank's first program",
+            f"{'call `python` by that name, or ' * ('DEEPRC_WARM' in os.environ)}start MPI in the rank's first program",
         )
 
 

@@ -74,14 +74,12 @@ class WarmRank(Warm):
     def start(self, argv: list[str], environment: dict[bytes, bytes], **where) -> int:
         """Start the command of a job: by the member where it is one program of Python, else by its shell."""
         found = plain(argv)
-        if found is None or not self._is_ours(found, environment):
+        request = None if found is None else self._request(found, environment)
+        if request is None:
             return start(argv, environment, **where)
         directory = where["workdir"] or str(Path.cwd())
         umask = int(environment.get(b"DEEPRC_UMASK", b"22"), 8)
-        request = {
-            "arguments": found.words[1:], "cwd": directory, "umask": umask,
-            "environment": {os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()},
-        }  # fmt: skip
+        request |= {"cwd": directory, "umask": umask}
         try:
             files = _opened(found, Path(directory), where["output"], umask)
         except OSError:  # which a shell says in its own words
@@ -131,24 +129,29 @@ class WarmRank(Warm):
 
     def _fork(self, caller: Caller, request: dict) -> None:
         if self._runs is not None:
-            raise ValueError("the member runs another program")
-        if startup.read(request["environment"]) != self.started or startup.held(peer(caller.line)) != self._held:
-            raise ValueError("it is to start otherwise than this member")
+            raise ValueError("another program of its rank, which still runs")
+        self._read(request)
+        if other := startup.otherwise(startup.held(peer(caller.line)), self._held):
+            raise ValueError(other)
         member.send(self._line, {"program": request}, caller.files)
         self._runs = "caller"
         self._takes(caller, self._member)
 
-    def _is_ours(self, found: PlainCommand, environment: dict[bytes, bytes]) -> bool:
-        """Whether the program is `python …` of this environment, as `shim.py` decides it."""
+    def _request(self, found: PlainCommand, environment: dict[bytes, bytes]) -> dict | None:
+        """What the member is to run, where that is `python …` of this environment, as `shim.py` decides it."""
         name, *arguments = found.words
-        known = arguments[:1] in (["-m"], ["-c"]) or arguments[:2] == ["-P", "-m"]
-        if name not in NAMES or not arguments or not (known or not arguments[0].startswith("-")):
-            return False
-        if known and len(arguments) < (3 if arguments[0] == "-P" else 2):
-            return False
-        if startup.read({os.fsdecode(name): os.fsdecode(it) for name, it in environment.items()}) != self.started:
-            return False
-        path = environment.get(b"PATH", b"")
+        if name not in NAMES or not self._is_own(environment.get(b"PATH", b"")):
+            return None
+        texts = {os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()}
+        request = {"arguments": arguments, "environment": texts}
+        try:
+            self._read(request)
+        except ValueError:  # told where its shell asks for it
+            return None
+        return request
+
+    def _is_own(self, path: bytes) -> bool:
+        """Whether the first Python there is this one."""
         if path not in self._pythons:
             folders = [each for each in os.fsdecode(path).split(os.pathsep) if each and each != str(self._folder)]
             python = shutil.which("python3", path=os.pathsep.join(folders)) or sys.executable

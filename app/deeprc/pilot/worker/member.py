@@ -107,7 +107,7 @@ class Member:
         for number in (*SIGNALS, signal.SIGTERM):
             if number not in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
-        self._streams.open()
+        self._streams.open(request["flags"])
         importlib.invalidate_caches()
         code, why = 1, None
         try:
@@ -115,7 +115,7 @@ class Member:
         except OSError:  # it has been removed
             traceback.print_exc()
         else:
-            code = program.main(request["arguments"])
+            code = program.main(request["arguments"], request["flags"])
         try:
             why = self._state.restore()
         except BaseException as error:

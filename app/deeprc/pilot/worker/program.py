@@ -17,26 +17,30 @@ INTERRUPTED = 130
 OWN = str(Path(__file__).parent) + os.sep
 
 
-def main(arguments: list[str]) -> int:
-    """Run the program; its exit code. What it raises is shown as Python shows it, without the frames of ours."""
+def main(arguments: list[str], flags: str) -> int:
+    """Run the program; its exit code. What it raises is shown as Python shows it, without the frames of ours.
+
+    `flags` are the letters of its options (`startup.options`); that of unbuffered output is `Streams`'.
+    """
     try:
-        return _run(arguments) or 0
+        return _run(arguments, flags) or 0
     except SystemExit as end:
         return code_of(end)
     except BaseException as error:
         return _shown(error)
 
 
-def _run(arguments: list[str]) -> int | None:
+def _run(arguments: list[str], flags: str) -> int | None:
     import runpy  # a worker that is not warm starts without
 
     as_at_start()
-    safe = arguments[0] == "-P"
-    kind, *rest = arguments[safe:]
+    sys.dont_write_bytecode |= "B" in flags
+    safe, (kind, *rest) = "P" in flags, arguments
     namespace = sys.modules["__main__"] = types.ModuleType("__main__")
     namespace.__builtins__ = builtins
     if kind == "-c":
-        sys.path.insert(0, "")
+        if not safe:
+            sys.path.insert(0, "")
         sys.argv = ["-c", *rest[1:]]
         exec(compile(rest[0], "<string>", "exec", dont_inherit=True), namespace.__dict__)
         return None
@@ -51,7 +55,8 @@ def _run(arguments: list[str]) -> int | None:
         sys.path.insert(0, path)
         runpy._run_module_as_main("__main__", alter_argv=False)
         return None
-    sys.path.insert(0, str(Path(path).resolve().parent))
+    if not safe:
+        sys.path.insert(0, str(Path(path).resolve().parent))
     return _run_script(path, namespace)
 
 
@@ -151,9 +156,9 @@ class Streams:
     def __init__(self) -> None:
         self._kinds = [(each.encoding, each.errors) for each in (sys.stdin, sys.stdout, sys.stderr)]
 
-    def open(self) -> None:
-        """Make them, as Python does at its start; those of a program before may be closed."""
-        plain = os.environ.get("PYTHONUNBUFFERED", "") != ""
+    def open(self, flags: str = "") -> None:
+        """Make them, as Python does at its start with these options; those of a program before may be closed."""
+        plain = "u" in flags or os.environ.get("PYTHONUNBUFFERED", "") != ""
         for number, name in enumerate(("stdin", "stdout", "stderr")):
             encoding, errors = self._kinds[number]
             raw: io.RawIOBase = io.FileIO(number, "w" if number else "r", closefd=False)

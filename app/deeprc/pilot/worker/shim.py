@@ -56,25 +56,35 @@ def ask(arguments):
         worker.sendall(text)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    if not worker.recv(1):
-        raise ConnectionError
-    return worker
+    said = worker.recv(4096)
+    if said[:1] != b"\n":
+        raise ConnectionError(said.decode(errors="replace"))
+    return worker, said[1:]
+
+
+def unseen(why):
+    """Whether an option keeps Python from reading `ranks/sitecustomize.py`, which would say it where MPI starts."""
+    return why.startswith("the option") and any(f"-{letter}" in why.replace(",", "").split() for letter in "EIS")
 
 
 def main():
     """Be the program, one way or the other."""
     arguments, python = sys.argv[1:], real()
-    known = arguments[:1] in (["-m"], ["-c"]) or arguments[:2] == ["-P", "-m"]
-    plain = known or (arguments and not arguments[0].startswith("-"))
     try:
-        if not plain or not same(python, os.environ["DEEPRC_WARM_PYTHON"]):
-            raise OSError
-        worker = ask(arguments)
-    except (OSError, KeyError):
+        if not same(python, os.environ["DEEPRC_WARM_PYTHON"]):
+            raise OSError(f"another Python than its own: {python}")
+        worker, answer = ask(arguments)
+    except (OSError, KeyError) as error:
+        if isinstance(error, OSError):  # for `ranks/sitecustomize.py` of this very process
+            os.environ["DEEPRC_WARM_NOT"] = f"{os.getpid()} {error}"
+            if unseen(str(error)) and os.environ.get("DEEPRC_RANKS", "1") != "1":
+                note = "its warm gang could not run this Python, where MPI does not start"
+                sys.stderr.write(f"note: {error}: {note}\n")
+                sys.stderr.flush()
         os.execv(python, [python, *arguments])
     for file in (0, 1):  # else a pipe's other end would not see the program's end of it
         os.close(file)
-    answer = worker.recv(16)
+    answer = answer or worker.recv(16)
     if not answer:
         sys.exit("the warm worker has ended")
     code = int(answer)

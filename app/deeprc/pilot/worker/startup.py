@@ -26,6 +26,7 @@ READ = re.compile(
 LIMITS = [value for name, value in vars(resource).items() if name.startswith("RLIMIT_")]
 ALWAYS = {signal.SIGPIPE, signal.SIGXFSZ}  # Python ignores them itself
 Held = tuple[list[tuple[int, int]], int, set[int], set[int]]
+TAKEN = "uPBq"  # options of Python that a program gets in a process that runs already
 
 
 def read(environment: Mapping[str, str]) -> dict[str, str]:
@@ -35,6 +36,58 @@ def read(environment: Mapping[str, str]) -> dict[str, str]:
     # Python takes UTF-8 where none is chosen (PEP 538).
     coerced = language in ("C", "POSIX") and not environment.get("LC_ALL")
     return {**found, "LANG": "C.UTF-8" if coerced else language}
+
+
+def options(arguments: list[str]) -> tuple[str, list[str]]:
+    """What a command gives Python before its program, as letters, and the program: `-c TEXT`, `-m NAME`, or a script,
+    each with its words.
+
+    Raises
+    ------
+    ValueError
+        Where there is no such program, or an option that is read once: by its name.
+    """
+    flags, others, program, rest = "", [], None, [*arguments]
+    while program is None and rest and rest[0].startswith("-") and rest[0] != "-":
+        word = rest.pop(0)
+        letters = word[1:]
+        if word.startswith("--"):
+            others.append(word)
+            break
+        while letters:
+            letter, letters = letters[0], letters[1:]
+            if letter in "cm":
+                program = [f"-{letter}", *([letters] if letters else []), *rest]
+                break
+            if letter in "WX":
+                others.append(f"-{letter} {letters or ''.join(rest[:1])}")
+                del rest[: not letters]
+                break
+            if letter in TAKEN:
+                flags += letter
+            else:
+                others.append(f"-{letter}")
+    if others:
+        raise ValueError(f"the option{'s' * (len(others) > 1)} {', '.join(others)}")
+    program = program or rest
+    if program[:1] in (["-"], []):
+        raise ValueError("a program read from its input")
+    if program[0] in ("-c", "-m") and len(program) == 1:
+        raise ValueError(f"the option {program[0]} without its word")
+    return flags, program
+
+
+def differences(wanted: Mapping[str, str], there: Mapping[str, str]) -> str:
+    """What of two environments is read once, and is not the same, for people: by name, as values may be secrets."""
+    names = [name for name in sorted(wanted.keys() | there.keys()) if wanted.get(name) != there.get(name)]
+    return f"{', '.join(names)} of its own" if names else ""
+
+
+def otherwise(wanted: Held, there: Held) -> str:
+    """What one process has otherwise than another, for people."""
+    names = ("limits (ulimit)", "a priority (nice)", "cores (taskset)", "ignored signals (trap)")
+    found = [name for name, one, other in zip(names, wanted, there, strict=True) if one != other]
+    return f"{', '.join(found)} of its own" if found else ""
 
 
 def held(pid: int = 0) -> Held:

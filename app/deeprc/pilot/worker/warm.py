@@ -38,6 +38,7 @@ OWN = (
 )  # fmt: skip
 LIMIT = 16 * 1024 * 1024  # bytes of a request: arguments and environment
 HEAD = 8  # bytes that say how many follow
+MOST = 4096  # bytes of the reason why a program does not run here
 PATIENCE = 5.0  # seconds that a caller gets to say it
 CALLERS = 128  # that are in the middle of it, at most
 
@@ -189,12 +190,11 @@ class Warm:
                 self._hang_up(caller)
         except BlockingIOError:
             pass
-        except (OSError, ValueError, RecursionError):
-            self._hang_up(caller)
+        except (OSError, ValueError, RecursionError) as error:
+            self._hang_up(caller, str(error))
 
     def _fork(self, caller: Caller, request: dict) -> None:
-        if startup.read(request["environment"]) != self.started:
-            raise ValueError("it is to start with other variables than this worker")
+        self._read(request)
         held = startup.held(peer(caller.line))
         pid = os.fork()
         if pid == 0:
@@ -206,6 +206,12 @@ class Warm:
             self._selector.close()
             _become(request, caller.files, held, self._streams)
         self._takes(caller, pid)
+
+    def _read(self, request: dict) -> None:
+        """Take the options from a program's words; ValueError where it is to start otherwise than this process did."""
+        request["flags"], request["arguments"] = startup.options(request["arguments"])
+        if other := startup.differences(startup.read(request["environment"]), self.started):
+            raise ValueError(other)
 
     def _takes(self, caller: Caller, pid: int) -> None:
         """Have a caller stand for the process of its program."""
@@ -238,8 +244,11 @@ class Warm:
             with contextlib.suppress(OSError):  # no such signal
                 os.kill(caller.pid, number)  # not reaped yet, so the number is still its own
 
-    def _hang_up(self, caller: Caller) -> None:
+    def _hang_up(self, caller: Caller, why: str = "") -> None:
+        """It becomes the real Python, which is told why."""
         del self._asking[caller.line]
+        with contextlib.suppress(OSError):
+            caller.line.send(why.encode(errors="replace")[:MOST])
         self._forget(caller)
 
     def _forget(self, caller: Caller) -> None:
@@ -267,8 +276,8 @@ def _become(request: dict, files: list[int], held: startup.Held, streams: progra
         os.umask(request["umask"])
         os.environ.clear()
         os.environ.update(request["environment"])
-        streams.open()
-        code = program.main(request["arguments"])
+        streams.open(request["flags"])
+        code = program.main(request["arguments"], request["flags"])
     finally:
         _finish(code)
 
