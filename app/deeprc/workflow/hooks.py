@@ -21,13 +21,13 @@ from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.core.insides import lacking
 from deeprc.core.ownership import require_writable
 from deeprc.images.catalog import Image
-from deeprc.workflow import guests, lock, preflight, preview
+from deeprc.workflow import crates, guests, lock, preflight, preview
 from deeprc.workflow.expected import outdated
 from deeprc.workflow.rules import TRIAL
 
 USED = {
     "snakemake.workflow:Workflow": "is_main_process execute _build_dag unlock delete_output execution_settings _onstart"
-    " _onsuccess modifier touch dryrun rules dag persistence log_provenance_info",
+    " _onsuccess modifier touch dryrun rules dag persistence log_provenance_info included executor_settings",
     "snakemake.dag:DAG": "forcefiles bfs _dependencies targetjobs needrun_jobs reason print_reasons",
     "snakemake.persistence:PersistenceBase": "lock metadata input_changed",
     "snakemake.jobs:Reason": "incomplete_output params_changed input_changed updated_input code_changed forced"
@@ -155,6 +155,8 @@ class _Attached:
 
     def _tell_report(self) -> None:
         if not self._workflow.touch:
+            if why := crates.write(self._workflow, self._config):
+                _say(f"note: no RO-Crate was made of this run: {why}")
             _say(f"Report: {Path(self._config.results, 'report.html').absolute()}")
 
     @property

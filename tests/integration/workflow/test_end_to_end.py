@@ -16,6 +16,7 @@ from deeprc.applications.forecasting.zoo import entry
 from deeprc.applications.hydrology.config import HydrologyConfig
 from deeprc.core.files import read_json
 from deeprc.learning.audit import audit
+from samples.validated import issues
 from starts import Ended, together
 
 pytestmark = pytest.mark.timeout(1800)  # a run takes about 5 minutes on 2 idle cores
@@ -50,6 +51,16 @@ def test_run_ends_with_the_report(first, folder):
     assert f"Report: {folder}/results/report.html" in done.stdout.splitlines()[-4:]
     for name in ("report.html", "metrics.json", "run.json"):
         assert (folder / "results" / name).stat().st_size > 0
+
+
+def test_the_results_are_a_crate_whose_profiles_hold(first, folder):
+    results = folder / "results"
+    assert issues(results) == []
+    found = {each["@id"]: each for each in read_json(results / "ro-crate-metadata.json")["@graph"]}
+    jobs = [each for key, each in found.items() if key.startswith("#job-")]
+    assert "write the report" in [each["name"] for each in jobs]
+    assert all(found[each["result"][0]["@id"]] for each in jobs)
+    assert "no RO-Crate" not in first.stdout
 
 
 def test_progress_is_told(first):
