@@ -26,9 +26,12 @@ def proxy(module):
     module.Proxy._register = register_and_watch
 
 
-def command_port(module):
-    """Open no port for commands in plain text, from whomever (`radical.pilot.agent.agent_0`); only a tool reads it."""
+def agent(module):
+    """Open no port for commands in plain text (`radical.pilot.agent.agent_0`), and prepare no environment for tasks:
+    only a tool of RADICAL-Pilot's reads the one, and only its own masters and workers ask for the other.
+    """
     module.Agent_0.command_port = lambda self: None
+    module.Agent_0._prepare_env = lambda self, env_name, env_spec: None
 
 
 def executing(module):

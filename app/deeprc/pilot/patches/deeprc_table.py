@@ -51,8 +51,10 @@ TABLE = (
         "deeprc_parts:proxy", "the end of the proxy's process is not noticed, and the run waits for ever", NONE,
     ),
     Patch(
-        "radical.pilot.agent.agent_0", *PILOT, {"Agent_0.command_port": "acced0be0d52"},
-        "deeprc_parts:command_port", "a port takes commands in plain text, from whomever", NONE,
+        "radical.pilot.agent.agent_0", *PILOT,
+        {"Agent_0.command_port": "acced0be0d52", "Agent_0._prepare_env": "6c7bd5482d1c"},
+        "deeprc_parts:agent",
+        "a port takes commands in plain text, from whomever; a start waits for an environment that no task has", NONE,
     ),
     Patch(
         "radical.pilot.agent.executing.base", *PILOT,
