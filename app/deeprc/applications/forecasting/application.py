@@ -86,7 +86,9 @@ class Forecasting(Application):
     def measure(self, options: ForecastingConfig) -> str:
         (model,) = options.models.values()
         return (
-            f"quantiles of {', '.join(f'{one:g} %' for one in options.intervals)}" if options.intervals else model.loss
+            f"quantiles of {', '.join(f'{one:g} %' for one in options.intervals)}"
+            if options.intervals
+            else model.loss or "mae"
         )
 
     def figures(self, folder: Path) -> dict[str, float | None]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from deeprc.applications.base.split import Split
+from deeprc.applications.forecasting.idle import refuse_idle
 from deeprc.applications.forecasting.intervals import Intervals
 from deeprc.applications.forecasting.step import TimeStep
 from deeprc.applications.forecasting.zoo import USUAL, ZOO, check_options, entry
@@ -107,13 +108,14 @@ class ModelConfig(Settings, BaseModel):
     """The largest of the one cycle that AdamW goes through."""
     batch_size: Positive | None = None
     """Windows per training step; of a model that forecasts all series together, times."""
-    loss: Loss = "mae"
-    """What is made small: the mean absolute or squared error, or Huber's (squared within 0.5 standard deviations)"""
-    level: Level = "last"
-    """What each window is shifted by before it is scaled by its own deviation: its `last` value or its `mean`; `none`:
-    windows stay as they are."""
-    calendar: bool = True
-    """Whether the model is told the calendar (hour, weekday, month), where it takes one."""
+    loss: Loss | None = None
+    """What is made small: the mean absolute (when left out) or squared error, or Huber's (squared within 0.5 standard
+    deviations). Of models that learn quantiles or a distribution it is theirs."""
+    level: Level | None = None
+    """What each window is shifted by before it is scaled by its own deviation: its `last` value (when left out; of a
+    model that learns a distribution the mean) or its `mean`; `none`: windows stay as they are."""
+    calendar: bool | None = None
+    """Whether a model that takes the calendar (hour, weekday, month) is told it; it is, when left out."""
     validations: Positive | None = None
     """How often the weights are judged, instead of as `training.optimisation` says; those of the smallest validation
     loss are kept."""
@@ -129,7 +131,7 @@ class TrainConfig(Settings, BaseModel):
     steps: Positive
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     batch_size: Positive
-    loss: Loss = "mae"
+    loss: Loss | None = None
     level: Level = "last"
     calendar: bool = True
     validations: Positive | None = None
@@ -141,6 +143,14 @@ class TrainConfig(Settings, BaseModel):
     synchronisation: Synchronisation = Synchronisation()
     optimisation: Optimisation = Optimisation()
     options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _quantiles_have_a_loss_of_their_own(self) -> Self:
+        if self.intervals and self.loss:
+            raise ValueError(f"with intervals models learn quantiles alone: leave out the key loss ({self.loss})")
+        if not self.intervals and not self.loss:
+            object.__setattr__(self, "loss", "mae")
+        return self
 
 
 def _names_or_mapping(schema: dict[str, Any]) -> None:
@@ -237,10 +247,11 @@ class ForecastingConfig(DataConfig):
                 f"{', '.join(unable)} cannot forecast intervals: leave out the key intervals, or name other models by "
                 "the key models"
             )
-        if other := [f"{name} ({model.loss})" for name, model in self.models.items() if model.loss != "mae"]:
-            raise ValueError(
-                f"with intervals models learn quantiles alone: leave out the key loss of {', '.join(other)}"
-            )
+        return self
+
+    @model_validator(mode="after")
+    def _options_have_an_effect(self) -> Self:
+        refuse_idle(self.models, self.intervals)
         return self
 
     @model_validator(mode="after")
@@ -250,6 +261,11 @@ class ForecastingConfig(DataConfig):
         for name, own in self.models.items():
             self.training.refuse_batch(own.batch_size or self.batch_size or entry(name).batch_size, f" of {name}")
             steps, wanted = own.steps or self.steps or entry(name).steps, own.validations or given
+            if (warmup := self.training.synchronisation.warmup or 0) >= steps:
+                raise ValueError(
+                    f"warmup {warmup}: {name} is trained for {steps} steps, and all of them would add whole gradients; "
+                    "give less, or leave out the key synchronisation"
+                )
             if wanted and wanted > steps:
                 raise ValueError(f"validations {wanted}: {name} is trained for {steps} steps: give at most so many")
             judged = min(own.validations or usual.validations, steps)
@@ -284,8 +300,8 @@ class ForecastingConfig(DataConfig):
             learning_rate=own.learning_rate or self.learning_rate or default.learning_rate,
             batch_size=own.batch_size or self.batch_size or default.batch_size,
             loss=own.loss,
-            level=own.level,
-            calendar=own.calendar,
+            level=own.level or "last",
+            calendar=own.calendar is not False,
             validations=own.validations or self.training.optimisation.validations,
             intervals=self.intervals,
             seed=self.seed,

@@ -46,7 +46,7 @@ class Forecaster(torch.nn.Module):
     meta
         Of the prepared series: horizon, input size, the covariates' names and the series.
     loss, level, calendar
-        As of `config.ModelConfig`.
+        As of `config.TrainConfig`.
     intervals
         In percent; their quantiles are forecast, and learned (by a probabilistic model: sampled).
     precision
@@ -59,7 +59,7 @@ class Forecaster(torch.nn.Module):
         options: dict[str, Any],
         meta: dict,
         *,
-        loss: Loss = "mae",
+        loss: Loss | None = "mae",
         level: Level = "last",
         calendar: bool = True,
         intervals: Sequence[float] = (),

@@ -106,6 +106,8 @@ class DataConfig(Settings, BaseModel):
 
     @model_validator(mode="after")
     def _columns_say_what_is_needed(self) -> Self:
+        if self.dataset != "camels-us" and self.forcing != type(self).model_fields["forcing"].default:
+            raise ValueError(f"key 'forcing': it is for dataset camels-us, not {self.dataset}")
         own = {"columns": self.columns, "discharge_unit": self.discharge_unit, "attributes": self.attributes}
         if self.dataset != "csv":
             if given := [key for key, value in own.items() if value]:

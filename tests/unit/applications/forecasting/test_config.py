@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from deeprc.applications.forecasting.application import Forecasting
-from deeprc.applications.forecasting.config import DataConfig, ForecastingConfig
+from deeprc.applications.forecasting.config import DataConfig, ForecastingConfig, TrainConfig
 from deeprc.applications.forecasting.zoo import ZOO
 from deeprc.core.errors import ConfigError
 from deeprc.core.validation import validate
@@ -109,6 +109,26 @@ def test_a_model_that_cannot_forecast_intervals_is_refused_by_name(monkeypatch):
         ({"intervals": [80, 80.0]}, "an interval stands twice"),
         ({"interval": [80]}, "did you mean 'intervals'?"),
         ({"intervals": [80], "models": {"GRU": {"loss": "mse"}}}, "leave out the key loss of GRU (mse)"),
+        (
+            {"intervals": [80], "models": {"GRU": {"loss": "mae"}, "LSTM": {}, "TCN": {"loss": "huber"}}},
+            "with intervals models learn quantiles alone: leave out the key loss of GRU (mae), TCN (huber)",
+        ),
+        (
+            {"models": {"DeepAR": {"loss": "mae"}, "GRU": {"loss": "mae"}}},
+            "what is learned is a distribution, by its likelihood: leave out the key loss of DeepAR (mae)",
+        ),
+        (
+            {"models": {"DeepAR": {"level": "last"}, "GRU": {"level": "last"}}},
+            "windows that are shifted by their mean: leave out the key level of DeepAR (last), or give mean or none",
+        ),
+        (
+            {"models": {"NBEATS": {"calendar": True}, "PatchTST": {"calendar": False}, "GRU": {"calendar": False}}},
+            "there are models that take no calendar: leave out the key calendar of NBEATS (true), PatchTST (false)",
+        ),
+        (
+            {"models": "GRU", "steps": 10, "training": {"ranks": 2, "synchronisation": {"kind": "powersgd"}}},
+            "warmup 10: GRU is trained for 10 steps, and all of them would add whole gradients; give less, or leave",
+        ),
         ({"models": ["NHITZ"]}, "unknown model 'NHITZ'"),
         ({"models": {"GRU": {"options": {"hidden": 3}}}}, "unknown option of GRU 'hidden'"),
         ({"models": {"GRU": {"step": 3}}}, "my.yaml: unknown key 'models.GRU.step'"),
@@ -206,6 +226,26 @@ def test_mistakes(values, expected):
     assert expected in str(error.value)
 
 
+def test_what_has_an_effect_may_be_said_though_it_is_usual():
+    said = {"loss": "mae", "level": "last", "calendar": True}
+    usual = json.loads(config(models="GRU").train_json("GRU"))
+    assert json.loads(config(models={"GRU": said}).train_json("GRU")) == usual
+    assert {key: usual[key] for key in said} == said
+    for level in ("mean", "none"):
+        assert json.loads(config(models={"DeepAR": {"level": level}}).train_json("DeepAR"))["level"] == level
+    powersgd = {"ranks": 2, "synchronisation": {"kind": "powersgd"}}
+    config(models="GRU", steps=11, training=powersgd)
+
+
+def test_of_intervals_no_loss_is_told_that_nothing_is_learned_by():
+    found = json.loads(config(models="GRU", intervals=[80]).train_json("GRU"))
+    assert found["loss"] is None
+    assert TrainConfig.model_validate(found).loss is None
+    with pytest.raises(ValueError, match=r"quantiles alone: leave out the key loss \(mae\)"):
+        TrainConfig.model_validate(found | {"loss": "mae"})
+    assert TrainConfig(steps=1, learning_rate=1, batch_size=1).loss == "mae"
+
+
 def test_an_unknown_model_names_the_nearest():
     with pytest.raises(ConfigError, match=r"did you mean 'PatchTST'\?"):
         config(models=["PathTST"])
@@ -222,4 +262,6 @@ def test_every_key_is_told_by_the_record_of_the_data_or_of_a_training():
 def test_a_configuration_that_names_every_key_is_the_same_one():
     """As the report is handed it: two steps are fewer than the validations that nobody asked for."""
     read = ForecastingConfig.model_validate({"models": ["GRU"], "steps": 2})
+    assert ForecastingConfig.model_validate(read.model_dump(mode="json")) == read
+    read = config(models=["GRU", "DeepAR", "NBEATS"], intervals=[80])
     assert ForecastingConfig.model_validate(read.model_dump(mode="json")) == read

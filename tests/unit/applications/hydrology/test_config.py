@@ -72,6 +72,7 @@ def test_paths():
             {"split_dates": ["2001-01-01", "2000-01-01"]},
             "conf: split_dates: the validation part must begin before the test part",
         ),
+        ({"forcing": "nldas"}, "conf: key 'forcing': it is for dataset camels-us, not fulda-leaf"),
         (
             {"dataset": "camels-us"},
             "conf: dataset camels-us needs the key path: the folder that holds basin_mean_forcing",

@@ -1,0 +1,41 @@
+"""Options of a model that would change nothing: refused by name, since whoever gives one counts on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from deeprc.applications.forecasting.zoo import entry
+
+if TYPE_CHECKING:
+    from deeprc.applications.forecasting.config import ModelConfig
+
+
+def refuse_idle(models: dict[str, ModelConfig], intervals: Sequence[float]) -> None:
+    """Refuse options of models that have no effect, be they what is usual.
+
+    Raises
+    ------
+    ValueError
+        Naming the key, and all models that it is to be left out of.
+    """
+    losses = {name: model.loss for name, model in models.items() if model.loss}
+    if intervals and losses:
+        raise ValueError(f"with intervals models learn quantiles alone: leave out the key loss of {_told(losses)}")
+    if own := {name: loss for name, loss in losses.items() if entry(name).probabilistic}:
+        raise ValueError(
+            f"what is learned is a distribution, by its likelihood: leave out the key loss of {_told(own)}"
+        )
+    levels = {name: model.level for name, model in models.items() if model.level == "last"}
+    if meant := {name: level for name, level in levels.items() if entry(name).probabilistic}:
+        raise ValueError(
+            "a distribution is learned of windows that are shifted by their mean: leave out the key level of "
+            f"{_told(meant)}, or give mean or none"
+        )
+    calendars = {name: model.calendar for name, model in models.items() if model.calendar is not None}
+    if blind := {name: str(told).lower() for name, told in calendars.items() if not entry(name).future}:
+        raise ValueError(f"there are models that take no calendar: leave out the key calendar of {_told(blind)}")
+
+
+def _told(values: dict[str, object]) -> str:
+    return ", ".join(f"{name} ({value})" for name, value in values.items())
