@@ -23,7 +23,7 @@ export PATH := $(VENV)/bin:$(PATH)
 
 # Prerequisites in their order: a site that is not known is told before gigabytes are installed.
 .NOTPARALLEL:
-.PHONY: help known-site install run test quick lint docs bench cluster cluster-down lock audit canary clean
+.PHONY: help known-site install run test quick lint docs numbers bench cluster cluster-down lock audit canary clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F"|" '{printf "%-16s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ docs: install $(DOCS)/.installed ## The documents as a site, in .cache/docs/site
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/venv/bin/mkdocs build --strict --config-file .ci/docs/mkdocs.yml > $(DOCS)/build.log 2>&1 \
 	  || { grep -v '^INFO' $(DOCS)/build.log >&2; exit 1; }
 	@echo "The documents: $(DOCS)/site/index.html"
+
+numbers: ## The measured numbers of README.md and docs/, written anew from docs/figures/
+	@python3 .ci/docs/figures.py
 
 bench: install ## Frames and pilot, measured on this machine
 	deeprc bench frames --rows 1000000 --ranks 2
