@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deeprc.commands import runs
 from deeprc.core.commandline import CommandLine
 from deeprc.core.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from deeprc.pilot import detached
 
-app = CommandLine(no_args_is_help=True, help="Runs that go on without their terminal (--radical-pilot-detach).")
+app = CommandLine(no_args_is_help=True, help="Runs of a working directory, and those without a terminal.")
 Name = Annotated[str | None, typer.Argument(help="the run; the newest one, if not given")]
 Folder = Annotated[Path, typer.Option(help="the private folder of the run's working directory")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
@@ -26,15 +27,22 @@ PRIVATE = Path(".deeprc")
 
 @app.command("list")
 def list_runs(folder: Folder = PRIVATE, as_json: AsJson = False) -> None:
-    """List them. Example: `deeprc run list`."""
-    found = [_about(run) for run in _detached().runs(folder)]
+    """List the runs, and those that go on, or went, without their terminal. Example: `deeprc run list`."""
+    found, told = [_about(run) for run in _detached().runs(folder)], runs.rows(folder)
     if as_json:
-        typer.echo(json.dumps(found, indent=1))
+        typer.echo(json.dumps([*found, *told], indent=1))
         return
+    for line in runs.table(told):
+        typer.echo(line)
     for each in found:
         typer.echo(f"{each['run']}  {each['state']}  ({each['where']})")
-    if not found:
-        typer.echo(f"no detached runs in {folder}")
+    if not found and not told:
+        typer.echo(f"no runs in {folder}")
+
+
+app.command("show")(runs.show)
+app.command("diff")(runs.diff)
+app.command("crate")(runs.crate)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import Any
 
 from deeprc.applications.config import Config
 from deeprc.core.errors import DeepRCError
+from deeprc.reporting.crate.kept import keep
 from deeprc.reporting.crate.made import NAME
 from deeprc.reporting.crate.written import write as write_crate
 
@@ -26,6 +27,7 @@ def write(workflow: Any, config: Config) -> str | None:
     main, *others = (Path(file.get_path_or_uri(secret_free=True)) for file in workflow.included)
     others = [path for path in others if path.is_file()]  # others come from the network
     try:
+        keep(folder, private / "runs")
         write_crate(folder, private / "runs", main, [*others, *_beside(main)], json.loads(config.model_dump_json()))
     except (DeepRCError, OSError, ValueError) as error:
         return str(error)

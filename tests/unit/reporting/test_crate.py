@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from deeprc.applications.report import main
 from deeprc.core.files import read_json, write_json
-from deeprc.reporting.crate import sources, written
+from deeprc.reporting.crate import kept, sources, written, zipped
 from deeprc.reporting.crate.made import NAME, UNSTATED
 from deeprc.reporting.crate.plain import hiding
 from samples.results import write_events, write_results
@@ -113,3 +114,86 @@ def test_a_run_without_events_has_none(study):
     with pytest.raises(written.InputError, match="no events of a run"):
         graph(study)
     assert not (study / "results" / NAME).exists()
+
+
+def test_one_file_of_it_keeps_the_profiles_too(study):
+    graph(study)
+    out, metrics = study / "crate.zip", (study / "results" / "metrics.json").read_bytes()
+    left = zipped.archive(study / "results", out, largest=0.01)
+    assert "report.html" in left and "metrics.json" not in left
+    assert issues(out) == []
+    with zipfile.ZipFile(out) as archive:
+        assert archive.read("metrics.json") == metrics
+        assert "report.html" not in archive.namelist()
+        whole = {each["@id"]: each for each in json.loads(archive.read(NAME))["@graph"]}
+        assert whole["run.json"]["sha256"] == hashlib.sha256(archive.read("run.json")).hexdigest()
+    page = next(each for each in whole.values() if each.get("name") == "report.html" and each["@type"] == "File")
+    assert page["@id"].startswith("ni:///sha-256;")
+    assert page["sha256"] == hashlib.sha256((study / "results" / "report.html").read_bytes()).hexdigest()
+
+
+def test_one_file_tells_no_home_folder(study, monkeypatch):
+    monkeypatch.setenv("HOME", str(study))
+    told = read_json(study / "results" / "run.json")
+    write_json(study / "results" / "run.json", told | {"command": [f"{study}/bin/snakemake"]})
+    graph(study)
+    zipped.archive(study / "results", study / "crate.zip")
+    with zipfile.ZipFile(study / "crate.zip") as archive:
+        assert json.loads(archive.read("run.json"))["command"] == ["~/bin/snakemake"]
+        assert not [name for name in archive.namelist() if str(study).encode() in archive.read(name)]
+
+
+def test_results_that_have_changed_since_are_refused(study):
+    graph(study)
+    (study / "results" / "metrics.json").write_text("{}")
+    with pytest.raises(written.InputError, match="results have changed since their crate was made") as refused:
+        zipped.archive(study / "results", study / "crate.zip")
+    assert refused.value.found == "metrics.json" and not (study / "crate.zip").exists()
+
+
+def test_runs_are_told_and_compared(study):
+    results, runs = study / "results", study / ".deeprc/runs"
+    kept.keep(results, runs)
+    [run] = kept.all_of(runs)
+    row = run.record()
+    tasks = len(read_json(results / "run.json")["tasks"])
+    assert (row["run"], row["jobs"]) == ("20260921T140640-7", {"done": tasks, "failed": 0})
+    assert row["state"] == "done"
+    graph(study)
+    zipped.archive(results, study / "crate.zip")
+    crate, here = kept.find(str(study / "crate.zip"), runs), kept.find(str(results), runs)
+    assert kept.difference(crate, here) == kept.difference(crate, run) == {}
+    metrics = read_json(results / "metrics.json")
+    metrics["forecasting"]["models"]["NHITS"]["mae"] = 1.5
+    old = here.told()["metrics"]["forecasting.models.NHITS.mae"]
+    write_json(results / "metrics.json", metrics)
+    told = read_json(results / "run.json")
+    told["versions"]["numpy"], told["config"]["results"] = "0.1", "elsewhere"
+    write_json(results / "run.json", told)
+    found = kept.difference(run, kept.find(str(results), runs))
+    assert found["metrics"] == {"forecasting.models.NHITS.mae": [old, 1.5]}
+    assert found["options"] == {"results": ["results", "elsewhere"]}
+    assert found["versions"]["numpy"][1] == "0.1" and found.keys() == {"metrics", "options", "versions"}
+    with pytest.raises(kept.ConfigError, match="no run, results folder or crate 2026"):
+        kept.find("20260921T140640", runs)
+
+
+def test_how_a_run_is_is_told_by_its_events(study):
+    runs = study / ".deeprc/runs"
+    [file] = runs.glob("*/events.jsonl")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+
+    def state(left: list[dict]) -> str:
+        file.write_text("".join(json.dumps(each) + "\n" for each in left))
+        return kept.all_of(runs)[0].state
+
+    open_ = [each for each in lines if each.get("state") != "closed"]
+    assert state(open_) == "killed"
+    (file.parent / "environment").touch()  # there as long as the run lives
+    assert state(open_) == "running"
+    (file.parent / "environment").unlink()
+    last = [each for each in lines if each.get("state") == "finished"][-1]
+    assert state([*lines, {**last, "state": "submitted", "rule": "more"}]) == "ended early"
+    failed = {**last, "state": "failed", "rule": "more", "exit": 1}
+    assert state([*lines, failed]) == "failed"
+    assert state([*lines, failed, {**failed, "state": "finished", "exit": 0, "attempt": 2}]) == "done"

@@ -35,7 +35,12 @@ class Input:
         """Its path in the crate; of one that lies elsewhere its content's name (RFC 6920), which tells no folder."""
         if self.path and self.path.resolve().is_relative_to(folder.resolve()):
             return self.path.resolve().relative_to(folder.resolve()).as_posix()
-        return "ni:///sha-256;" + base64.urlsafe_b64encode(bytes.fromhex(self.sha256)).decode().rstrip("=")
+        return named(self.sha256)
+
+
+def named(sum_: str) -> str:
+    """The name of a content by its SHA-256 (RFC 6920)."""
+    return "ni:///sha-256;" + base64.urlsafe_b64encode(bytes.fromhex(sum_)).decode().rstrip("=")
 
 
 def inputs(about: dict, folder: Path) -> list[Input]:

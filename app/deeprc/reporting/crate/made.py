@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -14,6 +14,7 @@ from deeprc.core.files import read_json, sha256
 from deeprc.core.fingerprint import KEY
 from deeprc.reporting import content
 from deeprc.reporting.crate.inputs import Input, inputs
+from deeprc.reporting.crate.kept import METRICS, figures
 from deeprc.reporting.crate.plain import Hide
 from deeprc.reporting.crate.sources import CONFIG
 from deeprc.reporting.crate.steps import Jobs, moment
@@ -112,7 +113,7 @@ def made(
         that the results are theirs, too.
     """
     crate, stated = Crate(folder, hide), stated or {}
-    read = inputs(about, folder)
+    read, told = inputs(about, folder), read_json(folder / METRICS) if (folder / METRICS).is_file() else {}
     people = [crate.add(f"#person-{quote(name)}", "Person", name=name) for name in stated.get("authors", [])]
     main = quote(sources[0])
     packages = [
@@ -123,7 +124,7 @@ def made(
     given += [crate.file(CONFIG, about={"@id": main}, exampleOfWork=[{"@id": "#parameter-configuration"}])]
     given += [crate.value(f"#option-{quote(key)}", key, value) for key, value in content.settings(about["config"])]
     gave = [found for name in RESULTS if (found := crate.file(name, exampleOfWork=[{"@id": f"#parameter-{name}"}]))]
-    gave += [crate.value(f"#metric-{quote(key)}", key, value) for key, value in metrics(folder)]
+    gave += [crate.value(f"#metric-{quote(key)}", key, value) for key, value in figures(told)]
     jobs = Jobs(crate, tasks, read, packages)
     for profile, name in PROFILES.items():
         crate.add(profile, "CreativeWork", name=name, version=profile.rsplit("/", 1)[1])
@@ -155,21 +156,6 @@ def made(
         mentions=[whole, *jobs.actions], conformsTo=[{"@id": profile} for profile in PROFILES],
         **({"author": people} if people and stated.get("own") else {}),
     )  # fmt: skip
-
-
-def metrics(folder: Path) -> Iterator[tuple[str, float]]:
-    """The figures of `metrics.json` as (key, value), without what they were made from."""
-
-    def flat(value: object, above: tuple[str, ...]) -> Iterator[tuple[str, float]]:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                if key != KEY:
-                    yield from flat(inner, (*above, key))
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield ".".join(above), value
-
-    path = folder / "metrics.json"
-    return flat(read_json(path) if path.is_file() else {}, ())
 
 
 def _input(crate: Crate, read: Input) -> dict[str, str]:
