@@ -13,7 +13,14 @@ from deeprc.core.masking import Masker, masked_words
 from deeprc.core.ownership import require_closed
 from deeprc.core.umask import require_umask
 from deeprc.pilot.queueing import Queueing
-from snakemake_executor_plugin_radical_pilot import commandline, detach, foretelling, internals, shapes
+from snakemake_executor_plugin_radical_pilot import (
+    commandline,
+    detach,
+    foretelling,
+    internals,
+    interrupting,
+    shapes,
+)
 from snakemake_executor_plugin_radical_pilot.executor import Executor
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
@@ -79,6 +86,7 @@ class ExecutorSettings(ExecutorSettingsBase):
     )
 
     def __post_init__(self) -> None:
+        interrupting.tell_plainly()
         self.began_in = Path.cwd()
         _plainly(lambda argv: internals.check())
         commandline.hide()

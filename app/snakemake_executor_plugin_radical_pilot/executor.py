@@ -21,6 +21,7 @@ from snakemake_executor_plugin_radical_pilot import detach, internals, nested, p
 from snakemake_executor_plugin_radical_pilot.counting import JobCount
 from snakemake_executor_plugin_radical_pilot.finishing import Finishing
 from snakemake_executor_plugin_radical_pilot.fleet import Fleet
+from snakemake_executor_plugin_radical_pilot.interrupting import Interrupts
 from snakemake_executor_plugin_radical_pilot.progress import Progress
 from snakemake_executor_plugin_radical_pilot.records import Ended
 from snakemake_executor_plugin_radical_pilot.refusing import RefusedError
@@ -56,6 +57,8 @@ class Executor(RemoteExecutor):
         picking.pick_quickly()
         sparing.spare()
         terminating.note_at_once()
+        self._interrupts = Interrupts()
+        self._interrupts.attend()
         internals.mask_messages(mask)
         internals.hush(self.workflow, self._local_failed)
         # What is wrong with the site or a request is reported here, before any job runs, even a local one.
@@ -147,7 +150,8 @@ class Executor(RemoteExecutor):
 
     def cancel(self) -> None:
         """End all jobs and the pilots (Ctrl-C)."""
-        self._fleet.cancel()
+        self._interrupts.end()
+        self._fleet.cancel(self._interrupts.hurry)
         self.shutdown()
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
@@ -157,6 +161,7 @@ class Executor(RemoteExecutor):
 
     def shutdown(self) -> None:
         """Close the pilots; their files go, unless something failed or `--radical-pilot-keep` was given."""
+        self._interrupts.end()
         super().shutdown()
         run = self._run
         if not self._fleet.begun or self._closed:

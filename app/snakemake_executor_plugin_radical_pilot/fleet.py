@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import sys
@@ -125,8 +124,8 @@ class Fleet:
                     kind.shrink(self._run.settings.idle, "" if kind is of else awaited)
         self._show(lanes)
 
-    def cancel(self) -> None:
-        """End all jobs (Ctrl-C): those that run get the time to save."""
+    def cancel(self, hurry: threading.Event) -> None:
+        """End all jobs (Ctrl-C): those that run get the time to save, until `hurry` is set."""
         run, running = self._run, False
         run.failed = True
         with run.lock:
@@ -143,8 +142,9 @@ class Fleet:
         if running:
             grace = run.settings.grace
             run.progress.say(f"the running jobs get {grace:g} s to end; Ctrl-C again ends them at once")
-        with contextlib.suppress(KeyboardInterrupt):
-            _at_once([lane.state.pilot.settle for lane in self.lanes])
+        _at_once([lambda lane=lane: lane.state.pilot.settle(hurry) for lane in self.lanes])
+        if running and hurry.is_set():
+            run.progress.say("interrupted again: what still runs is ended at once")
 
     def close(self, *, keep: bool) -> None:
         """End all pilots; their files go, unless they are to be kept."""

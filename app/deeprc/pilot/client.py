@@ -138,8 +138,8 @@ class Pilot:
             ended.append(self._outcomes.get())
         return ended
 
-    def settle(self) -> None:
-        """Ask what runs to end, and wait until it has, for no longer than it gets to save."""
+    def settle(self, hurry: threading.Event | None = None) -> None:
+        """Ask what runs to end, and wait until it has, for no longer than it gets to save, and until `hurry` is set."""
         if self._workers is None:
             return
         deadline = time.monotonic() + self.grace + PATIENCE
@@ -147,7 +147,7 @@ class Pilot:
         self._gangs.dismiss()
         self._worlds.end_all()
         while any(each.at_work for each in (self._workers, self._gangs, self._worlds)) and not self.allocation.ended:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or (hurry is not None and hurry.is_set()):
                 return
             time.sleep(LOOK / 4)
 

@@ -33,6 +33,7 @@ FOLDER = "detached"  # in the private folder
 KEPT = 20  # ended runs that are kept
 LATER = 2  # minutes of its job in which the pilot of a run may not have begun, or that are no whole ones
 YOUNG = 20.0  # seconds in which a batch system may not know a job yet, or a process its number
+BEGINS = 10.0  # seconds that a run's first process may take to say which it is, before it can be cancelled
 ENDS = 5.0  # seconds beyond those of its jobs that a run may take to end where its job's time is over
 SEEN = 1.0  # seconds after which a batch system has looked at a new job
 
@@ -116,6 +117,9 @@ class Detached:
                 write_text(self.folder / "exit", "130\n")
                 (self.folder / "environment").unlink(missing_ok=True)
             return
+        deadline = time.monotonic() + BEGINS
+        while not (self.folder / "holder.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
         try:
             keeper = Holder(**json.loads((self.folder / "holder.json").read_text()))
         except FileNotFoundError:

@@ -88,10 +88,15 @@ def main() -> int:
                 [*program, "--unlock", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **given
             )
             words = ["--rerun-incomplete", *words]
-        code = 130
-        if not heard:
+        # Kept back until there is somebody to pass it on to, who takes it once he can end in a sentence, not before
+        # (`interrupting.tell_plainly` of the executor): Python's start and Snakemake's imports would show a traceback.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        if heard:
+            log.write(b"deeprc: the run was cancelled before it began\n")
+        else:
             child.append(subprocess.Popen([*program, *words], stdout=log, stderr=log, **given))
-            code = child[0].wait()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        code = child[0].wait() if child else 130
         code = 130 if signal.SIGINT in heard and code else code  # it may have been done by then
     if (heard or over.exists()) and facts["scheduler"]:
         batch, starts = schedulers.scheduler(facts["scheduler"]), int((folder / "starts").read_text() or 1)

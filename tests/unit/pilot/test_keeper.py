@@ -81,7 +81,8 @@ def test_a_run_whose_time_is_over_waits_anew_before_slurm_has_said_so(tmp_path, 
     assert (folder / "over").exists()
 
 
-def test_a_run_that_has_not_begun_yet_is_not_cancelled_by_a_traceback(tmp_path):
+def test_a_run_that_has_not_begun_yet_is_not_cancelled_by_a_traceback(tmp_path, monkeypatch):
+    monkeypatch.setattr(detached, "BEGINS", 0.1)
     run = detached.Detached(left(tmp_path / "run-1"))
     assert run.lives
     with pytest.raises(DeepRCError, match="it is just beginning"):
