@@ -1,7 +1,11 @@
-"""The documents as a site: each page of docs/ has its place in the list of pages."""
+"""What goes with the code: pages in their list, the paper's references, actions of the forge, one licence."""
 
 import re
+import tomllib
 from pathlib import Path
+
+import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -11,3 +15,36 @@ def test_each_page_stands_in_the_list_of_pages():
     assert len(listed) == len(set(listed))
     pages = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
     assert pages - set(listed) == set()
+
+
+def test_what_the_paper_cites_is_what_its_list_of_references_has():
+    cited = set(re.findall(r"@([a-z]+)\b", (ROOT / "paper.md").read_text(encoding="utf-8")))
+    assert cited == set(
+        re.findall(r"^@[a-z]+\{([a-z]+),", (ROOT / "paper.bib").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+
+
+def test_the_paper_has_the_sections_that_its_journal_asks_for():
+    text = (ROOT / "paper.md").read_text(encoding="utf-8")
+    assert re.findall("^# (.+)$", text, re.MULTILINE) == [
+        "Summary", "Statement of need", "State of the field", "Software design", "Research impact statement",
+        "AI usage disclosure", "Acknowledgements", "References",
+    ]  # fmt: skip
+    assert 750 <= len(text.split()) <= 1750
+
+
+@pytest.mark.parametrize("name", ["ci", "release"])
+def test_an_action_is_pinned_by_its_commit(name):
+    jobs = yaml.safe_load((ROOT / f".github/workflows/{name}.yml").read_text())["jobs"]
+    used = [step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step]
+    by_name = {action for action in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action)}
+    assert used and by_name <= {"pypa/gh-action-pypi-publish@release/v1"}
+
+
+def test_the_licence_is_one():
+    plugin = ROOT / "app" / "snakemake_executor_plugin_radical_pilot"
+    text = (ROOT / "LICENSE").read_text()
+    assert text.startswith("MIT License\n") and (plugin / "LICENSE").read_text() == text
+    projects = [tomllib.loads((folder / "pyproject.toml").read_text())["project"] for folder in (ROOT, plugin)]
+    assert {project["license"] for project in projects} == {"MIT"}
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["license"] == "MIT"
