@@ -28,6 +28,7 @@ COMMANDS = {
     "spack": "deeprc.commands.spack:app",
     "module": "deeprc.commands.module:app",
     "run": "deeprc.commands.run:app",
+    "rerun": "deeprc.commands.rerun:rerun",
     "cluster": "deeprc.commands.cluster:app",
     "bench": "deeprc.commands.bench:app",
     "simulate": "deeprc.commands.simulate:simulate",
