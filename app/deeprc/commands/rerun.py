@@ -42,7 +42,7 @@ def rerun(
     if lacking := again.unpack():
         wanted = "; ".join(f"{each.name} (SHA-256 {each.sha256})" for each in lacking)
         raise InputError("inputs that the crate only names were not found, or are others", where=crate,
-                         expected=wanted, fix="name them, or their folder, by --data, and a fresh --folder")  # fmt: skip
+                         expected=wanted, fix="name them, or their folder, by --data, a fresh --folder")  # fmt: skip
     code = again.start(site or (again.about.get("site") or {}).get("name") or "localhost")
     if code:
         raise InputError(
@@ -51,12 +51,14 @@ def rerun(
     equal, runs = again.equal(), folder / ".deeprc" / "runs"
     found = {} if equal else difference(find(str(crate), runs), find(str(folder / RESULTS), runs))
     if as_json:
-        told = {"equal": equal, "versions": versions, "differs": found}
+        told = {"equal": equal, "versions": versions, "differs": found, "made from": again.apart()}
         typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
     elif equal:
         typer.echo(f"{folder / RESULTS / 'metrics.json'} is the crate's, byte by byte")
     else:
         typer.echo(f"{folder / RESULTS / 'metrics.json'} is not the crate's")
+        for why in again.apart():
+            typer.echo(f"  {why}")
         for key, (old, new) in found.get("metrics", {}).items():
             typer.echo(f"  {key}  {old} → {new}")
     raise typer.Exit(int(not equal))

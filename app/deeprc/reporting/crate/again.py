@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from deeprc.core.errors import ConfigError, InputError, command
 from deeprc.core.files import sha256, write_text
+from deeprc.core.fingerprint import KEY, differences
 from deeprc.core.shipped import SHIPPED, installed
 from deeprc.reporting.crate.inputs import Input, inputs
 from deeprc.reporting.crate.kept import ABOUT, METRICS
@@ -149,6 +150,16 @@ class Rerun:
         argv += ["--snakefile", unquote(main), "--configfile", CONFIG, *words]
         print(f"in {self.folder}: {command('snakemake', *argv[1:])}", file=sys.stderr, flush=True)
         return subprocess.run(argv, cwd=self.folder, env={**os.environ, "PWD": str(self.folder.absolute())}).returncode
+
+    def apart(self) -> list[str]:
+        """What its metrics were made from that is not the same, in words: options, code, libraries."""
+        made = self.folder / RESULTS / METRICS
+        old, new = json.loads(self.read(METRICS)), json.loads(made.read_bytes()) if made.is_file() else {}
+        return [
+            f"{name}: {why}"
+            for name in sorted(old.keys() & new.keys())
+            for why in differences(old[name].get(KEY), new[name].get(KEY))
+        ]
 
     def equal(self) -> bool:
         """Whether the metrics that came out are the crate's, byte by byte."""
