@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from deeprc.reporting.crate.written import write as write_crate
 
 LARGEST = 1_000_000  # bytes of a file beside a Snakefile that goes with it
 MOST = 200  # such files
+# Of Snakemake's standard layout (its documentation, "Distribution and Reproducibility").
+PARTS = ("rules", "scripts", "envs", "schemas", "notebooks", "report")
 
 
 def write(workflow: Any, config: Config) -> str | None:
@@ -28,20 +31,24 @@ def write(workflow: Any, config: Config) -> str | None:
     others = [path for path in others if path.is_file()]  # others come from the network
     try:
         keep(folder, private / "runs")
-        write_crate(folder, private / "runs", main, [*others, *_beside(main)], json.loads(config.model_dump_json()))
+        write_crate(folder, private / "runs", main, [*others, *beside(main)], json.loads(config.model_dump_json()))
     except (DeepRCError, OSError, ValueError) as error:
         return str(error)
     return None
 
 
-def _beside(main: Path) -> Iterator[Path]:
-    """What else lies in the Snakefile's folder: its scripts, schemas and environments."""
+def beside(main: Path) -> Iterator[Path]:
+    """What belongs to a workflow by Snakemake's layout: files in these folders beside the Snakefile, and no others.
+
+    Beside it may lie anything: data, results, files that are nobody else's business, a home folder.
+    """
     number = 0
-    for path in sorted(main.resolve().parent.rglob("*")):
-        parts = path.relative_to(main.resolve().parent).parts
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
-        if hidden or path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST:
-            continue
-        if (number := number + 1) > MOST:
-            return
-        yield path
+    for top in (main.resolve().parent / name for name in PARTS):
+        for place, folders, names in os.walk(top):
+            folders[:] = sorted(name for name in folders if name[0] != "." and name != "__pycache__")
+            for path in (Path(place, name) for name in sorted(names) if name[0] != "."):
+                if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST:
+                    continue
+                if (number := number + 1) > MOST:
+                    return
+                yield path
