@@ -106,10 +106,12 @@ def short(address: str):
 
 
 def silent(caller: socket.socket) -> bool:
-    """Whether the other side has not hung up."""
+    """Whether the other side has not hung up, once it has said why."""
     caller.settimeout(0.1)
     try:
-        return caller.recv(1) != b""
+        while caller.recv(4096):
+            pass
+        return False
     except ConnectionResetError:
         return False
     except TimeoutError:
