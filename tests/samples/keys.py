@@ -35,8 +35,11 @@ VALUES = {
     "forecasting.training.synchronisation": {"ranks": 2, "synchronisation": {"kind": "fp16"}},
     "forecasting.training.shards": {"reproducible": "elastic", "shards": 8},
     "forecasting.training.mlflow": {"mlflow": "none"},
+    "forecasting.models.GRU.loss": {"loss": "mse"},  # what is written out as it is anyhow changes nothing
+    "forecasting.models.GRU.level": {"level": "mean"},
+    "forecasting.models.GRU.calendar": {"calendar": False},
     "hydrology.dataset": {"dataset": "camels-us", "path": "camels"},
-    "hydrology.forcing": {"forcing": "maurer"},
+    "hydrology.forcing": {"dataset": "camels-us", "path": "camels", "forcing": "maurer"},
     "hydrology.columns": {
         "dataset": "csv",
         "columns": {"discharge": "q", "rain": "p", "date": "d"},
