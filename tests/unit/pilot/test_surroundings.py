@@ -114,7 +114,9 @@ def test_a_rank_of_several_ends_what_it_leaves_behind_and_ignores_no_signal(tmp_
 def test_a_program_that_seeds_leaves_the_next_one_of_its_process_its_own_numbers():
     """Ranks that had all seeded alike would draw the same numbers from then on."""
     draw = "import random; print(random.random()); random.seed(0)"
-    both = f"from program import main; main(['-c', {draw!r}], ''); main(['-c', {draw!r}], ''); main(['-c', {draw!r}], '')"
+    both = (
+        f"from program import main; main(['-c', {draw!r}], ''); main(['-c', {draw!r}], ''); main(['-c', {draw!r}], '')"
+    )
     folder = Path(surroundings.__file__).parent
     done = subprocess.run([sys.executable, "-c", both], cwd=folder, capture_output=True, text=True, check=True)
     assert len({*done.stdout.split()}) == 3

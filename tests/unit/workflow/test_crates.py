@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deeprc.reporting.crate.sources import copy, places
 from deeprc.workflow.crates import LARGEST, MOST, beside
 
 
@@ -25,3 +26,12 @@ def test_no_more_of_them_than_can_be_looked_through(tmp_path):
     for number in range(MOST + 5):
         (tmp_path / "scripts" / f"{number:04}.py").touch()
     assert len([*beside(tmp_path / "Snakefile")]) == MOST
+
+
+def test_what_is_no_text_goes_byte_by_byte(tmp_path):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "Snakefile").write_text("rule all: pass")
+    (tmp_path / "report" / "logo.png").write_bytes(bytes(range(256)))
+    placed = copy(tmp_path / "results", places(tmp_path / "Snakefile", beside(tmp_path / "Snakefile")), {})
+    assert placed == ["workflow/Snakefile", "workflow/report/logo.png", "workflow/config.json"]
+    assert (tmp_path / "results" / "workflow" / "report" / "logo.png").read_bytes() == bytes(range(256))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from deeprc.core.files import write_text
+from deeprc.core.files import atomic, write_text
 from deeprc.core.shipped import SHIPPED
 
 FOLDER = "workflow"
@@ -35,6 +36,7 @@ def places(main: Path, others: Iterable[Path]) -> dict[str, Path]:
 def copy(folder: Path, files: dict[str, Path], config: object) -> list[str]:
     """Write them into the results `folder`; return their places, the configuration's last."""
     for place, path in files.items():
-        write_text(folder / place, path.read_text(encoding="utf-8"))
+        with atomic(folder / place) as temporary:
+            shutil.copyfile(path, temporary)  # a figure or an archive, maybe: no text
     write_text(folder / CONFIG, json.dumps(config, indent=1, ensure_ascii=False) + "\n")
     return [*files, CONFIG]
