@@ -44,4 +44,4 @@ def test_pages_of_a_file_do_not_count_and_others_do(tmp_path: Path) -> None:
             shell.stdin.write("\n")
             shell.stdin.flush()
             assert watcher.wait(30) == 0
-        assert int((tmp_path / "memory.0").read_text()) > 100
+        assert int((tmp_path / "memory.0").read_text()) >= 100  # whole megabytes, of which the limit is one
