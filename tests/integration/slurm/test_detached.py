@@ -93,9 +93,8 @@ def test_it_goes_on_without_whoever_has_begun_it(run, cluster):
     code, told = finish(deeprc("attach", name), 60)
     assert code == 1 and told.endswith(joined)
     code, told = finish(deeprc("list"), 60)
-    *each, last = told.splitlines()  # the events of what ran before and after it was put back into the queue
+    *_, last = told.splitlines()  # before it stands what ran before and after it was put back into the queue
     assert code == 0 and last == f"{name}  failed (exit code 1)  (job {number} of here-slurm)", told
-    assert len(each) == 2 and all("  failed  " in line for line in each), told
     assert [event["exit"] for event in events(folder) if event.get("rule") == "fails" and "exit" in event][-1] == 7
     assert not [*folder.glob(".deeprc/detached/*/environment")]
     wait_for(lambda: not cluster.jobs(), 60)
