@@ -154,12 +154,16 @@ def _own(task: dict) -> dict | None:
 
 def last_line(text: str) -> str:
     """The last line of what a task wrote on its standard error; a launcher's own only where there is nothing else: of
-    Hydra's the first, which tells the cause; the others lead up from there.
+    Hydra's the first, which tells the cause; the others lead up from there. A traceback that its rank could not end, as
+    another one's end had it killed, is left out where anything else was said.
     """
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     own = [line for line in lines if not line.startswith(("srun: ", "slurmstepd", "mpiexec", "prterun", HYDRA))]
     hydras = [line for line in lines if line.startswith(HYDRA)]
-    return (own[-1:] or hydras[:1] or lines[-1:] or [""])[0]
+    whole = own
+    while whole and whole[-1].startswith((" ", "Traceback (most recent call last)")):
+        whole = whole[:-1]
+    return (whole[-1:] or own[-1:] or hydras[:1] or lines[-1:] or [""])[0].strip()
 
 
 def listen(broker: Broker, source: TextIO, commands: queue.SimpleQueue) -> None:

@@ -149,6 +149,14 @@ def test_hydra_ends_by_a_strangers_greeting_and_says_so(stranger):
     assert "assert" in last_line(said)
 
 
+def test_a_traceback_that_was_cut_off_does_not_hide_the_one_that_ended():
+    whole = 'Traceback (most recent call last):\n  File "a.py", line 1\n    import x\nModuleNotFoundError: no x\n'
+    for cut in ("Traceback (most recent call last):\n", 'Traceback (most recent call last):\n  File "a.py", l', ""):
+        assert last_line(f"{whole}{cut}mpiexec has ended\n") == "ModuleNotFoundError: no x"
+    assert last_line("Traceback (most recent call last):\n") == "Traceback (most recent call last):"
+    assert last_line("") == ""
+
+
 def test_a_python_without_the_line_to_the_launcher_says_so_before_mpi_fails():
     told = {"PMI_FD": "99", "PMI_RANK": "0", "PMI_SIZE": "2", "DEEPRC_RANKS": "2", "PYTHONPATH": str(RANKS)}
     for more, fix in (({}, "start MPI in"), ({"DEEPRC_WARM": "@x"}, "call `python` by that name, or start")):
