@@ -240,6 +240,7 @@ def stage(job: Any) -> Stage:
         attempt=job.attempt,
         attempts=job.restart_times + 1,
         jobs=1 if single else len(job.jobs),
+        input=[str(path) for path in job.input],
     )
 
 

@@ -19,6 +19,7 @@ from snakemake_executor_plugin_radical_pilot import internals, watch
 from snakemake_executor_plugin_radical_pilot.asking import asks
 from snakemake_executor_plugin_radical_pilot.events import PACKAGES, Events
 from snakemake_executor_plugin_radical_pilot.kinds import Lane, PilotKind, kinds
+from snakemake_executor_plugin_radical_pilot.metered import Metered
 from snakemake_executor_plugin_radical_pilot.pilots import FULL
 from snakemake_executor_plugin_radical_pilot.routes import Routes
 from snakemake_executor_plugin_radical_pilot.state import WorkflowRun
@@ -49,6 +50,7 @@ class Fleet:
         self._made = False
         self._bell = threading.Event()
         self._full, self._looked, self._asked = False, 0.0, 0.0
+        self._metered = Metered(run)
         threading.Thread(target=self._attend, daemon=True).start()
 
     @property
@@ -122,6 +124,7 @@ class Fleet:
             for kind in self.kinds:
                 if kind.shape.name:
                     kind.shrink(self._run.settings.idle, "" if kind is of else awaited)
+        self._metered.look()
         self._show(lanes)
 
     def cancel(self, hurry: threading.Event) -> None:
@@ -151,6 +154,7 @@ class Fleet:
         with self._run.lock:
             ending = [thread for kind in self.kinds for thread in kind.ending]
             lanes = [lane for lane in self.lanes if lane.state.pilot.allocation.state != "CLOSED"]
+        self._metered.look(last=True)
         _at_once([lambda lane=lane: lane.pilots.close(keep=keep) for lane in lanes])
         for thread in ending:
             thread.join()
@@ -174,6 +178,7 @@ class Fleet:
                 command=sys.argv,
             )
         )
+        self._metered.begin(elsewhere=there.batch)
 
     def _attend(self) -> None:
         """Hand on what waits: in a thread of its own: looks are within an event loop, and preparing jobs wants one."""

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from deeprc.core import events
+from deeprc.core import events, spent
 from deeprc.core.events import JobEvent, RunImage
 from deeprc.core.files import free_megabytes, telling
 from deeprc.pilot import Outcome, ended
@@ -32,6 +32,7 @@ class Stage:
     attempt: int
     attempts: int
     jobs: int = 1
+    input: list[str] | None = None
 
     def event(self, state: Literal["submitted", "failed"], now: float) -> JobEvent:
         """The event of a job before the pilot has it: it is handed over at `now`, or cannot be."""
@@ -47,6 +48,7 @@ class Stage:
             argv=[],
             output=self.output,
             attempt=self.attempt,
+            input=self.input,
         )
 
 
@@ -164,6 +166,7 @@ class Ended:
         if skew := self.skew(now):
             start, stop = start - skew, None if stop is None else stop - skew
         nodes = [node for node, _ in self.outcome.cores]
+        known = None not in self.span
         return replace(
             self.of.event(),
             time=now,
@@ -177,6 +180,8 @@ class Ended:
             log=self.log(),
             cpu_seconds=self.outcome.cpu if self.of.asked.ranks == 1 else self.of.files.cpu(self.of.asked.ranks),
             peak_mb=self.outcome.peak,
+            input=None,
+            spent=spent.read(self.of.files.spent, *self.span) if known else {},
         )
 
     def record(self, now: float) -> dict:

@@ -47,6 +47,11 @@ class JobFiles:
         return found
 
     @property
+    def spent(self) -> Path:
+        """Where it says what it has spent its time on."""
+        return self.folder / "spent"
+
+    @property
     def sample(self) -> Path:
         """Where a worker writes the figures of a benchmark."""
         return self.folder / "sample.json"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import deeprc.pilot
+from deeprc.core.spent import SPENT
 from deeprc.core.threads import variables as thread_variables
 from deeprc.core.umask import own_umask
 from deeprc.pilot.fitness import check
@@ -17,14 +18,20 @@ BACK = '"${DEEPRC_BACK[@]}"'  # before a command on the host: gives it back what
 RANKS = Path(deeprc.pilot.__file__).with_name("ranks")  # what Python reads first in each of several ranks
 
 
-def job_environment(*, threads: int, tmpdir: str | None, ranks: int, run: Path, memory_mb: int = 0) -> dict[str, str]:
-    """The variables that differ from job to job; `memory_mb`: what each rank may use, 0 where nothing was asked for."""
+def job_environment(
+    *, threads: int, tmpdir: str | None, ranks: int, run: Path, spent: Path, memory_mb: int = 0
+) -> dict[str, str]:
+    """The variables that differ from job to job; `memory_mb`: what each rank may use, 0 where nothing was asked for.
+
+    In the file `spent` a job may say what it has spent its time on (`deeprc.core.spent`).
+    """
     variables = thread_variables(threads)
     if tmpdir:
         variables |= dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), tmpdir)
     if memory_mb:
         variables["DEEPRC_MEM_MB"] = str(memory_mb)
-    return variables | {"DEEPRC_RANKS": str(ranks), "DEEPRC_RUN": str(run), "DEEPRC_UMASK": own_umask()}
+    told = {"DEEPRC_RANKS": str(ranks), "DEEPRC_RUN": str(run), SPENT: str(spent), "DEEPRC_UMASK": own_umask()}
+    return variables | told
 
 
 def job_text(

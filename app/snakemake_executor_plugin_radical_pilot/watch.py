@@ -45,6 +45,8 @@ class Watch:
         if state.jobs and pilots.nearly_over:
             pilots.ask()
         pilots.drain()
+        for event in state.pilot.events():
+            state.run.events.write(event)
         for outcome in state.pilot.outcomes():
             if pilots.keep(outcome) or pilots.elsewhere(outcome):
                 continue

@@ -103,8 +103,9 @@ class Writer:
                 self.run.private.add(own)
         memory_mb = -(-asked.memory_mb // asked.ranks)  # of each rank
         variables = job_environment(
-            threads=asked.cores_per_rank, tmpdir=tmpdir, ranks=asked.ranks, run=self.run.path, memory_mb=memory_mb
-        )
+            threads=asked.cores_per_rank, tmpdir=tmpdir, ranks=asked.ranks, run=self.run.path, spent=files.spent,
+            memory_mb=memory_mb,
+        )  # fmt: skip
         environment = str(self.run.private.environment)
         shown, there = [words[0], str(own)], {"RP_RANK": "0", **variables}
         task = {"argv": words, "workdir": str(workdir), "repeats": repeats, "environment": environment}

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from deeprc.reporting.words import duration
+from deeprc.reporting.words import duration, percent
 
 Folder = Annotated[Path, typer.Option(help="the private folder of the runs' working directory")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
@@ -49,12 +49,16 @@ def show(
     from deeprc.reporting.crate import kept
 
     found = kept.find(run, folder / RUNS)
+    time_spent = found.spent()
     if as_json:
-        typer.echo(json.dumps({**found.record(), **found.told()}, indent=1, ensure_ascii=False))
+        typer.echo(json.dumps({**found.record(), "time": time_spent, **found.told()}, indent=1, ensure_ascii=False))
         return
     typer.echo(f"run {found.id}: {found.state or 'state not known here'}")
     if found.events:
         typer.echo("".join(table([found.record()])))
+    if time_spent:
+        for line in _where(time_spent):
+            typer.echo(line)
     for name, values in found.told().items():
         typer.echo(f"{name}:")
         for key, value in values.items():
@@ -114,6 +118,19 @@ def crate(
     typer.echo(f"{out}: {size / 1e6:.1f} MB")
     for name in left:
         typer.echo(f"  named only, as it is above {largest:g} MB: {name}")
+
+
+def _where(told: dict) -> Iterator[str]:
+    """Lines on where the time went."""
+    total = sum(told["parts"].values())
+    yield f"where the time went, {duration(total)} in all:"
+    for name, seconds in told["parts"].items():
+        yield f"  {name}  {duration(seconds)}  {percent(seconds / total)}"
+    yield f"  {told['loss']}" if told["loss"] else "  nothing was recorded"
+    if told["chain"]:
+        yield f"the chain of {len(told['chain'])} jobs that this stands on:"
+        for link in told["chain"]:
+            yield f"  {link['label']}  waited {duration(link['waited'])}, ran {duration(link['ran'])}"
 
 
 def _moment(seconds: float) -> str:

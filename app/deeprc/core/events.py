@@ -109,6 +109,10 @@ class JobEvent(_StrictRecord):
     cpu_seconds, peak_mb
         The CPU time of its processes; the most memory (10^6 bytes) that the largest of them had, or all together where
         these were looked at, as `mem_mb` was given. None where these are not known.
+    input
+        The files that it reads, where it is handed over; None where it ends.
+    spent
+        Seconds of its `import` and `checkpoint`, where it has told them (see `deeprc.core.spent`).
     """
 
     event: Literal["job"] = "job"
@@ -138,14 +142,66 @@ class JobEvent(_StrictRecord):
     minutes: float = 0.0
     cpu_seconds: float | None = None
     peak_mb: float | None = None
+    input: list[str] | None = None
+    spent: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.nodes) not in (0, len(self.cores)):
             raise ValueError(f"{len(self.nodes)} nodes for {len(self.cores)} cores")
 
 
-Event = RunEvent | PilotEvent | JobEvent
-_KINDS: dict[str, type] = {"run": RunEvent, "pilot": PilotEvent, "job": JobEvent}
+@dataclass(frozen=True, kw_only=True)
+class WorkerEvent(_StrictRecord):
+    """A worker, or a gang, is ready for its first job.
+
+    Attributes
+    ----------
+    asked, began, time
+        When the pilot was asked to start it, when it began to import, and when it was ready.
+    warm
+        What it has imported.
+    """
+
+    event: Literal["worker"] = "worker"
+    time: float
+    name: str
+    asked: float
+    began: float
+    pilot: str = ""
+    warm: list[str] = field(default_factory=list)
+    cores: list[int] = field(default_factory=list)
+    nodes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullEvent(_StrictRecord):
+    """An image was pulled by a task of the pilot, from `began` to `time`."""
+
+    event: Literal["pull"] = "pull"
+    time: float
+    image: str
+    began: float
+    pilot: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnergyEvent(_StrictRecord):
+    """The energy that the machine of the workflow has taken since the run began, of what is counted; or why it is not
+    known.
+    """
+
+    event: Literal["energy"] = "energy"
+    time: float
+    joules: float | None = None
+    of: list[str] = field(default_factory=list)
+    why: str | None = None
+
+
+Event = RunEvent | PilotEvent | JobEvent | WorkerEvent | PullEvent | EnergyEvent
+_KINDS: dict[str, type] = {
+    "run": RunEvent, "pilot": PilotEvent, "job": JobEvent, "worker": WorkerEvent, "pull": PullEvent,
+    "energy": EnergyEvent,
+}  # fmt: skip
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 

@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
+from deeprc.core import spent
 from deeprc.core.commandline import CommandLine
 from deeprc.core.ending import abort
 from deeprc.core.errors import DeepRCError
@@ -18,6 +19,7 @@ def run(main: Callable[..., None]) -> None:
     A `DeepRCError` is printed as it is, without a traceback, and ends the stage with its exit code. In a world of
     several ranks any failure ends all of them: otherwise a rank that waits for a dead one would wait for ever.
     """
+    spent.begun()
     app = CommandLine()
     app.command()(main)
     try:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from deeprc.core.events import PullEvent, WorkerEvent
 from deeprc.core.ownership import private
 from deeprc.pilot.address import own_address
 from deeprc.pilot.allocation import Allocation
@@ -19,6 +20,7 @@ from deeprc.pilot.gangs import PREFIX, Gangs
 from deeprc.pilot.link import Link
 from deeprc.pilot.planner import Planner
 from deeprc.pilot.processes import PATIENCE
+from deeprc.pilot.pulls import PREFIX as PULLED
 from deeprc.pilot.pulls import Pulls, Say
 from deeprc.pilot.scripts import Scripts
 from deeprc.pilot.tasks import Outcome, Task
@@ -69,6 +71,7 @@ class Pilot:
         self._nodes: dict[int, str] = {}  # the names of those that tasks were placed on
         self._lacking: dict[str, str] = {}  # those that get no more tasks, and why
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._told: queue.SimpleQueue[WorkerEvent | PullEvent] = queue.SimpleQueue()
 
     def start(self) -> None:
         """Start the pilot and return at once."""
@@ -90,6 +93,7 @@ class Pilot:
             welcome=lambda name, line: self._gangs.welcome(name, line),
             cancel=self.engine.cancel,
             unfit=self._unfit,
+            came=self._told.put,
         )
         self._gangs = Gangs(
             self._workers,
@@ -137,6 +141,13 @@ class Pilot:
         while not self._outcomes.empty():
             ended.append(self._outcomes.get())
         return ended
+
+    def events(self) -> list[WorkerEvent | PullEvent]:
+        """What else has happened since the last call: workers that are ready, images that were pulled."""
+        told = []
+        while not self._told.empty():
+            told.append(replace(self._told.get(), pilot=self.folder.name))
+        return told
 
     def settle(self, hurry: threading.Event | None = None) -> None:
         """Ask what runs to end, and wait until it has, for no longer than it gets to save, and until `hurry` is set."""
@@ -243,10 +254,12 @@ class Pilot:
             self._report(outcome)
 
     def _report(self, outcome: Outcome) -> None:
-        self.running.pop(outcome.uid, None)
+        since = self.running.pop(outcome.uid, None)
         if outcome.uid not in self.pulls:
             self._outcomes.put(outcome)
             return
+        if since is not None:
+            self._told.put(PullEvent(time=time.time(), image=outcome.uid.removeprefix(PULLED), began=since))
         problem, tasks = self.pulls.ended(outcome)
         if problem:
             self.allocation.fail(problem)

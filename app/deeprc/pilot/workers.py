@@ -15,8 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from deeprc.core.events import WorkerEvent
 from deeprc.core.threads import variables
 from deeprc.pilot import ended, schedule
+from deeprc.pilot.coming import Coming
 from deeprc.pilot.fitness import NodeFitness
 from deeprc.pilot.gate import Gate
 from deeprc.pilot.patience import Patience
@@ -61,6 +63,8 @@ class Workers:
         Takes the name of a caller that is no worker here, and the line to it; whether it was expected.
     unfit
         Takes the number of a node that gets no more workers, as none starts there, and why.
+    came
+        Takes the event of a worker, or a gang, that is ready for its first job.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Workers:
         welcome: Callable[[str, Line], bool] = lambda name, line: False,
         cancel: Callable[[list[str]], None] = lambda names: None,
         unfit: Callable[[int, str], None] = lambda node, why: None,
+        came: Callable[[WorkerEvent], None] = lambda event: None,
     ) -> None:  # fmt: skip
         self._schedule, self._grace, self._alive = schedule.Schedule(nodes), grace, False
         self._patience = Patience(self._schedule)
@@ -78,6 +83,7 @@ class Workers:
         self._welcome, self._cancel, self.lock = welcome, cancel, threading.RLock()
         self._surroundings: dict[Shape, str] = {}  # the environment of the jobs of warm workers
         self._workers: dict[str, Worker] = {}
+        self._coming = Coming(came)
         self.fitness = NodeFitness(len(nodes), self._schedule.close, self._schedule.open, unfit)
         self._started, self._closed, self._shut = 0, False, False  # closed: no job starts any more
         self.gate = Gate(folder, address)
@@ -88,6 +94,9 @@ class Workers:
         """Queue tasks; those of several ranks are the engine's, and only reckoned with here."""
         with self.lock:
             self._schedule.add(tasks)
+            for task in tasks:
+                if task.ranks > 1:  # a gang, or what never calls
+                    self._coming.asked(task.uid, task.warm)
             warm = [task for task in tasks if task.warm and task.environment and not task.contained]
             self._surroundings |= {task.shape: task.environment for task in warm}
             self._go_on()
@@ -115,6 +124,10 @@ class Workers:
         runs = state == "RUNNING"
         with self.lock:
             self._alive = self._alive or runs  # nothing could start before
+            if runs:
+                self._coming.placed(uid, cores)
+            else:
+                self._coming.gone(uid)
             if uid in self._workers:
                 worker = self._workers[uid]
                 if runs:
@@ -196,6 +209,7 @@ class Workers:
     def _start(self, shape: Shape, node: int) -> Task:
         self._started += 1
         name = f"{PREFIX}{self._started}"
+        self._coming.asked(name, shape.warm)
         self._workers[name] = Worker(name, shape, node=node)
         self._schedule.hire(self._workers[name])
         # They are read when modules are imported.
@@ -218,7 +232,10 @@ class Workers:
         worker = None
         try:
             with contextlib.suppress(OSError, EOFError):
-                name = line.receive()["hello"]
+                hello = line.receive()
+                name = hello["hello"]
+                with self.lock:
+                    self._coming.called(name, hello.get("imports", 0.0))
                 if self._welcome(name, line):
                     return
                 with self.lock:

@@ -4,40 +4,44 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from deeprc.reporting import words
 from deeprc.reporting.breakdown import breakdown, node_hours, waits
+from deeprc.reporting.chain import chain, largest_loss
 from deeprc.reporting.efficiency import by_rule
 from deeprc.reporting.events import Execution, Run
 from deeprc.reporting.figures.timeline import colour
-from deeprc.reporting.theme import BLUE, GOLD, ORANGE, PURPLE, SLATE
+from deeprc.reporting.parts import parts
+from deeprc.reporting.theme import BLUE, BROWN, GOLD, GREEN, OLIVE, ORANGE, PINK, PURPLE, RED, SLATE, TEAL
 
-PHASES = {
-    "workflow start": SLATE,
-    "pilot start-up": ORANGE,
-    "tasks running": BLUE,
-    "no task running": GOLD,
-    "pilot close": PURPLE,
-    "between pilots": SLATE,
-    "after the pilot": SLATE,
-}
+COLOURS = {
+    "workflow start": SLATE, "queue": BROWN, "pilot start": ORANGE, "image pull": OLIVE, "launch": PINK,
+    "import": PURPLE, "data preparation": TEAL, "compute": BLUE, "checkpoint": GREEN, "failed attempts": RED,
+    "idle cores": GOLD, "pilot close": ORANGE, "between pilots": SLATE, "after the pilot": SLATE,
+}  # fmt: skip
+LISTED = 40  # jobs of the chain that the page shows
 
 
 def activity(run: Run, tasks: list[Execution]) -> dict:
     """The newest run's times, and the table of all stages."""
-    parts, waited = breakdown(run), waits(run)
+    whole, waited, spent, links = breakdown(run), waits(run), parts(run), chain(run)
     of = {id(task): each for task, each in zip(run.tasks, waited, strict=True)}
     failed, repeated = failures(run)
     return {
         "run": run,
-        "total": parts.total,
+        "total": whole.total,
         "over": run.over,
         "phases": [
-            {"name": name, "seconds": s, "part": s / parts.total if parts.total else 0, "colour": PHASES[name]}
-            for name, s in parts.phases.items()
+            {"name": name, "seconds": s, "part": s / whole.total if whole.total else 0, "colour": COLOURS[name]}
+            for name, s in spent.items()
         ],
-        "utilisation": parts.utilisation,
+        "loss": largest_loss(spent, links) if spent else None,
+        "chain": links and links[-LISTED:],
+        "chained": links and (len(links), sum(link.ran for link in links), sum(link.waited for link in links)),
+        "energy": energy(run),
+        "utilisation": whole.utilisation,
         "node_hours": node_hours(run),
         "rules": by_rule(run),
-        "mean": {name: s / parts.tasks for name, s in asdict(parts.waits).items()} if parts.tasks else None,
+        "mean": {name: s / whole.tasks for name, s in asdict(whole.waits).items()} if whole.tasks else None,
         "ran": len(run.tasks),
         "stages": [{"task": task, "colour": colour(task), "wait": of.get(id(task))} for task in tasks],
         "earlier": sum(id(task) not in of for task in tasks),
@@ -45,6 +49,18 @@ def activity(run: Run, tasks: list[Execution]) -> dict:
         "repeated": repeated,
         "legend": {task.stage: colour(task) for task in run.tasks},
     }
+
+
+def energy(run: Run) -> str:
+    """What is known of the energy that the run took, in a sentence."""
+    told = run.energy
+    if told is None:
+        return "Energy: not recorded by this run."
+    if told.joules is None:
+        return f"Energy: it cannot be read here ({told.why})."
+    upto = "" if run.over else f", up to {words.duration(told.time - run.begin)} after its begin"
+    of = words.listing(told.of)
+    return f"Energy: {words.number(told.joules / 3600)} Wh of {run.host} ({of}), whoever used it{upto}."
 
 
 def failures(run: Run) -> tuple[list[Execution], list[Execution]]:

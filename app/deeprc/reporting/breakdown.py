@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -130,17 +131,30 @@ def waits(run: Run) -> list[Waits]:
     """What each task of the run waited for, in its pilot, or where that is not told, in the one that was up then."""
     ups = [active for _, active, _, _ in pilots(run)]
     named = {place.name: active for place, active in zip(run.places, ups, strict=True)} if run.told else {}
-    found = []
+    found, stops = [], ends(run.tasks)
     for task in run.tasks:
         up = max((each for each in ups if each <= task.start), default=min(ups, default=run.begin))
-        found.append(wait(task, named.get(task.pilot, up), run.tasks))
+        found.append(_wait(task, named.get(task.pilot, up), stops))
     return found
 
 
 def wait(task: Execution, active: float, tasks: Iterable[Execution]) -> Waits:
     """What `task` waited for, in a pilot that was up at `active` and ran `tasks`."""
-    own = set(task.places)
-    before = [t.stop for t in tasks if t is not task and t.stop <= task.start and own & set(t.places)]
+    return _wait(task, active, ends(tasks))
+
+
+def ends(tasks: Iterable[Execution]) -> dict[tuple[str, int], list[float]]:
+    """When tasks ended on each core, the first one first."""
+    found: dict[tuple[str, int], list[float]] = {}
+    for task in sorted(tasks, key=lambda task: task.stop):
+        for place in task.places:
+            found.setdefault(place, []).append(task.stop)
+    return found
+
+
+def _wait(task: Execution, active: float, stops: dict[tuple[str, int], list[float]]) -> Waits:
+    upto = [(stops.get(place, []), bisect_right(stops.get(place, []), task.start)) for place in task.places]
+    before = [each[at - 1] for each, at in upto if at]  # its own end, where it took no time, changes nothing
     up = min(max(task.submit, active), task.start)
     free = min(max(up, *before), task.start) if before else up
     return Waits(up - task.submit, free - up, task.start - free, task.seconds)

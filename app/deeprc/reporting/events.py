@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deeprc.core.errors import InputError
-from deeprc.core.events import Event, JobEvent, PilotEvent, RunEvent, RunImage, read
+from deeprc.core.events import (
+    EnergyEvent,
+    Event,
+    JobEvent,
+    PilotEvent,
+    PullEvent,
+    RunEvent,
+    RunImage,
+    WorkerEvent,
+    read,
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,10 @@ class Execution:
         What it asked for, in all; 0 where nothing was said.
     cpu_seconds, peak_mb
         What it took; None where that is not known.
+    input
+        The files that it reads; None where that was not told.
+    spent
+        Seconds of its imports and checkpoints, as far as it has told them.
     """
 
     run: str
@@ -63,6 +77,8 @@ class Execution:
     minutes: float = 0.0
     cpu_seconds: float | None = None
     peak_mb: float | None = None
+    input: list[str] | None = None
+    spent: dict[str, float] = field(default_factory=dict)
 
     @property
     def places(self) -> list[tuple[str, int]]:
@@ -106,7 +122,9 @@ class Run:
     """One start of the workflow: the pilots' states, the tasks that ended and the time of the last event.
 
     `pilots` holds the times of each pilot's states by name, `places` what each had; `unstarted` are jobs that failed
-    before their command began, with the time at which that was noticed.
+    before their command began, with the time at which that was noticed. `workers` are those that were ready for jobs,
+    `pulls` the images that were pulled, `energy` is what was told of it last; `asked` holds what jobs read, until they
+    end.
     """
 
     id: str
@@ -121,6 +139,10 @@ class Run:
     places: list[PilotPlace] = field(default_factory=list)
     tasks: list[Execution] = field(default_factory=list)
     unstarted: list[Execution] = field(default_factory=list)
+    workers: list[WorkerEvent] = field(default_factory=list)
+    pulls: list[PullEvent] = field(default_factory=list)
+    energy: EnergyEvent | None = None
+    asked: dict[int | str, list[str]] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
@@ -197,9 +219,15 @@ def _run(events: Iterable[Event]) -> Run | None:
     return run
 
 
-def _take(run: Run, event: PilotEvent | JobEvent) -> None:
+def _take(run: Run, event: Event) -> None:
     """Add to `run` what `event` tells."""
-    if isinstance(event, PilotEvent):
+    if isinstance(event, WorkerEvent):
+        run.workers.append(event)
+    elif isinstance(event, PullEvent):
+        run.pulls.append(event)
+    elif isinstance(event, EnergyEvent):
+        run.energy = event
+    elif isinstance(event, PilotEvent):
         which = next(
             (number for number, place in enumerate(run.places) if event.pilot and place.name == event.pilot), -1
         )
@@ -209,10 +237,15 @@ def _take(run: Run, event: PilotEvent | JobEvent) -> None:
             which = -1
         run.pilots[which][event.state] = event.time
         run.cores = _at_once(run) or event.cores or run.cores
-    elif event.state != "submitted" and event.start is not None:
-        run.tasks.append(_task(run.id, event))
-    elif event.state == "failed":
-        run.unstarted.append(_task(run.id, event))
+    elif event.state == "submitted":
+        if event.input is not None:
+            run.asked[event.job] = event.input
+    else:
+        task = _task(run.id, event, run.asked.pop(event.job, None))
+        if event.start is not None:
+            run.tasks.append(task)
+        elif event.state == "failed":
+            run.unstarted.append(task)
 
 
 def _at_once(run: Run) -> int:
@@ -223,7 +256,7 @@ def _at_once(run: Run) -> int:
     return max(living, run.cores if len(run.pilots) > 1 else 0)
 
 
-def _task(run: str, event: JobEvent) -> Execution:
+def _task(run: str, event: JobEvent, input_: list[str] | None = None) -> Execution:
     return Execution(
         run=run,
         job=event.job,
@@ -251,4 +284,6 @@ def _task(run: str, event: JobEvent) -> Execution:
         minutes=event.minutes,
         cpu_seconds=event.cpu_seconds,
         peak_mb=event.peak_mb,
+        input=input_,
+        spent=event.spent,
     )

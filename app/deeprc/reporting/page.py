@@ -19,6 +19,7 @@ from deeprc.reporting.activity import activity, where
 from deeprc.reporting.alternatives import of_timeline
 from deeprc.reporting.events import Execution, Run
 from deeprc.reporting.figures.timeline import timeline
+from deeprc.reporting.figures.usage import in_words, usage
 from deeprc.reporting.section import Section, chart, safe
 
 
@@ -77,12 +78,22 @@ def render(
         sections=sections,
         shown=[_shown(templates, section) for section in sections],
         absent=absent,
-        run=activity(run, tasks) | {"timeline": chart(timeline(run)), "alternative": of_timeline(run)} if run else None,
+        run=activity(run, tasks) | _charts(run) if run else None,
         provenance=provenance,
         made_from=safe(json.dumps({KEY: provenance.get(KEY)})),
         settings=content.settings(provenance["config"]),
         left_out=left_out,
     )
+
+
+def _charts(run: Run) -> dict[str, str]:
+    """Those of the run, with what they show in words."""
+    return {
+        "timeline": chart(timeline(run)),
+        "alternative": of_timeline(run),
+        "usage": chart(usage(run)),
+        "used": in_words(run),
+    }
 
 
 def _of(package: str) -> PackageLoader:

@@ -19,8 +19,10 @@ from deeprc.core.masking import masked, masked_words
 from deeprc.core.shipped import installed
 from deeprc.images.held import named
 from deeprc.reporting.breakdown import breakdown, node_hours
+from deeprc.reporting.chain import chain, largest_loss
 from deeprc.reporting.efficiency import by_rule
 from deeprc.reporting.events import Execution, Run
+from deeprc.reporting.parts import parts
 from deeprc.sites import detect, known_sites, site_file
 
 PACKAGES = [
@@ -125,18 +127,32 @@ def commit(folder: Path) -> dict | None:
 
 def overhead(run: Run) -> dict:
     """The breakdown of the run's time, seconds; `until_report` is true where the run was not over yet."""
-    parts = breakdown(run)
+    whole = breakdown(run)
     return {
-        "total": round(parts.total, PLACES),
+        "total": round(whole.total, PLACES),
         "until_report": not run.over,
-        "phases": {name: round(seconds, PLACES) for name, seconds in parts.phases.items()},
-        "tasks": parts.tasks,
-        "waits": {name: round(seconds, PLACES) for name, seconds in asdict(parts.waits).items()},
+        **spent(run),
+        "phases": {name: round(seconds, PLACES) for name, seconds in whole.phases.items()},
+        "tasks": whole.tasks,
+        "waits": {name: round(seconds, PLACES) for name, seconds in asdict(whole.waits).items()},
         "cores": run.cores,
         "pilots": [asdict(place) for place in run.places] if run.told else None,
         "node_hours": None if (hours := node_hours(run)) is None else round(hours, 6),
         "rules": [_rounded(asdict(use)) for use in by_rule(run)],
-        "core_utilisation": None if parts.utilisation is None else round(parts.utilisation, 4),
+        "core_utilisation": None if whole.utilisation is None else round(whole.utilisation, 4),
+    }
+
+
+def spent(run: Run) -> dict:
+    """Where the time of a run went: its parts in seconds, the chain of jobs that it stands on, the largest loss, and
+    the energy.
+    """
+    found, links, told = parts(run), chain(run), run.energy
+    return {
+        "parts": {name: round(seconds, PLACES) for name, seconds in found.items()},
+        "chain": links and [_rounded(asdict(link)) for link in links],
+        "loss": largest_loss(found, links) if found else None,
+        "energy": told and {"joules": told.joules, "of": told.of, "why": told.why},
     }
 
 

@@ -15,7 +15,7 @@ from browser import Page, chromium
 from samples.results import HOSTILE, MODELS, write_events, write_results
 
 pytestmark = pytest.mark.requires("chromium")
-PLOTS = 6
+PLOTS = 7
 TABLES = 7  # models, their intervals, lead times, rivers, stages, what each asked for and used, data files
 READY = "document.documentElement.dataset.drawn"
 

@@ -10,7 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deeprc.core.errors import InputError
-from deeprc.core.events import JobEvent, PilotEvent, RunEvent, RunImage, line, read, record
+from deeprc.core.events import (
+    EnergyEvent,
+    JobEvent,
+    PilotEvent,
+    PullEvent,
+    RunEvent,
+    RunImage,
+    WorkerEvent,
+    line,
+    read,
+    record,
+)
 from profiles import examples
 
 text = st.text()  # with signs that end a line for Python, and with all planes of Unicode
@@ -28,7 +39,8 @@ def jobs(draw) -> JobEvent:
             JobEvent, time=times, job=st.integers() | text, rule=text, label=text, ranks=st.integers(), submit=times,
             argv=words, wildcards=by_name, cores_per_rank=st.integers(), command=text, image=st.none() | images,
             output=words, attempt=st.integers(), cores=st.just([]), nodes=st.just([]), start=st.none() | times,
-            stop=st.none() | times, exit=st.none() | st.integers(), log=st.none() | text,
+            stop=st.none() | times, exit=st.none() | st.integers(), log=st.none() | text, input=st.none() | words,
+            spent=st.dictionaries(text, times, max_size=2),
         )
     )  # fmt: skip
     cores = draw(places)
@@ -38,7 +50,11 @@ def jobs(draw) -> JobEvent:
 runs = st.builds(
     RunEvent, time=times, run=text, site=text, host=text, cores=st.integers(), versions=by_name, command=words
 )
-events = st.one_of(runs, st.builds(PilotEvent, time=times, cores=st.none() | st.integers()), jobs())
+workers = st.builds(WorkerEvent, time=times, name=text, asked=times, began=times, warm=words, nodes=words)
+pulls = st.builds(PullEvent, time=times, image=text, began=times, pilot=text)
+energies = st.builds(EnergyEvent, time=times, joules=st.none() | times, of=words, why=st.none() | text)
+pilots = st.builds(PilotEvent, time=times, cores=st.none() | st.integers())
+events = st.one_of(runs, pilots, jobs(), workers, pulls, energies)
 
 
 @settings(max_examples=examples(60))
@@ -74,7 +90,7 @@ def test_numbers_that_json_does_not_have_are_not_written():
         ("not JSON", "not a JSON object"),
         ("", "not a JSON object"),
         ("[1]", "not an event of a run"),
-        ('{"event": "worker"}', "not an event of a run"),
+        ('{"event": "nobody"}', "not an event of a run"),
         ('{"time": 1}', "not an event of a run"),
         ({"argv": ...}, "an event 'job' without 'argv'"),
         ({"memory": 3}, "an event 'job' with the unknown field 'memory'"),

@@ -8,7 +8,7 @@ from snakemake_executor_plugin_radical_pilot.script import job_environment, job_
 
 
 def test_job_environment():
-    assert job_environment(threads=2, tmpdir="/t", ranks=4, run=Path("/r"), memory_mb=500) == {
+    assert job_environment(threads=2, tmpdir="/t", ranks=4, run=Path("/r"), spent=Path("/s"), memory_mb=500) == {
         "DEEPRC_MEM_MB": "500",
         "OMP_NUM_THREADS": "2",
         "GOTO_NUM_THREADS": "2",
@@ -22,6 +22,7 @@ def test_job_environment():
         "TEMP": "/t",
         "DEEPRC_RANKS": "4",
         "DEEPRC_RUN": "/r",
+        "DEEPRC_SPENT": "/s",
         "DEEPRC_UMASK": own_umask(),
     }
 

@@ -52,7 +52,7 @@ def test_everything_is_there(tmp_path, report):
     ):
         assert expected in page.text.replace("(30)", "( 30 )"), expected
     plots = [attributes["id"] for tag, attributes in page.elements if attributes.get("class") == "plot"]
-    assert plots == ["ranking", "forecasts", "lead-time", "hydrograph-1", "hydrograph-2", "timeline"]
+    assert plots == ["ranking", "forecasts", "lead-time", "hydrograph-1", "hydrograph-2", "timeline", "usage"]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_hostile_names_stay_text(tmp_path, report):
     tags = [tag for tag, _ in page.elements]
     assert "img" not in tags
     # plotly, the page's own script, what it is made from, a block of data per chart: nothing came in through a name
-    assert tags.count("script") == 3 + 6
+    assert tags.count("script") == 3 + 7
     assert not [a for _, attributes in page.elements for a in attributes if a.startswith("on")]
     assert HOSTILE in page.text
     assert clean <= set(tags)

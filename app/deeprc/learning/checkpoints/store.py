@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from deeprc.core import spent
 from deeprc.core.errors import DeepRCError
 from deeprc.core.files import sha256, storage_error, write_text
 from deeprc.learning.checkpoints import tensors as files
@@ -80,14 +81,18 @@ class CheckpointStore:
             Tensors that each rank has others of.
         """
         began = time.perf_counter()
-        self.finish()
+        self._settle()
         names = share({name: array.nbytes for name, array in tensors.items()}, self.peers.size)[self.peers.rank]
         own = {OWN.format(self.peers.rank) + name: array for name, array in (own or {}).items()}
         copies = self._stage.copy({name: tensors[name] for name in names} | own)
         beside = {f"../{name}": self._known(self.folder / name) for name in beside if self.peers.rank == 0}
         about = {"step": step, "best": best, "state": dict(state), "ranks": self.peers.size, "files": beside}
         self._writing = _Writing(self, self.folder / f"step-{step:08d}", copies, json.dumps(about, allow_nan=False))
-        self.blocked += time.perf_counter() - began
+        self._waited(time.perf_counter() - began)
+
+    def _waited(self, seconds: float) -> None:
+        self.blocked += seconds
+        spent.checkpoint(seconds)
 
     def _known(self, path: Path) -> dict[str, Any]:
         if path not in self._beside:
@@ -112,6 +117,12 @@ class CheckpointStore:
 
     def finish(self) -> None:
         """Wait until the save that goes on is committed."""
+        if self._writing is not None:
+            began = time.perf_counter()
+            self._settle()
+            self._waited(time.perf_counter() - began)
+
+    def _settle(self) -> None:
         while self._writing is not None:
             self.poll()
             if self._writing is not None:

@@ -186,13 +186,15 @@ def main() -> None:
     _, _, rank = name.partition(":")
     sys.path.remove(str(Path(__file__).parent))  # it is Python's first entry, and would hide modules of jobs
     become_reaper()
+    began = time.monotonic()
     warm = WarmRank(modules) if rank else Warm(modules)
+    imports = time.monotonic() - began
     try:
         client = call(address, Path(keyfile).read_bytes())
     except OSError as error:
         fix = "set DEEPRC_ADDRESS to an address of the submitting machine that the nodes reach"
         sys.exit(f"{socket.gethostname()} cannot reach the client at {address} ({error}): {fix}")
-    client.send({"hello": name, "pid": os.getpid()})
+    client.send({"hello": name, "pid": os.getpid(), "imports": imports})
     WorkerProcess(client, warm, rank or None).serve()
 
 

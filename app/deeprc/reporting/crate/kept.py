@@ -14,8 +14,10 @@ from deeprc.core.files import write_text
 from deeprc.core.fingerprint import KEY
 from deeprc.reporting import content
 from deeprc.reporting.events import Run, read_runs
+from deeprc.reporting.provenance import spent
 
 ABOUT, METRICS = "run.json", "metrics.json"
+GONE = object()
 FIELDS = ("command", "options", "versions", "inputs", "images", "metrics")
 
 
@@ -56,6 +58,13 @@ class KnownRun:
                              "failed": sum(task.failed for task in run.tasks) + len(run.unstarted)},
             "metrics": dict(figures(self.metrics)) or None,
         }  # fmt: skip
+
+    def spent(self) -> dict | None:
+        """Where its time went; None where that is not known: from its events, else from its report."""
+        if self.events:
+            return spent(self.events)
+        return {key: value for key in ("parts", "chain", "loss", "energy")
+                if (value := (self.about.get("overhead") or {}).get(key, GONE)) is not GONE} or None  # fmt: skip
 
     def told(self) -> dict[str, dict[str, object]]:
         """What two runs are compared by; what is not known of one is not among it."""

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import plotly.graph_objects as go
 
 from deeprc.reporting.events import Execution, Run
-from deeprc.reporting.theme import OTHER, RED, STAGES, figure, text
+from deeprc.reporting.theme import OTHER, PURPLE, RED, STAGES, figure, text
 
 UNKNOWN = "cores not told"
+SHOWN = 0.5  # seconds of imports from which on they have a bar
 
 
 def colour(task: Execution) -> str:
@@ -44,7 +45,7 @@ def timeline(run: Run) -> go.Figure:
         fig.add_bar(
             orientation="h",
             y=[row for row, _ in chosen],
-            base=[_moment(task.start - run.begin) for _, task in chosen],
+            base=[moment(task.start - run.begin) for _, task in chosen],
             x=[max(_ms(task.seconds), 1) for _, task in chosen],
             text=[text(short(task)) for _, task in chosen],
             textposition="inside",
@@ -61,18 +62,49 @@ def timeline(run: Run) -> go.Figure:
             ],
             hovertemplate="%{customdata[0]}<br>%{y}, %{customdata[1]}<br>%{customdata[2]}<extra></extra>",
         )
+    _imports(fig, run, names)
     for pilot in run.pilots:
         if "starting" not in pilot or "active" not in pilot:
             continue
         span = pilot["starting"] - run.begin, pilot["active"] - run.begin
-        fig.add_vrect(x0=_moment(span[0]), x1=_moment(span[1]), fillcolor=OTHER, opacity=0.16, line_width=0)
+        fig.add_vrect(x0=moment(span[0]), x1=moment(span[1]), fillcolor=OTHER, opacity=0.16, line_width=0)
         fig.add_annotation(
-            x=_moment(sum(span) / 2), y=1, yref="paper", yanchor="bottom", text="pilot start-up", showarrow=False
+            x=moment(sum(span) / 2), y=1, yref="paper", yanchor="bottom", text="pilot start-up", showarrow=False
         )
     fig.update_layout(uniformtext={"mode": "hide", "minsize": 10})
+    time_axis(fig, run)
+    fig.update_yaxes(categoryorder="array", categoryarray=rows[::-1], showgrid=False, fixedrange=True, ticksuffix=" ")
+    return fig
+
+
+def _imports(fig: go.Figure, run: Run, names: dict[tuple[str, int], str]) -> None:
+    """A bar for each core on which a worker imported for a while, so that it does not look idle."""
+    came = [worker for worker in run.workers if worker.time - worker.began >= SHOWN]
+    told = [(place, worker) for worker in came for place in zip(worker.nodes, worker.cores, strict=False)]
+    told = [(names[place], worker) for place, worker in told if place in names]
+    if told:
+        fig.add_bar(
+            orientation="h",
+            y=[row for row, _ in told],
+            base=[moment(worker.began - run.begin) for _, worker in told],
+            x=[_ms(worker.time - worker.began) for _, worker in told],
+            text=["import"] * len(told),
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            insidetextfont={"color": "#fff", "size": 12},
+            marker={"color": PURPLE, "line": {"width": 1, "color": "rgba(128,128,128,0.6)"},
+                    "pattern": {"shape": "/", "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.25)", "size": 7}},
+            customdata=[[text(", ".join(each.warm)), f"{each.time - each.began:.1f} s"] for _, each in told],
+            hovertemplate="imports of %{customdata[0]}<br>%{y}<br>%{customdata[1]}<extra></extra>",
+        )  # fmt: skip
+
+
+def time_axis(fig: go.Figure, run: Run) -> None:
+    """Seconds from the start of the workflow to its end."""
     fig.update_xaxes(
         type="date",
-        range=[_moment(0), _moment(max(run.end - run.begin, 1))],
+        range=[moment(0), moment(max(run.end - run.begin, 1))],
         tickformatstops=[
             {"dtickrange": [None, 1000 * 3600 - 1], "value": "%-M:%S"},
             {"dtickrange": [1000 * 3600, None], "value": "%-H:%M h"},
@@ -80,8 +112,6 @@ def timeline(run: Run) -> go.Figure:
         title_text="minutes : seconds since the start",
         fixedrange=True,
     )
-    fig.update_yaxes(categoryorder="array", categoryarray=rows[::-1], showgrid=False, fixedrange=True, ticksuffix=" ")
-    return fig
 
 
 def _natural(place: tuple[str, int]) -> tuple[list[str], int]:
@@ -89,7 +119,8 @@ def _natural(place: tuple[str, int]) -> tuple[list[str], int]:
     return [part.zfill(12) if part.isdigit() else part for part in re.split(r"(\d+)", place[0])], place[1]
 
 
-def _moment(seconds: float) -> str:
+def moment(seconds: float) -> str:
+    """So many seconds after the start, as the axis of times takes them."""
     # As text: on an axis of times Plotly takes a number below 10,000 for a year, not for milliseconds.
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
