@@ -29,7 +29,7 @@ ADVICE = {
 
 
 @dataclass(frozen=True)
-class Link:
+class ChainedJob:
     """A job of the chain.
 
     Attributes
@@ -49,7 +49,7 @@ class Link:
     after: str
 
 
-def chain(run: Run) -> list[Link] | None:
+def chain(run: Run) -> list[ChainedJob] | None:
     """The jobs, the first one first, each of which could not begin before the one before it had ended.
 
     None where no job tells its input: events of older releases.
@@ -62,12 +62,12 @@ def chain(run: Run) -> list[Link] | None:
         seen.add(id(now))
         before, after = made.before(now, seen)
         waited = now.start - (before.stop if before else run.begin)
-        links.append(Link(now.rule, now.label, waited, now.seconds, after))
+        links.append(ChainedJob(now.rule, now.label, waited, now.seconds, after))
         now = before
     return links[::-1]
 
 
-def largest_loss(found: dict[str, float], links: list[Link] | None) -> str:
+def largest_loss(found: dict[str, float], links: list[ChainedJob] | None) -> str:
     """A sentence: what took most of the time beside the work itself, and what to do about it."""
     total = sum(found.values())
     losses = {name: seconds for name, seconds in found.items() if name not in WORK}
@@ -78,7 +78,7 @@ def largest_loss(found: dict[str, float], links: list[Link] | None) -> str:
     return f"{told} ({words.percent(losses[name] / total)}); {ADVICE.get(name) or _for_idle(links)}."
 
 
-def _for_idle(links: list[Link] | None) -> str:
+def _for_idle(links: list[ChainedJob] | None) -> str:
     if not links:
         return "ask for fewer cores, or let more jobs run at once"
     slow = max(links, key=lambda link: link.ran)

@@ -152,6 +152,7 @@ def test_a_pilot_that_min_keeps_idle_gives_way_to_one_in_the_queue(state):
     all_pilots = object.__new__(fleet.Fleet)
     all_pilots.kinds, all_pilots._asked = [kept.kind, other.kind], -1e9
     all_pilots._run = SimpleNamespace(lock=threading.RLock(), settings=SimpleNamespace(idle=5.0))
+    all_pilots._metered = fleet.Metered(all_pilots._run)
     all_pilots._waits_for_room, all_pilots._show = lambda: False, lambda lanes: None
     all_pilots.look()
     said = (

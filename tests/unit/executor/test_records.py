@@ -39,13 +39,15 @@ SUBMITTED = {
     "minutes": 5.0,
     "cpu_seconds": None,
     "peak_mb": None,
+    "input": ["data"],
+    "spent": {},
 }
 
 
 def submitted(folder: Path, *, ranks: int = 2, logs: tuple[str, ...] = ("logs/gru.log",), attempts: int = 1):
     (folder / "job").mkdir()
     return Submitted(
-        stage=Stage(7, "train", {"model": "GRU"}, "train GRU", ["gru.pt"], list(logs), 1, attempts),
+        stage=Stage(7, "train", {"model": "GRU"}, "train GRU", ["gru.pt"], list(logs), 1, attempts, input=["data"]),
         asked=Request(ranks, 3, memory_mb=800, minutes=5),
         files=JobFiles(folder / "job"),
         workdir=folder / "work",
@@ -72,8 +74,11 @@ def test_record_of_a_stage_that_went_well(tmp_path):
         (tmp_path / "job" / f"out.{rank}").touch()
     (tmp_path / "job" / "cpu.0").write_text("0m0.010s 0m0.020s\n1m2.250s 0m0.500s\n")
     (tmp_path / "job" / "cpu.1").write_text("0m0,010s 0m0,020s\n0m3,000s 0m0,250s\n")  # as other languages write it
+    (tmp_path / "job" / "spent").write_text("begun 102.25\ncheckpoint 0.5\n")
     assert stage.ended(outcome()).record(106.0) == SUBMITTED | {
         "time": 106.0,
+        "input": None,
+        "spent": {"import": 0.75, "checkpoint": 0.5},
         "state": "finished",
         "cpu_seconds": 66.0,
         "cores": [0, 1],
@@ -111,6 +116,7 @@ def test_record_of_a_rank_that_failed(tmp_path):
     ended = stage.ended(outcome("FAILED", 143))
     assert ended.record(106.0) == SUBMITTED | {
         "time": 106.0,
+        "input": None,
         "state": "failed",
         "cores": [0, 1],
         "nodes": ["node", "node"],

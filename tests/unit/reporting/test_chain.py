@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from deeprc.core.events import JobEvent
-from deeprc.reporting.chain import Link, chain, largest_loss
+from deeprc.reporting.chain import ChainedJob, chain, largest_loss
 from deeprc.reporting.events import Run, _task, read_runs
 from samples.results import job, write_events
 
@@ -31,10 +31,10 @@ JOIN = task(5, "join", 0, 40.5, 41, 42, "j", ["q", "l", "s"])
 
 def test_each_job_waited_for_the_one_before_it():
     assert chain(run_of(QUICK, JOIN, LATE, SLOW, PREPARE)) == [
-        Link("prepare", "do prepare", 5, 5, "start"),
-        Link("slow", "do slow", 1, 20, "input"),
-        Link("late", "do late", 0.5, 8.5, "cores"),
-        Link("join", "do join", 1, 1, "input"),
+        ChainedJob("prepare", "do prepare", 5, 5, "start"),
+        ChainedJob("slow", "do slow", 1, 20, "input"),
+        ChainedJob("late", "do late", 0.5, 8.5, "cores"),
+        ChainedJob("join", "do join", 1, 1, "input"),
     ]
 
 
