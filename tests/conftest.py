@@ -22,6 +22,7 @@ from beside import (  # noqa: F401
     pytest_xdist_make_scheduler,
     pytest_xdist_node_collection_finished,
 )
+from printed import pytest_terminal_summary  # noqa: F401
 
 profiles.load()
 # Ranks outnumber the cores here, in jobs and images too: one that waits hands its core over at once.

@@ -14,7 +14,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import zipfile
 from datetime import datetime, timedelta
 from email import message_from_bytes
@@ -24,9 +23,10 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+import environments
+
 ROOT = Path(__file__).resolve().parents[3]
 PLUGIN = ROOT / "app" / "snakemake_executor_plugin_radical_pilot"
-PACKAGES = Path(sysconfig.get_path("purelib"))
 PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 PLAN = ["deeprc", "plan", "--site", "frontera", "--nodes", 2, "--ranks", 112]
 EVIL = "oras://evil.example.org/deeprc/cpu"
@@ -43,36 +43,16 @@ class Place:
         self.deeprc, self.plugin = (
             next(self.wheels.glob(f"{name}-*.whl")) for name in ("deeprc", "snakemake_executor_plugin_radical_pilot")
         )
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.venv], check=True)
-        (self.packages,) = self.venv.glob("lib/python3*/site-packages")
-        (self.packages / "those-of-the-tests.pth").write_text(f"{PACKAGES}\n")  # whose own path files are not read
+        self.packages = environments.make(self.venv)
         ours = ["--python", self.venv / "bin" / "python", "install", "--no-deps", "--no-index"]
         subprocess.run([*PIP, *ours, self.deeprc, self.plugin], check=True)
-        for program in Path(sys.executable).parent.iterdir():
-            if program.is_file():
-                self._bring(program)
-        for library in Path(sys.prefix, "lib").iterdir():  # mpich's
-            if not library.name.startswith("python"):
-                (self.venv / "lib" / library.name).symlink_to(library)
+        environments.equip(self.venv)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("DEEPRC_", "PYTHON"))}
         self.environment = kept | {
             "PATH": f"{self.venv}/bin:/usr/bin:/bin",
             "VIRTUAL_ENV": str(self.venv),
             "XDG_CONFIG_HOME": str(folder),  # no profile of the user's
         }
-
-    def _bring(self, program: Path) -> None:
-        """What packages bring as programs, for this environment's Python."""
-        copy = self.venv / "bin" / program.name
-        if copy.exists() or copy.is_symlink():
-            return
-        with program.open("rb") as file:
-            first = file.readline(512)
-        if first.startswith(b"#!") and sys.prefix.encode() in first:
-            copy.write_bytes(program.read_bytes().replace(sys.prefix.encode(), str(self.venv).encode()))
-            copy.chmod(0o755)
-        else:
-            copy.symlink_to(program)
 
     def run(self, *words: object, folder: Path | None = None, **variables: str) -> subprocess.CompletedProcess:
         return subprocess.run(

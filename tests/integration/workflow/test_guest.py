@@ -1,6 +1,6 @@
-"""Applications from other packages: one that works, from its installation to the report, and what is wrong with others.
+"""Applications from other packages: what is wrong with them, and the one that works, tests/applications/digits.
 
-The one that works is tests/applications/digits; docs/add-an-application.md shows its files.
+docs/add-an-application.md shows its files; from its installation to the report it is run by test_printed.py.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,63 +16,11 @@ from pathlib import Path
 import pytest
 
 import starts
-from deeprc.core.files import read_json
 from samples.sifs import stored
 
 ROOT = Path(__file__).resolve().parents[3]
 DIGITS = ROOT / "tests" / "applications" / "digits"
 FILES = [path for path in sorted(DIGITS.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
-
-
-@pytest.fixture(scope="module")
-def run(snakemake, tmp_path_factory):
-    """The folder of a run of the application, installed as pip installs it, and what Snakemake said."""
-    folder = tmp_path_factory.mktemp("guest")
-    shutil.copytree(DIGITS, folder / "source")  # where setuptools leaves its folders
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--target", folder / "installed", folder / "source"], check=True, timeout=120)
-    for name in ("typer", "deeprc_digits"):  # in the study's own folder, which no stage imports from
-        (folder / f"{name}.py").write_text("raise SystemExit('planted')")
-    return folder, snakemake(folder, "--config", "pipelines=digits", PYTHONPATH=str(folder / "installed"))
-
-
-def test_a_guest_is_run_to_its_report_on_frames_of_two_ranks(run):
-    folder, done = run
-    assert done.returncode == 0, done.stdout
-    results = folder / "results"
-    assert f"Report: {results / 'report.html'}" in done.stdout
-    metrics = read_json(results / "metrics.json")["digits"]
-    assert metrics["images"] == 539 and sum(map(sum, metrics["confusion"])) == 539
-    assert metrics["beats_reference"] and metrics["accuracy"] > 0.9 > metrics["reference"] > 0.8
-    assert len([*(results / "digits" / "prepared" / "images").glob("part-*.arrow")]) == 2
-    about = read_json(results / "run.json")
-    assert about["config"]["digits"]["hidden"] == 48 and [*about["made_from"]["digits"]["data"]] == ["digits.csv.gz"]
-    assert about["versions"]["deeprc-digits"] == "1.0" and "scikit-learn" in about["versions"]
-    assert [(task["rule"], task["ranks"]) for task in about["tasks"]] == [
-        ("digits_prepare", 2), ("digits_train", 1), ("digits_infer", 1),
-    ]  # fmt: skip
-    page = (results / "report.html").read_text()
-    for part in ('<section id="digits">', 'id="digits-confusion-figure"', "Digits told right", 'href="#digits"'):
-        assert part in page
-
-
-def test_other_code_redoes_all_that_it_made(run, snakemake):
-    folder, _ = run
-
-    def foretold() -> str:
-        return snakemake(folder, "-n", "--config", "pipelines=digits", PYTHONPATH=str(folder / "installed")).stdout
-
-    assert "Nothing to be done" in (said := foretold()), said
-    about = folder / "installed" / "deeprc_digits-1.0.dist-info" / "METADATA"
-    about.write_text(about.read_text().replace("\nVersion: 1.0", "\nVersion: 2.0"))
-    with (folder / "installed" / "deeprc_digits" / "train.py").open("a") as file:
-        file.write("# other code\n")
-    for name in ("report.html", "run.json"):  # else a report would name 2.0 beside what 1.0 made
-        (folder / "results" / name).unlink()
-    said = foretold()
-    why = r" +1  the code of deeprc_digits has changed \(1\.0 → 2\.0\)$"
-    found = [stage for stage in ("prepare", "train", "infer") if re.search(f"^digits_{stage}{why}", said, re.M)]
-    assert found == ["prepare", "train", "infer"] and re.search("^report +1 ", said, re.M), said
 
 
 def test_it_is_small_and_nobody_here_knows_it():
