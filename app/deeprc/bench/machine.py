@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import platform
 import resource
 import time
@@ -9,12 +10,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deeprc.core.shipped import installed
-from deeprc.reporting.provenance import machine
 
 
 def describe(packages: Iterable[str]) -> dict:
-    """The machine and the versions of Python and `packages`."""
-    return {**machine(), "python": platform.python_version(), "versions": installed(packages)}
+    """The machine, the day, the commit of the checkout (`+`: files differ from it), the versions of `packages`."""
+    from deeprc.reporting.provenance import commit, machine  # here: ranks that are measured need none of it
+
+    found = commit(Path(__file__).parent)
+    return {
+        **machine(),
+        "python": platform.python_version(),
+        "versions": installed(packages),
+        "date": datetime.date.today().isoformat(),
+        "commit": found and found["commit"] + "+" * found["changed"],
+    }
 
 
 class ProcessUse:

@@ -9,9 +9,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from deeprc.bench.ways import SAID
 from deeprc.core.errors import DeepRCError
+from deeprc.core.threads import variables
 
-SAID = "said"  # what commands say that write to no file of their own
 LINES = 5  # of the output of a command that failed
 LOOK = 0.02  # seconds between two looks at the processes
 
@@ -69,10 +70,9 @@ def _start(job: dict, folder: Path) -> subprocess.Popen:
     line = ["bash", "-c", job["command"]]
     if job["ranks"] > 1:
         line = [str(beside / "mpiexec"), "-n", str(job["ranks"]), *line]
-    threads = str(job["cores"])
     environment = {
         **os.environ, "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}", "DEEPRC_RANKS": str(job["ranks"]),
-        "OMP_NUM_THREADS": threads, "POLARS_MAX_THREADS": threads,
+        **variables(job["cores"]),
     }  # fmt: skip
     with (folder / SAID).open("ab") as said:
         return subprocess.Popen(line, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said)

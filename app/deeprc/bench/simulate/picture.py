@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 800, 300, 60, 40, 40
+from deeprc.bench import chart
+from deeprc.bench.chart import WIDTH, safe
+
+HEIGHT, LEFT, TOP, BOTTOM = 300, 60, 40, 40
 CORES, GPUS = "#1f6f8b", "#d1495b"
 
 
@@ -25,11 +28,7 @@ def svg(figures: dict) -> str:
         f" ({figures['workflow']})"
     )
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif"'
-        ' font-size="12">',
-        f"<title>{_safe(title)}</title>",
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        f'<text x="{LEFT}" y="20" font-size="14">{_safe(title)}</text>',
+        f'<text x="{LEFT}" y="20" font-size="14">{safe(title)}</text>',
         *_ticks(end, wide, high),
         line(1, cores, CORES),
         f'<text x="{WIDTH - 20}" y="36" text-anchor="end" fill="{CORES}">cores that run jobs:'
@@ -41,7 +40,7 @@ def svg(figures: dict) -> str:
             f'<text x="{WIDTH - 20}" y="{HEIGHT - 6}" text-anchor="end" fill="{GPUS}">accelerators:'
             f" {figures['gpu_utilisation']:.1%}</text>"
         )
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    return chart.svg(title, parts, HEIGHT)
 
 
 def _ticks(end: float, wide: int, high: int) -> Sequence[str]:
@@ -56,7 +55,3 @@ def _ticks(end: float, wide: int, high: int) -> Sequence[str]:
             f'<text x="{x:.1f}" y="{TOP + high + 18}" text-anchor="middle">{end * part / 4 / 3600:.2f} h</text>'
         )
     return rows
-
-
-def _safe(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

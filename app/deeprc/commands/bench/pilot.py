@@ -75,6 +75,44 @@ def bench_pipeline(
         raise typer.Exit(1)
 
 
+@app.command("batch")
+def bench_batch(
+    site: Annotated[
+        str | None, typer.Option(help="one with Slurm; a Slurm of three made-up nodes of its own, if not given")
+    ] = None,
+    partition: Annotated[str | None, typer.Option(help="the site's partition; its first one if not given")] = None,
+    nodes: Annotated[
+        int | None, typer.Option(min=1, help="that both ways have; as many as have this machine's cores, if not given")
+    ] = None,
+    rows: Annotated[
+        list[int] | None, typer.Option(min=1, help="of each table; may be given again [default: 200,000 1,000,000]")
+    ] = None,
+    ranks: Annotated[list[int] | None, typer.Option(min=1, help="of a job; may be given again [default: 1, 2]")] = None,
+    copies: Annotated[int, typer.Option(min=1, help="jobs of each operation, number of rows and of ranks")] = 2,
+    repeats: Annotated[int, typer.Option(min=1, help="turns of each way")] = 3,
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """Joins and sorts as jobs of one pilot, beside a batch job (`sbatch`) for each, on the same nodes, in turns.
+
+    Exit 1 where a job failed or came to other rows. What was wanted, 1.15 times, and whether it was met, is told.
+
+    Example: `deeprc bench batch --json`
+
+    Example: `deeprc bench batch --rows 20000 --ranks 1 --ranks 2 --copies 1 --repeats 1`
+
+    Example: `deeprc bench batch --nodes 2 --ranks 1 --ranks 2 --ranks 4 --output ranks.json`
+    """
+    from deeprc.bench.batch import run
+
+    figures = run.run(site, partition, nodes, rows or [200_000, 1_000_000], ranks or [1, 2], copies, repeats, progress)
+    show(kept(figures, output), as_json)
+    if not figures["same"] or any(
+        way["failures"] for case in figures["cases"].values() for way in case["ways"].values()
+    ):
+        raise typer.Exit(1)
+
+
 @app.command("gangs")
 def bench_gangs(
     jobs: Annotated[int, typer.Option(min=1, help="jobs by gangs")] = 500,
