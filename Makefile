@@ -81,9 +81,9 @@ docs: install $(DOCS)/.installed ## The documents as a site, in .cache/docs/site
 numbers: ## The measured numbers of README.md and docs/, written anew from docs/figures/
 	@python3 .ci/docs/figures.py
 
-bench: install ## Frames and pilot, measured on this machine
-	deeprc bench frames --rows 1000000 --ranks 2
-	deeprc bench pilot --tasks 50
+# Not with system Python, as `numbers`: the page's figures are drawn by what draws those of `deeprc simulate`.
+bench: install ## Measure this machine, and docs/benchmarks.md from it (ARGS chooses: --all, or names; all of them: hours)
+	@python .ci/docs/benchmarks.py run $(ARGS)
 
 cluster: install ## A Slurm of three made-up nodes here, to try a cluster (docs/cluster.md)
 	@deeprc cluster up

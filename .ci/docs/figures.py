@@ -132,8 +132,8 @@ def unmarked(text: str) -> Iterator[str]:
 
 
 def pages() -> list[Path]:
-    """README.md and the pages of docs/."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    """README.md and the pages of docs/, but for the one that benchmarks.py writes from the logs as a whole."""
+    return [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").glob("*.md")) if page.stem != "benchmarks")]
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 
 WIDTH = 800
 INK, OURS, OTHERS, WANTED = "#444", "#1f6f8b", "#b9b9b9", "#d1495b"
-LEFT, RIGHT, TOP, ROW = 280, 110, 36, 24  # of bars: where they begin and end, and the height of each
+LEFT, RIGHT, TOP, ROW = 310, 90, 36, 24  # of bars: where they begin and end, and the height of each
 
 
 def svg(title: str, parts: Iterable[str], height: int) -> str:
@@ -84,4 +85,9 @@ def bars(title: str, rows: Sequence[Bar], unit: str = "") -> str:
 def written(value: float) -> str:
     """A figure with three digits or more: 0.93, 12.3, 2,089."""
     size = abs(value)
-    return f"{value:,.0f}" if size >= 100 or value == int(value) else f"{value:.1f}" if size >= 10 else f"{value:.2f}"
+    return rounded(value, 0 if size >= 100 or value == int(value) else 1 if size >= 10 else 2)
+
+
+def rounded(value: float, places: int) -> str:
+    """With so many decimals; a half goes up, as in the figures of all pages."""
+    return f"{Decimal(str(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,}"

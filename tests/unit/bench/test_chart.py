@@ -29,7 +29,8 @@ def test_nothing_but_zeros_is_a_picture_too():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.9296, "0.93"), (12.34, "12.3"), (2088.5, "2,088"), (3.0, "3"), (99.87, "99.9"), (0.0, "0")]
+    ("value", "text"),
+    [(0.9296, "0.93"), (12.34, "12.3"), (2088.5, "2,089"), (0.625, "0.63"), (3.0, "3"), (99.87, "99.9"), (0.0, "0")],
 )
 def test_three_digits_are_enough(value, text):
     assert written(value) == text

@@ -40,10 +40,10 @@ def run(ways: Sequence[str], repeats: int, options: Sequence[str], say: Callable
     Returns
     -------
     dict
-        `ways`: of each its `seconds` (`median`, `turns`), and `failures`, what failed turns said; of a site also
-        `bound_s` (its jobs' own seconds, on all cores without a gap: nothing can be faster), `over_bound` and
-        `ready_s` (from the pilot's readiness on). `ratios`: of each pair the turns' ratios. `same`: whether all turns
-        came to the same metrics, byte by byte; `load` of the machine as it began; `machine`.
+        `jobs`, `options`; `ways`: of each its `seconds` (`median`, `turns`), and `failures`, what failed turns said; of
+        a site also `bound_s` (its jobs' own seconds, on all cores without a gap: nothing can be faster), `over_bound`
+        and `ready_s` (from the pilot's readiness on). `ratios`: of each pair the turns' ratios. `same`: whether all
+        turns came to the same metrics, byte by byte; `load` of the machine as it began; `machine`.
 
     Raises
     ------
@@ -73,6 +73,7 @@ def run(ways: Sequence[str], repeats: int, options: Sequence[str], say: Callable
         took = in_turns(ways, repeats, one, say)
     return {
         "jobs": len(jobs),
+        "options": [*options],
         "ways": {way: figures(each) for way, each in took.items()},
         "ratios": compared(took),
         "same": same(took),
