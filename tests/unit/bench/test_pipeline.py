@@ -6,6 +6,7 @@ import pytest
 
 from deeprc.bench.pipeline import bare
 from deeprc.core.errors import DeepRCError
+from deeprc.core.threads import variables
 
 
 def job(label: str, command: str, *after: int, cores: int = 1, ranks: int = 1) -> dict:
@@ -41,9 +42,12 @@ def test_a_job_of_more_cores_than_there_are_runs_alone(tmp_path: Path) -> None:
     assert order(tmp_path) == ["+a", "-a", "+wide", "-wide", "+b", "-b"]
 
 
-def test_each_job_has_a_thread_for_each_of_its_cores(tmp_path: Path) -> None:
-    bare.run([job("a", "echo $OMP_NUM_THREADS $POLARS_MAX_THREADS > out/a", cores=2)], tmp_path, cores=2)
-    assert (tmp_path / "out/a").read_text() == "2 2\n"
+def test_each_job_has_the_threads_that_a_pilots_job_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POLARS_MAX_THREADS", raising=False)
+    bare.run([job("a", "env > out/a", cores=2)], tmp_path, cores=2)
+    told = dict(line.partition("=")[::2] for line in (tmp_path / "out/a").read_text().splitlines())
+    assert {name: value for name, value in told.items() if name.endswith("_THREADS")} == variables(2)
+    assert (told["DEEPRC_RANKS"], variables(2)["OMP_NUM_THREADS"]) == ("1", "2")
 
 
 def test_a_command_that_fails_ends_the_others(tmp_path: Path) -> None:
