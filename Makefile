@@ -13,6 +13,7 @@ LOCKED := -m pip install --quiet --progress-bar off --require-hashes --no-deps
 TOOLS := $(CURDIR)/.cache/tools
 DOCS := $(CURDIR)/.cache/docs
 ZERO_SHOT := $(CURDIR)/.cache/zero-shot
+AXE := $(CURDIR)/.cache/axe
 # The first Python that every part supports (see requires-python).
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
   $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
@@ -61,7 +62,7 @@ run: known-site install ## Both pipelines on real data; ends with the path of th
 
 # In three processes, unless ARGS choose tests: see tests/beside.py. What is drawn at random is the same in each run
 # (tests/profiles.py); `make quick` draws anew.
-test: install $(ZERO_SHOT)/.installed ## The whole test-suite; what the machine lacks is skipped, with its reason
+test: install $(ZERO_SHOT)/.installed $(AXE)/.installed ## The whole test-suite; what the machine lacks is skipped, with its reason
 	python -m pytest --hypothesis-profile=ci --numprocesses=auto --dist=loadscope --no-loadscope-reorder $(ARGS)
 
 quick: lint ## Unit tests, launch lines and style: what to run before each commit (under 2 minutes)
@@ -116,6 +117,12 @@ $(DOCS)/.installed: locks/docs.txt
 $(ZERO_SHOT)/.installed: locks/zero-shot.txt
 	@rm -rf $(ZERO_SHOT)
 	@python $(LOCKED) --only-binary :all: --target $(ZERO_SHOT) --requirement $<
+	@touch $@
+
+# Of the tests alone: the rules that a browser of theirs looks at the report by, without what else it asks for.
+$(AXE)/.installed: locks/axe.txt
+	@rm -rf $(AXE)
+	@python $(LOCKED) --only-binary :all: --target $(AXE) --requirement $<
 	@touch $@
 
 clean: ## Remove what was made (results, caches of tools), not .venv

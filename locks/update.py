@@ -15,7 +15,8 @@ HEAD = "# Made by `make lock` from pyproject.toml; never edited by hand.\n"
 # PyTorch as the index has it, and what only that asks for: gigabytes that its CPU build (torch-cpu.txt) does without.
 CUDA = ("torch==", "nvidia-", "cuda-", "triton==")
 OURS = "workflow"  # asks for the executor's wheel, which is the checkout's own, with what Deep RC itself asks for
-APART = ("zero-shot", "mlflow")  # no part of the environment: the first has a lock of its own, written by hand
+# No part of the environment: the first and the last have locks of their own, written by hand.
+APART = ("zero-shot", "mlflow", "axe")
 
 
 def compiled(name: str, known: str, *arguments: str) -> str:
@@ -58,6 +59,6 @@ if __name__ == "__main__":
     found = entries(compiled("environment.txt", locked, "pyproject.toml", *extras))
     write("torch-cuda.txt", [entry for entry in found if entry.startswith(CUDA)])
     write("environment.txt", [entry for entry in found if not entry.startswith(CUDA)])
-    for group in PROJECT["dependency-groups"]:
+    for group in PROJECT["dependency-groups"].keys() - APART:
         shared = ("--constraints", "locks/environment.txt")
         write(f"{group}.txt", entries(compiled(f"{group}.txt", known(f"{group}.txt"), "--group", group, *shared)))

@@ -31,6 +31,7 @@ os.environ.setdefault("MPIR_CVAR_POLLS_BEFORE_YIELD", "1")
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 ZERO_SHOT = ROOT / ".cache" / "zero-shot"  # apart from the environment, in which it would forecast in every run
+AXE = ROOT / ".cache" / "axe"  # the rules for accessible pages
 GRID_ENGINE = ROOT / ".cache" / "gridengine"  # unpacked: Debian's packages want a mail server
 LMOD = Path("/usr/share/lmod/lmod/init/bash")
 
@@ -94,6 +95,7 @@ TOOLS = {
         lambda: "SPACK_ROOT" in os.environ and "DEEPRC_SPACK_PACKAGES" in os.environ,
         "set SPACK_ROOT to a checkout of Spack and DEEPRC_SPACK_PACKAGES to one of spack-packages (docs/spack.md)",
     ),
+    "axe": (lambda: any(AXE.rglob("axe.min.js")), "make test installs it into .cache/axe"),
     "zero-shot": (lambda: any(ZERO_SHOT.glob("fracast-*.dist-info")), "make test installs it into .cache/zero-shot"),
     "shared-data": (SHARED_DATA.is_dir, "put the test data beside the checkout, in ../shared/data"),
 }

@@ -56,6 +56,7 @@ def test_a_lock_has_hashes_for_all_and_nothing_else(name):
         (["images"], PROJECT["dependency-groups"]["images"]),
         (["tools"], PROJECT["dependency-groups"]["tools"]),
         (["docs"], PROJECT["dependency-groups"]["docs"]),
+        (["axe"], PROJECT["dependency-groups"]["axe"]),
     ],
 )
 def test_the_locks_fit_the_project(locks, requirements):

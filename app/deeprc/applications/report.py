@@ -20,7 +20,7 @@ from deeprc.core.files import write_json, write_text
 from deeprc.core.fingerprint import KEY
 from deeprc.core.ownership import require_private
 from deeprc.core.stage import run
-from deeprc.reporting import page
+from deeprc.reporting import page, tables
 from deeprc.reporting.events import latest, read_runs
 from deeprc.reporting.provenance import data_files, provenance, used
 
@@ -79,6 +79,9 @@ def main(
         absent=[name for name in known if name not in found],
         left_out=about["left_out"],
     )
+    more = {f"{name}-{what}": table for name, part in found.items() for what, table in part.tables().items()}
+    for name in tables.write(html, more, out / tables.FOLDER):
+        print(f"{name}: above {tables.MOST:,} rows, not written as CSV; the files of predictions have them")
     write_json(out / "metrics.json", metrics)
     write_json(out / "run.json", about)
     write_text(out / "report.html", html)

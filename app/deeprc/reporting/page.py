@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from deeprc.core.errors import InputError
 from deeprc.core.fingerprint import KEY
-from deeprc.reporting import content, words
+from deeprc.reporting import content, tables, words
 from deeprc.reporting.activity import activity, where
 from deeprc.reporting.alternatives import of_timeline
 from deeprc.reporting.events import Execution, Run
@@ -36,7 +36,7 @@ def environment(*packages: str) -> Environment:
     made.filters |= {
         name: getattr(words, name) for name in ("number", "fixed", "duration", "moment", "percent", "listing")
     }
-    made.filters["where"] = where
+    made.filters |= {"where": where, "csv": tables.link, "file_name": tables.file_name}
     templates = files("deeprc.reporting") / "templates"
     made.globals |= {
         "count": words.count,

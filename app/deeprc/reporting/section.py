@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import plotly.graph_objects as go
+import polars as pl
 from markupsafe import Markup
 
 UNJUDGED = "The results could not be judged: no observed values in the part that tests"
@@ -24,6 +25,10 @@ class Results:
 
     metrics: dict
     check: dict
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """What else is written as CSV beside the report, by name: its predictions."""
+        return {}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,22 +11,13 @@ import pytest
 
 import screenshot
 from browser import Page, chromium
+from samples.rendered import render
 from samples.results import HOSTILE, MODELS, write_events, write_results
 
 pytestmark = pytest.mark.requires("chromium")
 PLOTS = 7
 TABLES = 7  # models, their intervals, lead times, rivers, stages, what each asked for and used, data files
 READY = "document.documentElement.dataset.drawn"
-
-
-def render(root: Path) -> Path:
-    """The report of the results below `root`, made as the workflow makes it."""
-    command = [sys.executable, "-m", "deeprc.applications.report", "forecasting=results/forecasting"]
-    command += ["hydrology=results/hydrology", "--out=results"]
-    environment = {key: value for key, value in os.environ.items() if key != "DEEPRC_RUN"}
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return root / "results" / "report.html"
 
 
 @pytest.fixture(scope="module")

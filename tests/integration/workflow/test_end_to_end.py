@@ -135,7 +135,7 @@ def test_a_deleted_model_redoes_only_what_depends_on_it_with_the_same_numbers(fi
     after = products(folder)
     changed = {name for name in before if after.get(name) != before[name]}
     assert changed == {
-        *(name for name in before if name.startswith((*OF_NHITS, "results/workflow/"))),
+        *(name for name in before if name.startswith((*OF_NHITS, "results/workflow/", "results/tables/"))),
         "results/ro-crate-metadata.json",
         "results/forecasting/predictions/NHITS.arrow",
         "results/forecasting/metrics.json",

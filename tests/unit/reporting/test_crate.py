@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from deeprc.applications.report import main
 from deeprc.core.files import read_json, write_json
+from deeprc.reporting import tables
 from deeprc.reporting.crate import kept, sources, written, zipped
 from deeprc.reporting.crate.made import NAME, UNSTATED
 from deeprc.reporting.crate.plain import hiding
@@ -136,11 +139,18 @@ def test_one_file_tells_no_home_folder(study, monkeypatch):
     monkeypatch.setenv("HOME", str(study))
     told = read_json(study / "results" / "run.json")
     write_json(study / "results" / "run.json", told | {"command": [f"{study}/bin/snakemake"]})
+    shown = (study / "results" / "report.html").read_text()  # as of data that lie in the home folder
+    cell = '<th scope="row">{}</th>'
+    shown = tables.relinked(shown.replace(cell.format("results/data/beijing.csv"), cell.format(study / "data.csv")))
+    (study / "results" / "report.html").write_text(shown)
     graph(study)
     zipped.archive(study / "results", study / "crate.zip")
     with zipfile.ZipFile(study / "crate.zip") as archive:
         assert json.loads(archive.read("run.json"))["command"] == ["~/bin/snakemake"]
         assert not [name for name in archive.namelist() if str(study).encode() in archive.read(name)]
+        links = re.findall(r'href="data:text/csv;charset=utf-8;base64,([^"]*)"', archive.read("report.html").decode())
+    assert links and not [link for link in links if str(study).encode() in base64.b64decode(link)]
+    assert [link for link in links if b"~/data.csv" in base64.b64decode(link)]
 
 
 def test_results_that_have_changed_since_are_refused(study):

@@ -13,6 +13,7 @@ from deeprc.core.files import atomic, read_json, sha256
 from deeprc.reporting.crate.inputs import named
 from deeprc.reporting.crate.made import NAME
 from deeprc.reporting.crate.plain import hiding
+from deeprc.reporting.tables import relinked
 
 LARGEST = 10.0  # MB of a file, or of a folder in all, that goes with it
 NEEDED = ("metrics.json", "run.json", "workflow/config.json")
@@ -45,7 +46,7 @@ def archive(folder: Path, out: Path, largest: float = LARGEST) -> list[str]:
     hide = hiding(read_json(folder / "run.json").get("config"))
     texts["run.json"] = json.dumps(hide(json.loads(texts["run.json"])), indent=1, ensure_ascii=False) + "\n"
     if "report.html" in texts:
-        texts["report.html"] = str(hide(texts["report.html"]))
+        texts["report.html"] = relinked(str(hide(texts["report.html"])))
     held: dict[str, Path] = {}
     folders: list[str] = []
     new: dict[str, str] = {}

@@ -129,6 +129,15 @@
 
   // A chart does not follow the paper's width by itself.
   const widths = (width) => all(".plot").forEach((div) => Plotly.relayout(div, width ? { width, autosize: false } : { width: null, autosize: true }));
-  addEventListener("beforeprint", () => widths(680));
-  addEventListener("afterprint", () => widths(0));
+  // Nor can paper be unfolded; where the numbers come from is in run.json, too.
+  let unfolded = [];
+  addEventListener("beforeprint", () => {
+    unfolded = all("details:not([open])").filter((part) => !part.closest("#provenance"));
+    unfolded.forEach((part) => (part.open = true));
+    widths(680);
+  });
+  addEventListener("afterprint", () => {
+    unfolded.forEach((part) => (part.open = false));
+    widths(0);
+  });
 })();

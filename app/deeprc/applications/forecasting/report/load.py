@@ -29,6 +29,11 @@ class ForecastingResults(Results):
 
     predictions: dict[str, pl.DataFrame]
 
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """The predictions of all models, each row with its model's name."""
+        frames = [pl.select(model=pl.lit(name)).join(frame, how="cross") for name, frame in self.predictions.items()]
+        return {"predictions": pl.concat(frames, how="diagonal")} if frames else {}
+
 
 def read(folder: Path | None) -> ForecastingResults | None:
     """The forecasting results in `folder`; None where there are none."""

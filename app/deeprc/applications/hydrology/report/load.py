@@ -20,6 +20,10 @@ class HydrologyResults(Results):
 
     predictions: pl.DataFrame | None
 
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """The predictions."""
+        return {} if self.predictions is None else {"predictions": self.predictions}
+
 
 def read(folder: Path | None) -> HydrologyResults | None:
     """The hydrology results in `folder`; None where there are none."""
