@@ -47,6 +47,7 @@ def activity(run: Run, tasks: list[Execution]) -> dict:
         "earlier": sum(id(task) not in of for task in tasks),
         "failed": failed,
         "repeated": repeated,
+        "imports": COLOURS["import"],
         "legend": {task.stage: colour(task) for task in run.tasks},
     }
 

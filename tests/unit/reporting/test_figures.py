@@ -15,10 +15,12 @@ from deeprc.applications.forecasting.report.forecasts import LONGEST, lead_error
 from deeprc.applications.forecasting.report.forecasts import forecasts as forecasts_figure
 from deeprc.applications.forecasting.report.ranking import ranking, standing
 from deeprc.applications.hydrology.report.hydrographs import hydrograph, representative
+from deeprc.core.events import WorkerEvent
 from deeprc.reporting.events import read_runs
 from deeprc.reporting.figures.timeline import timeline
+from deeprc.reporting.figures.usage import in_words, steps, usage
 from deeprc.reporting.theme import OBSERVED, PAGES, SERIES, STAGES, series
-from samples.results import HOSTILE, MODELS, NAIVE, forecasts, write_events, write_results
+from samples.results import HOSTILE, MODELS, NAIVE, START, forecasts, write_events, write_results
 
 
 def contrast(one: str, other: str) -> float:
@@ -237,3 +239,28 @@ def test_values_of_both_ends_of_the_series_are_shown():
     assert drawn(rows, 3) == ["s8", "s4", "s0"]
     assert drawn(rows[:1]) == ["s0"]
     assert drawn([]) == []
+
+
+def test_cores_and_memory_go_up_and_down_with_the_tasks(tmp_path):
+    (run,) = read_runs(write_events(tmp_path, rules=[("train", {"n": str(n)}) for n in range(3)]))
+    first, second, third = (replace(task, peak_mb=100.0 * n) for n, task in enumerate(run.tasks, 1))
+    run.tasks = [first, second, third]
+    # Two at once from 21.5 s, each of 3 s; then the third.
+    assert steps(run) == [(0.0, 0, 0.0), (21.5, 2, 300.0), (24.5, 0, 0.0), (25.0, 1, 300.0), (28.0, 0, 0.0)]
+    assert in_words(run) == (
+        "Cores in use over time: at most 2 cores, 0.29 on average; memory of the tasks at most 0.30 GB."
+    )
+    cores, memory = usage(run).data
+    assert (list(cores.y), max(memory.y)) == ([0, 2, 0, 1, 0, 0], 0.3)
+
+
+def test_imports_have_a_bar_where_their_worker_lay(tmp_path):
+    (run,) = read_runs(write_events(tmp_path))
+    came = WorkerEvent(time=START + 21.4, name="w", asked=START + 15, began=START + 16, warm=["torch"], cores=[1],
+                       nodes=["node-1"])  # fmt: skip
+    quick = replace(came, began=START + 21)
+    run.workers = [came, quick, replace(came, cores=[7])]
+    bars = [trace for trace in timeline(run).data if "imports of" in trace.hovertemplate]
+    assert [(list(bar.y), list(bar.x), list(bar.base)) for bar in bars] == [
+        (["core 1"], [5400], ["1970-01-01 00:00:16.000"])
+    ]

@@ -42,8 +42,12 @@ def usage(run: Run) -> go.Figure:
             hovertemplate="%{y:.3g} GB<extra></extra>", line=line | {"color": ORANGE, "dash": "dot"},
         )  # fmt: skip
         right = {"overlaying": "y", "side": "right", "rangemode": "tozero", "showgrid": False, "zeroline": False}
-        fig.update_layout(yaxis2=right | {"fixedrange": True, "automargin": True, "ticksuffix": " GB", "nticks": 4})
+        fig.update_layout(
+            yaxis2=right
+            | {"fixedrange": True, "automargin": True, "ticksuffix": " GB", "nticks": 4, "tickmode": "auto"}
+        )
     value_axis(fig, "cores in use")
+    fig.update_layout(yaxis_dtick=max(1, max(cores for _, cores, _ in found) // 4))
     time_axis(fig, run)
     return fig
 
