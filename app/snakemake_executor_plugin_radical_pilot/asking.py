@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
@@ -22,10 +24,17 @@ SAMPLED = "mem_mb is kept by looking at what a job's processes use, about once a
 
 
 class Asking:
-    """Reads what the jobs of a run ask for."""
+    """Reads what the jobs of a run ask for.
+
+    Attributes
+    ----------
+    takes
+        Whether a job that is not ready yet will come to the pilot that this is asked of: to no other one.
+    """
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self.takes: Callable[[Any], bool] = lambda job: False
 
     def pilot(self, folder: Path, *, whole: bool = True, dry: bool = False) -> Pilot:
         """The pilot that will be started, if a job needs it; errors in the site or a request are reported here.

@@ -46,6 +46,9 @@ class Fleet:
         self.kinds = kinds(run, writer, itertools.count(1))
         require_nodes(self.kinds)
         self._routes = Routes(self.kinds)
+        for kind in self.kinds:
+            if kind.shape.most == 1:  # of several, a job goes to the one that has room for it first
+                kind.asking.takes = lambda job, kind=kind: self._routes.kind(job) is kind
         self._routes.check(internals.jobs_to_run(run.dag))
         self._made = False
         self._bell = threading.Event()

@@ -292,6 +292,26 @@ def jobs_to_run(dag: Any) -> list:
     return [job for job in dag.needrun_jobs(exclude_finished=False) if not _is_local(job)]
 
 
+def levels(dag: Any) -> list[list]:
+    """The jobs that the executor has still to run: those that wait for none, those that wait for these, and so on."""
+    left = dict.fromkeys(dag.needrun_jobs())
+    depths: dict[Any, int] = {}
+    for first in left:
+        path = [] if first in depths else [first]
+        while path:
+            needs = [each for each in dag.dependencies[path[-1]] if each in left]
+            if unknown := [each for each in needs if each not in depths]:
+                path += unknown
+            else:
+                depths[path[-1]] = 1 + max((depths[each] for each in needs), default=-1)
+                path.pop()
+    found: list[list] = [[] for _ in range(1 + max(depths.values(), default=-1))]
+    for job in left:
+        if not _is_local(job):
+            found[depths[job]].append(job)
+    return found
+
+
 def _is_local(job: Any) -> bool:
     """Whether Snakemake runs it beside the executor; of `-n`, for which all are local, whether it would."""
     workflow, rule = job.dag.workflow, job.rule

@@ -122,6 +122,7 @@ class Pilots:
         over = time.time() + there.remaining
         begun = {uid: state.pilot.running.get(uid, over) for uid in state.jobs.keys() - self.held}
         self._asked = {uid for uid, since in begun.items() if since + _seconds(state.jobs[uid][1]) > over}
+        state.pilot.expect({})
         if self._asked:
             self._why = f"its time of {there.runtime} min is over"
             whose = f"the time of {state.called}" if state.name else "the pilot's time"
@@ -143,6 +144,7 @@ class Pilots:
         late = {uid for uid, each in seconds.items() if each < math.inf and there.remaining < min(each, most)}
         if late:
             self._drained |= late
+            self._state.pilot.expect({})
             self._state.pilot.cancel([*late])
 
     def keep(self, outcome: Outcome) -> bool:
@@ -223,6 +225,7 @@ class Pilots:
         state.run.progress.say(f"starting {what}{where}: {there.cores} cores{gpus}")
         self._state.tell("starting")
         pilot.start()
+        pilot.expect(self._submitting.foresee())
 
     def _replace(self, reason: str) -> None:
         with self._state.run.lock:

@@ -13,8 +13,11 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from deeprc.core.events import RunImage
 from deeprc.launch import Plan
 from deeprc.pilot import Task
+from deeprc.pilot.foresight import Expected
+from deeprc.pilot.tasks import Shape
 from snakemake_executor_plugin_radical_pilot import direct, internals, sparing
 from snakemake_executor_plugin_radical_pilot.asking import Asking
+from snakemake_executor_plugin_radical_pilot.foreseeing import expected
 from snakemake_executor_plugin_radical_pilot.image import used
 from snakemake_executor_plugin_radical_pilot.records import Stage, Submitted
 from snakemake_executor_plugin_radical_pilot.resources import Request
@@ -64,6 +67,32 @@ class Submitting:
                 made.append(self._task(job, each, again=again))
         return made
 
+    def foresee(self) -> dict[Shape, Expected]:
+        """The warm workers that jobs of the run will need of the pilot, as far as that is known."""
+        return expected(self._state.run.dag, self._foreseen, str(self._state.run.folder.private.environment))
+
+    def _foreseen(self, job) -> Shape | None:
+        """What the warm worker of a job will be; None where it has none, or is not for this pilot.
+
+        Not of a gang: its launcher and MPI do not end at once where a job that is ready wants its cores.
+        """
+        if not self._asking.takes(job):
+            return None
+        pilot = self._state.pilot
+        asked = self._asking.request(job, pilot)
+        if not asked.warm or asked.ranks > 1 or asked.minutes * 60 > pilot.allocation.remaining:
+            return None
+        task = self._asking.task(job, asked, pilot)
+        files = JobFiles(self._state.run.folder.path)  # its own will be below
+        return task.shape if self._is_warm(job, asked, pilot.planner.plan(task), files) else None
+
+    def _is_warm(self, job, asked: Request, plan: Plan, files: JobFiles) -> bool:
+        """Whether a job finds its imports done, if it wants that."""
+        if plan.runtime and not self._writer.seen(job, files, self._state.pilot):
+            return False  # a container of its own, then: the worker's does not see all of its files
+        # Of several ranks, else the launcher starts them: only a shell finds out what they need.
+        return asked.ranks == 1 or not (plan.modules or "$" in "".join(plan.environment.values()))
+
     @contextlib.contextmanager
     def _alone(self, job) -> Iterator[None]:
         """Whatever goes wrong with a job is its own end, and not that of others."""
@@ -82,10 +111,8 @@ class Submitting:
         uid = f"{stage.rule.replace(' ', '-')}.{next(self._numbers)}"
         files = self._state.run.folder.job(uid)
         plan = pilot.planner.plan(self._asking.task(job, asked, pilot))
-        if asked.warm and plan.runtime and not self._writer.seen(job, files, pilot):
-            asked = replace(asked, warm=())  # a container of its own, then: the worker's does not see all of its files
-        if asked.warm and asked.ranks > 1 and (plan.modules or "$" in "".join(plan.environment.values())):
-            asked = replace(asked, warm=())  # the launcher starts them: only a shell finds out what they need
+        if asked.warm and not self._is_warm(job, asked, plan, files):
+            asked = replace(asked, warm=())
         return Planned(uid, stage, asked, files, plan)
 
     def _task(self, job, planned: Planned, *, again: bool) -> Task:

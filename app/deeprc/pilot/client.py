@@ -16,6 +16,7 @@ from deeprc.pilot.address import own_address
 from deeprc.pilot.allocation import Allocation
 from deeprc.pilot.engine import Cores, Engine, PilotNews, TaskNews, Wanted
 from deeprc.pilot.fitness import lacking
+from deeprc.pilot.foresight import Expected
 from deeprc.pilot.gangs import PREFIX, Gangs
 from deeprc.pilot.link import Link
 from deeprc.pilot.planner import Planner
@@ -23,7 +24,7 @@ from deeprc.pilot.processes import PATIENCE
 from deeprc.pilot.pulls import PREFIX as PULLED
 from deeprc.pilot.pulls import Pulls, Say
 from deeprc.pilot.scripts import Scripts
-from deeprc.pilot.tasks import Outcome, Task
+from deeprc.pilot.tasks import Outcome, Shape, Task
 from deeprc.pilot.workers import Workers
 from deeprc.pilot.worlds import LOOK, Worlds
 
@@ -94,6 +95,7 @@ class Pilot:
             cancel=self.engine.cancel,
             unfit=self._unfit,
             came=self._told.put,
+            may=lambda shape: there.active and not (shape.contained and self.pulls.waiting),
         )
         self._gangs = Gangs(
             self._workers,
@@ -126,6 +128,10 @@ class Pilot:
     def submit(self, tasks: list[Task]) -> None:
         """Hand tasks to the pilot; they wait there for free cores, and for their images where these are not here."""
         self._hand_on(self.pulls.sort(tasks, lambda: self.planner.plan(Task("", []))))
+
+    def expect(self, expected: dict[Shape, Expected]) -> None:
+        """Tasks of one rank will come: their imports may begin while nothing else wants the cores for that."""
+        self._workers.expect(expected)
 
     def cancel(self, uids: list[str]) -> None:
         """End tasks that wait or run; those that run get the time to save."""

@@ -15,11 +15,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from deeprc.core.errors import DeepRCError
 from deeprc.core.events import WorkerEvent
 from deeprc.core.threads import variables
 from deeprc.pilot import ended, schedule
 from deeprc.pilot.coming import Coming
 from deeprc.pilot.fitness import NodeFitness
+from deeprc.pilot.foresight import CALM, Expected, Foresight
 from deeprc.pilot.gate import Gate
 from deeprc.pilot.patience import Patience
 from deeprc.pilot.schedule import IDLE, LEAVING, STARTING
@@ -65,6 +67,8 @@ class Workers:
         Takes the number of a node that gets no more workers, as none starts there, and why.
     came
         Takes the event of a worker, or a gang, that is ready for its first job.
+    may
+        Whether a worker of that shape could start now, for a job that is not here yet (see `foresight`).
     """
 
     def __init__(
@@ -76,9 +80,11 @@ class Workers:
         cancel: Callable[[list[str]], None] = lambda names: None,
         unfit: Callable[[int, str], None] = lambda node, why: None,
         came: Callable[[WorkerEvent], None] = lambda event: None,
+        may: Callable[[Shape], bool] = lambda shape: True,
     ) -> None:  # fmt: skip
         self._schedule, self._grace, self._alive = schedule.Schedule(nodes), grace, False
-        self._patience = Patience(self._schedule)
+        self._patience, self._foresight = Patience(self._schedule), Foresight(self._schedule, may)
+        self._stirred = 0.0  # when a job came or ended
         self._launch, self._report, self._began, self._contain = launch, report, began, contain
         self._welcome, self._cancel, self.lock = welcome, cancel, threading.RLock()
         self._surroundings: dict[Shape, str] = {}  # the environment of the jobs of warm workers
@@ -93,6 +99,8 @@ class Workers:
     def submit(self, tasks: list[Task]) -> None:
         """Queue tasks; those of several ranks are the engine's, and only reckoned with here."""
         with self.lock:
+            self._stirred = time.monotonic()
+            self._foresight.came(task.shape for task in tasks if task.ranks == 1)
             self._schedule.add(tasks)
             for task in tasks:
                 if task.ranks > 1:  # a gang, or what never calls
@@ -100,6 +108,14 @@ class Workers:
             warm = [task for task in tasks if task.warm and task.environment and not task.contained]
             self._surroundings |= {task.shape: task.environment for task in warm}
             self._go_on()
+
+    def expect(self, expected: dict[Shape, Expected]) -> None:
+        """Jobs of these shapes will come, those of the first one soonest: their imports may begin on idle cores."""
+        with self.lock:
+            self._foresight.expect(expected)
+            self._surroundings |= {shape: each.environment for shape, each in expected.items() if each.environment}
+            if expected:
+                threading.Thread(target=self._look_ahead, daemon=True).start()
 
     def cancel(self, uids: list[str]) -> list[str]:
         """End jobs that wait or run; return the names of those that are not here."""
@@ -137,7 +153,7 @@ class Workers:
                 else:
                     del self._workers[uid]
                     self._schedule.lose(worker)
-                    if worker.state == STARTING:
+                    if worker.state == STARTING and not self._foresight.lost(worker):
                         self._never_came(worker, reason or f"the pilot says: {state.lower()}")
             elif runs:
                 self._schedule.begin(uid, nodes)
@@ -195,16 +211,23 @@ class Workers:
             worker.leave()
         if decision.start:
             self._start_all(decision.start)
+        if way := self._foresight.in_the_way(self._workers.values()):
+            for worker in way:
+                self._foresight.lost(worker)
+                worker.leave()
+            self._cancel([worker.name for worker in way])
 
-    def _start_all(self, wanted: Sequence[tuple[Shape, int]]) -> None:
+    def _start_all(self, wanted: Sequence[tuple[Shape, int]]) -> set[str]:
+        """Start workers; return the names of those that could be."""
         there = set(self._workers)
         try:
             self._launch([(self._start(shape, node), node) for shape, node in wanted])
-        except OSError as error:  # a script of theirs cannot be written: none has started
+        except (OSError, DeepRCError) as error:  # a script of theirs cannot be written: none has started
             for worker in [self._workers.pop(name) for name in set(self._workers) - there]:
                 self._schedule.lose(worker)
                 self._fail(worker.shape, f"its worker could not be started: {error}")
             self._go_on()
+        return self._workers.keys() - there
 
     def _start(self, shape: Shape, node: int) -> Task:
         self._started += 1
@@ -243,6 +266,9 @@ class Workers:
                         return
                     worker = self._workers[name]
                     worker.line = line
+                    self._foresight.there(name)
+                    if worker.state == LEAVING:  # since before it had imported: it could not be told
+                        worker.leave()
                     self.fitness.came(worker.shape, worker.node)
                     worker.rest()
                     self._go_on()
@@ -260,7 +286,7 @@ class Workers:
                         self._ended(worker, {"code": None, "why": "its worker has ended", "used": 0.0})
 
     def _ended(self, worker: Worker, news: dict) -> None:
-        task, worker.task = worker.task, None
+        task, worker.task, self._stirred = worker.task, None, time.monotonic()
         worker.rest()
         outcome = ended.of_worker(task, worker.cores, news["code"], news["why"], news["used"], news.get("raised"))
         self._report(replace(outcome, **{name: news.get(name) for name in MORE}))
@@ -275,18 +301,32 @@ class Workers:
             self._schedule.drop(task.uid)
             self._report(Outcome(task.uid, "FAILED", None, [], reason))
 
+    def _look_ahead(self) -> None:
+        """Start workers for jobs to come, where nothing that is ready wants their cores."""
+        while self._foresight and not self._closed:
+            with self.lock:
+                while self._is_calm and (found := self._foresight.wanted()) is not None:
+                    self._foresight.begun(found[0], self._start_all([found]))
+            time.sleep(CALM / 2)
+
+    @property
+    def _is_calm(self) -> bool:
+        return not self._closed and time.monotonic() - self._stirred > CALM
+
     def _retire(self) -> None:
         while not self._closed:
             time.sleep(KEPT / 5)
             with self.lock:
                 for worker in self._workers.values():
-                    if worker.state == IDLE and time.monotonic() - worker.since > KEPT:
+                    idle = worker.state == IDLE and time.monotonic() - worker.since > KEPT
+                    if idle and worker.shape not in self._foresight:
                         worker.leave()
                 late = [each for each in self._workers.values() if each.state == STARTING and each.cores is not None
                         and time.monotonic() - each.since > COMES]  # fmt: skip
                 for worker in late:
                     what = f"; it may hang as it imports {', '.join(worker.shape.warm)}" if worker.shape.warm else ""
-                    self._never_came(worker, f"its worker did not call within {COMES:.0f} s{what}")
+                    if not self._foresight.lost(worker):
+                        self._never_came(worker, f"its worker did not call within {COMES:.0f} s{what}")
                     worker.leave()
                 if late:
                     self._cancel([worker.name for worker in late])

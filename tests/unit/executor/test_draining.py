@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +22,10 @@ class FakePilot:
         given = {"active": True, "remaining": 100.0, "held": None, "refused": False, "ended": False}
         given |= {"runtime": 10, "batch": True, "forgotten": False}
         self.allocation, self.running, self.taken_back = SimpleNamespace(**given | allocation), running, []
-        self.grace = 30.0
+        self.grace, self.expected = 30.0, {"a shape": "jobs"}
+
+    def expect(self, expected: dict) -> None:
+        self.expected = expected
 
     def cancel(self, uids: list[str]) -> None:
         self.taken_back += sorted(uids)
@@ -40,7 +44,7 @@ def test_what_would_not_end_in_time_is_taken_back_once():
     pilots.drain()
     pilots._looked = 0.0
     pilots.drain()
-    assert pilot.taken_back == ["long"]
+    assert (pilot.taken_back, pilot.expected) == (["long"], {})  # no imports begin for jobs that may go elsewhere
     assert pilots.keep(Outcome("long", "CANCELED", None, [], None))
     assert pilots.held == {"long"}
 
@@ -52,6 +56,14 @@ def test_what_may_take_all_of_a_pilots_time_stays_in_one_that_has_just_begun():
         pilots, _ = of({"all": 10, "short": 1}, pilot)
         pilots.drain()
         assert pilot.taken_back == taken_back
+
+
+def test_no_imports_begin_where_jobs_are_asked_to_save_and_end():
+    pilot = FakePilot({"runs": time.time()}, remaining=10.0)
+    pilots, state = of({"runs": 5}, pilot)
+    state.name, state.called, state.run.progress = "", "the pilot", SimpleNamespace(say=lambda line: None)
+    pilots.ask()
+    assert (pilot.taken_back, pilot.expected) == (["runs"], {})
 
 
 def test_what_has_ended_meanwhile_has_ended():
@@ -87,9 +99,11 @@ def test_one_that_the_batch_system_has_lost_before_it_began_is_asked_for_anew_on
         SimpleNamespace(name="s"),
         1,
     )
-    state.name, pilots._submitting = "", SimpleNamespace(tasks=lambda jobs, again: [])
+    made = SimpleNamespace(tasks=lambda jobs, again: [], foresee=lambda: {"a shape": "other jobs"})
+    state.name, pilots._submitting = "", made
     pilots._hand_over("Slurm knows its job no more")
     assert pilots._taken == 2 and not pilots.may_replace
+    assert pilot.expected == {"a shape": "other jobs"}  # anew: those of the jobs that are left
     pilot.allocation.forgotten = False
     assert not pilots.may_replace
 
