@@ -160,9 +160,8 @@ def last_line(text: str) -> str:
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     own = [line for line in lines if not line.startswith(("srun: ", "slurmstepd", "mpiexec", "prterun", HYDRA))]
     hydras = [line for line in lines if line.startswith(HYDRA)]
-    whole = own
-    while whole and whole[-1].startswith((" ", "Traceback (most recent call last)")):
-        whole = whole[:-1]
+    begins = max((at for at, line in enumerate(own) if line.startswith("Traceback (most recent call last)")), default=0)
+    whole = own[:begins] if all(line.startswith(" ") for line in own[begins + 1 :]) else own
     return (whole[-1:] or own[-1:] or hydras[:1] or lines[-1:] or [""])[0].strip()
 
 
