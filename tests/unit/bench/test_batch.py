@@ -20,6 +20,7 @@ def test_cases_are_all_stages_and_those_of_each_number():
     assert len({stage.name for stage in found["all"]}) == 24
     assert {stage.op for stage in found["ranks=4"]} == {"join", "sort"}
     assert found["all"][0].name == "join-100-1-0"
+    assert [*cases([100, 2000], [1, 2, 4], 2, apart=False)] == ["all"]
     assert [*cases([100], [2], 1)] == ["all"]  # of one number alone there is nothing to compare
 
 

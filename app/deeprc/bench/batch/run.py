@@ -24,9 +24,8 @@ from deeprc.pilot import PACKAGES
 from deeprc.sites import Partition, Site, load_site
 
 WAYS = ("pilot", "batch")
-TARGET = (
-    1.15  # times as long as the pilot, by batch jobs: what Radical-Cylon gained at its best (Sarker et al., JSSPP 2024)
-)
+# Times as long as the pilot, by batch jobs: what Radical-Cylon gained at its best (Sarker et al., JSSPP 2024).
+TARGET = 1.15
 VERSIONS = ("deeprc", *PACKAGES, "snakemake", "polars", "mpi4py", "mpich")
 
 
@@ -47,7 +46,7 @@ class SlurmNodes:
 
 def run(
     site: str | None, partition: str | None, nodes: int | None, rows: Sequence[int], ranks: Sequence[int], copies: int,
-    repeats: int, say: Callable[[str], None],
+    repeats: int, say: Callable[[str], None], apart: bool = True,
 ) -> dict:  # fmt: skip
     """Measure joins and sorts of each number of rows, by each number of ranks, `copies` of each.
 
@@ -57,6 +56,8 @@ def run(
         Where it is None, a Slurm of made-up nodes on this machine is started, and ended.
     nodes
         Of the partition; where it is None, as many as have the cores of this machine, at least one.
+    apart
+        Whether those of each number of rows, and of ranks, are measured by themselves, too.
 
     Returns
     -------
@@ -82,7 +83,7 @@ def run(
             )  # fmt: skip
         where.scheduler.system.require_up()
         nodes = nodes or max(1, min(part.nodes, (os.cpu_count() or 1) // part.usable_cores))
-        cores, busy, wanted, took = nodes * part.usable_cores, load(), cases(rows, ranks, copies), {}
+        cores, busy, wanted, took = nodes * part.usable_cores, load(), cases(rows, ranks, copies, apart), {}
         if max(ranks) > cores or nodes > part.nodes:
             raise ConfigError(
                 f"{max(ranks)} ranks on {nodes} nodes: more than there are", where=f"partition {part.name}",
@@ -149,6 +150,7 @@ def _turn(stages: Sequence[BatchStage], place: SlurmNodes, way: str, turn: int) 
         try:
             if way == "pilot":
                 by_pilot.run(stages, own, place.name, place.partition, place.nodes)
+                ready = ways.told_by(own)[0]
             else:
                 by_sbatch.run(stages, own, place.site, place.partition, place.nodes)
         except DeepRCError as error:
@@ -159,7 +161,7 @@ def _turn(stages: Sequence[BatchStage], place: SlurmNodes, way: str, turn: int) 
         failed = len(stages) - len(results)
         if why or failed:
             return {"failed": why or f"{failed} of {len(stages)} jobs: {_said(stages, own)}", "failed_jobs": failed}
-        more = {"start_s": ways.told_by(own)[0] - clock} if way == "pilot" else {}
+        more = {"start_s": ready - clock} if way == "pilot" else {}
     least = bound(stages, {name: found.pop("seconds") for name, found in results.items()}, place.cores)
     return {
         "seconds": seconds, "bound_s": least, "overhead_s": seconds - least, **more, "failed_jobs": 0,

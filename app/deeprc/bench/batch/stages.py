@@ -23,14 +23,14 @@ class BatchStage:
         return f"{self.op}-{self.rows}-{self.ranks}-{self.copy}"
 
 
-def cases(rows: Sequence[int], ranks: Sequence[int], copies: int) -> dict[str, list[BatchStage]]:
-    """`all`: every operation with every number of rows and of ranks, `copies` times; and of these those of each number
+def cases(rows: Sequence[int], ranks: Sequence[int], copies: int, apart: bool = True) -> dict[str, list[BatchStage]]:
+    """`all`: every operation with every number of rows and of ranks, `copies` times; `apart`, also those of each number
     of rows, and of ranks, where there are several.
     """
     every = [BatchStage(*one) for one in product(OPERATIONS, rows, ranks, range(copies))]
     found = {"all": every}
     for name, values in (("rows", rows), ("ranks", ranks)):
-        if len(values) > 1:
+        if apart and len(values) > 1:
             found |= {f"{name}={value}": [one for one in every if getattr(one, name) == value] for value in values}
     return found
 

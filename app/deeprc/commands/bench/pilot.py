@@ -90,6 +90,7 @@ def bench_batch(
     ranks: Annotated[list[int] | None, typer.Option(min=1, help="of a job; may be given again [default: 1, 2]")] = None,
     copies: Annotated[int, typer.Option(min=1, help="jobs of each operation, number of rows and of ranks")] = 2,
     repeats: Annotated[int, typer.Option(min=1, help="turns of each way")] = 3,
+    apart: Annotated[bool, typer.Option(help="also those of each number of rows and of ranks by themselves")] = True,
     output: Output = None,
     as_json: Json = False,
 ) -> None:
@@ -105,7 +106,9 @@ def bench_batch(
     """
     from deeprc.bench.batch import run
 
-    figures = run.run(site, partition, nodes, rows or [200_000, 1_000_000], ranks or [1, 2], copies, repeats, progress)
+    figures = run.run(
+        site, partition, nodes, rows or [200_000, 1_000_000], ranks or [1, 2], copies, repeats, progress, apart
+    )
     show(kept(figures, output), as_json)
     if not figures["same"] or any(
         way["failures"] for case in figures["cases"].values() for way in case["ways"].values()
