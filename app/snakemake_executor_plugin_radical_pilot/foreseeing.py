@@ -30,7 +30,7 @@ def expected(dag: Any, shape: Callable[[Any], Shape | None], environment: str) -
     """
     found: dict[Shape, Expected] = {}
     warm = set(islice(filter(_is_warm, dag.needrun_jobs()), MOST))
-    for jobs in internals.levels(dag) if warm else ():
+    for jobs in levels(dag) if warm else ():
         counts: Counter[Shape] = Counter()
         for job in jobs:
             with contextlib.suppress(Exception):  # it is known when its turn comes, or fails then, alone
@@ -44,3 +44,23 @@ def expected(dag: Any, shape: Callable[[Any], Shape | None], environment: str) -
 
 def _is_warm(job: Any) -> bool:
     return "warm" in job.rule.resources and job.rule.group is None
+
+
+def levels(dag: Any) -> list[list]:
+    """The jobs that the executor has still to run: those that wait for none, those that wait for these, and so on."""
+    left = dict.fromkeys(dag.needrun_jobs())
+    depths: dict[Any, int] = {}
+    for first in left:
+        path = [] if first in depths else [first]
+        while path:
+            needs = [each for each in dag.dependencies[path[-1]] if each in left]
+            if unknown := [each for each in needs if each not in depths]:
+                path += unknown
+            else:
+                depths[path[-1]] = 1 + max((depths[each] for each in needs), default=-1)
+                path.pop()
+    found: list[list] = [[] for _ in range(1 + max(depths.values(), default=-1))]
+    for job in left:
+        if not internals.is_local(job):
+            found[depths[job]].append(job)
+    return found

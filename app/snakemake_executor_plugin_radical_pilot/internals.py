@@ -1,7 +1,7 @@
 """The only module that touches parts of Snakemake which are not in its stable interface: all of them, and a check.
 
 What others of this package need of Snakemake they take from here, but for what its `snakemake_interface_…` packages
-promise. Attributes of its jobs, rules and workflow are used in `direct` as well; the check looks at these, too.
+promise. Attributes of its jobs, rules and workflow are used in `direct` and `foreseeing`, too: the check has these.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ __all__ = [
     "parse_target_jobs_cli_args", "shell", "write_benchmark_records",
 ]  # fmt: skip
 
-# What is used of each class or object, here and in `direct`.
+# What is used of each class or object, here, in `direct` and in `foreseeing`.
 USED = {
     "snakemake.benchmark:BenchmarkRecord": "cpu_usage cpu_time data_collected process_gone jobid rule_name wildcards"
     " params resources input threads",
@@ -289,30 +289,10 @@ def _made_up(resource: Any) -> bool:
 
 def jobs_to_run(dag: Any) -> list:
     """The jobs that the executor has to run in all, finished ones too, as far as known."""
-    return [job for job in dag.needrun_jobs(exclude_finished=False) if not _is_local(job)]
+    return [job for job in dag.needrun_jobs(exclude_finished=False) if not is_local(job)]
 
 
-def levels(dag: Any) -> list[list]:
-    """The jobs that the executor has still to run: those that wait for none, those that wait for these, and so on."""
-    left = dict.fromkeys(dag.needrun_jobs())
-    depths: dict[Any, int] = {}
-    for first in left:
-        path = [] if first in depths else [first]
-        while path:
-            needs = [each for each in dag.dependencies[path[-1]] if each in left]
-            if unknown := [each for each in needs if each not in depths]:
-                path += unknown
-            else:
-                depths[path[-1]] = 1 + max((depths[each] for each in needs), default=-1)
-                path.pop()
-    found: list[list] = [[] for _ in range(1 + max(depths.values(), default=-1))]
-    for job in left:
-        if not _is_local(job):
-            found[depths[job]].append(job)
-    return found
-
-
-def _is_local(job: Any) -> bool:
+def is_local(job: Any) -> bool:
     """Whether Snakemake runs it beside the executor; of `-n`, for which all are local, whether it would."""
     workflow, rule = job.dag.workflow, job.rule
     if not workflow.dryrun:

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from deeprc.pilot import ended, fitness
 from deeprc.pilot.schedule import BUSY, IDLE, LEAVING, STARTING
+from deeprc.pilot.started import COMES, TOLD
 from deeprc.pilot.tasks import Outcome, Task
 from deeprc.pilot.worker.line import Line
-from deeprc.pilot.workers import COMES, KEPT, TOLD, Workers
+from deeprc.pilot.workers import KEPT, Workers
 
 PREFIX = "gang."  # of the names of gangs among the pilot's tasks
 PATIENCE = 5.0  # seconds that the oldest other task waits before a gang gives its cores up to it

@@ -24,9 +24,9 @@ from deeprc.pilot.launch_scripts import (
     slots,
 )
 from deeprc.pilot.planner import Planner
+from deeprc.pilot.started import PROGRAM
 from deeprc.pilot.tasks import Shape, Task
 from deeprc.pilot.worker import surroundings
-from deeprc.pilot.workers import PROGRAM
 
 RANKS = PROGRAM.with_name("ranks")  # what Python reads first in each of several ranks
 

@@ -8,37 +8,25 @@ jobs need them and end when they have been idle for a while, or at once when oth
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from deeprc.core.errors import DeepRCError
 from deeprc.core.events import WorkerEvent
-from deeprc.core.threads import variables
-from deeprc.pilot import ended, schedule
+from deeprc.pilot import schedule
 from deeprc.pilot.coming import Coming
 from deeprc.pilot.fitness import NodeFitness
 from deeprc.pilot.foresight import CALM, Expected, Foresight
 from deeprc.pilot.gate import Gate
 from deeprc.pilot.patience import Patience
 from deeprc.pilot.schedule import IDLE, LEAVING, STARTING
-from deeprc.pilot.started import Worker
+from deeprc.pilot.started import Make, Worker
 from deeprc.pilot.tasks import Outcome, Room, Shape, Task
-from deeprc.pilot.worker import surroundings
 from deeprc.pilot.worker.line import Line
 
-PROGRAM = Path(__file__).with_name("worker")
-PREFIX = "worker."  # of the names of workers among the pilot's tasks
 KEPT = 5.0  # seconds that an idle worker keeps its cores where nobody asks for them
-TOLD = (  # of a task, to its worker
-    "uid", "argv", "timeout", "memory_mb", "sample", "folder", "environment", "chosen", "variables", "workdir",
-    "repeats", "function", "arguments",
-)  # fmt: skip
-MORE = ("cpu", "peak", "value", "start", "stop")  # what its worker may tell of a task beside how it ended
-COMES = 600.0  # seconds after its start in which a worker, or all ranks of a gang, must have called
 
 
 class Workers:
@@ -51,8 +39,7 @@ class Workers:
     folder
         Private: holds the key with which a worker proves that it is ours.
     address
-        Of this machine, as the workers' nodes see it. None where all workers run on this machine: they then call
-        through a socket that no other machine can reach.
+        Of this machine, as the workers' nodes see it; None where all run here: no other machine can reach their socket.
     launch, cancel
         Hands workers to the pilot's engine, each with the number of its node; has it end some.
     grace
@@ -85,14 +72,13 @@ class Workers:
         self._schedule, self._grace, self._alive = schedule.Schedule(nodes), grace, False
         self._patience, self._foresight = Patience(self._schedule), Foresight(self._schedule, may)
         self._stirred = 0.0  # when a job came or ended
-        self._launch, self._report, self._began, self._contain = launch, report, began, contain
+        self._launch, self._report, self._began = launch, report, began
         self._welcome, self._cancel, self.lock = welcome, cancel, threading.RLock()
-        self._surroundings: dict[Shape, str] = {}  # the environment of the jobs of warm workers
         self._workers: dict[str, Worker] = {}
-        self._coming = Coming(came)
         self.fitness = NodeFitness(len(nodes), self._schedule.close, self._schedule.open, unfit)
-        self._started, self._closed, self._shut = 0, False, False  # closed: no job starts any more
+        self._closed, self._shut = False, False  # closed: no job starts any more
         self.gate = Gate(folder, address)
+        self._coming, self._make = Coming(came), Make(self.gate, contain)
         for loop in (self._accept, self._retire):
             threading.Thread(target=loop, daemon=True).start()
 
@@ -105,15 +91,14 @@ class Workers:
             for task in tasks:
                 if task.ranks > 1:  # a gang, or what never calls
                     self._coming.asked(task.uid, task.warm)
-            warm = [task for task in tasks if task.warm and task.environment and not task.contained]
-            self._surroundings |= {task.shape: task.environment for task in warm}
+            self._make.knows(tasks)
             self._go_on()
 
     def expect(self, expected: dict[Shape, Expected]) -> None:
         """Jobs of these shapes will come, those of the first one soonest: their imports may begin on idle cores."""
         with self.lock:
             self._foresight.expect(expected)
-            self._surroundings |= {shape: each.environment for shape, each in expected.items() if each.environment}
+            self._make.surroundings |= {shape: one.environment for shape, one in expected.items() if one.environment}
             if expected:
                 threading.Thread(target=self._look_ahead, daemon=True).start()
 
@@ -204,9 +189,8 @@ class Workers:
                 worker.leave()
         decision = self._patience.decide(time.monotonic() if self._alive else None)
         for worker, task in decision.assign:
-            worker.task = task
             self._began(task.uid)
-            worker.tell(run={name: getattr(task, name) for name in TOLD} | {"grace": self._grace})
+            worker.run(task, self._grace)
         for worker in decision.dismiss:
             worker.leave()
         if decision.start:
@@ -230,20 +214,11 @@ class Workers:
         return self._workers.keys() - there
 
     def _start(self, shape: Shape, node: int) -> Task:
-        self._started += 1
-        name = f"{PREFIX}{self._started}"
-        self._coming.asked(name, shape.warm)
-        self._workers[name] = Worker(name, shape, node=node)
-        self._schedule.hire(self._workers[name])
-        # They are read when modules are imported.
-        threads = [f"{variable}={count}" for variable, count in variables(shape.cores).items()]
-        clean = ["/usr/bin/env", "-u", "PYTHONPATH", "-u", "DEEPRC_TOWARDS", *threads]
-        python = "python3" if shape.contained else sys.executable  # an image has its own
-        program = [python, str(PROGRAM), self.gate.address, str(self.gate.keyfile), name, *shape.warm]
-        program = clean + (self._contain(shape, program) if shape.contained else program)
-        if shape in self._surroundings:  # what libraries read when they are imported is the user's, too
-            program = [sys.executable, "-IS", surroundings.__file__, self._surroundings[shape], *program]
-        return Task(name, program, cores_per_rank=shape.cores, gpus_per_rank=shape.gpus, memory_mb=shape.memory_mb)
+        worker, task = self._make.worker(shape, node)
+        self._coming.asked(worker.name, shape.warm)
+        self._workers[worker.name] = worker
+        self._schedule.hire(worker)
+        return task
 
     def _accept(self) -> None:
         for line in self.gate.workers():
@@ -286,10 +261,8 @@ class Workers:
                         self._ended(worker, {"code": None, "why": "its worker has ended", "used": 0.0})
 
     def _ended(self, worker: Worker, news: dict) -> None:
-        task, worker.task, self._stirred = worker.task, None, time.monotonic()
-        worker.rest()
-        outcome = ended.of_worker(task, worker.cores, news["code"], news["why"], news["used"], news.get("raised"))
-        self._report(replace(outcome, **{name: news.get(name) for name in MORE}))
+        self._stirred = time.monotonic()
+        self._report(worker.ended(news))
 
     def _never_came(self, worker: Worker, reason: str) -> None:
         """A worker has failed to start: try again, there or elsewhere, but not for ever."""
@@ -305,28 +278,23 @@ class Workers:
         """Start workers for jobs to come, where nothing that is ready wants their cores."""
         while self._foresight and not self._closed:
             with self.lock:
-                while self._is_calm and (found := self._foresight.wanted()) is not None:
+                while (
+                    not self._closed and time.monotonic() - self._stirred > CALM and (found := self._foresight.wanted())
+                ):
                     self._foresight.begun(found[0], self._start_all([found]))
             time.sleep(CALM / 2)
-
-    @property
-    def _is_calm(self) -> bool:
-        return not self._closed and time.monotonic() - self._stirred > CALM
 
     def _retire(self) -> None:
         while not self._closed:
             time.sleep(KEPT / 5)
             with self.lock:
                 for worker in self._workers.values():
-                    idle = worker.state == IDLE and time.monotonic() - worker.since > KEPT
-                    if idle and worker.shape not in self._foresight:
+                    if worker.is_idle_for(KEPT) and worker.shape not in self._foresight:
                         worker.leave()
-                late = [each for each in self._workers.values() if each.state == STARTING and each.cores is not None
-                        and time.monotonic() - each.since > COMES]  # fmt: skip
-                for worker in late:
-                    what = f"; it may hang as it imports {', '.join(worker.shape.warm)}" if worker.shape.warm else ""
+                late = {worker: why for worker in self._workers.values() if (why := worker.late)}
+                for worker, why in late.items():
                     if not self._foresight.lost(worker):
-                        self._never_came(worker, f"its worker did not call within {COMES:.0f} s{what}")
+                        self._never_came(worker, why)
                     worker.leave()
                 if late:
                     self._cancel([worker.name for worker in late])

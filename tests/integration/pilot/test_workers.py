@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from conftest import lacking
-from deeprc.pilot import Task, workers
+from deeprc.pilot import Task, started, workers
 from here import shell
 from pilots import wait_for
 
@@ -281,7 +281,7 @@ def test_a_worker_that_cannot_call_says_where_it_tried(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # nobody listens there
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        command = [sys.executable, str(workers.PROGRAM), address, str(tmp_path / "key"), "worker.1"]
+        command = [sys.executable, str(started.PROGRAM), address, str(tmp_path / "key"), "worker.1"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 1
     assert f"cannot reach the client at {address}" in done.stderr

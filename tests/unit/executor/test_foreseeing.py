@@ -66,7 +66,7 @@ def test_jobs_of_one_distance_do_not_wait_for_each_other(needs, finished):
     jobs = [Job() for _ in needs]
     dag = Dag({job: [jobs[each] for each in need if each < number] for number, (job, need) in
                enumerate(zip(jobs, needs, strict=True))}, tuple(jobs[:finished]))  # fmt: skip
-    levels = internals.levels(dag)
+    levels = foreseeing.levels(dag)
     at = {job: depth for depth, level in enumerate(levels) for job in level}
     assert at.keys() == set(jobs[finished:])
     for job, depth in at.items():

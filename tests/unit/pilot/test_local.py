@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deeprc.pilot import workers
+from deeprc.pilot import started
 from deeprc.pilot.worker import local
 
 CALLS = """
@@ -78,7 +78,7 @@ def test_what_another_user_listens_at_is_told_nothing(stranger):
         "DEEPRC_WARM": f"@{name}", "DEEPRC_WARM_PATH": "/nowhere", "DEEPRC_WARM_PYTHON": sys.executable,
         "PATH": str(python.parent),
     }  # fmt: skip
-    shim = [sys.executable, "-IS", str(workers.PROGRAM / "shim.py"), "-c", "print(6 * 7)"]
+    shim = [sys.executable, "-IS", str(started.PROGRAM / "shim.py"), "-c", "print(6 * 7)"]
     done = subprocess.run(shim, env=environment, capture_output=True, text=True, timeout=30)
     assert (done.stdout, done.stderr) == ("42\n", "")
     assert process.communicate(timeout=30)[0] == "b''\nb''\n"

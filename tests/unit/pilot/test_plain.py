@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeprc.pilot import workers
+from deeprc.pilot import started
 
-spec = importlib.util.spec_from_file_location("deeprc_plain", workers.PROGRAM / "plain.py")
+spec = importlib.util.spec_from_file_location("deeprc_plain", started.PROGRAM / "plain.py")
 module = importlib.util.module_from_spec(spec)
 sys.modules[spec.name] = module
 spec.loader.exec_module(module)

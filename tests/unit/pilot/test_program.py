@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from deeprc.pilot.workers import PROGRAM
+from deeprc.pilot.started import PROGRAM
 
 spec = importlib.util.spec_from_file_location("deeprc_program", PROGRAM / "program.py")
 program = importlib.util.module_from_spec(spec)

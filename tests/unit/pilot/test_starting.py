@@ -54,7 +54,7 @@ def pilot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_one_whose_imports_hang_is_ended_and_the_second_time_its_jobs_fail(pilot, monkeypatch):
-    monkeypatch.setattr(workers, "COMES", 0.2)
+    monkeypatch.setattr("deeprc.pilot.started.COMES", 0.2)
     monkeypatch.setattr(gangs, "COMES", 0.2)
     started: list[str] = []
     there, worlds, ended, told = pilot(lambda tasks: started.extend(task.uid for task in tasks), lambda task: task)

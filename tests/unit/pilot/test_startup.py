@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from deeprc.pilot.workers import PROGRAM
+from deeprc.pilot.started import PROGRAM
 
 spec = importlib.util.spec_from_file_location("deeprc_startup", PROGRAM / "startup.py")
 startup = importlib.util.module_from_spec(spec)

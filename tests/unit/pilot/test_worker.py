@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deeprc.pilot.gate import Gate
+from deeprc.pilot.started import PROGRAM
 from deeprc.pilot.worker.line import Line
-from deeprc.pilot.workers import PROGRAM
 
 SAVES = "trap 'sleep 0.3; echo saved > saved; exit 3' TERM; touch began; while :; do sleep 0.05; done"
 
