@@ -71,12 +71,11 @@ class Workers:
     ) -> None:  # fmt: skip
         self._schedule, self._grace, self._alive = schedule.Schedule(nodes), grace, False
         self._patience, self._foresight = Patience(self._schedule), Foresight(self._schedule, may)
-        self._stirred = 0.0  # when a job came or ended
         self._launch, self._report, self._began = launch, report, began
         self._welcome, self._cancel, self.lock = welcome, cancel, threading.RLock()
         self._workers: dict[str, Worker] = {}
         self.fitness = NodeFitness(len(nodes), self._schedule.close, self._schedule.open, unfit)
-        self._closed, self._shut = False, False  # closed: no job starts any more
+        self._closed, self._shut, self._stirred = False, False, 0.0  # closed: no job starts any more
         self.gate = Gate(folder, address)
         self._coming, self._make = Coming(came), Make(self.gate, contain)
         for loop in (self._accept, self._retire):
@@ -88,9 +87,8 @@ class Workers:
             self._stirred = time.monotonic()
             self._foresight.came(task.shape for task in tasks if task.ranks == 1)
             self._schedule.add(tasks)
-            for task in tasks:
-                if task.ranks > 1:  # a gang, or what never calls
-                    self._coming.asked(task.uid, task.warm)
+            for task in (each for each in tasks if each.ranks > 1):  # gangs, or what never calls
+                self._coming.asked(task.uid, task.warm)
             self._make.knows(tasks)
             self._go_on()
 
