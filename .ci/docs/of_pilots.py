@@ -162,6 +162,11 @@ def pipeline(logs: dict[str, Any]) -> Section:
     return Section(head, rows, verdicts, bars("Seconds from start to end (median; line: all turns)", shown, " s"))
 
 
+def _ends(figures: dict) -> tuple[float, float]:
+    turns = figures.get("seconds", {}).get("turns") or [0.0]
+    return min(turns), max(turns)
+
+
 def batch(logs: dict[str, Any]) -> Section:
     rows, shown, verdicts = [], [], []
     for told in logs.values():
@@ -171,17 +176,31 @@ def batch(logs: dict[str, Any]) -> Section:
                 took = each.get("seconds", {"median": 0.0})["median"]
                 rows.append(
                     [
-                        f"{name}, {told['cores']} cores", way, str(case["jobs"]), seconds(took),
-                        seconds(each.get("bound_s", 0)), seconds(each.get("overhead_s", 0)),
+                        name, rounded(told["load"], 1), way, str(case["jobs"]), seconds(took),
+                        *(seconds(each[key]) if key in each else "" for key in ("bound_s", "overhead_s")),
                         str(each["failed_jobs"]), spread(ratio) if ratio and way == "batch" else "",
                     ]
                 )  # fmt: skip
                 shown.append(
-                    Bar(f"{name}, {told['cores']} cores, {way}", each.get("overhead_s", 0.0), ours=way == "pilot")
+                    Bar(f"{name}, load {rounded(told['load'], 1)}, {way}", took, *_ends(each), ours=way == "pilot")
                 )
         if ratio := told["cases"]["all"]["ratio"]:
             verdicts.append(
-                at_least(f"batch jobs' time over the pilot's, {told['cores']} cores", told["target"], ratio["median"])
+                at_least(
+                    f"batch jobs' time over the pilot's, load {rounded(told['load'], 1)}",
+                    told["target"],
+                    ratio["median"],
+                )
             )
-    head = ["jobs", "way", "how many", "takes", "bound by their own seconds", "overhead", "failed", "batch over pilot"]
-    return Section(head, rows, verdicts, bars("Overhead: seconds beyond what the jobs' own seconds need", shown, " s"))
+    head = [
+        "jobs",
+        "load",
+        "way",
+        "how many",
+        "takes",
+        "bound by their own seconds",
+        "overhead",
+        "failed",
+        "batch over pilot",
+    ]
+    return Section(head, rows, verdicts, bars("Seconds from start to end (median; line: all turns)", shown, " s"))
