@@ -164,8 +164,7 @@ class Gangs:
         if not rank:
             return False
         with self._lock:
-            gang = self._gangs.get(name)
-            if gang is None or gang.state != STARTING:  # told as ended already
+            if (gang := self._gangs.get(name)) is None or gang.state != STARTING:  # told as ended already
                 return True
             gang.lines[int(rank)] = line
             gang.rest()
