@@ -125,7 +125,7 @@ class Deciding:
         idle = {shape: ready for shape, ready in self._schedule.ready.items()
                 if not (waits and shape in self._schedule.alike)}  # fmt: skip
         for worker in self._sorted(worker for ready in idle.values() for worker in ready):
-            if not stuck and rooms.later.place(task):
+            if (waits or not stuck) and rooms.later.place(task):
                 break
             self._dismiss(worker)
         return waits, False

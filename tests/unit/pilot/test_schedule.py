@@ -111,14 +111,16 @@ def test_several_ranks_take_whole_blocks_of_memory_too():
     assert decided_on([*after, block], [], [(4, 0, 16)] * 2) == ([], [(SMALL, 0)], [])
 
 
-def test_a_task_whose_idle_worker_was_dismissed_starts_once():
+def test_idle_workers_leave_once_and_not_in_vain():
     """The older one keeps room on the node of that worker, which leaves; there is room on another."""
     old, young = job("old", Shape(4)), job("young")
     waiting, idle = [old, young], [ScheduledWorker("idle", ONE, IDLE, 0)]
     for decision in (decide_at_once, decide_plainly):
         found = decision(waiting, idle, [(3, 0, 0), (2, 0, 0)])
-        assert (found.assign, found.start) == ([], [(ONE, 1)])
-        assert [worker.name for worker in found.dismiss] == ["idle"]
+        assert (found.assign, found.start, [w.name for w in found.dismiss]) == ([], [(ONE, 1)], ["idle"])
+        # One that waited for long though it fitted fits no longer: nobody leaves for it in vain.
+        there = [ScheduledWorker("v", Shape(4), LEAVING), ScheduledWorker("w", ONE, IDLE, 1)]
+        assert decision([job("m", ranks=5, nodes=2)], there, [(0, 0, 0), (3, 0, 0)], ["m"]) == Decision()
 
 
 def test_a_decision_takes_no_longer_with_a_hundred_times_as_many_waiting():
