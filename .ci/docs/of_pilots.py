@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from section import Section, Verdict, at_least, seconds, spread
+from section import Section, Verdict, at_least, at_most, seconds, spread
 
 from deeprc.bench.chart import Bar, bars, rounded, written
 
-JOBS, BUSY = 150.0, 0.996  # wanted: jobs a second, and the part of the cores that run jobs while others wait
+JOBS, BUSY = 150.0, 0.99  # wanted: jobs a second, and the part of the cores that run jobs while others wait
 
 
 def percent(part: float, places: int) -> str:
@@ -138,6 +138,10 @@ def gangs(logs: dict[str, Any]) -> Section:
     return Section(head, [[*row, ""][:4] for row in rows], [], bars("Jobs of several ranks a second", shown))
 
 
+FASTER = {"one": 3.0, "many": 1.6}  # wanted: so many times as fast as the commands without a pilot
+OVER = 1.4  # and at most so many times what the jobs' own seconds take on all cores
+
+
 def pipeline(logs: dict[str, Any]) -> Section:
     rows, shown, verdicts = [], [], []
     for file, told in logs.items():
@@ -155,6 +159,11 @@ def pipeline(logs: dict[str, Any]) -> Section:
                 ]
             )  # fmt: skip
             shown.append(Bar(f"{what}, {way}", took["median"], low, high, ours="bound_s" in each))
+        for way, wanted in FASTER.items():
+            if ratio := told["ratios"].get(f"localhost / {way}"):
+                verdicts.append(at_least(f"{what}: times as fast as `{way}`", wanted, 1 / ratio["median"]))
+        if over := told["ways"].get("localhost", {}).get("over_bound"):
+            verdicts.append(at_most(f"{what}: times the bound", OVER, over))
         verdicts.append(
             Verdict(f"{what}: the same metrics by all ways", "the same" if told["same"] else "others", told["same"])
         )
