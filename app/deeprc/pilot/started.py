@@ -90,10 +90,12 @@ class Make:
     ----------
     surroundings
         The environment of the jobs of warm workers, by their shape.
+    made
+        How many there were.
     """
 
     def __init__(self, gate: Gate, contain: Callable[[Shape, list[str]], list[str]]) -> None:
-        self._gate, self._contain, self._made = gate, contain, 0
+        self._gate, self._contain, self.made = gate, contain, 0
         self.surroundings: dict[Shape, str] = {}
 
     def knows(self, tasks: Sequence[Task]) -> None:
@@ -103,8 +105,8 @@ class Make:
 
     def worker(self, shape: Shape, node: int) -> tuple[Worker, Task]:
         """One more, and its task."""
-        self._made += 1
-        name = f"{PREFIX}{self._made}"
+        self.made += 1
+        name = f"{PREFIX}{self.made}"
         # They are read when modules are imported.
         threads = [f"{variable}={count}" for variable, count in variables(shape.cores).items()]
         clean = ["/usr/bin/env", "-u", "PYTHONPATH", "-u", "DEEPRC_TOWARDS", *threads]

@@ -73,12 +73,12 @@ def test_imports_that_fail_are_told_by_the_job_that_wants_them_alone(here):
     pilot.workers.expect({GONE: Expected(1, 1)})
     pilot.workers.submit([shell("other", "sleep 6")])
     assert pilot.get().state == "DONE"
-    started = pilot.workers._started
+    started = pilot.workers._make.made
     assert started == 1 + GIVEN_UP
     pilot.workers.submit([shell("wants", "true", warm=GONE.warm)])
     outcome = pilot.get()
     assert (outcome.uid, outcome.state, outcome.reason) == ("wants", "FAILED", "it said nothing")
-    assert pilot.workers._started == started + 2
+    assert pilot.workers._make.made == started + 2
 
 
 def test_a_job_that_needs_all_cores_begins_at_once_though_an_import_is_under_way(tmp_path):
