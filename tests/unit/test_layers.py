@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,3 +135,35 @@ def test_snakemakes_insides_are_taken_from_one_module():
         for name in imports(path)
         if name.partition(".")[0] == "snakemake" and path.name != "internals.py"
     ] == []
+
+
+@functools.cache
+def names(path: Path) -> set[str]:
+    """What a file defines or imports, wherever it does."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    return found
+
+
+def test_what_is_imported_from_a_module_of_ours_is_there():
+    """Also by what is imported late, where a user would be the first to see it: in functions, and in tests."""
+    ours = {".".join(path.relative_to(APP).with_suffix("").parts): path for path in APP.rglob("*.py")}
+    ours |= {name.removesuffix(".__init__"): path for name, path in ours.items()}
+    lazy = {name for name, path in ours.items() if "__getattr__" in path.read_text()}
+    gone = set()
+    for path in [*ours.values(), *(APP.parent / "tests").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module in ours.keys() - lazy:
+                there = names(ours[node.module])
+                gone |= {
+                    f"{path.name}: {node.module}.{alias.name}"
+                    for alias in node.names
+                    if alias.name not in there and f"{node.module}.{alias.name}" not in ours
+                }
+    assert gone == set()

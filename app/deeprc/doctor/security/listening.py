@@ -13,7 +13,7 @@ import psutil
 
 from deeprc.pilot import ENGINE
 from deeprc.pilot.processes import MARK, TASK, members
-from deeprc.pilot.workers import PROGRAM
+from deeprc.pilot.started import PROGRAM
 
 Owner = str  # Snakemake, ENGINE, worker or job
 BROKER = ["-m", "deeprc.pilot.broker"]

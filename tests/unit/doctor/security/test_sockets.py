@@ -16,7 +16,7 @@ from deeprc.doctor.security.knock import knock
 from deeprc.doctor.security.listening import RunningPilot, Socket, owners, pilots
 from deeprc.pilot import Task
 from deeprc.pilot.processes import TASK
-from deeprc.pilot.workers import PROGRAM
+from deeprc.pilot.started import PROGRAM
 from here import Here
 from pilots import wait_for
 
