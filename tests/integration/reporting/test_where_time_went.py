@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -70,14 +71,16 @@ def test_the_parts_of_a_real_run_add_up_and_tell_imports_checkpoints_and_prepara
 
 
 def test_the_chain_goes_through_the_slower_training(folder):
-    told = json.loads(shown(folder, "--json"))
-    assert [link["rule"] for link in told["time"]["chain"]] == ["prepare", "train", "join"]
+    """Both are in it where one worker ran both, since the other came late: a busy machine does that."""
+    chain = json.loads(shown(folder, "--json"))["time"]["chain"]
+    first, *trained, last = (link["rule"] for link in chain)
+    assert (first, {*trained}, last) == ("prepare", {"train"}, "join")
     (run,) = read_runs(folder / ".deeprc" / "runs")
-    assert told["time"]["chain"][1]["ran"] == max(round(task.seconds, 4) for task in run.tasks)
+    assert max(link["ran"] for link in chain) == max(round(task.seconds, 4) for task in run.tasks)
 
 
 def test_it_is_told_to_people_too_and_energy_or_why_not(folder):
     told = shown(folder)
-    assert "where the time went" in told and "the chain of 3 jobs" in told and "Largest loss: " in told
+    assert "where the time went" in told and re.search("the chain of [34] jobs", told) and "Largest loss: " in told
     energy = json.loads(shown(folder, "--json"))["time"]["energy"]
     assert energy["why"] or energy["joules"] > 0
