@@ -121,7 +121,8 @@ class Deciding:
             return True, True
         waits = not places and not one
         if waits and task.uid in self._pressed:
-            return self._set_apart(task), False
+            self._set_apart(task)
+            return True, False
         idle = {shape: ready for shape, ready in self._schedule.ready.items()
                 if not (waits and shape in self._schedule.alike)}  # fmt: skip
         for worker in self._sorted(worker for ready in idle.values() for worker in ready):
@@ -130,15 +131,14 @@ class Deciding:
             self._dismiss(worker)
         return waits, False
 
-    def _set_apart(self, task: Task) -> bool:
-        """Keep from younger tasks the nodes that will soonest do for one of several ranks; whether others are left."""
+    def _set_apart(self, task: Task) -> None:
+        """Keep from younger tasks the nodes that will soonest do for one of several ranks: no worker starts there."""
         rooms, count = self._rooms, max(1, task.nodes)
         block = times(task.shape.room, -(-task.ranks // count))
         found = (node for node in rooms.at_most.nearest(block) if node not in rooms.kept)
         self._apart = {*islice(found, count)}
         for node in sorted(self._apart):
             self._clear(node, block, self._idle(node))
-        return len(rooms.kept | self._apart) < self._schedule.nodes
 
     def _other(self, nodes: Iterator[int]) -> int | None:
         """The first of these that no older task of several ranks waits for."""
