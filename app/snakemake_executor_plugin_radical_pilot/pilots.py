@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from deeprc.core.files import free_megabytes
+from deeprc.core.files import free_megabytes, storage_error
 from deeprc.pilot import Allocation, Outcome, Pilot, Task
 from snakemake_executor_plugin_radical_pilot import internals
 from snakemake_executor_plugin_radical_pilot.asking import Asking
@@ -224,7 +224,11 @@ class Pilots:
         gpus = f", {there.gpus} accelerators" if state.name and there.gpus else ""
         state.run.progress.say(f"starting {what}{where}: {there.cores} cores{gpus}")
         self._state.tell("starting")
-        pilot.start()
+        try:
+            pilot.start()
+        except OSError as error:
+            again = "name another folder by --radical-pilot-folder"
+            raise storage_error(error, pilot.folder, room="remove folders of older runs", other=again) from None
         pilot.expect(self._submitting.foresee())
 
     def _replace(self, reason: str) -> None:

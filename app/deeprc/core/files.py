@@ -182,7 +182,9 @@ def storage_error(
     number, found = error.errno, error.strerror
     if number == errno.ENOSPC:
         if found == os.strerror(number):
-            found = f"{free_megabytes(path if path.is_dir() else path.parent)} MB free"
+            there = os.statvfs(_existing(path))
+            found = f"{there.f_bavail * there.f_frsize // 10**6} MB free"
+            found += ", but not one file more can be made" if there.f_files and not there.f_favail else ""
         return StorageError("no space left to write this file", where=path, found=found, fix=f"{room}, or {other}")
     if number == errno.EDQUOT:
         return StorageError("your quota there is used up", where=path, found=found, fix=f"{room}, or {other}")
@@ -197,10 +199,15 @@ def storage_error(
 
 def free_megabytes(folder: str | Path) -> int:
     """Free space, in MB, of the file system that holds `folder` or its nearest existing parent."""
-    folder = Path(folder).absolute()
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free // 10**6
+    return shutil.disk_usage(_existing(Path(folder))).free // 10**6
+
+
+def _existing(path: Path) -> Path:
+    """`path` or its nearest existing parent."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path
 
 
 def write_text(path: str | Path, text: str) -> None:

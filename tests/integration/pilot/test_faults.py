@@ -12,6 +12,7 @@ import pytest
 
 from deeprc.learning.audit import audit
 from deeprc.learning.peers import Alone
+from deeprc.pilot.processes import SESSION
 from pilots import QUIET, events, finish, run, start, survivors, wait_for
 
 KILLED = Path(__file__).parents[1] / "frames" / "killed.py"
@@ -210,7 +211,7 @@ def test_a_pilot_that_cannot_start_says_why(tmp_path, tmpfs):
     options = ["--radical-pilot-folder", str(disk / "private"), *QUIET, "short.txt"]
     process = start(tmp_path, "faults.smk", *options)
     try:
-        wait_for(lambda: [*disk.glob("private/runs/*/pilot-1")] or process.poll() is not None, 240)
+        wait_for(lambda: [*disk.glob(f"private/runs/*/pilot-1/{SESSION}")] or process.poll() is not None, 240)
         with pytest.raises(OSError, match="No space left"):
             (disk / "large").write_bytes(bytes(7_000_000))
         code, output = finish(process, 240)
@@ -224,6 +225,19 @@ def test_a_pilot_that_cannot_start_says_why(tmp_path, tmpfs):
     assert survivors(tmp_path) == {}
     code, output = run(tmp_path, "faults.smk", *options)
     assert code == 1 and f"{disk}/private/runs: no space is left for the run's folder\n  found: 0 MB free\n" in output
+
+
+@pytest.mark.requires("tmpfs")
+@pytest.mark.parametrize("files", (9, 15, 21))
+def test_a_disk_that_fills_up_while_the_pilot_is_started_is_one_error(files, tmp_path, tmpfs):
+    """By its files, since so the moment is certain: of folders and files there are so many before the pilot's start is over."""
+    disk = tmpfs("64m", f"nr_inodes={files}")
+    code, output = run(tmp_path, "faults.smk", "--radical-pilot-folder", str(disk / "private"), *QUIET, "short.txt")
+    assert code == 1
+    assert "Traceback" not in output
+    again = "remove folders of older runs, or name another folder by --radical-pilot-folder"
+    assert f"  found: 67 MB free, but not one file more can be made\n  fix: {again}\n" in output
+    assert survivors(tmp_path) == {}
 
 
 def test_a_job_that_its_pilot_would_not_live_to_see_the_end_of_gets_another(minutes):

@@ -129,6 +129,16 @@ def test_read_only_folder_is_named(tmpfs):
     assert "let you write" not in str(caught.value), "no right helps there"
 
 
+@pytest.mark.requires("tmpfs")
+def test_a_disk_that_holds_as_many_files_as_it_may_is_told_from_a_full_one(tmpfs):
+    disk = tmpfs("64m", "nr_inodes=3")
+    (disk / "a").touch()
+    (disk / "b").touch()
+    with pytest.raises(StorageError) as caught:
+        write_text(disk / "c.txt", "x")
+    assert caught.value.found == "67 MB free, but not one file more can be made"
+
+
 @pytest.mark.parametrize(
     ("number", "problem", "fix"),
     [
