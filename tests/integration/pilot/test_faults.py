@@ -230,7 +230,7 @@ def test_a_pilot_that_cannot_start_says_why(tmp_path, tmpfs):
 @pytest.mark.requires("tmpfs")
 @pytest.mark.parametrize("files", (9, 15, 21))
 def test_a_disk_that_fills_up_while_the_pilot_is_started_is_one_error(files, tmp_path, tmpfs):
-    """By its files, since so the moment is certain: of folders and files there are so many before the pilot's start is over."""
+    """By its files, so that the moment is certain: there are so many of them and of folders before it has started."""
     disk = tmpfs("64m", f"nr_inodes={files}")
     code, output = run(tmp_path, "faults.smk", "--radical-pilot-folder", str(disk / "private"), *QUIET, "short.txt")
     assert code == 1
