@@ -64,8 +64,9 @@ def _pdsh(name: str, options: str, seconds: float) -> Log:
     return Log(f"pdsh-{name}.json", [f"deeprc bench pdsh {options}"], seconds)
 
 
-def _pipeline(name: str, seconds: float, *options: str) -> Log:
-    words = "".join(f" --option={option}" for option in options)
+def _pipeline(name: str, seconds: float, pipelines: str, *ways: str) -> Log:
+    words = "".join(f" --way {way}" for way in ways)
+    words += f" --option=--config --option='pipelines=[{pipelines}]'" if pipelines else ""
     return Log(f"pipeline{name}.json", [f"deeprc bench pipeline{words}"], seconds)
 
 
@@ -80,8 +81,10 @@ BENCHMARKS = [
         " There is no way `warm`: a pilot ends with its run, and within each run workers are warm from their first job"
         " of a kind on, so that a second run is not another way than the first.",
         "[executor.md](executor.md#warm-jobs)", of_pilots.pipeline,
-        [_pipeline("", 1500, "--config", "'pipelines=[forecasting]'"),
-         _pipeline("-hydrology", 900, "--config", "'pipelines=[hydrology]'"), _pipeline("-both", 1900)],
+        [_pipeline("", 1500, "forecasting"),
+         _pipeline("-images", 600, "forecasting", "localhost", "localhost-apptainer"),
+         _pipeline("-hydrology", 600, "hydrology", "one", "many", "localhost", "localhost-apptainer"),
+         _pipeline("-both", 1900, "")],
     ),
     Benchmark(
         "batch", "One pilot beside batch jobs",

@@ -140,12 +140,14 @@ def gangs(logs: dict[str, Any]) -> Section:
 
 FASTER = {"one": 3.0, "many": 1.6}  # wanted: so many times as fast as the commands without a pilot
 OVER = 1.4  # and at most so many times what the jobs' own seconds take on all cores
+IMAGED = 1.1  # and in images at most so many times as long as without
+PIPELINES = {"": "forecasting", "-images": "forecasting, again", "-hydrology": "hydrology", "-both": "both"}
 
 
 def pipeline(logs: dict[str, Any]) -> Section:
     rows, shown, verdicts = [], [], []
     for file, told in logs.items():
-        what = file.removesuffix(".json").partition("-")[2] or "forecasting"
+        what = PIPELINES[file.removesuffix(".json").removeprefix("pipeline")]
         for way, each in told["ways"].items():
             took = each.get("seconds", {"median": 0.0, "turns": []})
             low, high = min(took["turns"], default=0.0), max(took["turns"], default=0.0)
@@ -164,6 +166,8 @@ def pipeline(logs: dict[str, Any]) -> Section:
                 verdicts.append(at_least(f"{what}: times as fast as `{way}`", wanted, 1 / ratio["median"]))
         if over := told["ways"].get("localhost", {}).get("over_bound"):
             verdicts.append(at_most(f"{what}: times the bound", OVER, over))
+        if ratio := told["ratios"].get("localhost-apptainer / localhost"):
+            verdicts.append(at_most(f"{what}: times as long with every stage in its image", IMAGED, ratio["median"]))
         verdicts.append(
             Verdict(f"{what}: the same metrics by all ways", "the same" if told["same"] else "others", told["same"])
         )

@@ -7,6 +7,7 @@ it starts and where it does not.
 from __future__ import annotations
 
 import shlex
+import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
@@ -23,8 +24,9 @@ TRIES = 2  # starts of one kind that may fail in a row
 class NodeFitness:
     """What is known of a pilot's nodes from the starts of workers.
 
-    A start that fails closes the node, where nothing has ever started there and there are others. Once the same starts
-    elsewhere, the node is at fault, and stays closed; where it starts nowhere, the nodes are not.
+    A start that fails closes the node, where nothing has ever started there and there are others. Where it starts
+    nowhere, the nodes are not at fault. Once the same has started elsewhere, the node is tried once more, since one
+    failure may be chance (no memory left, a disk that was slow); it is at fault, and closed for good, after the second.
 
     Parameters
     ----------
@@ -42,12 +44,13 @@ class NodeFitness:
         self._count, self._close, self._open, self._tell = count, close, open, tell
         self._good: set[int] = set()  # nodes where something has started
         self._came: dict[Hashable, set[int]] = defaultdict(set)
-        self._failed: dict[Hashable, dict[int, str]] = defaultdict(dict)  # nodes that are closed, and why
+        self._failed: dict[Hashable, set[int]] = defaultdict(set)  # nodes that are closed
         self._tries: dict[Hashable, int] = defaultdict(int)
+        self._again: dict[int, float] = {}  # nodes that are tried once more, and since when
         self.unfit: set[int] = set()
 
-    def failed(self, kind: Hashable, node: int, why: str) -> bool:
-        """A start of that kind has failed there; whether its jobs have, too, since it starts nowhere."""
+    def failed(self, kind: Hashable, node: int, why: str, began: float) -> bool:
+        """A start of that kind, begun then, has failed there; whether its jobs have, too, since it starts nowhere."""
         if self._tries[kind] >= TRIES:  # one of those that were started together
             return True
         if node in self.unfit or node in self._failed[kind]:
@@ -56,9 +59,10 @@ class NodeFitness:
             self._tries[kind] += 1
             return self._tries[kind] >= TRIES
         if self._came[kind]:
-            self.shut(node, _nothing(why))
+            if began > self._again.setdefault(node, time.monotonic()):  # else it was started together with the first
+                self.shut(node, f"starts no worker ({why})")
             return False
-        self._failed[kind][node] = why
+        self._failed[kind].add(node)
         self._close(node)
         if len(self._failed[kind]) < min(TRIES, self._count - len(self.unfit)):
             return False
@@ -72,9 +76,10 @@ class NodeFitness:
         self._good.add(node)
         self._came[kind].add(node)
         self._tries[kind] = 0
-        for other, why in self._failed.pop(kind, {}).items():
-            self._open(other)  # `shut` closes it for good
-            self.shut(other, _nothing(why))
+        self._again.pop(node, None)
+        for other in self._failed.pop(kind, ()):
+            self._again.setdefault(other, time.monotonic())
+            self._open(other)
 
     def shut(self, node: int, why: str) -> None:
         """Have a node get nothing more."""
@@ -82,10 +87,6 @@ class NodeFitness:
             self._close(node)
             self.unfit.add(node)
             self._tell(node, why)
-
-
-def _nothing(why: str) -> str:
-    return f"starts no worker ({why})"
 
 
 def check(files: Sequence[str], folder: str, *, rank: str = "$RP_RANK", several: bool = False) -> str:

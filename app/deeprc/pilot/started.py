@@ -33,7 +33,7 @@ class Worker(schedule.ScheduledWorker):
     line: Line | None = None
     cores: list[tuple[str, int]] | None = None
     task: Task | None = None
-    since = 0.0
+    made = since = 0.0
 
     def rest(self) -> None:
         """Wait for a job."""
@@ -116,4 +116,6 @@ class Make:
         if shape in self.surroundings:  # what libraries read when they are imported is the user's, too
             program = [sys.executable, "-IS", surroundings.__file__, self.surroundings[shape], *program]
         task = Task(name, program, cores_per_rank=shape.cores, gpus_per_rank=shape.gpus, memory_mb=shape.memory_mb)
-        return Worker(name, shape, node=node), task
+        worker = Worker(name, shape, node=node)
+        worker.made = time.monotonic()
+        return worker, task

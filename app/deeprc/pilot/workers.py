@@ -264,7 +264,7 @@ class Workers:
 
     def _never_came(self, worker: Worker, reason: str) -> None:
         """A worker has failed to start: try again, there or elsewhere, but not for ever."""
-        if self.fitness.failed(worker.shape, worker.node, reason):
+        if self.fitness.failed(worker.shape, worker.node, reason, worker.made):
             self._fail(worker.shape, reason)
 
     def _fail(self, shape: Shape, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -19,38 +20,57 @@ def of(count: int):
     )
 
 
-def test_a_node_that_starts_nothing_where_others_do_is_at_fault():
+def test_a_node_that_starts_nothing_where_others_do_is_at_fault_after_a_second_try():
     done, known = of(3)
-    assert not known.failed("a", 1, "no python")
-    assert not known.failed("a", 1, "no python")  # four of them were started there together
+    early = time.monotonic()
+    assert not known.failed("a", 1, "no python", early)
+    assert not known.failed("a", 1, "no python", early)  # four of them were started there together
     assert done == ["close 1"]
     known.came("a", 0)
-    assert done == ["close 1", "open 1", "close 1", "tell 1: starts no worker (no python)"]
-    assert not known.failed("b", 1, "no python") and not known.failed("b", 2, "no disk")
-    assert done[4:] == ["close 2"] and known.unfit == {1}
+    assert done == ["close 1", "open 1"]
+    assert not known.failed("a", 1, "no python", early)
+    assert not known.failed("b", 1, "no python", early)
+    assert done == ["close 1", "open 1", "close 1"] and not known.unfit
+    known.came("b", 2)
+    assert not known.failed("a", 1, "no python", time.monotonic())
+    assert done[3:] == ["open 1", "close 1", "tell 1: starts no worker (no python)"] and known.unfit == {1}
+    assert not known.failed("b", 2, "no disk", early) and known.unfit == {1}  # something has started there
 
 
-def test_it_is_known_at_once_where_others_have_come_before():
+def test_it_is_known_sooner_where_others_have_come_before():
     done, known = of(2)
     known.came("a", 0)
-    assert not known.failed("a", 1, "no python")
+    early = time.monotonic()
+    assert not known.failed("a", 1, "killed", early) and not known.failed("a", 1, "killed", early)
+    assert done == []
+    assert not known.failed("a", 1, "no python", time.monotonic())
     assert done == ["close 1", "tell 1: starts no worker (no python)"]
-    assert not known.failed("b", 0, "no torch") and known.failed("b", 0, "no torch")  # of the only one that is left
+    late = time.monotonic()
+    assert not known.failed("b", 0, "no torch", late) and known.failed("b", 0, "no torch", late)  # the only one left
+
+
+def test_one_failure_by_chance_costs_no_node():
+    done, known = of(2)
+    known.came("a", 0)
+    assert not known.failed("a", 1, "killed", time.monotonic())
+    known.came("a", 1)
+    assert not known.failed("a", 1, "killed", time.monotonic())
+    assert done == [] and not known.unfit
 
 
 def test_what_starts_nowhere_is_no_nodes_fault():
     done, known = of(5)
-    assert not known.failed("a", 3, "no torch") and known.failed("a", 4, "no torch")
-    assert known.failed("a", 0, "no torch")  # was started together with them
+    assert not known.failed("a", 3, "no torch", 0.0) and known.failed("a", 4, "no torch", 0.0)
+    assert known.failed("a", 0, "no torch", 0.0)  # was started together with them
     assert done == ["close 3", "close 4", "open 3", "open 4"] and not known.unfit
 
 
 def test_a_node_where_something_has_started_is_tried_again():
     done, known = of(2)
     known.came("a", 0)
-    assert not known.failed("b", 0, "hung")
+    assert not known.failed("b", 0, "hung", 0.0)
     known.came("b", 0)
-    assert not known.failed("b", 0, "hung") and known.failed("b", 0, "hung")
+    assert not known.failed("b", 0, "hung", 0.0) and known.failed("b", 0, "hung", 0.0)
     assert done == []
 
 

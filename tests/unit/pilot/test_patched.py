@@ -1,11 +1,13 @@
 """RADICAL-Pilot's real message channels, with and without the changes in `patches/`."""
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from deeprc.pilot import curve
@@ -119,3 +121,32 @@ def test_other_programs_do_not_notice(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("[1]\n")
+
+
+STARTING = """
+import time
+import radical.pilot.utils.component_manager as manager
+import deeprc_forks, psutil
+
+before = time.monotonic()
+manager.time.sleep(0.25)
+names = [" ".join(child.cmdline()[1:]) for child in psutil.Process().children()]
+print(deeprc_forks._server is not None, [name.rpartition("/")[2] for name in names], time.monotonic() - before < 0.2)
+print(deeprc_forks._server and deeprc_forks._server.pid)
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "told"), [("radical-pilot-agent_0", "True ['deeprc_forks.py'] True"), ("other", "False [] True")]
+)
+def test_what_the_agent_has_forked_is_imported_beside_it_and_ends_with_it(tmp_path, program, told):
+    (tmp_path / program).write_text(STARTING)
+    variables = {**os.environ, "RADICAL_BASE": str(tmp_path), "HOME": str(tmp_path), "PYTHONPATH": str(PATCHES)}
+    done = subprocess.run(
+        [sys.executable, tmp_path / program], cwd=tmp_path, env=variables, capture_output=True, text=True
+    )
+    *_, first, pid = done.stdout.splitlines()
+    assert first == told, done.stderr
+    if pid != "None":
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(int(pid)).wait(30)

@@ -2,6 +2,7 @@
 
 RADICAL-Pilot starts three dozen of them one after the other, and each imports it anew: 0.5 s each, 13 of the 21 s that
 a pilot took to start. A fork takes 0.02 s, and nobody waits for it: RADICAL-Pilot waits for their messages anyway.
+That process imports while the one that wants forks of it, the broker or the agent, still imports itself (`begin`).
 """
 
 import json
@@ -15,12 +16,22 @@ import sys
 NAMES = ("radical-pilot-bridge", "radical-pilot-component")
 MODULES = ("radical.pilot", "radical.pilot.agent", "radical.pilot.pmgr", "radical.pilot.tmgr", "setproctitle", "psij")
 
+_server = None  # this process's
+
+
+def begin():
+    """Start the process to fork, where it is not there yet; return it."""
+    global _server
+    if _server is None:
+        _server = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE)
+    return _server
+
 
 class Forks:
-    """The near side: starts that process when it is first needed, and lets it fork."""
+    """The near side: has that process fork."""
 
     def __init__(self, callout):
-        self._callout, self._server = callout, None
+        self._callout = callout
 
     def sh_callout(self, command, *arguments, **options):
         """As `radical.utils.sh_callout`, but for the programs of NAMES it returns at once."""
@@ -28,11 +39,10 @@ class Forks:
         program = shutil.which(name)
         if name not in NAMES or program is None:
             return self._callout(command, *arguments, **options)
-        if self._server is None:
-            self._server = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE)
+        server = begin()
         wanted = {"argv": [program, *rest], "cwd": options.get("cwd") or ".", "environment": dict(os.environ)}
-        self._server.stdin.write(json.dumps(wanted).encode() + b"\n")
-        self._server.stdin.flush()
+        server.stdin.write(json.dumps(wanted).encode() + b"\n")
+        server.stdin.flush()
         return "", "", 0
 
 

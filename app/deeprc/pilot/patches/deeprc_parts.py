@@ -1,11 +1,15 @@
 """The parts of RADICAL-Pilot: started as forks, watched, without a port for anybody's commands."""
 
+import time
+
 from deeprc_forks import Forks
 from deeprc_watch import forget, watch
 
+LOOK = 0.02  # seconds between two looks for bridges and components that start; RADICAL-Pilot's are 0.25 s apart
+
 
 class Utilities:
-    """The package `radical.utils`, of which one module sees a part changed."""
+    """A module, of which another one sees a part changed."""
 
     def __init__(self, package):
         self._package = package
@@ -49,7 +53,8 @@ def executing(module):
 
 def component_manager(module):
     """Fork the bridges and components that `radical.pilot.utils.component_manager` starts, and watch them."""
-    module.ru = Utilities(module.ru)
+    module.ru, module.time = Utilities(module.ru), Utilities(module.time)
+    module.time.sleep = lambda _: time.sleep(LOOK)
     module.ru.sh_callout = Forks(module.ru.sh_callout).sh_callout
     wait, close = module.ComponentManager._wait_startup, module.ComponentManager.close
 

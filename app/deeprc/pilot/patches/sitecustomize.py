@@ -13,6 +13,7 @@ import sys
 from importlib.machinery import PathFinder
 
 MODULES = ("radical", "psij", "zmq")  # the table is read where one of these is imported
+AGENT = "radical-pilot-agent_0"  # the program that starts bridges and components on the pilot's first node
 
 
 class Finder(importlib.abc.MetaPathFinder):
@@ -26,6 +27,10 @@ class Finder(importlib.abc.MetaPathFinder):
         if self.left is None:
             import deeprc_table
 
+            if os.path.basename(sys.argv[0]) == AGENT:
+                import deeprc_forks
+
+                deeprc_forks.begin()
             self.left = {patch.module: patch for patch in deeprc_table.TABLE if deeprc_table.wanted(patch, os.environ)}
         patch = self.left.pop(name, None)
         spec = importlib.util.find_spec(name) if patch else None
