@@ -139,6 +139,9 @@ def _log(log: Log, folder: Path) -> bool:
         found.append(json.loads(done.stdout))
     told = found if log.several else found[0]
     (folder / log.file).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    known = stored(STORED.name, folder) or {}
+    if "date" in machine(told) and known.pop(log.file, None):
+        (folder / STORED.name).write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     return True
 
 

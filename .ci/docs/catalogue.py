@@ -102,7 +102,7 @@ BENCHMARKS = [
         "pilot", "A pilot beside the local executor",
         "Independent jobs that do nothing, by a pilot, by Snakemake's local executor, and by a Snakemake for each job.",
         "[executor.md](executor.md#speed)", of_pilots.pilot,
-        [Log("pilot.json", ["deeprc bench pilot --tasks 1000"], 60, quick=True)],
+        [Log("pilot.json", ["deeprc bench pilot --tasks 1000"], 60, quick=True), Log("pilot-before.json")],
     ),
     Benchmark(
         "gangs", "Jobs of several ranks",

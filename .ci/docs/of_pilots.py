@@ -10,6 +10,7 @@ from section import Section, Verdict, at_least, at_most, seconds, spread
 from deeprc.bench.chart import Bar, bars, rounded, written
 
 JOBS, BUSY = 150.0, 0.99  # wanted: jobs a second, and the part of the cores that run jobs while others wait
+READY, GANG = 4.0, 100.0  # wanted: seconds until a pilot is ready, and jobs of two ranks a second
 
 
 def percent(part: float, places: int) -> str:
@@ -96,33 +97,24 @@ def milli(value: float) -> str:
 
 
 def pilot(logs: dict[str, Any]) -> Section:
-    (told,) = logs.values()
+    told = logs["pilot.json"]
     ours, nested = told["pilot"], told["nested"]
+    ways = [("pilot", told["tasks"], ours), ("local", told["tasks"], told["local"])]
+    ways += [("a Snakemake for each", nested["tasks"], nested)] if nested else []
+    ways += [("pilot, before its start was shortened", each["tasks"], each["pilot"]) for each in [*logs.values()][1:]]
     rows = [
-        ["pilot", f"{told['tasks']:,}", written(ours["tasks_per_s"]), seconds(ours["total_s"])],
         [
-            "local",
-            f"{told['tasks']:,}",
-            written(told["local"]["tasks_per_s"]),
-            seconds(told["local"]["total_s"]),
-        ],
-    ]
-    if nested:
-        rows.append(
-            [
-                "a Snakemake for each",
-                str(nested["tasks"]),
-                written(nested["tasks_per_s"]),
-                seconds(nested["total_s"]),
-            ]
-        )
-    rows[0].append(
-        f"ready after {seconds(ours['startup_s'])}, ends in {seconds(ours['close_s'])}; from a job's end to the next"
-        f" start on its core {milli(ours['latency_median_s'])} (95 %: {milli(ours['latency_p95_s'])})"
-    )
-    shown = [Bar(row[0], float(row[2].replace(",", "")), ours=row is rows[0]) for row in rows]
+            name, f"{jobs:,}", written(found["tasks_per_s"]), seconds(found["total_s"]),
+            f"ready after {seconds(found['startup_s'])}, ends in {seconds(found['close_s'])}; from a job's end to the"
+            f" next start on its core {milli(found['latency_median_s'])} (95 %: {milli(found['latency_p95_s'])})"
+            if "startup_s" in found else "",
+        ]
+        for name, jobs, found in ways
+    ]  # fmt: skip
+    shown = [Bar(name, found["tasks_per_s"], ours=name == "pilot") for name, _, found in ways]
+    verdicts = [at_most("a pilot is ready after (s)", READY, ours["startup_s"])]
     head = ["by", "jobs", "jobs/s while busy", "in all", ""]
-    return Section(head, [[*row, ""][:5] for row in rows], [], bars("Jobs a second, while busy", shown))
+    return Section(head, rows, verdicts, bars("Jobs a second, while busy", shown))
 
 
 def gangs(logs: dict[str, Any]) -> Section:
@@ -135,7 +127,8 @@ def gangs(logs: dict[str, Any]) -> Section:
     )
     shown = [Bar(name, told[way]["jobs_per_s"], ours=way == "gang") for way, name in ways]
     head = [f"jobs of {told['ranks']} ranks by", "jobs", "jobs/s", ""]
-    return Section(head, [[*row, ""][:4] for row in rows], [], bars("Jobs of several ranks a second", shown))
+    verdicts = [at_least("jobs of two ranks a second, by a warm gang", GANG, told["gang"]["jobs_per_s"])]
+    return Section(head, [[*row, ""][:4] for row in rows], verdicts, bars("Jobs of several ranks a second", shown))
 
 
 FASTER = {"one": 3.0, "many": 1.6}  # wanted: so many times as fast as the commands without a pilot

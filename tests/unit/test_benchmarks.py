@@ -60,12 +60,14 @@ def test_what_is_measured_is_chosen_by_name():
 def test_a_log_is_written_where_its_command_has_measured(tmp_path, capfd):
     log = catalogue.Log
     logs = [
-        log("one.json", ["echo '{\"a\": 1}' #"], 90), log("kept.json", ["exit 3 #"], 60),
+        log("one.json", ["echo '{\"machine\": {\"date\": 1}}' #"], 90), log("kept.json", ["exit 3 #"], 60),
         log("both.json", ["echo '{}' #", "echo '{\"b\": 2}'; exit 1 #"], several=True),
     ]  # fmt: skip
     (tmp_path / "kept.json").write_text("as it was")
+    (tmp_path / "stored.json").write_text('{"one.json": {"date": 0}, "kept.json": {"date": 0}}')
     assert benchmarks.measure(logs, tmp_path) == 1
-    assert json.loads((tmp_path / "one.json").read_text()) == {"a": 1}
+    assert json.loads((tmp_path / "one.json").read_text()) == {"machine": {"date": 1}}
+    assert json.loads((tmp_path / "stored.json").read_text()) == {"kept.json": {"date": 0}}  # the other tells its own
     assert json.loads((tmp_path / "both.json").read_text()) == [{}, {"b": 2}]
     assert (tmp_path / "kept.json").read_text() == "as it was"
     said = capfd.readouterr().err
