@@ -93,8 +93,9 @@ BENCHMARKS = [
         " for jobs every second, in turns. A pilot's time has its start and its end in it, that of batch jobs ends with"
         " the last result. The overhead is what a turn takes beyond the least that its jobs' own seconds allow on these"
         " cores: own are those from all ranks being there to all of them having their rows. They are a small part: what"
-        " is compared here is mostly how jobs get started, and with few jobs a pilot's own start outweighs that. Of the"
-        " run at the higher load only what the command said is left.",
+        " is compared here is mostly how jobs get started: more ranks cost more to start, more rows do not; and on a"
+        " busy machine a pilot's own start outweighs what few jobs spare. Of the run at the higher load only what the"
+        " command said is left.",
         "[cluster.md](cluster.md)", of_pilots.batch,
         [Log("batch.json", ["deeprc bench batch"], 600), Log("batch-busy.json")],
     ),
