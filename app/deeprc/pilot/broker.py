@@ -196,18 +196,18 @@ def outlive(broker: Broker, *pipes: TextIO) -> None:
 
 def main() -> None:
     """Serve commands until the input ends or says `close`."""
-    import deeprc_forks  # of the patches
-
     # RADICAL-Pilot's processes must not read the commands or print between the news. Those that it forks close
     # sys.stdin, and would wait for ever for its lock if a thread of ours were reading there.
     source, news = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    deeprc_forks.begin()  # it imports RADICAL-Pilot beside this process
     begin = json.loads(source.readline() or "{}").get("start")
     if begin is None:  # the client is gone, or has changed its mind
         return
+    import deeprc_forks  # of the patches
+
+    deeprc_forks.begin()  # it imports RADICAL-Pilot beside this process
     broker, commands = Broker(news, begin.pop("job"), begin.pop("private")), queue.SimpleQueue()
     outlive(broker, source, news)  # before there are threads, or anything else
     commands.put(("start", begin))
