@@ -1,6 +1,7 @@
 """What goes with the code: pages in their list, the paper's references, actions of the forge, one licence."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -39,6 +40,15 @@ def test_an_action_is_pinned_by_its_commit(name):
     used = [step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step]
     by_name = {action for action in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action)}
     assert used and by_name <= {"pypa/gh-action-pypi-publish@release/v1"}
+
+
+@pytest.mark.parametrize("name", ["ci", "release"])
+def test_what_a_step_runs_is_shell_with_no_secret_in_it(name):
+    jobs = yaml.safe_load((ROOT / f".github/workflows/{name}.yml").read_text())["jobs"]
+    runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert runs and not any("${{" in run for run in runs)  # what is put in so would be read as shell
+    for run in runs:
+        subprocess.run(["bash", "-n"], input=run, text=True, check=True)
 
 
 def test_the_licence_is_one():
