@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from deeprc.applications.forecasting import timesnet
 from deeprc.applications.forecasting.network import Forecaster, Windows, forecast
 from deeprc.applications.forecasting.problem import ForecastProblem
 from deeprc.applications.forecasting.series import load
-from deeprc.applications.forecasting.timesnet import Inception
+from deeprc.applications.forecasting.timesnet import Block, Inception
 from deeprc.applications.forecasting.zoo import ZOO
 from deeprc.core.errors import InputError
 from deeprc.learning.torch.loop import make_deterministic
@@ -63,6 +64,29 @@ def test_kernels_computed_as_one_are_the_mean_of_all():
         picture = torch.randn(2, 3, rows, columns)
         each = torch.stack([kernel(picture) for kernel in layer.kernels]).mean(0)
         assert torch.allclose(layer(picture), each, atol=1e-5)
+
+
+def test_a_block_is_neuralforecasts_and_computes_a_picture_once(monkeypatch):
+    """Of noise the strongest frequencies share periods: NeuralForecast computes each kernel of each frequency."""
+    from neuralforecast.models.timesnet import TimesBlock
+
+    make_deterministic(1, 1)
+    ours, theirs = Block(3, 5, 5, 6), TimesBlock(60, 36, 5, 3, 5, 6)
+    for name, whole in (("inwards", theirs.conv[0]), ("outwards", theirs.conv[2])):
+        getattr(ours, name).load_state_dict(whole.state_dict())
+    shapes, convolved = [], timesnet.convolved
+    monkeypatch.setattr(timesnet, "convolved", lambda x, *given: shapes.append(x.shape[2:]) or convolved(x, *given))
+    noise = torch.randn(4, 96, 3)
+    x, y = noise.clone().requires_grad_(), noise.clone().requires_grad_()
+    found, expected = ours(x), theirs(y)
+    for one in (found, expected):
+        one.square().sum().backward()
+    assert len(shapes) == 2 * len(set(shapes)) < 2 * 5
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert torch.allclose(x.grad, y.grad, rtol=1e-4, atol=1e-5)
+    for mine, their in ((ours.inwards, theirs.conv[0]), (ours.outwards, theirs.conv[2])):
+        for one, other in zip(mine.parameters(), their.parameters(), strict=True):
+            assert torch.allclose(one.grad, other.grad, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["mae", "mse", "huber"])
