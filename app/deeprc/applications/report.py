@@ -21,6 +21,7 @@ from deeprc.core.fingerprint import KEY
 from deeprc.core.ownership import require_private
 from deeprc.core.stage import run
 from deeprc.reporting import page, tables
+from deeprc.reporting.before import before
 from deeprc.reporting.events import latest, read_runs
 from deeprc.reporting.provenance import data_files, provenance, used
 
@@ -78,6 +79,7 @@ def main(
         provenance=about,
         absent=[name for name in known if name not in found],
         left_out=about["left_out"],
+        before=before(runs, path, out, about, found),
     )
     more = {f"{name}-{what}": table for name, part in found.items() for what, table in part.tables().items()}
     for name in tables.write(html, more, out / tables.FOLDER):

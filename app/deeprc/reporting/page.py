@@ -17,6 +17,7 @@ from deeprc.core.fingerprint import KEY
 from deeprc.reporting import content, tables, words
 from deeprc.reporting.activity import activity, where
 from deeprc.reporting.alternatives import of_timeline
+from deeprc.reporting.before import RunBefore
 from deeprc.reporting.events import Execution, Run
 from deeprc.reporting.figures.timeline import timeline
 from deeprc.reporting.figures.usage import in_words, usage
@@ -34,7 +35,8 @@ def environment(*packages: str) -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
-        name: getattr(words, name) for name in ("number", "fixed", "duration", "moment", "percent", "listing")
+        name: getattr(words, name)
+        for name in ("number", "fixed", "signed", "duration", "moment", "percent", "listing", "few")
     }
     made.filters |= {"where": where, "csv": tables.link, "file_name": tables.file_name}
     templates = files("deeprc.reporting") / "templates"
@@ -55,6 +57,7 @@ def render(
     provenance: dict,
     absent: Sequence[str] = (),
     left_out: Sequence[str] = (),
+    before: RunBefore | None = None,
 ) -> str:
     """The whole page as HTML.
 
@@ -72,6 +75,8 @@ def render(
         Pipelines without results.
     left_out
         Why runs could not be read.
+    before
+        The run before, with what became of its figures.
     """
     templates = environment(*dict.fromkeys(section.package for section in sections))
     return templates.get_template("report.html.j2").render(
@@ -83,6 +88,7 @@ def render(
         made_from=safe(json.dumps({KEY: provenance.get(KEY)})),
         settings=content.settings(provenance["config"]),
         left_out=left_out,
+        before=before,
     )
 
 

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import plotly.graph_objects as go
 import polars as pl
 from markupsafe import Markup
 
 UNJUDGED = "The results could not be judged: no observed values in the part that tests"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A figure that runs are compared by.
+
+    Attributes
+    ----------
+    key, of
+        Whose it is: in every run alike, and for people.
+    what
+        Which it is.
+    value
+        None where it is not known.
+    better
+        Which way.
+    under
+        What must be the same in both runs, or the two are of different things: the horizon, the days that test.
+    """
+
+    key: str
+    of: str
+    what: str
+    value: float | None
+    better: Literal["lower", "higher"]
+    under: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -29,6 +57,10 @@ class Results:
     def tables(self) -> dict[str, pl.DataFrame]:
         """What else is written as CSV beside the report, by name: its predictions."""
         return {}
+
+    def scores(self) -> list[Score]:
+        """The figures of the test part that it is compared by with the run before, the most important kind first."""
+        return []
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,11 @@ def fixed(value: float | None, places: int = 2) -> str:
     return f"{value:.{places}f}".replace("-", "−") if known(value) else NONE
 
 
+def signed(value: float | None, digits: int = 3) -> str:
+    """A change, with its sign."""
+    return f"+{number(value, digits)}" if known(value) and value > 0 else number(value, digits)
+
+
 def duration(seconds: float | None) -> str:
     """Seconds as `0.4 s`, `41 s`, `5 min 12 s` or `2 h 03 min`."""
     if not known(seconds):
@@ -60,6 +65,11 @@ def percent(part: float | None) -> str:
 def count(n: int, one: str, many: str | None = None) -> str:
     """`1 task`, `2 tasks`."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def few(names: list[str], most: int = 5) -> str:
+    """At most so many names, and how many others there are."""
+    return listing(names) if len(names) <= most else listing([*names[:most], f"{len(names) - most:,} more"])
 
 
 def listing(names: list[str]) -> str:

@@ -13,8 +13,9 @@ import pytest
 from browser import Page, chromium
 from conftest import AXE
 from deeprc.core.files import read_json
+from samples.earlier import write_earlier
 from samples.rendered import render
-from samples.results import MODELS, write_events, write_results
+from samples.results import MODELS, write_results
 
 pytestmark = pytest.mark.requires("chromium")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -27,7 +28,7 @@ A4 = 718  # CSS pixels between margins of 1 cm
 def report(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("report")
     write_results(root, several=3)
-    write_events(root)
+    write_earlier(root)
     return render(root)
 
 

@@ -104,6 +104,7 @@ def test_either_application_may_be_missing(tmp_path, report, present, absent):
     assert list(read_json(results / "metrics.json")) == [present]
     assert {attributes["id"] for tag, attributes in page.elements if tag == "section" and "id" in attributes} == {
         present,
+        "before",
         "run",
         "provenance",
     }

@@ -99,6 +99,12 @@ def keep(results: Path, runs: Path) -> None:
             write_text(runs / name / each, (results / each).read_text(encoding="utf-8"))
 
 
+def with_report(run: Run, runs: Path) -> KnownRun | None:
+    """A run with what was kept of its report; None where nothing was."""
+    about, metrics = (_json(runs / run.id / name) for name in (ABOUT, METRICS))
+    return KnownRun(run.id, about, metrics, run) if about and metrics else None
+
+
 def all_of(runs: Path) -> list[KnownRun]:
     """The runs of a working directory, the oldest first; those whose events cannot be read are left out."""
     found = (of_events(path.parent) for path in sorted(runs.glob("*/events.jsonl")))

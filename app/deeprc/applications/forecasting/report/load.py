@@ -10,10 +10,13 @@ import polars as pl
 from deeprc.applications.base.application import METRICS
 from deeprc.applications.base.results import check_kinds, read_frame, read_results
 from deeprc.core.errors import InputError
-from deeprc.reporting.section import Results
+from deeprc.core.fingerprint import KEY
+from deeprc.reporting.section import Results, Score
 
 MEASURES = ("mae", "rmse", "smape", "mase")
 OF_INTERVALS = ("crps", "wql", "crossed")
+COMPARED = {"MAE": "mae", "RMSE": "rmse", "MASE": "mase", "CRPS": "crps"}  # with the run before; all are better lower
+TASK = ("target", "unit", "horizon", "step", "season", "windows", "values", "first", "last")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,18 @@ class ForecastingResults(Results):
         """The predictions of all models, each row with its model's name."""
         frames = [pl.select(model=pl.lit(name)).join(frame, how="cross") for name, frame in self.predictions.items()]
         return {"predictions": pl.concat(frames, how="diagonal")} if frames else {}
+
+    def scores(self) -> list[Score]:
+        """Each model's errors; of the same values, of the same data whatever its files are called."""
+        told = self.metrics
+        sums = sorted({*((told.get(KEY) or {}).get("data") or {}).values()})
+        under = {name: told.get(name) for name in TASK} | {"data": ", ".join(sum_[:12] for sum_ in sums)}
+        return [
+            Score(name, name, what, row.get(key), "lower", under)
+            for what, key in COMPARED.items()
+            for name, row in told["models"].items()
+            if key in row
+        ]
 
 
 def read(folder: Path | None) -> ForecastingResults | None:

@@ -9,7 +9,8 @@ import polars as pl
 
 from deeprc.applications.base.application import METRICS
 from deeprc.applications.base.results import check_kinds, read_frame, read_results
-from deeprc.reporting.section import Results
+from deeprc.core.fingerprint import KEY
+from deeprc.reporting.section import Results, Score
 
 SKILLS = ("nse", "kge", "rmse", "bias", "days")
 
@@ -23,6 +24,17 @@ class HydrologyResults(Results):
     def tables(self) -> dict[str, pl.DataFrame]:
         """The predictions."""
         return {} if self.predictions is None else {"predictions": self.predictions}
+
+    def scores(self) -> list[Score]:
+        """NSE and KGE of each basin; of the same days."""
+        made = (self.metrics.get(KEY) or {}).get("prepare") or {}
+        split = {name: made.get(name) for name in ("split", "split_dates")}
+        return [
+            Score(key, row.get("name") or key, what, row.get(what.lower()), "higher",
+                  {name: row.get(name) for name in ("unit", "days")} | {"held out": bool(row.get("held_out"))} | split)
+            for what in ("NSE", "KGE")
+            for key, row in self.metrics["basins"].items()
+        ]  # fmt: skip
 
 
 def read(folder: Path | None) -> HydrologyResults | None:
