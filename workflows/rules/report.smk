@@ -1,4 +1,4 @@
-# The report: one self-contained page, and the figures behind it as JSON.
+# The report: one self-contained page, and the figures behind it as JSON. `snakemake --report` shows these three.
 TARGETS += [f"{RESULTS}/metrics.json", f"{RESULTS}/run.json"]
 
 
@@ -6,9 +6,21 @@ rule report:
     input:
         [str(CONFIG.told(application)) for application in CONFIG.applications()],
     output:
-        f"{RESULTS}/report.html",
-        f"{RESULTS}/metrics.json",
-        f"{RESULTS}/run.json",
+        report(
+            f"{RESULTS}/report.html",
+            category="Results",
+            caption="../report/page.rst",
+        ),
+        report(
+            f"{RESULTS}/metrics.json",
+            category="Results",
+            caption="../report/metrics.rst",
+        ),
+        report(
+            f"{RESULTS}/run.json",
+            category="Provenance",
+            caption="../report/run.rst",
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     params:

@@ -6,7 +6,11 @@ rule:
         [str(path) for case in CONFIG.cases(APPLICATION) for path in case.own],
     output:
         str(CONFIG.told(APPLICATION)),
-        str(CONFIG.told(APPLICATION).with_suffix(".csv")),
+        report(
+            str(CONFIG.told(APPLICATION).with_suffix(".csv")),
+            category="Sweeps",
+            caption="../report/sweep.rst",
+        ),
     log:
         f"{RESULTS}/logs/{APPLICATION.name}_sweep.log",
     params:

@@ -5,9 +5,11 @@ Without a pilot (`--executor local`), which has no part in it. Starts that run n
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -135,6 +137,40 @@ def test_a_lock_that_nothing_is_known_of_is_one_clear_error_and_unlock_works(fol
     idle(folder, "--nolock")
     idle(folder, "--unlock")
     assert "Nothing to be done" in idle(folder)
+
+
+REPORTER = """
+import json
+from snakemake_interface_report_plugins.reporter import ReporterBase
+
+class Reporter(ReporterBase):
+    def render(self):
+        told = {str(each.path): [category.name, each.caption]
+                for category, below in self.results.items() for files in below.values() for each in files}
+        with open("told.json", "w") as file:
+            json.dump([told, self.workflow_description, sorted({str(job.rule) for job in self.jobs})], file)
+"""
+
+
+def test_snakemakes_own_report_holds_our_results_and_reporters_are_told_them(folder, tmp_path):
+    idle(folder, "--report", "own.html")
+    page, results = (folder / "own.html").read_text(encoding="utf-8"), folder / "results"
+    uris = re.findall(r'"data:[^",]+;filename=([^;"]+);base64,([^"]+)"', page)
+    held = {name: base64.b64decode(data) for name, data in uris}
+    names = ("report.html", "metrics.json", "run.json")
+    assert {name: held.get(name) for name in names} == {name: (results / name).read_bytes() for name in names}
+    (tmp_path / "snakemake_report_plugin_told.py").write_text(REPORTER)
+    words, environment = command(folder), {**os.environ, "VIRTUAL_ENV": sys.prefix, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [*words, "--reporter", "told"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told, about, rules = json.loads((folder / "told.json").read_text())
+    assert {path: category for path, (category, _) in told.items()} == {
+        "results/report.html": "Results", "results/metrics.json": "Results", "results/run.json": "Provenance",
+    }  # fmt: skip
+    assert "the same inputs give the same bytes" in told["results/metrics.json"][1] and "Deep RC" in about
+    assert {"forecasting_prepare", "forecasting_train", "forecasting_evaluate", "report"} <= {*rules}
 
 
 def test_other_data_and_options_give_what_a_fresh_run_gives(folder, tmp_path):
