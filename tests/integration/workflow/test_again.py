@@ -159,7 +159,9 @@ def test_snakemakes_own_report_holds_our_results_and_reporters_are_told_them(fol
     held = {name: base64.b64decode(data) for name, data in uris}
     names = ("report.html", "metrics.json", "run.json")
     assert {name: held.get(name) for name in names} == {name: (results / name).read_bytes() for name in names}
-    (tmp_path / "snakemake_report_plugin_told.py").write_text(REPORTER)
+    plugin = tmp_path / "snakemake_report_plugin_told"  # Snakemake takes none that is a single file
+    plugin.mkdir()
+    (plugin / "__init__.py").write_text(REPORTER)
     words, environment = command(folder), {**os.environ, "VIRTUAL_ENV": sys.prefix, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
         [*words, "--reporter", "told"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
