@@ -1,10 +1,12 @@
 """How each model is trained for its published row: what its authors' scripts say, in the words of our configuration.
 
 Where ours differs: AdamW with a decay of 1e-4 and gradients clipped at 1 for Adam; a learning rate that falls as a
-cosine for one that is halved each epoch (DLinear, iTransformer, TimesNet) or falls by a tenth (PatchTST), which in all
-go about as far; the weights of the least validation loss, from some 250 windows spread over the validation part, for
-the authors' early stop. NHITS' authors search five settings at random for each horizon and train the best again on
-training and validation part; here it is the best of a grid by validation loss, and that part is never learned from.
+cosine for one that stays for two epochs and is then halved each epoch (DLinear, iTransformer, TimesNet) or falls by a
+tenth (PatchTST); of TimesNet, the calendar on circles (hour, weekday, month) for numbers from -0.5 to 0.5 (hour,
+weekday, day of month and of year); the weights of the least validation loss, from some 250 windows spread over the
+validation part, for the authors' early stop. NHITS' authors search five settings at random for each horizon and train
+the best again on training and validation part; here it is the best of a grid by validation loss, and that part is never
+learned from.
 """
 
 from __future__ import annotations
