@@ -68,6 +68,7 @@ def check_basin(dataset: Dataset, basin: str, config: DataConfig) -> dict:
     return {
         "name": about.name,
         "unit": about.unit,
+        "place": about.place and dict(zip(("latitude", "longitude"), about.place, strict=True)),
         "days": len(days),
         "first": str(rows["date"][0]),
         "last": str(rows["date"][-1]),

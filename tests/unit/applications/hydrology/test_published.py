@@ -179,3 +179,22 @@ def test_every_data_set_but_the_demo_needs_a_path(word):
     with pytest.raises((ConfigError, ValueError), match=f"dataset {word} needs the key path: "):
         HydrologyConfig(dataset=word, **own)
     assert HydrologyConfig(dataset=word, path="data", **own).paths == ["data"]
+
+
+PLACES = {"camels-gb": "topographic", "camels-de": "topographic", "caravan": "other"}
+
+
+@pytest.mark.parametrize("word", PLACES)
+def test_where_the_gauges_lie_is_read_and_is_no_attribute(folder, word):
+    root = folder(word)
+    data = open_dataset(DataConfig(dataset=word, window=5), [root])
+    before = [data.describe(basin) for basin in data.basins]
+    assert [basin.place for basin in before] == [None, None]
+    for path in root.rglob(f"*{PLACES[word]}*.csv"):
+        head, *rows = path.read_text().splitlines()
+        lines = [f"{head},gauge_lat,gauge_lon", *(f"{row},5{number}.25,-3.5" for number, row in enumerate(rows))]
+        path.write_text("\n".join(lines) + "\n")
+    data = open_dataset(DataConfig(dataset=word, window=5), [root])
+    first, second = (50.25, -3.5), (50.25 if word == "caravan" else 51.25, -3.5)  # Caravan: a file for each subset
+    assert [data.describe(basin).place for basin in data.basins] == [first, second]
+    assert data.describe(data.basins[0]).attributes == before[0].attributes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +12,7 @@ from deeprc.applications.hydrology.datasets.values import CODES, IDS
 from deeprc.core.errors import InputError
 
 ANY = TableOptions()
+LATITUDE, LONGITUDE = ("gauge_lat", "latitude", "lat"), ("gauge_lon", "longitude", "lon", "long")  # for the map
 NAMES = ("gauge_name", "name")  # of the column that a reader of the report knows a basin by
 
 
@@ -60,6 +61,36 @@ def read_attributes(
                     raise _missing(f"no attribute {name!r} of the basin {basin}", table, basin, rows[basin])
                 values[basin][name] = numbers[rows[basin]]
     return names, values
+
+
+def read_places(
+    files: Iterable[Path], basins: Sequence[str], *, key: str | None = "gauge_id", options: TableOptions = ANY
+) -> dict[str, tuple[float, float]]:
+    """Latitude and longitude of those of `basins` of which one of `files` has both, in degrees.
+
+    They are for a map alone: what is no such number is left out, and nothing is refused for it. Parameters are those
+    of `read_attributes`.
+    """
+    for file in files:
+        table = read_table(file, options)
+        named = [next((name for name in table.columns if name.casefold() in names), None)
+                 for names in (LATITUDE, LONGITUDE)]  # fmt: skip
+        if None in named:
+            continue
+        rows = _rows(table, key or _key(table, basins), basins)
+        latitudes, longitudes = (_degrees(table, name, most) for name, most in zip(named, (90, 180), strict=True))
+        found = {basin: (latitudes[rows[basin]], longitudes[rows[basin]]) for basin in basins}
+        return {basin: place for basin, place in found.items() if None not in place}
+    return {}
+
+
+def _degrees(table: Table, name: str, most: float) -> pl.Series:
+    """A column's numbers between `-most` and `most`; all else is null."""
+    try:
+        numbers = table.numbers(name)
+    except InputError:
+        numbers = table.text(name).cast(pl.Float64, strict=False)
+    return numbers.set((numbers.abs() <= most).not_().fill_null(True), None)
 
 
 def _rows(table: Table, key: str, basins: Sequence[str]) -> dict[str, int]:

@@ -30,6 +30,8 @@ class Basin:
         The columns of its forcing, with their units.
     attributes
         What stays the same over time (climate, soil, …), by name; the same names for all basins of a data set.
+    place
+        Latitude and longitude of its gauge in degrees; None where they are not known.
     """
 
     basin: str
@@ -38,6 +40,7 @@ class Basin:
     unit: str
     inputs: dict[str, str]
     attributes: dict[str, float]
+    place: tuple[float, float] | None = None
 
 
 class Dataset(ABC):

@@ -17,7 +17,7 @@ import polars as pl
 from deeprc.applications.base.tabular import TableOptions, read_table
 from deeprc.applications.hydrology.config import DataConfig
 from deeprc.applications.hydrology.datasets import quality, values
-from deeprc.applications.hydrology.datasets.attributes import read_attributes
+from deeprc.applications.hydrology.datasets.attributes import read_attributes, read_places
 from deeprc.applications.hydrology.datasets.base import Basin, Dataset, chosen, need_folder, one_folder, visible
 from deeprc.applications.hydrology.datasets.own import options_of
 from deeprc.core.errors import InputError, unknown
@@ -32,6 +32,7 @@ INPUTS = {
 }
 FORCING = TableOptions(separator=" ", header=4)  # latitude, elevation (m), area (m2), then the column names
 DISCHARGE = TableOptions(separator=" ", names=("gauge", "year", "month", "day", "Q", "flag"))
+OF_ATTRIBUTES = TableOptions(separator=";", decimal=".")
 DOWNLOAD = "basin_dataset_public_v1p2"  # the folder that the published archive unpacks to
 LAYOUT = "the layout of the CAMELS-US download: basin_mean_forcing/, usgs_streamflow/"
 
@@ -90,7 +91,8 @@ class CamelsUS(Dataset):
     def describe(self, basin: str) -> Basin:
         inputs = {name: unit for name, (_, unit) in INPUTS.items()}
         names, attributes = self._attributes
-        return Basin(basin, names.get(basin, basin), self._area(basin), "mm/day", inputs, attributes.get(basin, {}))
+        name, mine, place = names.get(basin, basin), attributes.get(basin, {}), self._places.get(basin)
+        return Basin(basin, name, self._area(basin), "mm/day", inputs, mine, place)
 
     def forcing(self, basin: str) -> pl.DataFrame:
         table = read_table(self._forcing[basin], replace(FORCING, missing=self._missing))
@@ -142,11 +144,18 @@ class CamelsUS(Dataset):
 
     @cached_property
     def _attributes(self) -> tuple[dict[str, str], dict[str, dict[str, float]]]:
-        for parent in (self._given, self._given.parent, self._given / DOWNLOAD):
-            if (folder := parent / ATTRIBUTES_FOLDER).is_dir():
-                wanted = {folder / file: columns for file, columns in ATTRIBUTES.items()}
-                return read_attributes(wanted, self.basins, options=TableOptions(separator=";", decimal="."))
-        return {}, {}
+        return read_attributes(self._wanted, self.basins, options=OF_ATTRIBUTES) if self._wanted else ({}, {})
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[float, float]]:
+        return read_places(self._wanted, self.basins, options=OF_ATTRIBUTES)
+
+    @cached_property
+    def _wanted(self) -> dict[Path, Sequence[str]]:
+        """The attributes' files, with the columns to take."""
+        parents = (self._given, self._given.parent, self._given / DOWNLOAD)
+        folder = next((there for parent in parents if (there := parent / ATTRIBUTES_FOLDER).is_dir()), None)
+        return {folder / file: columns for file, columns in ATTRIBUTES.items()} if folder else {}
 
 
 def _files(folder: Path, pattern: str) -> dict[str, Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from deeprc.applications.base.tabular import TableOptions, read_table
 from deeprc.applications.hydrology.config import AREAS, DataConfig
 from deeprc.applications.hydrology.datasets import values
-from deeprc.applications.hydrology.datasets.attributes import read_attributes
+from deeprc.applications.hydrology.datasets.attributes import read_attributes, read_places
 from deeprc.applications.hydrology.datasets.base import Basin, TableDataset, TableLayout, chosen, visible
 from deeprc.core.errors import InputError
 
@@ -42,7 +42,7 @@ class Own(TableDataset):
             area = values.area(mine[column], f"{self._attributes_file}, column {column!r}, basin {basin}")
         inputs = {name: unit for name, (_, unit) in self._layout.inputs.items()}
         unit = "mm/day" if area else self._layout.unit.replace("m3", "m³")
-        return Basin(basin, names.get(basin, basin), area, unit, inputs, mine)
+        return Basin(basin, names.get(basin, basin), area, unit, inputs, mine, self._places.get(basin))
 
     def layout(self, basin: str) -> TableLayout:
         return self._layout
@@ -72,6 +72,11 @@ class Own(TableDataset):
         if not self._attributes_file:
             return {}, {}
         return read_attributes({self._attributes_file: None}, self.basins, key=None, options=self._options)
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[float, float]]:
+        files = [self._attributes_file] if self._attributes_file else []
+        return read_places(files, self.basins, key=None, options=self._options)
 
 
 def _unit(column: str) -> str:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from deeprc.applications.hydrology.config import DataConfig
 from deeprc.applications.hydrology.datasets import values
-from deeprc.applications.hydrology.datasets.attributes import read_attributes
+from deeprc.applications.hydrology.datasets.attributes import read_attributes, read_places
 from deeprc.applications.hydrology.datasets.base import (
     Basin,
     TableDataset,
@@ -67,7 +67,7 @@ class PublishedDataset(TableDataset):
         mine = attributes[basin]
         area = values.area(mine["area"], f"attribute 'area' of the basin {basin}")
         inputs = {name: unit for name, (_, unit) in self.inputs.items()}
-        return Basin(basin, names.get(basin, basin), area, "mm/day", inputs, mine)
+        return Basin(basin, names.get(basin, basin), area, "mm/day", inputs, mine, self._places.get(basin))
 
     def layout(self, basin: str) -> TableLayout:
         return TableLayout("date", self.inputs, self.target, "mm/day", self._form, self._options)
@@ -85,6 +85,13 @@ class PublishedDataset(TableDataset):
         if lost := [name for name in every if name not in shared]:
             self.said[self.basins[0]] = [f"attributes that not all basins have are left out: {', '.join(lost)}"]
         return names, {basin: {name: mine[name] for name in shared} for basin, mine in attributes.items()}
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[float, float]]:
+        places: dict[str, tuple[float, float]] = {}
+        for group in self.groups().values():
+            places |= read_places(self.attributes(self.root, group), group, options=self._options)
+        return places
 
     def groups(self) -> dict[str, list[str]]:
         """The basins by the files that their attributes are in: all in one, unless a data set has it otherwise."""

@@ -8,6 +8,7 @@ from deeprc.applications.hydrology.report.alternatives import of_hydrograph
 from deeprc.applications.hydrology.report.content import content
 from deeprc.applications.hydrology.report.hydrographs import hydrograph, representative
 from deeprc.applications.hydrology.report.load import HydrologyResults, read
+from deeprc.applications.hydrology.report.river_map import river_map
 from deeprc.reporting import words
 from deeprc.reporting.events import Execution
 from deeprc.reporting.section import UNJUDGED, Card, Section, chart
@@ -29,7 +30,7 @@ def section(found: HydrologyResults, tasks: list[Execution]) -> Section:
         if rows.height:
             figures[basin] = chart(hydrograph(rows, part["basins"][basin]["unit"]))
             alternatives[basin] = of_hydrograph(rows, part["basins"][basin])
-    values = part | {"figures": figures, "alternatives": alternatives, "colour": BLUE}
+    values = part | {"figures": figures, "alternatives": alternatives, "colour": BLUE, "map": river_map(part["basins"])}
     return Section("hydrology", "Hydrology", __name__, values, _headline(part), _cards(part),
                    unjudged=UNJUDGED)  # fmt: skip
 
