@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from deeprc.core.commandline import CommandLine
 app = CommandLine(no_args_is_help=True, help="A Slurm of three made-up nodes on this machine, to try a cluster.")
 Folder = Annotated[Path | None, typer.Option(help="its private folder; ~/.cache/deeprc/cluster, if not given")]
 ADDRESS = "DEEPRC_ADDRESS=127.0.0.1"
+NAMES = ("SLURM_CONF", "DEEPRC_ADDRESS")  # what a shell knows of it
 
 
 @app.command("up")
@@ -56,5 +58,10 @@ def status(folder: Folder = None, as_json: Annotated[bool, typer.Option("--json"
 @app.command("down")
 def end(folder: Folder = None) -> None:
     """End it, with all jobs, and remove its folder. Example: `deeprc cluster down`."""
-    was = cluster.down((folder or cluster.place()).absolute())
+    place = (folder or cluster.place()).absolute()
+    conf = cluster.Cluster(place).conf.resolve()
+    was = cluster.down(place)
     typer.echo("down" if was else "no cluster was up", err=True)
+    if (named := os.environ.get("SLURM_CONF")) and Path(named).resolve() == conf:
+        names = " ".join(name for name in NAMES if name in os.environ)
+        typer.echo(f"this shell still looks for it: unset {names}", err=True)

@@ -34,9 +34,11 @@ finally:
 """
 
 
-def deeprc(verb: str, folder: Path, *options: str) -> subprocess.CompletedProcess:
+def deeprc(verb: str, folder: Path, *options: str, **shell: str) -> subprocess.CompletedProcess:
+    """`deeprc cluster …` in a shell that knows of no cluster, unless by what `shell` has."""
     command = [DEEPRC, "cluster", verb, "--folder", folder, *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    known = {name: value for name, value in os.environ.items() if name not in ("SLURM_CONF", "DEEPRC_ADDRESS")}
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=known | shell)
 
 
 def listening(pids: set[int]) -> set[str]:
@@ -122,3 +124,20 @@ def test_the_site_file_says_what_is_started():
         assert (part.nodes, part.cores, part.gpus) == (DEFAULT.nodes, DEFAULT.cores, gpus)
         assert part.memory_mb == DEFAULT.memory_mib
         assert f"Nodes=ALL Default=YES MaxTime={part.max_minutes} State=UP" in CONF
+
+
+@pytest.mark.parametrize("stands", [True, False])
+def test_the_end_of_a_cluster_tells_a_shell_that_still_has_its_name(stands, tmp_path):
+    folder, first = tmp_path / "c", "down" if stands else "no cluster was up"
+    known = {"SLURM_CONF": f"{folder}/slurm.conf", "DEEPRC_ADDRESS": "127.0.0.1"}
+
+    def down(**shell: str) -> list[str]:
+        if stands:
+            folder.mkdir()
+            lay_out(folder, DEFAULT)
+        return deeprc("down", folder, **shell).stderr.splitlines()
+
+    why = "this shell still looks for it: unset"
+    assert down(**known) == [first, f"{why} SLURM_CONF DEEPRC_ADDRESS"]
+    assert down(SLURM_CONF=f"{tmp_path}/./c/slurm.conf") == [first, f"{why} SLURM_CONF"]
+    assert down(**known | {"SLURM_CONF": "/etc/slurm/slurm.conf"}) == down() == [first]
