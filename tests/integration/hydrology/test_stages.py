@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from deeprc.applications.hydrology.prepared import read_prepared
+from deeprc.applications.hydrology.samples import groups, make_samples
 from deeprc.learning import ledger, origin
 from deeprc.learning.audit import audit
 from deeprc.learning.origin import uses
@@ -43,7 +44,10 @@ def prepared(mpirun, basins, tmp_path_factory) -> Path:
 def test_check_and_prepare_agree_on_what_is_there(stage, basins, prepared, tmp_path):
     out = tmp_path / "check.json"
     stage("check", "--config", SMALL, "--out", out, *basins)
-    checked, data = json.loads(out.read_text())["basins"], read_prepared(prepared)
+    found, data = json.loads(out.read_text()), read_prepared(prepared)
+    checked = found["basins"]
+    mine = [make_samples(data, basins)[0] for basins in groups(data).values()]
+    assert found["training_windows"] == [len(samples.of("train")) for samples in mine]
     # 420 days, discharge from day 31 and none on day 101; the parts begin after 195 and 292.5 of 390 observed days
     assert data.frame.columns == ["basin", "date", "pet", "prcp", "tmax", "tmean", "tmin", "obs", "quality", "split"]
     for basin, days in (("fulda", 420), ("leaf-river", 419)):

@@ -60,6 +60,49 @@ def test_series_of_other_times_are_refused_to_a_joint_model_alone(tmp_path):
     started(tmp_path, {"forecasting": {**own, "models": ["iTransformer"]}}, series_of_other_times=None)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"batch_size": 41}, "the batch_size of NHITS is larger than all that it is to learn from"),
+        ({"models": {"NHITS": {"batch_size": 41}}}, "of NHITS is larger"),
+        ({"models": {"NHITS": {"batch_size": 40}, "iTransformer": {"batch_size": 40}}}, "of iTransformer is larger"),
+        ({"models": {"NHITS": {"batch_size": 40}, "iTransformer": {"batch_size": 20}}}, None),
+        ({"models": ["NHITS", "iTransformer"]}, None),  # what is usual
+    ],
+)
+def test_a_batch_of_ones_own_that_is_larger_than_the_training_part_is_refused(options, said, tmp_path):
+    options = {"dataset": "csv", "time": "date", "target": "y", "models": ["NHITS"], **options}
+    windows = {"each": 40, "together": 20}
+    if said is None:
+        started(tmp_path, {"forecasting": options}, training_windows=windows)
+        return
+    with pytest.raises(preflight.PreflightError, match=said) as error:
+        started(tmp_path, {"forecasting": options}, training_windows=windows)
+    there = 20 if "iTransformer" in said else 40
+    assert f"  |   expected: at most the {there} windows of the training part" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"batch_size": 61}, "the batch_size is larger than all that a network is to learn from\n  |   found: 61\n"),
+        ({"batch_size": 60}, None),  # that of the other network is cut
+        ({}, None),  # what is usual, 128
+        ({"variant": "paper"}, None),
+        ({"training": {"ranks": 8}}, "than its training has ranks\n  |   found: 5 in the training part, 8 ranks\n"),
+        ({"training": {"ranks": 5}}, None),
+        ({"training": {"reproducible": "elastic", "shards": 8}}, "found: 5 in the training part, 8 shards\n"),
+    ],
+)
+def test_a_river_is_trained_by_as_many_windows_as_there_are(options, said, tmp_path):
+    if said is None:
+        started(tmp_path, {"hydrology": {**OWN, **options}}, training_windows=[5, 60])
+        return
+    with pytest.raises(preflight.PreflightError) as error:
+        started(tmp_path, {"hydrology": {**OWN, **options}}, training_windows=[5, 60])
+    assert said in str(error.value)
+
+
 def test_trials_of_a_sweep_are_held_against_their_own_data_and_not_against_those_of_a_run_before(tmp_path):
     data = tmp_path / "data.csv"
     data.write_text("date,y\n")

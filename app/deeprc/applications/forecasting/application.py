@@ -9,6 +9,7 @@ from pathlib import Path
 from deeprc.applications.base.application import CHECK, METRICS, PREPARED, Application, Report
 from deeprc.applications.forecasting.apart import apart
 from deeprc.applications.forecasting.config import DataConfig, ForecastingConfig
+from deeprc.applications.forecasting.idle import refuse_large_batch
 from deeprc.applications.forecasting.optional import PACKAGE
 from deeprc.applications.forecasting.zoo import entry
 from deeprc.core.errors import ConfigError
@@ -55,6 +56,8 @@ class Forecasting(Application):
             joint := [name for name in options.models if entry(name).joint]
         ):
             raise apart(joint[0], *found)
+        if windows := checked.get("training_windows"):
+            refuse_large_batch(options, windows)
 
     def products(self, folder: Path, record: Record) -> dict[Path, Record | None]:
         prepared = part_of(record)

@@ -15,7 +15,7 @@ from deeprc.applications.forecasting.data import read
 from deeprc.applications.forecasting.grid import lay_out
 from deeprc.applications.forecasting.learned import learned
 from deeprc.applications.forecasting.reach import refuse_far, without_scale
-from deeprc.applications.forecasting.splits import refuse_unknown
+from deeprc.applications.forecasting.splits import refuse_unknown, windows
 from deeprc.core import fingerprint
 from deeprc.core.contents import named
 from deeprc.core.files import write_json
@@ -70,6 +70,7 @@ def main(
             "horizon": grid.step.ahead(options.horizon),
             "absent_rows": absent,
             "series_of_other_times": grid.apart,
+            "training_windows": windows(grid, known, options.horizon, options.input_size),
             "missing": {word: known[name].null_count() for name, word in shown.items()},
             "parts": {part: length.sum() for part, length in lengths.items()},
             "notices": notices,

@@ -29,7 +29,8 @@ class ModelConfig(Settings, BaseModel):
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """The largest of the one cycle that AdamW goes through."""
     batch_size: Positive | None = None
-    """Windows per training step; of a model that forecasts all series together, times."""
+    """Windows per training step, at most all of the training part; of a model that forecasts all series together,
+    times."""
     loss: Loss | None = None
     """What is made small: the mean absolute (when left out) or squared error, or Huber's (squared within 0.5 standard
     deviations). Of models that learn quantiles or a distribution it is theirs."""
@@ -98,7 +99,7 @@ class ForecastingConfig(DataConfig):
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Of every model, instead of the zoo's."""
     batch_size: Positive | None = None
-    """Windows per training step of every model, instead of the zoo's."""
+    """Windows per training step of every model, at most all of the training part, instead of the zoo's."""
     intervals: Intervals = Field([])
     """Central intervals to forecast, in percent from 1 with at most 3 decimals, such as `[80, 95]`. Models then learn
     the quantiles that these end at (DeepAR: a distribution, of which paths are drawn), and the forecast is the

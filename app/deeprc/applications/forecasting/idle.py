@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from deeprc.applications.forecasting.zoo import entry
+from deeprc.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from deeprc.applications.forecasting.config import ModelConfig
+    from deeprc.applications.forecasting.config import ForecastingConfig, ModelConfig
 
 
 def refuse_idle(models: dict[str, ModelConfig], intervals: Sequence[float]) -> None:
@@ -35,6 +36,27 @@ def refuse_idle(models: dict[str, ModelConfig], intervals: Sequence[float]) -> N
     calendars = {name: model.calendar for name, model in models.items() if model.calendar is not None}
     if blind := {name: str(told).lower() for name, told in calendars.items() if not entry(name).future}:
         raise ValueError(f"there are models that take no calendar: leave out the key calendar of {_told(blind)}")
+
+
+def refuse_large_batch(options: ForecastingConfig, windows: dict[str, int]) -> None:
+    """Refuse a batch with more windows than there are to learn from: a step would take some of them twice and more.
+
+    A model's usual one may be larger. `windows` as from `splits.windows`.
+
+    Raises
+    ------
+    ConfigError
+        Naming the model, and how many windows it has.
+    """
+    for name, own in options.models.items():
+        there = windows["together" if entry(name).joint else "each"]
+        if (batch := own.batch_size or options.batch_size or 0) > there:
+            raise ConfigError(
+                f"the batch_size of {name} is larger than all that it is to learn from",
+                found=f"{batch:,}",
+                expected=f"at most the {there:,} windows of the training part",
+                fix="give a smaller one, or leave it out",
+            )
 
 
 def _told(values: dict[str, object]) -> str:

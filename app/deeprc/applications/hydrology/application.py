@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deeprc.applications.base.application import METRICS, Application, Report
 from deeprc.applications.hydrology.alone import lonely
+from deeprc.applications.hydrology.batch import refuse_batch
 from deeprc.applications.hydrology.config import DataConfig, HydrologyConfig, NetworkConfig
 from deeprc.applications.hydrology.sources import sources
 from deeprc.core.files import read_json
@@ -48,6 +49,8 @@ class Hydrology(Application):
     def refuse(self, options: HydrologyConfig, checked: dict) -> None:
         if options.variant == "entity-aware" and (alone := checked.get("alone")):
             raise lonely(alone)
+        if windows := checked.get("training_windows"):
+            refuse_batch(options, windows)
 
     def used(self, training: dict) -> dict:
         return {key: value for key, value in training.items() if key in NetworkConfig.model_fields}

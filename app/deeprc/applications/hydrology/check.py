@@ -14,6 +14,7 @@ import typer
 from deeprc.applications.base import commandline
 from deeprc.applications.base.split import PARTS
 from deeprc.applications.hydrology.alone import alone
+from deeprc.applications.hydrology.batch import to_learn_from
 from deeprc.applications.hydrology.config import DataConfig
 from deeprc.applications.hydrology.datasets import open_dataset, values
 from deeprc.applications.hydrology.datasets.base import Basin, Dataset
@@ -162,6 +163,7 @@ def main(
     print(f"{len(basins)} basin{'s' if len(basins) > 1 else ''}, {windows:,} windows")
     kinds = {basin: (about.unit, *about.inputs) for basin, about in abouts.items()}
     found = {"dataset": options.dataset, "basins": basins, "alone": alone(kinds)}
+    found["training_windows"] = to_learn_from(kinds, {basin: about["windows"] for basin, about in basins.items()})
     write_json(out, found | {fingerprint.KEY: made_from})
 
 

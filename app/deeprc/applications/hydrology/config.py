@@ -157,7 +157,7 @@ class NetworkConfig(Settings, BaseModel):
     epochs: Positive = VARIANTS["small"]["epochs"]
     """Passes over the training part, at most."""
     batch_size: Positive = VARIANTS["small"]["batch_size"]
-    """Windows per training step."""
+    """Windows per training step; all of the training part where it has fewer."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = VARIANTS["small"]["learning_rate"]
     """Of Adam."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = VARIANTS["small"]["dropout"]
