@@ -1,5 +1,8 @@
 """Snakemake executor that runs a workflow's jobs as tasks of RADICAL-Pilot's pilots: `--executor radical-pilot`."""
 
+from snakemake_executor_plugin_radical_pilot import early  # noqa: F401
+
+# isort: split
 import os
 import sys
 from collections.abc import Callable
@@ -87,6 +90,7 @@ class ExecutorSettings(ExecutorSettingsBase):
 
     def __post_init__(self) -> None:
         interrupting.tell_plainly()
+        interrupting.let_in()
         self.began_in = Path.cwd()
         _plainly(lambda argv: internals.check())
         commandline.hide()

@@ -15,10 +15,7 @@ ENDED = "the run was interrupted (Ctrl-C) while none of its jobs ran; the same c
 
 
 def tell_plainly() -> None:
-    """Have an interruption that nobody catches end in a sentence, and let in the one that was kept back until then.
-
-    Snakemake ends by a traceback where it has not begun to schedule; `deeprc.pilot.keeper` keeps SIGINT back so long.
-    """
+    """Have an interruption that nobody catches end in a sentence: before Snakemake schedules, it is a traceback."""
     before = sys.excepthook
 
     def show(kind: type[BaseException], error: BaseException, trace: object) -> None:
@@ -30,6 +27,10 @@ def tell_plainly() -> None:
 
     if getattr(before, "__module__", None) != __name__:  # once, however many settings a process makes
         sys.excepthook = show
+
+
+def let_in() -> None:
+    """Take the interruption that was kept back until now (`deeprc.pilot.keeper`)."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 

@@ -89,7 +89,7 @@ def main() -> int:
             )
             words = ["--rerun-incomplete", *words]
         # Kept back until there is somebody to pass it on to, who takes it once he can end in a sentence, not before
-        # (`interrupting.tell_plainly` of the executor): Python's start and Snakemake's imports would show a traceback.
+        # (`interrupting.let_in` of the executor): Python's start and Snakemake's imports would show a traceback.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         if heard:
             log.write(b"deeprc: the run was cancelled before it began\n")

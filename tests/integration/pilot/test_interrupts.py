@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deeprc.pilot import detached
-from pilots import QUIET, events, finish, jobs_that_began, start, survivors, wait_for
+from pilots import QUIET, events, finish, jobs_that_began, run, start, survivors, wait_for
 from snakemake_executor_plugin_radical_pilot.interrupting import ENDED
 
 DEEPRC = Path(sys.executable).parent / "deeprc"
@@ -46,6 +46,25 @@ def test_interrupted_while_it_reads_its_jobs_a_run_says_so(tmp_path):
     code, output = finish(process, 60)
     assert (code, output.splitlines()[-1:]) == (-signal.SIGINT, [ENDED])
     assert "Traceback" not in output, output
+
+
+# As Python starts: the import of that module is interrupted.
+PLANTED = """
+import os, signal, sys
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name == {name!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder)
+"""
+
+
+@pytest.mark.parametrize("name", ["deeprc.core.errors", "snakemake_executor_plugin_radical_pilot.executor"])
+def test_interrupted_while_it_imports_the_executor_a_run_says_so(name, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(PLANTED.format(name=name))
+    (tmp_path / "Snakefile").write_text("rule all:\n")
+    code, output = run(tmp_path, str(tmp_path / "Snakefile"), PYTHONPATH=str(tmp_path))
+    assert (code, output) == (-signal.SIGINT, f"{ENDED}\n")
 
 
 @pytest.mark.parametrize("moment", ["at once", "as it imports", "as the pilot starts"])
