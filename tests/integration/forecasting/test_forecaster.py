@@ -66,6 +66,23 @@ def test_kernels_computed_as_one_are_the_mean_of_all():
         assert torch.allclose(layer(picture), each, atol=1e-5)
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(8, 24), (34, 24), (3, 17), (13, 6), (2, 40), (1, 96)])
+def test_spectra_give_the_values_and_gradients_of_products(rows, columns, monkeypatch):
+    """Of as many pictures as are computed by spectra where kernels are large; to 1e-5 of the largest value."""
+    make_deterministic(1, 1)
+    layer, pictures = Inception(3, 5, 6), torch.randn(timesnet.MANY, 3, rows, columns, requires_grad=True)
+    by_spectra, apply = [], timesnet.SpectralConvolution.apply
+    monkeypatch.setattr(timesnet.SpectralConvolution, "apply", lambda *given: by_spectra.append(1) or apply(*given))
+    wanted = torch.randn(timesnet.MANY, 5, rows, columns)
+    found = layer(pictures)
+    assert bool(by_spectra) == (rows > 2)
+    expected = torch.stack([kernel(pictures) for kernel in layer.kernels]).mean(0)
+    over = [pictures, *layer.parameters()]
+    ours, plain = (torch.autograd.grad(one, over, wanted) for one in (found, expected))
+    for one, other in zip([found, *ours], [expected, *plain], strict=True):
+        assert (one - other).abs().max() <= 1e-5 * other.abs().max()
+
+
 def test_a_block_is_neuralforecasts_and_computes_a_picture_once(monkeypatch):
     """Of noise the strongest frequencies share periods: NeuralForecast computes each kernel of each frequency."""
     from neuralforecast.models.timesnet import TimesBlock
