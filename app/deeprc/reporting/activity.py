@@ -10,6 +10,7 @@ from deeprc.reporting.chain import chain, largest_loss
 from deeprc.reporting.efficiency import by_rule
 from deeprc.reporting.events import Execution, Run
 from deeprc.reporting.figures.timeline import colour
+from deeprc.reporting.graph import graph
 from deeprc.reporting.parts import parts
 from deeprc.reporting.theme import BLUE, BROWN, GOLD, GREEN, OLIVE, ORANGE, PINK, PURPLE, RED, SLATE, TEAL
 
@@ -41,6 +42,7 @@ def activity(run: Run, tasks: list[Execution]) -> dict:
         "utilisation": whole.utilisation,
         "node_hours": node_hours(run),
         "rules": by_rule(run),
+        "graph": graph(run, tasks),
         "mean": {name: s / whole.tasks for name, s in asdict(whole.waits).items()} if whole.tasks else None,
         "ran": len(run.tasks),
         "stages": [{"task": task, "colour": colour(task), "wait": of.get(id(task))} for task in tasks],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -56,7 +56,7 @@ def chain(run: Run) -> list[ChainedJob] | None:
     """
     if not run.tasks or all(task.input is None for task in run.tasks):
         return None
-    made = _Made(run.tasks)
+    made = Makers(run.tasks)
     now, links, seen = max(run.tasks, key=lambda task: task.stop), [], set()
     while now is not None:
         seen.add(id(now))
@@ -86,10 +86,10 @@ def _for_idle(links: list[ChainedJob] | None) -> str:
     return f"the longest job that the others waited for was {ran}: shorten it or give it more cores, or ask for fewer"
 
 
-class _Made:
+class Makers:
     """Who made what, and who was on which core before."""
 
-    def __init__(self, tasks: list[Execution]) -> None:
+    def __init__(self, tasks: Iterable[Execution]) -> None:
         self._tasks = sorted(tasks, key=lambda task: task.stop)
         self._makers: dict[str, list[Execution]] = {}
         self._on: dict[tuple[str, int], list[Execution]] = {}
@@ -101,14 +101,14 @@ class _Made:
 
     def before(self, task: Execution, seen: set[int]) -> tuple[Execution | None, str]:
         """The one whose end it waited for last, and why; None where it waited for no other."""
-        found = [(maker, "input") for maker in self._inputs(task)]
+        found = [(maker, "input") for maker in self.of(task.input or ())]
         found += [(other, "cores") for place in task.places for other in self._on[place] if other.stop > task.submit]
         fit = [pair for pair in found if pair[0].stop <= task.start and id(pair[0]) not in seen]
         return max(fit, key=lambda pair: (pair[0].stop, pair[1] == "input"), default=(None, "start"))
 
-    def _inputs(self, task: Execution) -> Iterator[Execution]:
-        """Who made its input, or the folder that holds it, or a part of it that is named."""
-        for name in task.input or ():
+    def of(self, names: Iterable[str]) -> Iterator[Execution]:
+        """Who made these files, or the folder that holds one."""
+        for name in names:
             path = PurePath(os.path.abspath(name))  # noqa: PTH100
             for each in (path, *path.parents):
                 if makers := self._makers.get(str(each)):

@@ -123,8 +123,8 @@ class Run:
 
     `pilots` holds the times of each pilot's states by name, `places` what each had; `unstarted` are jobs that failed
     before their command began, with the time at which that was noticed. `workers` are those that were ready for jobs,
-    `pulls` the images that were pulled, `energy` is what was told of it last; `asked` holds what jobs read, until they
-    end.
+    `pulls` the images that were pulled, `energy` is what was told of it last; `begun` holds the rules of jobs that have
+    not ended, `asked` what these read.
     """
 
     id: str
@@ -142,6 +142,7 @@ class Run:
     workers: list[WorkerEvent] = field(default_factory=list)
     pulls: list[PullEvent] = field(default_factory=list)
     energy: EnergyEvent | None = None
+    begun: dict[int | str, str] = field(default_factory=dict)
     asked: dict[int | str, list[str]] = field(default_factory=dict)
 
     @property
@@ -238,9 +239,11 @@ def _take(run: Run, event: Event) -> None:
         run.pilots[which][event.state] = event.time
         run.cores = _at_once(run) or event.cores or run.cores
     elif event.state == "submitted":
+        run.begun[event.job] = event.rule
         if event.input is not None:
             run.asked[event.job] = event.input
     else:
+        run.begun.pop(event.job, None)
         task = _task(run.id, event, run.asked.pop(event.job, None))
         if event.start is not None:
             run.tasks.append(task)
