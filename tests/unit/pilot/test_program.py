@@ -37,3 +37,20 @@ def test_a_program_may_have_modules_of_the_names_of_all_of_the_workers_own():
     told = [sys.executable, "-c", "from warm import OWN; print(*OWN)"]
     names = subprocess.run(told, cwd=PROGRAM, capture_output=True, text=True, check=True).stdout.split()
     assert {*names} == {path.stem for path in PROGRAM.glob("*.py")} - {"__main__", "shim"}
+
+
+@pytest.mark.parametrize("flags", ["", "uP"])
+@pytest.mark.parametrize("kind", ["-c", "-m", "script"])
+def test_a_program_sees_its_own_command(kind, flags, tmp_path):
+    """And nothing of the worker's, whose words are the paths of its socket and its key."""
+    told = "import sys; print(sys.orig_argv)"
+    (tmp_path / "told.py").write_text(told)
+    arguments = {"-c": ["-c", told, "a"], "-m": ["-m", "told", "-x"], "script": [str(tmp_path / "told.py"), "a b"]}[
+        kind
+    ]
+    letters = [f"-{letter}" for letter in flags]
+    run = {"cwd": tmp_path, "env": {"PYTHONPATH": str(tmp_path)}, "capture_output": True, "text": True, "check": True}
+    python = subprocess.run([sys.executable, *letters, *arguments], **run)
+    text = f"import sys; sys.path.insert(0, {str(PROGRAM)!r}); import program; program.main({arguments!r}, {flags!r})"
+    worker = subprocess.run([sys.executable, "-c", text, "/socket", "/key"], **run)
+    assert worker.stdout == python.stdout

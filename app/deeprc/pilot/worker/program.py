@@ -34,6 +34,8 @@ def _run(arguments: list[str], flags: str) -> int | None:
     import runpy  # a worker that is not warm starts without
 
     as_at_start()
+    # The worker's own names its socket and its key, which are nobody else's.
+    sys.orig_argv = [sys.executable, *(f"-{letter}" for letter in flags), *arguments]
     sys.dont_write_bytecode |= "B" in flags
     safe, (kind, *rest) = "P" in flags, arguments
     namespace = sys.modules["__main__"] = types.ModuleType("__main__")
