@@ -267,8 +267,6 @@ def _cure(kind: str, found: object, message: str) -> str | None:
     if kind == "list_type":
         one = isinstance(found, str | int | float)
         return f"write a list, such as [{found}]" if one else "write a list, or leave it out"
-    if kind == "float_type" and isinstance(found, str):
-        return "write a number, without quotes"
     if isinstance(found, str) and found.lstrip().startswith(("{", "[")):
         try:
             yaml.load(found, Loader=_StrictLoader)

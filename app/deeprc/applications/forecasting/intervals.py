@@ -21,7 +21,7 @@ def _are_intervals(intervals: list[float]) -> list[float]:
     return sorted(intervals)
 
 
-Intervals = Annotated[list[Annotated[float, Field(strict=True, allow_inf_nan=False)]], AfterValidator(_are_intervals)]
+Intervals = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], AfterValidator(_are_intervals)]
 
 
 def quantiles(intervals: Sequence[float]) -> tuple[float, ...]:

@@ -88,6 +88,11 @@ def test_intervals_are_those_of_every_model_and_in_order():
     assert [json.loads(found.train_json(name))["intervals"] for name in ("GRU", "DeepAR")] == [[80.0, 95.0]] * 2
 
 
+def test_intervals_of_the_command_line_are_numbers():
+    """Snakemake gives what stands in `--config` as texts."""
+    assert config(intervals=["95", "80.5"], models=["GRU"]).intervals == [80.5, 95.0]
+
+
 def test_a_model_that_cannot_forecast_intervals_is_refused_by_name(monkeypatch):
     assert all(model.quantiles for model in ZOO.values())
     monkeypatch.setitem(ZOO, "GRU", replace(ZOO["GRU"], quantiles=False))
@@ -102,7 +107,8 @@ def test_a_model_that_cannot_forecast_intervals_is_refused_by_name(monkeypatch):
         ({"intervals": [80, 100]}, "interval 100.0: a percent between 1 and 100"),
         ({"intervals": [99.99999]}, "interval 99.99999: a percent between 1 and 100 with at most 3 decimals"),
         ({"intervals": [0.8, 0.95]}, "interval 0.8: in percent, from 1: did you mean 80?"),
-        ({"intervals": ["80"]}, "fix: write a number, without quotes"),
+        ({"intervals": ["eighty"]}, "unable to parse string as a number"),
+        ({"intervals": [True]}, "Input should be a number, and true and false are none"),
         ({"intervals": 80}, "fix: write a list, such as [80]"),
         ({"intervals": None}, "fix: write a list, or leave it out"),
         ({"training": {"synchronisation": "diloco"}}, "fix: write keys below it, of across, kind, outer_"),
