@@ -21,7 +21,8 @@ def rerun(
     strict: Annotated[bool, typer.Option("--strict", help="refuse other versions, instead of telling them")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON at the end")] = False,
 ) -> None:
-    """Run a crate's workflow again in a fresh folder: exit code 0 only if its metrics are the crate's, byte by byte.
+    """Run a crate's workflow again in a fresh folder: exit code 0 only if its metrics, and what rules of your own made,
+    are the crate's, byte by byte.
 
     1: they are others; 2: it could not begin, or did not end well.
 
@@ -48,17 +49,22 @@ def rerun(
         raise InputError(
             "the run did not end well", where=folder, found=f"exit code {code}", fix="see what it said above"
         )
-    equal, runs = again.equal(), folder / ".deeprc" / "runs"
-    found = {} if equal else difference(find(str(crate), runs), find(str(folder / RESULTS), runs))
+    equal, runs, results = again.equal(), folder / ".deeprc" / "runs", folder / RESULTS
+    own = {each.name: each.same(results) for each in again.own()}
+    alike, others, untold = ([name for name, same in own.items() if same is each] for each in (True, False, None))
+    found = {} if equal else difference(find(str(crate), runs), find(str(results), runs))
     if as_json:
-        told = {"equal": equal, "versions": versions, "differs": found, "made from": again.apart()}
+        told = {"equal": equal and not others, "versions": versions, "differs": found, "made from": again.apart(),
+                "products": {"same": alike, "differ": others, "not compared": untold}}  # fmt: skip
         typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
-    elif equal:
-        typer.echo(f"{folder / RESULTS / 'metrics.json'} is the crate's, byte by byte")
     else:
-        typer.echo(f"{folder / RESULTS / 'metrics.json'} is not the crate's")
-        for why in again.apart():
+        of = "the crate's, byte by byte" if equal else "not the crate's"
+        typer.echo(f"{results / 'metrics.json'} is {of}")
+        for why in () if equal else again.apart():
             typer.echo(f"  {why}")
         for key, (old, new) in found.get("metrics", {}).items():
             typer.echo(f"  {key}  {old} → {new}")
-    raise typer.Exit(int(not equal))
+        for name, same in own.items():
+            said = {True: "is the crate's, byte by byte", False: "is not the crate's"}
+            typer.echo(f"{results / name} {said.get(same, 'is a folder that the crate does not hold: not compared')}")
+    raise typer.Exit(int(not equal or bool(others)))

@@ -27,7 +27,8 @@ from deeprc.workflow.rules import TRIAL
 
 USED = {
     "snakemake.workflow:Workflow": "is_main_process execute _build_dag unlock delete_output execution_settings _onstart"
-    " _onsuccess modifier touch dryrun rules dag persistence log_provenance_info included executor_settings",
+    " _onsuccess modifier touch dryrun rules dag persistence log_provenance_info included executor_settings config"
+    " configfiles",
     "snakemake.dag:DAG": "forcefiles bfs _dependencies targetjobs needrun_jobs reason print_reasons",
     "snakemake.persistence:PersistenceBase": "lock metadata input_changed",
     "snakemake.jobs:Reason": "incomplete_output params_changed input_changed updated_input code_changed forced"
@@ -38,12 +39,12 @@ USED = {
 
 def attach(
     workflow: Any, config: Config, image: Image | None = None, holds: Callable[[], set[str] | None] = lambda: None,
-    refused: Callable[[], Iterable[ConfigError]] = lambda: (),
+    refused: Callable[[], Iterable[ConfigError]] = lambda: (), before: Iterable[Any] = (),
 ) -> None:  # fmt: skip
     """Let `workflow` run one at a time, check its data first, and remake what does not fit `config`.
 
     `image` is what its jobs run in, if they do: it must hold what they import. `holds` tells its packages,
-    and `refused` what else keeps a run from beginning.
+    and `refused` what else keeps a run from beginning. `before` are the rules that were there before ours.
     """
     if not workflow.is_main_process:  # a job's own Snakemake
         return
@@ -58,11 +59,13 @@ def attach(
     with plainly():
         lacked = [*guests.lacking(image, config.applications(), holds)] if image else []
         lacked += [*guests.without_engine(config.engine, image, holds), *refused()]
-    _Attached(workflow, config, lacked, imaged=image is not None)
+    _Attached(workflow, config, lacked, {*workflow.rules}.difference(before), imaged=image is not None)
 
 
-def require_whole(workflow: Any) -> None:
-    """Raise a ConfigError where a Snakefile takes single rules of ours: the pipelines come as a whole, and once."""
+def require_whole(workflow: Any) -> list[Any]:
+    """The rules that there are before ours; a ConfigError where a Snakefile takes single ones of ours: the pipelines
+    come as a whole, and once.
+    """
     if asked := getattr(workflow.modifier, "rule_whitelist", None):
         raise ConfigError(
             "single rules of Deep RC's workflow cannot be taken, or changed by `use rule … with`",
@@ -70,6 +73,7 @@ def require_whole(workflow: Any) -> None:
             expected="`use rule * from … exclude all`, as `deeprc init` writes it",
             fix="options of a stage are keys of the configuration; another stage is a rule of your own",
         )
+    return [*workflow.rules]
 
 
 @contextlib.contextmanager
@@ -85,8 +89,8 @@ def plainly() -> Iterator[None]:
 class _Attached:
     """The workflow's own methods, with ours around them."""
 
-    def __init__(self, workflow: Any, config: Config, lacked: list[ConfigError], *, imaged: bool) -> None:
-        self._lacking, self._imaged = lacked, imaged
+    def __init__(self, workflow: Any, config: Config, lacked: list[ConfigError], ours: set, *, imaged: bool) -> None:
+        self._lacking, self._imaged, self._ours, self._seen = lacked, imaged, ours, workflow.config
         self._workflow, self._config, self._outdated = workflow, config, {}
         self._looked = self._in_folder = False
         self._labels = {
@@ -155,7 +159,7 @@ class _Attached:
 
     def _tell_report(self) -> None:
         if not self._workflow.touch:
-            if why := crates.write(self._workflow, self._config):
+            if why := crates.write(self._workflow, self._config, self._seen, self._ours):
                 _say(f"note: no RO-Crate was made of this run: {why}")
             _say(f"Report: {Path(self._config.results, 'report.html').absolute()}")
 

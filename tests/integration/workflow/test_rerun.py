@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import subprocess
 import sys
@@ -9,8 +10,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from deeprc.core.files import read_json
+from deeprc.workflow.study import Study
 from samples.validated import issues
 
 pytestmark = pytest.mark.timeout(900)
@@ -88,3 +91,44 @@ def test_data_that_changed_since_are_asked_for_by_their_hash(folder, tmp_path):
         assert done.returncode == 0, done.stdout
     finally:
         (folder / "loads.csv").write_bytes(kept)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    """A study with a rule that reads its configuration file, run with an option of its own, and its crate."""
+    study = tmp_path_factory.mktemp("own") / "study"
+    Study(study, ["forecasting"], ["localhost"]).make()
+    rows = [f"2024-01-{1 + hour // 24:02}T{hour % 24:02}:00,{hour % 24 + hour % 7 / 10}" for hour in range(24 * 30)]
+    (study / "data" / "loads.csv").write_text("\n".join(["time,load", *rows, ""]))
+    config = yaml.safe_load((study / "config" / "config.yaml").read_text())
+    config["forecasting"] = {"dataset": "csv", "path": "data/loads.csv", "target": "load", "models": ["DLinear"]}
+    config["forecasting"] |= {"steps": 20, "horizon": 6, "input_size": 24, "ranks": 1}
+    config["mine"]["since"] = datetime.date(2024, 1, 1)
+    (study / "config" / "config.yaml").write_text(yaml.safe_dump(config))
+    told = 'rule told:\n    input:\n        "config/config.yaml",\n    output:\n        f"{RESULTS}/told.txt",\n'
+    told += '    params:\n        since=config["mine"]["since"],\n    shell:\n'
+    told += '        "(cat {input:q}; echo {params.since}) > {output:q}"\n\n\nrule all:'
+    snakefile = (study / "workflow" / "Snakefile").read_text().replace("rule all:", told)
+    snakefile = snakefile.replace("rules.summary.output,", "rules.summary.output,\n        rules.told.output,")
+    (study / "workflow" / "Snakefile").write_text(snakefile)
+    argv = [str(Path(sys.executable).with_name("snakemake")), "--profile", "site/localhost", "--config"]
+    done = subprocess.run([*argv, "mine={digits: 3}"], cwd=study, capture_output=True, text=True, timeout=540)
+    assert done.returncode == 0, done.stderr
+    made = deeprc(study, "run", "crate", "results", "-o", "crate.zip")
+    assert made.returncode == 0, made.stdout
+    return study
+
+
+def test_a_study_keeps_its_own_options_and_its_products_are_compared(study):
+    with zipfile.ZipFile(study / "crate.zip") as archive:
+        config = json.loads(archive.read("workflow/config.json"))
+        assert config["mine"] == {"digits": "3", "since": "2024-01-01"}
+        assert archive.read("workflow/configfiles/config/config.yaml") == (study / "config/config.yaml").read_bytes()
+    done = deeprc(study, "rerun", "crate.zip", "--folder", "again", "--json")
+    assert done.returncode == 0, done.stdout
+    told = json.loads(done.stdout[done.stdout.rindex("\n{\n") :])
+    assert told["equal"] is True and told["products"] == {
+        "same": ["summary.csv", "told.txt"], "differ": [], "not compared": [],
+    }  # fmt: skip
+    for name in ("summary.csv", "told.txt", "metrics.json"):
+        assert (study / "again/results" / name).read_bytes() == (study / "results" / name).read_bytes()

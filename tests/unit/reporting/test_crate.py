@@ -15,7 +15,8 @@ from deeprc.applications.report import main
 from deeprc.core.files import read_json, write_json
 from deeprc.reporting import tables
 from deeprc.reporting.crate import kept, sources, written, zipped
-from deeprc.reporting.crate.made import NAME, UNSTATED
+from deeprc.reporting.crate.made import UNSTATED
+from deeprc.reporting.crate.opened import NAME
 from deeprc.reporting.crate.plain import hiding
 from samples.results import write_events, write_results
 from samples.validated import issues

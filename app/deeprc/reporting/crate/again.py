@@ -1,90 +1,51 @@
-"""A crate's run once more, in a folder of its own: what is needed is compared first, and the metrics after it."""
+"""A crate's run once more, in a folder of its own: what is needed is compared first, and what it made after it."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
-import zipfile
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
 
 from deeprc.core.errors import ConfigError, InputError, command
 from deeprc.core.files import sha256, write_text
 from deeprc.core.fingerprint import KEY, differences
 from deeprc.core.shipped import SHIPPED, installed
+from deeprc.reporting.crate.beginning import laid, refuse_masked, steered
 from deeprc.reporting.crate.inputs import Input, inputs
-from deeprc.reporting.crate.kept import ABOUT, METRICS
-from deeprc.reporting.crate.made import NAME
-from deeprc.reporting.crate.sources import CONFIG, FOLDER
+from deeprc.reporting.crate.opened import METRICS, Opened
+from deeprc.reporting.crate.products import Product, products
+from deeprc.reporting.crate.sources import CONFIG
 
 RESULTS = "results"
 LARGEST = 1 << 30  # bytes that a file of a crate may unpack to
 
 
 @dataclass(frozen=True)
-class Rerun:
+class Rerun(Opened):
     """A crate that is to run again.
 
     Attributes
     ----------
-    archive
-        The crate.
     folder
         Where: it is not there yet, or empty.
     data
         Folders or files in which inputs are looked for that the crate only names.
     """
 
-    archive: Path
     folder: Path
     data: tuple[Path, ...] = ()
 
-    def read(self, name: str) -> bytes:
-        """A file of the crate.
-
-        Raises
-        ------
-        InputError
-            Where it is no crate of a run.
-        """
-        try:
-            with zipfile.ZipFile(self.archive) as archive:
-                return archive.read(name)
-        except (zipfile.BadZipFile, KeyError) as error:
-            raise InputError(
-                "not the crate of a run", where=self.archive, found=str(error).strip("'\""),
-                fix="`deeprc run crate RESULTS -o …` makes one",
-            ) from error  # fmt: skip
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """What its run.json says."""
-        return json.loads(self.read(ABOUT))
-
-    def altered(self) -> list[str]:
-        """The files of the crate that are others than its metadata say."""
-        whole = json.loads(self.read(NAME))["@graph"]
-        told = [(unquote(each["@id"]), each["sha256"]) for each in whole if "sha256" in each and each["@id"][0] != "#"]
-        with zipfile.ZipFile(self.archive) as archive:
-            there = set(archive.namelist())
-            return [
-                name
-                for name, sum_ in told
-                if not name.startswith("ni:")
-                and (name not in there or hashlib.sha256(archive.read(name)).hexdigest() != sum_)
-            ]
-
     def versions(self) -> list[str]:
         """What is installed here in another version, each as `numpy 2.4.6 here 2.5.0`."""
-        told = {name: each for name, each in self.about["versions"].items() if name != "python"}
+        versions = self.about["versions"]
+        told = {name: each for name, each in versions.items() if name != "python"}
         here = installed(told)
-        python = self.about["versions"].get("python")
+        python = versions.get("python")
         now = ".".join(map(str, sys.version_info[:3]))
         found = [] if python in (None, now) else [f"python {python}, here {now}"]
         others = [(name, each) for name, each in told.items() if here.get(name) != each]
@@ -98,7 +59,8 @@ class Rerun:
         ConfigError
             For a folder that holds something.
         InputError
-            For a crate that was altered.
+            For a crate that was altered, whose metadata do not say what each file is, or whose configuration was
+            masked or would lay the results elsewhere. Nothing has been written then.
         """
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise ConfigError("the folder is not empty: nothing in it is overwritten", where=self.folder,
@@ -106,31 +68,45 @@ class Rerun:
         if changed := self.altered():
             raise InputError("the crate was altered", where=self.archive, found=", ".join(changed),
                              expected="files of the SHA-256 that its metadata say")  # fmt: skip
-        with zipfile.ZipFile(self.archive) as archive:
-            for member in archive.infolist():
-                wanted = member.filename.startswith((f"{FOLDER}/", "data/"))
-                if member.is_dir() or not wanted:
-                    continue
-                if ".." in Path(member.filename).parts or member.file_size > LARGEST:
-                    raise InputError("no file of a crate", where=self.archive, found=member.filename)
-                into = self.folder / (RESULTS if member.filename.startswith("data/") else "") / member.filename
-                into.parent.mkdir(parents=True, exist_ok=True)
-                into.write_bytes(archive.read(member))
-        return self._settle()
+        if unknown := self.unsummed():
+            raise InputError("the crate's metadata say no SHA-256 of files in it", where=self.archive,
+                             found=", ".join(unknown), expected="one of each file: nobody knows what these are",
+                             fix="`deeprc run crate RESULTS -o …` makes a crate that says them")  # fmt: skip
+        config = self._mapping(CONFIG)
+        refuse_masked(config, self.archive)
+        config = steered(config, self.about["config"].get("results"), RESULTS, self.archive)
+        places = laid([each.filename for each in self.files()], self.made_places(), RESULTS)
+        for member in self.files():
+            if member.filename in places and (".." in Path(member.filename).parts or member.file_size > LARGEST):
+                raise InputError("no file of a crate", where=self.archive, found=member.filename)
+        counts = Counter(places.values())
+        if twice := [name for name, place in places.items() if counts[place] > 1]:
+            raise InputError("files of the crate that would be one", where=self.archive, found=", ".join(twice),
+                             expected="a place for each below the folder")  # fmt: skip
+        for name, place in places.items():
+            into = self.folder / place
+            into.parent.mkdir(parents=True, exist_ok=True)
+            into.write_bytes(self.read(name))
+        return self._settle(config)
 
-    def _settle(self) -> list[Input]:
+    def _settle(self, config: dict) -> list[Input]:
         """Name the inputs where they are now in the configuration; return those that are nowhere."""
-        config = json.loads((self.folder / CONFIG).read_text(encoding="utf-8")) | {"results": RESULTS}
         about, lacking = self.about, []
-        about["config"] = config
         for each in inputs(about, self.folder / RESULTS):
             found = each.path or self._looked_for(each)
             if found is None:
                 lacking.append(each)
                 continue
-            given = (config.get(each.pipeline) or {}).get("path")
+            given = (about["config"].get(each.pipeline) or {}).get("path")
             if isinstance(given, str) and Path(given).name == found.name:
-                config[each.pipeline]["path"] = str(found.absolute())
+                within = config.get(each.pipeline)
+                if not isinstance(within, dict) or "path" not in within:
+                    raise InputError(
+                        f"the workflow gives `{each.pipeline}` its own data otherwise than by the key"
+                        f" `{each.pipeline}.path` of its configuration", where=self.archive, found=given,
+                        fix="unpack the crate and run its workflow by snakemake, with the data where they were",
+                    )  # fmt: skip
+                within["path"] = str(found.absolute())
         write_text(self.folder / CONFIG, json.dumps(config, indent=1, ensure_ascii=False) + "\n")
         return lacking
 
@@ -139,22 +115,25 @@ class Rerun:
         places: Iterable[Path] = (place for each in self.data for place in (each, each / name))
         return next((place for place in places if place.is_file() and sha256(place) == wanted.sha256), None)
 
-    def start(self, site: str, words: Iterable[str] = ()) -> int:
-        """Run it by Snakemake in the folder; its exit code."""
-        whole = json.loads(self.read(NAME))["@graph"]
-        main = next(each["mainEntity"]["@id"] for each in whole if each["@id"] == "./")
+    def profile(self, site: str) -> Path:
+        """The Snakemake profile of a site; a ConfigError where there is none."""
         profile = SHIPPED / "site-configs" / site
         if not (profile / "config.yaml").is_file():
             raise ConfigError(f"no Snakemake profile of the site {site!r}", where=profile, fix="name another by --site")
-        argv = [str(Path(sys.executable).with_name("snakemake")), "--profile", str(profile)]
-        argv += ["--snakefile", unquote(main), "--configfile", CONFIG, *words]
+        return profile
+
+    def start(self, site: str, words: Iterable[str] = ()) -> int:
+        """Run it by Snakemake in the folder; its exit code."""
+        argv = [str(Path(sys.executable).with_name("snakemake")), "--profile", str(self.profile(site))]
+        # Whatever configuration files say: the crate's has all of it, as it was.
+        argv += ["--snakefile", self.main, "--configfile", CONFIG, "--replace-workflow-config", *words]
         print(f"in {self.folder}: {command('snakemake', *argv[1:])}", file=sys.stderr, flush=True)
         return subprocess.run(argv, cwd=self.folder, env={**os.environ, "PWD": str(self.folder.absolute())}).returncode
 
     def apart(self) -> list[str]:
         """What its metrics were made from that is not the same, in words: options, code, libraries."""
         made = self.folder / RESULTS / METRICS
-        old, new = json.loads(self.read(METRICS)), json.loads(made.read_bytes()) if made.is_file() else {}
+        old, new = self.metrics, json.loads(made.read_bytes()) if made.is_file() else {}
         return [
             f"{name}: {why}"
             for name in sorted(old.keys() & new.keys())
@@ -165,3 +144,7 @@ class Rerun:
         """Whether the metrics that came out are the crate's, byte by byte."""
         made = self.folder / RESULTS / METRICS
         return made.is_file() and made.read_bytes() == self.read(METRICS)
+
+    def own(self) -> list[Product]:
+        """What rules made that are not of Deep RC's workflow, by their names."""
+        return sorted((each for each in products(self) if each.own), key=lambda each: each.name)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deeprc.core.errors import ConfigError, InputError, nearest
+from deeprc.core.errors import ConfigError, nearest
 from deeprc.core.events import JobEvent, read
 from deeprc.core.files import write_text
 from deeprc.core.fingerprint import KEY
 from deeprc.reporting import content
+from deeprc.reporting.crate.opened import ABOUT, METRICS, Opened
 from deeprc.reporting.events import Run, read_runs
 from deeprc.reporting.provenance import spent
 
-ABOUT, METRICS = "run.json", "metrics.json"
 GONE = object()
 FIELDS = ("command", "options", "versions", "inputs", "images", "metrics")
 
@@ -127,15 +126,13 @@ def find(asked: str, runs: Path) -> KnownRun:
     ------
     ConfigError
         For one that there is not.
+    InputError
+        For a file that is no crate.
     """
     path = Path(asked)
     if path.is_file():
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return KnownRun(asked, *(json.loads(archive.read(name)) for name in (ABOUT, METRICS)))
-        except (zipfile.BadZipFile, KeyError, ValueError) as error:
-            fix = "`deeprc run crate RESULTS -o …` makes one"
-            raise InputError("not the crate of a run", where=path, found=str(error), fix=fix) from error
+        crate = Opened(path)
+        return KnownRun(asked, crate.about, crate.metrics)
     if (path / ABOUT).is_file() and not (path / "events.jsonl").is_file():
         about = _json(path / ABOUT)
         there = of_events(runs / about["run"]) if about.get("run") else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -14,13 +14,13 @@ from deeprc.core.files import read_json, sha256
 from deeprc.core.fingerprint import KEY
 from deeprc.reporting import content
 from deeprc.reporting.crate.inputs import Input, inputs
-from deeprc.reporting.crate.kept import METRICS, figures
+from deeprc.reporting.crate.kept import figures
+from deeprc.reporting.crate.opened import METRICS
 from deeprc.reporting.crate.plain import Hide
 from deeprc.reporting.crate.sources import CONFIG
 from deeprc.reporting.crate.steps import Jobs, moment
 from deeprc.reporting.events import Execution, Run
 
-NAME = "ro-crate-metadata.json"
 RESULTS = ("metrics.json", "report.html", "run.json")
 WFRUN, WORKFLOW = "https://w3id.org/ro/wfrun", "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
 PROFILES = {
@@ -94,7 +94,7 @@ class Crate:
 
 def made(
     folder: Path, about: dict, run: Run, tasks: Iterable[Execution], sources: list[str], hide: Hide,
-    stated: dict | None = None,
+    stated: dict | None = None, own: Mapping[str, str] | None = None,
 ) -> dict:  # fmt: skip
     """The crate's metadata.
 
@@ -111,6 +111,8 @@ def made(
     stated
         What is known of whose the workflow is: `license`, `authors` (names), and whether it is the study's `own`, so
         that the results are theirs, too.
+    own
+        Of the rules that are not of Deep RC's workflow: by their names, the Snakefile in the crate that they are from.
     """
     crate, stated = Crate(folder, hide), stated or {}
     read, told = inputs(about, folder), read_json(folder / METRICS) if (folder / METRICS).is_file() else {}
@@ -125,7 +127,7 @@ def made(
     given += [crate.value(f"#option-{quote(key)}", key, value) for key, value in content.settings(about["config"])]
     gave = [found for name in RESULTS if (found := crate.file(name, exampleOfWork=[{"@id": f"#parameter-{name}"}]))]
     gave += [crate.value(f"#metric-{quote(key)}", key, value) for key, value in figures(told)]
-    jobs = Jobs(crate, tasks, read, packages)
+    jobs = Jobs(crate, tasks, read, packages, own or {})
     for profile, name in PROFILES.items():
         crate.add(profile, "CreativeWork", name=name, version=profile.rsplit("/", 1)[1])
     crate.add(LANGUAGE, "ComputerLanguage", name="Snakemake", url={"@id": "https://snakemake.readthedocs.io"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +30,11 @@ def moment(seconds: float) -> str:
 class Jobs:
     """Adds jobs to a crate; `tools`, `steps`, `controls` and `actions` are references to what was added."""
 
-    def __init__(self, crate: Crate, tasks: Iterable[Execution], read: list[Input], packages: list[Reference]) -> None:
-        self._crate, self._root = crate, Path(os.path.abspath(crate.folder))  # noqa: PTH100
+    def __init__(
+        self, crate: Crate, tasks: Iterable[Execution], read: list[Input], packages: list[Reference],
+        own: Mapping[str, str],
+    ) -> None:  # fmt: skip
+        self._crate, self._root, self._own = crate, Path(os.path.abspath(crate.folder)), own  # noqa: PTH100
         self.tools, self.steps, self.controls, self.actions = [], [], [], []
         self._known = {
             os.path.abspath(each.path): {"@id": quote(each.id(crate.folder), safe="/:;")}  # noqa: PTH100
@@ -55,7 +58,9 @@ class Jobs:
 
     def _add(self, task: Execution, made: list[Reference], packages: list[Reference]) -> None:
         rule, key = quote(task.rule), f"{quote(str(task.run))}-{quote(str(task.job))}"
-        tool = self._crate.add(f"#rule-{rule}", "SoftwareApplication", name=task.rule, softwareRequirements=packages)
+        within = {"@id": quote(self._own[task.rule])} if task.rule in self._own else None
+        tool = self._crate.add(f"#rule-{rule}", "SoftwareApplication", name=task.rule, softwareRequirements=packages,
+                               isPartOf=within)  # fmt: skip
         if tool not in self.tools:
             self.tools.append(tool)
             self.steps.append(self._crate.add(
@@ -66,13 +71,13 @@ class Jobs:
         wildcards = [
             self._crate.value(f"#wildcard-{key}-{quote(name)}", name, value) for name, value in task.wildcards.items()
         ]
-        within = image(task)
+        ran_in = image(task)
         action = self._crate.add(
             f"#job-{key}", "CreateAction", name=task.label, instrument=tool, startTime=moment(task.start),
             endTime=moment(task.stop), result=made,
             object=[*self._named(task, made), *filter(None, [command]), launch, *wildcards],
             actionStatus={"@id": f"http://schema.org/{'Failed' if task.failed else 'Completed'}ActionStatus"},
-            containerImage=within and self._image(within), resourceUsage=self._usage(task, key),
+            containerImage=ran_in and self._image(ran_in), resourceUsage=self._usage(task, key),
         )  # fmt: skip
         self.actions.append(action)
         self.controls.append(self._crate.add(

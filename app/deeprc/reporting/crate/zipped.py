@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from deeprc.core.errors import InputError
 from deeprc.core.files import atomic, read_json, sha256
 from deeprc.reporting.crate.inputs import named
-from deeprc.reporting.crate.made import NAME
+from deeprc.reporting.crate.opened import NAME
 from deeprc.reporting.crate.plain import hiding
 from deeprc.reporting.tables import relinked
 
