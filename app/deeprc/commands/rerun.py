@@ -30,10 +30,15 @@ def rerun(
 
     Example: `deeprc rerun crate.zip --folder again --data ~/loads.csv`
     """
+    from deeprc.pilot.environment import check_path
     from deeprc.reporting.crate.again import RESULTS, Rerun
     from deeprc.reporting.crate.kept import difference, find
 
+    check_path(folder.resolve(), what="the folder of the rerun", fix="name one of letters, digits and _ - . + = @, in"
+               " folders of such names, by --folder")  # fmt: skip
     again = Rerun(crate, folder, tuple(data or ()))
+    site = site or (again.about.get("site") or {}).get("name") or "localhost"
+    again.profile(site)
     if versions := again.versions():
         if strict:
             raise InputError("other versions than the crate's", where=crate, found="; ".join(versions),
@@ -44,7 +49,7 @@ def rerun(
         wanted = "; ".join(f"{each.name} (SHA-256 {each.sha256})" for each in lacking)
         raise InputError("inputs that the crate only names were not found, or are others", where=crate,
                          expected=wanted, fix="name them, or their folder, by --data, a fresh --folder")  # fmt: skip
-    code = again.start(site or (again.about.get("site") or {}).get("name") or "localhost")
+    code = again.start(site)
     if code:
         raise InputError(
             "the run did not end well", where=folder, found=f"exit code {code}", fix="see what it said above"

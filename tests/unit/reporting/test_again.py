@@ -196,6 +196,24 @@ def deeprc(folder: Path, *words: str) -> str:
     return done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--folder", "noch einmal"],
+            ["the folder of the rerun has signs in its path", "found: a space", "by --folder"],
+        ),
+        (["--site", "nowhere"], ["no Snakemake profile of the site 'nowhere'", "by --site"]),
+    ],
+)
+def test_what_cannot_run_is_refused_before_anything_is_written(words, said, tmp_path):
+    (tmp_path / "loads.csv").write_bytes(DATA)
+    crate(tmp_path / "c.zip")
+    told = deeprc(tmp_path, "rerun", "c.zip", "--data", ".", *words)
+    assert [each for each in said if each not in told] == [], told
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.zip", "loads.csv"]
+
+
 @pytest.mark.parametrize("words", [["rerun", "c.zip"], ["run", "show", "c.zip"]])
 def test_no_crate_is_told_by_the_commands_without_a_traceback(words, tmp_path):
     crate(tmp_path / "c.zip", metadata={})
