@@ -101,10 +101,14 @@ class Submitted:
             why = ended.by_kernel(limit) if used == "kernel" else ended.for_memory(limit, float(used), ranks)
             return Ended(self, replace(outcome, reason=f"rank {failed}: {why}"), True, failed, None)
         well = outcome.state == "DONE" and failed is None
-        missing = self.files.missing_ranks(self.asked.ranks) if well and self.asked.ranks > 1 else []
-        if missing:
+        several = well and self.asked.ranks > 1
+        if several and (missing := self.files.missing_ranks(self.asked.ranks)):
             names = ", ".join(map(str, missing))
             reason = f"a world of the wrong size: of {self.asked.ranks} ranks {names} never ran"
+            return Ended(self, replace(outcome, reason=reason), True, None, None)
+        # MPI_Abort with the code 0: mpiexec says 0, too.
+        if several and (cut := self.files.cut_ranks(self.asked.ranks)):
+            reason = f"{ended.CUT}: of {self.asked.ranks} ranks {', '.join(map(str, cut))} did not come to their end"
             return Ended(self, replace(outcome, reason=reason), True, None, None)
         return Ended(self, outcome, outcome.state != "DONE" or failed is not None, failed, code)
 

@@ -66,6 +66,12 @@ class JobFiles:
         """The ranks that have never run: the launcher did not number them as it should."""
         return [rank for rank in range(ranks) if not (self.folder / f"out.{rank}").exists()]
 
+    def cut_ranks(self, ranks: int) -> list[int]:
+        """The ranks whose script did not come to its end; none of a gang's, which has no script."""
+        if not self.script.exists():
+            return []
+        return [rank for rank in range(ranks) if not (self.folder / f"cpu.{rank}").exists()]
+
     def failed_rank(self) -> int | None:
         """The rank whose command failed first, or None."""
         codes: list[Path] = []

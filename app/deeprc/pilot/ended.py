@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from deeprc.pilot.tasks import Outcome, Task
 
 MEMORY = "ended for its memory"
+CUT = "ended by its launcher (MPI_Abort?), which says that all is well"
 HYDRA = "[mpiexec@"  # how MPICH's mpiexec begins what it says of itself
 
 

@@ -27,6 +27,16 @@ rule one_rank_fails:
         "touch {output}; if [ $RP_RANK = 0 ]; then seq 100; sleep 100; fi; sleep 1; echo the reason is this; exit 7"
 
 
+rule one_rank_aborts:
+    """Rank 1 ends the world with the code 0, in the midst of rank 0's work; mpiexec says 0, too."""
+    output:
+        "half.txt",
+    resources:
+        tasks=2,
+    shell:
+        "touch {output}; python -c 'import time; from mpi4py import MPI; MPI.COMM_WORLD.rank and MPI.COMM_WORLD.Abort(0); time.sleep(60)'"
+
+
 rule script_fails:
     output:
         "scripted.txt",

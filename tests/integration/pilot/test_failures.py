@@ -18,7 +18,7 @@ BEGIN = 240  # seconds that two pilots at once may take to start on a busy machi
 def two(tmp_path_factory):
     """Two workflows at once: one is interrupted while it runs; the other has failures and goes on."""
     ranks, sleeper = tmp_path_factory.mktemp("ranks"), tmp_path_factory.mktemp("sleeper")
-    failing = start(ranks, "mpi.smk", "--keep-going", *QUIET, "world.txt", "never.txt", "scripted.txt")
+    failing = start(ranks, "mpi.smk", "--keep-going", *QUIET, "world.txt", "never.txt", "half.txt", "scripted.txt")
     sleeping = start(sleeper, "mpi.smk", "--config", "seconds=86.5", *QUIET, "slept.txt")
     try:
         wait_for(lambda: jobs_that_began(sleeper), BEGIN)
@@ -54,6 +54,13 @@ def test_one_rank_that_fails_ends_the_job_and_is_shown(two):
     job = next(e for e in events(folder) if e.get("rule") == "one_rank_fails" and e["state"] == "failed")
     assert job["exit"] == 7
     assert job["time"] - job["start"] < 10
+
+
+def test_a_rank_that_aborts_with_the_code_0_has_not_done_the_others_work(two):
+    folder, (_, output), *_ = two
+    said = "FAILED: one_rank_aborts (ended by its launcher (MPI_Abort?), which says that all is well: of 2 ranks 0"
+    assert said in output
+    assert not (folder / "half.txt").exists()
 
 
 def test_a_script_that_fails_shows_its_error(two):

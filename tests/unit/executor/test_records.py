@@ -137,6 +137,20 @@ def test_ranks_that_never_ran_are_a_failure_though_the_launcher_says_that_all_is
     assert (ended.failed, ended.why()) == (True, "a world of the wrong size: of 2 ranks 1 never ran")
 
 
+def test_ranks_that_were_cut_off_are_a_failure_though_the_launcher_says_that_all_is_well(tmp_path):
+    """MPI_Abort with the code 0. Ranks of a gang, which has no script, write no such files."""
+    stage = submitted(tmp_path)
+    for name in ("out.0", "out.1", "cpu.1"):
+        (tmp_path / "job" / name).touch()
+    assert not stage.ended(outcome("DONE", 0)).failed
+    stage.files.script.touch()
+    ended = stage.ended(outcome("DONE", 0))
+    said = "ended by its launcher (MPI_Abort?), which says that all is well: of 2 ranks 0 did not come to their end"
+    assert (ended.failed, ended.why()) == (True, said)
+    (tmp_path / "job" / "cpu.0").touch()
+    assert not stage.ended(outcome("DONE", 0)).failed
+
+
 def test_record_of_a_stage_that_never_began(tmp_path):
     record = submitted(tmp_path).ended(outcome("CANCELED", None)).record(106.0)
     assert (record["state"], record["start"], record["stop"], record["exit"]) == ("failed", None, None, None)
