@@ -194,7 +194,9 @@ def _row(one: Score, score: Score) -> ComparedScore:
 def _differences(then: kept.KnownRun, now: kept.KnownRun) -> Iterator[tuple[str, str, str, str]]:
     """What else the two differ in, metrics aside."""
     for of, rows in kept.difference(then, now).items():
-        if of != "metrics":
+        if of == "options":
+            yield from _options(then.about.get("config"), now.about.get("config"))
+        elif of != "metrics":
             yield from ((of, name, _said(old), _said(new)) for name, (old, new) in rows.items())
     commits = [((each.about.get("git") or {}).get("commit"), each) for each in (then, now)]
     if all(commit for commit, _ in commits) and commits[0][0] != commits[1][0]:
@@ -203,6 +205,15 @@ def _differences(then: kept.KnownRun, now: kept.KnownRun) -> Iterator[tuple[str,
         old, new = ((each.metrics[name].get(KEY) or {}).get("code") for each in (then, now))
         changes = differences({"code": old}, {"code": new}) if old and new else ()
         yield from (("code", name, words.NONE, why) for why in changes)
+
+
+def _options(old: object, new: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str, str, str]]:
+    """The options that differ, each by itself, however deep it stands."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            yield from _options(old.get(key), new.get(key), (*path, str(key)))
+    elif _said(old) != _said(new):
+        yield "options", ".".join(path), _said(old), _said(new)
 
 
 def _said(value: object) -> str:

@@ -176,12 +176,15 @@ def test_other_forms_other_pipelines_and_those_that_say_nothing_are_told(root):
 def test_what_else_differs_is_told(root):
     event(root, 1)
     code = {"name": "x", "version": "1", "sha256": "a", "below": {}, "libraries": {"torch": "1"}}
-    told(root, 1, {"forecasting": altered(FORECASTS, "made_from", "code", code)})
+    config = {"forecasting": {"horizon": 24, "models": {"GRU": {"a": {"b": [2], "c": None}}}}}
+    told(root, 1, {"forecasting": altered(FORECASTS, "made_from", "code", code)}, config=config)
     event(root, 2)
     now = altered(FORECASTS, "made_from", "code", code | {"version": "2", "sha256": "b", "libraries": {"torch": "2"}})
-    found = compared(root, {"forecasting": now}, config={"forecasting": {"horizon": 24, "seed": 2}},
+    deep = {"horizon": 24, "seed": 2, "models": {"GRU": {"a": {"b": [1]}}}}
+    found = compared(root, {"forecasting": now}, config={"forecasting": deep},
                      versions={"torch": "2.14.0"}, git={"commit": "34"})  # fmt: skip
     assert found.differences == [
+        ("options", "forecasting.models.GRU.a.b", "[2]", "[1]"),
         ("options", "forecasting.seed", words.NONE, "2"),
         ("versions", "torch", "2.13.0", "2.14.0"),
         ("code", "git commit", "12", "34"),
