@@ -48,7 +48,7 @@ def rerun(
     if lacking := again.unpack():
         wanted = "; ".join(f"{each.name} (SHA-256 {each.sha256})" for each in lacking)
         raise InputError("inputs that the crate only names were not found, or are others", where=crate,
-                         expected=wanted, fix="name them, or their folder, by --data, a fresh --folder")  # fmt: skip
+                         expected=wanted, fix="name them, or their folder, by --data")  # fmt: skip
     code = again.start(site)
     if code:
         raise InputError(

@@ -87,7 +87,8 @@ def test_data_that_changed_since_are_asked_for_by_their_hash(folder, tmp_path):
     try:
         done = deeprc(folder, "rerun", "crate.zip", "--folder", "of-others")
         assert done.returncode == 2 and "loads.csv (SHA-256 " in done.stdout, done.stdout
-        done = deeprc(folder, "rerun", "crate.zip", "--folder", "of-data", "--data", str(tmp_path))
+        assert not (folder / "of-others").exists()
+        done = deeprc(folder, "rerun", "crate.zip", "--folder", "of-others", "--data", str(tmp_path))
         assert done.returncode == 0, done.stdout
     finally:
         (folder / "loads.csv").write_bytes(kept)

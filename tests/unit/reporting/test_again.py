@@ -51,11 +51,33 @@ def test_inputs_are_taken_by_what_is_in_them(tmp_path):
     (tmp_path / "loads.csv").write_bytes(DATA + b"3,4\n")
     again = Rerun(crate(tmp_path / "c.zip"), tmp_path / "one", (tmp_path,))
     assert [each.name for each in again.unpack()] == ["/scratch/loads.csv"]
+    assert not (tmp_path / "one").exists()
     (tmp_path / "loads.csv").write_bytes(DATA)
-    again = Rerun(crate(tmp_path / "c.zip"), tmp_path / "two", (tmp_path,))
     assert again.unpack() == []
-    config = json.loads((tmp_path / "two/workflow/config.json").read_text())
+    config = json.loads((tmp_path / "one/workflow/config.json").read_text())
     assert config == {"results": "results", "forecasting": {"path": str(tmp_path / "loads.csv")}}
+
+
+def test_inputs_that_the_crate_holds_are_where_they_will_lie(tmp_path):
+    again = Rerun(crate(tmp_path / "c.zip", more={"data/loads.csv": DATA}), tmp_path / "one")
+    assert again.unpack() == []
+    held = tmp_path / "one/results/data/loads.csv"
+    assert held.read_bytes() == DATA
+    config = json.loads((tmp_path / "one/workflow/config.json").read_text())
+    assert config["forecasting"] == {"path": str(held)}
+    other = Rerun(crate(tmp_path / "d.zip", more={"data/loads.csv": DATA + b"3,4\n"}), tmp_path / "two")
+    assert [each.name for each in other.unpack()] == ["/scratch/loads.csv"] and not (tmp_path / "two").exists()
+
+
+@pytest.mark.parametrize("there", ["", "a", "a/b"])
+def test_of_what_cannot_be_written_to_its_end_nothing_is_left(there, tmp_path):
+    """A configuration file has the name of the workflow's folder."""
+    (tmp_path / "loads.csv").write_bytes(DATA)
+    path = crate(tmp_path / "c.zip", more={"workflow/configfiles/workflow": b"a: 1\n"})
+    (tmp_path / "x" / there).mkdir(parents=True)
+    with pytest.raises(OSError):
+        Rerun(path, tmp_path / "x/a/b", (tmp_path,)).unpack()
+    assert [*(tmp_path / "x" / there).iterdir()] == []
 
 
 def test_only_the_same_bytes_are_equal(tmp_path):
@@ -96,9 +118,10 @@ def test_files_of_which_the_metadata_say_nothing_are_refused_by_name(tmp_path):
 
 
 def test_what_is_said_to_be_a_product_is_no_way_around(tmp_path):
+    (tmp_path / "loads.csv").write_bytes(DATA)
     graph = ({"@id": "#job-1", "result": [{"@id": "workflow/"}]}, {"@id": "workflow/", "name": "elsewhere"})
     path = crate(tmp_path / "c.zip", unsummed=("workflow/Snakefile",), graph=graph)
-    Rerun(path, tmp_path / "one", (tmp_path,)).unpack()
+    assert Rerun(path, tmp_path / "one", (tmp_path,)).unpack() == []
     assert [each.name for each in (tmp_path / "one").rglob("*") if each.is_file()] == ["config.json"]  # written anew
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from deeprc.core.errors import ConfigError, InputError, command
 from deeprc.core.files import sha256, write_text
 from deeprc.core.fingerprint import KEY, differences
 from deeprc.core.shipped import SHIPPED, installed
-from deeprc.reporting.crate.beginning import laid, refuse_masked, steered
+from deeprc.reporting.crate.beginning import DATA, laid, refuse_masked, steered
 from deeprc.reporting.crate.inputs import Input, inputs
 from deeprc.reporting.crate.opened import METRICS, Opened
 from deeprc.reporting.crate.products import Product, products
@@ -52,7 +53,9 @@ class Rerun(Opened):
         return found + [f"{name} {each}, here {here.get(name, 'none')}" for name, each in others]
 
     def unpack(self) -> list[Input]:
-        """Lay the crate's workflow, configuration and inputs into the folder; return the inputs that were not found.
+        """Lay the crate's workflow, configuration and inputs into the folder; or return the inputs that were not found.
+
+        Where there are such, or it raises, nothing is left there.
 
         Raises
         ------
@@ -60,7 +63,7 @@ class Rerun(Opened):
             For a folder that holds something.
         InputError
             For a crate that was altered, whose metadata do not say what each file is, or whose configuration was
-            masked or would lay the results elsewhere. Nothing has been written then.
+            masked or would lay the results elsewhere.
         """
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise ConfigError("the folder is not empty: nothing in it is overwritten", where=self.folder,
@@ -83,17 +86,15 @@ class Rerun(Opened):
         if twice := [name for name, place in places.items() if counts[place] > 1]:
             raise InputError("files of the crate that would be one", where=self.archive, found=", ".join(twice),
                              expected="a place for each below the folder")  # fmt: skip
-        for name, place in places.items():
-            into = self.folder / place
-            into.parent.mkdir(parents=True, exist_ok=True)
-            into.write_bytes(self.read(name))
-        return self._settle(config)
+        if not (lacking := self._settle(config, places)):
+            self._lay(places, config)
+        return lacking
 
-    def _settle(self, config: dict) -> list[Input]:
-        """Name the inputs where they are now in the configuration; return those that are nowhere."""
+    def _settle(self, config: dict, places: Mapping[str, str]) -> list[Input]:
+        """Name the inputs where they are, or will be laid, in the configuration; return those that are nowhere."""
         about, lacking = self.about, []
         for each in inputs(about, self.folder / RESULTS):
-            found = each.path or self._looked_for(each)
+            found = each.path or self._held(each, places) or self._looked_for(each)
             if found is None:
                 lacking.append(each)
                 continue
@@ -107,8 +108,26 @@ class Rerun(Opened):
                         fix="unpack the crate and run its workflow by snakemake, with the data where they were",
                     )  # fmt: skip
                 within["path"] = str(found.absolute())
-        write_text(self.folder / CONFIG, json.dumps(config, indent=1, ensure_ascii=False) + "\n")
         return lacking
+
+    def _lay(self, places: Mapping[str, str], config: dict) -> None:
+        """Write all of it; what was written is removed where that breaks off."""
+        fresh = [each for each in (self.folder, *self.folder.parents) if not each.exists()]
+        try:
+            for name, place in places.items():
+                into = self.folder / place
+                into.parent.mkdir(parents=True, exist_ok=True)
+                into.write_bytes(self.read(name))
+            write_text(self.folder / CONFIG, json.dumps(config, indent=1, ensure_ascii=False) + "\n")
+        except BaseException:
+            for each in fresh[-1:] or [*self.folder.iterdir()]:
+                shutil.rmtree(each) if each.is_dir() else each.unlink(missing_ok=True)
+            raise
+
+    def _held(self, wanted: Input, places: Mapping[str, str]) -> Path | None:
+        """Where an input that the crate itself holds will lie."""
+        name = DATA + Path(wanted.name).name
+        return self.folder / places[name] if name in places and self._sums().get(name) == wanted.sha256 else None
 
     def _looked_for(self, wanted: Input) -> Path | None:
         name = Path(wanted.name).name
