@@ -41,9 +41,14 @@ class Holder:
     @classmethod
     def me(cls) -> Holder:
         """This process."""
+        return cls.of(os.getpid())
+
+    @classmethod
+    def of(cls, pid: int) -> Holder:
+        """A process of this machine, which this one has started, or is."""
         return cls(
-            os.getpid(),
-            began(os.getpid()) or 0,
+            pid,
+            began(pid) or 0,
             _line("/proc/sys/kernel/random/boot_id"),
             _namespace(),
             socket.gethostname(),

@@ -80,9 +80,20 @@ class Detached:
             young = found is False and time.time() - facts["since"] < YOUNG and self.code is None
             return True if young and not batch.lost(facts["job"]) else found
         with contextlib.suppress(OSError, ValueError, TypeError):
-            keeper = Holder(**json.loads((self.folder / "holder.json").read_text()))
-            return keeper.lives if keeper.here else None
+            keeper = self._holder("holder.json")
+            return (keeper.lives or self._orphan is not None) if keeper.here else None
         return time.time() - facts["since"] < YOUNG
+
+    def _holder(self, name: str) -> Holder:
+        return Holder(**json.loads((self.folder / name).read_text()))
+
+    @property
+    def _orphan(self) -> Holder | None:
+        """What it runs, where that lives: also without its keeper, which somebody may have killed."""
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            program = self._holder("program.json")
+            return program if program.here and program.lives else None
+        return None
 
     @property
     def state(self) -> str:
@@ -121,13 +132,13 @@ class Detached:
         while not (self.folder / "holder.json").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         try:
-            keeper = Holder(**json.loads((self.folder / "holder.json").read_text()))
+            keeper = self._holder("holder.json")
         except FileNotFoundError:
             raise DeepRCError("it is just beginning", fix=f"deeprc run cancel {self.id} in a moment") from None
         if not keeper.here:
             raise DeepRCError("it runs on another machine", found=keeper.host, fix=f"deeprc run cancel {self.id} there")
-        if keeper.lives:
-            os.kill(keeper.pid, signal.SIGINT)
+        if asked := keeper if keeper.lives else self._orphan:
+            os.kill(asked.pid, signal.SIGINT)
 
 
 def runs(folder: Path) -> list[Detached]:

@@ -1,8 +1,9 @@
 """Runs a command without a terminal, and writes down how it ended: `python -P -m deeprc.pilot.keeper FOLDER`.
 
 It is what a detached run leaves behind: a process of this machine, or the first one of a batch system's job. FOLDER has
-`run.json`, `environment` (as the kernel has it), `log`, and in the end `exit`. Where the batch system starts the job
-anew (a node has failed under it, another job came first, its time was over), it goes on with what is there.
+`run.json`, `environment` (as the kernel has it), `log`, who keeps it (`holder.json`), what it runs (`program.json`); in
+the end `exit`. Where the batch system starts the job anew (a node has failed under it, another job came first, its time
+was over), it goes on with what is there.
 
 Signals: SIGINT is from whoever cancels the run. SIGUSR1 says that the job's time is almost over. SIGTERM in a job is
 the batch system's own, which knows what becomes of it: then nothing is written down.
@@ -10,6 +11,7 @@ the batch system's own, which knows what becomes of it: then nothing is written 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -95,6 +97,8 @@ def main() -> int:
             log.write(b"deeprc: the run was cancelled before it began\n")
         else:
             child.append(subprocess.Popen([*program, *words], stdout=log, stderr=log, **given))
+            with contextlib.suppress(OSError):  # a full disk; it is for when we are killed, and the run goes on
+                write_json(folder / "program.json", asdict(Holder.of(child[0].pid)))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         code = child[0].wait() if child else 130
         code = 130 if signal.SIGINT in heard and code else code  # it may have been done by then

@@ -14,6 +14,7 @@ from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.core.files import write_json
 from deeprc.pilot import detached, keeper
 from deeprc.pilot.worker import surroundings
+from pilots import wait_for
 from snakemake_executor_plugin_radical_pilot.detach import refuse_two
 
 BEGUN = {
@@ -87,6 +88,24 @@ def test_a_run_that_has_not_begun_yet_is_not_cancelled_by_a_traceback(tmp_path, 
     assert run.lives
     with pytest.raises(DeepRCError, match="it is just beginning"):
         run.cancel()
+
+
+def test_a_run_whose_keeper_was_killed_goes_on_and_can_be_cancelled(tmp_path):
+    takes = "import signal, time; signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT]); time.sleep(60)"
+    command = [sys.executable, "-c", takes]
+    folder = left(tmp_path / detached.FOLDER / "run-1", command=command, program=1, cwd=str(tmp_path), pilots=1)
+    run, process = detached.Detached(folder), subprocess.Popen([sys.executable, "-P", "-m", keeper.__name__, folder])
+    try:
+        wait_for((folder / "program.json").exists, 30)
+    finally:
+        process.kill()
+        process.wait()
+    assert (run.state, run.code, detached.living(tmp_path)) == ("running", None, [run])
+    with pytest.raises(ConfigError, match="run-1 goes on"):
+        detached.forget(run)
+    run.cancel()
+    wait_for(lambda: not run.lives, 30)
+    assert run.state == "lost: it was killed, or its machine has gone down"
 
 
 def test_no_environment_of_a_run_that_was_killed_stays_and_the_oldest_go(tmp_path):
