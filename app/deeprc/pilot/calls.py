@@ -65,6 +65,10 @@ def calls(
     DeepRCError
         Where the pilot ends before all calls were made; those that it was given are told as LOST before.
     """
+    if pilot.allocation.state == "CLOSED":
+        raise ConfigError("this pilot is closed", expected="calls before its `close`", fix="start another one")
+    if isinstance(warm, str):
+        raise ConfigError("warm is no list of modules", found=repr(warm), fix=f"warm=[{warm!r}]")
     environment, place = str(pilot.pulls.kept()), str((workdir or Path.cwd()).absolute())
     like = Task(
         "", [], 1, cores, gpus, tuple(warm), memory_mb, timeout, environment=environment, workdir=place,
@@ -102,13 +106,15 @@ def calls(
 
 
 def _room(pilot: Pilot, call: Task) -> None:
-    """An error where no node has what a call asks for: it would wait for ever."""
+    """An error where no node has what a call asks for: it would wait for ever; and where nothing could be so."""
     there = pilot.allocation
-    for what, asked, most in (
-        ("cores", call.cores_per_rank, there.cores // there.nodes),
-        ("accelerators", call.gpus_per_rank, there.gpus // there.nodes),
-        ("MB of memory", call.memory_mb, there.memory_mb),
+    for what, asked, least, most in (
+        ("cores", call.cores_per_rank, 1, there.cores // there.nodes),
+        ("accelerators", call.gpus_per_rank, 0, there.gpus // there.nodes),
+        ("MB of memory", call.memory_mb, 0, there.memory_mb),
     ):
+        if not isinstance(asked, int) or asked < least:
+            raise ConfigError(f"a call cannot ask for so many {what}", found=asked, expected=f"{least} or more, whole")
         if asked > most:
             raise ConfigError(f"a call asks for more {what} than a node of the pilot has", found=asked, expected=most)
 

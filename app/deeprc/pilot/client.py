@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import shlex
 import shutil
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from deeprc.core.errors import ConfigError
 from deeprc.core.events import PullEvent, WorkerEvent
 from deeprc.core.ownership import private
 from deeprc.pilot.address import own_address
@@ -18,6 +20,7 @@ from deeprc.pilot.engine import Cores, Engine, PilotNews, TaskNews, Wanted
 from deeprc.pilot.fitness import lacking
 from deeprc.pilot.foresight import Expected
 from deeprc.pilot.gangs import PREFIX, Gangs
+from deeprc.pilot.gate import KEY
 from deeprc.pilot.link import Link
 from deeprc.pilot.planner import Planner
 from deeprc.pilot.processes import PATIENCE
@@ -75,10 +78,22 @@ class Pilot:
         self._told: queue.SimpleQueue[WorkerEvent | PullEvent] = queue.SimpleQueue()
 
     def start(self) -> None:
-        """Start the pilot and return at once."""
+        """Start the pilot and return at once.
+
+        Raises
+        ------
+        ConfigError
+            Where another one has its files in the folder: one that was killed leaves them.
+        """
         there = self.allocation
         for folder in (self.folder, self.folder / "tasks"):
             private(folder, fix="name another folder for the pilot")
+        if (self.folder / KEY).exists():
+            raise ConfigError(
+                "a pilot has its files here", where=self.folder, found="those of one that runs, or was killed",
+                expected="a folder of its own for each pilot",
+                fix=f"once no program uses it, `rm -r {shlex.quote(str(self.folder))}`; or name another folder",
+            )  # fmt: skip
         address = own_address() if there.batch else None
         given = there.submission()
         there.state = "STARTING"

@@ -21,6 +21,7 @@ from pathlib import Path
 from deeprc.pilot.worker.line import NONCE, PROOF, Line
 from deeprc.pilot.worker.local import listen, ours
 
+KEY = "key"  # the name of the file that workers prove themselves by
 PATIENCE = 5.0  # seconds that a caller gets to prove itself
 STRANGERS = 256  # of whom nothing is known yet, at most
 
@@ -53,7 +54,7 @@ class Gate:
     """
 
     def __init__(self, folder: Path, host: str | None) -> None:
-        self._key, self.keyfile = secrets.token_bytes(32), folder / "key"
+        self._key, self.keyfile = secrets.token_bytes(32), folder / KEY
         self.keyfile.touch(mode=0o600, exist_ok=False)
         self.keyfile.write_bytes(self._key)
         self._local, self._open = host is None, True

@@ -138,7 +138,7 @@ def test_what_calls_have_left_that_nobody_listened_to_is_not_taken_for_the_next_
         submit=there.workers.submit, cancel=there.workers.cancel,
         pulls=SimpleNamespace(kept=lambda: tmp_path / "environment"),
         outcomes=lambda: [there.outcomes.get() for _ in range(there.outcomes.qsize())],
-        allocation=SimpleNamespace(ended=False, why=None, nodes=1, cores=1, gpus=0, memory_mb=0),
+        allocation=SimpleNamespace(ended=False, state="ACTIVE", why=None, nodes=1, cores=1, gpus=0, memory_mb=0),
     )  # fmt: skip
     noted = str(tmp_path / "noted")
     for number, _ in calls(pilot, "stations:note", [(noted, number) for number in range(20)], workdir=tmp_path):
@@ -208,6 +208,11 @@ def test_what_cannot_be_called_is_refused_before_anything_runs(started, tmp_path
             [*calls(started.pilot, "stations:note", [given])]
     with pytest.raises(ConfigError, match="more cores than a node"):
         [*calls(started.pilot, "stations:note", [()], cores=1000)]
+    for asked in ({"cores": 0}, {"cores": -1}, {"cores": 1.5}, {"gpus": -1}, {"memory_mb": -5}):
+        with pytest.raises(ConfigError, match=rf"(?s)cannot ask for so many.*found: {next(iter(asked.values()))}\n"):
+            [*calls(started.pilot, "stations:note", [()], **asked)]
+    with pytest.raises(ConfigError, match=r"(?s)warm is no list of modules.*fix: warm=\['numpy'\]"):
+        [*calls(started.pilot, "stations:note", [()], warm="numpy")]
     first = calls(started.pilot, "stations:here", [(), ()], workdir=started.folder)
     next(first)
     with pytest.raises(ConfigError, match="makes other calls already"):

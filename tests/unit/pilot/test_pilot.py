@@ -9,6 +9,7 @@ from deeprc.core.errors import ConfigError
 from deeprc.launch import Layout
 from deeprc.pilot import Allocation, Pilot, Task
 from deeprc.pilot.batch import Submission
+from deeprc.pilot.calls import calls
 from deeprc.pilot.engine import PilotNews
 from deeprc.pilot.environment import broker_environment, passed_on, users
 from deeprc.pilot.planner import Planner
@@ -247,3 +248,18 @@ def test_the_end_of_an_allocation_is_told_once_and_as_it_is_known():
     over._active_since -= 50
     over.hear(PilotNews("FAILED", said="the engine says: DONE", explained=False))
     assert over.why == "its time of 1 min is over"
+
+
+def test_a_pilot_whose_files_are_left_of_one_that_was_killed_is_refused_by_its_folder(tmp_path):
+    folder = tmp_path / "calls.deeprc"
+    folder.mkdir(mode=0o700)
+    (folder / "key").touch(mode=0o600)
+    with pytest.raises(ConfigError, match=rf"(?s){folder}: a pilot has its files here.*was killed.*`rm -r {folder}`"):
+        Pilot(Allocation(SITE), folder, image="none").start()
+
+
+def test_a_closed_pilot_takes_no_calls(tmp_path):
+    pilot = Pilot(Allocation(SITE), tmp_path, image="none")
+    pilot.allocation.state = "CLOSED"
+    with pytest.raises(ConfigError, match="this pilot is closed"):
+        next(calls(pilot, "stations:note", [()]))
