@@ -141,6 +141,8 @@ class DataConfig(Settings, BaseModel):
     def _parts_in_order(self) -> Self:
         if self.split_dates and self.split_dates[0] >= self.split_dates[1]:
             raise ValueError("split_dates: the validation part must begin before the test part")
+        if self.split_dates and self.split != type(self).model_fields["split"].default:
+            raise ValueError("keys 'split' and 'split_dates': the dates count, the fractions have no effect; give one")
         return self
 
 

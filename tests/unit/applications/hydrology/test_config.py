@@ -72,6 +72,10 @@ def test_paths():
             {"split_dates": ["2001-01-01", "2000-01-01"]},
             "conf: split_dates: the validation part must begin before the test part",
         ),
+        (
+            {"split": [0.3, 0.3], "split_dates": ["1985-01-01", "1986-01-01"]},
+            "conf: keys 'split' and 'split_dates': the dates count, the fractions have no effect; give one",
+        ),
         ({"forcing": "nldas"}, "conf: key 'forcing': it is for dataset camels-us, not fulda-leaf"),
         (
             {"dataset": "camels-us"},
