@@ -65,6 +65,7 @@ def check_basin(dataset: Dataset, basin: str, config: DataConfig) -> dict:
         )  # fmt: skip
     notices = dataset.notices.get(basin, []) + balance(rows, about, files[-1])
     notices += wild(rows.filter(pl.Series(parts != needed[0])), learned, about) if not held_out else []
+    notices += still(rows, rows.filter(pl.Series(parts == needed[0])), about) if not held_out else []
     counts = discharge["quality"].value_counts().sort("quality")
     return {
         "name": about.name,
@@ -93,6 +94,15 @@ def wild(rows: pl.DataFrame, learned: np.ndarray, about: Basin) -> list[str]:
         f"{len(beyond):,} {'day' if len(beyond) == 1 else 'days'} of discharge far beyond the training part: "
         f"{most:.6g} {about.unit} on {day}, where it has at most {high:.6g}; no network has learned such floods, and "
         "they may rule all figures of the errors"
+    ]
+
+
+def still(rows: pl.DataFrame, learned: pl.DataFrame, about: Basin) -> list[str]:
+    """A sentence for each input that changes, but not where it is learned from: a sensor that came later, or stood."""
+    return [
+        f"the input {name!r} never changes in the training part, and does after it: what it means there is not learned"
+        for name in about.inputs
+        if learned[name].drop_nulls().n_unique() < 2 <= rows[name].drop_nulls().n_unique()
     ]
 
 

@@ -136,6 +136,14 @@ def test_an_area_that_may_be_wrong_is_said(tmp_path):
     assert checked(tmp_path, rows(), areas={"weser": 8.64})["notices"][0].startswith("is the area right? 12 mm a day")
 
 
+def test_an_input_that_stands_where_it_is_learned_from_is_said(tmp_path):
+    """A sensor that came later. One that never changes at all says nothing anywhere, and does no harm."""
+    said = "the input 'rain' never changes in the training part, and does after it: what it means there is not learned"
+    for after, expected in (("2", [said]), ("1", [])):
+        found = checked(tmp_path, edited(**{"Niederschlag [mm]": lambda i, v, a=after: "1" if i < 40 else a}))
+        assert [notice for notice in found["notices"] if "never changes" in notice] == expected
+
+
 def test_a_flood_far_beyond_the_training_part_is_said(tmp_path):
     found = checked(tmp_path, edited(Abfluss=lambda i, v: "90" if i in (50, 55) else v))
     assert [notice for notice in found["notices"] if "far beyond" in notice] == [
