@@ -5,6 +5,7 @@ The tests of this file share one results folder and go on from each other, in or
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from pathlib import Path
@@ -144,6 +145,8 @@ def test_a_deleted_model_redoes_only_what_depends_on_it_with_the_same_numbers(fi
         "results/report.html",
     }
     assert (folder / "results" / "metrics.json").read_bytes() == metrics
+    page = (folder / "results" / "report.html").read_text()
+    assert re.search(r"MAE: \d+ the same", page) and re.search(r"NSE: \d+ the same", page)  # as in the run before
 
 
 def test_bad_data_stop_the_run_and_leave_earlier_results(first, folder):
