@@ -167,3 +167,13 @@ def test_a_python_without_the_line_to_the_launcher_says_so_before_mpi_fails():
         assert (done.returncode, done.stdout) == (70, "")
         assert done.stderr.startswith("error: this Python cannot start MPI: the launcher's line belongs to another")
         assert "  found: PMI_FD=99, which is not open here\n" in done.stderr and f"  fix: {fix}" in done.stderr
+
+
+@pytest.mark.parametrize("when", ["at once", "later"])
+def test_an_exception_of_one_rank_ends_the_others_that_wait_for_it(tmp_path, monkeypatch, when):
+    """MPI's own end waits for them, and they for it: for ever."""
+    wait = "comm = MPI.COMM_WORLD\ncomm.Get_rank() and {}['which is not there']\ncomm.Barrier()\n"
+    monkeypatch.setattr(sys.modules[__name__], "PROGRAM", f"{PROGRAM}{wait}")
+    code, output = ranks(tmp_path, when)
+    assert code == 1, output
+    assert "KeyError: 'which is not there'" in output

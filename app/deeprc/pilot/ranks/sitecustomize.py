@@ -5,6 +5,8 @@ the results are those of one rank, or of none. Here the first import of `mpi4py.
 of ranks that the job asked for ($DEEPRC_RANKS). `DEEPRC_ANY_WORLD=1` turns that off, for programs that start worlds of
 their own.
 
+An exception that a rank does not catch ends all ranks: MPI's own end would wait for the others, and they for it.
+
 A Python that a rank has started has not the rank's line to its launcher: MPI fails there, in words that say nothing of
 it. So it is said here.
 
@@ -43,6 +45,19 @@ def watched(mpi, initialize):
     return opened
 
 
+def fall(mpi):
+    """Have an exception that is not caught end all ranks, after its traceback."""
+    tell = sys.excepthook
+
+    def hook(kind, value, trace):
+        tell(kind, value, trace)
+        sys.stderr.flush()
+        if not mpi.Is_finalized():
+            mpi.COMM_WORLD.Abort(1)
+
+    sys.excepthook = hook
+
+
 def look(mpi):
     """Compare the world's size with what was asked for, and the owners of the memory that it shares with the user."""
     for path, owner in foreign():
@@ -52,6 +67,8 @@ def look(mpi):
             f"a file of user {os.geteuid()}",
             "run it again, on nodes that nobody else uses (`srun --exclusive`), and tell the machine's operators",
         )
+    if mpi.COMM_WORLD.Get_size() > 1:
+        fall(mpi)
     ranks = os.environ.get("DEEPRC_RANKS", "1")
     if os.environ.get("DEEPRC_ANY_WORLD") or not ranks.isdigit() or mpi.COMM_WORLD.Get_size() == int(ranks):
         return

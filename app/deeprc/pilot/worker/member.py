@@ -163,6 +163,7 @@ def serve(line: socket.socket, modules: list[str], own: tuple[str, ...]) -> None
     code = 1
     try:
         member = Member(modules, own)
+        sys.excepthook = sys.__excepthook__  # that of `ranks` aborts: here the worker ends the gang, and says why
         send(line, {"ready": True})
         why = None
         while True:
