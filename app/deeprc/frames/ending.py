@@ -25,7 +25,8 @@ def watch(world: Communicator) -> None:
     This is for the caller's own code, between two steps: within a step, `Communicator.together` keeps the ranks
     together. A session at a prompt goes on, and so do processes that a rank started.
     """
-    process, shown, at_once = os.getpid(), sys.excepthook, os._exit
+    # Of the executor's hook, which ends all ranks as this one does, what it shows alone.
+    process, shown, at_once = os.getpid(), getattr(sys.excepthook, "tell", sys.excepthook), os._exit
     say = _watched(world)
     BEFORE.append(lambda: say(watcher.ALL))
 

@@ -177,3 +177,10 @@ def test_an_exception_of_one_rank_ends_the_others_that_wait_for_it(tmp_path, mon
     code, output = ranks(tmp_path, when)
     assert code == 1, output
     assert "KeyError: 'which is not there'" in output
+
+
+def test_frames_end_the_ranks_in_their_own_words(tmp_path, monkeypatch):
+    fail = "from deeprc.frames import Communicator\nassert Communicator.world().rank == 0\nMPI.COMM_WORLD.Barrier()"
+    monkeypatch.setattr(sys.modules[__name__], "PROGRAM", f"{PROGRAM}{fail}\n")
+    code, output = ranks(tmp_path, "at once")
+    assert (code, "rank 1 of 2 ends all ranks" in output) == (1, True), output

@@ -16,14 +16,17 @@ whoever made it, and with it all that they say to each other. So the owners of w
 Read by Python at its start (PYTHONPATH names this folder), so it stands alone and must not fail.
 """
 
+import contextlib
 import importlib.abc
 import importlib.util
 import os
 import sys
+import time
 from importlib.machinery import PathFinder
 
 EXIT = 70  # EX_SOFTWARE: not a code that programs use for their own errors
 SHARED = "/dev/shm/"
+LAST_WORDS = 0.5  # seconds for the launcher to pass on what was said: Hydra drops what it has not read at an abort
 
 
 def check(mpi):
@@ -51,10 +54,14 @@ def fall(mpi):
 
     def hook(kind, value, trace):
         tell(kind, value, trace)
-        sys.stderr.flush()
-        if not mpi.Is_finalized():
-            mpi.COMM_WORLD.Abort(1)
+        if not (mpi.Is_finalized() or sys.flags.interactive or hasattr(sys, "ps1")):
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(Exception):  # it may be closed
+                    stream.flush()
+            time.sleep(LAST_WORDS)
+            mpi.COMM_WORLD.Abort(130 if issubclass(kind, KeyboardInterrupt) else 1)
 
+    hook.tell = tell  # for a hook that takes this one's place, and has its own end (`deeprc.frames.ending`)
     sys.excepthook = hook
 
 
