@@ -63,7 +63,7 @@ def test_check_and_prepare_agree_on_what_is_there(stage, basins, prepared, tmp_p
     assert data.frame.filter(pl.col("basin") == "fulda")["pet"].null_count() == 420  # the Fulda file has none
 
 
-# What `prepare` makes of the basins: their rows are those from before it read columns one by one; meta.json has places now.
+# What `prepare` makes of the basins: the rows are those from before it read columns one by one.
 CONTENT = {"frame.arrow": "1bdd0d02e302b4b1", "meta.json": "723e5211865fabb7"}
 
 
