@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
-import platform
 import resource
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from deeprc.core.shipped import installed
-
 
 def describe(packages: Iterable[str]) -> dict:
     """The machine, the day, the commit of the checkout (`+`: files differ from it), the versions of `packages`."""
-    from deeprc.reporting.provenance import commit, machine  # here: ranks that are measured need none of it
+    from deeprc.reporting.provenance import measured_on  # here: ranks that are measured need none of it
 
-    found = commit(Path(__file__).parent)
-    return {
-        **machine(),
-        "python": platform.python_version(),
-        "versions": installed(packages),
-        "date": datetime.date.today().isoformat(),
-        "commit": found and found["commit"] + "+" * found["changed"],
-    }
+    return measured_on(packages)
 
 
 class ProcessUse:

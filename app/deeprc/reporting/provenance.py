@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import platform
 import socket
@@ -123,6 +124,18 @@ def commit(folder: Path) -> dict | None:
     if not git("ls-files", "--", "."):
         return None
     return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain", "--untracked-files=no"))}
+
+
+def measured_on(packages: Iterable[str]) -> dict:
+    """What a figure was measured on: machine, day, commit (`+`: files differ from it), versions of `packages`."""
+    found = commit(Path(__file__).parent)
+    return {
+        **machine(),
+        "python": platform.python_version(),
+        "versions": installed(packages),
+        "date": datetime.date.today().isoformat(),
+        "commit": found and found["commit"] + "+" * found["changed"],
+    }
 
 
 def overhead(run: Run) -> dict:

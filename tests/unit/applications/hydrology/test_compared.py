@@ -25,12 +25,27 @@ def test_a_basin_has_both_networks_and_both_references():
     }
 
 
+def test_a_basin_of_the_demo_has_no_other_network_than_its_own():
+    assert compared(None, figures(0.7, 0.6, references=REFERENCES)) == {
+        "days": 274,
+        "own": {"nse": 0.7, "kge": 0.6},
+        "climatology": {"nse": 0.2, "kge": 0.1},
+        "persistence": {"nse": 0.9, "kge": 0.95},
+    }
+
+
 def test_the_table():
-    basin = compared(figures(0.7123, 0.6, references=REFERENCES), figures(None, 0.4))
+    basin = compared(figures(0.7123, 0.6), figures(None, 0.4, references=REFERENCES))
     assert table({"basins": {"01022500": basin}}).splitlines() == [
         "| basin | days | regional | own | climatology | persistence |",
         "|---|---|---|---|---|---|",
         "| `01022500` | 274 | 0.712 / 0.600 | – / 0.400 | 0.200 / 0.100 | 0.900 / 0.950 |",
+    ]
+    basin = compared(None, figures(0.7123, 0.6, references=REFERENCES))
+    assert table({"basins": {"fulda": basin}}).splitlines() == [
+        "| basin | days | own | climatology | persistence |",
+        "|---|---|---|---|---|",
+        "| `fulda` | 274 | 0.712 / 0.600 | 0.200 / 0.100 | 0.900 / 0.950 |",
     ]
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from deeprc.applications.forecasting.accuracy import cells, published
 from deeprc.applications.forecasting.accuracy.protocol import SETTINGS, TOLERANCE, cell
 from deeprc.core.errors import unknown
-from deeprc.core.shipped import installed
-from deeprc.reporting.provenance import machine
+from deeprc.reporting.provenance import measured_on
 
 
 def run(
@@ -76,7 +75,7 @@ def run(
         "gate": gate(rows),
         "cells": rows,
         "naive": {str(horizon): found for horizon, found in sorted(naive.items())},
-        "machine": {**machine(), "versions": installed(("deeprc", "torch", "neuralforecast"))},
+        "machine": measured_on(("deeprc", "torch", "neuralforecast")),
         "threads": threads,
     }
 
