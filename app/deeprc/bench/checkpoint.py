@@ -22,8 +22,8 @@ from deeprc.bench.start import started
 from deeprc.learning.checkpoints import CheckpointStore
 from deeprc.learning.peers import Peers, join
 
-SAVES = 3
-STEPS = 60  # of each kind, between two saves
+SAVES = 9
+STEPS = 60  # between two saves
 STEP = 0.02  # seconds that a step computes
 
 
@@ -33,14 +33,15 @@ def bench_checkpoint(megabytes: int, peers: Peers, folder: Path) -> dict:
     Returns
     -------
     `blocked_ms`: what the training waits for a save, `sync` until it is on the disk, `async` until it may go on;
-    `step_ms`: medians of steps while nothing is written (`idle`) and while a checkpoint is (`writing`); `extra_mb`:
-    what the asynchronous saves have added to the ranks' memory, all together.
+    `step_ms`: medians of steps while nothing is written (`idle`) and while a checkpoint is (`writing`); `step_ratio`:
+    median and quartiles over the saves of the second beside the first, of the steps right before and after each save;
+    `extra_mb`: what the asynchronous saves have added to the ranks' memory, all together.
     """
     tensors = {f"model.{number}": np.ones(250_000, np.float32) for number in range(megabytes)}
     turns = _turns()
     for array in tensors.values():
         array += 1  # touched: their memory is there
-    idle = [_step(peers, turns) for _ in range(STEPS)]
+    idle, ratios = [_step(peers, turns) for _ in range(STEPS)], []
     before = _peak()
     store, blocked, writing = CheckpointStore(folder / "async", peers), [], []
     store.save(0, tensors, {})  # makes its memory
@@ -50,12 +51,13 @@ def bench_checkpoint(megabytes: int, peers: Peers, folder: Path) -> dict:
         began = time.perf_counter()
         store.save(save, tensors, {})
         blocked.append(time.perf_counter() - began)
-        busy = True
-        while busy:
-            writing.append(_step(peers, turns))
+        during = []
+        while any(peers.allgather(store.busy)):
+            during.append(_step(peers, turns))
             store.poll()
-            busy = any(peers.allgather(store.busy))
         idle += [_step(peers, turns) for _ in range(STEPS)]
+        writing += during
+        ratios.append(statistics.median(during) / statistics.median(idle[-2 * STEPS :]))
     extra = sum(peers.allgather(_peak() - before))
     both = {"sync": [], "async": blocked}
     store = CheckpointStore(folder / "sync", peers)
@@ -73,6 +75,7 @@ def bench_checkpoint(megabytes: int, peers: Peers, folder: Path) -> dict:
         "step_ms": {
             kind: _ms([time for times in peers.allgather(each) for time in times]) for kind, each in steps.items()
         },
+        "step_ratio": _spread(ratios),
         "extra_mb": round(extra * 1024 / 10**6),
         "steps_while_writing": len(writing),
     }
@@ -107,6 +110,11 @@ def _peak() -> int:
 
 def _ms(seconds: list[float]) -> float:
     return round(1000 * statistics.median(seconds), 2)
+
+
+def _spread(ratios: list[float]) -> dict:
+    low, median, high = (round(value, 4) for value in statistics.quantiles(ratios, n=4, method="inclusive"))
+    return {"median": median, "low": low, "high": high}
 
 
 def run(megabytes: int, ranks: int) -> dict:

@@ -3,7 +3,10 @@ import os
 import random
 import resource
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +16,8 @@ from deeprc.core.errors import DeepRCError
 from deeprc.core.files import StorageError
 from deeprc.learning.checkpoints import CheckpointStore
 from deeprc.learning.checkpoints.share import ShareCopy, share
-from deeprc.learning.checkpoints.store import CheckpointError
 from deeprc.learning.checkpoints.tensors import write
+from deeprc.learning.checkpoints.writing import CheckpointError
 from deeprc.learning.peers import Alone
 from samples.peers import on_ranks
 
@@ -113,6 +116,37 @@ def test_a_file_beside_it_belongs_to_it(tmp_path):
     save(store, 2, beside=["ledger/a", "ledger/b"])
     (tmp_path / "ledger" / "b").write_text("tvo")
     assert is_of(store.latest(), 1)
+
+
+@pytest.fixture
+def crowded():
+    """One core for this process, and two others that always want it."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    yield
+    for other in others:
+        other.kill()
+        other.wait()
+    os.sched_setaffinity(0, cores)
+
+
+def policies() -> list[int]:
+    return [os.sched_getscheduler(int(thread.name)) for thread in Path("/proc/self/task").iterdir()]
+
+
+def test_a_save_takes_no_core_that_others_want_until_it_is_waited_for(tmp_path, crowded):
+    store, tensors = CheckpointStore(tmp_path, Alone()), weights(1, 5_000_000)
+    store.save(1, tensors, {"at": 1})
+    until = time.monotonic() + 20
+    while os.SCHED_IDLE not in policies() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert policies().count(os.SCHED_IDLE) == 1
+    began = time.monotonic()
+    store.finish()  # by the thread that writes alone it took minutes
+    assert time.monotonic() - began < 30
+    assert policies().count(os.SCHED_IDLE) == 0
+    assert store.latest().state == {"at": 1}
 
 
 def child(work) -> int:

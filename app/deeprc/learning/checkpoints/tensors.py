@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +20,23 @@ CODES = {
     "float64": "F64", "float32": "F32", "float16": "F16", "int64": "I64", "int32": "I32", "int16": "I16", "int8": "I8",
     "uint8": "U8", "bool": "BOOL", "complex64": "C64",
 }  # fmt: skip
-CHUNK = 1 << 22  # bytes hashed and written at a time
+CHUNK = 1 << 20  # bytes hashed and written at a time
 
 
 def write(path: Path, tensors: Mapping[str, np.ndarray], notes: Mapping[str, str] | None = None) -> tuple[int, str]:
     """Write contiguous arrays to `path`, to the disk itself; bytes and SHA-256 of the file."""
+    work = written(path, tensors, notes)
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
+def written(
+    path: Path, tensors: Mapping[str, np.ndarray], notes: Mapping[str, str] | None = None
+) -> Generator[None, None, tuple[int, str]]:
+    """The same, a piece at a time: it can be gone on with by another thread."""
     header: dict[str, object] = {"__metadata__": dict(notes)} if notes else {}
     begin = 0
     for name, array in tensors.items():
@@ -39,10 +51,11 @@ def write(path: Path, tensors: Mapping[str, np.ndarray], notes: Mapping[str, str
             for start in range(0, len(piece), CHUNK):
                 part = piece[start : start + CHUNK]
                 digest.update(part)
-                written = 0
-                while written < len(part):
-                    written += file.write(part[written:])
+                done = 0
+                while done < len(part):
+                    done += file.write(part[done:])
                 size += len(part)
+                yield
         os.fsync(file.fileno())
     return size, digest.hexdigest()
 
