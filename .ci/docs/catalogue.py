@@ -2,40 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
-
 import of_data
 import of_pilots
-from section import Section
-
-
-@dataclass(frozen=True)
-class Log:
-    """A file in docs/figures, and the commands that print it; without one it is kept as it is."""
-
-    file: str
-    commands: Sequence[str] = ()
-    seconds: float = 0  # that these take on two idle cores
-    quick: bool = False  # whether `make bench` measures it unasked
-    several: bool = False  # a list, of what each command prints
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """One of them; `more` leads to the page that explains it, if any does."""
-
-    name: str
-    title: str
-    what: str
-    more: str
-    show: Callable[[dict[str, Any]], Section]
-    logs: Sequence[Log]
-
-    @property
-    def commands(self) -> list[str]:
-        return [command for log in self.logs for command in log.commands]
+from benchmark import Benchmark, Log
+from catalogue_of_trainings import TRAININGS
 
 
 def _frames() -> list[str]:
@@ -152,20 +122,5 @@ BENCHMARKS = [
             _pdsh("sf10", "--sf 10 --against polars --repeats 2", 900),
         ],
     ),
-    Benchmark(
-        "resume", "What a kill costs a training",
-        "One network by several libraries, killed by `kill -9` after the same steps, and gone on with.",
-        "[learning.md](learning.md)", of_data.resume,
-        [Log("resume.json", ["deeprc bench resume --kills 20"], 900)],
-    ),
-    Benchmark(
-        "accuracy", "Forecasts beside published ones",
-        "ETTh1: errors of models of the zoo, trained by the pipeline's own stages, beside what was published.",
-        "[forecasting.md](forecasting.md#beside-published-figures)", of_data.accuracy, [Log("../accuracy-etth1.json")],
-    ),
-    Benchmark(
-        "basins", "One network for all basins",
-        "Basins of CAMELS-US: one network for all of them, one for each, and two references.",
-        "[hydrology.md](hydrology.md)", of_data.basins, [Log("../camels-us.json")],
-    ),
+    *TRAININGS,
 ]  # fmt: skip

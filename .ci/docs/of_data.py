@@ -1,10 +1,10 @@
-"""The sections of docs/benchmarks.md on dataframes and trainings: a table, bars, and targets with what was found."""
+"""The sections of docs/benchmarks.md on dataframes: a table, bars, and targets with what was found."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from section import Section, Verdict, at_least, at_most, seconds, spread
+from section import Section, at_least, at_most, seconds, spread
 
 from deeprc.bench.chart import Bar, bars, rounded, written
 
@@ -63,61 +63,3 @@ def pdsh(logs: dict[str, Any]) -> Section:
         verdicts += [at_most(name, wanted, ratio)] if wanted else []
     picture = bars("Geometric mean of the queries' ratios of time (line: the best and the worst query)", shown)
     return Section(["", "geometric mean of ratios", "queries", "answers right", "load"], rows, verdicts, picture)
-
-
-def resume(logs: dict[str, Any]) -> Section:
-    (told,) = logs.values()
-    engines = {name: each for name, each in told.items() if isinstance(each, dict) and "lost" in each}
-    rows = [
-        [
-            f"`{name}`", str(each["kills"]), str(each["lost"]), str(each["replayed"]),
-            "yes" if each["weights_equal"] else "no", str(each["steps_undone"]),
-            seconds(each["seconds_lost"], 0), seconds(each["seconds_to_start"]),
-        ]
-        for name, each in engines.items()
-    ]  # fmt: skip
-    shown = [Bar(name, each["seconds_lost"], ours=name.startswith("deeprc")) for name, each in engines.items()]
-    verdicts = [
-        Verdict(
-            f"`{name}`: samples lost, replayed: none; weights equal",
-            f"{each['lost']}, {each['replayed']}; {'equal' if each['weights_equal'] else 'not equal'}",
-            (each["lost"], each["replayed"], each["weights_equal"]) == (0, 0, True),
-        )
-        for name, each in engines.items()
-        if name.startswith("deeprc")
-    ]
-    head = ["", "kills", "samples lost", "replayed", "weights equal", "steps done again", "lost", "of which a start"]
-    return Section(head, rows, verdicts, bars(f"Seconds that {told['kills']} kills cost", shown, " s"))
-
-
-def accuracy(logs: dict[str, Any]) -> Section:
-    (told,) = logs.values()
-    run = [cell for cell in told["cells"] if cell.get("mse") is not None]
-    rows = [
-        [
-            cell["model"], str(cell["horizon"]), rounded(cell["mse"], 3), rounded(cell["published"]["mse"], 3),
-            f"{cell['difference']:+.3f}", cell["verdict"],
-        ]
-        for cell in run
-    ]  # fmt: skip
-    within = sum(cell["difference"] <= told["tolerance"] for cell in run)
-    wanted = f"every cell of the published table at most {told['tolerance']} of MSE above it"
-    found = f"{within} of {len(told['cells'])} ({len(told['cells']) - len(run)} not run)"
-    shown = [Bar(f"{cell['model']}, {cell['horizon']}", cell["mse"], wanted=cell["published"]["mse"]) for cell in run]
-    picture = bars("MSE by model and horizon (red: published)", shown)
-    head = ["model", "horizon", "MSE", "published", "difference", ""]
-    return Section(head, rows, [Verdict(wanted, found, within == len(told["cells"]))], picture)
-
-
-def basins(logs: dict[str, Any]) -> Section:
-    (told,) = logs.values()
-    ways = ("regional", "own", "climatology", "persistence")
-    rows = [
-        [f"`{name}`", *(rounded(each[way]["nse"], 2) for way in ways)] for name, each in sorted(told["basins"].items())
-    ]
-    shown = [
-        Bar(f"{name}, {way}", max(each[way]["nse"], 0.0), ours=way in ways[:2])
-        for name, each in sorted(told["basins"].items())
-        for way in ways
-    ]
-    return Section(["basin", *(f"NSE, {way}" for way in ways)], rows, [], bars("NSE on the test part", shown))

@@ -1,0 +1,93 @@
+"""The sections of docs/benchmarks.md on trainings: a table, bars, and targets with what was found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from section import Section, Verdict, at_least, at_most, seconds
+
+from deeprc.bench.chart import Bar, bars, rounded, written
+
+# Wanted: a step of ours at most so many times one of the plain loop; windows on two ranks over those on one.
+STEP, RANKS = 1.05, 1.35
+NETWORKS = {"linear": "a linear layer", "mlp": "an MLP", "lstm": "an LSTM"}
+WAYS = {"mpi": "the sum over MPI", "strategy": "MultiWorkerMirroredStrategy"}
+
+
+def resume(logs: dict[str, Any]) -> Section:
+    (told,) = logs.values()
+    engines = {name: each for name, each in told.items() if isinstance(each, dict) and "lost" in each}
+    rows = [
+        [
+            f"`{name}`", str(each["kills"]), str(each["lost"]), str(each["replayed"]),
+            "yes" if each["weights_equal"] else "no", str(each["steps_undone"]),
+            seconds(each["seconds_lost"], 0), seconds(each["seconds_to_start"]),
+        ]
+        for name, each in engines.items()
+    ]  # fmt: skip
+    shown = [Bar(name, each["seconds_lost"], ours=name.startswith("deeprc")) for name, each in engines.items()]
+    verdicts = [
+        Verdict(
+            f"`{name}`: samples lost, replayed: none; weights equal",
+            f"{each['lost']}, {each['replayed']}; {'equal' if each['weights_equal'] else 'not equal'}",
+            (each["lost"], each["replayed"], each["weights_equal"]) == (0, 0, True),
+        )
+        for name, each in engines.items()
+        if name.startswith("deeprc")
+    ]
+    head = ["", "kills", "samples lost", "replayed", "weights equal", "steps done again", "lost", "of which a start"]
+    return Section(head, rows, verdicts, bars(f"Seconds that {told['kills']} kills cost", shown, " s"))
+
+
+def step(logs: dict[str, Any]) -> Section:
+    (told,) = logs.values()
+    rows, shown, verdicts = [], [], []
+    for key, each in told["networks"].items():
+        name, took = NETWORKS[key], each["step_ms"]
+        rows.append(
+            [
+                name, f"{each['parameters']:,}", f"{rounded(took['ours'], 1)} ms", f"{rounded(took['plain'], 1)} ms",
+                written(each["ratio"]), written(each["cpu_ratio"]),
+            ]
+        )  # fmt: skip
+        wanted = None if key == "linear" else STEP
+        shown.append(Bar(name, each["ratio"], wanted=wanted))
+        verdicts += [at_most(f"a step of {name}, times that of a plain loop", wanted, each["ratio"])] if wanted else []
+    head = ["network", "weights", "a step of ours", "of a plain loop", "times its time", "times its CPU"]
+    return Section(head, rows, verdicts, bars("A step of ours over one of a plain loop", shown))
+
+
+def tensorflow(logs: dict[str, Any]) -> Section:
+    (told,) = logs.values()
+    rows, shown = [], []
+    for way, each in told["ways"].items():
+        counts = [written(number) for number in each["windows_per_second"].values()]
+        rows.append([WAYS[way], *counts, written(each["ratio"])])
+        ours = way == "mpi"
+        shown.append(Bar(WAYS[way], each["ratio"], ours=ours, wanted=RANKS if ours else None))
+    found = told["ways"]["mpi"]["ratio"]
+    verdict = at_least(f"windows a second on {told['ranks']} ranks, times those of one", RANKS, found)
+    head = ["gradients by", "windows/s, one rank", f"{told['ranks']} ranks", "times as many"]
+    return Section(head, rows, [verdict], bars(f"Windows a second on {told['ranks']} ranks over one's", shown))
+
+
+def synchronisation(logs: dict[str, Any]) -> Section:
+    (told,) = logs.values()
+    kinds, networks = told["kinds"], [*next(iter(told["kinds"].values()))["modelled_step_ms"]]
+    rows = [
+        [
+            f"`{kind}`", rounded(each["across"] / 1000, 0), rounded(each["rounds"], 2),
+            rounded(each["validation_loss"], 4), rounded(each["step_ms"], 0),
+            *(rounded(each["modelled_step_ms"][network], 0) for network in networks),
+        ]
+        for kind, each in kinds.items()
+    ]  # fmt: skip
+    slow = networks[-1]
+    shown = [
+        Bar(f"{kind}, {where}", value, ours=where == "here")
+        for kind, each in kinds.items()
+        for where, value in (("here", each["step_ms"]), (slow, each["modelled_step_ms"][slow]))
+    ]
+    head = ["kind", "kB across, per step", "rounds per step", "loss", "step here, ms"]
+    head += [network.replace(" us", " µs") for network in networks]
+    return Section(head, rows, [], bars("A step, measured here and modelled over a slow network", shown, " ms"))
