@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml $(PLUGIN)/pyproject.toml $(wildcard locks/*.txt)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
 	@command -v cc >/dev/null || { echo "error: no C compiler (RADICAL-Pilot needs one to install); on Debian and Ubuntu: apt-get install gcc libc6-dev" >&2; exit 2; }
 	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || { echo "error: Python.h is missing (RADICAL-Pilot needs it to install); on Debian and Ubuntu: apt-get install python3-dev" >&2; exit 2; }
-	@echo "Setting up $(VENV) with $$($(PYTHON) --version): a few minutes, about 3.5 GB"
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version): a few minutes, about 3.7 GB"
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@python $(LOCKED) --only-binary :all: --requirement locks/build.txt
 	@python $(LOCKED) --no-build-isolation --requirement locks/environment.txt

@@ -36,13 +36,15 @@ TRAININGS = [
     ),
     Benchmark(
         "accuracy", "Forecasts beside published ones",
-        "ETTh1: errors of models of the zoo, trained by the pipeline's own stages, beside what was published.",
+        "ETTh1: errors of models of the zoo, trained by the pipeline's own stages, beside what was published. Hours:"
+        " `deeprc bench accuracy --data ETTh1.csv --json`.",
         "[forecasting.md](forecasting.md#beside-published-figures)", of_accuracy.accuracy,
         [Log("../accuracy-etth1.json")],
     ),
     Benchmark(
         "basins", "One network for all basins",
-        "Basins of CAMELS-US: one network for all of them, one for each, and two references.",
+        "Basins of CAMELS-US: one network for all of them, one for each, and two references. Minutes, with its data:"
+        " `deeprc bench basins --data camels_us --json`.",
         "[hydrology.md](hydrology.md#what-camels-us-reaches-one-network-for-all-or-one-for-each)", of_accuracy.basins,
         [Log("../camels-us.json")],
     ),

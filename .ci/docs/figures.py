@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-NUMBER = re.compile(r"(?<![\w.,/:-])-?\d[\d,]*(?:\.\d+)?(?![\d.])")
+NUMBER = re.compile(r"(?<![\w.,/:-])-?\d(?:[\d,]*\d)?(?:\.\d+)?(?![\d.])")
 UNIT = re.compile(
     r"(?:\*\*)?(?:\s?%| (?:ns|µs|ms|s|kB|MB|GB|MiB|GiB|TB|minutes|hours|seconds|times|per second)\b"
     r"| [a-z]+ (?:a|per) second\b)"

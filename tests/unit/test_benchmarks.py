@@ -36,6 +36,10 @@ def test_each_log_is_on_the_page_or_is_none_of_a_benchmark():
     }
 
 
+def test_each_benchmark_says_how_it_is_repeated():
+    assert [each.name for each in catalogue.BENCHMARKS if not each.commands and "`deeprc bench " not in each.what] == []
+
+
 def test_each_log_has_its_date_and_commit():
     known = benchmarks.stored("stored.json")
     for each in catalogue.BENCHMARKS:

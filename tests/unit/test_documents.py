@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deeprc.applications.forecasting.zoo import USUAL, ZOO
+from deeprc.sites import known_sites
+
 ROOT = Path(__file__).resolve().parents[2]
+HERE = {"localhost", "localhost-apptainer", "cluster-local"}  # sites that are no machine of somebody else's
+WORDS = {11: "eleven", 14: "fourteen"}
 
 
 def test_each_page_stands_in_the_list_of_pages():
@@ -16,6 +21,25 @@ def test_each_page_stands_in_the_list_of_pages():
     assert len(listed) == len(set(listed))
     pages = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
     assert pages - set(listed) == set()
+
+
+@pytest.mark.parametrize("page", ["README.md", "paper.md", "CHANGELOG.md", "docs/alternatives.md"])
+def test_the_machines_that_are_counted_are_those_that_are_described(page):
+    found = re.findall(r"(\d+) (?:large )?machines\b", (ROOT / page).read_text(encoding="utf-8"))
+    assert set(found) == {str(len(set(known_sites()) - HERE))}
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ("README.md", f"{len(USUAL)} neural models"),
+        ("docs/tutorial.md", f"models of the {WORDS[len(USUAL)]},"),
+        ("docs/learning.md", f"ten of the {WORDS[len(ZOO)]} models"),
+        ("CHANGELOG.md", f"forecasting with {WORDS[len(ZOO)]} PyTorch models"),
+    ],
+)
+def test_the_models_that_are_counted_are_those_of_the_zoo(page, told):
+    assert told in (ROOT / page).read_text(encoding="utf-8")
 
 
 def test_what_the_paper_cites_is_what_its_list_of_references_has():

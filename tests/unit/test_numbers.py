@@ -71,6 +71,7 @@ LOGS = {
         ("1 %, 2 <!-- from figures/calls.json: killed.lost / calls * 100; killed.lost - 1 -->", "0 %, 4"),
         ("0.0 % <!-- from figures/simulated.json: utilisation * 100 -->", "78.6 %"),  # 78.55, which a float is not
         ("7 s <!-- from figures/many.json: runs[jobs=16000].total_s -->", "192 s"),
+        ("9, 8 <!-- from figures/calls.json: killed.lost; killed.lost - 1 -->", "5, 4 <"),  # a comma of the sentence's
         ("-9.0 to 3 <!-- from figures/calls.json: calls - calls - killed.lost; calls -->", "-5.0 to 10,000"),
     ],
 )
