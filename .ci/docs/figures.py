@@ -24,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 NUMBER = re.compile(r"(?<![\w.,/:-])-?\d(?:[\d,]*\d)?(?:\.\d+)?(?![\d.])")
 UNIT = re.compile(
-    r"(?:\*\*)?(?:\s?%| (?:ns|µs|ms|s|kB|MB|GB|MiB|GiB|TB|minutes|hours|seconds|times|per second)\b"
+    r"(?:-[\d,.]+)?(?:\*\*)?(?:\s?%| (?:ns|µs|ms|s|kB|MB|GB|MiB|GiB|TB|minutes|hours|seconds|times|per second)\b"
     r"| [a-z]+ (?:a|per) second\b)"
 )
 CELL = re.compile(r"\|\s*(?:\*\*)?$")  # before a number that begins the cell of a table

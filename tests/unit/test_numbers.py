@@ -50,6 +50,7 @@ def test_the_pages_that_are_left_are_there():
         ("`sleep 4 s` and\n```console\n4 s\n```\n", 0),
         ("Of `a\nb` 3 % were late.", 1),
         ("2,089 calls a second", 1),
+        ("each in 0.2-0.5 s", 1),
     ],
 )
 def test_a_number_without_a_log_is_found(text, found):

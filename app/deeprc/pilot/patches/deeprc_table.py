@@ -28,7 +28,7 @@ TABLE = (
         {"Queue._bridge_initialize": "e7dd0d9f21a6", "Queue._bridge_work": "2ade94e33175",
          "Getter._get_nowait": "ce5fdf209b33"},
         "deeprc_bridges:queue",
-        "an idle pilot takes 0.8 of a core, and a message that cannot be read stops the queue", NONE,
+        "an idle pilot keeps a core busy, and a message that cannot be read stops the queue", NONE,
     ),
     Patch(
         "radical.utils.zmq.pubsub", *UTILS,
