@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 from deeprc.core.errors import DeepRCError
+from deeprc.core.events import EndEvent
 from deeprc.core.files import tail
 from deeprc.core.masking import Masker, given
 from deeprc.pilot import detached
@@ -168,6 +170,7 @@ class Executor(RemoteExecutor):
             run.folder.private.remove()
             return
         self._closed = True
+        run.events.write(EndEvent(time=time.time(), left=terminating.left(self.dag)))
         keep = run.failed or run.settings.keep
         tidying = threading.Thread(target=run.folder.tidy)
         if not keep:  # nothing runs any more: meanwhile the pilots end

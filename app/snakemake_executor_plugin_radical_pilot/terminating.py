@@ -1,4 +1,4 @@
-"""How Snakemake takes SIGTERM: noted, whatever it is doing just then."""
+"""How Snakemake takes SIGTERM (noted, whatever it is doing just then), and what an end leaves to do."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def note_at_once() -> None:
     that holds it, as it does whenever jobs have ended, the run stands still for ever. Called before Snakemake sets it.
     """
     scheduler_class().exit_gracefully = _exit_gracefully
+
+
+def left(dag: Any) -> int:
+    """How many jobs would have to run yet, those beside the pilot, too; none where all of the workflow is done."""
+    return sum(1 for _ in dag.needrun_jobs())
 
 
 def _exit_gracefully(self: Any, *_: object) -> None:

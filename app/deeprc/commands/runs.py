@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from deeprc.reporting.words import duration, percent
+from deeprc.reporting.words import count, duration, percent
 
 Folder = Annotated[Path, typer.Option(help="the private folder of the runs' working directory")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
@@ -30,8 +30,8 @@ def table(told: list[dict]) -> Iterator[str]:
     """Lines for people."""
     for row in told:
         done, failed = row["jobs"]["done"], row["jobs"]["failed"]
-        jobs = f"{done} jobs" + (f", {failed} attempts failed" if failed else "")
-        metrics = f", {len(row['metrics'])} figures" if row["metrics"] else ""
+        jobs = count(done, "job") + (f", {count(failed, 'attempt')} failed" if failed else "")
+        metrics = f", {count(len(row['metrics']), 'figure')}" if row["metrics"] else ""
         yield f"{row['run']}  {row['state']}  {_moment(row['begin'])}  {duration(row['seconds'])}  {jobs}{metrics}"
 
 
@@ -128,7 +128,7 @@ def _where(told: dict) -> Iterator[str]:
         yield f"  {name}  {duration(seconds)}  {percent(seconds / total)}"
     yield f"  {told['loss']}" if told["loss"] else "  nothing was recorded"
     if told["chain"]:
-        yield f"the chain of {len(told['chain'])} jobs that this stands on:"
+        yield f"the chain of {count(len(told['chain']), 'job')} that this stands on:"
         for link in told["chain"]:
             yield f"  {link['label']}  waited {duration(link['waited'])}, ran {duration(link['ran'])}"
 

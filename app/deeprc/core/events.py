@@ -197,10 +197,19 @@ class EnergyEvent(_StrictRecord):
     why: str | None = None
 
 
-Event = RunEvent | PilotEvent | JobEvent | WorkerEvent | PullEvent | EnergyEvent
+@dataclass(frozen=True, kw_only=True)
+class EndEvent(_StrictRecord):
+    """The workflow begins no job any more; `left` are those that it would have had to, however it came to its end."""
+
+    event: Literal["end"] = "end"
+    time: float
+    left: int
+
+
+Event = RunEvent | PilotEvent | JobEvent | WorkerEvent | PullEvent | EnergyEvent | EndEvent
 _KINDS: dict[str, type] = {
     "run": RunEvent, "pilot": PilotEvent, "job": JobEvent, "worker": WorkerEvent, "pull": PullEvent,
-    "energy": EnergyEvent,
+    "energy": EnergyEvent, "end": EndEvent,
 }  # fmt: skip
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deeprc.core.errors import InputError
 from deeprc.core.events import (
+    EndEvent,
     EnergyEvent,
     Event,
     JobEvent,
@@ -228,6 +229,8 @@ def _take(run: Run, event: Event) -> None:
         run.pulls.append(event)
     elif isinstance(event, EnergyEvent):
         run.energy = event
+    elif isinstance(event, EndEvent):
+        pass  # it is about the workflow, not about where its time went
     elif isinstance(event, PilotEvent):
         which = next(
             (number for number, place in enumerate(run.places) if event.pilot and place.name == event.pilot), -1

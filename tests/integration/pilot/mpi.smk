@@ -81,3 +81,12 @@ rule sleeper:
         "sleep"
     shell:
         "touch {output}; sleep {config[seconds]}; echo whole > {output}"
+
+
+rule after_sleep:
+    input:
+        "slept.txt",
+    output:
+        "after.txt",
+    shell:
+        "cp {input} {output}"

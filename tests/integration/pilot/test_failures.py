@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from deeprc.reporting.crate import kept
 from pilots import QUIET, events, finish, holding, jobs_that_began, start, survivors, wait_for
 
 BEGIN = 240  # seconds that two pilots at once may take to start on a busy machine
@@ -108,13 +109,15 @@ def test_a_killed_client_takes_its_pilot_along_and_the_next_run_goes_on(tmp_path
     again = start(tmp_path, "mpi.smk", "--unlock")
     assert finish(again, 120)[0] == 0
     options = ("--config", "seconds=3", f"password={password}")
-    asked = start(tmp_path, "mpi.smk", "--rerun-incomplete", *options, *QUIET, "slept.txt", API_TOKEN=token)
+    asked = start(tmp_path, "mpi.smk", "--rerun-incomplete", *options, *QUIET, "after.txt", API_TOKEN=token)
     wait_for(lambda: len(jobs_that_began(tmp_path)) == 2, BEGIN)
     asked.send_signal(signal.SIGTERM)
     finish(asked, 120)
     assert (tmp_path / "slept.txt").read_text() == "whole\n"
     assert survivors(tmp_path) == {}
     assert holding(tmp_path, token, password) == []
+    # All jobs that were handed over ended well, and what comes after them was not handed over.
+    assert [each.state for each in kept.all_of(tmp_path / ".deeprc/runs")] == ["killed", "ended early"]
 
 
 def broker(folder) -> int | None:

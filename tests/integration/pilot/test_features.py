@@ -91,6 +91,7 @@ def test_events_hold_what_the_timeline_needs(features):
     assert first["site"] == "localhost"
     assert first["versions"]["radical.pilot"]
     assert [e["state"] for e in rest if e["event"] == "pilot"] == ["starting", "active", "closing", "closed"]
+    assert [e["left"] for e in rest if e["event"] == "end"] == [0]
     jobs = [e for e in rest if e["event"] == "job" and e["state"] != "submitted"]
     assert len(jobs) == sum(e["event"] == "job" and e["state"] == "submitted" for e in rest)
     for job in jobs:

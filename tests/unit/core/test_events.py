@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from deeprc.core.errors import InputError
 from deeprc.core.events import (
+    EndEvent,
     EnergyEvent,
     JobEvent,
     PilotEvent,
@@ -53,8 +54,9 @@ runs = st.builds(
 workers = st.builds(WorkerEvent, time=times, name=text, asked=times, began=times, warm=words, nodes=words)
 pulls = st.builds(PullEvent, time=times, image=text, began=times, pilot=text)
 energies = st.builds(EnergyEvent, time=times, joules=st.none() | times, of=words, why=st.none() | text)
+ends = st.builds(EndEvent, time=times, left=st.integers())
 pilots = st.builds(PilotEvent, time=times, cores=st.none() | st.integers())
-events = st.one_of(runs, pilots, jobs(), workers, pulls, energies)
+events = st.one_of(runs, pilots, jobs(), workers, pulls, energies, ends)
 
 
 @settings(max_examples=examples(60))

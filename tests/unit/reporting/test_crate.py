@@ -205,6 +205,10 @@ def test_how_a_run_is_is_told_by_its_events(study):
     (file.parent / "environment").unlink()
     last = [each for each in lines if each.get("state") == "finished"][-1]
     assert state([*lines, {**last, "state": "submitted", "rule": "more"}]) == "ended early"
+    # SIGTERM lets what runs end: what was never handed over is left, which only the run knew.
+    end = {"event": "end", "time": lines[-1]["time"]}
+    assert state([*lines, {**end, "left": 4}]) == "ended early"
+    assert state([*lines, {**end, "left": 0}]) == "done"
     failed = {**last, "state": "failed", "rule": "more", "exit": 1}
-    assert state([*lines, failed]) == "failed"
+    assert state([*lines, failed]) == state([*lines, failed, {**end, "left": 1}]) == "failed"
     assert state([*lines, failed, {**failed, "state": "finished", "exit": 0, "attempt": 2}]) == "done"

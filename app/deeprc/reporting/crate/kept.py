@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deeprc.core.errors import ConfigError, nearest
-from deeprc.core.events import JobEvent, read
+from deeprc.core.events import EndEvent, JobEvent, read
 from deeprc.core.files import write_text
 from deeprc.core.fingerprint import KEY
 from deeprc.reporting import content
@@ -175,8 +175,11 @@ def _state(folder: Path, run: Run) -> str:
     begun: set[tuple] = set()
     done: set[tuple] = set()
     failed: set[tuple] = set()
+    left = 0  # jobs that were never handed over; of a run that does not tell, none
     for event in read(folder / "events.jsonl"):
         if isinstance(event, JobEvent):
             work = (event.rule, *sorted(event.wildcards.items()))
             {"submitted": begun, "finished": done, "failed": failed}[event.state].add(work)
-    return "failed" if failed - done else "ended early" if begun - done else "done"
+        elif isinstance(event, EndEvent):
+            left = event.left
+    return "failed" if failed - done else "ended early" if begun - done or left else "done"
