@@ -69,7 +69,7 @@ TABLE = (
          "ComponentManager.start_components": "d5a43835d9d3",
          "ComponentManager.close": "513fffe92044"},
         "deeprc_parts:component_manager",
-        "three dozen processes import it anew, most of the time of a start; the end of one is not noticed", NONE,
+        "each of its parts imports it anew, most of the time of a start; the end of one is not noticed", NONE,
     ),
     Patch(
         "radical.pilot.agent.launch_method.base", *PILOT,
