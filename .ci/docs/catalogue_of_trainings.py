@@ -14,6 +14,13 @@ TRAININGS = [
         [Log("resume.json", ["deeprc bench resume --kills 20"], 900)],
     ),
     Benchmark(
+        "checkpoint", "What a checkpoint costs",
+        "The state of ranks that compute on all cores, saved synchronously and beside their steps. A step's ratio is"
+        " that of the medians while one is written and around it: median and quartiles over nine saves.",
+        "[learning.md](learning.md#checkpoints)", of_trainings.checkpoint,
+        [Log("checkpoint.json", ["deeprc bench checkpoint"], 45)],
+    ),
+    Benchmark(
         "step", "What the loop adds to a step",
         "Networks on windows of mapped files, by our loop and, in turns, by a plain loop on tensors in memory, on one"
         " thread.",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from section import Section, Verdict, at_least, at_most, seconds
+from section import Section, Verdict, at_least, at_most, seconds, spread
 
 from deeprc.bench.chart import Bar, bars, rounded, written
 
 # Wanted: a step of ours at most so many times one of the plain loop; windows on two ranks over those on one.
 STEP, RANKS = 1.05, 1.35
+# Of a checkpoint: the part of a synchronous save that blocks, steps meanwhile, memory beside a copy of the state.
+BLOCKED, WRITING, COPY = 0.10, 1.03, 1.05
 NETWORKS = {"linear": "a linear layer", "mlp": "an MLP", "lstm": "an LSTM"}
 WAYS = {"mpi": "the sum over MPI", "strategy": "MultiWorkerMirroredStrategy"}
 
@@ -55,6 +57,30 @@ def step(logs: dict[str, Any]) -> Section:
         verdicts += [at_most(f"a step of {name}, times that of a plain loop", wanted, each["ratio"])] if wanted else []
     head = ["network", "weights", "a step of ours", "of a plain loop", "times its time", "times its CPU"]
     return Section(head, rows, verdicts, bars("A step of ours over one of a plain loop", shown))
+
+
+def checkpoint(logs: dict[str, Any]) -> Section:
+    (told,) = logs.values()
+    blocked, took, ratio = told["blocked_ms"], told["step_ms"], told["step_ratio"]
+    rows = [
+        [
+            f"{told['mb']} MB, {told['ranks']} ranks", f"{rounded(blocked['async'], 1)} ms",
+            f"{rounded(blocked['sync'], 0)} ms", f"{rounded(took['idle'], 1)} ms", f"{rounded(took['writing'], 1)} ms",
+            spread(ratio), f"{told['extra_mb']} MB",
+        ]
+    ]  # fmt: skip
+    part = blocked["async"] / blocked["sync"]
+    verdicts = [
+        at_most("time that a save blocks, times that of a synchronous one", BLOCKED, part),
+        at_most("a step while a checkpoint is written, times another", WRITING, ratio["median"]),
+        at_most("memory added, times the state", COPY, told["extra_mb"] / told["mb"]),
+    ]
+    shown = [
+        Bar("blocks, over a synchronous save", part, wanted=BLOCKED),
+        Bar("a step meanwhile, over another", ratio["median"], ratio["low"], ratio["high"], wanted=WRITING),
+    ]
+    head = ["state", "a save blocks", "a synchronous one", "a step", "while one is written", "times", "memory added"]
+    return Section(head, rows, verdicts, bars("What a checkpoint costs", shown))
 
 
 def tensorflow(logs: dict[str, Any]) -> Section:

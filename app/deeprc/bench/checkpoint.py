@@ -13,12 +13,13 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from deeprc.bench.machine import describe
-from deeprc.bench.start import started
+from deeprc.bench.start import started, tell
 from deeprc.learning.checkpoints import CheckpointStore
 from deeprc.learning.peers import Peers, join
 
@@ -57,6 +58,8 @@ def bench_checkpoint(megabytes: int, peers: Peers, folder: Path) -> dict:
             store.poll()
         idle += [_step(peers, turns) for _ in range(STEPS)]
         writing += during
+        if peers.rank == 0:
+            tell(f"save {save} of {SAVES}, beside {len(during)} steps")
         ratios.append(statistics.median(during) / statistics.median(idle[-2 * STEPS :]))
     extra = sum(peers.allgather(_peak() - before))
     both = {"sync": [], "async": blocked}
@@ -117,7 +120,7 @@ def _spread(ratios: list[float]) -> dict:
     return {"median": median, "low": low, "high": high}
 
 
-def run(megabytes: int, ranks: int) -> dict:
+def run(megabytes: int, ranks: int, say: Callable[[str], None] = print) -> dict:
     """Start the ranks on this machine, which save into the working directory, and measure; see `bench_checkpoint`.
 
     Raises
@@ -127,7 +130,7 @@ def run(megabytes: int, ranks: int) -> dict:
     """
     folder = Path(tempfile.mkdtemp(prefix=".bench-checkpoint-", dir="."))
     try:
-        measured = started(ranks, "deeprc.bench.checkpoint", [megabytes, folder])
+        measured = started(ranks, "deeprc.bench.checkpoint", [megabytes, folder], say=say)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return {"mb": megabytes, "ranks": ranks, **measured, "machine": describe(("deeprc", "numpy", "mpi4py", "mpich"))}

@@ -38,7 +38,7 @@ def bench_checkpoint(
     """
     from deeprc.bench import checkpoint
 
-    show(checkpoint.run(mb, ranks), as_json)
+    show(checkpoint.run(mb, ranks, progress), as_json)
 
 
 @app.command("resume")
