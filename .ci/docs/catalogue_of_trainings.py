@@ -10,7 +10,7 @@ TRAININGS = [
     Benchmark(
         "resume", "What a kill costs a training",
         "One network by several libraries, killed by `kill -9` after the same steps, and gone on with.",
-        "[learning.md](learning.md#what-kill--9-costs)", of_trainings.resume,
+        "[learning.md](learning.md#what-a-kill-costs)", of_trainings.resume,
         [Log("resume.json", ["deeprc bench resume --kills 20"], 900)],
     ),
     Benchmark(
