@@ -88,6 +88,11 @@ def test_on_paper_nothing_is_cut_and_what_was_folded_up_is_told(page, report):
         assert page.evaluate("document.documentElement.scrollWidth") <= A4
         seen = "[...document.querySelectorAll('nav, .spans, .save, .hint')].filter(e => e.checkVisibility()).length"
         assert page.evaluate(seen) == 0
+        # Headings stand above the first row, and again on the next page: Chromium repeats words, but no buttons.
+        style = "[...document.querySelectorAll({0!r})].map(e => getComputedStyle(e).{1})"
+        assert set(page.evaluate(style.format("thead", "display"))) == {"table-header-group"}
+        assert set(page.evaluate(style.format("thead", "breakAfter"))) == {"avoid"}
+        assert set(page.evaluate(style.format("thead th *", "display"))) == {"contents"}
     finally:
         page.send("Emulation.setEmulatedMedia", media="")
     page.open(report, width=1280)

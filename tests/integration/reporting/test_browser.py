@@ -11,6 +11,7 @@ import pytest
 
 import screenshot
 from browser import Page, chromium
+from deeprc.core.files import read_json, write_json
 from samples.rendered import render
 from samples.results import HOSTILE, MODELS, write_events, write_results
 
@@ -242,6 +243,21 @@ def test_the_keyboard_reaches_the_controls(page, report):
     assert "skip|Skip to the" in " ".join(seen)
     assert {f"chip|{name}" for name in MODELS} <= seen
     assert {"|MAE", "|1 week", "scroll|"} <= {entry if not entry.startswith("scroll") else "scroll|" for entry in seen}
+
+
+def test_the_models_of_the_zoo_fit_the_window(page, tmp_path):
+    """With millions of parameters, and two badges: `better than neither`, `worse than …`."""
+    write_results(tmp_path)
+    file = tmp_path / "results" / "forecasting" / "metrics.json"
+    metrics = read_json(file)
+    for row in metrics["models"].values():
+        row |= {"parameters": 1_646_218, "seconds": 754.0, "worse_than": ["linear", "zero-shot"]}
+    metrics["references"] = {name: {"mae": 1.0, "rmse": 1.0} for name in ("linear", "zero-shot")}
+    write_json(file, metrics)
+    page.open(render(tmp_path), width=1280)
+    table = "document.querySelector('#forecasting table')"
+    assert "worse than linear, zero-shot" in page.evaluate(f"{table}.textContent")
+    assert page.evaluate(f"{table}.closest('.scroll').scrollWidth <= {table}.closest('.scroll').clientWidth")
 
 
 def test_hostile_names_run_no_script(page, tmp_path):
