@@ -91,6 +91,14 @@ def put(values: np.ndarray | torch.Tensor, device: torch.device) -> torch.Tensor
     return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
 
 
+def seed(value: int, device: torch.device) -> None:
+    """Seed the generators that a network there may draw from, below 2^63."""
+    if device.type == "cpu":  # torch.manual_seed also notes, with a traceback, what accelerators are to be seeded with
+        torch.default_generator.manual_seed(value)
+    else:
+        torch.manual_seed(value)
+
+
 def chance(device: torch.device) -> dict[str, torch.Tensor]:
     """The state of the generators that a network may draw from."""
     of = {"torch": torch.get_rng_state()}

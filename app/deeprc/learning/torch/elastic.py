@@ -14,6 +14,7 @@ from deeprc.learning.ledger import Ledger
 from deeprc.learning.notice import Notice
 from deeprc.learning.peers import Peers
 from deeprc.learning.sampler import Sampler
+from deeprc.learning.torch import device
 from deeprc.learning.torch.state import flat, unflat
 from deeprc.learning.torch.together import Together
 
@@ -70,6 +71,7 @@ class Elastic(Together):
                 fix="leave out `reproducible: elastic`",
             )
         self.statistics, self.counters = statistics(problem.module)
+        self.device = device.of(problem.module)
         self.sizes += [one.numel() for one in self.statistics]
         self._free: list[np.ndarray] = []
 
@@ -118,7 +120,7 @@ class Elastic(Together):
                 continue
             seed = chance.shard_seed(self.seed, step, shard)
             chance.seed_python(seed)
-            torch.manual_seed(seed)
+            device.seed(seed, self.device)
             for parameter in self.parameters:
                 parameter.grad = None
             value = self.problem.loss(samples) * (self.problem.weight(samples) / total)

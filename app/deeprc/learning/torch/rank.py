@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 import torch.distributed as dist
 
 from deeprc.learning import chance, tree
@@ -15,6 +14,7 @@ from deeprc.learning.notice import Notice
 from deeprc.learning.peers import Peers
 from deeprc.learning.sampler import Sampler
 from deeprc.learning.synchronisation import Traffic
+from deeprc.learning.torch import device
 from deeprc.learning.torch.elastic import Problem, statistics
 from deeprc.learning.torch.together import Together
 
@@ -84,7 +84,7 @@ class RankGradient(Together):
         if self.peers.size > 1:
             seed = chance.shard_seed(self.seed, step, self.peers.rank)
             chance.seed_python(seed)
-            torch.manual_seed(seed)
+            device.seed(seed, device.of(self.problem.module))
         self.problem.module.zero_grad(set_to_none=True)
         parts = [tree.part(mine, number, self.accumulate) for number in range(self.accumulate)]
         *first, last = [part for part in parts if len(part)] or [mine]

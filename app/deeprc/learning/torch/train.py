@@ -13,7 +13,7 @@ from deeprc.learning.config import How, Optimisation, Precision, Reproducible
 from deeprc.learning.peers import Peers
 from deeprc.learning.sampler import Sampler
 from deeprc.learning.synchronisation import Synchronisation, Traffic, nodes
-from deeprc.learning.torch import device, state
+from deeprc.learning.torch import device, memory, state
 from deeprc.learning.torch.elastic import Elastic, Problem
 from deeprc.learning.torch.group import group
 from deeprc.learning.torch.local import LocalSteps
@@ -66,6 +66,7 @@ class Trainer(SavedTraining):
         rivals: Callable[[], Stop] | None = None, curves: Path | None = None, name: str = "training",
         precision: Precision = "float32",
     ) -> None:  # fmt: skip
+        memory.keep_freed()
         self.problem, self.seed, self.elastic = problem, seed, reproducible == "elastic"
         self.optimisation, self.weights = optimisation or Optimisation(), {}
         self.synchronisation, self.halved = synchronisation or Synchronisation(), False

@@ -33,7 +33,9 @@ class TrainingState:
         scale: Scale | None = None,
     ) -> None:  # fmt: skip
         self.module, self.ranks, self.step, self.scale = module, ranks, 0, scale
-        self.optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=1e-4)
+        weights = [*module.parameters()]
+        fused = all(map(_fusible, weights)) or None
+        self.optimizer = torch.optim.AdamW(weights, lr=learning_rate, weight_decay=1e-4, fused=fused)
         self.schedule = scheduled(schedule, self.optimizer, learning_rate, steps)
         self.train: list[tuple[int, float]] = []
         self.validation: list[tuple[int, float]] = []
@@ -129,3 +131,8 @@ class TrainingState:
             self.scale.load(mine["scale"])
         self.ranks.load(found.tensors, own)
         self.ranks.load_state(about["ranks"])
+
+
+def _fusible(weight: torch.Tensor) -> bool:
+    """Whether one kernel may do a whole step of AdamW: it knows no complex numbers, and is tried on processors only."""
+    return weight.is_floating_point() and weight.device.type == "cpu" and not hasattr(weight, "to_local")

@@ -69,3 +69,17 @@ def test_batches_go_to_a_gpu_from_pinned_memory_and_nothing_waits(monkeypatch):
     assert module.put(values, torch.device("cpu")) is values and done == []
     module.put(values, torch.device("cuda", 0))
     assert done == ["pinned", ((torch.device("cuda", 0),), {"non_blocking": True})]
+
+
+def test_a_network_on_a_processor_draws_as_torch_seeds_it_and_no_accelerator_is_told(monkeypatch):
+    torch.manual_seed(2**62 + 3)
+    drawn = torch.rand(4)
+
+    def told(seed: int) -> None:
+        raise AssertionError("an accelerator is seeded")
+
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", told)
+    module.seed(2**62 + 3, torch.device("cpu"))
+    assert torch.equal(torch.rand(4), drawn)
+    with pytest.raises(AssertionError, match="an accelerator is seeded"):
+        module.seed(1, torch.device("meta"))

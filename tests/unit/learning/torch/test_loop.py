@@ -1,8 +1,14 @@
+import copy
+
 import pytest
 import torch
 
 from deeprc.learning.finite import NotFiniteError
+from deeprc.learning.torch import state
 from deeprc.learning.torch.loop import by_loss, fit, make_deterministic
+from deeprc.learning.torch.schedules import scheduled
+from deeprc.learning.torch.together import Together
+from deeprc.learning.torch.training import TrainingState
 
 
 def train(seed: int, steps: int = 60, target: float = 3.0):
@@ -89,3 +95,38 @@ def test_a_validation_loss_that_is_not_finite_stops_the_training():
 def test_the_learning_rate_that_blows_up():
     told = diverge(lambda step, module: (module(torch.ones(1, 1)) ** 2).sum(), learning_rate=1e30)
     assert "learning rate 1e+30" in told
+
+
+@pytest.mark.parametrize(("kind", "fused"), [(torch.float32, True), (torch.float64, True), (torch.complex64, None)])
+def test_adamw_goes_in_one_kernel_where_that_knows_the_weights_and_to_the_same(kind, fused):
+    """Beside AdamW as torch has it when nothing is said: the same weights but for the last bits."""
+    make_deterministic(1, 1)
+    module = torch.nn.Linear(300, 7, dtype=kind)
+    plain = copy.deepcopy(module)
+    training = TrainingState(module, Together(), 1e-2, 20, "constant")
+    assert [group["fused"] for group in training.optimizer.param_groups] == [fused]
+    optimizer = torch.optim.AdamW(plain.parameters(), lr=1e-2, weight_decay=1e-4)
+    schedule = scheduled("constant", optimizer, 1e-2, 20)
+    for step in range(1, 21):
+        for mine, theirs in zip(module.parameters(), plain.parameters(), strict=True):
+            mine.grad = torch.randn_like(mine)
+            theirs.grad = mine.grad.clone()
+        training.advance(step)
+        optimizer.step()
+        schedule.step()
+    for mine, theirs in zip(module.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-7)
+
+
+def test_a_training_saved_before_adamw_was_one_kernel_goes_on_as_it_was():
+    """Its groups say so: half a training by one way and half by another would be the bits of neither."""
+    make_deterministic(1, 1)
+    module = torch.nn.Linear(3, 2)
+    old = torch.optim.AdamW(module.parameters(), lr=1e-2)
+    module(torch.ones(1, 3)).sum().backward()
+    old.step()
+    groups = [state.plain(group) for group in old.state_dict()["param_groups"]]
+    training = TrainingState(module, Together(), 1e-2, 20, "constant")
+    state.load_optimizer(training.optimizer, state.optimizer_arrays(old), groups)
+    assert not training.optimizer.param_groups[0]["fused"]
+    training.advance(2)
