@@ -28,6 +28,18 @@ TRAININGS = [
         [Log("step.json", ["deeprc bench step"], 30, quick=True)],
     ),
     Benchmark(
+        "training", "Trainings beside NeuralForecast, on ranks",
+        "Models of NeuralForecast on made-up series of ETT's size, 256 windows a step, on one thread. The pipeline's"
+        " training beside `NeuralForecast.fit` of the same class with the same options: in turns, each in a process of"
+        " its own that has everything imported, from a fresh network. Neither validates, saves or is told a calendar;"
+        " counted is from the first step to the last (of ours with the optimiser's making, too), and in brackets from"
+        " the building of the network on. NeuralForecast keeps its own optimiser (Adam; ours is AdamW, and clips"
+        " gradients, too). On ranks: steps of the same training, 256 windows for each rank, beside one rank by itself;"
+        " and of either mode.",
+        "[learning.md](learning.md#what-ranks-gain-in-pytorch)", of_trainings.training,
+        [Log("training.json", ["deeprc bench training"], 120)],
+    ),
+    Benchmark(
         "tensorflow", "What ranks gain in TensorFlow",
         "An LSTM on windows of a year: one rank by itself and all together, in turns, by the sum over MPI that"
         " trainings use and by TensorFlow's own strategy.",

@@ -13,6 +13,9 @@ STEP, RANKS = 1.05, 1.35
 # Of a checkpoint: the part of a synchronous save that blocks, steps meanwhile, memory beside a copy of the state.
 BLOCKED, WRITING, COPY = 0.10, 1.03, 1.05
 NETWORKS = {"linear": "a linear layer", "mlp": "an MLP", "lstm": "an LSTM"}
+# Windows a second over NeuralForecast's, of its MLP alone: of others most of a step is the network's own computation.
+# Of an LSTM, on two ranks over one; and a step of elastic over one of fixed.
+FIT, RANKS_OF_LSTM, ELASTIC = 6.0, 1.5, 1.15
 WAYS = {"mpi": "the sum over MPI", "strategy": "MultiWorkerMirroredStrategy"}
 
 
@@ -81,6 +84,33 @@ def checkpoint(logs: dict[str, Any]) -> Section:
     ]
     head = ["state", "a save blocks", "a synchronous one", "a step", "while one is written", "times", "memory added"]
     return Section(head, rows, verdicts, bars("What a checkpoint costs", shown))
+
+
+def training(logs: dict[str, Any]) -> Section:
+    (told,) = logs.values()
+    ranks, rows, shown, verdicts = told["ranks"], [], [], []
+    for name, each in told["fit"].items():
+        ours, theirs = each["deeprc"]["windows_per_second"], each["neuralforecast"]["windows_per_second"]
+        what, wanted = f"{name}, times NeuralForecast's windows a second", FIT if name == "MLP" else None
+        whole = written(each["whole_ratio"]["median"])
+        rows.append([what, f"{written(ours)}/s", f"{written(theirs)}/s", f"{spread(each['ratio'])} [{whole}]"])
+        shown.append((what, each["ratio"], wanted))
+        verdicts += [at_least(what, wanted, each["ratio"]["median"])] if wanted else []
+    for name, each in told["gain"].items():
+        one, all_ = each["windows_per_second"].values()
+        what, wanted = f"{name}, {ranks} ranks: times one rank's windows", RANKS_OF_LSTM if name == "LSTM" else None
+        rows.append([what, f"{written(all_)}/s", f"{written(one)}/s", spread(each["ratio"])])
+        shown.append((what, each["ratio"], wanted))
+        verdicts += [at_least(what, wanted, each["ratio"]["median"])] if wanted else []
+    for name, each in told["modes"].items():
+        what, took = f"{name}, {ranks} ranks: elastic over fixed", each["step_ms"]
+        places = [f"{rounded(took[mode], 1)} ms" for mode in ("elastic", "fixed")]
+        rows.append([what, *places, spread(each["ratio"])])
+        shown.append((what, each["ratio"], ELASTIC))
+        verdicts.append(at_most(f"{what}, times its step", ELASTIC, each["ratio"]["median"]))
+    drawn = [Bar(what, ratio["median"], ratio["low"], ratio["high"], wanted=wanted) for what, ratio, wanted in shown]
+    head = ["", "ours", "beside", "ratio (quartiles) [with all around it]"]
+    return Section(head, rows, verdicts, bars("Trainings in PyTorch (median, quartiles)", drawn))
 
 
 def tensorflow(logs: dict[str, Any]) -> Section:

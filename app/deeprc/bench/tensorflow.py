@@ -11,18 +11,17 @@ import os
 import socket
 import statistics
 import sys
-import time
 from collections.abc import Callable
 
 import numpy as np
 
 from deeprc.bench.machine import describe
 from deeprc.bench.start import started
+from deeprc.bench.turns import turns
 from deeprc.learning.peers import Alone, Peers, join
 
 UNITS, DAYS, COLUMNS = 64, 365, 4
 TURNS = 5
-NAP = 0.001  # seconds between two looks of a rank that waits
 
 
 def run(ranks: int, batch: int, steps: int) -> dict:
@@ -46,29 +45,13 @@ def run(ranks: int, batch: int, steps: int) -> dict:
     }
 
 
-def turns(alone: Callable[[], object], together: Callable[[], object], peers: Peers, batch: int, steps: int) -> dict:
+def measure(alone: Callable[[], object], together: Callable[[], object], peers: Peers, batch: int, steps: int) -> dict:
     """Measure both by turns; every rank calls it."""
-    seconds: dict[str, list[float]] = {"alone": [], "together": []}
-    for _ in range(TURNS + 1):  # the first compiles
-        if peers.rank == 0:
-            seconds["alone"].append(_timed(alone, steps))
-        waiting = peers.later(np.zeros(1))
-        while waiting.rows() is None:
-            time.sleep(NAP)
-        seconds["together"].append(max(peers.allgather(_timed(together, steps))))
-    one, all_ = (statistics.median(times[1:]) if times else 1.0 for times in seconds.values())
-    ratio = statistics.median(
-        peers.size * first / both for first, both in zip(*(times[1:] for times in seconds.values()), strict=False)
-    ) if peers.rank == 0 else 0.0  # fmt: skip
+    took = turns({"one": alone, "all": together}, peers, steps=steps, count=TURNS, alone=["one"])
+    one, all_ = (statistics.median(each) for each in took.values())
+    ratio = statistics.median(peers.size * first / both for first, both in zip(*took.values(), strict=True))
     figures = {"1": round(batch * steps / one, 1), str(peers.size): round(peers.size * batch * steps / all_, 1)}
     return {"windows_per_second": figures, "ratio": round(ratio, 3)}
-
-
-def _timed(step: Callable[[], object], steps: int) -> float:
-    began = time.perf_counter()
-    for _ in range(steps):
-        step()
-    return time.perf_counter() - began
 
 
 def by_mpi(peers: Peers, batch: int) -> tuple[Callable[[], object], Callable[[], object]]:
@@ -169,6 +152,6 @@ if __name__ == "__main__":
     way, each, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     ours = join()
     steps = (by_mpi if way == "mpi" else by_strategy)(ours, each)
-    figures = turns(*steps, ours, each, count)
+    figures = measure(*steps, ours, each, count)
     if ours.rank == 0:
         print(json.dumps(figures), flush=True)

@@ -106,8 +106,9 @@ class Forecasting(Application):
 
     def benches(self) -> dict[str, Callable]:
         from deeprc.applications.forecasting.accuracy.command import accuracy
+        from deeprc.applications.forecasting.speed.command import training
 
-        return {"accuracy": accuracy}
+        return {"accuracy": accuracy, "training": training}
 
     def report(self) -> Report:
         from deeprc.applications.forecasting import report

@@ -1,0 +1,1 @@
+"""How fast models learn, beside NeuralForecast's own `fit` and on ranks: `deeprc bench training`."""
