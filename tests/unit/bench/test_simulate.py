@@ -227,6 +227,16 @@ def test_what_has_no_room_is_refused(tmp_path):
             run.run("frontier", None, 8, str(path), None, 1, Costs(), tmp_path)
 
 
+def test_more_nodes_than_there_are_are_refused_with_the_number_that_was_asked_for(tmp_path):
+    with pytest.raises(ConfigError) as refused:
+        run.run("localhost", None, 5, "mixed", None, 1, Costs(), tmp_path)
+    assert str(refused.value).splitlines() == [
+        "site localhost, partition local: 5 nodes: more than there are",
+        "  expected: at most 1",
+        "  fix: fewer --nodes",
+    ]
+
+
 def test_a_site_of_ones_own_within_a_job_of_it(tmp_path, monkeypatch):
     """The launch line is of that file, and the nodes are those that were asked for, not the job's."""
     own, study = tmp_path / "site.yaml", tmp_path / "study.yaml"

@@ -43,7 +43,13 @@ def run(
         job, peak memory; `stages`: each with its launch line and its load on the file system; `limits`: what keeps it
         from the bound, in words; `timeline`: `[seconds, cores busy, accelerators busy]`; `assumed`; `machine`.
     """
-    allocation = Allocation(load_site(site), partition, nodes=nodes, anew=True)
+    there = (known := load_site(site)).partition(partition)
+    if nodes > there.nodes:
+        raise ConfigError(
+            f"{nodes} nodes: more than there are", where=f"site {known.name}, partition {there.name}",
+            expected=f"at most {there.nodes}", fix="fewer --nodes",
+        )  # fmt: skip
+    allocation = Allocation(known, partition, nodes=nodes, anew=True)
     planner = Planner(allocation, "none", Pulls(allocation.site, folder))
     part = allocation.partition
     stages = snakefile.stages_of(Path(workflow), site) if snakefile.is_one(Path(workflow)) else None
