@@ -10,7 +10,7 @@ from deeprc.applications.forecasting import timesnet
 from deeprc.applications.forecasting.network import Forecaster, Windows, forecast
 from deeprc.applications.forecasting.problem import ForecastProblem
 from deeprc.applications.forecasting.series import load
-from deeprc.applications.forecasting.timesnet import Block, Inception
+from deeprc.applications.forecasting.timesnet import Block, Inception, JointTimesNet
 from deeprc.applications.forecasting.zoo import ZOO
 from deeprc.core.errors import InputError
 from deeprc.learning.torch.loop import make_deterministic
@@ -81,6 +81,29 @@ def test_spectra_give_the_values_and_gradients_of_products(rows, columns, monkey
     ours, plain = (torch.autograd.grad(one, over, wanted) for one in (found, expected))
     for one, other in zip([found, *ours], [expected, *plain], strict=True):
         assert (one - other).abs().max() <= 1e-5 * other.abs().max()
+
+
+def test_timesnet_begins_as_its_authors_does_with_the_same_seed():
+    """Sums of absolute weights of theirs at the seed 2021 of their script (github.com/thuml/Time-Series-Library)."""
+    network = JointTimesNet(96, 96, 7, futr_exog_list=["hour", "weekday", "day", "day_of_year"], random_seed=2021)
+    begun = [
+        network.blocks[0].inwards.kernels[0], network.blocks[1].outwards.kernels[5],
+        network.embedding.value_embedding.tokenConv, network.embedding.temporal_embedding.embed, network.ahead,
+        network.projection,
+    ]  # fmt: skip
+    found = [one.weight.double().abs().sum().item() for one in begun]
+    assert found == pytest.approx([99.212709, 1599.268632, 82.997411, 15.263572, 945.227839, 15.229241], rel=1e-6)
+
+
+def test_an_option_says_with_what_weights_timesnet_begins(prepared):
+    meta = load(prepared).meta
+
+    def begun(seed: int, **options: int) -> torch.Tensor:
+        torch.manual_seed(seed)
+        return Forecaster("JointTimesNet", {**ZOO["JointTimesNet"].options, **options}, meta).core.ahead.weight
+
+    assert not torch.equal(begun(1), begun(2))
+    assert torch.equal(begun(1, random_seed=2021), begun(2, random_seed=2021))
 
 
 def test_a_block_is_neuralforecasts_and_computes_a_picture_once(monkeypatch):

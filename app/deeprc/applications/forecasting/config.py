@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deeprc.applications.forecasting.data_config import DataConfig, Positive
-from deeprc.applications.forecasting.idle import refuse_idle
+from deeprc.applications.forecasting.idle import refuse_idle, refuse_untold
 from deeprc.applications.forecasting.intervals import Intervals
 from deeprc.applications.forecasting.zoo import USUAL, ZOO, check_options, entry
 from deeprc.core.errors import ConfigError
@@ -175,6 +175,7 @@ class ForecastingConfig(DataConfig):
     @model_validator(mode="after")
     def _options_have_an_effect(self) -> Self:
         refuse_idle(self.models, self.intervals)
+        refuse_untold(self.calendar_as, self.models)
         return self
 
     @model_validator(mode="after")

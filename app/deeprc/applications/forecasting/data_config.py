@@ -64,6 +64,9 @@ class DataConfig(Settings, BaseModel):
     """Steps of the past to forecast from."""
     split: Split = (0.7, 0.1)
     """Fractions of the time that train and validate, of each series' own length; what is left tests."""
+    calendar_as: Literal["circles", "numbers"] = "circles"
+    """How models are told the calendar: as points on `circles` (hour, weekday, month), or as `numbers` from -0.5 to 0.5
+    (minute, hour, weekday, day of the month and of the year), as Informer's authors and many after them."""
     max_gap: Annotated[int, Field(ge=0)] = 6
     """Gaps of at most so many steps are interpolated, where both ends lie before a forecast; longer ones count in no
     loss and no metric."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from deeprc.applications.forecasting.step import DAY, WEEK, TimeStep
+from deeprc.applications.forecasting.step import DAY, HOUR, WEEK, TimeStep
 from deeprc.core import exact
 
 # Standard deviations of the training part, which itself holds none beyond the root of its length: a covariate farther
@@ -16,12 +17,18 @@ FAR = 1e4
 GAP = "gap:"  # before a column's name: that of its interpolated rows (no covariate is called so: they begin with x:)
 
 
-def calendar(ds: pl.Series, step: TimeStep) -> list[pl.Series]:
-    """The calendar at the times `ds` as points on circles (sine and cosine): what changes from step to step.
+def calendar(ds: pl.Series, step: TimeStep, form: str = "circles") -> list[pl.Series]:
+    """The calendar at the times `ds`: what changes from step to step.
 
-    The hour for steps that are not whole days, the weekday for steps below a week, the month unless steps are years.
+    Parameters
+    ----------
+    form
+        `circles`: points on circles (sine and cosine) of the hour for steps that are not whole days, the weekday for
+        steps below a week, the month unless steps are years; `numbers`: see `_numbers`.
     """
     time = ds.dt
+    if form == "numbers":
+        return [part.cast(pl.Float32).alias(name) for name, part in _numbers(time, step).items()]
     angles = {}
     if step.us % DAY:
         angles["hour"] = (time.hour() + time.minute() / 60 + time.second() / 3600) / 24
@@ -34,6 +41,23 @@ def calendar(ds: pl.Series, step: TimeStep) -> list[pl.Series]:
         for name, turn in angles.items()
         for function in ("sin", "cos")
     ]
+
+
+def _numbers(time: Any, step: TimeStep) -> dict[str, pl.Series]:
+    """Numbers from -0.5 to 0.5, as in Informer's `utils/timefeatures.py` (Zhou et al. 2021, arXiv:2012.07436)."""
+    told = {}
+    if step.us % HOUR:
+        told["minute"] = (time.minute() + time.second() / 60) / 59 - 0.5
+    if step.us % DAY:
+        told["hour"] = time.hour() / 23 - 0.5
+    if step.us % WEEK:
+        told["weekday"] = (time.weekday() - 1) / 6 - 0.5
+    if step.us:
+        told["day"] = (time.day() - 1) / 30 - 0.5
+        told["day_of_year"] = (time.ordinal_day() - 1) / 365 - 0.5
+    elif step.months % 12:
+        told["month"] = (time.month() - 1) / 11 - 0.5
+    return told
 
 
 def edges(table: pl.DataFrame, columns: list[str]) -> pl.DataFrame:

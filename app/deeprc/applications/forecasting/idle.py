@@ -38,6 +38,18 @@ def refuse_idle(models: dict[str, ModelConfig], intervals: Sequence[float]) -> N
         raise ValueError(f"there are models that take no calendar: leave out the key calendar of {_told(blind)}")
 
 
+def refuse_untold(form: str, models: dict[str, ModelConfig]) -> None:
+    """Refuse a form of the calendar where no model is told it.
+
+    Raises
+    ------
+    ValueError
+        Naming the key.
+    """
+    if form != "circles" and not any(entry(name).future and own.calendar is not False for name, own in models.items()):
+        raise ValueError(f"none of these models is told the calendar: leave out the key calendar_as ({form})")
+
+
 def refuse_large_batch(options: ForecastingConfig, windows: dict[str, int]) -> None:
     """Refuse a batch with more windows than there are to learn from: a step would take some of them twice and more.
 

@@ -54,7 +54,7 @@ def main(
     bridged = [GAP + name for name, most in zip(columns, np.max(counts, axis=0), strict=True) if most]
     scaler = _fit_scaler(local, columns, comm)
     local = scale(local, columns, scaler)
-    future = _changing(calendar(local["ds"], grid.step), local["part"] == 0, comm)
+    future = _changing(calendar(local["ds"], grid.step, options.calendar_as), local["part"] == 0, comm)
     local = local.with_columns(future)
     names = [column.name for column in future]
     lines = local.filter(pl.col("line").is_not_null()).select("row", pl.lit(0, pl.Int64).alias("file"), "line")

@@ -33,6 +33,8 @@ class JointTimesNet(nn.Module):
         The periods that are looked at; fewer where the time is too short for so many.
     num_kernels
         Sizes of kernels: 1, 3, 5 and so on.
+    random_seed
+        Of the initial weights.
     loss
         Of NeuralForecast: how many values each series ends in (`outputsize_multiplier`); 1 without one.
     """
@@ -49,10 +51,11 @@ class JointTimesNet(nn.Module):
         torch.manual_seed(random_seed)
         self.h, self.hist_exog_size, self.futr_exog_size = h, 0, len(futr_exog_list or [])
         self.input_size = input_size
-        self.embedding = DataEmbedding(n_series, self.futr_exog_size, hidden_size, dropout=dropout)
-        self.ahead = nn.Linear(input_size, input_size + h)
+        # In the order of the authors' code: the same seed gives the same initial weights as there.
         blocks = (Block(hidden_size, conv_hidden_size, top_k, num_kernels) for _ in range(encoder_layers))
         self.blocks, self.norm = nn.ModuleList(blocks), nn.LayerNorm(hidden_size)
+        self.embedding = DataEmbedding(n_series, self.futr_exog_size, hidden_size, dropout=dropout)
+        self.ahead = nn.Linear(input_size, input_size + h)
         self.projection = nn.Linear(hidden_size, n_series * (loss.outputsize_multiplier if loss else 1))
 
     def forward(self, windows: Mapping[str, torch.Tensor]) -> torch.Tensor:

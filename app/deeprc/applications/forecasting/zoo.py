@@ -222,6 +222,7 @@ ZOO: dict[str, Entry] = {
             "top_k": 2,
             "num_kernels": 2,
             "dropout": 0.1,
+            "random_seed": None,
         },
         "Wu et al. 2023, arXiv:2210.02186",
         quantiles=True,

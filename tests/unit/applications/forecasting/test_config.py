@@ -132,6 +132,11 @@ def test_a_model_that_cannot_forecast_intervals_is_refused_by_name(monkeypatch):
             "there are models that take no calendar: leave out the key calendar of NBEATS (true), PatchTST (false)",
         ),
         (
+            {"models": ["PatchTST", "DLinear"], "calendar_as": "numbers"},
+            "none of these models is told the calendar: leave out the key calendar_as (numbers)",
+        ),
+        ({"models": {"GRU": {"calendar": False}}, "calendar_as": "numbers"}, "leave out the key calendar_as (numbers)"),
+        (
             {"models": "GRU", "steps": 10, "training": {"ranks": 2, "synchronisation": {"kind": "powersgd"}}},
             "warmup 10: GRU is trained for 10 steps, and all of them would add whole gradients; give less, or leave",
         ),

@@ -94,8 +94,8 @@ def test_the_number_of_ranks_does_not_show(several, max_gap, ranks):
     assert one.filter(known)["usable"].all()
 
 
-def names(step: str) -> list[str]:
-    return [column.name for column in calendar(pl.Series([datetime(2010, 1, 1)]), TimeStep.parse(step))]
+def names(step: str, form: str = "circles") -> list[str]:
+    return [column.name for column in calendar(pl.Series([datetime(2010, 1, 1)]), TimeStep.parse(step), form)]
 
 
 def test_calendar_by_hand():
@@ -113,6 +113,22 @@ def test_the_calendar_has_what_the_step_can_see():
     assert names("1d") == names("2d") == both("weekday", "month")
     assert names("1w") == names("1mo") == names("1q") == both("month")
     assert names("1y") == []
+
+
+def test_the_calendar_as_numbers_by_hand():
+    times = pl.Series([datetime(2016, 7, 1, 0), datetime(2016, 12, 31, 23)])  # a Friday and a Saturday of a leap year
+    table = pl.DataFrame(calendar(times, TimeStep.parse("1h"), "numbers"))
+    assert table.columns == ["hour", "weekday", "day", "day_of_year"]
+    assert table.row(0) == pytest.approx((-0.5, 4 / 6 - 0.5, -0.5, 182 / 365 - 0.5))
+    assert table.row(1) == pytest.approx((0.5, 5 / 6 - 0.5, 0.5, 0.5))
+
+
+def test_the_calendar_as_numbers_has_what_the_step_can_see():
+    assert names("15m", "numbers") == ["minute", "hour", "weekday", "day", "day_of_year"]
+    assert names("1d", "numbers") == ["weekday", "day", "day_of_year"]
+    assert names("1w", "numbers") == ["day", "day_of_year"]
+    assert names("1mo", "numbers") == ["month"]
+    assert names("1y", "numbers") == []
 
 
 def test_fit_takes_each_series_by_itself():

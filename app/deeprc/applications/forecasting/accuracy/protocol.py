@@ -1,10 +1,10 @@
 """How each model is trained for its published row: what its authors' scripts say, in the words of our configuration.
 
 Where ours differs: AdamW with a decay of 1e-4 and gradients clipped at 1 for Adam; a learning rate that falls as a
-cosine for one that stays for two epochs and is then halved each epoch (DLinear, iTransformer, TimesNet) or falls by a
-tenth (PatchTST); of TimesNet, the calendar on circles (hour, weekday, month) for numbers from -0.5 to 0.5 (hour,
-weekday, day of month and of year); the weights of the least validation loss, from some 250 windows spread over the
-validation part, for the authors' early stop. NHITS' authors search five settings at random for each horizon and train
+cosine for one that stays for two epochs and is then halved each epoch (DLinear, iTransformer, TimesNet, with the sum of
+theirs) or falls by a tenth (PatchTST); the weights of the least validation loss, from some 250 windows spread over the
+validation part, for the authors' early stop. TimesNet begins with its authors' initial weights, those of the seed 2021
+of their script: other ones end elsewhere. NHITS' authors search five settings at random for each horizon and train
 the best again on training and validation part; here it is the best of a grid by validation loss, and that part is never
 learned from.
 """
@@ -12,7 +12,7 @@ learned from.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from deeprc.applications.forecasting.config import DataConfig, TrainConfig
 from deeprc.applications.forecasting.zoo import entry
@@ -53,18 +53,19 @@ class Cell:
 def cell(model: str, horizon: int, seed: int) -> Cell:
     """The training of a model at a horizon."""
     context, name, drop_last, own = SETTINGS[model](horizon)
+    form = own.pop("calendar_as", "circles")
     options = {**entry(name).options, **own.pop("options")}
     optimisation = Optimisation(schedule="cosine")
     train = TrainConfig(seed=seed, options=options, optimisation=optimisation, **own)
-    return Cell(model, name, horizon, data(horizon, context), train, drop_last)
+    return Cell(model, name, horizon, data(horizon, context, form), train, drop_last)
 
 
-def data(horizon: int, context: int) -> DataConfig:
+def data(horizon: int, context: int, form: Literal["circles", "numbers"] = "circles") -> DataConfig:
     """How the file that `data.long` makes is prepared."""
     whole = TRAIN + 2 * HELD_OUT
     return DataConfig(
         dataset="csv", title="ETT", time="ds", target="y", series="unique_id", covariates=[], step="1h", missing=[],
-        horizon=horizon, input_size=context, split=(TRAIN / whole, HELD_OUT / whole),
+        horizon=horizon, input_size=context, split=(TRAIN / whole, HELD_OUT / whole), calendar_as=form,
     )  # fmt: skip
 
 
@@ -106,9 +107,10 @@ def _itransformer(horizon: int) -> tuple[int, str, int, dict[str, Any]]:
 def _timesnet(horizon: int) -> tuple[int, str, int, dict[str, Any]]:
     options = {
         "hidden_size": 16, "conv_hidden_size": 32, "encoder_layers": 2, "top_k": 5, "num_kernels": 6, "dropout": 0.1,
+        "random_seed": 2021,
     }  # fmt: skip
-    own = {"steps": 768, "learning_rate": 1.5e-4, "batch_size": 32, "validations": 6}
-    return 96, "JointTimesNet", 32, own | {"loss": "mse", "level": "mean", "options": options}
+    own = {"steps": 792, "learning_rate": 2e-4, "batch_size": 32, "validations": 6, "calendar_as": "numbers"}
+    return 96, "JointTimesNet", 0, own | {"loss": "mse", "level": "mean", "options": options}
 
 
 SETTINGS = {
