@@ -129,6 +129,7 @@ def _told(name: str, horizon: int, seed: int) -> dict:
     return {
         "zoo": one.name,
         "context": one.data.input_size,
+        "calendar_as": one.data.calendar_as,
         **one.train.model_dump(exclude={"seed", "synchronisation"}),
     }
 
