@@ -216,10 +216,8 @@ def _build(name: str, arguments: dict[str, Any], probabilistic: bool, levels: tu
         elif levels:
             arguments["loss"] = MQLoss(quantiles=levels)  # it tells the class how many values to end in
         # The class seeds the global generators with its own default: the caller's state is put back.
-        state = torch.get_rng_state()
-        drawn = int(torch.randint(2**31 - 1, (1,)))
-        if arguments.get("random_seed") is None:
-            arguments["random_seed"] = drawn
+        state, given = torch.get_rng_state(), arguments.get("random_seed")
+        arguments["random_seed"] = int(torch.randint(2**31 - 1, (1,))) if given is None else given
         try:
             module = getattr(models, name)(**arguments)
         except Exception as error:  # whatever a class has against its options
