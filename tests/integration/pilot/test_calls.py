@@ -47,12 +47,17 @@ def unknown():
 def merged():
     return {1: 2, "1": 3}
 
+sys.path.append("as the module is read")  # for what its functions import later
+
 def go():
     os.chdir("/")
+    os.umask(0)
+    sys.path.insert(0, "by a call")
     return os.getcwd()
 
 def here():
-    return os.getcwd()
+    mask = os.umask(0o77)
+    return [os.getcwd(), mask, "by a call" in sys.path, "as the module is read" in sys.path]
 
 def forks():
     pid = os.fork()
@@ -91,7 +96,8 @@ def test_a_call_says_what_it_gave_or_raised_and_its_process_stays_for_the_next(h
     found = {outcome.uid: outcome for outcome in (pilot.get() for _ in range(13))}
     assert {uid: (outcome.state, outcome.value) for uid, outcome in found.items()} == {
         "m1": ("DONE", 1), "m2": ("DONE", 2), "job": ("FAILED", None), "m3": ("DONE", 1),
-        "own": ("DONE", "the user has a module of this name"), "goes": ("DONE", "/"), "then": ("DONE", folder),
+        "own": ("DONE", "the user has a module of this name"), "goes": ("DONE", "/"),
+        "then": ("DONE", [folder, 0o77, False, True]),
         **{task.uid: ("FAILED", None) for task in [*raises, nowhere]},
     }  # fmt: skip
     assert found["nowhere"].reason == f"FileNotFoundError: [Errno 2] No such file or directory: '{tmp_path}/nowhere'"

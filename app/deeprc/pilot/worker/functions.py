@@ -1,9 +1,10 @@
 """Calls of Python functions: a process of the worker runs one after the other, and stays for the next.
 
 So a call costs two messages instead of a fork and a start of Python. The process is a fork of the worker, which has
-the warm modules imported; what a call leaves in it (caches, modules, variables, but not the folder that it has gone to)
-the next one meets, as in a program that calls a function in a loop. It ends with its worker, also where that is killed:
-nobody is told that a call is lost while it goes on. A call that ends it is lost, and the next one gets a new process.
+the warm modules imported; what a call leaves in it (caches, modules, variables, but not the folder that it has gone to,
+its umask and `sys.path`) the next one meets, as in a program that calls a function in a loop. It ends with its worker,
+also where that is killed: nobody is told that a call is lost while it goes on. A call that ends it is lost, and the
+next one gets a new process.
 """
 
 from __future__ import annotations
@@ -173,6 +174,27 @@ class RunningCall:
         return {"code": code, "why": why, "peak": self.memory.peak or None, **said}
 
 
+class Beginning:
+    """How each call begins, whatever the last one has changed: its folder; umask and `sys.path` as the functions'
+    modules left them when they were read.
+    """
+
+    def __init__(self, workdir: str) -> None:
+        self._workdir = workdir
+        self.note()
+
+    def note(self) -> None:
+        """Keep how it is now."""
+        self._path, self._umask = [*sys.path], os.umask(0o77)
+        os.umask(self._umask)
+
+    def again(self) -> None:
+        """Make it so."""
+        os.umask(self._umask)
+        sys.path = [*self._path]
+        os.chdir(self._workdir)
+
+
 def _serve(line: socket.socket, workdir: str, folder: str | None, environment: dict[bytes, bytes]) -> None:
     """Run calls until the worker hangs up; never returns."""
     signal.set_wakeup_fd(-1)
@@ -190,25 +212,26 @@ def _serve(line: socket.socket, workdir: str, folder: str | None, environment: d
     for name in OWN:
         sys.modules.pop(name, None)  # a function's module may have the name of one of ours
     known: dict[str, Callable] = {}
-    own = os.getpid()
+    own, beginning = os.getpid(), Beginning(workdir)
     with contextlib.suppress(EOFError, OSError):
         while True:
             wanted = _receive(line)
-            answer = _called(known, wanted["function"], wanted["arguments"], workdir)
+            answer = _called(known, wanted["function"], wanted["arguments"], beginning)
             if os.getpid() != own:
                 break  # what a function has forked does not answer for it
             _send(line, answer)
     os._exit(0)
 
 
-def _called(known: dict[str, Callable], name: str, arguments: list, workdir: str) -> str:
+def _called(known: dict[str, Callable], name: str, arguments: list, beginning: Beginning) -> str:
     """Call, and say how that went."""
     before = time.process_time()
     try:
-        os.chdir(workdir)  # wherever the last call has gone
+        beginning.again()
         if name not in known:
             module, _, inside = name.partition(":")
             known[name] = attrgetter(inside)(importlib.import_module(module))
+            beginning.note()
         value = known[name](*arguments)
         return values.text({"value": value, "cpu": round(time.process_time() - before, 6)})
     except BaseException as error:  # SystemExit, too: it is the call's, and not the end of the process
