@@ -14,7 +14,7 @@ from deeprc.learning.tracking import refuse_secret
 
 Positive = Annotated[int, Field(gt=0)]
 Reproducible = Literal["fixed", "elastic"]
-Schedule = Literal["one_cycle", "cosine", "linear", "constant"]
+Schedule = Literal["one_cycle", "cosine", "linear", "constant", "halved"]
 Device = Literal["auto", "cpu", "cuda", "xpu"]
 Precision = Literal["float32", "bfloat16", "float16", "tf32"]
 
@@ -138,7 +138,8 @@ class Optimisation(Settings):
     """The largest norm of a gradient; a longer one is shortened to it."""
     schedule: Schedule = "one_cycle"
     """Of the learning rate: `one_cycle` (Smith and Topin 2019, arXiv:1708.07120); or it rises for a twentieth of the
-    steps and then falls to nothing as a `cosine` or `linear`, or stays (`constant`)."""
+    steps and then falls to nothing as a `cosine` or `linear`, or stays (`constant`); or it is halved with each fifth of
+    them, from the third on (`halved`: as by Informer's authors, arXiv:2012.07436, and many after them)."""
     compile: bool = False
     """Compile the network by torch.compile, which takes up to some minutes and a C++ compiler where it runs."""
     validations: Positive = 6

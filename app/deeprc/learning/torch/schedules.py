@@ -21,6 +21,8 @@ def scheduled(name: Schedule, optimizer: torch.optim.Optimizer, largest: float, 
 
 def factor(name: Schedule, step: int, steps: int) -> float:
     """What the largest learning rate is multiplied by in a step (from 0)."""
+    if name == "halved":
+        return 0.5 ** max(0, 5 * step // steps - 1)
     rise = round(RISE * steps)
     if step < rise:
         return (step + 1) / (rise + 1)

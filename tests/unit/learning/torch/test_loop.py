@@ -6,7 +6,7 @@ import torch
 from deeprc.learning.finite import NotFiniteError
 from deeprc.learning.torch import state
 from deeprc.learning.torch.loop import by_loss, fit, make_deterministic
-from deeprc.learning.torch.schedules import scheduled
+from deeprc.learning.torch.schedules import factor, scheduled
 from deeprc.learning.torch.together import Together
 from deeprc.learning.torch.training import TrainingState
 
@@ -116,6 +116,11 @@ def test_adamw_goes_in_one_kernel_where_that_knows_the_weights_and_to_the_same(k
         schedule.step()
     for mine, theirs in zip(module.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-7)
+
+
+def test_a_rate_that_is_halved_stays_for_two_fifths():
+    assert [factor("halved", step, 10) for step in range(10)] == [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
+    assert [factor("halved", step, 3) for step in range(3)] == [1, 1, 0.25]
 
 
 def test_a_training_saved_before_adamw_was_one_kernel_goes_on_as_it_was():
