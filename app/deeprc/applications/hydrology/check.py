@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated
 
@@ -66,6 +67,7 @@ def check_basin(dataset: Dataset, basin: str, config: DataConfig) -> dict:
     notices = dataset.notices.get(basin, []) + balance(rows, about, files[-1])
     notices += wild(rows.filter(pl.Series(parts != needed[0])), learned, about) if not held_out else []
     notices += still(rows, rows.filter(pl.Series(parts == needed[0])), about) if not held_out else []
+    notices += twins(rows, about)
     counts = discharge["quality"].value_counts().sort("quality")
     return {
         "name": about.name,
@@ -104,6 +106,12 @@ def still(rows: pl.DataFrame, learned: pl.DataFrame, about: Basin) -> list[str]:
         for name in about.inputs
         if learned[name].drop_nulls().n_unique() < 2 <= rows[name].drop_nulls().n_unique()
     ]
+
+
+def twins(rows: pl.DataFrame, about: Basin) -> list[str]:
+    """A sentence for each input that is another one: made from the same column, or a copy of it in the file."""
+    same = [pair for pair in combinations(about.inputs, 2) if rows[pair[0]].equals(rows[pair[1]])]
+    return [f"the inputs {a!r} and {b!r} are the same on every day: are they of one column?" for a, b in same]
 
 
 def balance(rows: pl.DataFrame, about: Basin, where: object) -> list[str]:

@@ -144,6 +144,14 @@ def test_an_input_that_stands_where_it_is_learned_from_is_said(tmp_path):
         assert [notice for notice in found["notices"] if "never changes" in notice] == expected
 
 
+def test_inputs_that_are_the_same_are_said(tmp_path):
+    both = {"date": "Datum", "discharge": "Abfluss", "t": "T", "u": "T", "rain": "Niederschlag [mm]"}
+    notice = "the inputs 't' and 'u' are the same on every day: are they of one column?"
+    for options, said in (({"columns": both}, [notice]), ({}, [])):
+        found = checked(tmp_path, rows(), **options)
+        assert [notice for notice in found["notices"] if "same on every day" in notice] == said
+
+
 def test_a_flood_far_beyond_the_training_part_is_said(tmp_path):
     found = checked(tmp_path, edited(Abfluss=lambda i, v: "90" if i in (50, 55) else v))
     assert [notice for notice in found["notices"] if "far beyond" in notice] == [
