@@ -1,5 +1,6 @@
 """What goes with the code: pages in their list, the paper's references, actions of the forge, one licence."""
 
+import importlib
 import re
 import subprocess
 import tomllib
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.main import get_command
 
 from deeprc.applications.forecasting.zoo import USUAL, ZOO
+from deeprc.cli import command_line
 from deeprc.sites import known_sites
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +43,18 @@ def test_the_machines_that_are_counted_are_those_that_are_described(page):
 )
 def test_the_models_that_are_counted_are_those_of_the_zoo(page, told):
     assert told in (ROOT / page).read_text(encoding="utf-8")
+
+
+def test_the_interfaces_that_a_release_promises_are_there():
+    released = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## ")[2]
+    promised = released.split("### Interfaces\n")[1].split("\n### ")[0]
+    commands, targets = get_command(command_line([])), (ROOT / "Makefile").read_text()
+    for group, name in re.findall(r"`deeprc ([a-z]+)(?: ([a-z]+))?`", promised):
+        assert group in commands.commands and (not name or name in commands.commands[group].commands)
+    assert all(re.search(f"^{target}:", targets, re.MULTILINE) for target in re.findall(r"`make ([a-z-]+)`", promised))
+    for module in re.findall(r"`(deeprc\.[a-z.]+)`", promised):
+        importlib.import_module(module)
+    assert all((ROOT / file).is_file() for file in re.findall(r"\(((?:workflows|containers|docs)/[^,)]+)", promised))
 
 
 def test_what_the_paper_cites_is_what_its_list_of_references_has():
