@@ -70,8 +70,10 @@ rule forecasting_evaluate:
         f"{PLACES.folder}/metrics.json",
     log:
         f"{PLACES.log}_evaluate.log",
+    params:
+        of=PLACES.of,
     message:
-        "evaluate the forecasts"
+        "evaluate the forecasts{params.of}"
     shell:
         "python -P -m deeprc.applications.forecasting.evaluate --prepared {input.prepared:q} --out {output:q}"
         " {input.predictions:q} &> {log:q}"

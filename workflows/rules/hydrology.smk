@@ -21,9 +21,10 @@ rule hydrology_train:
         # Not below the output, which Snakemake removes where a training was ended: it goes on from here.
         checkpoints=PLACES.filled(f"{PLACES.folder}/checkpoints"),
         curves=PLACES.filled(f"{PLACES.folder}/curves"),
+        of=PLACES.of,
         to=PLACES.into(f"{PLACES.log}_train.log"),
     message:
-        "train the rainfall-runoff LSTM"
+        "train the rainfall-runoff LSTM{params.of}"
     shell:
         "exec python -P -m deeprc.applications.hydrology.train --prepared {input:q} --config {params.config:q}"
         " --how {params.how:q} --checkpoints {params.checkpoints:q} --curves {params.curves:q}"
@@ -45,9 +46,10 @@ rule hydrology_predict:
         warm=PLACES.warm("tensorflow,polars,pyarrow"),
     params:
         device=PLACES.device,
+        of=PLACES.of,
         to=PLACES.into(f"{PLACES.log}_predict.log"),
     message:
-        "simulate the discharge"
+        "simulate the discharge{params.of}"
     shell:
         "python -P -m deeprc.applications.hydrology.predict --prepared {input.prepared:q} --model {input.model:q}"
         " --threads {threads} --device {params.device} --out {output:q} {params.to}"
@@ -62,8 +64,10 @@ rule hydrology_evaluate:
         f"{PLACES.folder}/metrics.json",
     log:
         f"{PLACES.log}_evaluate.log",
+    params:
+        of=PLACES.of,
     message:
-        "evaluate the simulated discharge"
+        "evaluate the simulated discharge{params.of}"
     shell:
         "python -P -m deeprc.applications.hydrology.evaluate --prepared {input.prepared:q} --model {input.model:q}"
         " --predictions {input.predictions:q} --out {output:q} &> {log:q}"

@@ -124,3 +124,7 @@ class Places:
     def called(self, wildcards: Any, input: Any) -> str:
         """What a job is of: the trial, else the model, if there are several."""
         return self._cases[wildcards[TRIAL]].label if self.sweep else dict(wildcards.items()).get("model", "")
+
+    def of(self, wildcards: Any, input: Any) -> str:
+        """For a message that names no model: the trial, in a sweep."""
+        return f": {self.called(wildcards, input)}" if self.sweep else ""
