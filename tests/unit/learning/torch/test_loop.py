@@ -135,3 +135,38 @@ def test_a_training_saved_before_adamw_was_one_kernel_goes_on_as_it_was():
     state.load_optimizer(training.optimizer, state.optimizer_arrays(old), groups)
     assert not training.optimizer.param_groups[0]["fused"]
     training.advance(2)
+
+
+class Careless(torch.nn.Module):
+    """Reads what nobody has written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self) -> torch.Tensor:
+        return (self.weight * torch.empty(3)).sum()
+
+
+def test_a_network_that_reads_what_nobody_has_written_is_found_out_in_its_first_step():
+    make_deterministic(1, 1)
+    module, filled = Careless(), []
+
+    def loss(step: int) -> torch.Tensor:
+        filled.append(torch.utils.deterministic.fill_uninitialized_memory)
+        return module()
+
+    with pytest.raises(NotFiniteError, match="training loss"):
+        fit(module, by_loss(module, loss), lambda: 1.0, steps=3, learning_rate=0.1)
+    assert filled == [True] and torch.utils.deterministic.fill_uninitialized_memory
+
+    filled.clear()
+    module.forward = lambda: module.weight.sum()
+    seen = []
+
+    def validate() -> float:
+        seen.append(torch.utils.deterministic.fill_uninitialized_memory)
+        return 1.0
+
+    fit(module, by_loss(module, loss), validate, steps=3, checks=3, learning_rate=0.1, report=lambda line: None)
+    assert filled == [True, False, False] and seen == [True] * 3  # of a forecast, which comes seldom, always
