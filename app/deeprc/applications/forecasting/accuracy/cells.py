@@ -69,7 +69,10 @@ class EttFile:
                 found=f"{len(table):,} rows of {', '.join(table.columns[:9])}",
                 expected=f"at least {rows:,} rows of `date` and {SERIES} series",
             )  # fmt: skip
-        long = table.head(rows).unpivot(names, index="date", variable_name="unique_id", value_name="y")
+        # In the file's order, which `prepare` finds in the names: a network of all series together begins with weights
+        # for the first, the second and so on.
+        table = table.rename({name: f"{number} {name}" for number, name in enumerate(names)})
+        long = table.head(rows).unpivot(table.columns[1:], index="date", variable_name="unique_id", value_name="y")
         with atomic(out) as temporary:
             long.rename({"date": "ds"}).write_parquet(temporary)
         return out
