@@ -68,4 +68,4 @@ def test_a_bench_measures_all_windows_keeps_them_and_goes_on(small, tmp_path, ca
     assert late["cells"][0]["mse"] == row["mse"] and late["cells"][1]["verdict"] == "not run"
 
     (prepared,) = (tmp_path / "cache").glob("prepared-*")
-    assert load(prepared).ids == sorted(NAMES)
+    assert load(prepared).ids == [f"{number} {name}" for number, name in enumerate(NAMES)]  # as in the file
