@@ -210,19 +210,6 @@ sys.exit(0)
     assert (found, sorted(output.splitlines())) == (0, ["rank 0 is in", "rank 1 is in"])
 
 
-def test_the_exit_of_a_thread_ends_it_alone_without_a_word(tmp_path, monkeypatch):
-    goes_on = """
-import threading
-thread = threading.Thread(target=sys.exit, args=(3,))
-thread.start()
-thread.join()
-MPI.COMM_WORLD.Barrier()
-"""
-    monkeypatch.setattr(sys.modules[__name__], "PROGRAM", f"{PROGRAM}{goes_on}")
-    found, output = ranks(tmp_path, "at once")
-    assert (found, sorted(output.splitlines())) == (0, ["rank 0 is in", "rank 1 is in"])
-
-
 def test_frames_end_the_ranks_in_their_own_words(tmp_path, monkeypatch):
     fail = "from deeprc.frames import Communicator\nassert Communicator.world().rank == 0\nMPI.COMM_WORLD.Barrier()"
     monkeypatch.setattr(sys.modules[__name__], "PROGRAM", f"{PROGRAM}{fail}\n")

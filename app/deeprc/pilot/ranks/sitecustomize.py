@@ -17,7 +17,6 @@ whoever made it, and with it all that they say to each other. So the owners of w
 Read by Python at its start (PYTHONPATH names this folder), so it stands alone and must not fail.
 """
 
-import _thread
 import contextlib
 import importlib.abc
 import importlib.util
@@ -28,7 +27,6 @@ from importlib.machinery import PathFinder
 
 EXIT = 70  # EX_SOFTWARE: not a code that programs use for their own errors
 SHARED = "/dev/shm/"
-MAIN = _thread.get_ident()
 LAST_WORDS = 0.5  # seconds for the launcher to pass on what was said: Hydra drops what it has not read at an abort
 
 
@@ -118,9 +116,7 @@ def leave(status=None, /):
     """As `sys.exit`."""
     if isinstance(status, SystemExit):
         raise status
-    # In another thread it ends that alone, and `threading` knows it by its class.
-    kind = Exit if _thread.get_ident() == MAIN else SystemExit
-    raise kind(*(status if isinstance(status, tuple) else () if status is None else (status,)))
+    raise Exit(*(status if isinstance(status, tuple) else () if status is None else (status,)))
 
 
 leave.__name__ = leave.__qualname__ = "exit"
