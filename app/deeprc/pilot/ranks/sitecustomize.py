@@ -5,8 +5,7 @@ the results are those of one rank, or of none. Here the first import of `mpi4py.
 of ranks that the job asked for ($DEEPRC_RANKS). `DEEPRC_ANY_WORLD=1` turns that off, for programs that start worlds of
 their own.
 
-An exception that a rank does not catch ends all ranks, and so does `sys.exit` with another code than 0: MPI's own end
-would wait for the others, and they for it.
+An exception that a rank does not catch ends all ranks: MPI's own end would wait for the others, and they for it.
 
 A Python that a rank has started has not the rank's line to its launcher: MPI fails there, in words that say nothing of
 it. So it is said here.
@@ -55,71 +54,15 @@ def fall(mpi):
 
     def hook(kind, value, trace):
         tell(kind, value, trace)
-        abort(130 if issubclass(kind, KeyboardInterrupt) else 1)
-
-    def abort(code):
-        if mpi.Is_finalized() or sys.flags.interactive or hasattr(sys, "ps1"):
-            return
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):  # it may be closed
-                stream.flush()
-        time.sleep(LAST_WORDS)
-        mpi.COMM_WORLD.Abort(code)
-        os._exit(code)  # MPICH may come back, to go on until the launcher ends it
-
-    def left(code):
-        if sys.excepthook is not hook:  # who has taken its place has an end of its own
-            return
-        number = code if isinstance(code, int) else int(code is not None)
-        if number & 0xFF:
-            if not isinstance(code, int):
-                with contextlib.suppress(Exception):
-                    sys.stdout.flush()
-                print(code, file=sys.stderr)
-            abort(number & 0xFF)
+        if not (mpi.Is_finalized() or sys.flags.interactive or hasattr(sys, "ps1")):
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(Exception):  # it may be closed
+                    stream.flush()
+            time.sleep(LAST_WORDS)
+            mpi.COMM_WORLD.Abort(130 if issubclass(kind, KeyboardInterrupt) else 1)
 
     hook.tell = tell  # for a hook that takes this one's place, and has its own end (`deeprc.frames.ending`)
     sys.excepthook = hook
-    Exit.left = staticmethod(left)
-
-
-class Exit(SystemExit):
-    """What `sys.exit` raises: Python asks it for its code at the end, when no program of Python runs any more.
-
-    No hook and nothing at exit is told of that code; a program that catches it asks from one of its own frames.
-    """
-
-    left = None
-
-    @property
-    def code(self):
-        code = SystemExit.code.__get__(self)
-        try:
-            sys._getframe(1)
-        except ValueError:
-            if self.left is not None:
-                self.left(code)
-        return code
-
-    @code.setter
-    def code(self, code):
-        SystemExit.code.__set__(self, code)
-
-    def __reduce__(self):
-        return SystemExit, self.args
-
-
-Exit.__name__, Exit.__qualname__, Exit.__module__ = "SystemExit", "SystemExit", "builtins"
-
-
-def leave(status=None, /):
-    """As `sys.exit`."""
-    if isinstance(status, SystemExit):
-        raise status
-    raise Exit(*(status if isinstance(status, tuple) else () if status is None else (status,)))
-
-
-leave.__name__ = leave.__qualname__ = "exit"
 
 
 def look(mpi):
@@ -237,6 +180,5 @@ def others():
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-sys.exit = leave
 sys.meta_path.insert(0, Mpi4pyFinder())
 others()
