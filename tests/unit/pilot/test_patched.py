@@ -112,6 +112,25 @@ def test_a_pilot_of_one_machine_listens_on_loopback(hooked):
     assert [address.rpartition(":")[0].removesuffix("/") for address in hooked["addresses"]] == ["tcp://127.0.0.1"] * 4
 
 
+def test_an_agent_does_not_wait_for_what_it_asks_itself_while_nobody_hears(tmp_path):
+    """Published before its own bridge knows of the subscription, the request is lost, and no other one follows."""
+    program = """
+import radical.utils as ru
+from radical.pilot.agent.agent_0 import Agent_0
+agent = Agent_0.__new__(Agent_0)
+agent._uid, agent._log, agent._rpc_reqs = "agent_0", ru.Logger("agent"), {}
+asked = []
+agent.publish = lambda channel, message: asked.append(message.cmd)  # and it is lost
+print(agent.rpc("prepare_env", env_name="rp", env_spec={}, rpc_addr="pilot.0000"), asked)
+"""
+    told = {"PYTHONPATH": str(PATCHES), "RADICAL_LOG_TGT": str(tmp_path / "log"), "RADICAL_BASE": str(tmp_path)}
+    variables = {**os.environ, **told, "DEEPRC_CURVE": str(curve.write(tmp_path)), "DEEPRC_TOWARDS": "127.0.0.1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=40
+    )
+    assert (done.returncode, done.stdout) == (0, "None []\n"), done.stderr
+
+
 def test_other_programs_do_not_notice(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", "import json, zmq; print(zmq.Context, json.dumps([1]))"],

@@ -33,9 +33,17 @@ def proxy(module):
 def agent(module):
     """Open no port for commands in plain text (`radical.pilot.agent.agent_0`), and prepare no environment for tasks:
     only a tool of RADICAL-Pilot's reads the one, and only its own masters and workers ask for the other.
+
+    Nor does the agent ask itself to: it does so over its bridges as it starts, and waits for ever where that is lost.
     """
     module.Agent_0.command_port = lambda self: None
     module.Agent_0._prepare_env = lambda self, env_name, env_spec: None
+    ask = module.Agent_0.rpc
+
+    def rpc(self, cmd, *arguments, **options):
+        return None if cmd == "prepare_env" else ask(self, cmd, *arguments, **options)
+
+    module.Agent_0.rpc = rpc
 
 
 def executing(module):

@@ -52,9 +52,12 @@ TABLE = (
     ),
     Patch(
         "radical.pilot.agent.agent_0", *PILOT,
-        {"Agent_0.command_port": "acced0be0d52", "Agent_0._prepare_env": "6c7bd5482d1c"},
+        {"Agent_0.command_port": "acced0be0d52", "Agent_0._prepare_env": "6c7bd5482d1c",
+         "Agent_0.initialize": "f39a425a84ca",
+         "radical.pilot.utils.component:BaseComponent.rpc": "f547c83472e7"},
         "deeprc_parts:agent",
-        "a port takes commands in plain text, from whomever; a start waits for an environment that no task has", NONE,
+        "a port takes commands in plain text, from whomever; a start waits for an environment that no task has, and for"
+        " ever where the request for it is published before anybody has subscribed", NONE,
     ),
     Patch(
         "radical.pilot.agent.executing.base", *PILOT,
