@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deeprc.bench.contest import ratios
 from deeprc.bench.machine import describe
 from deeprc.bench.start import started, tell
 from deeprc.learning.checkpoints import CheckpointStore
@@ -42,7 +43,7 @@ def bench_checkpoint(megabytes: int, peers: Peers, folder: Path) -> dict:
     turns = _turns()
     for array in tensors.values():
         array += 1  # touched: their memory is there
-    idle, ratios = [_step(peers, turns) for _ in range(STEPS)], []
+    idle, pairs = [_step(peers, turns) for _ in range(STEPS)], []
     before = _peak()
     store, blocked, writing = CheckpointStore(folder / "async", peers), [], []
     store.save(0, tensors, {})  # makes its memory
@@ -60,7 +61,7 @@ def bench_checkpoint(megabytes: int, peers: Peers, folder: Path) -> dict:
         writing += during
         if peers.rank == 0:
             tell(f"save {save} of {SAVES}, beside {len(during)} steps")
-        ratios.append(statistics.median(during) / statistics.median(idle[-2 * STEPS :]))
+        pairs.append(tuple({"seconds": statistics.median(each)} for each in (during, idle[-2 * STEPS :])))
     extra = sum(peers.allgather(_peak() - before))
     both = {"sync": [], "async": blocked}
     store = CheckpointStore(folder / "sync", peers)
@@ -78,7 +79,7 @@ def bench_checkpoint(megabytes: int, peers: Peers, folder: Path) -> dict:
         "step_ms": {
             kind: _ms([time for times in peers.allgather(each) for time in times]) for kind, each in steps.items()
         },
-        "step_ratio": _spread(ratios),
+        "step_ratio": ratios(pairs),
         "extra_mb": round(extra * 1024 / 10**6),
         "steps_while_writing": len(writing),
     }
@@ -113,11 +114,6 @@ def _peak() -> int:
 
 def _ms(seconds: list[float]) -> float:
     return round(1000 * statistics.median(seconds), 2)
-
-
-def _spread(ratios: list[float]) -> dict:
-    low, median, high = (round(value, 4) for value in statistics.quantiles(ratios, n=4, method="inclusive"))
-    return {"median": median, "low": low, "high": high}
 
 
 def run(megabytes: int, ranks: int, say: Callable[[str], None] = print) -> dict:
