@@ -83,7 +83,7 @@ rule outlives_its_pilot:
 
 
 rule trains:
-    """Slowly, the first time."""
+    """Slowly, until it is asked to end."""
     output:
         touch("trained.txt"),
     log:
@@ -91,7 +91,7 @@ rule trains:
     resources:
         tasks=2,
     shell:
-        "[ -e training ] || export TOY_PAUSE=4; exec python -P {config[toy]} training 24"
+        "[ -e training.saved ] || export TOY_PAUSE=4; exec python -P {config[toy]} training 24"
 
 
 rule appears_late:

@@ -100,7 +100,7 @@ rule one_rank_fails:
 
 
 rule trained:
-    """The first start is slow."""
+    """Slow until it is asked to end."""
     output:
         touch("trained.txt"),
     log:
@@ -108,7 +108,7 @@ rule trained:
     resources:
         tasks=2,
     shell:
-        "[ -e training ] || export TOY_PAUSE=3; exec python -P {config[toy]} training 24"
+        "[ -e training.saved ] || export TOY_PAUSE=3; exec python -P {config[toy]} training 24"
 
 
 rule ahead:

@@ -24,14 +24,17 @@ def test_a_training_saves_at_slurms_signal_and_goes_on_in_the_next_pilot_to_the_
     variables = cluster.environment | {"DEEPRC_ADDRESS": "127.0.0.1"}
     workflow = str(Path(__file__).with_name("jobs.smk"))
     process = start(tmp_path, workflow, *options, "--config", f"toy={TOY}", *QUIET, "trained.txt", **variables)
+    asked = "before there was a checkpoint"
     try:
         saved = tmp_path / "training" / "checkpoints"
         wait_for(lambda: any(saved.glob("step-*/commit.json")) or process.poll() is not None, 240)
-        (job,) = cluster.call("squeue", "--noheader", "--format=%i").split()
-        cluster.call("scancel", "--signal=USR1", job)  # to all processes of its steps, as `sbatch --signal` does it
+        jobs = cluster.call("squeue", "--noheader", "--states=RUNNING", "--format=%i").split()
+        # To all processes of its steps, as `sbatch --signal` does it.
+        asked = [cluster.call("scancel", "--signal=USR1", job) for job in jobs]
     finally:
         code, output = finish(process, 240)
     log = (tmp_path / "trained.log").read_text()
+    assert asked == [""], f"{asked}: {output}{log}"
     assert code == 0, output + log
     assert "FAILED" not in output
     assert sum(event["event"] == "pilot" and event["state"] == "starting" for event in events(tmp_path)) == 2
