@@ -113,8 +113,16 @@ def nodes(how: Synchronisation, peers: Peers) -> list[int]:
     Raises
     ------
     ConfigError
-        Where averages within nodes are asked for, and all ranks are on one node.
+        Where ranks are to synchronise and there is one alone, or averages within nodes are asked for and all ranks are
+        on one node.
     """
+    if how.kind != "allreduce" and peers.size == 1:
+        raise ConfigError(
+            f"synchronisation {how.kind} needs ranks to synchronise",
+            found="1 rank",
+            expected="2 or more, as the checkpoints of such a training are of",
+            fix="start more ranks, or leave out the key synchronisation: that is another training, which begins anew",
+        )
     placed = peers.allgather(peers.world.node_rank)
     size = how.ranks_per_node
     found = [rank // size for rank in range(peers.size)] if size else placed

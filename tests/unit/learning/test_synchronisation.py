@@ -58,6 +58,14 @@ def test_averages_within_nodes_need_nodes():
     assert on_ranks(4, lambda peers: nodes(how, peers))[0] == [0, 0, 1, 1]
 
 
+@pytest.mark.parametrize("kind", ["fp16", "powersgd", "post_local_sgd", "hierarchical", "diloco", "fsdp"])
+def test_one_rank_has_nobody_to_synchronise_with(kind):
+    """As the configuration says it; a training started by hand on one rank met weights that it could not read."""
+    with pytest.raises(ConfigError, match=f"synchronisation {kind} needs ranks to synchronise\n  found: 1 rank"):
+        on_ranks(1, lambda peers: nodes(Synchronisation(kind=kind), peers))
+    assert on_ranks(1, lambda peers: nodes(Synchronisation(), peers)) == [[0]]
+
+
 def test_what_a_slow_network_adds_to_a_step():
     """Two nodes with a link each carry 4 MB, and three rounds of a ring of four ranks wait for 20 ms six times each."""
     slow = Network(bandwidth=1e8 / 8, latency=20e-3)
