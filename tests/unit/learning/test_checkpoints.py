@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from deeprc.core.errors import DeepRCError
+from deeprc.core.errors import ConfigError, DeepRCError
 from deeprc.core.files import StorageError
 from deeprc.learning.checkpoints import CheckpointStore
 from deeprc.learning.checkpoints.share import ShareCopy, share
@@ -84,6 +84,14 @@ def test_a_staging_folder_holds_the_copy_without_a_name(tmp_path):
     save(store, 3)
     assert is_of(store.latest(), 3)
     assert list(node.iterdir()) == []
+
+
+def test_a_staging_folder_that_is_not_there_is_refused_before_a_step(tmp_path):
+    """It was a traceback of the first save; a file is no folder either."""
+    (tmp_path / "file").touch()
+    for name in ("none", "file"):
+        with pytest.raises(ConfigError, match=f"'training.staging'.*\n  found: {tmp_path / name}: no such folder"):
+            CheckpointStore(tmp_path / "c", Alone(), staging=tmp_path / name)
 
 
 @pytest.mark.parametrize(

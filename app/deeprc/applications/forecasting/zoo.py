@@ -5,10 +5,12 @@ To add one, add an entry here (see docs/add-a-model.md). Nothing heavy is import
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
-from deeprc.core.errors import unknown
+from deeprc.core.errors import ConfigError, unknown
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,8 @@ ZOO: dict[str, Entry] = {
     ),
 }
 
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", list: "a list of such values"}
+_SEED = f"a whole number from 0 to {2**63 - 1}"
 USUAL = tuple(name for name, model in ZOO.items() if not model.asked)  # where the configuration names none
 
 
@@ -247,7 +251,23 @@ def entry(name: str) -> Entry:
 
 
 def check_options(name: str, options: dict[str, Any]) -> None:
-    """Refuse an option that the model does not have."""
-    for key in options:
+    """Refuse an option that the model does not have, or a value of another kind than its usual one."""
+    for key, value in options.items():
         if key not in entry(name).options:
             raise unknown(f"option of {name}", key, entry(name).options)
+        usual = entry(name).options[key]
+        if _alike(value, usual):
+            continue
+        raise ConfigError(
+            f"the option {key!r} of {name} is no such value",
+            found=repr(value),
+            expected=f"{_KINDS[type(usual)]}, as the usual {usual!r}" if usual is not None else _SEED,
+        )
+
+
+def _alike(value: object, usual: object) -> bool:
+    if usual is None:  # a seed, which the training draws where none is given
+        return value is None or (type(value) is int and 0 <= value < 2**63)
+    if isinstance(usual, float):
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is type(usual) and (not isinstance(usual, list) or all(map(_alike, value, cycle(usual[:1]))))

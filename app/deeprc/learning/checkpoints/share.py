@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from socket import gethostname
 
 import numpy as np
+
+from deeprc.core.errors import ConfigError
 
 ALIGN = 64
 
@@ -33,6 +37,13 @@ class ShareCopy:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
+        if folder is not None and not (folder.is_dir() and os.access(folder, os.W_OK)):
+            raise ConfigError(
+                "key 'training.staging': copies of checkpoints cannot wait there",
+                found=f"{folder}: {'cannot be written to' if folder.is_dir() else 'no such folder'} on {gethostname()}",
+                expected="a folder of each node's own storage",
+                fix="name another one, or leave the key out: then they wait in memory",
+            )
         self.folder = folder
         self._memory = np.empty(0, np.uint8)
 
