@@ -98,7 +98,11 @@ class Forecasting(Application):
         (model,) = (folder / "models").iterdir()
         losses = read_json(model / "model.json")["validation_loss"]
         told = read_json(folder / METRICS)["models"][model.name]
-        return {self.goal[0]: min(loss for _, loss in losses), **{name: told[name] for name in ("mae", "rmse", "mase")}}
+        figures = {name: told[name.lower()] for name in ("MAE", "RMSE", "MASE")}
+        if "crps" in told:  # with `intervals`
+            figures |= {"CRPS": told["crps"]}
+            figures |= {f"coverage of {percent} %": part for percent, part in told["coverage"].items()}
+        return {self.goal[0]: min(loss for _, loss in losses), **figures}
 
     def halved(self, folder: Path) -> int | None:
         (model,) = (folder / "models").iterdir()

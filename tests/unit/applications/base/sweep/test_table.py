@@ -1,15 +1,19 @@
 """The table of a sweep: means, spread, places, and what is called the best."""
 
 import math
+import re
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from deeprc.applications.base.sweep.collect import verdict
+from deeprc.applications.base.sweep.collect import _csv, verdict
 from deeprc.applications.base.sweep.report import Swept
 from deeprc.applications.base.sweep.table import Spread, beyond, rows
+from deeprc.applications.forecasting.application import Forecasting
+from deeprc.core.files import write_json
 from deeprc.reporting.page import environment
 from deeprc.reporting.section import Results
 
@@ -96,3 +100,38 @@ def test_the_chance_is_that_of_welchs_test(one, other):
         return
     wanted = stats.ttest_ind(one, other, equal_var=False).pvalue / 2
     assert math.isclose(beyond(mine, theirs), wanted, rel_tol=1e-4, abs_tol=1e-6)
+
+
+def test_headings_of_forecasts_are_those_of_other_tables_with_crps_and_coverage_of_intervals(tmp_path):
+    """`mae` was the key that says a table is sorted by it, which that of a sweep is not."""
+    (tmp_path / "models" / "GRU").mkdir(parents=True)
+    write_json(tmp_path / "models" / "GRU" / "model.json", {"validation_loss": [[1, 0.5], [2, 0.25], [3, 0.375]]})
+    told = {"mae": 1.5, "rmse": 2.5, "smape": 8.0, "mase": None, "wql": 0.125}
+    wanted = {"validation loss": 0.25, "MAE": 1.5, "RMSE": 2.5, "MASE": None}
+    write_json(tmp_path / "metrics.json", {"models": {"GRU": told}})
+    assert Forecasting().figures(tmp_path) == wanted
+    told |= {"crps": 0.75, "coverage": {"80": 0.8125, "99.5": 0.96875}, "width": {"80": 3.0, "99.5": 6.0}}
+    write_json(tmp_path / "metrics.json", {"models": {"GRU": told}})
+    figures = Forecasting().figures(tmp_path)
+    assert figures == wanted | {"CRPS": 0.75, "coverage of 80 %": 0.8125, "coverage of 99.5 %": 0.96875}
+
+    values = {"models": "GRU", "seed": 1}
+    found = rows([{"task": "t", "values": values, "repeat": 1, "figures": figures}], repeats="seed",
+                 goal="validation loss", better="lower")  # fmt: skip
+    head, row = _csv(found, {"t": ""}, "seed").splitlines()
+    assert head.endswith(
+        "seeds,validation loss,validation loss sd,MAE,MAE sd,RMSE,RMSE sd,MASE,MASE sd,CRPS,CRPS sd,"
+        "coverage of 80 %,coverage of 80 % sd,coverage of 99.5 %,coverage of 99.5 % sd"
+    )
+    assert row.endswith(",1,0.25,,1.5,,2.5,,,,0.75,,0.8125,,0.96875,")
+    section = Swept("forecasting").section(
+        Results({"goal": "validation loss", "better": "lower", "trainings": 1, "tasks": [{"task": "t", "label": ""}],
+                 "table": [asdict(one) for one in found]}, {}), [])  # fmt: skip
+    template = environment(section.package).from_string('{% import "macros.html.j2" as m %}{% include template %}')
+    page = template.render(section=section, template=f"{section.package}/{section.template}")
+    headings = re.findall(r'<th scope="col"[^>]*><button[^>]*>([^<]+)</button>', page)
+    assert [one for one in headings if one != "±"] == [
+        "Place", "Options", "Seeds", "Validation loss", "MAE", "RMSE", "MASE", "CRPS", "Coverage of 80 %",
+        "Coverage of 99.5 %",
+    ]  # fmt: skip
+    assert "aria-sort" not in page
