@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from deeprc.core.errors import InputError
 from deeprc.frames import Communicator, Frame, LazyFrame, scan_parquet
 from deeprc.frames.lazy.store import LEAST
 
@@ -71,3 +72,12 @@ def test_a_sort_by_a_column_of_nulls_alone(folder: Path, by: list[str]) -> None:
     rows = tables(folder)[0].with_columns(pl.lit(None).alias("nothing"), text=pl.lit("x" * 60))
     found, expected = (rows.sort(by, descending=True, maintain_order=True).collect(memory=m) for m in (LEAST, None))
     assert found.to_polars().equals(expected.to_polars())
+
+
+def test_less_than_the_documents_say_is_refused(folder: Path) -> None:
+    least, page = f"{LEAST // 2**20} MiB", Path(__file__).parents[4] / "docs" / "frames.md"
+    assert f"Less than {least} <!-- given: a setting --> is refused" in page.read_text(encoding="utf-8")
+    many, _ = tables(folder)
+    assert many.collect(memory=least).rows() == ROWS
+    with pytest.raises(InputError, match=f"found: '7.99 MiB'\n  expected: bytes, or a text .*; at least {least}"):
+        many.collect(memory="7.99 MiB")
