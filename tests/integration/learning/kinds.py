@@ -62,6 +62,15 @@ def main(folder: Path, steps: int) -> dict:
             "sent_again": other.traffic.state(),
             "faults": audit(folder / kind).faults if peers.rank == 0 else [],
         }
+    for kind in ("allreduce", "fsdp", "diloco"):  # the weights of the last step, seen by one look or by none
+        ways = {"looked": {"rates": RATES | {"checks": 1}}, "unseen": {"rates": RATES, "validation": False}}
+        for name, options in ways.items():
+            how = Synchronisation(kind=kind, **WAYS[kind])
+            trainer, history = trained(
+                folder / name / kind, steps - 1, peers, lambda step: None, lambda line: None, "fixed",
+                synchronisation=how, **options,
+            )  # fmt: skip
+            found[kind][name] = state.digest_of(trainer.weights), history.best_step
     forget("fsdp")
     half = MpiPeers(peers.comm.Split(peers.rank // 2), World(peers.rank % 2, 2))
     if peers.rank < 2:  # what four ranks have saved, each its part, goes on on two

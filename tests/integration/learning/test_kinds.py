@@ -40,6 +40,13 @@ def test_a_training_that_goes_on_in_the_middle_of_a_round_ends_with_the_same_bit
     assert found[kind]["sent_again"] == found[kind]["sent"]
 
 
+@pytest.mark.parametrize("kind", ["allreduce", "fsdp", "diloco"])
+def test_where_nothing_is_held_out_all_ranks_give_the_weights_of_the_last_step(found, kind):
+    """In the middle of a round, too."""
+    assert found[kind]["unseen"] == found[kind]["looked"]
+    assert found[kind]["unseen"][1] == STEPS - 1
+
+
 def test_what_is_sent_across_nodes_is_counted(found):
     """Rings of four ranks on two nodes: half of the links are between nodes, each carries 3/2 of what is added up."""
     looks = 3 * 3 * (PARAMETERS + STATISTICS) * 4  # validations: weights are averaged for them

@@ -50,7 +50,10 @@ def train(folder: Path, steps: int, peers, before=lambda step: None, say=print, 
 def trained(
     folder: Path, steps: int, peers, before, say, mode: str, every: int = 8, rates=None, validation=None, **options
 ) -> tuple:
-    """The trainer, and the history of its training; `before` is called with each step, from 0, before it is made."""
+    """The trainer, and the history of its training; `before` is called with each step, from 0, before it is made.
+
+    `validation`: another than that of all samples; False for none.
+    """
     make_deterministic(1, 1)
     problem = Sums()
     trainer = Trainer(
@@ -65,8 +68,8 @@ def trained(
         return take(count)
 
     trainer.sampler.take = watched
-    validation = validation or (lambda: float(problem.loss(np.arange(100))))
-    history = trainer.run(validation, **(rates or {"learning_rate": 3e-3}))
+    usual = validation or (lambda: float(problem.loss(np.arange(100))))
+    history = trainer.run(None if validation is False else usual, **(rates or {"learning_rate": 3e-3}))
     if peers.rank == 0:
         trainer.write_ledger(folder)
     return trainer, history

@@ -35,6 +35,7 @@ class Forecasting(Application):
         "learning_rate",
         "batch_size",
         "intervals",
+        "with_validation",
         "seed",
         "training",
     )
@@ -80,6 +81,11 @@ class Forecasting(Application):
                 "a trial of a sweep has one model",
                 found=", ".join(options.models),
                 fix="list the models one by one: models: [NHITS, GRU]",
+            )
+        if options.with_validation:
+            raise ConfigError(
+                "a sweep ranks its trials by the validation part, which with_validation learns from",
+                fix="leave out with_validation, and give it afterwards beside the options that were found",
             )
         (model,) = options.models
         used, usual = json.loads(options.train_json(model)), entry(model)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deeprc.applications.forecasting.data_config import DataConfig, Positive
-from deeprc.applications.forecasting.idle import refuse_idle, refuse_untold
+from deeprc.applications.forecasting.idle import refuse_idle, refuse_judges, refuse_untold
 from deeprc.applications.forecasting.intervals import Intervals
 from deeprc.applications.forecasting.zoo import USUAL, ZOO, check_options, entry
 from deeprc.core.errors import ConfigError
@@ -58,6 +58,7 @@ class TrainConfig(Settings, BaseModel):
     level: Level = "last"
     calendar: bool = True
     validations: Positive | None = None
+    with_validation: bool = False
     seed: Annotated[int, Field(ge=0)] = 1
     reproducible: Reproducible = "fixed"
     shards: Positive | None = None
@@ -104,6 +105,9 @@ class ForecastingConfig(DataConfig):
     """Central intervals to forecast, in percent from 1 with at most 3 decimals, such as `[80, 95]`. Models then learn
     the quantiles that these end at (DeepAR: a distribution, of which paths are drawn), and the forecast is the
     median."""
+    with_validation: bool = False
+    """Whether models learn from the validation part, too, whose windows then choose nothing: the weights of the last
+    step are kept. For settings that were found before, with the validation part held out."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Of the initial weights, the order of the windows and the dropout."""
     ranks: Positive = 2
@@ -176,6 +180,8 @@ class ForecastingConfig(DataConfig):
     def _options_have_an_effect(self) -> Self:
         refuse_idle(self.models, self.intervals)
         refuse_untold(self.calendar_as, self.models)
+        if self.with_validation:
+            refuse_judges(self.models, self.training.optimisation)
         return self
 
     @model_validator(mode="after")
@@ -228,6 +234,7 @@ class ForecastingConfig(DataConfig):
             calendar=own.calendar is not False,
             validations=own.validations or self.training.optimisation.validations,
             intervals=self.intervals,
+            with_validation=self.with_validation,
             seed=self.seed,
             reproducible=self.training.reproducible,
             shards=self.training.shards if self.training.reproducible == "elastic" else None,

@@ -10,6 +10,7 @@ from deeprc.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from deeprc.applications.forecasting.config import ForecastingConfig, ModelConfig
+    from deeprc.learning.config import Optimisation
 
 
 def refuse_idle(models: dict[str, ModelConfig], intervals: Sequence[float]) -> None:
@@ -48,6 +49,26 @@ def refuse_untold(form: str, models: dict[str, ModelConfig]) -> None:
     """
     if form != "circles" and not any(entry(name).future and own.calendar is not False for name, own in models.items()):
         raise ValueError(f"none of these models is told the calendar: leave out the key calendar_as ({form})")
+
+
+def refuse_judges(models: dict[str, ModelConfig], optimisation: Optimisation) -> None:
+    """Refuse what chooses by the validation part where that is learned from.
+
+    Raises
+    ------
+    ValueError
+        Naming the keys.
+    """
+    given = [f"models.{name}.validations ({own.validations})" for name, own in models.items() if own.validations]
+    wanted = optimisation.model_dump(exclude_defaults=True)
+    given += [f"training.optimisation.{key} ({wanted[key]})" for key in ("validations", "patience") if key in wanted]
+    if optimisation.halving:
+        given.append("the halving of a sweep")
+    if given:
+        raise ValueError(
+            "with_validation: the validation part is learned from, and can judge nothing: leave out "
+            + ", ".join(given)
+        )
 
 
 def refuse_large_batch(options: ForecastingConfig, windows: dict[str, int]) -> None:

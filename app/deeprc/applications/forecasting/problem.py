@@ -21,6 +21,11 @@ class ForecastProblem:
 
     Of a model that forecasts all series together a sample is a time, known by the row of the first series.
 
+    Parameters
+    ----------
+    with_validation
+        The windows whose horizon lies in the validation part, or begins before it, are samples, too.
+
     Attributes
     ----------
     rows
@@ -32,11 +37,11 @@ class ForecastProblem:
         Where a model forecasts series together that have not all begun by any time of the training part.
     """
 
-    def __init__(self, network: Forecaster, series: Series) -> None:
+    def __init__(self, network: Forecaster, series: Series, *, with_validation: bool = False) -> None:
         self.module, self.series, self.device = network, series, of(network)
         if network.entry.joint:
             series.refuse_apart(network.name)
-        self.rows = self._samples("train")
+        self.rows = self._samples("train", "val" if with_validation else "train")
         if not len(self.rows):  # of a joint model alone: `check` has found a window of some series
             raise InputError(
                 f"{network.name} forecasts all series together, and nothing is left to learn from",
@@ -50,9 +55,9 @@ class ForecastProblem:
             count = self._count(self._windows(held_out)).reshape(len(held_out), -1)
             self.validation = self._cut(held_out[count.any(1)][: max(1, at_once)])
 
-    def _samples(self, part: str) -> np.ndarray:
-        """The rows that the samples of a part are known by."""
-        origins = self.series.origins(part)
+    def _samples(self, part: str, last: str | None = None) -> np.ndarray:
+        """The rows that the samples of a part are known by, or of all parts up to the `last`."""
+        origins = self.series.origins(part, last=last)
         if not self.module.entry.joint:
             return origins
         rows = origins[self.series.number(origins) == 0]

@@ -98,15 +98,17 @@ class Series:
         mean, deviation = self.scale[self.number(origins)].T.reshape(2, -1, *[1] * (y.ndim - 1))
         return y.astype(np.float64) * deviation + mean
 
-    def origins(self, part: str, *, stride: int = 1) -> np.ndarray:
+    def origins(self, part: str, *, stride: int = 1, last: str | None = None) -> np.ndarray:
         """Rows that a forecast of a part may start at, so that its whole horizon lies in the part of one series.
+
+        Where a `last` part is given, in one of those from `part` to it, or in two of them.
 
         The rows that it starts from may lie in an earlier part; in training they all lie in the training part. Before
         the first known value of a series' target none starts: there is nothing to start from.
         """
         index, (length, horizon) = PARTS.index(part), (self.meta["input_size"], self.meta["horizon"])
         firsts = np.maximum(np.maximum(self.bounds[:, index], self.bounds[:, 0] + length), self.begun + 1)
-        ends = self.bounds[:, index + 1] - horizon + 1
+        ends = self.bounds[:, PARTS.index(last or part) + 1] - horizon + 1
         return np.concatenate([np.arange(first, end, stride) for first, end in zip(firsts, ends, strict=True)])
 
     def together(self, origins: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ def main(
         Path | None, typer.Option(help="the file in which a sweep's trials tell each other their losses")
     ] = None,
 ) -> None:
-    """Train one model and keep the weights of the smallest validation loss.
+    """Train one model and keep the weights of the smallest validation loss (`with_validation`: of the last step).
 
     Example: `python -m deeprc.applications.forecasting.train --prepared prepared --model NHITS --out models/NHITS
     --config '{"steps": 300, "learning_rate": 0.002, "batch_size": 64}'`
@@ -72,7 +72,7 @@ def main(
         )
         if options.optimisation.compile:
             compiled(network.core)
-        problem = ForecastProblem(network, series)
+        problem = ForecastProblem(network, series, with_validation=options.with_validation)
         halving = options.optimisation.halving
         if bool(halving) != bool(study):
             raise ConfigError("successive halving is of a sweep", fix="give the key `halving` of a sweep, or none")
@@ -97,8 +97,10 @@ def main(
         started = time.monotonic()
         rates = {"learning_rate": options.learning_rate, "usual": entry(model).learning_rate}
         checks = options.validations or options.optimisation.validations
-        history = trainer.run(problem.validate, name=model, checks=checks, **rates)
-        trainer.say(f"trained in {time.monotonic() - started:.1f} s; best validation loss at step {history.best_step}")
+        validate = None if options.with_validation else problem.validate
+        history = trainer.run(validate, name=model, checks=checks, **rates)
+        kept = f"best validation loss at step {history.best_step}" if validate else "nothing held out"
+        trainer.say(f"trained in {time.monotonic() - started:.1f} s; {kept}")
         if peers.rank:
             return
         with sealed(out) as temporary:

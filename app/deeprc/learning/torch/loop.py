@@ -30,9 +30,10 @@ class History:
     train
         (step, mean training loss since the last entry).
     validation
-        (step, validation loss); the weights that are left in the module are those of the smallest.
+        (step, validation loss); the weights that are left in the module are those of the smallest. Empty where nothing
+        is held out.
     best_step
-        The step of the smallest validation loss.
+        The step of the smallest validation loss, or the last one.
     steps
         The steps that were done.
     """
@@ -71,7 +72,7 @@ def by_loss(module: torch.nn.Module, loss: Callable[[int], torch.Tensor]) -> Cal
 def fit(
     module: torch.nn.Module,
     gradient: Callable[[int], float],
-    validate: Callable[[], float],
+    validate: Callable[[], float] | None,
     *,
     steps: int,
     learning_rate: float,
@@ -94,7 +95,8 @@ def fit(
         Leaves the gradient of a step (0, 1, …) in the module and returns the loss of its batch; where several ranks
         train, it is what they do with each other (`Together`).
     validate
-        The validation loss of the module as it is; called `checks` times, evenly spread.
+        The validation loss of the module as it is; called `checks` times, evenly spread. None where nothing is held
+        out.
     name, usual
         What the model is called, and its own learning rate: told where the training diverges.
     clip
@@ -113,7 +115,7 @@ def fit(
     Returns
     -------
     History
-        The module holds the weights of the smallest validation loss.
+        The module holds the weights of the smallest validation loss, or without `validate` those of the last step.
 
     Raises
     ------
@@ -143,16 +145,19 @@ def fit(
         run.advance(step)
         values = {}
         if curve and (step in due or curve.due(step)):
-            values = {"training_loss": run.recent(step - curve.before(step, run.validation)), "learning_rate": rate}
+            values = {"training_loss": run.recent(step - curve.before(step, run.train)), "learning_rate": rate}
         if step in due:
             module.eval()
             with ranks.looked_at():
-                with torch.inference_mode():
-                    current = ranks.call(validate)
-                refuse(current, "validation loss")
+                current = None
+                if validate:
+                    with torch.inference_mode():
+                        current = ranks.call(validate)
+                    refuse(current, "validation loss")
                 mean = run.note(current)
-            report(f"step {step:5d} of {steps}: training loss {mean:.4f}, validation loss {current:.4f}")
-            values |= {"validation_loss": current} if values else {}
+            judged = f", validation loss {current:.4f}" if validate else ""
+            report(f"step {step:5d} of {steps}: training loss {mean:.4f}{judged}")
+            values |= {"validation_loss": current} if values and validate else {}
         if values:
             curve.add(step, said=step in due, **values)
         if saving:
@@ -162,7 +167,7 @@ def fit(
             if step < steps and saving.ending():
                 run.save(saving)
                 saving.end(step, steps)
-        if step in due and step < steps and (why := stop(run.validation)):
+        if step in due and step < steps and validate and (why := stop(run.validation)):
             break
     if why:
         report(f"ends after step {run.step} of {steps}: {why}")

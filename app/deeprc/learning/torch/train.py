@@ -54,7 +54,8 @@ class Trainer(SavedTraining):
     halved
         Whether rivals ended it.
     weights
-        After `run`, on the first rank: the weights and buffers of the smallest validation loss, whole.
+        After `run`, on the first rank: the weights and buffers of the smallest validation loss, or of the last step
+        where nothing is held out, whole.
     traffic
         What the ranks have sent each other.
     """
@@ -81,7 +82,7 @@ class Trainer(SavedTraining):
             name=name,
         )  # fmt: skip
 
-    def run(self, validate: Callable[[], float], **options: Any) -> History:
+    def run(self, validate: Callable[[], float] | None, **options: Any) -> History:
         """Train, or go on where a training was ended; `options` as of `fit`.
 
         Raises

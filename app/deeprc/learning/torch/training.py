@@ -87,14 +87,18 @@ class TrainingState:
         """The mean training loss of the last steps, on all ranks."""
         return self.ranks.mean(float(np.mean(self.losses[-steps:])))
 
-    def note(self, validation: float) -> float:
-        """Keep a validation loss, and the weights if it is the smallest; the mean training loss since the last one."""
+    def note(self, validation: float | None) -> float:
+        """Keep a validation loss, and the weights if it is the smallest; the mean training loss since the last one.
+
+        Where nothing is held out, the newest weights are the best.
+        """
         mean = self.ranks.mean(float(np.mean(self.losses)))
         self.train.append((self.step, mean))
-        self.validation.append((self.step, validation))
         self.losses.clear()
-        if validation < self.best:
-            self.best, self.best_step = validation, self.step
+        if validation is not None:
+            self.validation.append((self.step, validation))
+        if validation is None or validation < self.best:
+            self.best, self.best_step = self.best if validation is None else validation, self.step
             self.best_weights = copy.deepcopy(self.module.state_dict())
         return mean
 

@@ -42,6 +42,24 @@ def test_same_seed_same_bits():
     assert not torch.equal(first.weight, other.weight)
 
 
+def test_where_nothing_is_held_out_the_weights_of_the_last_step_are_kept():
+    """Those of a training whose last validation is the best, and nothing else is said."""
+    found = []
+    for validate in (None, iter(range(9, 0, -1)).__next__):
+        make_deterministic(1, 1)
+        module, lines = torch.nn.Linear(2, 1), []
+        x = torch.randn(8, 2)
+        loss = by_loss(module, lambda step, module=module, x=x: (module(x + step) ** 2).mean())
+        history = fit(module, loss, validate, steps=9, checks=3, learning_rate=0.1, report=lines.append)
+        found.append((module.weight.tolist(), history.train, history.best_step, history.steps))
+    assert found[0] == found[1] and found[0][2:] == (9, 9)
+    found = []
+    history = fit(module, loss, None, steps=3, checks=2, learning_rate=0.1, report=found.append, stop=min)
+    assert history.validation == []
+    assert [line.partition(":")[0] for line in found] == ["step     2 of 3", "step     3 of 3"]
+    assert "validation" not in " ".join(found)
+
+
 def test_weights_of_an_earlier_step_come_back_when_later_ones_are_worse():
     make_deterministic(1, 1)
     module = torch.nn.Linear(1, 1)

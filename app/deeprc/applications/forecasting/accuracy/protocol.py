@@ -5,8 +5,8 @@ cosine for one that stays for two epochs and is then halved each epoch (DLinear,
 five epochs of ten) or falls by a tenth (PatchTST); the weights of the least validation loss, from some 250 windows
 spread over the validation part, for the authors' early stop. TimesNet begins with its authors' initial weights, those
 of the seed 2021 of their script: other ones end elsewhere. NHITS' authors search five settings at random for each
-horizon and train the best again on training and validation part; here it is the best of a grid by validation loss, and
-that part is never learned from.
+horizon and train the best again on training and validation part, for all steps; here it is the best of a grid by
+validation loss, trained again likewise.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _nhits(horizon: int) -> tuple[int, str, int, dict[str, Any]]:
         "n_blocks": [1, 1, 1], "mlp_units": [[512, 512]] * 3, "dropout_prob_theta": 0.5,
         "n_pool_kernel_size": [2, 2, 1], "n_freq_downsample": [24, 12, 1],
     }  # fmt: skip
-    own = {"steps": 400, "learning_rate": 1e-3, "batch_size": 256, "validations": 8, "calendar": False}
+    own = {"steps": 400, "learning_rate": 1e-3, "batch_size": 256, "with_validation": True, "calendar": False}
     return context, "NHITS", 0, own | {"loss": "huber", "level": level, "options": options}
 
 
