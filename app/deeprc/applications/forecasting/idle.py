@@ -66,8 +66,7 @@ def refuse_judges(models: dict[str, ModelConfig], optimisation: Optimisation) ->
         given.append("the halving of a sweep")
     if given:
         raise ValueError(
-            "with_validation: the validation part is learned from, and can judge nothing: leave out "
-            + ", ".join(given)
+            "with_validation: the validation part is learned from, and can judge nothing: leave out " + ", ".join(given)
         )
 
 

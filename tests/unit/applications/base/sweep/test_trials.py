@@ -145,6 +145,12 @@ def test_trials_that_are_measured_in_different_ways_are_refused(over, models):
     assert len(cases({"over": {"models.GRU.loss": ["mse"], "seed": [1, 2]}}, models=["GRU"])) == 2
 
 
+def test_trials_that_leave_nothing_to_rank_by_are_refused():
+    problem = "a sweep ranks its trials by the validation part, which with_validation learns from"
+    assert problem in refused({"over": {"seed": [1, 2]}}, models=["GRU"], with_validation=True)
+    assert problem in refused({"over": {"with_validation": [True, False]}}, models=["GRU"])
+
+
 def test_halving_is_an_option_of_the_trials_which_whole_trainings_are_not_taken_for():
     over = {"models": ["GRU"], "learning_rate": [0.1, 0.2]}
     whole, halved = cases({"over": over}), cases({"over": over, "halving": {"factor": 3}})
