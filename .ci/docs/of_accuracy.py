@@ -22,7 +22,8 @@ def accuracy(logs: dict[str, Any]) -> Section:
     ]  # fmt: skip
     within = sum(cell["difference"] <= told["tolerance"] for cell in run)
     wanted = f"every cell of the published table at most {told['tolerance']} of MSE above it"
-    found = f"{within} of {len(told['cells'])} ({len(told['cells']) - len(run)} not run)"
+    left = len(told["cells"]) - len(run)
+    found = f"{within} of {len(told['cells'])}" + f" ({left} not run)" * bool(left)
     shown = [Bar(f"{cell['model']}, {cell['horizon']}", cell["mse"], wanted=cell["published"]["mse"]) for cell in run]
     picture = bars("MSE by model and horizon (red: published)", shown)
     head = ["model", "horizon", "MSE", "published", "difference", ""]
