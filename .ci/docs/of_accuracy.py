@@ -37,7 +37,7 @@ def basins(logs: dict[str, Any]) -> Section:
         [f"`{name}`", *(rounded(each[way]["nse"], 2) for way in ways)] for name, each in sorted(told["basins"].items())
     ]
     shown = [
-        Bar(f"{name}, {way}", max(each[way]["nse"], 0.0), ours=way in ways[:2])
+        Bar(f"{name}, {way}", each[way]["nse"], ours=way in ways[:2])
         for name, each in sorted(told["basins"].items())
         for way in ways
     ]

@@ -46,12 +46,12 @@ class Bar:
 
 
 def bars(title: str, rows: Sequence[Bar], unit: str = "") -> str:
-    """A bar for each row, with a line for its spread, and a mark at what was wanted."""
+    """A bar for each row, with a line for its spread, and a mark at what was wanted; none where it is below zero."""
     most = max([*(max(row.value, row.high or 0, row.wanted or 0) for row in rows), 1e-9])
     wide = WIDTH - LEFT - RIGHT
 
     def at(value: float) -> float:
-        return LEFT + wide * value / most
+        return LEFT + wide * max(value, 0) / most
 
     parts = [f'<text x="10" y="22" font-size="14">{safe(title)}</text>']
     for number, row in enumerate(rows):

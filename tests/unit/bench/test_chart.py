@@ -28,6 +28,12 @@ def test_nothing_but_zeros_is_a_picture_too():
     ET.fromstring(bars("none", [Bar("x", 0.0)]))
 
 
+def test_a_figure_below_zero_is_told_and_has_no_bar():
+    picture = ET.fromstring(bars("NSE", [Bar("x", 0.8), Bar("y", -0.11)]))
+    assert "-0.11" in picture.itertext()
+    assert [float(each.get("width")) for each in picture.iter(f"{SVG}rect") if each.get("x")][-1] == 0
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0.9296, "0.93"), (12.34, "12.3"), (2088.5, "2,089"), (0.625, "0.63"), (3.0, "3"), (99.87, "99.9"), (0.0, "0")],
