@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from deeprc.bench.machine import describe
+from deeprc.core.errors import ConfigError
 from deeprc.learning.config import How
 from deeprc.learning.mapped import Mapped, mapped
 from deeprc.learning.peers import Alone
@@ -24,6 +25,7 @@ from deeprc.learning.peers import Alone
 ROWS, PARTS, COLUMNS = 40_000, 2, 7
 PAST, AHEAD = 96, 96
 LEARNING_RATE = 1e-3
+WINDOWS = ROWS - PAST - AHEAD
 NETWORKS = ("linear", "mlp", "lstm")
 
 
@@ -37,6 +39,8 @@ def run(batch: int, steps: int, turns: int) -> dict:
     """
     from deeprc.learning.torch.loop import make_deterministic
 
+    if batch > WINDOWS:
+        raise ConfigError("--batch: more windows than there are", found=f"{batch:,}", expected=f"at most {WINDOWS:,}")
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         rows = _written(Path(folder))
@@ -164,11 +168,11 @@ def _plain(rows: Mapped, name: str, batch: int, steps: int) -> np.ndarray:
     optimizer = torch.optim.AdamW(module.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
     before, after = torch.arange(-PAST, 0), torch.arange(AHEAD)
-    order = torch.randperm(ROWS - PAST - AHEAD) + PAST
+    order = torch.randperm(WINDOWS) + PAST
     module.train()
     for step in range(steps):
         clock.note()
-        starts = order[step * batch : (step + 1) * batch, None]
+        starts = order[torch.arange(step * batch, (step + 1) * batch) % WINDOWS, None]  # epoch after epoch, as ours
         loss = (module(values[starts + before]) - values[starts + after, 0]).abs().mean()
         optimizer.zero_grad()
         loss.backward()

@@ -87,7 +87,7 @@ def diff(
         for name, values in found.items():
             typer.echo(f"{name}:")
             for key, (old, new) in values.items():
-                typer.echo(f"  {key}  {_short(old)} → {_short(new)}")
+                typer.echo(f"  {key}  {' → '.join(_shown(old, new))}")
         if not found:
             typer.echo("no difference")
         if absent:
@@ -137,6 +137,11 @@ def _moment(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
-def _short(value: object) -> str:
-    text = "(none)" if value is None else str(value)
-    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+def _shown(old: object, new: object) -> list[str]:
+    """Both, not too long, and so that what they differ in is seen: long ones that begin alike, from a little before."""
+    texts = ["(none)" if value is None else str(value) for value in (old, new)]
+    shorter = min(map(len, texts))
+    alike = next((at for at in range(shorter) if texts[0][at] != texts[1][at]), shorter)
+    if max(map(len, texts)) > WIDEST and alike > WIDEST // 3:
+        texts = ["…" + text[alike - WIDEST // 3 :] for text in texts]
+    return [text if len(text) <= WIDEST else text[: WIDEST - 1] + "…" for text in texts]

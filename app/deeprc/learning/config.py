@@ -159,6 +159,11 @@ class TorchTraining(Training):
     synchronisation: Synchronisation = Synchronisation()
     """How ranks come to one set of weights (docs/synchronisation.md)."""
 
+    @property
+    def least_ranks(self) -> int:
+        """The fewest that it can have: the ways of synchronisation but one need ranks to synchronise."""
+        return 1 if self.synchronisation.kind == "allreduce" else 2
+
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
         refuse(self.synchronisation, ranks=self.ranks, reproducible=self.reproducible)

@@ -9,6 +9,7 @@ import pytest
 
 from deeprc.bench import step
 from deeprc.bench.synchronisation import NETWORKS
+from deeprc.core.errors import ConfigError
 from deeprc.learning.synchronisation import KEYS
 
 
@@ -22,6 +23,22 @@ def test_it_tells_what_a_checkpoint_costs_and_leaves_nothing(tmp_path):
     assert told["step_ms"].keys() == {"idle", "writing"}
     assert told["extra_mb"] <= 8 + 8  # one copy of the state, and a little that Python takes
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plain_loop_that_comes_to_the_end_of_its_windows_begins_anew(tmp_path, monkeypatch):
+    """Its last batches were smaller or empty, and quick: ours, of which each is whole, looked slow beside them."""
+    seen, made = [], step._network
+
+    def network(name: str):
+        module = made(name)
+        module.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+        return module
+
+    monkeypatch.setattr(step, "_network", network)
+    step._plain(step._written(tmp_path), "linear", 15_000, 4)
+    assert seen == [15_000] * 4
+    with pytest.raises(ConfigError, match="found: 39,809\n  expected: at most 39,808"):
+        step.run(step.WINDOWS + 1, 2, 1)
 
 
 def test_it_tells_what_ranks_gain_a_training_in_tensorflow(mpirun):

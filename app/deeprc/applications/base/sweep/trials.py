@@ -133,6 +133,7 @@ def _on_ranks(cases: list[Trial], ranks: int, given: dict, where: object) -> lis
     for case, cost in zip(cases, costs, strict=True):
         share = ranks * cost / max(costs)
         own = ranks if cost == max(costs) else 1 << max(0, math.floor(math.log2(share)))
+        own = min(ranks, max(own, getattr(case.options.training, "least_ranks", 1)))
         values = case.values | {"training.ranks": own}
         made = _case(case.application, given, values, case.prepared.parent.parent, where)
         found.append(replace(case, options=made.options))

@@ -99,6 +99,13 @@ def test_ranks_are_by_cost_and_change_nothing_else():
     assert [case.folder for case in plain] == [case.folder for case in shared]
 
 
+def test_trials_that_synchronise_have_two_ranks_at_least():
+    """A cheap one was given a single rank, and the whole sweep refused for it."""
+    over, local = {"models": ["NBEATS", "GRU", "VanillaTransformer"]}, {"kind": "post_local_sgd"}
+    shared = cases({"over": over, "ranks": 4}, training={"ranks": 2, "synchronisation": local}, steps=100)
+    assert [case.options.training.ranks for case in shared] == [2, 2, 4]
+
+
 def test_hydrology_has_the_defaults_of_the_variant_that_is_tried():
     small, paper = cases({"over": {"variant": ["small", "paper"]}}, "hydrology")
     assert (small.options.units, paper.options.units) == (48, 320)
