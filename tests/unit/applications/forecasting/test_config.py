@@ -77,15 +77,6 @@ def test_ranks_and_checkpoints_are_no_reason_to_train_anew_but_what_changes_the_
     assert json.loads(two.training.how())["checkpoint_steps"] == 2
 
 
-def test_options_of_the_kinds_that_models_take():
-    """A seed, or none: then the training draws it; whole numbers where others are usual; nested lists."""
-    for name, options in {
-        "JointTimesNet": {"random_seed": 2021, "dropout": 0}, "TimesNet": {}, "NHITS": {"mlp_units": [[8, 8]] * 3},
-    }.items():  # fmt: skip
-        assert config(models={name: {"options": options}}).models[name].options == options
-    assert config(models={"JointTimesNet": {"options": {"random_seed": None}}})
-
-
 def test_data_options_do_not_hold_what_only_training_needs():
     """Else a changed learning rate would prepare the data anew."""
     assert set(json.loads(config().data_json())) == set(DataConfig.model_fields)
@@ -160,15 +151,6 @@ def test_a_model_that_cannot_forecast_intervals_is_refused_by_name(monkeypatch):
         ),
         ({"models": ["NHITZ"]}, "unknown model 'NHITZ'"),
         ({"models": {"GRU": {"options": {"hidden": 3}}}}, "unknown option of GRU 'hidden'"),
-        *(
-            ({"models": {"JointTimesNet": {"options": {"random_seed": seed}}}}, f"found: {seed!r}\n  expected: a whole")
-            for seed in (1.5, True, "abc", -1, 2**63)
-        ),
-        ({"models": {"NHITS": {"options": {"n_blocks": "abc"}}}}, "found: 'abc'\n  expected: a list of such values"),
-        ({"models": {"NHITS": {"options": {"n_blocks": [1, 1, 1.5]}}}}, "'n_blocks' of NHITS is no such value"),
-        ({"models": {"GRU": {"options": {"decoder_layers": True}}}}, "a whole number, as the usual 2"),
-        ({"models": {"iTransformer": {"options": {"use_norm": 1}}}}, "true or false, as the usual True"),
-        ({"models": {"iTransformer": {"options": {"dropout": float("nan")}}}}, "a number, as the usual 0.1"),
         ({"models": {"GRU": {"step": 3}}}, "my.yaml: unknown key 'models.GRU.step'"),
         ({"models": []}, "my.yaml: key 'models'"),
         ({"training": {"rank": 2}}, "my.yaml: unknown key 'training.rank'"),
