@@ -148,12 +148,13 @@ def look_at(folder: Path) -> None:
         assert np.abs(inputs).max(initial=0) < 1e12
     for part in ("train", "val", "test"):
         assert len(series.origins(part))
-    windows = json.loads((folder / "check.json").read_text())["training_windows"]
-    begun = series.origins("train")
-    assert windows["each"] == len(begun)
-    if (series.bounds - series.bounds[:, :1] == series.bounds[0] - series.bounds[0, 0]).all():
-        offsets = [{*(begun[series.number(begun) == each] - begin)} for each, begin in enumerate(series.bounds[:, 0])]
-        assert windows["together"] == len(set.intersection(*offsets))
+    checked = json.loads((folder / "check.json").read_text())
+    for key, last in (("training_windows", "train"), ("windows_with_validation", "val")):
+        begun = series.origins("train", last=last)
+        assert checked[key]["each"] == len(begun)
+        if (series.bounds - series.bounds[:, :1] == series.bounds[0] - series.bounds[0, 0]).all():
+            own = [{*(begun[series.number(begun) == each] - begin)} for each, begin in enumerate(series.bounds[:, 0])]
+            assert checked[key]["together"] == len(set.intersection(*own))
     if COMM.size > 1 or counts["accepted"] % 5:
         return
     counts["forecast"] += 1

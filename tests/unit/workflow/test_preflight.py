@@ -82,6 +82,15 @@ def test_a_batch_of_ones_own_that_is_larger_than_the_training_part_is_refused(op
     assert f"  |   expected: at most the {there} windows of the training part" in str(error.value)
 
 
+def test_a_batch_may_be_as_large_as_both_parts_where_both_are_learned_from(tmp_path):
+    options = {"dataset": "csv", "time": "date", "target": "y", "models": ["NHITS"], "with_validation": True}
+    windows = {"training_windows": {"each": 40}, "windows_with_validation": {"each": 50}}
+    started(tmp_path, {"forecasting": {**options, "batch_size": 50}}, **windows)
+    with pytest.raises(preflight.PreflightError, match="of NHITS is larger") as error:
+        started(tmp_path, {"forecasting": {**options, "batch_size": 51}}, **windows)
+    assert "  |   expected: at most the 50 windows of the training and validation part" in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

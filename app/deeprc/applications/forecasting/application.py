@@ -57,7 +57,7 @@ class Forecasting(Application):
             joint := [name for name in options.models if entry(name).joint]
         ):
             raise apart(joint[0], *found)
-        if windows := checked.get("training_windows"):
+        if windows := checked.get("windows_with_validation" if options.with_validation else "training_windows"):
             refuse_large_batch(options, windows)
 
     def products(self, folder: Path, record: Record) -> dict[Path, Record | None]:

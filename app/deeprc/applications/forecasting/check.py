@@ -71,6 +71,7 @@ def main(
             "absent_rows": absent,
             "series_of_other_times": grid.apart,
             "training_windows": windows(grid, known, options.horizon, options.input_size),
+            "windows_with_validation": windows(grid, known, options.horizon, options.input_size, until="test"),
             "missing": {word: known[name].null_count() for name, word in shown.items()},
             "parts": {part: length.sum() for part, length in lengths.items()},
             "notices": notices,

@@ -76,6 +76,12 @@ class TrainConfig(Settings, BaseModel):
             object.__setattr__(self, "loss", "mae")
         return self
 
+    @model_validator(mode="after")
+    def _nothing_judges_by_what_is_learned_from(self) -> Self:
+        if self.with_validation:
+            refuse_judges({}, self.optimisation, stage=True)
+        return self
+
 
 def _names_or_mapping(schema: dict[str, Any]) -> None:
     """Tell editors that models may be one name, a list of names, or a mapping whose values may be empty."""

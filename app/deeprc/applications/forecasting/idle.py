@@ -51,8 +51,10 @@ def refuse_untold(form: str, models: dict[str, ModelConfig]) -> None:
         raise ValueError(f"none of these models is told the calendar: leave out the key calendar_as ({form})")
 
 
-def refuse_judges(models: dict[str, ModelConfig], optimisation: Optimisation) -> None:
+def refuse_judges(models: dict[str, ModelConfig], optimisation: Optimisation, *, stage: bool = False) -> None:
     """Refuse what chooses by the validation part where that is learned from.
+
+    A `stage` is told all options, those left out, too: there `validations` are only how often the log tells a loss.
 
     Raises
     ------
@@ -61,7 +63,8 @@ def refuse_judges(models: dict[str, ModelConfig], optimisation: Optimisation) ->
     """
     given = [f"models.{name}.validations ({own.validations})" for name, own in models.items() if own.validations]
     wanted = optimisation.model_dump(exclude_defaults=True)
-    given += [f"training.optimisation.{key} ({wanted[key]})" for key in ("validations", "patience") if key in wanted]
+    place, judges = ("optimisation", ["patience"]) if stage else ("training.optimisation", ["validations", "patience"])
+    given += [f"{place}.{key} ({wanted[key]})" for key in judges if key in wanted]
     if optimisation.halving:
         given.append("the halving of a sweep")
     if given:
@@ -73,20 +76,22 @@ def refuse_judges(models: dict[str, ModelConfig], optimisation: Optimisation) ->
 def refuse_large_batch(options: ForecastingConfig, windows: dict[str, int]) -> None:
     """Refuse a batch with more windows than there are to learn from: a step would take some of them twice and more.
 
-    A model's usual one may be larger. `windows` as from `splits.windows`.
+    A model's usual one may be larger. `windows` as from `splits.windows`, with the validation part where that is
+    learned from.
 
     Raises
     ------
     ConfigError
         Naming the model, and how many windows it has.
     """
+    parts = "training and validation part" if options.with_validation else "training part"
     for name, own in options.models.items():
         there = windows["together" if entry(name).joint else "each"]
         if (batch := own.batch_size or options.batch_size or 0) > there:
             raise ConfigError(
                 f"the batch_size of {name} is larger than all that it is to learn from",
                 found=f"{batch:,}",
-                expected=f"at most the {there:,} windows of the training part",
+                expected=f"at most the {there:,} windows of the {parts}",
                 fix="give a smaller one, or leave it out",
             )
 

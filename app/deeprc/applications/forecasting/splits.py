@@ -125,16 +125,17 @@ def refuse_unknown(grid: Grid, placed: pl.DataFrame, horizon: int, input_size: i
         )
 
 
-def windows(grid: Grid, placed: pl.DataFrame, horizon: int, input_size: int) -> dict[str, int]:
+def windows(grid: Grid, placed: pl.DataFrame, horizon: int, input_size: int, *, until: str = "val") -> dict[str, int]:
     """The windows to learn from: of all series, each by itself (`each`), and of all `together`, as joint models do.
 
-    `placed` as from `Grid.place`, of a target that `refuse_unknown` lets pass.
+    All those before the part `until`: "val", or "test" where models learn from the validation part, too. `placed` as
+    from `Grid.place`, of a target that `refuse_unknown` lets pass.
     """
     known = placed.drop_nulls("y").select("row").sort("row")
-    known = known.join_asof(grid.series.select("begin", "val"), left_on="row", right_on="begin", coalesce=False)
-    begin, val, row = (pl.col(name) for name in ("begin", "val", "row"))
+    known = known.join_asof(grid.series.select("begin", until), left_on="row", right_on="begin", coalesce=False)
+    begin, end, row = (pl.col(name) for name in ("begin", until, "row"))
     start = pl.max_horizontal(begin.first() + input_size, row.min() + 1)  # of the first forecast
-    counts = known.group_by("begin").agg((val.first() - horizon + 1 - start).clip(lower_bound=0).alias("windows"))
+    counts = known.group_by("begin").agg((end.first() - horizon + 1 - start).clip(lower_bound=0).alias("windows"))
     return {"each": counts["windows"].sum(), "together": counts["windows"].min()}
 
 

@@ -140,15 +140,6 @@ def test_a_model_that_cannot_forecast_intervals_is_refused_by_name(monkeypatch):
             {"models": "GRU", "steps": 10, "training": {"ranks": 2, "synchronisation": {"kind": "powersgd"}}},
             "warmup 10: GRU is trained for 10 steps, and all of them would add whole gradients; give less, or leave",
         ),
-        (
-            {
-                "models": {"NHITS": {"validations": 4}, "GRU": {}},
-                "with_validation": True,
-                "training": {"optimisation": {"validations": 5, "patience": 2}},
-            },
-            "with_validation: the validation part is learned from, and can judge nothing: leave out "
-            "models.NHITS.validations (4), training.optimisation.validations (5), training.optimisation.patience (2)",
-        ),
         ({"models": ["NHITZ"]}, "unknown model 'NHITZ'"),
         ({"models": {"GRU": {"options": {"hidden": 3}}}}, "unknown option of GRU 'hidden'"),
         ({"models": {"GRU": {"step": 3}}}, "my.yaml: unknown key 'models.GRU.step'"),
