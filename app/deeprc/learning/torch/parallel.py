@@ -94,9 +94,10 @@ class Parallel(RankGradient):
         return {"steps": self.power.iter, "traffic": self.traffic.state()}
 
     def load_state(self, state: dict) -> None:
-        """Put it back."""
-        self.power.iter = state["steps"]
-        self.traffic.load(state["traffic"])
+        """Put it back; a training that was on one rank until now has nothing of it."""
+        if state:
+            self.power.iter = state["steps"]
+            self.traffic.load(state["traffic"])
 
 
 class Loss(torch.nn.Module):
