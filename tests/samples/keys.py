@@ -65,6 +65,7 @@ DEPENDS = {
     "forecasting.batch_size": MODELS,
     "forecasting.seed": MODELS,
     "forecasting.intervals": MODELS,
+    "forecasting.with_validation": MODELS,
     "forecasting.ranks": {},
     "forecasting.threads": {},
     "forecasting.training.reproducible": MODELS,
