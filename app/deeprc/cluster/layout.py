@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import random
 import re
+import secrets
 import shutil
 import socket
 from collections.abc import Mapping, Sequence
@@ -127,7 +127,7 @@ def free_ports(count: int) -> list[int]:
         found: list[int] = []
         while len(found) < count:
             with contextlib.suppress(OSError):
-                port = random.randrange(20_000, 32_000)  # below those that the system gives away
+                port = 20_000 + secrets.randbelow(12_000)  # below those that the system gives away
                 held.enter_context(socket.socket()).bind(("127.0.0.1", port))
                 found.append(port)
         return found
@@ -175,7 +175,8 @@ def lay_out(folder: Path, shape: ClusterShape) -> Path:
     key.touch(mode=0o600)
     key.write_bytes(os.urandom(128))
     # MPICH calls its shared memory after job and step: what a killed one of another cluster has left must not be found.
-    first = random.randrange(1000, 60_000_000)
+    # A seed that somebody gave `random` (hypothesis does, for tests) would begin each cluster with the same number.
+    first = 1000 + secrets.randbelow(60_000_000)
     conf = folder / "slurm.conf"
     conf.write_text(
         CONF.format(

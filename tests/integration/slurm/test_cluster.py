@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +47,17 @@ def listening(pids: set[int]) -> set[str]:
     """At which addresses these processes listen."""
     found = (each for each in psutil.net_connections("inet") if each.status == psutil.CONN_LISTEN)
     return {each.laddr.ip for each in found if each.pid in pids}
+
+
+def test_no_two_clusters_begin_with_the_same_job_whoever_seeds_chance(tmp_path):
+    """By job and step MPICH finds its shared memory: that of a killed job of an earlier cluster broke another's."""
+    first = []
+    for name in ("one", "two"):
+        random.seed(0)  # as hypothesis does
+        (tmp_path / name).mkdir()
+        lay_out(tmp_path / name, cluster.ClusterShape())
+        first += re.findall(r"FirstJobId=(\d+)", (tmp_path / name / "slurm.conf").read_text())
+    assert len({*first}) == 2
 
 
 def test_it_comes_up_mends_itself_and_leaves_nothing(tmp_path_factory):
