@@ -238,8 +238,11 @@ ZOO: dict[str, Entry] = {
     ),
 }
 
-_KINDS = {bool: "true or false", int: "a whole number", float: "a number", list: "a list of such values"}
-_SEED = f"a whole number from 0 to {2**63 - 1}"
+_KINDS = {
+    bool: "true or false", int: "a whole number", float: "a number", list: "a list of such values", str: "a text",
+    dict: "a mapping", type(None): f"a whole number from 0 to {2**63 - 1}",
+}  # fmt: skip
+SEED = "random_seed"
 USUAL = tuple(name for name, model in ZOO.items() if not model.asked)  # where the configuration names none
 
 
@@ -256,17 +259,17 @@ def check_options(name: str, options: dict[str, Any]) -> None:
         if key not in entry(name).options:
             raise unknown(f"option of {name}", key, entry(name).options)
         usual = entry(name).options[key]
-        if _alike(value, usual):
+        if (usual is None and key != SEED) or _alike(value, usual):
             continue
         raise ConfigError(
             f"the option {key!r} of {name} is no such value",
             found=repr(value),
-            expected=f"{_KINDS[type(usual)]}, as the usual {usual!r}" if usual is not None else _SEED,
+            expected=_KINDS[type(usual)] + (f", as the usual {usual!r}" if usual is not None else ""),
         )
 
 
 def _alike(value: object, usual: object) -> bool:
-    if usual is None:  # a seed, which the training draws where none is given
+    if usual is None:  # SEED, which the training draws where none is given; of others nothing tells the kind
         return value is None or (type(value) is int and 0 <= value < 2**63)
     if isinstance(usual, float):
         return type(value) in (int, float) and math.isfinite(value)

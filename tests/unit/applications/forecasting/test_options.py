@@ -1,8 +1,11 @@
 """The options of models: of the kinds that their classes take, or refused before anything queues."""
 
+from dataclasses import replace
+
 import pytest
 
 from deeprc.applications.forecasting.config import ForecastingConfig
+from deeprc.applications.forecasting.zoo import ZOO, check_options
 from deeprc.core.errors import ConfigError
 from deeprc.core.validation import validate
 
@@ -39,3 +42,16 @@ def test_options_of_other_kinds_are_refused(model, options, expected):
     with pytest.raises(ConfigError) as error:
         config(models={model: {"options": options}})
     assert expected in str(error.value)
+
+
+def test_options_of_a_model_that_somebody_adds(monkeypatch):
+    """Texts, mappings, and those that are usually left out, of which nothing tells the kind."""
+    usual = {"activation": "relu", "more": {}, "width": None}
+    monkeypatch.setitem(ZOO, "Own", replace(ZOO["GRU"], options=usual))
+    check_options("Own", {"activation": "gelu", "more": {"a": 1}, "width": 3.5})
+    for options, kind in (
+        ({"activation": 3}, "a text, as the usual 'relu'"),
+        ({"more": "a"}, "a mapping, as the usual {}"),
+    ):
+        with pytest.raises(ConfigError, match=kind):
+            check_options("Own", options)
